@@ -1,0 +1,1 @@
+"""Engines carry out the updates of training; the NumPy engine is the reference."""

@@ -1,0 +1,36 @@
+"""What every engine does: carry a network through given batches, one SGD update for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True)
+class Batches:
+    """A stretch of consecutive iterations.
+
+    Iteration k of the stretch trains on `rows[bounds[k]:bounds[k + 1]]` of the training split, at
+    learning rate `rates[k]`.
+    """
+
+    rows: Array  # int64, all batches one after the other
+    bounds: Array  # int64, (iterations + 1)
+    rates: Array  # float64, (iterations)
+
+    def __len__(self) -> int:
+        return len(self.rates)
+
+
+class Engine(Protocol):
+    """Updates the network and the optimizer it was made with, in place.
+
+    Engines draw dropout masks from the same stream in the same order and differ in rounding only.
+    """
+
+    name: str
+
+    def run(self, batches: Batches) -> None:
+        """Do one update for each batch, in order."""

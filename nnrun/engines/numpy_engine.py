@@ -1,0 +1,84 @@
+"""The reference engine: whole arrays at a time, straight through `nnrun.nn`."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from nnrun.engines.base import Batches
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+
+
+class NumpyEngine:
+    """Updates by backpropagation through the network's layers.
+
+    Args:
+        network: initialized; its layers will write results into memory they keep.
+        optimizer: allocated for the network's parameters.
+        x: rows of the training split, in the network's dtype.
+        target: their targets, likewise.
+        rng: the stream of dropout masks.
+        clip_norm: gradients longer than this (Euclidean, over all parameters) are scaled down to
+            it. Pascanu, Mikolov and Bengio, ICML 2013.
+    """
+
+    name = "numpy"
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        x: Array,
+        target: Array,
+        *,
+        rng: Rng,
+        clip_norm: float | None = None,
+    ) -> None:
+        network.reuse_memory()
+        self.network = network
+        self.optimizer = optimizer
+        self.x = x
+        self.target = target
+        self.rng = rng
+        self.clip_norm = clip_norm
+        self._memory: dict[int, tuple[Array, Array]] = {}
+
+    def run(self, batches: Batches) -> None:
+        bounds, rates = batches.bounds.tolist(), batches.rates.tolist()
+        network, optimizer = self.network, self.optimizer
+        theta, gradient = network.theta, network.gradient
+        # A number that has grown out of range shows in the loss; that is where it is reported.
+        with np.errstate(all="ignore"):
+            for start, end, rate in zip(bounds[:-1], bounds[1:], rates, strict=True):
+                x, target = self._gather(batches.rows, start, end)
+                network.backpropagate(x, target, self.rng)
+                if self.clip_norm is not None:
+                    self._clip(gradient, self.clip_norm)
+                optimizer.step(theta, gradient, rate)
+
+    def _gather(self, rows: Array, start: int, end: int) -> tuple[Array, Array]:
+        """The rows of one batch: a view where it is a single row, else copied together."""
+        size = end - start
+        if size == 1:
+            row = rows[start]
+            return self.x[row : row + 1], self.target[row : row + 1]
+        if size not in self._memory:
+            self._memory[size] = (
+                np.empty((size, *self.x.shape[1:]), self.x.dtype),
+                np.empty((size, *self.target.shape[1:]), self.target.dtype),
+            )
+        x, target = self._memory[size]
+        batch = rows[start:end]
+        # The rows are in range, and without the check `take` writes straight into `out`.
+        np.take(self.x, batch, axis=0, out=x, mode="clip")
+        np.take(self.target, batch, axis=0, out=target, mode="clip")
+        return x, target
+
+    @staticmethod
+    def _clip(gradient: Array, limit: float) -> None:
+        norm = sqrt(float(np.dot(gradient, gradient)))
+        if norm > limit:
+            gradient *= limit / norm

@@ -1,0 +1,91 @@
+"""What can go wrong for a user: every error that nnrun raises on purpose.
+
+The exit code of the command line is a property of the error, so that a library caller and the
+shell see the same distinction: 2 for a mistake in what was asked, 1 for a failure while doing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class NnrunError(Exception):
+    """Something failed that the user should read about, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(NnrunError):
+    """What was asked for makes no sense; nothing has been started or written."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A data file or data set cannot be used as the config asks."""
+
+
+class InterruptionError(NnrunError):
+    """A signal ended the work; `exit_code` is 128 + the signal's number."""
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
+
+
+class DisagreementError(NnrunError):
+    """Numbers that should agree do not."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch of one line of a text file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    text: str = ""
+    width: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a config: what is wrong, at which key, and where that was written.
+
+    `path` is the dotted key (`network.layers[0].units`); `place` is set for what stands in a file,
+    `argument` for what was given on the command line.
+    """
+
+    message: str
+    path: str = ""
+    place: Place | None = None
+    argument: str | None = None
+
+    def __str__(self) -> str:
+        origin = f"argument '{self.argument}'" if self.argument is not None else self.place
+        head = ": ".join(str(part) for part in (origin, self.path, self.message) if part)
+        if self.place is None or not self.place.text.strip():
+            return head
+        return f"{head}\n{self._excerpt(self.place)}"
+
+    @staticmethod
+    def _excerpt(place: Place) -> str:
+        """The source line with a caret under what is meant; tabs stay tabs so both lines align."""
+        before = "".join("\t" if c == "\t" else " " for c in place.text[: place.column - 1])
+        room = max(1, len(place.text) - place.column + 1)
+        mark = "^" + "~" * (min(place.width, room) - 1)
+        return f"    {place.text}\n    {before}{mark}"
+
+
+class ConfigError(UsageError):
+    """All mistakes that were found in a config, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,35 @@
+"""What all activations share."""
+
+from __future__ import annotations
+
+from nnrun.nn.layer import Layer
+from nnrun.nn.signature import Array, Rng
+
+
+class Activation(Layer):
+    """y = f(x), number by number unless the activation says otherwise.
+
+    A subclass gives `value`, which writes f(x) into y, and `gradient`, which writes
+    dL/dx = dL/dy · f'(x) into dx and may use both x and y = f(x).
+    """
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        self.x = x
+        self.y = self.out("y", x.shape, x.dtype)
+        self.value(x, self.y)
+        return self.y
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        if not needs_dx:
+            return dy
+        dx = self.out("dx", dy.shape, dy.dtype)
+        self.gradient(dy, self.x, self.y, dx)
+        return dx
+
+    def value(self, x: Array, y: Array) -> None:
+        """Write f(x) into y."""
+        raise NotImplementedError
+
+    def gradient(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
+        """Write dy · f'(x) into dx."""
+        raise NotImplementedError

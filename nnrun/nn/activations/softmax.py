@@ -1,0 +1,34 @@
+"""Softmax, the one activation that looks at a whole row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.activations.base import Activation
+from nnrun.nn.signature import Array, Shape, ShapeError
+
+
+class Softmax(Activation):
+    """f(x)ᵢ = exp(xᵢ) / Σⱼ exp(xⱼ), after the row's largest number is taken off, which changes
+    nothing and cannot overflow. Backward, without the Jacobian: dxᵢ = yᵢ (dyᵢ - Σⱼ dyⱼ yⱼ).
+    """
+
+    type = "softmax"
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"softmax takes vectors, but its input is images of {input_shape}; "
+                "put a flatten before it"
+            )
+        return input_shape
+
+    def value(self, x: Array, y: Array) -> None:
+        np.subtract(x, x.max(axis=1, keepdims=True), out=y)
+        np.exp(y, out=y)
+        y /= y.sum(axis=1, keepdims=True)
+
+    def gradient(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
+        np.multiply(dy, y, out=dx)
+        np.subtract(dy, dx.sum(axis=1, keepdims=True), out=dx)
+        dx *= y

@@ -1,0 +1,127 @@
+"""Gradients by backpropagation against gradients by differences.
+
+The numerical derivative along one parameter is the five-point central difference
+
+    D(h) = (L(-2h) - 8 L(-h) + 8 L(h) - L(2h)) / 12h,  with an error of order h⁴,
+
+taken at the h, out of a falling sequence, where D(h) and D(h/2) agree. Where they agree at none,
+the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry says
+nothing about the gradient and is counted as skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array, Rng
+
+TOLERANCE = 1e-7
+_STEPS = (1e-3, 1e-4, 1e-5)
+_NOISE = 0.05
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """How one parameter array's gradient compares: the worst entry, and how many were compared."""
+
+    name: str
+    entries: int
+    compared: int
+    skipped: int
+    error: float
+    backpropagated: float
+    numerical: float
+
+    @property
+    def passed(self) -> bool:
+        """Most entries could be compared, and the worst of them agrees."""
+        return self.error <= TOLERANCE and self.skipped <= self.compared
+
+
+def check_gradients(
+    network: Network, x: Array, target: Array, *, rng: Rng, most: int = 500, directions: int = 4
+) -> list[GradientCheck]:
+    """Compare every parameter array's gradient on one batch with a numerical one, in float64.
+
+    The weights are moved by a little noise first, since initial biases of zero can put
+    rectifiers right on their kink, and are put back afterwards.
+
+    Args:
+        network: initialized, of dtype float64.
+        x: rows of a small batch.
+        target: their targets.
+        rng: draws the noise, the entries and the directions.
+        most: arrays with more entries than this are compared at this many of them, and along
+            random directions, which every entry has a part in.
+        directions: how many of those.
+    """
+    seed = int(rng.integers(2**32))
+    theta = network.theta.copy()
+    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    network.theta += _NOISE * rng.standard_normal(network.size)
+
+    def loss() -> float:
+        return network.training_loss(x, target, np.random.default_rng(seed))
+
+    network.backpropagate(x, target, np.random.default_rng(seed))
+    gradient = network.gradient.copy()
+    noise_floor = 1e-4 * abs(loss())
+    checks, start = [], 0
+    for name, parameter in network.parameters.items():
+        part = slice(start, start + parameter.size)
+        start += parameter.size
+        probe = _Probe(network.theta[part], gradient[part], loss, noise_floor)
+        checks.append(probe.run(name, rng, most, directions))
+    network.theta[...] = theta
+    for name, array in network.statistics.items():
+        array[...] = statistics[name]
+    return checks
+
+
+class _Probe:
+    """Compares one parameter array's gradient; `theta` is a view that is moved and put back."""
+
+    def __init__(
+        self, theta: Array, gradient: Array, loss: Callable[[], float], noise_floor: float
+    ) -> None:
+        self.theta = theta
+        self.gradient = gradient
+        self.loss = loss
+        # Entries far smaller than the largest are compared on the scale of the larger ones.
+        self.floor = max(1e-3 * float(np.abs(gradient).max()), noise_floor, 1e-12)
+
+    def run(self, name: str, rng: Rng, most: int, directions: int) -> GradientCheck:
+        size = len(self.theta)
+        entries = np.arange(size) if size <= most else rng.choice(size, most, replace=False)
+        rays = [(int(entry), 1.0) for entry in entries]
+        results = [self._compare(*ray) for ray in rays]
+        if size > most:
+            for _ in range(directions):
+                ray = rng.standard_normal(size)
+                results.append(self._compare(slice(None), ray / np.linalg.norm(ray)))
+        compared = [result for result in results if result is not None]
+        worst = max(compared, default=(0.0, 0.0, 0.0))
+        return GradientCheck(name, size, len(compared), len(results) - len(compared), *worst)
+
+    def _compare(self, where: int | slice, ray: float | Array) -> tuple[float, float, float] | None:
+        """(relative error, backpropagated, numerical) along a ray, or None at a kink."""
+        expected = float(np.sum(self.gradient[where] * ray))
+        for h in _STEPS:
+            coarse, fine = self._slope(where, ray, h), self._slope(where, ray, h / 2)
+            scale = max(abs(fine), abs(expected), self.floor)
+            if abs(coarse - fine) <= TOLERANCE / 20 * max(abs(fine), self.floor):
+                return abs(expected - fine) / scale, expected, fine
+        return None
+
+    def _slope(self, where: int | slice, ray: float | Array, h: float) -> float:
+        start = np.copy(self.theta[where])
+        total = 0.0
+        for steps, weight in ((-2, 1.0), (-1, -8.0), (1, 8.0), (2, -1.0)):
+            self.theta[where] = start + steps * h * ray
+            total += weight * self.loss()
+        self.theta[where] = start
+        return total / (12 * h)

@@ -1,0 +1,100 @@
+"""What all layers share.
+
+A layer is a function y = f(x; parameters) with its derivative. Arrays hold one row per sample:
+vectors are (batch, features), images (batch, channels, height, width). `forward` keeps what
+`backward` needs; `backward` takes dL/dy, writes dL/dparameter into each parameter's `grad` and
+returns dL/dx. The gradients are exact for whatever loss L the dy came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.initializers import Initializer
+from nnrun.nn.signature import Array, Rng, Shape
+
+
+class Parameter:
+    """An array that training changes, with its gradient."""
+
+    def __init__(self, name: str, shape: Shape, draw: Callable[[Rng], Array]) -> None:
+        self.name = name
+        self.shape = shape
+        self.draw = draw
+        self.value: Array = np.empty(0)
+        self.grad: Array = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return int(np.prod(self.shape))
+
+    def place(self, value: Array, grad: Array) -> None:
+        """Let value and gradient live in these arrays, of any shape with `size` numbers."""
+        self.value = value.reshape(self.shape)
+        self.grad = grad.reshape(self.shape)
+
+    def initialize(self, *, rng: Rng) -> None:
+        """Draw initial values, into new arrays if the parameter has no place yet."""
+        if self.value.shape != self.shape:
+            self.place(np.empty(self.size), np.empty(self.size))
+        self.value[...] = self.draw(rng)
+        self.grad[...] = 0
+
+
+class Layer:
+    """One differentiable step of a network; see the module's text for the rules."""
+
+    type = ""
+    initializer = Initializer()
+
+    def __init__(self) -> None:
+        self.input_shape: Shape = ()
+        self.output_shape: Shape = ()
+        self.parameters: list[Parameter] = []
+        self.statistics: dict[str, Array] = {}
+        self._memory: dict[tuple[str, Shape], Array] | None = None
+
+    def connect(self, input_shape: Shape) -> Shape:
+        """Fix the shapes for rows of `input_shape` and return the shape of a row of the output.
+
+        Raises:
+            ShapeError: the layer cannot take such rows.
+        """
+        self.input_shape = input_shape
+        self.output_shape = self._connect(input_shape)
+        return self.output_shape
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        """Declare parameters for this input and return the output's shape."""
+        return input_shape
+
+    def initialize(self, *, rng: Rng) -> None:
+        """Draw all parameters, in their order."""
+        for parameter in self.parameters:
+            parameter.initialize(rng=rng)
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        """y = f(x). With `rng` the layer is in training mode, without it in evaluation mode."""
+        raise NotImplementedError
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        """dL/dx from dL/dy; where `needs_dx` is false the result is not used and may be dy."""
+        raise NotImplementedError
+
+    def reuse_memory(self) -> None:
+        """Write results into the same arrays at every call; each call overwrites the last one's."""
+        self._memory = {}
+
+    def out(self, name: str, shape: Shape, dtype: Any) -> Array:
+        """An array for a result: a new one, or the one made for this name and shape before."""
+        if self._memory is None:
+            return np.zeros(shape, dtype)
+        key = (name, shape)
+        array = self._memory.get(key)
+        if array is None:
+            array = self._memory[key] = np.zeros(shape, dtype)
+        return array

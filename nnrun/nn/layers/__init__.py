@@ -1,0 +1,87 @@
+"""The layers by the names that configs use.
+
+A new layer is one file beside these and one line in `LAYERS`: its signature becomes its form in
+the config, and the tests that walk the table check its gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import Initializer
+from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.layers.batch_norm import BatchNorm
+from nnrun.nn.layers.bias import Bias
+from nnrun.nn.layers.convolution import Convolution
+from nnrun.nn.layers.dropout import Dropout
+from nnrun.nn.layers.flatten import Flatten
+from nnrun.nn.layers.matmul import MatMul
+from nnrun.nn.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.nn.signature import ActivationName, NonNegativeInt, PositiveInt, Sides
+
+__all__ = [
+    "LAYERS",
+    "AvgPool2d",
+    "BatchNorm",
+    "Bias",
+    "Convolution",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "MatMul",
+    "MaxPool2d",
+    "Parameter",
+    "activation",
+    "conv2d",
+    "dense",
+]
+
+
+def activation(name: ActivationName) -> Layer:
+    """An activation function as a layer of its own."""
+    return ACTIVATIONS[name]()
+
+
+def dense(
+    units: PositiveInt,
+    activation: ActivationName = "linear",
+    bias: bool = True,
+    initializer: Initializer | None = None,
+) -> list[Layer]:
+    """activation(x w + b): a matrix product, a bias and an activation."""
+    layers: list[Layer] = [MatMul(units, initializer)]
+    if bias:
+        layers.append(Bias("position", initializer))
+    return [*layers, ACTIVATIONS[activation]()]
+
+
+def conv2d(
+    channels: PositiveInt,
+    kernel: Sides = 3,
+    stride: Sides = 1,
+    padding: Literal["valid", "same"] | NonNegativeInt = "valid",
+    bias: Literal["none", "per_channel", "per_position"] = "per_channel",
+    activation: ActivationName = "linear",
+    initializer: Initializer | None = None,
+) -> list[Layer]:
+    """activation(w * x + b): a convolution, a bias and an activation."""
+    layers: list[Layer] = [Convolution(channels, kernel, stride, padding, initializer)]
+    if bias != "none":
+        layers.append(Bias("channel" if bias == "per_channel" else "position", initializer))
+    return [*layers, ACTIVATIONS[activation]()]
+
+
+LAYERS: dict[str, Callable[..., Layer | list[Layer]]] = {
+    "dense": dense,
+    "conv2d": conv2d,
+    "max_pool2d": MaxPool2d,
+    "avg_pool2d": AvgPool2d,
+    "flatten": Flatten,
+    "dropout": Dropout,
+    "batch_norm": BatchNorm,
+    "matmul": MatMul,
+    "bias": Bias,
+    "activation": activation,
+}

@@ -1,0 +1,38 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.layer import Layer
+from nnrun.nn.signature import Array, Fraction, Rng
+
+
+class Dropout(Layer):
+    """y = x · m / (1 - rate) in training, with m zero for a random share `rate` of the numbers.
+
+    The division keeps the mean, so that evaluation is y = x ("inverted" dropout).
+    Backward: dx = dy · m / (1 - rate). Srivastava et al., JMLR 15 (2014).
+    """
+
+    type = "dropout"
+
+    def __init__(self, rate: Fraction = 0.5) -> None:
+        super().__init__()
+        self.rate = rate
+        self.mask: Array | None = None
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        self.mask = None
+        if rng is None or self.rate == 0:
+            return x
+        kept = rng.random(x.shape) >= self.rate
+        self.mask = np.multiply(
+            kept, 1 / (1 - self.rate), out=self.out("mask", x.shape, x.dtype), casting="same_kind"
+        )
+        return np.multiply(x, self.mask, out=self.out("y", x.shape, x.dtype))
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        if self.mask is None:
+            return dy
+        return np.multiply(dy, self.mask, out=self.out("dx", dy.shape, dy.dtype))

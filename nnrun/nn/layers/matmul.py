@@ -1,0 +1,48 @@
+"""Matrix multiplication."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.initializers import Initializer
+from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.signature import Array, PositiveInt, Rng, Shape, ShapeError
+
+
+class MatMul(Layer):
+    """z = x w for x of (batch, inputs) and w of (inputs, units).
+
+    Backward: dw = xᵀ dz, dx = dz wᵀ.
+    """
+
+    type = "matmul"
+
+    def __init__(self, units: PositiveInt, initializer: Initializer | None = None) -> None:
+        super().__init__()
+        self.units = units
+        self.initializer = initializer or Layer.initializer
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ShapeError(
+                f"takes vectors, but its input is images of {input_shape}; put a flatten before it"
+            )
+        inputs = input_shape[0]
+        shape, fans = (inputs, self.units), (inputs, self.units)
+        self.w = Parameter(
+            "weight", shape, lambda rng: self.initializer.weights(shape, fans, rng=rng)
+        )
+        self.parameters = [self.w]
+        return (self.units,)
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        self.x = x  # (batch, inputs)
+        z = self.out("z", (len(x), self.units), x.dtype)
+        return np.matmul(x, self.w.value, out=z)
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        np.matmul(self.x.T, dy, out=self.w.grad)
+        if not needs_dx:
+            return dy
+        dx = self.out("dx", self.x.shape, dy.dtype)
+        return np.matmul(dy, self.w.value.T, out=dx)

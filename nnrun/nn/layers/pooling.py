@@ -1,0 +1,84 @@
+"""Pooling: one number for each window of a channel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.layer import Layer
+from nnrun.nn.layers.windows import output_size, windows
+from nnrun.nn.signature import Array, Rng, Shape, ShapeError, Sides, pair
+
+
+class Pooling(Layer):
+    """What max and average pooling share: windows of `size`, by default side by side."""
+
+    def __init__(self, size: Sides = 2, stride: Sides | None = None) -> None:
+        super().__init__()
+        self.size = pair(size)
+        self.stride = pair(size if stride is None else stride)
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 3:
+            raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
+        channels, height, width = input_shape
+        oh, ow = output_size((height, width), self.size, self.stride, "size")
+        return channels, oh, ow
+
+
+class MaxPool2d(Pooling):
+    """y = the largest number of each window.
+
+    Backward: dy goes to the pixel that was the largest, the first of them where several are;
+    a pixel that won in several windows gets the sum.
+    """
+
+    type = "max_pool2d"
+
+    def _connect(self, input_shape: Shape) -> Shape:
+        output_shape = super()._connect(input_shape)
+        pixels = np.arange(np.prod(input_shape[1:])).reshape(1, 1, *input_shape[1:])
+        flat = windows(pixels, self.size, self.stride).reshape(-1, self.size[0] * self.size[1])
+        self.window_pixels = np.ascontiguousarray(flat)  # (positions, kh · kw)
+        return output_shape
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        view = windows(x, self.size, self.stride)
+        copied = self.out("windows", view.shape, x.dtype)
+        copied[...] = view
+        candidates = copied.reshape(*view.shape[:4], -1)  # (batch, channels, oh, ow, kh · kw)
+        self.winner = candidates.argmax(axis=-1)
+        y = np.take_along_axis(candidates, self.winner[..., None], axis=-1)
+        return y[..., 0]
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        if not needs_dx:
+            return dy
+        planes = dy.shape[0] * dy.shape[1]
+        positions, pixels = len(self.window_pixels), int(np.prod(self.input_shape[1:]))
+        winner = self.winner.reshape(planes, positions)
+        pixel = self.window_pixels[np.arange(positions), winner]
+        flat = (pixel + pixels * np.arange(planes)[:, None]).ravel()
+        dx = np.bincount(flat, weights=dy.ravel(), minlength=planes * pixels)
+        return dx.astype(dy.dtype, copy=False).reshape(len(dy), *self.input_shape)
+
+
+class AvgPool2d(Pooling):
+    """y = the mean of each window. Backward: every pixel of a window gets dy / (kh · kw)."""
+
+    type = "avg_pool2d"
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        y = self.out("y", (len(x), *self.output_shape), x.dtype)
+        return np.mean(windows(x, self.size, self.stride), axis=(4, 5), out=y)
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        if not needs_dx:
+            return dy
+        (kh, kw), (sh, sw) = self.size, self.stride
+        _, height, width = self.input_shape
+        _, oh, ow = self.output_shape
+        # Seen from a pixel: the sum of dy over the windows that hold it.
+        spread = self.out("spread", (*dy.shape[:2], height + kh - 1, width + kw - 1), dy.dtype)
+        spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
+        dx = self.out("dx", (len(dy), *self.input_shape), dy.dtype)
+        return np.mean(windows(spread, self.size, (1, 1)), axis=(4, 5), out=dx)

@@ -1,0 +1,33 @@
+"""The losses by name. A new one is one file beside these and one line in `LOSSES`."""
+
+from __future__ import annotations
+
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.losses.binary_cross_entropy import BinaryCrossEntropy, SigmoidBinaryCrossEntropy
+from nnrun.nn.losses.cross_entropy import CrossEntropy, SoftmaxCrossEntropy
+from nnrun.nn.losses.huber import Huber
+from nnrun.nn.losses.mean_absolute import MeanAbsolute
+from nnrun.nn.losses.mean_squared import MeanSquared
+
+__all__ = [
+    "FUSED",
+    "LOSSES",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Huber",
+    "Loss",
+    "MeanAbsolute",
+    "MeanSquared",
+    "SigmoidBinaryCrossEntropy",
+    "SoftmaxCrossEntropy",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    cls.type: cls for cls in (MeanSquared, MeanAbsolute, Huber, CrossEntropy, BinaryCrossEntropy)
+}
+
+# (last activation, loss) that are computed together from the logits, which loses no digits.
+FUSED: dict[tuple[str, str], type[Loss]] = {
+    ("softmax", "cross_entropy"): SoftmaxCrossEntropy,
+    ("sigmoid", "binary_cross_entropy"): SigmoidBinaryCrossEntropy,
+}

@@ -1,0 +1,23 @@
+"""What all losses share."""
+
+from __future__ import annotations
+
+from nnrun.nn.signature import Array
+
+
+class Loss:
+    """A number that says how far predictions are from targets, and its exact gradient.
+
+    Predictions and targets are (batch, outputs); targets of classification are one-hot rows.
+    Every loss is a mean over the rows, so that its size does not depend on the batch's.
+    """
+
+    type = ""
+
+    def value(self, y: Array, target: Array) -> float:
+        """The loss of predictions y."""
+        raise NotImplementedError
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        """dL/dy, of y's shape."""
+        raise NotImplementedError

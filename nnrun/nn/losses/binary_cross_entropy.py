@@ -1,0 +1,51 @@
+"""Cross-entropy of independent yes-or-no questions, one for each output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.activations.sigmoid import Sigmoid
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.signature import Array
+
+
+class BinaryCrossEntropy(Loss):
+    """L = -Σ (t log p + (1 - t) log(1 - p)) summed over outputs, mean over rows;
+    dL/dp = (p - t) / (p (1 - p)) / rows.
+    """
+
+    type = "binary_cross_entropy"
+
+    def value(self, y: Array, target: Array) -> float:
+        with np.errstate(divide="ignore"):
+            yes = np.log(y, where=target > 0, out=np.zeros_like(y))
+            no = np.log1p(-y, where=target < 1, out=np.zeros_like(y))
+        return -float(np.sum(target * yes + (1 - target) * no)) / len(y)
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        error = y - target
+        with np.errstate(divide="ignore"):
+            dy: Array = np.divide(error, y * (1 - y), where=error != 0, out=np.zeros_like(y))
+        dy /= len(y)
+        return dy
+
+
+class SigmoidBinaryCrossEntropy(Loss):
+    """Binary cross-entropy of sigmoid(z), from the logits z, in log space:
+
+    per output max(z, 0) - z t + log(1 + exp(-|z|)); dL/dz = (sigmoid(z) - t) / rows.
+    It stays finite for any finite z.
+    """
+
+    type = "sigmoid_binary_cross_entropy"
+
+    def value(self, y: Array, target: Array) -> float:
+        cost = np.maximum(y, 0) - y * target + np.log1p(np.exp(-np.abs(y)))
+        return float(np.sum(cost)) / len(y)
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy = np.empty_like(y)
+        Sigmoid().value(y, dy)
+        dy -= target
+        dy /= len(y)
+        return dy

@@ -1,0 +1,53 @@
+"""Cross-entropy of a distribution over classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.signature import Array
+
+
+class CrossEntropy(Loss):
+    """L = -Σ t log p summed over classes, mean over rows; dL/dp = -t / p / rows.
+
+    A class that is certain not to be (p = 0) and is (t = 1) costs infinity, as it should. Networks
+    that end in softmax are trained on `SoftmaxCrossEntropy`, which never gets there.
+    """
+
+    type = "cross_entropy"
+
+    def value(self, y: Array, target: Array) -> float:
+        with np.errstate(divide="ignore"):
+            surprise = -np.log(y, where=target > 0, out=np.zeros_like(y))
+        return float(np.sum(target * surprise)) / len(y)
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            ratio = np.divide(target, y, where=target > 0, out=np.zeros_like(y))
+        ratio /= -len(y)
+        return ratio
+
+
+class SoftmaxCrossEntropy(Loss):
+    """Cross-entropy of softmax(z), from the logits z, in log space:
+
+    log pᵢ = zᵢ - m - log Σⱼ exp(zⱼ - m) with m = max z; dL/dz = (p - t) / rows for rows of targets
+    that sum to one. It stays finite for any finite z.
+    """
+
+    type = "softmax_cross_entropy"
+
+    def value(self, y: Array, target: Array) -> float:
+        shifted = y - y.max(axis=1, keepdims=True)
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return -float(np.sum(target * log_p)) / len(y)
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy = y - np.maximum.reduce(y, axis=1, keepdims=True)
+        np.exp(dy, out=dy)
+        dy /= np.add.reduce(dy, axis=1, keepdims=True)
+        dy -= target
+        if len(y) > 1:
+            dy /= len(y)
+        return dy

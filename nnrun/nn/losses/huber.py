@@ -1,0 +1,31 @@
+"""Huber's loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.signature import Array, PositiveFloat
+
+
+class Huber(Loss):
+    """Squared for small errors e = y - t, absolute for large ones, the mean over rows and outputs:
+
+    L = mean of e² / 2 where |e| ≤ δ, else δ (|e| - δ / 2); dL/de is e, held within ±δ.
+    Huber, Ann. Math. Statist. 35 (1964).
+    """
+
+    type = "huber"
+
+    def __init__(self, delta: PositiveFloat = 1.0) -> None:
+        self.delta = delta
+
+    def value(self, y: Array, target: Array) -> float:
+        error = np.abs(y - target)
+        small = np.minimum(error, self.delta)
+        return float(np.mean(small * (error - small / 2)))
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy: Array = np.clip(y - target, -self.delta, self.delta)
+        dy /= y.size
+        return dy

@@ -1,0 +1,22 @@
+"""Mean absolute error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.losses.base import Loss
+from nnrun.nn.signature import Array
+
+
+class MeanAbsolute(Loss):
+    """L = mean |y - t| over rows and outputs, dL/dy = sign(y - t) / (rows · outputs)."""
+
+    type = "mean_absolute"
+
+    def value(self, y: Array, target: Array) -> float:
+        return float(np.mean(np.abs(y - target)))
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        dy: Array = np.sign(y - target)
+        dy /= y.size
+        return dy

@@ -1,0 +1,11 @@
+"""The optimizers by name. A new one is one file beside these and one line in `OPTIMIZERS`."""
+
+from __future__ import annotations
+
+from nnrun.nn.optimizers.adam import Adam
+from nnrun.nn.optimizers.base import Optimizer
+from nnrun.nn.optimizers.sgd import SGD
+
+__all__ = ["OPTIMIZERS", "SGD", "Adam", "Optimizer"]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {cls.type: cls for cls in (SGD, Adam)}

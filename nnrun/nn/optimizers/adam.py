@@ -1,0 +1,55 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from nnrun.nn.optimizers.base import Optimizer
+from nnrun.nn.signature import Array, Fraction, NonNegativeFloat, PositiveFloat
+
+
+class Adam(Optimizer):
+    """m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²,  θ ← θ - η m̂ / (sqrt(v̂) + ε)
+
+    with m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) at step t. Kingma and Ba, ICLR 2015; ε is added
+    outside the root, after the correction. Weight decay λ adds λ θ to g, so this is not AdamW.
+    """
+
+    type = "adam"
+
+    def __init__(
+        self,
+        beta1: Fraction = 0.9,
+        beta2: Fraction = 0.999,
+        epsilon: PositiveFloat = 1e-8,
+        weight_decay: NonNegativeFloat = 0.0,
+    ) -> None:
+        super().__init__()
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+
+    def allocate(self, theta: Array) -> None:
+        super().allocate(theta)
+        self.state = {"mean": np.zeros_like(theta), "square": np.zeros_like(theta)}
+
+    def step(self, theta: Array, g: Array, learning_rate: float) -> None:
+        self.steps += 1
+        self._decay(theta, g, self.weight_decay)
+        mean, square, scratch = self.state["mean"], self.state["square"], self.scratch
+        mean *= self.beta1
+        np.multiply(g, 1 - self.beta1, out=scratch)
+        mean += scratch
+        square *= self.beta2
+        np.multiply(g, g, out=scratch)
+        scratch *= 1 - self.beta2
+        square += scratch
+        np.sqrt(square, out=scratch)
+        scratch /= sqrt(1 - self.beta2**self.steps)
+        scratch += self.epsilon
+        np.divide(mean, scratch, out=scratch)
+        scratch *= learning_rate / (1 - self.beta1**self.steps)
+        np.subtract(theta, scratch, out=theta)

@@ -1,0 +1,35 @@
+"""What all optimizers share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+
+
+class Optimizer:
+    """A rule that turns gradients into steps.
+
+    All parameters of a network stand in one vector θ and all gradients in one vector g, so each
+    rule is written once, for vectors. Its own memory (velocities, moments) is in `state`.
+    """
+
+    type = ""
+
+    def __init__(self) -> None:
+        self.state: dict[str, Array] = {}
+        self.steps = 0
+
+    def allocate(self, theta: Array) -> None:
+        """Make room for the state and for what a step needs in between."""
+        self.scratch = np.empty_like(theta)
+
+    def step(self, theta: Array, g: Array, learning_rate: float) -> None:
+        """Change θ in place; g may be overwritten."""
+        raise NotImplementedError
+
+    def _decay(self, theta: Array, g: Array, weight_decay: float) -> None:
+        """g + λ θ: the gradient of λ/2 |θ|² added, for all parameters, biases too."""
+        if weight_decay:
+            np.multiply(theta, weight_decay, out=self.scratch)
+            g += self.scratch

@@ -1,0 +1,49 @@
+"""Stochastic gradient descent."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.nn.optimizers.base import Optimizer
+from nnrun.nn.signature import Array, Fraction, NonNegativeFloat
+
+
+class SGD(Optimizer):
+    """θ ← θ - η g, with momentum μ: v ← μ v + g, θ ← θ - η v.
+
+    Nesterov's variant steps by g + μ v, the velocity looked ahead. Weight decay λ adds λ θ to g.
+    As in PyTorch, the learning rate stays outside the velocity, so that changing it acts at once
+    (Sutskever et al., ICML 2013, have it inside); the first velocity is the first gradient.
+    """
+
+    type = "sgd"
+
+    def __init__(
+        self,
+        momentum: Fraction = 0.0,
+        nesterov: bool = False,
+        weight_decay: NonNegativeFloat = 0.0,
+    ) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+
+    def allocate(self, theta: Array) -> None:
+        super().allocate(theta)
+        self.state = {"velocity": np.zeros_like(theta)} if self.momentum else {}
+
+    def step(self, theta: Array, g: Array, learning_rate: float) -> None:
+        self.steps += 1
+        self._decay(theta, g, self.weight_decay)
+        if self.momentum:
+            velocity = self.state["velocity"]
+            velocity *= self.momentum
+            velocity += g
+            if self.nesterov:
+                np.multiply(velocity, self.momentum, out=self.scratch)
+                g += self.scratch
+            else:
+                g = velocity
+        np.multiply(g, learning_rate, out=self.scratch)
+        np.subtract(theta, self.scratch, out=theta)

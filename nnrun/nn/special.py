@@ -1,0 +1,52 @@
+"""Special functions that NumPy lacks."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from numpy.polynomial.chebyshev import chebval
+
+from nnrun.nn.signature import Array
+
+# exp(z²) erfc(z) for z ≥ 0 as a Chebyshev series in u = (z - 3.75) / (z + 3.75), computed with 40
+# digits and cut at 1e-18. The change of variable: Schonfelder, Math. Comp. 32 (1978).
+_CENTRE = 3.75
+_SCALED_ERFC = (
+    0.3050715409616002,
+    -0.4348412727125775,
+    0.1763511936436055,
+    -0.06071079560924941,
+    0.017712068995694115,
+    -0.004321119385567294,
+    0.0008542166768870987,
+    -0.00012715509060916275,
+    1.1248167243671189e-05,
+    3.1306388542182096e-07,
+    -2.70988068537762e-07,
+    3.073762270140769e-08,
+    2.515620384817623e-09,
+    -1.0289299213203192e-09,
+    2.994405211994994e-11,
+    2.6051789687266936e-11,
+    -2.6348399241719693e-12,
+    -6.434045098906365e-13,
+    1.1245740180166345e-13,
+    1.7281533389986097e-14,
+    -4.264101694942375e-15,
+    -5.453719778801906e-16,
+    1.5869760776167123e-16,
+    2.0899837844334044e-17,
+    -5.900526869408806e-18,
+)
+
+
+def normal_cdf(x: Array) -> Array:
+    """Φ(x), the share of the standard normal distribution below x, to 1e-15."""
+    z = np.abs(x) / sqrt(2)
+    with np.errstate(invalid="ignore"):
+        u = np.where(np.isinf(z), 1.0, (z - _CENTRE) / (z + _CENTRE))
+    with np.errstate(under="ignore", over="ignore"):
+        tail = 0.5 * np.exp(-z * z) * chebval(u, _SCALED_ERFC)
+    below: Array = np.where(x < 0, tail, 1 - tail)
+    return below.astype(x.dtype, copy=False)
