@@ -4,8 +4,8 @@ The numerical derivative along one parameter is the five-point central differenc
 
     D(h) = (L(-2h) - 8 L(-h) + 8 L(h) - L(2h)) / 12h,  with an error of order h⁴,
 
-taken at the h, out of a falling sequence, where D(h) and D(h/2) agree. Where they agree at none,
-the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry says
+taken at the h, out of a falling sequence, where D(h), D(h/2) and D(h/4) agree. Where they do at
+none, the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry says
 nothing about the gradient and is counted as skipped.
 """
 
@@ -111,10 +111,11 @@ class _Probe:
         """(relative error, backpropagated, numerical) along a ray, or None at a kink."""
         expected = float(np.sum(self.gradient[where] * ray))
         for h in _STEPS:
-            coarse, fine = self._slope(where, ray, h), self._slope(where, ray, h / 2)
-            scale = max(abs(fine), abs(expected), self.floor)
-            if abs(coarse - fine) <= TOLERANCE / 20 * max(abs(fine), self.floor):
-                return abs(expected - fine) / scale, expected, fine
+            slopes = [self._slope(where, ray, h / part) for part in (1, 2, 4)]
+            numerical = slopes[1]
+            scale = max(abs(numerical), abs(expected), self.floor)
+            if max(slopes) - min(slopes) <= TOLERANCE / 20 * max(abs(numerical), self.floor):
+                return abs(expected - numerical) / scale, expected, numerical
         return None
 
     def _slope(self, where: int | slice, ray: float | Array, h: float) -> float:

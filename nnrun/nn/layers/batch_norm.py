@@ -67,7 +67,8 @@ class BatchNorm(Layer):
         scale = self.inverse * self.gamma.value.reshape(self.view)
         dx: Array = self.out("dx", dy.shape, dy.dtype)
         if not self.training:
-            return np.multiply(dy, scale, out=dx)
+            np.multiply(dy, scale, out=dx)
+            return dx
         count = dy.size // len(self.beta.grad)
         np.multiply(self.x_hat, self.gamma.grad.reshape(self.view) / -count, out=dx)
         dx += dy
