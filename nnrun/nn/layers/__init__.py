@@ -27,6 +27,7 @@ __all__ = [
     "BatchNorm",
     "Bias",
     "Convolution",
+    "Convolution",
     "Dropout",
     "Flatten",
     "Layer",

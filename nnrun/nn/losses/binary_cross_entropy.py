@@ -11,7 +11,7 @@ from nnrun.nn.signature import Array
 
 class BinaryCrossEntropy(Loss):
     """L = -Σ (t log p + (1 - t) log(1 - p)) summed over outputs, mean over rows;
-    dL/dp = (p - t) / (p (1 - p)) / rows.
+    dL/dp = ((1 - t) / (1 - p) - t / p) / rows.
     """
 
     type = "binary_cross_entropy"
@@ -23,9 +23,10 @@ class BinaryCrossEntropy(Loss):
         return -float(np.sum(target * yes + (1 - target) * no)) / len(y)
 
     def gradient(self, y: Array, target: Array) -> Array:
-        error = y - target
+        # In two parts, so that certainty (p = t = 0 or 1) keeps its slope of ±1.
         with np.errstate(divide="ignore"):
-            dy: Array = np.divide(error, y * (1 - y), where=error != 0, out=np.zeros_like(y))
+            dy: Array = np.divide(1 - target, 1 - y, where=target < 1, out=np.zeros_like(y))
+            dy -= np.divide(target, y, where=target > 0, out=np.zeros_like(y))
         dy /= len(y)
         return dy
 

@@ -1,0 +1,122 @@
+"""What all blocks of a config share: they collect every mistake, each in a plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from nnrun.config.source import Part
+from nnrun.config.suggestions import nearest, suggestion
+from nnrun.config.yaml12 import KeyPath
+
+_TYPE = "complaint"
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong at a path, and which part of that place to point at.
+
+    Either a message, or a phrase for what is expected there with a hint on how to get it: of a
+    value that may take several forms, the phrases are joined to one sentence later.
+    """
+
+    message: str = ""
+    path: KeyPath = ()
+    part: Part = "value"
+    phrase: str = ""
+    hint: str = ""
+
+    def error(self) -> PydanticCustomError:
+        """The form in which pydantic carries it up; the path is relative to where it is raised."""
+        return PydanticCustomError(_TYPE, "complaint", {"complaint": self})
+
+
+class Block(BaseModel):
+    """A mapping of a config."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+    )
+
+    noun: ClassVar[str] = "the config"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        """What no single field can know; the data may still be wrong in any other way."""
+        return iter(())
+
+    @classmethod
+    def phrase(cls) -> str:
+        """What a value must be to be this block."""
+        return f"a mapping of {', '.join(cls.model_fields)}"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Field errors together with contradictions, so that neither hides the other."""
+        errors: list[InitErrorDetails] = []
+        block = None
+        try:
+            block = handler(data)
+        except ValidationError as error:
+            errors = list(cls._explained(error, data))
+        if isinstance(data, dict):
+            errors += [_details(complaint, data) for complaint in cls.contradictions(data)]
+        if block is None or errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return block
+
+    @classmethod
+    def _explained(cls, error: ValidationError, data: Any) -> Iterator[InitErrorDetails]:
+        errors = error.errors(include_url=False)
+        unknown = [e["loc"][0] for e in errors if e["type"] == "extra_forbidden" and e["loc"]]
+        misspelt = {nearest(key, cls.model_fields) for key in unknown}
+        for e in errors:
+            match e:
+                case {"type": "extra_forbidden", "loc": (str(key),)}:
+                    complaint = cls._unknown(key)
+                    if complaint is not None:
+                        yield _details(complaint, data)
+                case {"type": "missing", "loc": (str(key),)}:
+                    if key not in misspelt:
+                        yield _details(cls._missing(key), data)
+                case {"type": "model_type", "loc": ()}:
+                    yield _details(Complaint(phrase=cls.phrase()), data)
+                case _:
+                    yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+
+    @classmethod
+    def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
+        """Whether one of these keys seems to be there with a slip; that is complained of anyway."""
+        unknown = (key for key in data if key not in cls.model_fields)
+        return any(nearest(key, cls.model_fields) in keys for key in unknown)
+
+    @classmethod
+    def _unknown(cls, key: str) -> Complaint | None:
+        message = f"'{key}' is not a key of {cls.noun}{suggestion(key, cls.model_fields)}"
+        return Complaint(message, (key,), "key")
+
+    @classmethod
+    def _missing(cls, key: str) -> Complaint:
+        return Complaint(f"{cls.noun} needs '{key}'", (), "block")
+
+
+def _details(complaint: Complaint, data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=complaint.error(), loc=(), input=data)
+
+
+def _again(error: Any) -> Any:
+    """The type of an error that is passed on."""
+    if error["type"] == _TYPE:
+        return error["ctx"]["complaint"].error()
+    return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

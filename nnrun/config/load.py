@@ -1,0 +1,175 @@
+"""Configs in and out: the file with its arguments to a validated experiment, and back to YAML."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nnrun.config.blocks import Complaint
+from nnrun.config.emit import dump
+from nnrun.config.messages import complaints
+from nnrun.config.names import NAME_RULE, is_name
+from nnrun.config.overrides import OverrideError, apply_overrides, assign, split_argument
+from nnrun.config.schema import ExperimentConfig
+from nnrun.config.source import Source, in_order
+from nnrun.config.text import read_text
+from nnrun.config.yaml12 import KeyPath, parse
+from nnrun.errors import ConfigError, Problem
+
+__all__ = [
+    "Experiment",
+    "ExperimentConfig",
+    "config_from_dict",
+    "config_to_dict",
+    "config_to_yaml",
+    "load_config",
+]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A valid config, and where everything in it was written."""
+
+    config: ExperimentConfig
+    source: Source
+    file: Path
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """A problem that shows only later, at the place of this part of the config."""
+        return self.source.problem(path, message)
+
+
+def load_config(
+    path: Path, overrides: Sequence[str] = (), iterations: int | None = None
+) -> Experiment:
+    """Read a config file, apply `key=value` arguments, and check everything.
+
+    Args:
+        path: the YAML file; paths within it are relative to its folder.
+        overrides: arguments such as `training.learning_rate=0.01`; paths in them are relative to
+            the current folder.
+        iterations: if given, replaces the config's `iterations` or `epochs`.
+
+    Raises:
+        ConfigError: all that is wrong with the file and the arguments.
+    """
+    document = parse(read_text(path))
+    source = Source.of(str(path), document)
+    problems = list(document.problems)
+    if source.data is None:
+        message = "the file is empty; `nnrun init` writes a config to start from"
+        raise ConfigError([Problem(message, path=str(path))])
+    if not isinstance(source.data, dict):
+        message = "a config is a mapping of keys to values, like `seed: 42`"
+        raise ConfigError(in_order([*problems, source.problem((), message)]))
+    problems += apply_overrides(source, overrides)
+    if iterations is not None:
+        problems += _smoke_run(source, iterations)
+    broken = [place for place in document.broken if place in source.values]
+    config, found = _validate({"name": path.stem, **source.data})
+    if "name" not in source.data and not is_name(path.stem):
+        found = [c for c in found if c.path != ("name",)] + [_unusable_name(path)]
+    found += _grid_complaints(source, found)
+    problems += [
+        source.problem(complaint.path, complaint.message, complaint.part)
+        for complaint in found
+        if not any(_follows(complaint, place) for place in broken)
+    ]
+    if problems or config is None:
+        raise ConfigError(in_order(problems, overrides))
+    return Experiment(_with_absolute_path(config, source, path), source, path)
+
+
+def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
+    """A config from plain data, such as a report's `config`.
+
+    Raises:
+        ConfigError: all that is wrong with it.
+    """
+    source = Source("", data)
+    config, found = _validate(data)
+    if config is None:
+        raise ConfigError(source.problem(c.path, c.message, c.part) for c in found)
+    return config
+
+
+def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
+    """The resolved config as plain JSON data."""
+    return config.model_dump(mode="json")
+
+
+def config_to_yaml(config: ExperimentConfig) -> str:
+    """The resolved config as YAML, every default written out; it loads to an equal config."""
+    return dump(config_to_dict(config))
+
+
+def _validate(data: Any) -> tuple[ExperimentConfig | None, list[Complaint]]:
+    try:
+        return ExperimentConfig.model_validate(data), []
+    except ValidationError as error:
+        return None, list(complaints(error, data))
+
+
+def _follows(complaint: Complaint, broken: KeyPath) -> bool:
+    """Whether this is only said because a value with a problem of its own counts as null."""
+    lacking = complaint.part == "block" and broken[: len(complaint.path)] == complaint.path
+    return lacking or complaint.path[: len(broken)] == broken
+
+
+def _smoke_run(source: Source, iterations: int) -> Iterator[Problem]:
+    argument = f"--iterations {iterations}"
+    try:
+        assign(source, ("training", "iterations"), iterations, argument)
+    except OverrideError as error:
+        yield Problem(str(error), argument=argument)
+
+
+def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
+    path: KeyPath = ("dataset", "path")
+    if config.dataset.path is None:
+        return config
+    given = any(path[:length] in source.arguments for length in (1, 2))
+    folder = Path() if given else file.parent
+    absolute = os.path.abspath(folder / Path(config.dataset.path).expanduser())
+    dataset = config.dataset.model_copy(update={"path": absolute})
+    return config.model_copy(update={"dataset": dataset})
+
+
+def _unusable_name(file: Path) -> Complaint:
+    message = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
+    return Complaint(message, ("name",))
+
+
+def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complaint]:
+    """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
+    sweep = source.data.get("sweep")
+    grid = sweep.get("grid") if isinstance(sweep, dict) else None
+    for key, values in grid.items() if isinstance(grid, dict) else ():
+        for index, value in enumerate(values if isinstance(values, list) else ()):
+            refused = _refused(source.data, key, value, known)
+            if refused is not None and refused.part == "key":
+                yield Complaint(refused.message, ("sweep", "grid", key), "key")
+                break
+            if refused is not None:
+                yield Complaint(refused.message, ("sweep", "grid", key, index))
+
+
+def _refused(data: Any, key: str, value: Any, known: list[Complaint]) -> Complaint | None:
+    """What is wrong with this one value of a grid; how values go together is not looked at."""
+    trial = Source("", {**copy.deepcopy(data), "sweep": None})
+    try:
+        steps, _ = split_argument(f"{key}=")
+        path = assign(trial, steps, copy.deepcopy(value), "")
+    except OverrideError as error:
+        return Complaint(str(error), part="key")
+    for complaint in _validate(trial.data)[1]:
+        concerned = complaint.path[: len(path)] == path[: len(complaint.path)]
+        if concerned and (complaint.phrase or complaint.part == "key") and complaint not in known:
+            return complaint
+    return None

@@ -1,0 +1,34 @@
+"""The names that configs use for what does not stand in a table of `nnrun.nn`."""
+
+from __future__ import annotations
+
+import re
+
+DATASETS = (
+    "boston",
+    "iris",
+    "digits",
+    "diabetes",
+    "wine",
+    "breast_cancer",
+    "autompg",
+    "mnist_5k",
+    "mnist",
+    "fashion_mnist",
+    "california",
+)
+LOCATED_DATASETS = ("mnist", "fashion_mnist")
+"""Built-in data sets that may be read from a `path`."""
+
+SPLITS = ("train", "validation", "test")
+METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
+PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
+MONITORS = tuple(f"validation_{metric}" for metric in METRICS)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"
+
+
+def is_name(name: str) -> bool:
+    """Whether a run may be called this; names are folders, so that only plain ones will do."""
+    return _NAME.fullmatch(name) is not None

@@ -1,0 +1,171 @@
+"""The `network` block and the loss: the tables of `nnrun.nn` as configs see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from nnrun.config.blocks import Block, Complaint
+from nnrun.config.fields import Integer, Listed, Number, OneOf
+from nnrun.config.suggestions import suggestion
+from nnrun.config.tables import NamedBlock, Translator
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS, Initializer
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+
+_INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")
+_ACTIVATION = OneOf(tuple(ACTIVATIONS), "an activation")
+
+
+class InitializerConfig(Block):
+    """How the weights of a layer are drawn."""
+
+    noun: ClassVar[str] = "an initializer"
+
+    type: Annotated[str, _INITIALIZER] = "glorot_uniform"
+    """The distribution."""
+    scale: Annotated[float, Number(gt=0)] = 1.0
+    """What every value is multiplied by."""
+
+    def build(self) -> Initializer:
+        """The initializer itself."""
+        return Initializer(self.type, self.scale)
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "an initializer"
+
+
+def _initializer(value: Any) -> Any:
+    """The name alone stands for an initializer without a scale."""
+    if not isinstance(value, str):
+        return value
+    if value not in INITIALIZERS:
+        raise Complaint(phrase="an initializer", hint=suggestion(value, INITIALIZERS)).error()
+    return {"type": value}
+
+
+InitializerField = Annotated[
+    InitializerConfig,
+    BeforeValidator(
+        _initializer, json_schema_input_type=InitializerConfig | Annotated[str, _INITIALIZER]
+    ),
+]
+
+_TRANSLATOR = Translator(
+    names={"activation": ("an activation", tuple(ACTIVATIONS))},
+    blocks={Initializer: InitializerField},
+)
+
+
+class LayerConfig(NamedBlock):
+    """One layer of a network."""
+
+    type: str
+
+
+class LossConfig(NamedBlock):
+    """What training makes small."""
+
+    type: str
+
+
+if TYPE_CHECKING:
+    Layer = LayerConfig
+    Loss = LossConfig
+else:
+    Layer = _TRANSLATOR.union(LAYERS, LayerConfig, "a layer")
+    Loss = _TRANSLATOR.union(LOSSES, LossConfig, "a loss", word=True)
+
+
+class NetworkConfig(Block):
+    """Layers, one after the other."""
+
+    noun: ClassVar[str] = "network"
+
+    initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
+    """How weights are drawn in layers that do not say so themselves."""
+    layers: Annotated[list[Layer], Listed("layers")]
+    """The layers from input to output."""
+
+    @model_validator(mode="after")
+    def _spread_initializer(self) -> Self:
+        """Every layer says its own initializer, so that it can be read and built alone."""
+        for index, layer in enumerate(self.layers):
+            if getattr(layer, "initializer", self.initializer) is None:
+                self.layers[index] = layer.model_copy(update={"initializer": self.initializer})
+        return self
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping of layers, or of sizes and activations"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        short = [key for key in data if key in STACK_KEYS]
+        if "layers" in data and short:
+            message = "'sizes' and 'activations' are the short form of 'layers'; give only one form"
+            yield Complaint(message, (short[0],), "key")
+
+    @classmethod
+    def _unknown(cls, key: str) -> Complaint | None:
+        return None if key in STACK_KEYS else super()._unknown(key)
+
+    @classmethod
+    def _missing(cls, key: str) -> Complaint:
+        return Complaint("network needs 'layers', or 'sizes' and 'activations'", part="block")
+
+
+class StackConfig(Block):
+    """A plain stack of dense layers: their sizes and activations."""
+
+    noun: ClassVar[str] = "network"
+
+    initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
+    """How weights are drawn."""
+    sizes: Annotated[list[Annotated[int, Integer(gt=0)]], Listed("sizes")]
+    """The units of each layer."""
+    activations: Annotated[list[Annotated[str, _ACTIVATION]], Listed("activations")]
+    """The activation of each layer."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        sizes, activations = data.get("sizes"), data.get("activations")
+        if not (isinstance(sizes, list) and isinstance(activations, list)):
+            return
+        if sizes and activations and len(sizes) != len(activations):
+            message = f"there must be one for each of the {len(sizes)} sizes"
+            yield Complaint(f"{message}, not {len(activations)}", ("activations",))
+
+    def written_out(self) -> NetworkConfig:
+        """The same network in the long form."""
+        layers = [
+            {"type": "dense", "units": units, "activation": activation}
+            for units, activation in zip(self.sizes, self.activations, strict=True)
+        ]
+        return NetworkConfig.model_validate({"initializer": self.initializer, "layers": layers})
+
+
+STACK_KEYS = {"sizes", "activations"}
+
+
+def _form(value: Any) -> str:
+    short = isinstance(value, dict) and "layers" not in value and STACK_KEYS & value.keys()
+    return "<short>" if short or isinstance(value, StackConfig) else "<long>"
+
+
+def _written_out(network: NetworkConfig | StackConfig) -> NetworkConfig:
+    return network.written_out() if isinstance(network, StackConfig) else network
+
+
+if TYPE_CHECKING:
+    Network = NetworkConfig
+else:
+    Network = Annotated[
+        Annotated[NetworkConfig, Tag("<long>")] | Annotated[StackConfig, Tag("<short>")],
+        Discriminator(_form),
+        AfterValidator(_written_out),
+    ]

@@ -1,0 +1,237 @@
+"""Arguments of the form `key=value`: one value each, or the values of a grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+from nnrun.config.emit import flow
+from nnrun.config.messages import show
+from nnrun.config.names import LOCATED_DATASETS
+from nnrun.config.source import Source
+from nnrun.config.text import Text
+from nnrun.config.yaml12 import KeyPath, format_path, parse
+from nnrun.errors import ConfigError, Problem
+
+MAX_RANGE = 1_000_000
+
+_INDEX = re.compile(r"\[(\d+)\]")
+_RANGE = re.compile(r"range\(([-+]?\d+)(?:,([-+]?\d+))?(?:,([-+]?\d+))?\)", re.ASCII)
+_QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
+_WORDS = {"optimizer", "loss", "initializer"}
+"""Blocks that may be written as a single word, their `type`."""
+
+_RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
+    ("training", "iterations"): (("training", "epochs"),),
+    ("training", "epochs"): (("training", "iterations"),),
+    ("network", "layers"): (("network", "sizes"), ("network", "activations")),
+    ("network", "sizes"): (("network", "layers"),),
+    ("network", "activations"): (("network", "layers"),),
+    ("dataset", "name"): (("dataset", "path"), ("dataset", "columns")),
+    ("dataset", "path"): (("dataset", "name"),),
+}
+"""What an argument takes the place of when it is set."""
+
+
+class OverrideError(ValueError):
+    """An argument that cannot be applied."""
+
+    def __init__(self, message: str, path: KeyPath = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+def split_argument(argument: str) -> tuple[tuple[str, ...], str]:
+    """The steps of the key, and the text of the value.
+
+    Raises:
+        OverrideError: it is not of the form `key=value`.
+    """
+    key, equals, value = argument.partition("=")
+    steps = tuple(_INDEX.sub(r".\1", key.strip()).split("."))
+    if not equals:
+        raise OverrideError("this is not of the form key=value")
+    if not all(steps):
+        raise OverrideError(f"'{key}' is not a key in dotted form, like training.learning_rate")
+    if steps[:2] == ("sweep", "grid") and len(steps) > 3:
+        steps = (*steps[:2], ".".join(steps[2:]))
+    return steps, value
+
+
+def parse_value(text: str) -> Any:
+    """The value that a piece of YAML 1.2 stands for.
+
+    Raises:
+        OverrideError: it is not YAML.
+    """
+    try:
+        document = parse(Text(text, "argument"))
+    except ConfigError as error:
+        raise OverrideError(error.problems[-1].message) from None
+    if document.problems:
+        raise OverrideError(document.problems[0].message)
+    return document.data
+
+
+def format_override(key: str, value: Any) -> str:
+    """The argument that sets this key to this value."""
+    return f"{key}={flow(value)}"
+
+
+def apply_overrides(source: Source, arguments: Sequence[str]) -> list[Problem]:
+    """Set what the arguments say in the source's data; of one key given twice, the last counts.
+
+    Returns:
+        The problems of arguments that cannot be applied.
+    """
+    problems = []
+    parsed = []
+    for argument in arguments:
+        try:
+            steps, text = split_argument(argument)
+            parsed.append((argument, steps, parse_value(text)))
+        except OverrideError as error:
+            problems.append(Problem(str(error), argument=argument))
+    # The short form must be complete before one of its layers can be changed in the long form.
+    for argument, steps, value in sorted(parsed, key=lambda item: _is_layer(item[1])):
+        try:
+            assign(source, steps, value, argument)
+        except OverrideError as error:
+            problems.append(Problem(str(error), format_path(error.path), argument=argument))
+    return problems
+
+
+def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> KeyPath:
+    """Set one value in the source's data, and return where that is.
+
+    Raises:
+        OverrideError: the key leads through something that has no keys, or out of a list.
+    """
+    if _is_layer(steps):
+        _write_out_stack(source)
+    if source.data is None:
+        source.data = {}
+    container, path = source.data, KeyPath()
+    for step, following in pairwise(steps):
+        key = _key(container, step, path)
+        path = (*path, key)
+        child = container.get(key) if isinstance(container, dict) else container[int(key)]
+        if isinstance(child, str) and step in _WORDS:
+            child = container[key] = {"type": child}
+        elif child is None and following.isdecimal():
+            message = f"there is no list {format_path(path)} with an entry {following}"
+            raise OverrideError(message, path)
+        elif child is None:
+            child = container[key] = {}
+            source.forget(path)
+            source.arguments[path] = argument
+        container = child
+    key = _key(container, steps[-1], path)
+    path = (*path, key)
+    source.forget(path)
+    container[key] = value
+    source.arguments[path] = argument
+    _remove_rivals(source, path, value)
+    return path
+
+
+def _key(container: Any, step: str, path: KeyPath) -> str | int:
+    """The step as a key of this mapping or an index of this list."""
+    name = format_path(path) or "the config"
+    if isinstance(container, dict):
+        return step
+    if not isinstance(container, list):
+        raise OverrideError(f"{name} is {show(container)}, which has no '{step}'", (*path, step))
+    if not step.isdecimal():
+        message = f"{name} is a list; write a number for one of its entries, like {name}.0"
+        raise OverrideError(message, (*path, step))
+    if int(step) >= len(container):
+        known = f"its entries are 0 to {len(container) - 1}" if container else "it is empty"
+        raise OverrideError(f"{name} has no entry {step}; {known}", (*path, int(step)))
+    return int(step)
+
+
+def _is_layer(steps: Sequence[str]) -> bool:
+    return tuple(steps[:2]) == ("network", "layers") and len(steps) > 2
+
+
+def _write_out_stack(source: Source) -> None:
+    """Turn the short form of a network to the long one in the data, if it is complete."""
+    network = source.data.get("network") if isinstance(source.data, dict) else None
+    if not isinstance(network, dict) or "layers" in network:
+        return
+    sizes, activations = network.get("sizes"), network.get("activations")
+    if isinstance(sizes, list) and isinstance(activations, list) and len(sizes) == len(activations):
+        network["layers"] = [
+            {"type": "dense", "units": units, "activation": activation}
+            for units, activation in zip(sizes, activations, strict=True)
+        ]
+        del network["sizes"], network["activations"]
+
+
+def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
+    block = source.data.get(path[0])
+    if value is None or not isinstance(block, dict):
+        return
+    if path[0] == "dataset" and block.get("name") in LOCATED_DATASETS:
+        return
+    for rival in _RIVALS.get(path, ()):
+        if rival[1] in block:
+            del block[rival[1]]
+            source.forget(rival)
+
+
+def parse_grid(arguments: Iterable[str]) -> dict[str, list[Any]]:
+    """The values that each argument `key=1,2,3` or `key=range(0,20)` gives to its key.
+
+    Commas within brackets and quotes belong to a value: `network.sizes=[13,1],[26,1]` is two.
+
+    Raises:
+        ConfigError: arguments that are malformed, empty, or give one key twice.
+    """
+    grid: dict[str, list[Any]] = {}
+    problems = []
+    for argument in arguments:
+        try:
+            steps, text = split_argument(argument)
+            key = ".".join(steps)
+            if key in grid:
+                raise OverrideError(f"{key} is given twice; write {key}=1,2")
+            grid[key] = _values(text)
+        except OverrideError as error:
+            problems.append(Problem(str(error), argument=argument))
+    if problems:
+        raise ConfigError(problems)
+    return grid
+
+
+def _values(text: str) -> list[Any]:
+    counted = _RANGE.fullmatch(text.replace(" ", ""))
+    if counted:
+        first, second, step = (None if part is None else int(part) for part in counted.groups())
+        numbers = range(first or 0) if second is None else range(first or 0, second, step or 1)
+        if step == 0 or not 0 < len(numbers) <= MAX_RANGE:
+            raise OverrideError(f"'{text.strip()}' holds no numbers, or more than {MAX_RANGE:,}")
+        return list(numbers)
+    pieces = _split_at_commas(text)
+    if len(pieces) > 1 and not all(piece.strip() for piece in pieces):
+        raise OverrideError("there is a comma with nothing before or after it")
+    return [parse_value(piece) for piece in pieces]
+
+
+def _split_at_commas(text: str) -> list[str]:
+    """The pieces between commas that stand outside of brackets and quotes."""
+    pieces, begin, depth, position = [], 0, 0, 0
+    at_start = True  # only there does a quote open quoted text, and not as in it's
+    while position < len(text):
+        quoted = _QUOTED.match(text, position) if at_start else None
+        character = text[position]
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth <= 0:
+            pieces.append(text[begin:position])
+            begin = position + 1
+        at_start = character in ",:[{" or (at_start and character.isspace())
+        position = quoted.end() if quoted else position + 1
+    return [*pieces, text[begin:]]

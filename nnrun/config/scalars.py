@@ -1,0 +1,85 @@
+"""The scalars of YAML 1.2's core schema, read and written.
+
+PyYAML reads YAML 1.1, where `no` is false, `010` is eight and `1e-3` is text; none of that here.
+Source: YAML 1.2.2, section 10.3.2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isnan
+
+Scalar = str | int | float | bool | None
+
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+# What may stand unquoted anywhere in YAML, inside brackets and out.
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-]([A-Za-z0-9_./+ ()%-]*[A-Za-z0-9_./+()%-])?")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+MAX_DIGITS = 4000  # Python refuses to convert more than 4300.
+
+
+def read_scalar(text: str) -> Scalar:
+    """The value of an unquoted scalar.
+
+    Raises:
+        ValueError: it is a number with more digits than anyone needs.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > MAX_DIGITS and _FLOAT.fullmatch(text):
+        raise ValueError(f"a number of {len(text)} characters is too long")
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def write_scalar(value: Scalar) -> str:
+    """The text that `read_scalar` or a quoted scalar turns back into exactly this value."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return _write_float(value)
+    return value if _may_stand_plain(value) else _quoted(value)
+
+
+def _write_float(value: float) -> str:
+    if isnan(value):
+        return ".nan"
+    if value in (float("inf"), float("-inf")):
+        return ".inf" if value > 0 else "-.inf"
+    return repr(value)
+
+
+def _may_stand_plain(text: str) -> bool:
+    if not _PLAIN.fullmatch(text) or text.startswith(("-", "...")):
+        return False
+    # Text that is a number or a word of YAML 1.1 is quoted as well, for other programs' sake.
+    if text.lower() in {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}:
+        return False
+    return not text[0].isdigit() and not re.match(r"[.+]", text)
+
+
+def _quoted(text: str) -> str:
+    """The text in double quotes, with the escapes that YAML shares with JSON."""
+    return _UNPRINTABLE.sub(lambda c: f"\\u{ord(c[0]):04x}", json.dumps(text, ensure_ascii=False))

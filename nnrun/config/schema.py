@@ -1,0 +1,137 @@
+"""The config language as a whole: the blocks that the others stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field
+
+from nnrun.config.blocks import Block, Complaint
+from nnrun.config.dataset import DatasetConfig
+from nnrun.config.fields import Integer, Listed, Number, Text
+from nnrun.config.messages import show
+from nnrun.config.names import DATASETS, NAME_RULE, PUBLISHED, is_name
+from nnrun.config.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
+from nnrun.config.suggestions import nearest
+from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+
+__all__ = [
+    "DATASETS",
+    "DatasetConfig",
+    "ExperimentConfig",
+    "LayerConfig",
+    "LossConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "PublishedConfig",
+    "ScheduleConfig",
+    "SweepConfig",
+    "TrainingConfig",
+]
+
+
+@dataclass(frozen=True)
+class RunName(Text):
+    """A name that is safe as a folder anywhere."""
+
+    @property
+    def phrase(self) -> str:
+        return f"a name ({NAME_RULE})"
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, str) and not is_name(value):
+            raise ValueError
+        return value
+
+
+class PublishedConfig(Block):
+    """Numbers from elsewhere to hold a run against; keys are `<split>_<metric>`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "patternProperties": {f"^({'|'.join(PUBLISHED)})$": {"type": "number"}},
+            "additionalProperties": False,
+        },
+    )
+    noun: ClassVar[str] = "published"
+    __pydantic_extra__: dict[str, Annotated[float, Number()]]
+
+    source: Annotated[str, Text()] = ""
+    """Where the numbers come from."""
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The published value of each `<split>_<metric>`."""
+        return dict(self.model_extra or {})
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        for key in data:
+            if key not in ("source", *PUBLISHED):
+                near = nearest(key, ("source", *PUBLISHED))
+                form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
+                yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
+
+
+class SweepConfig(Block):
+    """What `nnrun sweep` varies."""
+
+    noun: ClassVar[str] = "sweep"
+
+    seeds: (
+        Annotated[int, Integer(gt=0)]
+        | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
+        | None
+    ) = None
+    """How many seeds, counted from `seed` on, or a list of them."""
+    grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
+    """For keys in dotted form, such as training.learning_rate, the values to try."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        seeds, grid = data.get("seeds"), data.get("grid")
+        listed = seeds if isinstance(seeds, list) else []
+        for index, seed in enumerate(listed):
+            if seed in listed[:index]:
+                yield Complaint(f"the seed {show(seed)} is given twice", ("seeds", index))
+        for key in grid if isinstance(grid, dict) else ():
+            if key.partition(".")[0] in ("name", "description", "published", "sweep"):
+                yield Complaint(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
+            if key == "seed" and seeds is not None:
+                message = "the seeds are given by 'seeds' already; remove one of the two"
+                yield Complaint(message, ("grid", key), "key")
+
+
+class ExperimentConfig(Block):
+    """One experiment: data, network, loss and training."""
+
+    name: Annotated[str, RunName()]
+    """Names the folder of results; by default the config file's name without its suffix."""
+    description: Annotated[str, Text()] = ""
+    """One line, shown in every report."""
+    dataset: DatasetConfig
+    """The data, its splits and its preparation."""
+    network: Network
+    """The layers, or `sizes` and `activations` of a plain stack of dense layers."""
+    loss: Loss
+    """What training makes small."""
+    training: TrainingConfig
+    """The optimizer, how long, in what steps."""
+    seed: Annotated[int, Integer(ge=0)] = 42
+    """Decides split, initial weights, sample order and dropout."""
+    published: PublishedConfig | None = None
+    """Numbers from elsewhere to hold the run against."""
+    sweep: SweepConfig | None = None
+    """What `nnrun sweep` varies."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        dataset, training = data.get("dataset"), data.get("training")
+        if isinstance(dataset, dict) and isinstance(training, dict):
+            stops_early = isinstance(training.get("early_stopping"), dict)
+            if stops_early and dataset.get("validation_size", 0) in (0, None):
+                message = "early stopping watches a validation split; set dataset.validation_size"
+                yield Complaint(message, ("training", "early_stopping"), "key")

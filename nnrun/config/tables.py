@@ -1,0 +1,190 @@
+"""Tables of `nnrun.nn` to config blocks: the signature of what stands in a table is its schema.
+
+Whatever is added to a table has its form in configs, its messages and its JSON Schema at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, getdoc, isclass, signature
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
+
+from nnrun.config.blocks import Block, Complaint
+from nnrun.config.fields import Flag, Integer, Listed, Number, OneOf, Text
+from nnrun.config.suggestions import nearest, suggestion
+from nnrun.nn.signature import Bounds, Named
+
+_SIMPLE: dict[Any, Any] = {
+    int: Annotated[int, Integer()],
+    float: Annotated[float, Number()],
+    bool: Annotated[bool, Flag()],
+    str: Annotated[str, Text()],
+    NoneType: None,
+}
+
+
+class NamedBlock(Block):
+    """One entry of a table by its name, with arguments."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+    key: ClassVar[str] = "type"
+    table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
+
+    blocks: ClassVar[Mapping[str, type[NamedBlock]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Classes made at run time cannot be found by name, but by their place in the table.
+        base, name = type(self).__base__, getattr(self, self.key)
+        return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
+
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments to call the table's entry with."""
+        fields = (field for field in type(self).model_fields if field != self.key)
+        return {field: _built(getattr(self, field)) for field in fields}
+
+    def build(self) -> Any:
+        """What the table's entry makes of the arguments."""
+        return self.table[getattr(self, self.key)](**self.arguments())
+
+
+def _revive(base: type[NamedBlock], name: str, values: dict[str, Any], given: set[str]) -> Any:
+    return base.blocks[name].model_construct(given, **values)
+
+
+def _built(value: Any) -> Any:
+    return value.build() if isinstance(value, Block) and hasattr(value, "build") else value
+
+
+class Translator:
+    """Annotations of signatures to types of fields.
+
+    Args:
+        names: for each kind of `Named`, the noun with its article and the names there are.
+        blocks: for a class that stands in signatures, the type of the block it is built from.
+    """
+
+    def __init__(
+        self, names: Mapping[str, tuple[str, tuple[str, ...]]], blocks: Mapping[type, Any]
+    ) -> None:
+        self.names = names
+        self.blocks = blocks
+
+    def field(self, annotation: Any) -> Any:
+        """The type of the field for an argument annotated like this."""
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            return self._marked(arguments[0], arguments[1:])
+        if origin in (Union, UnionType):
+            return Union[tuple(self.field(argument) for argument in arguments)]  # noqa: UP007
+        if origin is Literal:
+            return Annotated[str, OneOf(arguments)]
+        if origin is tuple:
+            items = tuple(self.field(argument) for argument in arguments)
+            return Annotated[tuple.__class_getitem__(items), Listed(str(len(items)), len(items))]
+        if annotation in self.blocks:
+            return self.blocks[annotation]
+        if annotation in _SIMPLE:
+            return _SIMPLE[annotation]
+        raise TypeError(f"an argument annotated {annotation!r} has no form in a config")
+
+    def _marked(self, base: Any, marks: tuple[Any, ...]) -> Any:
+        for mark in marks:
+            if isinstance(mark, Named):
+                noun, names = self.names[mark.kind]
+                return Annotated[str, OneOf(names, noun)]
+            if isinstance(mark, Bounds):
+                return Annotated[base, (Integer if base is int else Number)(**vars(mark))]
+        return self.field(base)
+
+    def block(
+        self, name: str, call: Callable[..., Any], base: type[NamedBlock], noun: str
+    ) -> type[NamedBlock]:
+        """The block for one entry of a table."""
+        hints = get_type_hints(call.__init__ if isclass(call) else call, include_extras=True)
+        fields: dict[str, Any] = {
+            base.key: (Literal[name], Field(description=f"Makes this {noun}"))
+        }
+        for parameter in signature(call).parameters.values():
+            if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+                required = parameter.default is Parameter.empty
+                default = ... if required else parameter.default
+                fields[parameter.name] = (self.field(hints[parameter.name]), default)
+        words = "".join(word.capitalize() for word in (*name.split("_"), *noun.split()[1:]))
+        model: type[NamedBlock] = create_model(
+            words,
+            __base__=base,
+            __doc__=(getdoc(call) or name).split("\n\n")[0].replace("\n", " "),
+            **fields,
+        )
+        model.noun = f"'{name}'"
+        return model
+
+    def union(
+        self,
+        table: Mapping[str, Callable[..., Any]],
+        base: type[NamedBlock],
+        noun: str,
+        *,
+        word: bool = False,
+    ) -> Any:
+        """The type of a field that holds one of the table's entries.
+
+        Args:
+            table: names and what they stand for.
+            base: the class that all blocks of this table get.
+            noun: what an entry is called, with its article, such as `a layer`.
+            word: whether the name alone will do, where all arguments have defaults.
+        """
+        names = tuple(table)
+        base.table = table
+        base.blocks = {name: self.block(name, call, base, noun) for name, call in table.items()}
+        blocks = [Annotated[block, Tag(f"<{name}>")] for name, block in base.blocks.items()]
+        choice: Any = Annotated[Union[tuple(blocks)], Discriminator(lambda v: _tag(v, base.key))]  # noqa: UP007
+        # The name alone is accepted too; in annotations made at run time mypy sees no types.
+        words: Any = Annotated[str, OneOf(names, noun)]
+        accepted: Any = Union[choice, words] if word else choice  # noqa: UP007
+
+        def check(value: Any) -> Any:
+            return _named(value, base.key, names, noun, word)
+
+        return Annotated[choice, BeforeValidator(check, json_schema_input_type=accepted)]
+
+
+def _tag(value: Any, key: str) -> str:
+    return f"<{value[key] if isinstance(value, dict) else getattr(value, key)}>"
+
+
+def _named(value: Any, key: str, names: tuple[str, ...], noun: str, word: bool) -> Any:
+    """The value as a mapping with a name that the table knows."""
+    if isinstance(value, NamedBlock):
+        return value
+    if word and isinstance(value, str):
+        if value not in names:
+            raise Complaint(phrase=noun, hint=suggestion(value, names)).error()
+        return {key: value}
+    if not isinstance(value, dict):
+        raise Complaint(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
+    if key not in value:
+        for other in value:
+            if nearest(other, [key]):
+                message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
+                raise Complaint(message, (other,), "key").error()
+        message = f"{noun} needs '{key}'{suggestion(None, names)}"
+        raise Complaint(message, part="block").error()
+    if value[key] not in names:
+        hint = suggestion(value[key], names)
+        raise Complaint(path=(key,), phrase=noun, hint=hint).error()
+    return value

@@ -1,0 +1,74 @@
+"""The text of a config file, and the places in it that errors point at."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from pathlib import Path
+
+from nnrun.config.suggestions import nearest
+from nnrun.errors import ConfigError, Place, Problem
+
+MAX_BYTES = 2**20
+MAX_SHOWN = 300  # characters of a line that is worth showing
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class Text:
+    """Text with line and column for every offset."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.text = text.removeprefix("\ufeff")
+        self.file = file
+        self.starts = [0, *(end.end() for end in _LINE_END.finditer(self.text))]
+        self.lines = _LINE_END.split(self.text)
+
+    def place(self, start: int, end: int | None = None) -> Place:
+        """The place from one offset to another; what goes on over lines is marked by its start."""
+        line = bisect_right(self.starts, start) - 1
+        column = start - self.starts[line]
+        content = self.lines[line]
+        within = end is not None and end <= self.starts[line] + len(content)
+        width = end - start if within and end is not None else 1
+        shown = content if len(content) <= MAX_SHOWN else ""
+        return Place(self.file, line + 1, column + 1, shown, max(width, 1))
+
+
+def read_text(file: Path) -> Text:
+    """The text of a config file.
+
+    Raises:
+        ConfigError: it does not exist, cannot be read, is far too large, or is not UTF-8.
+    """
+    name = str(file)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigError([Problem(f"there is no such file{_similar_file(file)}", name)]) from None
+    except IsADirectoryError:
+        raise ConfigError([Problem("is a folder, not a config file", name)]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([Problem(f"cannot be read: {reason}", name)]) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError([Problem("is larger than 1 MiB, so it is not a config", name)])
+    try:
+        return Text(content.decode("utf-8"), name)
+    except UnicodeDecodeError as error:
+        readable = Text(content[: error.start].decode() + "\ufffd", name)
+        message = (
+            f"byte 0x{content[error.start]:02x} is not UTF-8; save the file with UTF-8 encoding"
+        )
+        place = readable.place(len(readable.text) - 1)
+        raise ConfigError([Problem(message, place=place)]) from None
+
+
+def _similar_file(file: Path) -> str:
+    try:
+        names = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return ""
+    near = nearest(file.name, names)
+    return f"; did you mean '{file.parent / near}'?" if near else ""

@@ -1,0 +1,24 @@
+"""Data sets, their preprocessing and their splits."""
+
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.load import load_dataset, load_features
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.registry import DATASETS, Entry
+from nnrun.data.splits import Part, Split, make_split, resolve_test_size
+
+__all__ = [
+    "DATASETS",
+    "Columns",
+    "Dataset",
+    "DatasetProblem",
+    "Entry",
+    "Layout",
+    "Part",
+    "Preprocessing",
+    "Split",
+    "load_dataset",
+    "load_features",
+    "make_split",
+    "resolve_test_size",
+]

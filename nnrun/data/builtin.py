@@ -1,0 +1,103 @@
+"""The data sets that need no network: three files of this package, five of scikit-learn's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnrun.data.dataset import Dataset, hash_arrays, pixel_names
+from nnrun.data.npz import read_npz
+from nnrun.data.tabular import read_csv
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import DatasetConfig
+
+FILES = Path(__file__).parent / "files"
+DIGITS = tuple("0123456789")
+
+
+def boston(_: DatasetConfig) -> Dataset:
+    """House prices of 506 tracts around Boston."""
+    return read_csv(FILES / "boston.csv", "MEDV", task="regression")
+
+
+def autompg(_: DatasetConfig) -> Dataset:
+    """Fuel consumption of 392 cars."""
+    return read_csv(FILES / "autompg.csv", "mpg", task="regression")
+
+
+def mnist_5k(_: DatasetConfig) -> Dataset:
+    """4,000 and 1,000 of MNIST's digits, as many of each class."""
+    return replace(read_npz(FILES / "mnist_5k.npz"), target_names=("digit",))
+
+
+def iris(_: DatasetConfig) -> Dataset:
+    """Species of 150 irises."""
+    return _vectors("iris", "species")
+
+
+def wine(_: DatasetConfig) -> Dataset:
+    """Cultivar of 178 wines."""
+    return _vectors("wine", "cultivar")
+
+
+def breast_cancer(_: DatasetConfig) -> Dataset:
+    """Diagnosis for 569 tumours."""
+    return _vectors("breast_cancer", "diagnosis")
+
+
+def diabetes(_: DatasetConfig) -> Dataset:
+    """Disease progression of 442 patients."""
+    bunch = _sklearn("diabetes")()
+    x, y = bunch.data, bunch.target.astype(np.float64)[:, None]
+    return Dataset(
+        name="diabetes",
+        task="regression",
+        x=x,
+        y=y,
+        feature_names=tuple(bunch.feature_names),
+        target_names=("progression",),
+        sha256=hash_arrays(x, y),
+    )
+
+
+def digits(_: DatasetConfig) -> Dataset:
+    """1,797 handwritten digits of 8×8 pixels."""
+    bunch = _sklearn("digits")()
+    x, y = bunch.images[:, None], bunch.target.astype(np.int64)  # (n, 1, 8, 8)
+    return Dataset(
+        name="digits",
+        task="classification",
+        x=x,
+        y=y,
+        classes=DIGITS,
+        feature_names=pixel_names((1, 8, 8)),
+        target_names=("digit",),
+        sha256=hash_arrays(x, y),
+    )
+
+
+def _vectors(name: str, target: str) -> Dataset:
+    bunch = _sklearn(name)()
+    x, y = bunch.data, bunch.target.astype(np.int64)
+    return Dataset(
+        name=name,
+        task="classification",
+        x=x,
+        y=y,
+        classes=tuple(str(label) for label in bunch.target_names),
+        feature_names=tuple(str(feature) for feature in bunch.feature_names),
+        target_names=(target,),
+        sha256=hash_arrays(x, y),
+    )
+
+
+def _sklearn(name: str) -> Callable[[], Any]:
+    import sklearn.datasets  # noqa: PLC0415  # slow to import
+
+    loader: Callable[[], Any] = getattr(sklearn.datasets, f"load_{name}")
+    return loader

@@ -1,0 +1,105 @@
+"""What a data set is once it is loaded, and the error that points back at the config."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.layout import Columns, Layout
+from nnrun.errors import DataError
+
+Task = Literal["regression", "classification"]
+Key = tuple[str | int, ...]
+
+
+class DatasetProblem(DataError):  # noqa: N818  # named as the other errors are
+    """Mistakes in the `dataset` block that only the data shows, each with its key in the config.
+
+    `problems` holds (key, message) pairs, so that a caller who knows the YAML file can point at
+    the lines; `key` is the first of the keys. Without that, the message starts with the dotted key.
+    """
+
+    def __init__(self, problems: Iterable[tuple[Key, str]]) -> None:
+        self.problems = tuple(problems)
+        self.key: Key = self.problems[0][0]
+        super().__init__("\n".join(f"{dotted(key)}: {text}" for key, text in self.problems))
+
+    def __reduce__(self) -> tuple[type[DatasetProblem], tuple[tuple[tuple[Key, str], ...]]]:
+        return type(self), (self.problems,)
+
+
+def dotted(key: Key) -> str:
+    """A key as it is written for people: `dataset.columns.drop[1]`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
+    return text.removeprefix(".")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Raw rows, before any split or preprocessing.
+
+    x is (rows, features) or, for images, (rows, channels, height, width); float64, or uint8 where
+    the source holds bytes. y is (rows, outputs) float64 for regression, and (rows,) int64 class
+    numbers for classification, where `classes[number]` is the class's name. `x_test` and `y_test`
+    are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
+    arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
+    """
+
+    name: str
+    task: Task
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    classes: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    x_test: npt.NDArray[Any] | None = None
+    y_test: npt.NDArray[Any] | None = None
+    sha256: str = ""
+    description: str = ""
+    note: str = ""
+    columns: Columns | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one row of x: (features,) or (channels, height, width)."""
+        return self.x.shape[1:]
+
+    @property
+    def outputs(self) -> int:
+        """What a network has to put out for one row: a value per target, or one per class."""
+        return len(self.classes) if self.task == "classification" else int(self.y.shape[1])
+
+    @property
+    def layout(self) -> Layout:
+        """What prediction on new rows has to know of this set."""
+        return Layout(
+            task=self.task,
+            shape=self.shape,
+            columns=self.columns or Columns(self.feature_names),
+            classes=self.classes,
+            target_names=self.target_names,
+        )
+
+
+def hash_arrays(*arrays: npt.NDArray[Any]) -> str:
+    """SHA-256 over the types, shapes and little-endian bytes of arrays, the same on any machine."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        digest.update(f"{plain.dtype.str}{plain.shape}".encode())
+        digest.update(plain.tobytes())
+    return digest.hexdigest()
+
+
+def pixel_names(shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Names for the values of one image, in the order of its flattened pixels."""
+    channels, height, width = shape
+    names = [f"pixel_{row}_{column}" for row in range(height) for column in range(width)]
+    if channels == 1:
+        return tuple(names)
+    return tuple(f"channel_{channel}_{name}" for channel in range(channels) for name in names)

@@ -1,0 +1,104 @@
+"""MNIST and Fashion-MNIST: from IDX files in a folder, else through scikit-learn from OpenML."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
+from nnrun.data.idx import read_idx
+from nnrun.data.opening import file_sha256
+from nnrun.data.openml import fetch_images
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import DatasetConfig
+
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+TRAINING_ROWS = 60000  # OpenML has one table; its first rows are the training set
+
+
+def mnist(config: DatasetConfig) -> Dataset:
+    """70,000 handwritten digits."""
+    return _images(config, "mnist_784", DIGITS, "digit")
+
+
+def fashion_mnist(config: DatasetConfig) -> Dataset:
+    """70,000 articles of clothing."""
+    return _images(config, "Fashion-MNIST", CLOTHES, "article")
+
+
+def _images(
+    config: DatasetConfig, openml_name: str, classes: tuple[str, ...], target: str
+) -> Dataset:
+    if config.path is not None:
+        parts, sha256 = _from_folder(Path(config.path), classes)
+    else:
+        x, y = fetch_images(openml_name)
+        parts = [x[:TRAINING_ROWS], y[:TRAINING_ROWS], x[TRAINING_ROWS:], y[TRAINING_ROWS:]]
+        sha256 = hash_arrays(*parts)
+    x, y, x_test, y_test = parts
+    return Dataset(
+        name=str(config.name),
+        task="classification",
+        x=x,
+        y=y,
+        classes=classes,
+        feature_names=pixel_names(x.shape[1:]),
+        target_names=(target,),
+        x_test=x_test,
+        y_test=y_test,
+        sha256=sha256,
+    )
+
+
+def _from_folder(folder: Path, classes: tuple[str, ...]) -> tuple[list[npt.NDArray[Any]], str]:
+    """x, y, x_test, y_test, and the digest over the four files' digests."""
+    if not folder.is_dir():
+        state = "is a file; needed is the folder with the" if folder.exists() else "does not exist;"
+        message = f"{folder} {state} IDX files are looked for there"
+        raise DatasetProblem([(("dataset", "path"), message)])
+    parts: list[npt.NDArray[Any]] = []
+    digests = ""
+    for prefix in ("train", "t10k"):
+        image_file = _find(folder, f"{prefix}-images", "idx3-ubyte")
+        label_file = _find(folder, f"{prefix}-labels", "idx1-ubyte")
+        images, labels = read_idx(image_file, 3), read_idx(label_file, 1)
+        if len(images) != len(labels):
+            counts = f"{len(labels)} labels for {len(images)} images in {image_file.name}"
+            raise DataError(f"{label_file}: has {counts}")
+        if labels.max() >= len(classes):
+            row = int(np.argmax(labels >= len(classes)))
+            message = f"label {row} is {labels[row]}; there are {len(classes)} classes from 0 on"
+            raise DataError(f"{label_file}: {message}")
+        if parts and images.shape[1:] != parts[0].shape[2:]:
+            sides = f"{images.shape[1:]} where the training images have {parts[0].shape[2:]}"
+            raise DataError(f"{image_file}: has images of {sides} pixels")
+        parts += [images[:, None], labels.astype(np.int64)]
+        digests += file_sha256(image_file) + file_sha256(label_file)
+    return parts, hashlib.sha256(digests.encode()).hexdigest()
+
+
+def _find(folder: Path, stem: str, ending: str) -> Path:
+    names = [f"{stem}{dot}{ending}{gz}" for gz in ("", ".gz") for dot in ("-", ".")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    message = f"{folder} has none of {', '.join(names)}"
+    raise DatasetProblem([(("dataset", "path"), message)])

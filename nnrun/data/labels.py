@@ -1,0 +1,64 @@
+"""Class labels: which classes there are, in which order, under which names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from nnrun.errors import DataError
+
+MANY = 20
+
+
+def number(text: str) -> int | float | None:
+    """The number that a text stands for (an int where it can be exact), or None if it is none."""
+    if "_" in text:  # Python reads 1_000 as a number, data files do not mean one
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def all_numbers(texts: Iterable[str]) -> bool:
+    """Whether every text stands for a number; NaN and infinities count as numbers."""
+    return all(number(text) is not None for text in texts)
+
+
+def canonical(text: str) -> str:
+    """One spelling for numbers of one value, `1` for `1.0` and `01`; other text as it is."""
+    value = number(text)
+    return text if value is None else str(value)
+
+
+def ordered_classes(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The classes in order, and the class that each text belongs to.
+
+    Labels that are all numbers are compared by value and sorted by value; if any is not, all are
+    text and sorted as text. NaN and infinities are no labels among numbers.
+    """
+    texts = set(texts)
+    if not all_numbers(texts):
+        return tuple(sorted(texts)), {text: text for text in texts}
+    values = {text: number(text) or 0 for text in texts}
+    strange = sorted(text for text, value in values.items() if not math.isfinite(value))
+    if strange:
+        raise DataError(f"'{strange[0]}' is no class label among numbers")
+    names = tuple(str(value) for value in sorted(set(values.values())))
+    return names, {text: str(value) for text, value in values.items()}
+
+
+def check_classes(classes: tuple[str, ...], rows: int, what: str) -> None:
+    """Raise a DataError if these cannot be the classes of that many rows."""
+    if len(classes) == 1:
+        raise DataError(f"{what} has one class only, '{classes[0]}'; there is nothing to tell")
+    if len(classes) > max(MANY, rows / 2):
+        raise DataError(
+            f"{what} has {len(classes)} different values in {rows} rows, too many for classes; "
+            "is it `task: regression`?"
+        )

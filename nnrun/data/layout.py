@@ -1,0 +1,65 @@
+"""How new rows have to look so that a trained network can read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that make up x, in order.
+
+    A column that `categories` names becomes one 0/1 feature per category (one-hot), in the order
+    given there; any other column is one number.
+    """
+
+    features: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features of x; a category's is `column=category`."""
+        names: list[str] = []
+        for column in self.features:
+            if column in self.categories:
+                names += [f"{column}={category}" for category in self.categories[column]]
+            else:
+                names.append(column)
+        return tuple(names)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The task, the shape of a row, the columns it comes from, and what the outputs stand for."""
+
+    task: str
+    shape: tuple[int, ...]
+    columns: Columns
+    classes: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON-able values."""
+        categories = {name: list(values) for name, values in self.columns.categories.items()}
+        return {
+            "task": self.task,
+            "shape": list(self.shape),
+            "columns": list(self.columns.features),
+            "categories": categories,
+            "classes": list(self.classes),
+            "target_names": list(self.target_names),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
+        """The layout that `to_dict` described."""
+        categories = {name: tuple(values) for name, values in stored["categories"].items()}
+        return cls(
+            task=stored["task"],
+            shape=tuple(stored["shape"]),
+            columns=Columns(tuple(stored["columns"]), categories),
+            classes=tuple(stored["classes"]),
+            target_names=tuple(stored["target_names"]),
+        )

@@ -1,0 +1,87 @@
+"""From the `dataset` block of a config to the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from nnrun.config.suggestions import suggestion
+from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.layout import Layout
+from nnrun.data.npz import read_npz, read_npz_features
+from nnrun.data.preprocessing import CLASS_TARGET
+from nnrun.data.registry import DATASETS
+from nnrun.data.tabular import read_csv, read_csv_features
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import DatasetConfig
+
+
+def load_dataset(config: DatasetConfig) -> Dataset:
+    """The data set that a config names, raw and whole.
+
+    Raises: DatasetProblem where the config's keys do not fit the data, DataError where a file is
+    not what it should be, NnrunError where the disk or the network fails.
+    """
+    dataset = _built_in(config.name, config) if config.name is not None else _from_path(config)
+    _check_task(dataset, config)
+    return dataset
+
+
+def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
+    """The features of new rows, from a CSV or npz file: raw x (rows, *shape) for prediction.
+
+    Raises: DataError where they are not encoded or shaped as `layout`, that of training, says.
+    """
+    if path.suffix.lower() == ".npz":
+        return read_npz_features(path, layout.shape)
+    if path.suffix.lower() == ".csv":
+        return read_csv_features(path, layout.columns).reshape(-1, *layout.shape)
+    raise DataError(f"{path}: is neither a .csv nor a .npz file")
+
+
+def _built_in(name: str, config: DatasetConfig) -> Dataset:
+    if name not in DATASETS:
+        message = f"there is no data set '{name}'{suggestion(name, DATASETS)}"
+        raise DatasetProblem([(("dataset", "name"), message)])
+    entry = DATASETS[name]
+    dataset = entry.load(config)
+    return replace(dataset, name=name, description=entry.description, note=entry.note)
+
+
+def _from_path(config: DatasetConfig) -> Dataset:
+    path = Path(config.path or "")
+    if not path.is_file():
+        state = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise DatasetProblem([(("dataset", "path"), f"{path} {state}")])
+    if path.suffix.lower() == ".npz":
+        return read_npz(path, task=config.task)
+    if path.suffix.lower() != ".csv":
+        raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])
+    if config.columns is None:
+        message = "a CSV file needs `columns: {target: …}`, the column to predict"
+        raise DatasetProblem([(("dataset", "columns"), message)])
+    return read_csv(
+        path,
+        config.columns.target,
+        features=config.columns.features,
+        drop=config.columns.drop,
+        categorical=config.columns.categorical,
+        task=config.task,
+    )
+
+
+def _check_task(dataset: Dataset, config: DatasetConfig) -> None:
+    problems: list[tuple[Key, str]] = []
+    if config.task not in (None, dataset.task):
+        problems.append((("dataset", "task"), f"{dataset.name} is a {dataset.task} data set"))
+    if dataset.task == "classification" and config.target != "none":
+        problems.append((("dataset", "target"), CLASS_TARGET.format(config.target)))
+    if dataset.task == "regression" and config.stratify:
+        problems.append((("dataset", "stratify"), "needs classes, but this is regression"))
+    if problems:
+        raise DatasetProblem(problems)

@@ -1,0 +1,234 @@
+"""NumPy archives as data sets: arrays x and y, and x_test and y_test where there is a test split.
+
+`x_train` and `y_train` are read as x and y. Nothing is unpickled, and no array is allocated
+before its size is known to be what the archive holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import lzma
+import math
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
+from nnrun.data.labels import check_classes, ordered_classes
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.opening import file_sha256, open_data
+from nnrun.errors import DataError
+
+Array = npt.NDArray[Any]
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,  # encrypted, or a compression method that is not known
+    ValueError,
+)
+
+
+def read_npz(path: Path, *, task: str | None = None) -> Dataset:
+    """An npz file as a data set.
+
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width). A y of
+    integers or text with one dimension holds classes, anything else is a regression's, unless
+    `task` says otherwise.
+
+    Raises: DataError with path: array: what is wrong.
+    """
+    arrays = _named_arrays(path)
+    x, y = _features(path, "x", arrays["x"]), arrays["y"]
+    x_test, y_test = None, None
+    targets = {"y": y}
+    _check_rows(path, "x", x, "y", y)
+    if "x_test" in arrays:
+        x_test, y_test = _features(path, "x_test", arrays["x_test"]), arrays["y_test"]
+        _check_rows(path, "x_test", x_test, "y_test", y_test)
+        if x_test.shape[1:] != x.shape[1:]:
+            shapes = f"{x_test.shape[1:]} where x's are {x.shape[1:]}"
+            raise DataError(f"{path}: x_test: has rows of shape {shapes}")
+        targets["y_test"] = y_test
+    encoded, classes = _targets(path, targets, task)
+    shape = x.shape[1:]
+    names = pixel_names(shape) if len(shape) == 3 else tuple(f"x{i}" for i in range(shape[0]))
+    outputs = 1 if classes else encoded["y"].shape[1]
+    return Dataset(
+        name=path.stem,
+        task="classification" if classes else "regression",
+        x=x,
+        y=encoded["y"],
+        classes=classes,
+        feature_names=names,
+        target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
+        x_test=x_test,
+        y_test=encoded.get("y_test"),
+        sha256=file_sha256(path),
+        description=f"{path.name}: {len(x)} rows of shape {shape}",
+    )
+
+
+def _named_arrays(path: Path) -> dict[str, Array]:
+    """x and y, and either both or none of x_test and y_test."""
+    arrays = _read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
+    for name in ("x", "y"):
+        if f"{name}_train" in arrays:
+            if name in arrays:
+                raise DataError(f"{path}: has both {name} and {name}_train; which one is meant?")
+            arrays[name] = arrays.pop(f"{name}_train")
+    missing = [name for name in ("x", "y") if name not in arrays]
+    if missing or ("x_test" in arrays) != ("y_test" in arrays):
+        missing = missing or [name for name in ("x_test", "y_test") if name not in arrays]
+        raise DataError(f"{path}: has no array {' and no '.join(missing)}")
+    return arrays
+
+
+def read_npz_features(path: Path, shape: tuple[int, ...]) -> Array:
+    """The array x of an npz file with new rows: (rows, *shape).
+
+    Raises: DataError where there is no x, or its rows have another shape.
+    """
+    arrays = _read_arrays(path, ("x",))
+    if "x" not in arrays:
+        raise DataError(f"{path}: has no array x")
+    x = _features(path, "x", arrays["x"])
+    if x.shape[1:] != shape:
+        raise DataError(f"{path}: x: has rows of shape {x.shape[1:]} where {shape} are needed")
+    return x
+
+
+def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    with open_data(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                held = [n for n in names if f"{n}.npy" in archive.namelist()]
+                sizes = [_declared_size(path, archive, name) for name in held]
+                refuse_if_too_big(sum(sizes), str(path))
+                return {name: _read_array(archive, name) for name in held}
+        except (*DAMAGE, OSError) as error:
+            # zipfile seeks where a damaged directory sends it; other errors are the disk's own
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
+            raise DataError(f"{path}: is damaged or no npz file: {error}") from error
+
+
+def _declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
+    """The bytes that an array says it holds; raises a DataError unless the archive has them."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as stream:
+        shape, dtype = _header(stream)
+        header = stream.tell()
+    if dtype.hasobject:
+        message = "holds Python objects, which would have to be unpickled; save it as numbers"
+        raise DataError(f"{path}: {name}: {message}")
+    size = math.prod(shape) * dtype.itemsize
+    if member.file_size - header != size:
+        message = f"says it has shape {shape}, {size} bytes, and has {member.file_size - header}"
+        raise DataError(f"{path}: {name}: {message}")
+    return size
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> Array:
+    with archive.open(f"{name}.npy") as stream:
+        array: Array = npy.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _features(path: Path, name: str, x: Array) -> Array:
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{path}: {name}: holds {x.dtype}, not real numbers")
+    if not 2 <= x.ndim <= 4 or 0 in x.shape:
+        needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
+        raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
+    if x.ndim == 4 and x.shape[1] == x.shape[2] >= 8 and x.shape[3] in (1, 3, 4):
+        message = f"shape {x.shape} looks like channels last; use x.transpose(0, 3, 1, 2)"
+        raise DataError(f"{path}: {name}: {message}")
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.dtype == np.uint8:
+        return x
+    x = x.astype(np.float64)
+    _check_finite(path, name, x)
+    return x
+
+
+def _check_finite(path: Path, name: str, values: Array) -> None:
+    if not np.isfinite(values).all():
+        wrong = np.argwhere(~np.isfinite(values))
+        place = ", ".join(str(index) for index in wrong[0])
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        value = values[tuple(wrong[0])]
+        raise DataError(f"{path}: {name}[{place}]: {value} is not a finite number{more}")
+
+
+def _check_rows(path: Path, x_name: str, x: Array, y_name: str, y: Array) -> None:
+    rows = len(y) if y.ndim else 1
+    if len(x) != rows:
+        raise DataError(f"{path}: {x_name} has {len(x)} rows, {y_name} has {rows}")
+
+
+def _targets(
+    path: Path, targets: dict[str, Array], task: str | None
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Class numbers and the classes, or values (rows, outputs) and no classes."""
+    y = targets["y"]
+    if task is None:
+        labels = y.ndim == 1 and y.dtype.kind in "buiU"
+        task = "classification" if labels else "regression"
+    if task == "classification":
+        return _classes(path, targets)
+    values = {}
+    for name, array in targets.items():
+        if array.dtype.kind not in "buif":
+            raise DataError(f"{path}: {name}: holds {array.dtype}, not numbers to predict")
+        if array.ndim not in (1, 2) or 0 in array.shape:
+            message = f"has shape {array.shape}; needed is (rows,) or (rows, outputs)"
+            raise DataError(f"{path}: {name}: {message}")
+        values[name] = array.astype(np.float64).reshape(len(array), -1)
+        _check_finite(path, name, values[name])
+        if values[name].shape[1] != values["y"].shape[1]:
+            raise DataError(f"{path}: {name}: has another number of outputs than y")
+    return values, ()
+
+
+def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:
+    texts: dict[str, Array] = {}
+    for name, given in targets.items():
+        array = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+        if array.ndim != 1:
+            message = f"has shape {array.shape}; classes are one label a row (use y.argmax(axis=1))"
+            raise DatasetProblem([(("dataset", "task"), f"{path}: {name}: {message}")])
+        if array.dtype.kind not in "buifU":
+            raise DataError(f"{path}: {name}: holds {array.dtype}, neither numbers nor text")
+        if array.dtype.kind == "f":
+            _check_finite(path, name, array)
+        texts[name] = array.astype(str)
+    seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
+    classes, names = ordered_classes(str(text) for text in seen)
+    if "" in classes:
+        raise DataError(f"{path}: y: a label is blank")
+    check_classes(classes, len(numbers), f"{path}: y")
+    order = np.array([classes.index(names[str(text)]) for text in seen], dtype=np.int64)
+    encoded = order[numbers]
+    rows = len(texts["y"])
+    parts = {"y": encoded[:rows], "y_test": encoded[rows:]}
+    return {name: parts[name] for name in targets}, classes

@@ -1,0 +1,126 @@
+"""Preprocessing that is fitted on the training split and stored with the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.layout import Layout
+from nnrun.data.steps import SCALERS, STEPS, Array, Binarize, MinMax, Standard, Step
+from nnrun.errors import DataError
+
+if TYPE_CHECKING:
+    from nnrun.config.schema import DatasetConfig
+
+
+class Preprocessing:
+    """A list of steps for the features and at most one scaling of the target.
+
+    `features` holds `"l2"`, `"standard"`, `"minmax"` and objects with a `binarize` threshold, in
+    the order in which they act (`"none"` does nothing); `target` is `"none"`, `"standard"` or
+    `"minmax"`. With `layout`, rows of another shape are refused.
+    """
+
+    def __init__(
+        self, features: Sequence[Any] = (), target: str = "none", layout: Layout | None = None
+    ) -> None:
+        if target != "none" and layout is not None and layout.task == "classification":
+            raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
+        self.steps: list[Step] = [_step(step) for step in features if step != "none"]
+        self.target: Standard | MinMax | None = None if target == "none" else SCALERS[target]()
+        self.layout = layout
+
+    @classmethod
+    def for_dataset(cls, dataset: Dataset, config: DatasetConfig) -> Preprocessing:
+        """What a config asks for, not fitted yet."""
+        return cls(config.features, config.target, dataset.layout)
+
+    def fit(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
+        """Learn every step's statistics, each from what the steps before it make of x.
+
+        Args: x (rows, *shape) and y of the training split, and of nothing else.
+        Raises: DataError where the statistics overflow.
+        """
+        self._check(x)
+        current = np.array(x, dtype=np.float64)
+        for step in self.steps:
+            step.fit(current)
+            current = step.apply(current)
+        if self.target is not None:
+            self.target.fit(np.array(y, dtype=np.float64))
+        return self
+
+    def transform_x(self, x: npt.NDArray[Any]) -> Array:
+        """A new float64 array (rows, *shape): x after all steps."""
+        self._check(x)
+        current = np.array(x, dtype=np.float64)
+        for step in self.steps:
+            current = step.apply(current)
+        return current
+
+    def transform_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The target as the network sees it; class numbers stay what they are."""
+        if self.target is None:
+            return y
+        return self.target.apply(np.array(y, dtype=np.float64))
+
+    def inverse_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Outputs of the network (rows, outputs) in the target's own units."""
+        if self.target is None:
+            return y
+        return self.target.invert(np.array(y, dtype=np.float64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values; floats come back from JSON bit for bit."""
+        return {
+            "features": [{"step": step.name, **step.state()} for step in self.steps],
+            "target": None if self.target is None else _described(self.target),
+            "layout": None if self.layout is None else self.layout.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Preprocessing:
+        """The fitted preprocessing that `to_dict` described.
+
+        Raises: DataError where the description is not one.
+        """
+        try:
+            layout = stored["layout"]
+            fitted = cls(layout=None if layout is None else Layout.from_dict(layout))
+            fitted.steps = [_restored(STEPS, step) for step in stored["features"]]
+            if stored["target"] is not None:
+                fitted.target = _restored(SCALERS, stored["target"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"the stored preprocessing is damaged: {error!r}") from error
+        return fitted
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Preprocessing) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # fitting changes it, as a list's content changes
+
+    def _check(self, x: npt.NDArray[Any]) -> None:
+        if self.layout is not None and x.shape[1:] != self.layout.shape:
+            raise DataError(
+                f"rows of shape {x.shape[1:]} were given where {self.layout.shape} are needed"
+            )
+
+
+CLASS_TARGET = "'{}' scales numbers, but the target is a class; leave it at 'none'"
+
+
+def _step(step: Any) -> Step:
+    return Binarize(step.binarize) if not isinstance(step, str) else STEPS[step]()  # type: ignore[call-arg]
+
+
+def _described(step: Standard | MinMax) -> dict[str, Any]:
+    return {"step": step.name, **step.state()}
+
+
+def _restored(table: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
+    arguments = {key: value for key, value in stored.items() if key != "step"}
+    return table[stored["step"]](**arguments)

@@ -1,0 +1,132 @@
+"""The steps of preprocessing, each fitted on training rows and then the same for all rows.
+
+Every step works on a float64 array of shape (rows, *shape) that it may overwrite. Statistics are
+per feature (or per pixel), so they have the shape of one row.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.errors import DataError
+
+Array = npt.NDArray[np.float64]
+
+
+class Step(Protocol):
+    """What a step has to offer; `state` and the constructor's keywords are the same names."""
+
+    name: ClassVar[str]
+
+    def fit(self, x: Array) -> None: ...
+
+    def apply(self, x: Array) -> Array: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+
+class L2:
+    """Each row divided by its Euclidean length: x / sqrt(sum x²). A row of zeros stays zero."""
+
+    name: ClassVar[str] = "l2"
+
+    def fit(self, x: Array) -> None:
+        """Nothing to learn: a row's length is its own."""
+
+    def apply(self, x: Array) -> Array:
+        flat = x.reshape(len(x), -1)
+        # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
+        largest = np.abs(flat).max(axis=1, keepdims=True, initial=0.0)
+        flat /= np.where(largest > 0, largest, 1.0)
+        length = np.sqrt(np.einsum("ij,ij->i", flat, flat))[:, None]
+        flat /= np.where(length > 0, length, 1.0)
+        return flat.reshape(x.shape)
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+
+class Binarize:
+    """1 where x ≥ threshold, else 0."""
+
+    name: ClassVar[str] = "binarize"
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = float(threshold)
+
+    def fit(self, x: Array) -> None:
+        """Nothing to learn: the threshold is given."""
+
+    def apply(self, x: Array) -> Array:
+        return np.greater_equal(x, self.threshold).astype(np.float64)
+
+    def state(self) -> dict[str, Any]:
+        return {"threshold": self.threshold}
+
+
+class _Affine:
+    """(x - shift) / scale with fitted statistics, and back."""
+
+    def __init__(self, shift: Any = None, scale: Any = None) -> None:
+        self.shift: Array | None = None if shift is None else np.asarray(shift, dtype=np.float64)
+        self.scale: Array | None = None if scale is None else np.asarray(scale, dtype=np.float64)
+
+    def apply(self, x: Array) -> Array:
+        shift, scale = self._fitted()
+        x -= shift
+        x /= scale
+        return x
+
+    def invert(self, x: Array) -> Array:
+        shift, scale = self._fitted()
+        return x * scale + shift
+
+    def state(self) -> dict[str, Any]:
+        shift, scale = self._fitted()
+        return {"shift": shift.tolist(), "scale": scale.tolist()}
+
+    def _fitted(self) -> tuple[Array, Array]:
+        if self.shift is None or self.scale is None:
+            raise RuntimeError("preprocessing is used before it is fitted")
+        return self.shift, self.scale
+
+    def _keep(self, shift: Array, scale: Array) -> None:
+        if not (np.isfinite(shift).all() and np.isfinite(scale).all()):
+            raise DataError("the values are too large to be scaled: their spread overflows float64")
+        self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
+
+
+class Standard(_Affine):
+    """(x - mean) / standard deviation (the population's); a constant feature becomes 0."""
+
+    name: ClassVar[str] = "standard"
+
+    def fit(self, x: Array) -> None:
+        low, high = x.min(axis=0), x.max(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # The mean of equal numbers can be off by a rounding, which would pass for a spread.
+            mean = np.where(low == high, low, x.mean(axis=0))
+            deviation = np.where(low == high, 0.0, x.std(axis=0))
+        self._keep(mean, deviation)
+
+
+class MinMax(_Affine):
+    """(x - min) / (max - min), so that the training rows fill [0, 1]; a constant becomes 0."""
+
+    name: ClassVar[str] = "minmax"
+
+    def fit(self, x: Array) -> None:
+        low, high = x.min(axis=0), x.max(axis=0)
+        with np.errstate(over="ignore"):
+            self._keep(low, high - low)
+
+
+STEPS: dict[str, type[L2] | type[Standard] | type[MinMax] | type[Binarize]] = {
+    step.name: step for step in (L2, Standard, MinMax, Binarize)
+}
+SCALERS: dict[str, type[Standard] | type[MinMax]] = {
+    scaler.name: scaler for scaler in (Standard, MinMax)
+}

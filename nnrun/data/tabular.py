@@ -1,0 +1,206 @@
+"""CSV files as data sets: one column is the target, the others are numbers or categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.config.suggestions import suggestion
+from nnrun.data.cells import LabelColumn, NumberColumn, Problems
+from nnrun.data.csvfile import CsvFile
+from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.labels import all_numbers, check_classes
+from nnrun.data.layout import Columns
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.opening import open_data
+from nnrun.errors import DataError
+
+FEATURE_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
+TARGET_HINT = ", and the target of a regression has to be one"
+INPUT_HINT = ", as it was in training"
+
+
+def read_csv(
+    path: Path,
+    target: str,
+    *,
+    features: Sequence[str] | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    task: str | None = None,
+) -> Dataset:
+    """A CSV file with a header row as a data set.
+
+    Args:
+        path: the file.
+        target: the column to predict.
+        features: the columns to predict it from, in order; None takes all others.
+        drop: columns to leave out.
+        categorical: feature columns that hold categories; each is one-hot encoded.
+        task: may be left out if the target is text, which means classification.
+
+    Raises: DatasetProblem for columns that do not exist; DataError listing the cells that are
+    wrong, each as path:line:column (lines of the file, the header is line 1).
+    """
+    with open_data(path) as file:
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
+        table = CsvFile(path, file)
+        names = _choose(table.header, target, features, drop, categorical)
+        problems = Problems(path)
+        columns: list[NumberColumn | LabelColumn] = [
+            LabelColumn(name, problems)
+            if name in categorical
+            else NumberColumn(name, problems, FEATURE_HINT)
+            for name in names
+        ]
+        goal: NumberColumn | LabelColumn = LabelColumn(target, problems)
+        if task == "regression":
+            goal = NumberColumn(target, problems, TARGET_HINT)
+        _fill(table, [*columns, goal], problems)
+    categories = {c.name: c.ordered() for c in columns if isinstance(c, LabelColumn)}
+    return _dataset(table, columns, goal, task, Columns(tuple(names), categories))
+
+
+def _dataset(
+    table: CsvFile,
+    columns: Sequence[NumberColumn | LabelColumn],
+    goal: NumberColumn | LabelColumn,
+    task: str | None,
+    layout: Columns,
+) -> Dataset:
+    y, classes = _target(goal, task, table.path)
+    return Dataset(
+        name=table.path.stem,
+        task="classification" if classes else "regression",
+        x=_joined(columns, len(y), table.path),
+        y=y,
+        classes=classes,
+        feature_names=layout.feature_names,
+        target_names=(goal.name,),
+        sha256=table.sha256,
+        description=f"{table.path.name}: {len(y)} rows, target {goal.name}",
+        columns=layout,
+    )
+
+
+def read_csv_features(path: Path, layout: Columns) -> npt.NDArray[np.float64]:
+    """The features of new rows, encoded as in training: (rows, features).
+
+    Columns that were no features then are ignored.
+
+    Raises: DataError for columns that are missing and for cells that are wrong, among them
+    categories that training has not seen.
+    """
+    with open_data(path) as file:
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
+        table = CsvFile(path, file)
+        missing = [
+            f"{path}:1: {_unknown(name, table.header)}"
+            for name in layout.features
+            if name not in table.header
+        ]
+        if missing:
+            raise DataError("\n".join(missing[: Problems.limit]))
+        problems = Problems(path)
+        columns = [
+            LabelColumn(name, problems, layout.categories[name])
+            if name in layout.categories
+            else NumberColumn(name, problems, INPUT_HINT)
+            for name in layout.features
+        ]
+        rows = _fill(table, columns, problems)
+    return _joined(columns, rows, path)
+
+
+def _choose(
+    header: tuple[str, ...],
+    target: str,
+    features: Sequence[str] | None,
+    drop: Sequence[str],
+    categorical: Sequence[str],
+) -> list[str]:
+    """The names of the feature columns; raises a DatasetProblem with all that is contradictory."""
+    base: Key = ("dataset", "columns")
+    lists = {"features": features or (), "drop": drop, "categorical": categorical}
+    found: list[tuple[Key, str]] = []
+    if target not in header:
+        found.append(((*base, "target"), _unknown(target, header)))
+    for key, names in lists.items():
+        for position, name in enumerate(names):
+            message = ""
+            if name not in header:
+                message = _unknown(name, header)
+            elif name == target:
+                message = f"'{name}' is the target"
+            elif name in names[:position]:
+                message = f"'{name}' is listed twice"
+            elif key != "drop" and name in drop:
+                message = f"'{name}' is also under drop"
+            elif key == "categorical" and features is not None and name not in features:
+                message = f"'{name}' is not among the features"
+            if message:
+                found.append(((*base, key, position), message))
+    if found:
+        raise DatasetProblem(found)
+    chosen = list(features) if features is not None else list(header)
+    chosen = [name for name in chosen if name != target and name not in drop]
+    if not chosen:
+        message = f"no features are left beside the target; the columns are {', '.join(header)}"
+        raise DatasetProblem([(base, message)])
+    return chosen
+
+
+def _unknown(name: str, header: tuple[str, ...]) -> str:
+    return f"there is no column '{name}'{suggestion(name, header)}"
+
+
+def _fill(table: CsvFile, columns: Sequence[NumberColumn | LabelColumn], problems: Problems) -> int:
+    """Read all rows into the columns and return how many there are."""
+    places = [(table.header.index(column.name), column) for column in columns]
+    width, rows, end = len(table.header), 0, ""
+    try:
+        for line, cells in table.rows():
+            rows += 1
+            if len(cells) != width:
+                problems.add(line, "", f"has {len(cells)} cells where the header has {width}")
+                continue
+            for place, column in places:
+                column.add(cells[place], line)
+    except DataError as error:  # the file is broken from there on, but what came before counts
+        end = str(error)
+    for column in columns:
+        if isinstance(column, LabelColumn):
+            column.check_numbers()
+    problems.raise_if_any(end)
+    if not rows:
+        raise DataError(f"{table.path}: there are no rows below the header")
+    return rows
+
+
+def _target(
+    column: NumberColumn | LabelColumn, task: str | None, path: Path
+) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
+    if isinstance(column, NumberColumn):
+        return column.features(), ()
+    if task is None and all_numbers(column.lines):
+        message = f"'{column.name}' holds numbers; say whether this is regression or classification"
+        raise DatasetProblem([(("dataset", "task"), message)])
+    classes, y = column.ordered(), column.positions()
+    check_classes(classes, len(y), f"{path}: column {column.name}")
+    return y, classes
+
+
+def _joined(
+    columns: Sequence[NumberColumn | LabelColumn], rows: int, path: Path
+) -> npt.NDArray[np.float64]:
+    widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
+    refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")
+    x = np.empty((rows, sum(widths)))
+    start = 0
+    for column, width in zip(columns, widths, strict=True):
+        x[:, start : start + width] = column.features()
+        start += width
+    return x

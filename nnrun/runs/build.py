@@ -1,0 +1,150 @@
+"""From a config and its data to a network, and the mistakes that only shapes show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.config.schema import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.nn.layers import Convolution
+from nnrun.nn.layers.pooling import Pooling
+from nnrun.nn.network import LayerError, Network
+from nnrun.nn.signature import Shape
+
+Path = tuple[str | int, ...]
+
+# What a loss needs of the last layer, for its numbers to mean anything.
+_LAST_ACTIVATION = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A mistake and the path of the config it belongs to."""
+
+    path: Path
+    message: str
+
+
+class MisfitError(ValueError):
+    """The network does not fit the data or the loss; `misfits` has all that was found."""
+
+    def __init__(self, misfits: list[Misfit]) -> None:
+        super().__init__("; ".join(misfit.message for misfit in misfits))
+        self.misfits = misfits
+
+
+def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
+    """The network of a config, its shapes fixed by the data set; no memory is taken.
+
+    Raises:
+        MisfitError: with everything that does not fit, by path.
+    """
+    blocks = [layer.build() for layer in config.network.layers]
+    layers = [
+        layer for block in blocks for layer in (block if isinstance(block, list) else [block])
+    ]
+    takes_images = next(
+        (isinstance(layer, (Convolution, Pooling)) for layer in layers if _decides(layer)), False
+    )
+    shape: Shape = dataset.shape if takes_images else (_size(dataset.shape),)
+    try:
+        network = Network(blocks, config.loss.build(), shape, config.training.dtype)
+    except LayerError as error:
+        path: Path = ("network", "layers", error.index)
+        path = (*path, error.field) if error.field else path
+        raise MisfitError([Misfit(path, str(error))]) from None
+    misfits = [
+        *_softmax_in_the_middle(network),
+        *_outputs(network, dataset),
+        *_loss(network, config, dataset),
+        *_batch_norm(network, config),
+    ]
+    if misfits:
+        raise MisfitError(misfits)
+    return network
+
+
+def _decides(layer: object) -> bool:
+    """Whether a layer takes images only, or vectors only."""
+    return isinstance(layer, (Convolution, Pooling)) or getattr(layer, "type", "") == "matmul"
+
+
+def _size(shape: Shape) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size
+
+
+def _softmax_in_the_middle(network: Network) -> list[Misfit]:
+    last = len(network.blocks) - 1
+    return [
+        Misfit(
+            ("network", "layers", index, "activation"),
+            "softmax belongs in the last layer: it makes a distribution over the classes",
+        )
+        for index, block in enumerate(network.blocks)
+        for layer in block
+        if layer.type == "softmax" and index != last
+    ]
+
+
+def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
+    last = len(network.blocks) - 1
+    path = ("network", "layers", last, "units")
+    if len(network.output_shape) != 1:
+        return [
+            Misfit(
+                ("network", "layers", last),
+                f"the network ends in images of {network.output_shape}; put a flatten and a dense "
+                "layer after them",
+            )
+        ]
+    units, wanted = network.output_shape[0], dataset.outputs
+    if dataset.task == "regression":
+        if units != wanted:
+            what = "number" if wanted == 1 else "numbers"
+            return [
+                Misfit(path, f"{units} outputs, but {dataset.name} has {wanted} {what} to predict")
+            ]
+        return []
+    activation = _last_activation(network)
+    if units == wanted or (units == 1 and wanted == 2 and activation != "softmax"):
+        return []
+    either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
+    return [Misfit(path, f"{units} outputs, but {dataset.name} has {wanted} classes; use {either}")]
+
+
+def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+    loss, activation = config.loss.type, _last_activation(network)
+    path = ("network", "layers", len(network.blocks) - 1, "activation")
+    needed = _LAST_ACTIVATION.get(loss)
+    if needed is not None and dataset.task == "regression":
+        return [Misfit(("loss",), f"{loss} is for classes, but {dataset.name} is regression")]
+    if needed is not None and activation != needed:
+        return [
+            Misfit(path, f"loss {loss} needs {needed} in the last layer, but this is {activation}")
+        ]
+    if dataset.task == "regression" and activation == "softmax":
+        return [Misfit(path, "softmax makes a distribution over classes; regression needs linear")]
+    return []
+
+
+def _batch_norm(network: Network, config: ExperimentConfig) -> list[Misfit]:
+    if config.training.batch_size > 1:
+        return []
+    return [
+        Misfit(
+            ("network", "layers", index),
+            "batch_norm on vectors needs batches of more than one row; raise training.batch_size",
+        )
+        for index, block in enumerate(network.blocks)
+        for layer in block
+        if layer.type == "batch_norm" and len(layer.input_shape) == 1
+    ]
+
+
+def _last_activation(network: Network) -> str:
+    """The type of the last layer's last step, `linear` where that is no activation."""
+    last = network.blocks[-1][-1].type
+    return last if last in ("sigmoid", "softmax") else "linear"

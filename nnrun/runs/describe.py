@@ -1,0 +1,105 @@
+"""The parts of a report, from a prepared run and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.config.schema import ExperimentConfig
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.nn.network import Network
+from nnrun.runs.metrics import Metrics
+from nnrun.runs.prepare import Prepared
+from nnrun.training.evaluation import Examples
+from nnrun.training.trainer import Divergence, Trainer
+
+Description = dict[str, Any]
+
+
+def describe_dataset(prepared: Prepared, examples: dict[str, Examples]) -> Description:
+    """The data set and the sizes of its splits."""
+    dataset, sizes = prepared.dataset, {name: len(part) for name, part in examples.items()}
+    return {
+        "name": dataset.name,
+        "sha256": dataset.sha256,
+        "n_train": sizes["train"],
+        "n_validation": sizes.get("validation", 0),
+        "n_test": sizes.get("test", 0),
+        "n_features": int(examples["train"].x[0].size),
+        "classes": list(dataset.classes) or None,
+        "description": dataset.description,
+        "note": dataset.note,
+    }
+
+
+def describe_network(config: ExperimentConfig, network: Network) -> Description:
+    """Layers as the config has them, with what they put out and how many parameters they have."""
+    layers = [
+        {
+            "type": layer.type,
+            "activation": block[-1].type if len(block) > 1 else None,
+            "output_shape": list(shape),
+            "parameters": sum(parameter.size for part in block for parameter in part.parameters),
+        }
+        for layer, block, shape in zip(
+            config.network.layers, network.blocks, network.block_shapes, strict=True
+        )
+    ]
+    return {
+        "input_shape": list(network.input_shape),
+        "layers": layers,
+        "parameters": network.size,
+    }
+
+
+def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
+    """What went wrong, where and when, and what to try, as a sentence."""
+    where, since = "the loss", "before the first evaluation"
+    if found.parameter is not None:
+        index, _, name = found.parameter.partition(".")
+        where = f"the {name} of layer {index} ({config.network.layers[int(index)].type})"
+    if found.last_good_loss is not None:
+        loss, iteration = found.last_good_loss, found.last_good_iteration
+        since = f"last good loss {loss:.6g} at iteration {iteration}"
+    return (
+        f"diverged: {where} left the range of numbers at iteration {found.iteration} "
+        f"({since}); try a smaller learning_rate, or clip_norm"
+    )
+
+
+def describe_timing(trainer: Trainer) -> Description:
+    """Seconds of updates alone, evaluations left out."""
+    seconds, iterations = trainer.train_seconds, trainer.iteration
+    return {
+        "train_seconds": seconds,
+        "iterations": iterations,
+        "iterations_per_second": iterations / seconds if seconds > 0 else None,
+    }
+
+
+def describe_model(
+    prepared: Prepared, network: Network, preprocessing: Preprocessing
+) -> Description:
+    """All that prediction needs besides the weights."""
+    return {
+        "run_id": prepared.run_id,
+        "network": prepared.config_dict["network"],
+        "loss": prepared.config_dict["loss"],
+        "dtype": prepared.config.training.dtype,
+        "input_shape": list(network.input_shape),
+        "task": prepared.dataset.task,
+        "classes": list(prepared.dataset.classes),
+        "preprocessing": preprocessing.to_dict(),
+    }
+
+
+def compare_published(
+    config: ExperimentConfig, metrics: dict[str, Metrics | None]
+) -> list[Description]:
+    """Every published number beside ours; `ours` is None where the run has no such number."""
+    rows = []
+    for key, number in config.published.numbers.items() if config.published else ():
+        split, _, metric = key.partition("_")
+        ours = (metrics[split] or {}).get(metric)
+        difference = None if ours is None else ours - number
+        rows.append({"metric": key, "published": number, "ours": ours, "difference": difference})
+    return rows

@@ -1,0 +1,200 @@
+"""Training one prepared run, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from nnrun import __version__
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.nn.network import Network
+from nnrun.nn.schedules import Constant, Schedule
+from nnrun.runs.describe import (
+    compare_published,
+    describe_dataset,
+    describe_divergence,
+    describe_model,
+    describe_network,
+    describe_timing,
+)
+from nnrun.runs.environment import environment
+from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
+from nnrun.runs.prepare import Prepared
+from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.runs.weights import weights_of, weights_sha256
+from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.evaluation import Examples, evaluate
+from nnrun.training.sampling import Sampler
+from nnrun.training.state import TrainingState
+from nnrun.training.streams import Streams
+from nnrun.training.task import Task
+from nnrun.training.trainer import Progress, Trainer
+
+
+@dataclass(frozen=True)
+class Control:
+    """How a run in progress is watched and steered.
+
+    Args:
+        start: is told, before the first update, how many updates have been made already.
+        observe: is shown how far it is, some twenty times a second.
+        stop: is asked as often whether to stop here.
+        checkpoint: is given the state of training where that is worth keeping.
+    """
+
+    start: Callable[[int], None] = lambda iteration: None
+    observe: Callable[[Progress], None] = lambda progress: None
+    stop: Callable[[], bool] = lambda: False
+    checkpoint: Callable[[Callable[[], TrainingState]], None] = lambda state: None
+
+
+class Execution:
+    """One run being trained.
+
+    Args:
+        prepared: what to train.
+        checkpoint: where an earlier execution of the same run was interrupted.
+    """
+
+    def __init__(self, prepared: Prepared, checkpoint: TrainingState | None = None) -> None:
+        self.prepared = prepared
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.network: Network = prepared.network()
+        self.preprocessing: Preprocessing = prepared.preprocessing()
+        self.task: Task = prepared.task(self.network, self.preprocessing)
+        self.examples: dict[str, Examples] = prepared.examples(
+            self.network, self.preprocessing, self.task
+        )
+        self.trainer = self._trainer()
+        if checkpoint is not None:
+            self.trainer.restore(checkpoint)
+
+    def run(self, control: Control) -> RunResult:
+        """Train to the end, or to where `control` stops it."""
+        # One thread, so that sums have one order whatever else the machine does.
+        with threadpool_limits(1, user_api="blas"):
+            interrupted = self._train(control)
+            if interrupted:
+                return self._result("interrupted", "stopped before its end; it can go on from here")
+            if self.trainer.divergence is not None:
+                text = describe_divergence(self.prepared.config, self.trainer.divergence)
+                return self._result("diverged", text)
+            return self._result("completed", None)
+
+    def _train(self, control: Control) -> bool:
+        control.start(self.trainer.iteration)
+        progress: Iterator[Progress] = self.trainer.run()
+        for state in progress:
+            control.observe(state)
+            if state.iteration < state.total and control.stop():
+                return True
+            control.checkpoint(self.trainer.state)
+        return False
+
+    def _trainer(self) -> Trainer:
+        config, train = self.prepared.config.training, self.examples["train"]
+        streams = Streams.of(self.prepared.config.seed)
+        self.network.initialize(rng=streams.weights)
+        optimizer = config.optimizer.build()
+        optimizer.allocate(self.network.theta)
+        engine = NumpyEngine(
+            self.network,
+            optimizer,
+            train.x,
+            train.target,
+            rng=streams.dropout,
+            clip_norm=config.clip_norm,
+        )
+        return Trainer(
+            network=self.network,
+            optimizer=optimizer,
+            engine=engine,
+            sampler=Sampler(len(train), config.batch_size, config.sampling, rng=streams.order),
+            schedule=_schedule(config.learning_rate),
+            dropout=streams.dropout,
+            parts=self.examples,
+            task=self.task,
+            iterations=self.prepared.iterations,
+            evaluate_every=config.evaluate_every or self.prepared.iterations,
+            stopping=self._stopping(),
+        )
+
+    def _stopping(self) -> EarlyStopping | None:
+        config = self.prepared.config.training.early_stopping
+        if config is None:
+            return None
+        larger = config.monitor == f"validation_{self.task.main_metric}"
+        return EarlyStopping(
+            monitor=config.monitor,
+            larger_is_better=larger and self.task.larger_is_better,
+            patience=config.patience,
+            restore_best=config.restore_best,
+        )
+
+    def _result(self, status: Status, error: str | None) -> RunResult:
+        diverged = status == "diverged"
+        metrics = self._metrics(not diverged)
+        weights = None if diverged else weights_of(self.network)
+        record = RunRecord(
+            name=self.prepared.config.name,
+            run_id=self.prepared.run_id,
+            status=status,
+            error=error,
+            task=self.prepared.dataset.task,
+            config=self.prepared.config_dict,
+            seed=self.prepared.config.seed,
+            dataset=describe_dataset(self.prepared, self.examples),
+            network=describe_network(self.prepared.config, self.network),
+            metrics=metrics,
+            baseline=self._baseline(),
+            published=compare_published(self.prepared.config, metrics),
+            timing=describe_timing(self.trainer),
+            engine=self.trainer.engine.name,
+            environment=environment(),
+            weights_sha256=None if weights is None else weights_sha256(weights),
+            started=self.started,
+            main_metric=self.task.main_metric,
+            description=self.prepared.config.description,
+            nnrun_version=__version__,
+            **self._ending(),
+        )
+        checkpoint = self.trainer.state() if status == "interrupted" else None
+        metadata = describe_model(self.prepared, self.network, self.preprocessing)
+        return RunResult(record, self.trainer.history, weights, metadata, checkpoint)
+
+    def _ending(self) -> dict[str, Any]:
+        stopping, found = self.trainer.stopping, self.trainer.divergence
+        return {
+            "best_iteration": stopping.best_iteration if stopping else None,
+            "stopped_early": bool(stopping and stopping.exhausted),
+            "divergence": vars(found) if found else None,
+        }
+
+    def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
+        return {
+            name: self._metrics_of(self.examples[name]) if sound and name in self.examples else None
+            for name in ("train", "validation", "test")
+        }
+
+    def _metrics_of(self, part: Examples) -> Metrics:
+        loss, outputs = evaluate(self.network, part)
+        return metrics_of(self.task, loss, outputs, part.y)
+
+    def _baseline(self) -> dict[str, Metrics | None]:
+        loss, train = self.prepared.config.loss.type, self.examples["train"]
+        return {
+            name: baseline_of(self.task, loss, train, self.examples[name])
+            if name in self.examples
+            else None
+            for name in ("train", "validation", "test")
+        }
+
+
+def _schedule(rate: Any) -> Schedule:
+    built: Schedule = Constant(rate) if isinstance(rate, float) else rate.build()
+    return built

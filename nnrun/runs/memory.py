@@ -1,0 +1,86 @@
+"""How much memory a run will take, before it takes any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.config.schema import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.memory import available_memory
+from nnrun.errors import UsageError
+from nnrun.nn.layers import Convolution
+from nnrun.nn.network import Network
+from nnrun.training.evaluation import chunk_rows
+
+# θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
+_COPIES_OF_PARAMETERS = 8
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes for the parameters, for what layers hold of a batch, and for the data."""
+
+    parameters: int
+    activations: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.activations + self.data
+
+
+def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
+    """A generous estimate from shapes alone."""
+    width = network.dtype.itemsize
+    rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
+    row = int(np.prod(dataset.shape))
+    # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
+    data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
+    per_row = sum(_numbers(layer) for layer in network.layers)
+    batch = max(config.training.batch_size, min(chunk_rows(network), rows))
+    return MemoryEstimate(
+        parameters=network.size * width * _COPIES_OF_PARAMETERS,
+        activations=per_row * batch * width,
+        data=data,
+    )
+
+
+def _numbers(layer: object) -> int:
+    """Numbers that a layer keeps for one row: its output, its dx, and a convolution's patches."""
+    shapes = (layer.input_shape, layer.output_shape)  # type: ignore[attr-defined]
+    numbers = sum(int(np.prod(shape)) for shape in shapes)
+    if isinstance(layer, Convolution):
+        area = layer.kernel[0] * layer.kernel[1]
+        channels, height, width = layer.output_shape
+        inputs, padded_height, padded_width = layer.padded
+        numbers += area * inputs * height * width
+        numbers += area * channels * padded_height * padded_width
+    return numbers
+
+
+def require_memory(estimate: MemoryEstimate) -> None:
+    """Refuse what cannot fit.
+
+    Raises:
+        UsageError: with the figures.
+    """
+    available = available_memory()
+    if estimate.total > available:
+        raise UsageError(
+            f"this run would take about {human_bytes(estimate.total)} of memory "
+            f"({human_bytes(estimate.parameters)} for parameters, "
+            f"{human_bytes(estimate.activations)} for layers, {human_bytes(estimate.data)} for "
+            f"data), and {human_bytes(available)} are free; use fewer units or a smaller batch_size"
+        )
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

@@ -1,0 +1,89 @@
+"""The numbers of a report, by scikit-learn, in the target's own units."""
+
+from __future__ import annotations
+
+from math import isfinite, sqrt
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.signature import Array
+from nnrun.training.evaluation import Examples
+from nnrun.training.task import Classification, Regression, Task
+
+Metrics = dict[str, Any]
+
+
+def finite(value: float) -> float | None:
+    """The number, or None where strict JSON has no word for it."""
+    number = float(value)
+    return number if isfinite(number) else None
+
+
+def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
+    """Loss and metrics of one split, from the network's outputs."""
+    numbers: Metrics = {"loss": finite(loss)}
+    if isinstance(task, Regression):
+        numbers.update(_regression(y, task.decode(outputs)))
+    else:
+        numbers.update(_classification(task, outputs, y))
+    return numbers
+
+
+def baseline_of(task: Task, loss_type: str, train: Examples, part: Examples) -> Metrics:
+    """The same numbers for a model that ignores x: the training split's mean, or its class shares.
+
+    The most frequent class is its answer; the shares are its probabilities.
+    """
+    outputs = np.tile(train.target.mean(axis=0), (len(part), 1)).astype(np.float64)
+    loss = LOSSES[loss_type]().value(outputs, part.target.astype(np.float64))
+    if isinstance(task, Classification) and not task.probabilistic:
+        task = Classification(task.classes, task.outputs, probabilistic=True)
+    return metrics_of(task, loss, outputs, part.y)
+
+
+def _regression(y: Array, predicted: Array) -> Metrics:
+    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
+
+    if not np.isfinite(predicted).all():
+        return dict.fromkeys(("mse", "rmse", "mae", "r2"))
+    mse = float(sk.mean_squared_error(y, predicted))
+    return {
+        "mse": finite(mse),
+        "rmse": finite(sqrt(mse)),
+        "mae": finite(sk.mean_absolute_error(y, predicted)),
+        # R² compares with the mean of y, which takes two rows at least.
+        "r2": finite(sk.r2_score(y, predicted)) if len(y) > 1 else None,
+    }
+
+
+def _classification(task: Classification, outputs: Array, y: Array) -> Metrics:
+    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
+
+    predicted = task.decode(outputs)
+    labels = np.arange(task.classes)
+    precision, recall, f1, support = sk.precision_recall_fscore_support(
+        y, predicted, labels=labels, zero_division=0.0
+    )
+    return {
+        "accuracy": finite(sk.accuracy_score(y, predicted)),
+        "log_loss": _log_loss(task, outputs, y),
+        "confusion": sk.confusion_matrix(y, predicted, labels=labels).tolist(),
+        "precision": [float(value) for value in precision],
+        "recall": [float(value) for value in recall],
+        "f1": [float(value) for value in f1],
+        "support": [int(value) for value in support],
+    }
+
+
+def _log_loss(task: Classification, outputs: Array, y: Array) -> float | None:
+    """The mean of -log p of the right class; None where outputs are no probabilities."""
+    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
+
+    probabilities = task.probabilities(outputs)
+    if probabilities is None or not np.isfinite(probabilities).all():
+        return None
+    probabilities = probabilities.astype(np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return finite(sk.log_loss(y, probabilities, labels=np.arange(task.classes)))

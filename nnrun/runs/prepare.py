@@ -1,0 +1,152 @@
+"""Everything that can be known, and be wrong, before a run starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.load import Experiment, config_to_dict
+from nnrun.config.schema import ExperimentConfig
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.load import load_dataset
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.splits import Part, Split, make_split
+from nnrun.errors import ConfigError
+from nnrun.nn.network import Network
+from nnrun.runs.build import MisfitError, build_network
+from nnrun.runs.identity import run_digest, run_id
+from nnrun.runs.memory import MemoryEstimate, estimate_memory, require_memory
+from nnrun.training.evaluation import Examples
+from nnrun.training.sampling import batches_per_epoch
+from nnrun.training.streams import Streams
+from nnrun.training.task import Classification, Regression, Task
+
+_POINTS = 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start.
+
+    Args:
+        config: resolved: one seed, no open defaults.
+        dataset: raw and whole.
+        split: its parts, raw.
+    """
+
+    config: ExperimentConfig
+    dataset: Dataset
+    split: Split
+
+    @cached_property
+    def config_dict(self) -> dict[str, Any]:
+        """The resolved config as plain values."""
+        return config_to_dict(self.config)
+
+    @cached_property
+    def digest(self) -> str:
+        """What makes this run this run."""
+        return run_digest(self.config_dict, self.dataset.sha256)
+
+    @property
+    def run_id(self) -> str:
+        """The name of its folder."""
+        return run_id(self.config.seed, self.digest)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Iterations in one pass over the training split."""
+        return batches_per_epoch(len(self.split.train), self.config.training.batch_size)
+
+    @property
+    def iterations(self) -> int:
+        """How many updates the run has."""
+        training = self.config.training
+        if training.iterations is not None:
+            return training.iterations
+        return (training.epochs or 0) * self.batches_per_epoch
+
+    def network(self) -> Network:
+        """A new network, its shapes fixed, without memory."""
+        return build_network(self.config, self.dataset)
+
+    def memory(self, network: Network) -> MemoryEstimate:
+        """What the run will take."""
+        return estimate_memory(self.config, network, self.dataset)
+
+    def preprocessing(self) -> Preprocessing:
+        """Fitted on the training split."""
+        fitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
+        return fitted.fit(self.split.train.x, self.split.train.y)
+
+    def task(self, network: Network, preprocessing: Preprocessing) -> Task:
+        """What the network's outputs mean."""
+        if self.dataset.task == "regression":
+            return Regression(preprocessing.transform_y, preprocessing.inverse_y)
+        outputs = network.output_shape[0]
+        last = network.layers[-1].type
+        return Classification(
+            classes=len(self.dataset.classes),
+            outputs=outputs,
+            probabilistic=last == "softmax" or (last == "sigmoid" and outputs == 1),
+        )
+
+    def examples(
+        self, network: Network, preprocessing: Preprocessing, task: Task
+    ) -> dict[str, Examples]:
+        """The splits there are, in the form that the network takes."""
+        parts = {
+            "train": self.split.train,
+            "validation": self.split.validation,
+            "test": self.split.test,
+        }
+
+        def ready(part: Part) -> Examples:
+            x = preprocessing.transform_x(part.x).reshape(len(part), *network.input_shape)
+            return Examples(
+                x=np.ascontiguousarray(x, network.dtype),
+                target=np.ascontiguousarray(task.encode(part.y), network.dtype),
+                y=part.y,
+            )
+
+        return {name: ready(part) for name, part in parts.items() if part is not None}
+
+
+def prepare(experiment: Experiment) -> Prepared:
+    """Load the data, split it, and check that everything fits together.
+
+    Raises:
+        ConfigError: the config does not fit the data, or the network does not fit together.
+        DataError: a data file cannot be read.
+        UsageError: the run needs more memory than there is.
+    """
+    config = experiment.config
+    try:
+        dataset = load_dataset(config.dataset)
+        split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
+    except DatasetProblem as error:
+        raise ConfigError(
+            experiment.problem(path, message) for path, message in error.problems
+        ) from None
+    prepared = Prepared(config, dataset, split)
+    prepared = Prepared(_resolve(prepared), dataset, split)
+    try:
+        network = prepared.network()
+    except MisfitError as error:
+        raise ConfigError(
+            experiment.problem(misfit.path, misfit.message) for misfit in error.misfits
+        ) from None
+    require_memory(prepared.memory(network))
+    return prepared
+
+
+def _resolve(prepared: Prepared) -> ExperimentConfig:
+    """The config with what only the data decides filled in."""
+    config = prepared.config
+    dataset = config.dataset.model_copy(update={"test_size": prepared.split.test_size})
+    every = config.training.evaluate_every or max(1, -(-prepared.iterations // _POINTS))
+    training = config.training.model_copy(update={"evaluate_every": every})
+    return config.model_copy(update={"dataset": dataset, "training": training, "sweep": None})

@@ -1,0 +1,74 @@
+"""What is known of a run, as plain values: the content of report.json."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from nnrun.nn.signature import Array
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import HistoryRow
+
+SCHEMA_VERSION = 1
+
+Status = Literal["completed", "diverged", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run's report. Every field is made of what JSON can hold; no number is NaN or infinite."""
+
+    name: str
+    run_id: str
+    status: Status
+    error: str | None
+    task: str
+    config: dict[str, Any]
+    seed: int
+    dataset: dict[str, Any]
+    network: dict[str, Any]
+    metrics: dict[str, Any]
+    baseline: dict[str, Any]
+    published: list[dict[str, Any]]
+    timing: dict[str, Any]
+    engine: str
+    environment: dict[str, Any]
+    weights_sha256: str | None
+    started: str
+    main_metric: str
+    best_iteration: int | None = None
+    stopped_early: bool = False
+    divergence: dict[str, Any] | None = None
+    description: str = ""
+    schema_version: int = SCHEMA_VERSION
+    nnrun_version: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written, the version first."""
+        content = asdict(self)
+        first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
+        return {key: content[key] for key in first} | content
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> RunRecord:
+        """As it was read; what a newer version has added is left out."""
+        known = cls.__dataclass_fields__
+        return cls(**{key: value for key, value in content.items() if key in known})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A record with everything else that its folder holds.
+
+    Args:
+        history: a row for each evaluation.
+        weights: arrays by name, None where there is nothing worth keeping.
+        metadata: what prediction needs besides: network and fitted preprocessing.
+        checkpoint: where to go on, for a run that was interrupted.
+    """
+
+    record: RunRecord
+    history: list[HistoryRow]
+    weights: dict[str, Array] | None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    checkpoint: TrainingState | None = None

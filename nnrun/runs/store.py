@@ -1,0 +1,124 @@
+"""The results folder. Nothing else in nnrun writes there."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.load import config_from_dict, config_to_yaml
+from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.files import remove_leftovers, write_atomically
+from nnrun.runs.locks import locked
+from nnrun.runs.record import SCHEMA_VERSION, RunRecord, RunResult
+from nnrun.runs.tensors import pack, unpack
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import HistoryRow
+
+REPORT, CHECKPOINT, MODEL = "report.json", "checkpoint.safetensors", "model.safetensors"
+
+
+class Store:
+    """Runs on disk, each in `<root>/<name>/<run id>/`.
+
+    Args:
+        root: the results folder; made when the first run is written.
+        render: makes report.md from a run's result.
+    """
+
+    def __init__(self, root: Path, render: Callable[[RunResult], str]) -> None:
+        self.root = root
+        self.render = render
+
+    def folder(self, name: str, run_id: str) -> Path:
+        """Where a run lies.
+
+        Raises:
+            UsageError: a link leads out of the results folder.
+        """
+        folder = self.root / name / run_id
+        if not folder.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError(f"{folder} leads out of the results folder; remove that link")
+        return folder
+
+    def lock(self, name: str, run_id: str) -> AbstractContextManager[None]:
+        """Hold a run's folder, making it if needed; waits while another process holds it."""
+        return locked(self.folder(name, run_id))
+
+    def find(self, name: str, run_id: str) -> RunRecord | None:
+        """The record of a run that reached its end, or diverged; None if it has to be trained."""
+        record = self._read(self.folder(name, run_id))
+        return record if record and record.status in ("completed", "diverged") else None
+
+    def checkpoint(self, name: str, run_id: str) -> TrainingState | None:
+        """Where an interrupted run can go on; None if there is no such place, or it is damaged."""
+        path = self.folder(name, run_id) / CHECKPOINT
+        if not path.is_file():
+            return None
+        try:
+            arrays, values = unpack(path)
+        except NnrunError:
+            return None
+        return TrainingState(arrays, values)
+
+    def save_checkpoint(self, name: str, run_id: str, state: TrainingState) -> None:
+        """Keep the state of a run that is still going on."""
+        path = self.folder(name, run_id) / CHECKPOINT
+        write_atomically(path, pack(state.arrays, state.values))
+
+    def save(self, result: RunResult) -> Path:
+        """Write a run's folder, the report last: where that is, all is there.
+
+        Raises:
+            OSError: the disk is full, or not writable.
+        """
+        record = result.record
+        folder = self.folder(record.name, record.run_id)
+        remove_leftovers(folder)
+        files = {
+            "config.yaml": config_to_yaml(config_from_dict(record.config)).encode(),
+            "history.csv": history_csv(result.history).encode(),
+            "report.md": self.render(result).encode(),
+        }
+        if result.weights is not None:
+            files[MODEL] = pack(result.weights, result.metadata)
+        if result.checkpoint is not None:
+            files[CHECKPOINT] = pack(result.checkpoint.arrays, result.checkpoint.values)
+        for name, content in files.items():
+            write_atomically(folder / name, content)
+        write_atomically(folder / REPORT, strict_json(record.to_dict()).encode())
+        for name in (CHECKPOINT, MODEL):
+            if name not in files:
+                (folder / name).unlink(missing_ok=True)
+        return folder
+
+    @staticmethod
+    def _read(folder: Path) -> RunRecord | None:
+        try:
+            content = json.loads((folder / REPORT).read_text())
+            if content["schema_version"] != SCHEMA_VERSION:
+                return None
+            record = RunRecord.from_dict(content)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        complete = record.status != "completed" or (folder / MODEL).is_file()
+        return record if complete else None
+
+
+def strict_json(value: Any) -> str:
+    """Indented JSON without NaN or Infinity, which no other program could read."""
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def history_csv(history: list[HistoryRow]) -> str:
+    """A line for each evaluation; floats by their shortest exact form."""
+    text = io.StringIO()
+    columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()

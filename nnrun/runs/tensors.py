@@ -1,0 +1,40 @@
+"""Arrays and plain values in one safetensors file; nothing in it is ever executed."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from nnrun.errors import NnrunError
+from nnrun.nn.signature import Array
+
+# All values go under one key, since the order of several is not fixed and the bytes should be.
+_KEY = "nnrun"
+
+
+def pack(arrays: dict[str, Array], values: Any) -> bytes:
+    """The bytes of a file with these arrays and JSON-able values."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return save(contiguous, {_KEY: json.dumps(values, sort_keys=True)})
+
+
+def unpack(path: Path) -> tuple[dict[str, Array], Any]:
+    """Arrays and values of a file.
+
+    Raises:
+        NnrunError: it is no such file, or damaged.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])
+        return load(content), json.loads(header["__metadata__"][_KEY])
+    except (SafetensorError, struct.error, ValueError, KeyError, TypeError) as error:
+        raise NnrunError(f"{path}: damaged or no file of nnrun's ({error})") from error

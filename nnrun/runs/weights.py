@@ -1,0 +1,38 @@
+"""Weights by name, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+
+
+def weights_views(network: Network) -> dict[str, Array]:
+    """Parameters and statistics by `<layer's index in the config>.<name>`; views, not copies."""
+    parameters = {name: parameter.value for name, parameter in network.parameters.items()}
+    return {**parameters, **network.statistics}
+
+
+def weights_of(network: Network) -> dict[str, Array]:
+    """Copies of them."""
+    return {name: array.copy() for name, array in weights_views(network).items()}
+
+
+def load_weights(network: Network, weights: dict[str, Array]) -> None:
+    """Put stored weights into an initialized network."""
+    for name, array in weights_views(network).items():
+        array[...] = weights[name]
+
+
+def weights_sha256(weights: dict[str, Array]) -> str:
+    """SHA-256 over names, types, shapes and little-endian bytes, in the order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,77 @@
+"""The order in which training visits the rows."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.signature import Array, Rng
+
+# Rows drawn at once where they are drawn with replacement.
+_DRAWN_ROWS = 16_384
+
+
+def batches_per_epoch(rows: int, batch_size: int) -> int:
+    """Iterations in one pass over the rows."""
+    return ceil(rows / batch_size)
+
+
+class Sampler:
+    """Rows of batch after batch, drawn block by block.
+
+    With `shuffle` a block is an epoch: every row once, in a new order, the last batch being what is
+    left. With `with_replacement` every row of every batch is any row. How many iterations are
+    taken at a time makes no difference to which rows they get, and a sampler put back to a state
+    goes on just as it did from there.
+    """
+
+    def __init__(self, rows: int, batch_size: int, sampling: str, *, rng: Rng) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.sampling = sampling
+        self.rng = rng
+        self._used = 0  # batches of the current block that have been taken
+        self._draw()
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Iterations in one pass over the rows."""
+        return batches_per_epoch(self.rows, self.batch_size)
+
+    def take(self, iterations: int) -> tuple[Array, Array]:
+        """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
+        rows: list[Array] = []
+        sizes: list[Array] = []
+        while iterations:
+            if self._used == len(self._bounds) - 1:
+                self._draw()
+            end = min(self._used + iterations, len(self._bounds) - 1)
+            bounds = self._bounds[self._used : end + 1]
+            rows.append(self._block[bounds[0] : bounds[-1]])
+            sizes.append(np.diff(bounds))
+            iterations -= end - self._used
+            self._used = end
+        return np.concatenate(rows), np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, as plain values."""
+        return {"stream": self._stream, "used": self._used}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        self.rng.bit_generator.state = state["stream"]
+        self._draw()
+        self._used = state["used"]
+
+    def _draw(self) -> None:
+        self._stream = self.rng.bit_generator.state
+        if self.sampling == "shuffle":
+            self._block = self.rng.permutation(self.rows)
+        else:
+            batches = max(1, _DRAWN_ROWS // self.batch_size)
+            self._block = self.rng.integers(self.rows, size=batches * self.batch_size)
+        starts = np.arange(0, len(self._block), self.batch_size)
+        self._bounds = np.append(starts, len(self._block))
+        self._used = 0

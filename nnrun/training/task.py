@@ -1,0 +1,80 @@
+"""What the network's outputs mean: classes, or numbers in units of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True)
+class Classification:
+    """One of several classes, as one output for each, or as one output for the second of two.
+
+    Args:
+        classes: how many there are.
+        outputs: of the network; `classes`, or 1 where there are two classes.
+        probabilistic: whether outputs are probabilities (a last softmax, or one sigmoid).
+    """
+
+    classes: int
+    outputs: int
+    probabilistic: bool
+
+    main_metric = "accuracy"
+    larger_is_better = True
+
+    def encode(self, y: Array) -> Array:
+        """Targets for training: (rows, outputs), ones and zeros, from class numbers."""
+        if self.outputs == 1:
+            return y[:, None].astype(np.float64)
+        return np.eye(self.classes)[y]
+
+    def decode(self, outputs: Array) -> Array:
+        """Class numbers, from the network's outputs."""
+        if self.outputs == 1:
+            return (outputs[:, 0] > 0.5).astype(np.int64)
+        best: Array = outputs.argmax(axis=1)
+        return best
+
+    def probabilities(self, outputs: Array) -> Array | None:
+        """(rows, classes), or None where the outputs are no probabilities."""
+        if not self.probabilistic:
+            return None
+        if self.outputs == 1:
+            return np.concatenate([1 - outputs, outputs], axis=1)
+        return outputs
+
+    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, float]:
+        """What is followed during training."""
+        return {"accuracy": float(np.mean(self.decode(outputs) == y))}
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Numbers; `scale` and `unscale` go to the units that training uses and back."""
+
+    scale: Callable[[Array], Array]
+    unscale: Callable[[Array], Array]
+
+    main_metric = "mse"
+    larger_is_better = False
+
+    def encode(self, y: Array) -> Array:
+        """Targets for training, from the target's own units."""
+        return self.scale(y)
+
+    def decode(self, outputs: Array) -> Array:
+        """Numbers in the target's own units, from the network's outputs."""
+        return self.unscale(outputs.astype(np.float64, copy=False))
+
+    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, float]:
+        """What is followed during training, in the target's own units."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {"mse": float(np.mean((self.decode(outputs) - y) ** 2))}
+
+
+Task = Classification | Regression

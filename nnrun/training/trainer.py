@@ -1,0 +1,221 @@
+"""The loop: updates, evaluations, early stopping, divergence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.base import Batches, Engine
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.schedules import Schedule
+from nnrun.nn.signature import Array, Rng
+from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.evaluation import Examples, evaluate
+from nnrun.training.sampling import Sampler
+from nnrun.training.state import (
+    TrainingState,
+    copies,
+    copy_into,
+    live_arrays,
+    network_arrays,
+)
+from nnrun.training.task import Task
+
+HistoryRow = dict[str, float | int]
+
+# Updates are made in stretches of about this many seconds, after each of which the loop can be
+# watched, saved or left.
+_STRETCH_SECONDS = 0.05
+_MOST_ITERATIONS = 1 << 20
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where training left the range of numbers."""
+
+    iteration: int
+    parameter: str | None  # `<layer>.<name>`; None where only the loss overflowed
+    last_good_loss: float | None
+    last_good_iteration: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What there is to see after a stretch of updates."""
+
+    iteration: int
+    total: int
+    loss: float | None
+    train_seconds: float
+
+
+@dataclass
+class Trainer:
+    """Trains a network; iterate over `run()` to let it work.
+
+    Args:
+        network: initialized.
+        optimizer: allocated for it.
+        engine: made for these two and the training split.
+        sampler: the order of the training rows.
+        schedule: the learning rates.
+        dropout: the stream of dropout masks, which the engine draws from.
+        parts: the splits to evaluate, by name; `train` is one of them.
+        task: what outputs mean.
+        iterations: how many updates the whole run has.
+        evaluate_every: updates between evaluations; there is one at the end in any case.
+        stopping: early stopping, if any.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    engine: Engine
+    sampler: Sampler
+    schedule: Schedule
+    dropout: Rng
+    parts: dict[str, Examples]
+    task: Task
+    iterations: int
+    evaluate_every: int
+    stopping: EarlyStopping | None = None
+
+    iteration: int = 0
+    train_seconds: float = 0.0
+    history: list[HistoryRow] = field(default_factory=list)
+    divergence: Divergence | None = None
+    _best: dict[str, Array] = field(default_factory=dict)
+    _rate: float = 0.0
+    _stretch: int = 16
+
+    def run(self) -> Iterator[Progress]:
+        """Train to the end, stopping early or diverging; yields after every stretch."""
+        good = self.state()
+        while self.iteration < self.iterations and not self._stopped:
+            evaluation = min(
+                (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
+            )
+            yield from self._advance_to(evaluation)
+            row = self._evaluate()
+            if not self._sound(row):
+                self.divergence = self._find_divergence(good)
+                return
+            self.history.append(row)
+            self._follow(row)
+            good = self.state()
+            yield self._progress()
+        self._finish()
+
+    def state(self) -> TrainingState:
+        """A copy of everything needed to go on from here, to the same bits."""
+        arrays = copies(live_arrays(self.network, self.optimizer))
+        arrays.update({f"best.{name}": array for name, array in self._best.items()})
+        values = {
+            "iteration": self.iteration,
+            "train_seconds": self.train_seconds,
+            "rate": self._rate,
+            "history": list(self.history),
+            "optimizer_steps": self.optimizer.steps,
+            "sampler": self.sampler.state(),
+            "dropout": self.dropout.bit_generator.state,
+            "stopping": asdict(self.stopping) if self.stopping else None,
+        }
+        return TrainingState(arrays, values)
+
+    def restore(self, state: TrainingState) -> None:
+        """Go back to a state of the same run."""
+        copy_into(live_arrays(self.network, self.optimizer), state.arrays)
+        values = state.values
+        self.iteration = values["iteration"]
+        self.train_seconds = values["train_seconds"]
+        self._rate = values["rate"]
+        self.history = list(values["history"])
+        self.optimizer.steps = values["optimizer_steps"]
+        self.sampler.restore(values["sampler"])
+        self.dropout.bit_generator.state = values["dropout"]
+        if self.stopping:
+            self.stopping = EarlyStopping(**values["stopping"])
+        self._best = {
+            name.removeprefix("best."): array
+            for name, array in state.arrays.items()
+            if name.startswith("best.")
+        }
+
+    @property
+    def _stopped(self) -> bool:
+        return self.stopping is not None and self.stopping.exhausted
+
+    def _advance_to(self, goal: int) -> Iterator[Progress]:
+        while self.iteration < goal:
+            stretch = min(self._stretch, goal - self.iteration)
+            start = perf_counter()
+            self._update(stretch)
+            seconds = perf_counter() - start
+            self.train_seconds += seconds
+            if self.iteration < goal:
+                yield self._progress()
+            growth = min(_STRETCH_SECONDS / max(seconds, 1e-6), 8.0)
+            self._stretch = max(1, min(int(stretch * growth), _MOST_ITERATIONS))
+
+    def _update(self, iterations: int) -> None:
+        rows, bounds = self.sampler.take(iterations)
+        steps = np.arange(self.iteration, self.iteration + iterations, dtype=np.float64)
+        rates = self.schedule.rates(steps, self.iterations)
+        self.engine.run(Batches(rows, bounds, rates))
+        self.iteration += iterations
+        self._rate = float(rates[-1])
+
+    def _evaluate(self) -> HistoryRow:
+        row: HistoryRow = {
+            "iteration": self.iteration,
+            "epoch": self.iteration / self.sampler.batches_per_epoch,
+            "learning_rate": self._rate,
+        }
+        for name, part in self.parts.items():
+            loss, outputs = evaluate(self.network, part)
+            row[f"{name}_loss"] = loss
+            for metric, value in self.task.quick_metrics(outputs, part.y).items():
+                row[f"{name}_{metric}"] = value
+        return row
+
+    def _sound(self, row: HistoryRow) -> bool:
+        return isfinite(row["train_loss"]) and bool(np.isfinite(self.network.theta).all())
+
+    def _follow(self, row: HistoryRow) -> None:
+        if self.stopping is None:
+            return
+        improved = self.stopping.update(row[self.stopping.monitor], self.iteration)
+        if improved and self.stopping.restore_best:
+            self._best = copies(network_arrays(self.network))
+
+    def _finish(self) -> None:
+        if self._best:
+            copy_into(network_arrays(self.network), self._best)
+
+    def _progress(self) -> Progress:
+        loss = self.history[-1]["train_loss"] if self.history else None
+        return Progress(self.iteration, self.iterations, loss, self.train_seconds)
+
+    def _find_divergence(self, good: TrainingState) -> Divergence:
+        """Go back to the last good evaluation and look again, one update at a time."""
+        end = self.iteration
+        self.restore(good)
+        last = self.history[-1] if self.history else {"iteration": 0}
+        culprit: str | None = None
+        while self.iteration < end and culprit is None:
+            self._update(1)
+            culprit = self._unsound_parameter()
+        found = Divergence(self.iteration, culprit, last.get("train_loss"), int(last["iteration"]))
+        self.restore(good)
+        return found
+
+    def _unsound_parameter(self) -> str | None:
+        if np.isfinite(self.network.theta).all():
+            return None
+        parameters: dict[str, Any] = self.network.parameters
+        return next(n for n, p in parameters.items() if not np.isfinite(p.value).all())

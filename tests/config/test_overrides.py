@@ -1,0 +1,264 @@
+"""Arguments `key=value`: what they change, and what is said about those that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnrun.config.load import load_config
+from nnrun.config.overrides import format_override, parse_grid, split_argument
+from nnrun.config.schema import ExperimentConfig
+from nnrun.errors import ConfigError
+
+Complaints = Callable[..., list[str]]
+Write = Callable[..., Path]
+
+LONG = """\
+dataset: {name: boston}
+network:
+  layers:
+    - {type: dense, units: 13, activation: sigmoid, initializer: uniform}
+    - {type: dense, units: 1}
+loss: huber
+training:
+  optimizer: sgd
+  learning_rate: 0.01
+  epochs: 2
+  early_stopping:
+"""
+
+
+def value(config: ExperimentConfig, path: str) -> Any:
+    """What stands at a dotted path of a config."""
+    found: Any = config
+    for step in path.split("."):
+        found = found[int(step)] if step.isdecimal() else getattr(found, step)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("argument", "path", "expected"),
+    [
+        ("seed=7", "seed", 7),
+        ("seed=0x10", "seed", 16),
+        ("seed=1e3", "seed", 1000),
+        ("name=a-b.c_1", "name", "a-b.c_1"),
+        ("name='7'", "name", "7"),
+        ("description=one line, with a comma", "description", "one line, with a comma"),
+        ("description='a=b: c'", "description", "a=b: c"),
+        ("description=a=b", "description", "a=b"),
+        ("training.learning_rate=1e-3", "training.learning_rate", 0.001),
+        (
+            "training.learning_rate={schedule: cosine, initial: 1}",
+            "training.learning_rate.initial",
+            1.0,
+        ),
+        ("training.clip_norm=2", "training.clip_norm", 2.0),
+        ("network.layers.0.units=32", "network.layers.0.units", 32),
+        ("network.layers[1].units=32", "network.layers.1.units", 32),
+        ("network.layers.0.initializer.scale=2", "network.layers.0.initializer.scale", 2.0),
+        ("network.layers.0.initializer.scale=2", "network.layers.0.initializer.type", "uniform"),
+        ("network.initializer.scale=2", "network.layers.1.initializer.scale", 2.0),
+        ("training.optimizer.momentum=0.5", "training.optimizer.momentum", 0.5),
+        ("loss.delta=2", "loss.delta", 2.0),
+        ("dataset.name=iris", "dataset.name", "iris"),
+        ("training.iterations=5", "training.iterations", 5),
+        ("training.iterations=5", "training.epochs", None),
+        ("training.epochs=5", "training.epochs", 5),
+        ("published.test_mse=1", "published.numbers", {"test_mse": 1.0}),
+        (
+            "sweep.grid.training.learning_rate=[1, 2]",
+            "sweep.grid",
+            {"training.learning_rate": [1, 2]},
+        ),
+    ],
+)
+def test_an_argument_sets_one_value(
+    write: Write, argument: str, path: str, expected: object
+) -> None:
+    """The value is read as YAML 1.2, and blocks on the way are made or written out."""
+    assert expected == value(load_config(write(LONG), [argument]).config, path)
+
+
+def test_a_missing_block_is_made(write: Write) -> None:
+    """A key may lie in a block that the file leaves out or empty."""
+    arguments = ["dataset.validation_size=0.1", "training.early_stopping.patience=2"]
+    config = load_config(write(LONG), arguments).config
+    assert config.training.early_stopping is not None
+    assert 2 == config.training.early_stopping.patience
+
+
+def test_epochs_take_the_place_of_iterations(write: Write, valid: str) -> None:
+    """Exactly one of the two stays, the one of the argument."""
+    training = load_config(write(valid), ["training.epochs=3"]).config.training
+    assert (None, 3) == (training.iterations, training.epochs)
+
+
+def test_a_null_takes_the_place_of_nothing(complaints: Complaints, valid: str) -> None:
+    """`epochs=null` says only that there are none."""
+    message = "4:11: training: training needs 'iterations' or 'epochs'"
+    assert [message] == complaints(valid, "training.iterations=")
+
+
+def test_the_short_form_can_be_changed_in_both_forms(write: Write, valid: str) -> None:
+    """A layer of the short form may be called by its index, whatever the order of arguments."""
+    arguments = ["network.layers.0.units=32", "network.activations.0=tanh", "network.sizes.1=2"]
+    layers = load_config(write(valid), arguments).config.network.layers
+    units = [(layer.arguments()["units"], layer.arguments()["activation"]) for layer in layers]
+    assert [(32, "tanh"), (2, "linear")] == units
+
+
+def test_one_form_of_the_network_replaces_the_other(write: Write, valid: str) -> None:
+    """Given as a whole, layers stand in for sizes and activations, and the other way round."""
+    layers = load_config(
+        write(valid), ["network.layers=[{type: dense, units: 5}]"]
+    ).config.network.layers
+    assert [5] == [layer.arguments()["units"] for layer in layers]
+    arguments = ["network.sizes=[7]", "network.activations=[relu]"]
+    layers = load_config(write(LONG), arguments).config.network.layers
+    assert [7] == [layer.arguments()["units"] for layer in layers]
+
+
+def test_a_data_file_replaces_the_built_in_set(write: Write, valid: str) -> None:
+    """`name` and `path` exclude each other, but for the sets that are read from a path."""
+    dataset = load_config(write(valid), ["dataset.path=/x.npz"]).config.dataset
+    assert (None, "/x.npz") == (dataset.name, dataset.path)
+    dataset = load_config(write(valid), ["dataset.name=mnist", "dataset.path=/idx"]).config.dataset
+    assert ("mnist", "/idx") == (dataset.name, dataset.path)
+
+
+def test_of_one_key_given_twice_the_last_counts(write: Write, valid: str) -> None:
+    """As in Hydra, so that a line from the shell's history can be extended."""
+    assert 2 == load_config(write(valid), ["seed=1", "seed=2"]).config.seed
+
+
+@pytest.mark.parametrize(("argument", "message"), pairs("mistaken_arguments.txt"))
+def test_a_mistake_is_traced_to_its_argument(
+    complaints: Complaints, valid: str, argument: str, message: str
+) -> None:
+    """What comes from the command line names the argument, with the same sentences as for files."""
+    assert f"argument '{argument}': {message}" == complaints(valid, "description=x", argument)[0]
+
+
+def test_arguments_do_not_hide_mistakes_of_the_file(complaints: Complaints, valid: str) -> None:
+    """The file's mistakes come first, then those of arguments in their order."""
+    problems = complaints(valid.replace("boston", "bostn"), "zzz=1", "foo", "seed=x")
+    assert [
+        "1:17: dataset.name: 'bostn' is not a built-in data set; did you mean 'boston'?",
+        "argument 'zzz=1': zzz: 'zzz' is not a key of the config (one of name, description, "
+        "dataset, network, loss, training, seed, published, sweep)",
+        "argument 'foo': this is not of the form key=value",
+        "argument 'seed=x': seed: 'x' is not a whole number of at least 0",
+    ] == problems
+
+
+def test_an_argument_can_mend_the_file(write: Write, valid: str) -> None:
+    """A wrong value that is replaced is not complained of."""
+    file = write(valid.replace("100}", "!tag x}"))
+    with pytest.raises(ConfigError):
+        load_config(file)
+    assert (
+        5
+        == load_config(
+            write(valid.replace("0.01", "x")), ["training.learning_rate=5"]
+        ).config.training.learning_rate
+    )
+
+
+def test_the_smoke_run_replaces_iterations_and_epochs(write: Write, valid: str) -> None:
+    """`--iterations` shortens any config."""
+    for content in (valid, LONG):
+        training = load_config(write(content), iterations=3).config.training
+        assert (3, None) == (training.iterations, training.epochs)
+
+
+def test_a_smoke_run_needs_iterations(complaints: Complaints, valid: str) -> None:
+    """The option is named where it is wrong."""
+    message = (
+        "argument '--iterations 0': training.iterations: 0 is not a whole number greater than 0"
+    )
+    assert [message] == complaints(valid, iterations=0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "values"),
+    [
+        ("a=1,2,3", [1, 2, 3]),
+        ("a=1", [1]),
+        ("a= 1 , 1e-3", [1, 0.001]),
+        ("a=range(0,20)", list(range(20))),
+        ("a=range(3)", [0, 1, 2]),
+        ("a=range(10, 4, -2)", [10, 8, 6]),
+        ("a=[13,1],[26,1]", [[13, 1], [26, 1]]),
+        ("a=[[1,2],[3]]", [[[1, 2], [3]]]),
+        ("a={x: 1, y: 2},{x: 3}", [{"x": 1, "y": 2}, {"x": 3}]),
+        ("a='x,y',z", ["x,y", "z"]),
+        ('a="x,[y",z', ["x,[y", "z"]),
+        ("a=adam,sgd", ["adam", "sgd"]),
+        ("a=null,1", [None, 1]),
+        ("a=it's,[it's, x]", ["it's", ["it's", "x"]]),
+        ('a="x\\",y",z', ['x",y', "z"]),
+        ("a='x'',y',z", ["x',y", "z"]),
+    ],
+)
+def test_commas_and_ranges_span_a_grid(argument: str, values: list[object]) -> None:
+    """Commas within brackets or quotes belong to one value."""
+    assert {"a": values} == parse_grid([argument])
+
+
+def test_a_grid_has_an_entry_for_each_key() -> None:
+    """Keys keep their order and their dots."""
+    arguments = ["training.learning_rate=1,2", "network.layers[0].units=3"]
+    expected = {"training.learning_rate": [1, 2], "network.layers.0.units": [3]}
+    assert expected == parse_grid(arguments)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("a", "this is not of the form key=value"),
+        ("a=1,", "there is a comma with nothing before or after it"),
+        ("a=1,,2", "there is a comma with nothing before or after it"),
+        ("a=range(0)", "'range(0)' holds no numbers, or more than 1,000,000"),
+        ("a=range(0,5,0)", "'range(0,5,0)' holds no numbers, or more than 1,000,000"),
+        (
+            "a=range(0,10000000000)",
+            "'range(0,10000000000)' holds no numbers, or more than 1,000,000",
+        ),
+        (
+            "a=[1,2",
+            "this is not YAML: did not find expected ',' or ']' (while parsing a flow sequence, which began on line 1)",
+        ),
+    ],
+)
+def test_a_bad_grid_is_traced_to_its_argument(argument: str, message: str) -> None:
+    """All bad arguments are said at once."""
+    with pytest.raises(ConfigError) as error:
+        parse_grid([argument, "b=1,2", "b=3"])
+    assert [
+        f"argument '{argument}': {message}",
+        "argument 'b=3': b is given twice; write b=1,2",
+    ] == str(error.value).split("\n")
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text("ab,'\"[]{}:# \n-"),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("ab,:"), inner),
+        max_leaves=5,
+    )
+)
+def test_a_formatted_argument_is_parsed_to_its_value(value: object) -> None:
+    """What a planner writes as an argument means the same value, in a grid as well."""
+    argument = format_override("a.b", value)
+    assert ("a", "b") == split_argument(argument)[0]
+    assert repr({"a.b": [value]}) == repr(parse_grid([argument]))

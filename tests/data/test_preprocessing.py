@@ -1,0 +1,193 @@
+"""Preprocessing: fitted on what it is given, the same for all rows, exact when stored."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from nnrun.data import Columns, DatasetProblem, Layout, Preprocessing, load_dataset, make_split
+from nnrun.errors import DataError
+
+X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])
+Y = np.array([[2.0], [4.0], [9.0]])
+
+tables = npst.arrays(
+    np.float64,
+    npst.array_shapes(min_dims=2, max_dims=2, max_side=6),
+    elements=st.floats(-1e6, 1e6),
+)
+step_lists = st.lists(
+    st.sampled_from(["l2", "standard", "minmax", SimpleNamespace(binarize=0.25)]), max_size=4
+)
+
+
+def test_standard_has_mean_zero_and_deviation_one_by_column():
+    """(x - mean) / population deviation; a constant column is 0."""
+    z = Preprocessing(["standard"]).fit(X, Y).transform_x(X)
+    step = np.sqrt(1.5)
+    assert np.array([[-step, 0], [0, 0], [step, 0]]) == pytest.approx(z)
+
+
+def test_constant_columns_stay_zero_despite_rounding():
+    """The mean of ten times 0.1 is not 0.1 in floating point; no noise comes of it."""
+    x = np.full((10, 2), 0.1)
+    assert 0.1 != x.mean(axis=0)[0]
+    fitted = Preprocessing(["standard"]).fit(x, x)
+    assert 0 == np.abs(fitted.transform_x(x)).max()
+    assert np.array([[0.5, 1.5]]) == pytest.approx(fitted.transform_x(np.array([[0.6, 1.6]])))
+
+
+def test_minmax_fills_the_unit_interval():
+    """(x - min) / (max - min); a constant column is 0; new rows may lie outside."""
+    fitted = Preprocessing(["minmax"]).fit(X, Y)
+    assert [[0, 0], [0.5, 0], [1, 0]] == fitted.transform_x(X).tolist()
+    assert [[2, 0]] == fitted.transform_x(np.array([[9.0, 10.0]])).tolist()
+
+
+def test_l2_gives_every_row_length_one():
+    """Rows are divided by their own length, zeros stay zeros, huge values do not overflow."""
+    x = np.array([[3.0, 4.0], [0.0, 0.0], [3e200, -4e200], [3e-200, 4e-200]])
+    z = Preprocessing(["l2"]).fit(x, x).transform_x(x)
+    assert np.array([[0.6, 0.8], [0, 0], [0.6, -0.8], [0.6, 0.8]]) == pytest.approx(z)
+
+
+def test_binarize_is_one_from_the_threshold_on():
+    """≥, not >: a pixel of 8 is ink when the threshold is 8."""
+    steps = [SimpleNamespace(binarize=8)]
+    x = np.array([[7.0, 8.0, 9.0]])
+    assert [[0, 1, 1]] == Preprocessing(steps).fit(x, x).transform_x(x).tolist()
+
+
+def test_steps_act_in_order():
+    """Each step is fitted on what the ones before it give: binarize after minmax sees 0…1."""
+    half = SimpleNamespace(binarize=0.5)
+    x = np.array([[10.0], [20.0], [30.0]])
+    assert [[0], [1], [1]] == Preprocessing(["minmax", half]).fit(x, x).transform_x(x).tolist()
+    assert [[0], [0], [0]] == Preprocessing([half, "minmax"]).fit(x, x).transform_x(x).tolist()
+
+
+def test_images_keep_their_shape_and_have_statistics_per_pixel():
+    """uint8 images become float64 of the same shape; pixels do not share a mean."""
+    x = np.array([[[[0, 255], [7, 7]]], [[[2, 255], [7, 9]]]], dtype=np.uint8)
+    z = Preprocessing(["none", "standard"]).fit(x, Y).transform_x(x)
+    assert [[[[-1, 0], [0, -1]]], [[[1, 0], [0, 1]]]] == z.tolist()
+    assert np.float64 == z.dtype
+
+
+def test_input_arrays_are_left_alone():
+    """Transforming gives new arrays."""
+    x, y = X.copy(), Y.copy()
+    fitted = Preprocessing(["standard", "l2"], "minmax").fit(x, y)
+    fitted.transform_x(x)
+    fitted.inverse_y(fitted.transform_y(y))
+    assert np.array_equal(X, x)
+    assert np.array_equal(Y, y)
+
+
+def test_only_the_training_rows_decide(config):
+    """An outlier planted in a test row changes nothing for the training rows."""
+    options = config(name="boston", features=["standard"], target="standard")
+    dataset = load_dataset(options)
+    split = make_split(dataset, options, np.random.default_rng(5))
+    fitted = Preprocessing.for_dataset(dataset, options).fit(split.train.x, split.train.y)
+    dataset.x[split.test.rows[0]] = 1e9
+    dataset.y[split.test.rows[0]] = 1e9
+    again = make_split(dataset, options, np.random.default_rng(5))
+    refitted = Preprocessing.for_dataset(dataset, options).fit(again.train.x, again.train.y)
+    assert 1e9 == again.test.x.max()
+    assert fitted == refitted
+    assert np.allclose(0, refitted.transform_x(again.train.x).mean(axis=0), atol=1e-12)
+
+
+def test_target_is_scaled_by_column():
+    """Two outputs have statistics of their own."""
+    y = np.array([[0.0, 100.0], [2.0, 300.0]])
+    assert [[-1, -1], [1, 1]] == Preprocessing([], "standard").fit(y, y).transform_y(y).tolist()
+
+
+@given(y=tables, target=st.sampled_from(["none", "standard", "minmax"]))
+def test_inverse_of_the_target_is_exact_to_rounding(y, target):
+    """What the network predicts comes back in the target's own units."""
+    fitted = Preprocessing([], target).fit(y, y)
+    size = np.abs(y).max()
+    assert np.allclose(y, fitted.inverse_y(fitted.transform_y(y)), rtol=0, atol=1e-12 * (size + 1))
+
+
+@given(x=tables, steps=step_lists, target=st.sampled_from(["none", "standard", "minmax"]))
+def test_stored_preprocessing_is_identical(x, steps, target):
+    """Through JSON and back: the same description and the same bits out."""
+    fitted = Preprocessing(steps, target).fit(x, x)
+    restored = Preprocessing.from_dict(json.loads(json.dumps(fitted.to_dict(), allow_nan=False)))
+    assert fitted == restored
+    assert np.array_equal(fitted.transform_x(x), restored.transform_x(x))
+    assert np.array_equal(fitted.inverse_y(x), restored.inverse_y(x))
+
+
+@given(x=tables, steps=step_lists)
+def test_one_row_at_a_time_is_the_same(x, steps):
+    """Rows do not influence each other once it is fitted."""
+    fitted = Preprocessing(steps).fit(x, x)
+    rows = [fitted.transform_x(row[None]) for row in x]
+    assert np.array_equal(fitted.transform_x(x), np.concatenate(rows))
+
+
+def test_layout_is_stored_too():
+    """Prediction needs columns, categories, classes and shape from the run alone."""
+    columns = Columns(("size", "colour"), {"colour": ("blue", "red")})
+    layout = Layout("classification", (3,), columns, ("no", "yes"), ("sold",))
+    fitted = Preprocessing([], layout=layout).fit(np.eye(3), np.arange(3))
+    stored = json.loads(json.dumps(fitted.to_dict()))
+    assert layout == Preprocessing.from_dict(stored).layout
+
+
+def test_rows_of_another_shape_are_refused():
+    """The message has both shapes."""
+    layout = Layout("regression", (2,), Columns(("a", "b")))
+    fitted = Preprocessing(["standard"], layout=layout).fit(X, Y)
+    with pytest.raises(DataError, match=r"\(3,\) were given where \(2,\) are needed"):
+        fitted.transform_x(np.eye(3))
+
+
+def test_scaled_classes_are_a_mistake(config):
+    """`target` scales numbers; with classes it is an error at its key."""
+    with pytest.raises(DatasetProblem, match=r"dataset\.target: 'standard' scales") as error:
+        load_dataset(config(name="iris", target="standard"))
+    assert ("dataset", "target") == error.value.key
+    iris = load_dataset(config(name="iris"))
+    with pytest.raises(DatasetProblem, match=r"dataset\.target"):
+        Preprocessing.for_dataset(iris, config(name="iris", target="minmax"))
+
+
+@pytest.mark.parametrize("step", ["standard", "minmax"])
+def test_overflowing_statistics_are_refused(step):
+    """Better an error than NaN in every row."""
+    x = np.array([[-1.7e308], [1.7e308]])
+    with pytest.raises(DataError, match="too large to be scaled"):
+        Preprocessing([step]).fit(x, x)
+
+
+def test_use_before_fitting_is_an_error():
+    """Statistics that nobody computed are not taken for zeros."""
+    with pytest.raises(RuntimeError, match="before it is fitted"):
+        Preprocessing(["standard"]).transform_x(X)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"features": [{"step": "pickle"}], "target": None, "layout": None},
+        {"features": [{"step": "standard", "loc": 1}], "target": None, "layout": None},
+        {"features": None, "target": None, "layout": None},
+    ],
+)
+def test_damaged_descriptions_are_refused(stored):
+    """A stored run may have been edited by hand."""
+    with pytest.raises(DataError, match="stored preprocessing is damaged"):
+        Preprocessing.from_dict(stored)

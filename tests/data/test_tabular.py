@@ -1,0 +1,242 @@
+"""CSV files: what is read, and where every mistake in one is."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from nnrun.data import DatasetProblem, load_features
+from nnrun.data.tabular import read_csv
+from nnrun.errors import DataError, NnrunError
+
+
+def messages(error):
+    """The lines of an error without the folder of the file."""
+    return [line.rpartition("/")[2] for line in str(error.value).splitlines()]
+
+
+def test_numbers_columns_and_target(csv):
+    """Features keep the file's order without the target; the digest is that of the file."""
+    path = csv("rooms,price,age\n3,250.5,1e1\n4,300,-2\n")
+    data = read_csv(path, "price", task="regression")
+    assert [[3, 10], [4, -2]] == data.x.tolist()
+    assert [[250.5], [300]] == data.y.tolist()
+    assert ("rooms", "age") == data.feature_names
+    assert ("price",) == data.target_names
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == data.sha256
+    assert "houses" == data.name
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_dialects_of_csv_are_read_alike(csv, delimiter, mark, ending):
+    """Comma, semicolon and tab, with and without BOM, all line ends, blank last lines."""
+    lines = ["a,größe,b", "1, 2 ,3", '"4", "5",6', "", ""]
+    text = ending.join(lines).replace(",", delimiter)
+    data = read_csv(csv(mark + text.encode()), "b", task="regression")
+    assert ("a", "größe") == data.feature_names
+    assert [[1, 2], [4, 5]] == data.x.tolist()
+
+
+def test_categories_are_one_hot_in_sorted_order(csv):
+    """A categorical column becomes a 0/1 feature per category, in the column's place."""
+    path = csv("size,colour,price\n1,red,5\n2,blue,6\n3,red,7\n")
+    data = read_csv(path, "price", categorical=["colour"], task="regression")
+    assert ("size", "colour=blue", "colour=red") == data.feature_names
+    assert [[1, 0, 1], [2, 1, 0], [3, 0, 1]] == data.x.tolist()
+
+
+def test_text_target_means_classes_in_sorted_order(csv):
+    """A target of text needs no `task`; class numbers follow the alphabet."""
+    data = read_csv(csv("x,kind\n1,pear\n2,apple\n3,pear\n"), "kind")
+    assert "classification" == data.task
+    assert ("apple", "pear") == data.classes
+    assert [1, 0, 1] == data.y.tolist()
+    assert np.int64 == data.y.dtype
+
+
+def test_number_labels_are_sorted_as_numbers(csv):
+    """10 comes after 9, and 2, 2.0 and 02 are one class."""
+    data = read_csv(csv("x,k\n1,10\n2,9\n3,2.0\n4,02\n5,2\n"), "k", task="classification")
+    assert ("2", "9", "10") == data.classes
+    assert [2, 1, 0, 0, 0] == data.y.tolist()
+
+
+def test_target_of_numbers_needs_a_task(csv):
+    """Numbers can be values or labels; the config has to say which, at the key `task`."""
+    with pytest.raises(DatasetProblem, match=r"dataset\.task: 'k' holds numbers") as error:
+        read_csv(csv("x,k\n1,0\n2,1\n"), "k")
+    assert ("dataset", "task") == error.value.key
+
+
+def test_features_and_drop_choose_columns(csv):
+    """`features` gives the order, `drop` the rest; dropped columns may hold anything."""
+    path = csv("a,b,c,id,y\n1,2,3,x7,9\n4,5,6,,8\n")
+    assert [[3, 1], [6, 4]] == read_csv(
+        path, "y", features=["c", "a"], task="regression"
+    ).x.tolist()
+    data = read_csv(path, "y", drop=["id", "b"], task="regression")
+    assert ("a", "c") == data.feature_names
+
+
+def test_every_wrong_cell_is_named_with_line_and_column(csv):
+    """Text, blanks, NaN, infinities, missing values and ragged rows come in one error."""
+    text = "a,b,y\n1,2,3\nred,,nan\n1,2\n1,NA,-inf\n1,2,3,4\n1_000,1,1\n"
+    with pytest.raises(DataError) as error:
+        read_csv(csv(text), "y", task="regression")
+    assert [
+        "houses.csv:3:a: 'red' is not a number; columns.categorical one-hot encodes a text column, "
+        "columns.drop leaves it out",
+        "houses.csv:3:b: the cell is blank",
+        "houses.csv:3:y: 'nan' stands for a missing value; fill it in or leave the row out",
+        "houses.csv:4: has 2 cells where the header has 3",
+        "houses.csv:5:b: 'NA' stands for a missing value; fill it in or leave the row out",
+        "houses.csv:5:y: '-inf' is not a finite number",
+        "houses.csv:6: has 4 cells where the header has 3",
+        "houses.csv:7:a: '1_000' is not a number; columns.categorical one-hot encodes a text "
+        "column, columns.drop leaves it out",
+    ] == messages(error)
+
+
+def test_line_numbers_count_lines_of_the_file(csv):
+    """Blank lines and line breaks inside quotes count, since an editor counts them too."""
+    text = 'a,note,y\n1,"two\nlines",2\n\nred,x,1\n'
+    with pytest.raises(DataError, match=r"houses.csv:5:a: 'red' is not a number"):
+        read_csv(csv(text), "y", drop=["note"], task="regression")
+
+
+def test_a_wrong_column_does_not_hide_the_others(csv):
+    """Twenty mistakes are told, the first of every column among them; the rest is counted."""
+    rows = "".join(f"red,{'' if line == 90 else 1},1\n" for line in range(100))
+    with pytest.raises(DataError) as error:
+        read_csv(csv("a,b,y\n" + rows), "y", task="regression")
+    told = messages(error)
+    places = [f"houses.csv:{line}:a" for line in range(2, 21)] + ["houses.csv:92:b"]
+    assert places == [line.partition(": ")[0] for line in told[:-1]]
+    assert "houses.csv: and 81 more like these" == told[-1]
+
+
+def test_unknown_columns_are_all_reported_with_their_keys(csv):
+    """Target, features, drop and categorical are checked together, near misses suggested."""
+    with pytest.raises(DatasetProblem) as error:
+        read_csv(
+            csv("rooms,age,price\n1,2,3\n"),
+            "prise",
+            features=["room", "age", "age"],
+            drop=["agee"],
+            categorical=["xyz"],
+        )
+    assert [
+        ("dataset", "columns", "target"),
+        ("dataset", "columns", "features", 0),
+        ("dataset", "columns", "features", 2),
+        ("dataset", "columns", "drop", 0),
+        ("dataset", "columns", "categorical", 0),
+    ] == [key for key, _ in error.value.problems]
+    assert "dataset.columns.features[0]: there is no column 'room'; did you mean 'rooms'?" in str(
+        error.value
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"features": ["a", "y"]}, r"dataset.columns.features\[1\]: 'y' is the target"),
+        ({"drop": ["y"]}, r"dataset.columns.drop\[0\]: 'y' is the target"),
+        ({"drop": ["a"], "features": ["a"]}, r"features\[0\]: 'a' is also under drop"),
+        ({"categorical": ["b"], "features": ["a"]}, "'b' is not among the features"),
+        ({"drop": ["a", "b"]}, "dataset.columns: no features are left"),
+    ],
+)
+def test_contradictions_between_columns(csv, columns, message):
+    """A column has one role, and something has to be left to learn from."""
+    with pytest.raises(DatasetProblem, match=message):
+        read_csv(csv("a,b,y\n1,2,3\n"), "y", **columns)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "houses.csv:1: the header row with the column names is missing: the file is empty"),
+        (b"\na,y\n1,2\n", "houses.csv:1: the header row with the column names is blank"),
+        (b"a,y\n", "houses.csv: there are no rows below the header"),
+        (b"1.5,2\n3,4\n", "houses.csv:1: the first line holds numbers; a header row"),
+        (b"a,a,y\n1,2,3\n", "houses.csv:1:a: 2 columns have this name"),
+        (b"a,,y\n1,2,3\n", "houses.csv:1: column 2 has no name"),
+        (b"a,y\n1,2\n\xe9,3\n", "houses.csv:3: is not UTF-8 text: byte 0xe9"),
+        (b'a,y\n1,2\n"3,4\n5,6\n', "houses.csv:3: is no CSV from here on"),
+        (b"a,y\n1,5;2\n", "houses.csv:2:y: '5;2' is not a number"),
+    ],
+)
+def test_files_that_are_no_csv_with_a_header(csv, content, message):
+    """Each is refused with the line at fault."""
+    with pytest.raises(DataError, match=message):
+        read_csv(csv(content), "y", task="regression")
+
+
+def test_decimal_commas_are_explained(csv):
+    """A semicolon file with decimal commas is common; the message says what to write."""
+    with pytest.raises(DataError, match=r":2:a: '1,5' is not a number: write 1.5"):
+        read_csv(csv("a;y\n1,5;2\n"), "y", task="regression")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("1,a\n2,a\n", "column y has one class only, 'a'"),
+        ("1,1\n2,nan\n3,2\n", r"houses.csv:3:y: 'nan' is not a finite number"),
+        ("1,a\n2,\n", "houses.csv:3:y: the cell is blank"),
+        ("".join(f"1,{i}.5\n" for i in range(40)), "40 different values in 40 rows"),
+    ],
+)
+def test_labels_that_cannot_be_learned(csv, rows, message):
+    """One class, missing labels, or nearly a class per row are refused."""
+    with pytest.raises(DataError, match=message):
+        read_csv(csv("x,y\n" + rows), "y", task="classification")
+
+
+def test_new_rows_are_encoded_as_in_training(csv):
+    """Columns are found by name, others are ignored, categories keep their places."""
+    layout = read_csv(
+        csv("size,colour,price\n1,red,5\n2,blue,6\n3,green,7\n"),
+        "price",
+        categorical=["colour"],
+        task="regression",
+    ).layout
+    new = csv("extra,colour,size\nzzz,green,9\n,blue,8\n")
+    assert [[9, 0, 1, 0], [8, 1, 0, 0]] == load_features(new, layout).tolist()
+
+
+def test_categories_that_are_numbers_are_compared_by_value(csv):
+    """A column of 1, 2 written as 1.0, 2.0 in the new file is the same column."""
+    layout = read_csv(csv("k,y\n10,1\n2,1\n"), "y", categorical=["k"], task="regression").layout
+    assert {"k": ("2", "10")} == layout.columns.categories
+    assert [[0, 1]] == load_features(csv("k\n10.0\n"), layout).tolist()
+
+
+def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):
+    """Prediction on what training never saw would be a guess."""
+    layout = read_csv(
+        csv("size,colour,y\n1,red,5\n2,blue,6\n"), "y", categorical=["colour"], task="regression"
+    ).layout
+    with pytest.raises(DataError, match="3:colour: 'pink' is none of the categories in training"):
+        load_features(csv("size,colour\n1,red\n1,pink\n"), layout)
+    with pytest.raises(DataError, match="no column 'colour'; did you mean 'color'"):
+        load_features(csv("size,color\n1,red\n"), layout)
+
+
+def test_missing_files_and_failing_disks_are_told_apart(tmp_path):
+    """A wrong path is the user's mistake (2), a folder in place of a file too; not the disk's."""
+    with pytest.raises(DataError, match="there is no such file"):
+        read_csv(tmp_path / "none.csv", "y")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="is not a file"):
+        read_csv(tmp_path / "folder.csv", "y")
+    looped = tmp_path / "loop.csv"
+    looped.symlink_to(looped)
+    with pytest.raises(NnrunError, match="cannot be read") as error:
+        read_csv(looped, "y")
+    assert 1 == error.value.exit_code
