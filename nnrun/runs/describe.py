@@ -53,16 +53,14 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
 
 def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
     """What went wrong, where and when, and what to try, as a sentence."""
-    where, since = "the loss", "before the first evaluation"
+    where = "the loss"
     if found.parameter is not None:
         index, _, name = found.parameter.partition(".")
         where = f"the {name} of layer {index} ({config.network.layers[int(index)].type})"
-    if found.last_good_loss is not None:
-        loss, iteration = found.last_good_loss, found.last_good_iteration
-        since = f"last good loss {loss:.6g} at iteration {iteration}"
     return (
-        f"diverged: {where} left the range of numbers at iteration {found.iteration} "
-        f"({since}); try a smaller learning_rate, or clip_norm"
+        f"diverged: {where} left the range of numbers at iteration {found.iteration} (last good "
+        f"loss {found.last_good_loss:.6g} at iteration {found.last_good_iteration}); try a smaller "
+        "learning_rate, or clip_norm"
     )
 
 

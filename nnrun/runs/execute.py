@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -172,7 +172,7 @@ class Execution:
         return {
             "best_iteration": stopping.best_iteration if stopping else None,
             "stopped_early": bool(stopping and stopping.exhausted),
-            "divergence": vars(found) if found else None,
+            "divergence": asdict(found) if found else None,
         }
 
     def _metrics(self, sound: bool) -> dict[str, Metrics | None]:

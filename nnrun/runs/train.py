@@ -51,10 +51,20 @@ def train(
         if not force and (found := store.find(name, run_id)) is not None:
             return Outcome(found, store.folder(name, run_id), trained=False)
         checkpoint = None if force else store.checkpoint(name, run_id)
-        execution = Execution(prepared, checkpoint)
+        execution = _resume(prepared, checkpoint)
         result = execution.run(_with_checkpoints(control or Control(), prepared, store))
         folder = store.save(result)
         return Outcome(result.record, folder, trained=True)
+
+
+def _resume(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:
+    """From the checkpoint, or from the start where that is no state of this run."""
+    if checkpoint is not None:
+        try:
+            return Execution(prepared, checkpoint)
+        except (KeyError, TypeError, ValueError):
+            pass
+    return Execution(prepared)
 
 
 def _with_checkpoints(control: Control, prepared: Prepared, store: Store) -> Control:

@@ -41,7 +41,7 @@ class Divergence:
 
     iteration: int
     parameter: str | None  # `<layer>.<name>`; None where only the loss overflowed
-    last_good_loss: float | None
+    last_good_loss: float  # on the training split
     last_good_iteration: int
 
 
@@ -205,12 +205,13 @@ class Trainer:
         """Go back to the last good evaluation and look again, one update at a time."""
         end = self.iteration
         self.restore(good)
-        last = self.history[-1] if self.history else {"iteration": 0}
+        start = self.iteration
+        loss, _ = evaluate(self.network, self.parts["train"])
         culprit: str | None = None
         while self.iteration < end and culprit is None:
             self._update(1)
             culprit = self._unsound_parameter()
-        found = Divergence(self.iteration, culprit, last.get("train_loss"), int(last["iteration"]))
+        found = Divergence(self.iteration, culprit, loss, start)
         self.restore(good)
         return found
 

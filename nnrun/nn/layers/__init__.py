@@ -27,7 +27,6 @@ __all__ = [
     "BatchNorm",
     "Bias",
     "Convolution",
-    "Convolution",
     "Dropout",
     "Flatten",
     "Layer",

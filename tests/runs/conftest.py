@@ -1,0 +1,44 @@
+"""Runs of configs that are written by the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.runs.prepare import prepare
+from nnrun.runs.store import Store
+
+IRIS = """
+name: tiny
+dataset: {name: iris, validation_size: 0.2, features: standard}
+network: {sizes: [4, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 200, batch_size: 8}
+seed: 3
+"""
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """Prepares a config's text with overrides."""
+
+    def make(text: str | None = None, *overrides: str):
+        path = tmp_path / "config.yaml"
+        path.write_text(text or IRIS)
+        return prepare(load_config(path, overrides))
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty results folder."""
+    return Store(tmp_path / "results", lambda result: f"{result.record.name}\n")
+
+
+@pytest.fixture
+def configs():
+    """The configs that the project ships."""
+    return Path(__file__).parents[2] / "configs"

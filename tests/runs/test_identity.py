@@ -1,0 +1,72 @@
+"""What makes two runs the same run."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from nnrun.config.load import config_to_yaml, load_config
+from nnrun.runs import identity
+from nnrun.runs.prepare import prepare
+
+CSV = """
+name: table
+dataset: {path: table.csv, columns: {target: price}, task: regression, test_size: 0}
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 5}
+"""
+
+
+def write_table(folder, text="size,price\n1,2\n2,4\n3,6\n"):
+    folder.mkdir(exist_ok=True)
+    (folder / "table.csv").write_text(text)
+    (folder / "config.yaml").write_text(CSV)
+    return folder / "config.yaml"
+
+
+def run_of(path, *overrides):
+    return prepare(load_config(path, overrides)).run_id
+
+
+def test_the_id_names_the_seed(prepared):
+    """s<seed>- and ten hexadecimal digits."""
+    run_id = prepared().run_id
+    assert run_id.startswith("s3-")
+    assert 10 == len(bytes.fromhex(run_id.removeprefix("s3-"))) * 2
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["seed=4", "training.learning_rate=0.06", "training.dtype=float32", "dataset.stratify=true"],
+)
+def test_every_setting_counts(prepared, override):
+    """Changing what could change a result changes the id."""
+    assert prepared().run_id != prepared(None, override).run_id
+
+
+def test_the_resolved_config_is_the_same_run(prepared, tmp_path):
+    """A config with every default written out has the id of the short one it came from."""
+    short = prepared()
+    path = tmp_path / "resolved.yaml"
+    path.write_text(config_to_yaml(short.config))
+    assert short.run_id == run_of(path)
+
+
+def test_moving_the_data_changes_nothing_but_changing_it_does(tmp_path):
+    """The digest holds the data itself in place of its path."""
+    first = write_table(tmp_path / "first")
+    second = write_table(tmp_path / "second")
+    assert run_of(first) == run_of(second)
+    shutil.copy(first.with_name("table.csv"), tmp_path / "copy.csv")
+    assert run_of(first) == run_of(first, f"dataset.path={tmp_path / 'copy.csv'}")
+    changed = write_table(tmp_path / "third", "size,price\n1,2\n2,4\n3,7\n")
+    assert run_of(first) != run_of(changed)
+
+
+def test_a_new_version_of_the_numerics_is_another_run(prepared, monkeypatch):
+    """Numbers from before and after a change of bits never share a folder."""
+    before = prepared().run_id
+    monkeypatch.setattr(identity, "NUMERICS_VERSION", 999)
+    assert before != prepared().run_id

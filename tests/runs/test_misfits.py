@@ -1,0 +1,136 @@
+"""Mistakes that only shapes and data show: each points at its line, before anything is trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.errors import ConfigError, UsageError
+
+HEAD = """dataset: {dataset}
+network:
+  layers:
+{layers}
+loss: {loss}
+training: {{learning_rate: 0.1, iterations: 10, batch_size: {batch}}}
+"""
+
+
+def config(dataset="{name: iris}", loss="cross_entropy", batch=4, layers=()):
+    lines = "\n".join(f"    - {layer}" for layer in layers)
+    return HEAD.format(dataset=dataset, loss=loss, batch=batch, layers=lines)
+
+
+SOFTMAX3 = "{type: dense, units: 3, activation: softmax}"
+CASES = {
+    "kernel larger than its input": (
+        config(
+            "{name: digits}",
+            layers=[
+                "{type: conv2d, channels: 2, kernel: 9}",
+                "{type: flatten}",
+                "{type: dense, units: 10, activation: softmax}",
+            ],
+        ),
+        (4, "kernel of 9×9 is larger than its input of 8×8"),
+    ),
+    "pool larger than its input": (
+        config(
+            "{name: digits}",
+            layers=[
+                "{type: max_pool2d, size: 9}",
+                "{type: flatten}",
+                "{type: dense, units: 10, activation: softmax}",
+            ],
+        ),
+        (4, "size of 9×9 is larger"),
+    ),
+    "dense on images": (
+        config(
+            "{name: digits}",
+            layers=[
+                "{type: conv2d, channels: 2, kernel: 3}",
+                "{type: dense, units: 10, activation: softmax}",
+            ],
+        ),
+        (5, "put a flatten before it"),
+    ),
+    "convolution on vectors": (
+        config(layers=["{type: conv2d, channels: 2, kernel: 3}", "{type: flatten}", SOFTMAX3]),
+        (4, "takes images"),
+    ),
+    "ends in images": (
+        config("{name: digits}", "mean_squared", layers=["{type: conv2d, channels: 2, kernel: 3}"]),
+        (4, "ends in images"),
+    ),
+    "units that do not fit the classes": (
+        config(layers=["{type: dense, units: 4, activation: softmax}"]),
+        (4, "4 outputs, but iris has 3 classes; use 3 units"),
+    ),
+    "units that do not fit the target": (
+        config("{name: boston}", "mean_squared", layers=["{type: dense, units: 2}"]),
+        (4, "2 outputs, but boston has 1 number to predict"),
+    ),
+    "softmax in the middle": (
+        config(layers=["{type: dense, units: 3, activation: softmax}", SOFTMAX3]),
+        (4, "softmax belongs in the last layer"),
+    ),
+    "cross-entropy without softmax": (
+        config(layers=["{type: dense, units: 3, activation: sigmoid}"]),
+        (4, "loss cross_entropy needs softmax in the last layer, but this is sigmoid"),
+    ),
+    "binary cross-entropy without sigmoid": (
+        config(loss="binary_cross_entropy", layers=[SOFTMAX3]),
+        (4, "needs sigmoid"),
+    ),
+    "cross-entropy for regression": (
+        config("{name: boston}", layers=["{type: dense, units: 1}"]),
+        (5, "cross_entropy is for classes, but boston is regression"),
+    ),
+    "softmax for regression": (
+        config(
+            "{name: boston}",
+            "mean_squared",
+            layers=["{type: dense, units: 1, activation: softmax}"],
+        ),
+        (4, "softmax makes a distribution"),
+    ),
+    "batch norm on single rows": (
+        config(batch=1, layers=["{type: batch_norm}", SOFTMAX3]),
+        (4, "batches of more than one row"),
+    ),
+    "given test split that is not there": (
+        config("{name: iris, test_size: given}", layers=[SOFTMAX3]),
+        (1, "own test split"),
+    ),
+    "target scaling of classes": (
+        config("{name: iris, target: standard}", layers=[SOFTMAX3]),
+        (1, "target is a class"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_misfit_is_located(prepared, case):
+    """The message is at the line of what is wrong, with that line and a caret below it."""
+    text, (line, message) = CASES[case]
+    with pytest.raises(ConfigError) as caught:
+        prepared(text)
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert line == problem.place.line
+    assert problem.place.text in text.splitlines()
+
+
+def test_all_misfits_come_at_once(prepared):
+    """A softmax in the middle does not hide that the last layer does not fit the classes."""
+    layers = [SOFTMAX3, "{type: dense, units: 4, activation: sigmoid}"]
+    with pytest.raises(ConfigError) as caught:
+        prepared(config(layers=layers))
+    assert [4, 5, 5] == [problem.place.line for problem in caught.value.problems]
+
+
+def test_a_run_that_cannot_fit_is_refused_with_the_figure(prepared):
+    """A layer of 10¹⁰ units is refused before memory is taken."""
+    layers = ["{type: dense, units: 10000000000}", SOFTMAX3]
+    with pytest.raises(UsageError, match=r"would take about .* TB of memory .* are free"):
+        prepared(config(layers=layers))

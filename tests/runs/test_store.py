@@ -1,0 +1,210 @@
+"""The results folder: whole files or none, one writer, and nothing outside."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from nnrun.errors import UsageError
+from nnrun.runs import files
+from nnrun.runs.execute import Control, Execution
+from nnrun.runs.locks import locked
+from nnrun.runs.store import Store
+from nnrun.runs.tensors import pack
+from nnrun.runs.train import train
+from nnrun.runs.weights import weights_sha256
+
+
+WILD = """
+name: wild
+dataset: {name: boston}
+network: {sizes: [5, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 10.0, iterations: 2000}
+"""
+
+
+def no_constants(name):
+    raise AssertionError(f"{name} in what should be strict JSON")
+
+
+def test_a_run_folder_holds_what_the_contract_says(prepared, store):
+    """Five files; the report has the required keys, and nothing temporary stays."""
+    outcome = train(prepared(), store)
+    expected = {"config.yaml", "report.json", "report.md", "history.csv", "model.safetensors"}
+    assert expected == set(os.listdir(outcome.folder))
+    report = json.loads((outcome.folder / "report.json").read_text(), parse_constant=no_constants)
+    required = """schema_version nnrun_version name run_id status error task config seed dataset
+        network metrics baseline published timing engine environment weights_sha256""".split()
+    assert set(required) <= set(report)
+    assert {"train", "validation", "test"} == set(report["metrics"])
+    assert 96 == report["dataset"]["n_train"]
+    assert 4 * 4 + 4 + 4 * 3 + 3 == report["network"]["parameters"]
+
+
+def test_history_is_the_learning_curve(prepared, store):
+    """A CSV with a line for each evaluation, whose last line agrees with the report."""
+    outcome = train(prepared(), store)
+    with (outcome.folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [str(10 * k) for k in range(1, 21)] == [row["iteration"] for row in rows]
+    assert outcome.record.metrics["test"]["accuracy"] == float(rows[-1]["test_accuracy"])
+    assert outcome.record.metrics["train"]["loss"] == float(rows[-1]["train_loss"])
+
+
+def test_weights_carry_their_layers_names(prepared, store):
+    """`<layer's index>.<parameter>`, and the fingerprint in the report is theirs."""
+    outcome = train(prepared(), store)
+    weights = load_file(outcome.folder / "model.safetensors")
+    shapes = {"0.weight": (4, 4), "0.bias": (4,), "1.weight": (4, 3), "1.bias": (3,)}
+    assert shapes == {name: array.shape for name, array in weights.items()}
+    assert outcome.record.weights_sha256 == weights_sha256(weights)
+
+
+def test_same_config_same_seed_same_bits(prepared, store):
+    """Trained twice, all files but the timings are the same bytes."""
+    first = train(prepared(), store)
+    names = ("config.yaml", "history.csv", "model.safetensors")
+    before = [(first.folder / name).read_bytes() for name in names]
+    second = train(prepared(), store, force=True)
+    assert first.record.weights_sha256 == second.record.weights_sha256
+    assert before == [(first.folder / name).read_bytes() for name in names]
+
+
+def test_a_finished_run_is_not_trained_again(prepared, store):
+    """The second time, the record is read and no file is touched."""
+    first = train(prepared(), store)
+    stamp = (first.folder / "report.json").stat().st_mtime_ns
+    second = train(prepared(), store)
+    assert not second.trained
+    assert first.record == second.record
+    assert stamp == (first.folder / "report.json").stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "no model"])
+def test_a_damaged_run_is_trained_again(prepared, store, damage):
+    """A report that cannot be read, or a model that is missing, does not pass for a run."""
+    first = train(prepared(), store)
+    report, model = first.folder / "report.json", first.folder / "model.safetensors"
+    if damage == "cut":
+        report.write_text(report.read_text()[:100])
+    else:
+        (report if damage == "gone" else model).unlink()
+    second = train(prepared(), store)
+    assert second.trained
+    assert first.record.weights_sha256 == second.record.weights_sha256
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
+    """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
+    whole = Execution(prepared()).run(Control())
+    seen = []
+
+    def stop():
+        return len(seen) == 4
+
+    first = train(prepared(), store, Control(observe=seen.append, stop=stop))
+    assert "interrupted" == first.record.status
+    assert (first.folder / "checkpoint.safetensors").is_file()
+    second = train(prepared(), store)
+    assert "completed" == second.record.status
+    assert whole.record.weights_sha256 == second.record.weights_sha256
+    assert whole.record.metrics == second.record.metrics
+    assert not (first.folder / "checkpoint.safetensors").exists()
+
+
+def test_a_damaged_checkpoint_means_starting_over(prepared, store):
+    """Whatever stands in the file, the run ends with the right bits."""
+    run = prepared()
+    folder = store.folder(run.config.name, run.run_id)
+    folder.mkdir(parents=True)
+    whole = Execution(run).run(Control()).record.weights_sha256
+    for content in (b"", b"not safetensors", pack({"theta": np.zeros(3)}, {"iteration": 1})):
+        (folder / "checkpoint.safetensors").write_bytes(content)
+        assert whole == train(prepared(), store, force=False).record.weights_sha256
+        (folder / "report.json").unlink()
+
+
+def test_divergence_is_a_status(prepared, store):
+    """A diverged run says where, keeps strict JSON, and stores no weights."""
+    outcome = train(prepared(WILD), store)
+    report = json.loads((outcome.folder / "report.json").read_text(), parse_constant=no_constants)
+    assert "diverged" == report["status"]
+    assert "of layer 0 (dense) left the range of numbers at iteration " in report["error"]
+    assert "(last good loss " in report["error"]
+    assert report["weights_sha256"] is None
+    assert not (outcome.folder / "model.safetensors").exists()
+    assert not train(prepared(WILD), store).trained
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    """A write that fails half-way changes nothing and leaves nothing."""
+    path = tmp_path / "report.json"
+    files.write_atomically(path, b"old")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_atomically(path, b"new")
+    assert b"old" == path.read_bytes()
+    assert ["report.json"] == os.listdir(tmp_path)
+
+
+def test_leftovers_of_a_killed_write_are_removed(prepared, store):
+    """A temporary file from a process that was killed goes when its run is stored."""
+    run = prepared()
+    folder = store.folder(run.config.name, run.run_id)
+    folder.mkdir(parents=True)
+    (folder / ".report.json.0123abcd.partial").write_text("half")
+    train(run, store)
+    assert [] == [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_a_link_out_of_the_results_folder_is_refused(prepared, store, tmp_path):
+    """Nothing is written where a link leads outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store.root.mkdir()
+    (store.root / "tiny").symlink_to(outside)
+    with pytest.raises(UsageError, match="leads out of the results folder"):
+        train(prepared(), store)
+    assert [] == os.listdir(outside)
+
+
+def hold(folder, held):
+    with locked(folder):
+        held.set()
+        os._exit(1)
+
+
+def test_a_lock_dies_with_its_holder(tmp_path):
+    """After a process that held a folder has died, the next one gets it at once."""
+    context = get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=_hold, args=(tmp_path / "run", held))
+    process.start()
+    assert held.wait(20)
+    process.join(20)
+    with locked(tmp_path / "run"):
+        assert [] == os.listdir(tmp_path / "run")
+
+
+_hold = hold
+
+
+def test_a_record_survives_its_file(prepared, store):
+    """What is read is what was written, and a record is a plain value."""
+    record = train(prepared(), store).record
+    again = Store(store.root, store.render).find(record.name, record.run_id)
+    assert record == again
+    assert replace(record, status="failed") != again

@@ -1,0 +1,66 @@
+"""A small trainer, made anew for every test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
+from nnrun.nn.schedules import Constant
+from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.evaluation import Examples
+from nnrun.training.sampling import Sampler
+from nnrun.training.streams import Streams
+from nnrun.training.task import Regression
+from nnrun.training.trainer import Trainer
+
+
+@dataclass
+class Settings:
+    iterations: int = 60
+    evaluate_every: int = 20
+    learning_rate: float = 0.05
+    batch_size: int = 4
+    sampling: str = "shuffle"
+    stopping: EarlyStopping | None = None
+    optimizer: object = None
+    noise: float = 0.1
+
+
+def make(settings: Settings) -> Trainer:
+    streams = Streams.of(7)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 3))
+    y = x @ [[1.0], [-2.0], [0.5]] + settings.noise * rng.standard_normal((50, 1))
+    parts = {
+        "train": Examples(x[:30], y[:30], y[:30]),
+        "validation": Examples(x[30:], y[30:], y[30:]),
+    }
+    blocks = [dense(5, "tanh"), BatchNorm(), Dropout(0.2), dense(1)]
+    network = Network(blocks, MeanSquared(), (3,))
+    network.initialize(rng=streams.weights)
+    optimizer = settings.optimizer or SGD(momentum=0.9)
+    optimizer.allocate(network.theta)
+    train = parts["train"]
+    return Trainer(
+        network=network,
+        optimizer=optimizer,
+        engine=NumpyEngine(network, optimizer, train.x, train.target, rng=streams.dropout),
+        sampler=Sampler(30, settings.batch_size, settings.sampling, rng=streams.order),
+        schedule=Constant(settings.learning_rate),
+        dropout=streams.dropout,
+        parts=parts,
+        task=Regression(lambda y: y, lambda y: y),
+        iterations=settings.iterations,
+        evaluate_every=settings.evaluate_every,
+        stopping=settings.stopping,
+    )
+
+
+@pytest.fixture
+def trainer():
+    """Makes a trainer from keyword settings."""
+    return lambda **settings: make(Settings(**settings))

@@ -1,0 +1,34 @@
+"""Losses over whole splits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnrun.nn import CrossEntropy, Network, conv2d, dense
+from nnrun.nn.layers import Flatten
+from nnrun.training import evaluation
+from nnrun.training.evaluation import Examples, evaluate
+
+
+def test_chunks_make_no_difference_but_rounding(monkeypatch):
+    """The loss over 100 rows is the mean over rows, in chunks of 7 as in one piece."""
+    rng = np.random.default_rng(0)
+    blocks = [conv2d(2, 3, activation="tanh"), Flatten(), dense(3, "softmax")]
+    network = Network(blocks, CrossEntropy(), (1, 5, 5))
+    network.initialize(rng=rng)
+    target = np.eye(3)[rng.integers(3, size=100)]
+    part = Examples(rng.standard_normal((100, 1, 5, 5)), target, target.argmax(axis=1))
+    loss, outputs = evaluate(network, part)
+    expected = -np.mean(np.log(np.sum(network.predict(part.x) * target, axis=1)))
+    assert loss == pytest.approx(expected, rel=1e-13)
+    monkeypatch.setattr(evaluation, "chunk_rows", lambda network: 7)
+    chunked_loss, chunked = evaluate(network, part)
+    assert loss == pytest.approx(chunked_loss, rel=1e-13)
+    np.testing.assert_allclose(outputs, chunked, rtol=1e-12)
+
+
+def test_chunks_are_small_for_wide_networks():
+    """A network that holds a million numbers for a row is evaluated a few rows at a time."""
+    network = Network([dense(1_000_000)], CrossEntropy(), (4,))
+    assert 3 == evaluation.chunk_rows(network)

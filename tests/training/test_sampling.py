@@ -1,0 +1,63 @@
+"""The order in which training visits rows."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnrun.training.sampling import Sampler
+
+
+def sampler(rows=10, batch_size=3, sampling="shuffle", seed=0):
+    return Sampler(rows, batch_size, sampling, rng=np.random.default_rng(seed))
+
+
+def batches(source, iterations):
+    rows, bounds = source.take(iterations)
+    return [rows[a:b].tolist() for a, b in pairwise(bounds.tolist())]
+
+
+def test_an_epoch_visits_every_row_once():
+    """Shuffled epochs cover all rows, the last batch being what is left, each in a new order."""
+    source = sampler()
+    first, second = batches(source, 4), batches(source, 4)
+    for epoch in (first, second):
+        assert [3, 3, 3, 1] == [len(batch) for batch in epoch]
+        assert list(range(10)) == sorted(sum(epoch, []))
+    assert first != second
+
+
+def test_replacement_draws_every_row_about_equally_often():
+    """With replacement, counts of 100,000 draws from 10 rows stay within 5 standard deviations."""
+    rows, bounds = sampler(batch_size=1, sampling="with_replacement").take(100_000)
+    counts = np.bincount(rows, minlength=10)
+    assert np.abs(counts - 10_000).max() < 5 * np.sqrt(100_000 * 0.1 * 0.9)
+    assert list(range(100_001)) == bounds.tolist()
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement"])
+@given(cuts=st.lists(st.integers(1, 40), min_size=1, max_size=8), batch=st.integers(1, 12))
+def test_taking_in_pieces_changes_nothing(sampling, cuts, batch):
+    """However many iterations are taken at a time, the rows are the same."""
+    whole = batches(sampler(batch_size=batch, sampling=sampling), sum(cuts))
+    source = sampler(batch_size=batch, sampling=sampling)
+    assert whole == [b for cut in cuts for b in batches(source, cut)]
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement"])
+@pytest.mark.parametrize("taken", [0, 1, 4, 7, 20_000])
+def test_a_restored_sampler_goes_on_as_the_first_did(sampling, taken):
+    """A state survives JSON, and a new sampler put to it yields what the old one would."""
+    source = sampler(sampling=sampling)
+    if taken:
+        source.take(taken)
+    state = json.loads(json.dumps(source.state()))
+    expected = batches(source, 30)
+    other = sampler(sampling=sampling, seed=99)
+    other.restore(state)
+    assert expected == batches(other, 30)
