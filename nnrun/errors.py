@@ -77,10 +77,11 @@ class Problem:
     @staticmethod
     def _excerpt(place: Place) -> str:
         """The source line with a caret under what is meant; tabs stay tabs so both lines align."""
-        before = "".join("\t" if c == "\t" else " " for c in place.text[: place.column - 1])
-        room = max(1, len(place.text) - place.column + 1)
-        mark = "^" + "~" * (min(place.width, room) - 1)
-        return f"    {place.text}\n    {before}{mark}"
+        line = place.text.lstrip()
+        column = max(0, place.column - 1 - (len(place.text) - len(line)))
+        before = "".join("\t" if c == "\t" else " " for c in line[:column])
+        mark = "^" + "~" * (min(place.width, max(1, len(line) - column)) - 1)
+        return f"    {line}\n    {before}{mark}"
 
 
 class ConfigError(UsageError):

@@ -15,7 +15,14 @@ from nnrun.config.blocks import Complaint
 from nnrun.config.emit import dump
 from nnrun.config.messages import complaints
 from nnrun.config.names import NAME_RULE, is_name
-from nnrun.config.overrides import OverrideError, apply_overrides, assign, split_argument
+from nnrun.config.overrides import (
+    Override,
+    OverrideError,
+    apply_overrides,
+    assign,
+    parse_overrides,
+    split_argument,
+)
 from nnrun.config.schema import ExperimentConfig
 from nnrun.config.source import Source, in_order
 from nnrun.config.text import read_text
@@ -59,18 +66,23 @@ def load_config(
     Raises:
         ConfigError: all that is wrong with the file and the arguments.
     """
-    document = parse(read_text(path))
+    arguments, problems = parse_overrides(overrides)
+    try:
+        document = parse(read_text(path))
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *problems]) from error
     source = Source.of(str(path), document)
-    problems = list(document.problems)
+    problems += document.problems
     if source.data is None:
         message = "the file is empty; `nnrun init` writes a config to start from"
-        raise ConfigError([Problem(message, path=str(path))])
+        raise ConfigError([Problem(message, path=str(path)), *problems])
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
-        raise ConfigError(in_order([*problems, source.problem((), message)]))
-    problems += apply_overrides(source, overrides)
+        raise ConfigError(in_order([*problems, source.problem((), message)], overrides))
     if iterations is not None:
-        problems += _smoke_run(source, iterations)
+        steps = ("training", "iterations")
+        arguments.append(Override(f"--iterations {iterations}", steps, iterations))
+    problems += apply_overrides(source, arguments)
     broken = [place for place in document.broken if place in source.values]
     config, found = _validate({"name": path.stem, **source.data})
     if "name" not in source.data and not is_name(path.stem):
@@ -122,21 +134,13 @@ def _follows(complaint: Complaint, broken: KeyPath) -> bool:
     return lacking or complaint.path[: len(broken)] == broken
 
 
-def _smoke_run(source: Source, iterations: int) -> Iterator[Problem]:
-    argument = f"--iterations {iterations}"
-    try:
-        assign(source, ("training", "iterations"), iterations, argument)
-    except OverrideError as error:
-        yield Problem(str(error), argument=argument)
-
-
 def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
     path: KeyPath = ("dataset", "path")
     if config.dataset.path is None:
         return config
     given = any(path[:length] in source.arguments for length in (1, 2))
     folder = Path() if given else file.parent
-    absolute = os.path.abspath(folder / Path(config.dataset.path).expanduser())
+    absolute = os.path.abspath(folder / os.path.expanduser(config.dataset.path))
     dataset = config.dataset.model_copy(update={"path": absolute})
     return config.model_copy(update={"dataset": dataset})
 
@@ -149,10 +153,11 @@ def _unusable_name(file: Path) -> Complaint:
 def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complaint]:
     """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
     sweep = source.data.get("sweep")
+    base = {**source.data, "sweep": None}
     grid = sweep.get("grid") if isinstance(sweep, dict) else None
     for key, values in grid.items() if isinstance(grid, dict) else ():
         for index, value in enumerate(values if isinstance(values, list) else ()):
-            refused = _refused(source.data, key, value, known)
+            refused = _refused(base, key, value, known)
             if refused is not None and refused.part == "key":
                 yield Complaint(refused.message, ("sweep", "grid", key), "key")
                 break
@@ -162,7 +167,7 @@ def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complai
 
 def _refused(data: Any, key: str, value: Any, known: list[Complaint]) -> Complaint | None:
     """What is wrong with this one value of a grid; how values go together is not looked at."""
-    trial = Source("", {**copy.deepcopy(data), "sweep": None})
+    trial = Source("", copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")
         path = assign(trial, steps, copy.deepcopy(value), "")

@@ -137,8 +137,9 @@ class StackConfig(Block):
         if not (isinstance(sizes, list) and isinstance(activations, list)):
             return
         if sizes and activations and len(sizes) != len(activations):
-            message = f"there must be one for each of the {len(sizes)} sizes"
-            yield Complaint(f"{message}, not {len(activations)}", ("activations",))
+            counts = f"{len(sizes)} and {len(activations)}"
+            message = f"sizes and activations must be equally many, not {counts}"
+            yield Complaint(message, ("activations",))
 
     def written_out(self) -> NetworkConfig:
         """The same network in the long form."""

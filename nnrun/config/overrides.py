@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,7 @@ from nnrun.errors import ConfigError, Problem
 MAX_RANGE = 1_000_000
 
 _INDEX = re.compile(r"\[(\d+)\]")
-_RANGE = re.compile(r"range\(([-+]?\d+)(?:,([-+]?\d+))?(?:,([-+]?\d+))?\)", re.ASCII)
+_RANGE = re.compile(r"range\(([-+]?\d{1,18})(?:,([-+]?\d{1,18}))?(?:,([-+]?\d{1,18}))?\)", re.ASCII)
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
@@ -33,6 +34,15 @@ _RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
     ("dataset", "path"): (("dataset", "name"),),
 }
 """What an argument takes the place of when it is set."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """An argument `key=value`, read."""
+
+    argument: str
+    steps: tuple[str, ...]
+    value: Any
 
 
 class OverrideError(ValueError):
@@ -80,27 +90,31 @@ def format_override(key: str, value: Any) -> str:
     return f"{key}={flow(value)}"
 
 
-def apply_overrides(source: Source, arguments: Sequence[str]) -> list[Problem]:
-    """Set what the arguments say in the source's data; of one key given twice, the last counts.
-
-    Returns:
-        The problems of arguments that cannot be applied.
-    """
-    problems = []
-    parsed = []
+def parse_overrides(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
+    """The arguments that can be read, and the problems of the others."""
+    overrides, problems = [], []
     for argument in arguments:
         try:
             steps, text = split_argument(argument)
-            parsed.append((argument, steps, parse_value(text)))
+            overrides.append(Override(argument, steps, parse_value(text)))
         except OverrideError as error:
             problems.append(Problem(str(error), argument=argument))
+    return overrides, problems
+
+
+def apply_overrides(source: Source, overrides: Iterable[Override]) -> Iterator[Problem]:
+    """Set what the arguments say in the source's data; of one key given twice, the last counts.
+
+    Yields:
+        The problems of arguments that cannot be applied.
+    """
     # The short form must be complete before one of its layers can be changed in the long form.
-    for argument, steps, value in sorted(parsed, key=lambda item: _is_layer(item[1])):
+    for override in sorted(overrides, key=lambda override: _is_layer(override.steps)):
         try:
-            assign(source, steps, value, argument)
+            assign(source, override.steps, override.value, override.argument)
         except OverrideError as error:
-            problems.append(Problem(str(error), format_path(error.path), argument=argument))
-    return problems
+            path = format_path(error.path)
+            yield Problem(str(error), path, argument=override.argument)
 
 
 def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> KeyPath:
@@ -120,7 +134,7 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
         child = container.get(key) if isinstance(container, dict) else container[int(key)]
         if isinstance(child, str) and step in _WORDS:
             child = container[key] = {"type": child}
-        elif child is None and following.isdecimal():
+        elif child is None and _is_index(following):
             message = f"there is no list {format_path(path)} with an entry {following}"
             raise OverrideError(message, path)
         elif child is None:
@@ -144,13 +158,17 @@ def _key(container: Any, step: str, path: KeyPath) -> str | int:
         return step
     if not isinstance(container, list):
         raise OverrideError(f"{name} is {show(container)}, which has no '{step}'", (*path, step))
-    if not step.isdecimal():
+    if not _is_index(step):
         message = f"{name} is a list; write a number for one of its entries, like {name}.0"
         raise OverrideError(message, (*path, step))
     if int(step) >= len(container):
         known = f"its entries are 0 to {len(container) - 1}" if container else "it is empty"
         raise OverrideError(f"{name} has no entry {step}; {known}", (*path, int(step)))
     return int(step)
+
+
+def _is_index(step: str) -> bool:
+    return step.isdecimal() and step.isascii() and len(step) < 10
 
 
 def _is_layer(steps: Sequence[str]) -> bool:

@@ -62,6 +62,10 @@ class PublishedConfig(Block):
     source: Annotated[str, Text()] = ""
     """Where the numbers come from."""
 
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {test_accuracy: 0.9}"
+
     @property
     def numbers(self) -> dict[str, float]:
         """The published value of each `<split>_<metric>`."""

@@ -42,7 +42,6 @@ class NamedBlock(Block):
 
     key: ClassVar[str] = "type"
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
-
     blocks: ClassVar[Mapping[str, type[NamedBlock]]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,8 +5,8 @@ The numerical derivative along one parameter is the five-point central differenc
     D(h) = (L(-2h) - 8 L(-h) + 8 L(h) - L(2h)) / 12h,  with an error of order h⁴,
 
 taken at the h, out of a falling sequence, where D(h), D(h/2) and D(h/4) agree. Where they do at
-none, the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry says
-nothing about the gradient and is counted as skipped.
+none, the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry
+says nothing about the gradient and is counted as skipped.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class _Probe:
             slopes = [self._slope(where, ray, h / part) for part in (1, 2, 4)]
             numerical = slopes[1]
             scale = max(abs(numerical), abs(expected), self.floor)
-            if max(slopes) - min(slopes) <= TOLERANCE / 20 * max(abs(numerical), self.floor):
+            if max(slopes) - min(slopes) <= TOLERANCE / 10 * max(abs(numerical), self.floor):
                 error = abs(expected - numerical) / scale
                 # A NaN would be lost among the others when the worst is looked for.
                 return (error if isfinite(error) else inf), expected, numerical

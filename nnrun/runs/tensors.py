@@ -21,7 +21,7 @@ _KEY = "nnrun"
 def pack(arrays: dict[str, Array], values: Any) -> bytes:
     """The bytes of a file with these arrays and JSON-able values."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return save(contiguous, {_KEY: json.dumps(values, sort_keys=True)})
+    return save(contiguous, {_KEY: json.dumps(values)})
 
 
 def unpack(path: Path) -> tuple[dict[str, Array], Any]:

@@ -10,7 +10,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
 # Numbers that all layers together may hold for one chunk of rows.
-_CHUNK_NUMBERS = 4_000_000
+_CHUNK_NUMBERS = 500_000
 
 
 @dataclass(frozen=True)

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import jsonschema
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nnrun.config.emit import dump
-from nnrun.config.jsonschema import json_schema
 from nnrun.config.load import (
     Experiment,
     config_from_dict,
-    config_to_dict,
     config_to_yaml,
     load_config,
 )
-from nnrun.config.names import DATASETS, PUBLISHED
 from nnrun.errors import ConfigError
-from nnrun.nn.activations import ACTIVATIONS
-from nnrun.nn.initializers import INITIALIZERS, Initializer
-from nnrun.nn.layers import LAYERS
-from nnrun.nn.losses import LOSSES
-from nnrun.nn.optimizers import OPTIMIZERS
-from nnrun.nn.schedules import SCHEDULES
-from nnrun.nn.signature import Bounds, Named
+from nnrun.nn.initializers import Initializer
 
 Write = Callable[..., Path]
 
@@ -54,7 +37,8 @@ dataset:
 network:
   initializer: glorot_uniform
   layers:
-    - {type: conv2d, channels: 16, kernel: [3, 3], stride: 1, padding: valid, bias: per_position, activation: tanh}
+    - {type: conv2d, channels: 16, kernel: [3, 3], stride: 1, padding: valid,
+       bias: per_position, activation: tanh}
     - {type: flatten}
     - {type: dense, units: 10, activation: softmax}
 
@@ -227,7 +211,7 @@ def test_test_sizes_are_shares_rows_or_given(
 
 
 def test_later_problems_are_located_too(write: Write, valid: str) -> None:
-    """What only shapes or data show points at the short form's entry, a block, or its nearest one."""
+    """What only shapes or data show points at an entry of the short form, or at a block."""
     experiment = load_config(write(valid), ["loss=huber", "network.layers.1.units=2"])
 
     def place(*path: str | int) -> str:
@@ -266,190 +250,3 @@ def test_loading_imports_neither_data_nor_command_line_libraries() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"sklearn", "scipy", "click", "rich", "numba", "jsonschema"} & set(modules)
-
-
-# -- random configs over the tables -----------------------------------------------------------
-
-
-def annotated(annotation: Any) -> st.SearchStrategy[Any]:
-    """Config values that an argument with this annotation of `nnrun.nn.signature` may have."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        (mark,) = arguments[1:]
-        return (
-            st.sampled_from([*ACTIVATIONS])
-            if isinstance(mark, Named)
-            else bounded(arguments[0], mark)
-        )
-    if origin in (Union, UnionType):
-        return st.one_of([annotated(argument) for argument in arguments])
-    if origin is Literal:
-        return st.sampled_from(arguments)
-    if origin is tuple:
-        return st.tuples(*(annotated(argument) for argument in arguments)).map(list)
-    return {
-        NoneType: st.none(),
-        bool: st.booleans(),
-        int: st.integers(-(2**63) + 1, 2**63 - 1),
-        float: st.floats(allow_nan=False, allow_infinity=False),
-        Initializer: initializers(),
-    }[annotation]
-
-
-def bounded(kind: type, bounds: Bounds) -> st.SearchStrategy[Any]:
-    """Numbers within bounds."""
-    low = bounds.ge if bounds.gt is None else bounds.gt
-    high = bounds.le if bounds.lt is None else bounds.lt
-    if kind is int:
-        first = None if low is None else int(low) + (bounds.gt is not None)
-        return st.integers(first, 2**63 - 1 if high is None else int(high))
-    return st.floats(
-        low,
-        high,
-        exclude_min=bounds.gt is not None,
-        exclude_max=bounds.lt is not None,
-        allow_nan=False,
-        allow_infinity=False,
-    )
-
-
-def initializers() -> st.SearchStrategy[Any]:
-    """A name, or a type with a scale."""
-    names = st.sampled_from([*INITIALIZERS])
-    scale = st.floats(0, exclude_min=True, allow_infinity=False)
-    return names | st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
-
-
-def entries(table: Mapping[str, Any], key: str = "type") -> st.SearchStrategy[dict[str, Any]]:
-    """Entries of a table with all required and some optional arguments."""
-    return st.one_of([entry(name, call, key) for name, call in table.items()])
-
-
-def entry(name: str, call: Any, key: str) -> st.SearchStrategy[dict[str, Any]]:
-    """One entry of a table."""
-    hints = get_type_hints(call.__init__ if inspect.isclass(call) else call, include_extras=True)
-    parameters = inspect.signature(call).parameters.values()
-    required = {p.name: annotated(hints[p.name]) for p in parameters if p.default is p.empty}
-    optional = {p.name: annotated(hints[p.name]) for p in parameters if p.default is not p.empty}
-    return st.fixed_dictionaries({key: st.just(name), **required}, optional=optional)
-
-
-def fields(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping with some of the optional keys."""
-    return st.fixed_dictionaries(required, optional=optional)
-
-
-POSITIVE = st.integers(1, 2**63 - 1)
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-STEPS = st.sampled_from(["l2", "standard", "minmax"]) | st.builds(
-    lambda threshold: {"binarize": threshold}, st.floats(allow_nan=False, allow_infinity=False)
-)
-STACKS = st.lists(st.tuples(POSITIVE, st.sampled_from([*ACTIVATIONS])), min_size=1, max_size=4).map(
-    lambda pairs: {"sizes": [n for n, _ in pairs], "activations": [name for _, name in pairs]}
-)
-OPTIMIZER_ENTRIES = entries(OPTIMIZERS).filter(
-    lambda o: not o.get("nesterov") or o.get("momentum", 0) > 0
-)
-CONFIGS = fields(
-    {
-        "dataset": fields(
-            {"name": st.sampled_from(DATASETS), "validation_size": st.sampled_from([0.1, 7])},
-            test_size=st.sampled_from(["given", 0, 0.25, 10, None]),
-            stratify=st.booleans(),
-            features=st.just("none") | STEPS | st.lists(STEPS, max_size=3),
-            target=st.sampled_from(["none", "standard", "minmax"]),
-            task=st.sampled_from(["regression", "classification", None]),
-        ),
-        "network": STACKS
-        | fields(
-            {"layers": st.lists(entries(LAYERS), min_size=1, max_size=4)},
-            initializer=initializers(),
-        ),
-        "loss": entries(LOSSES) | st.sampled_from([*LOSSES]),
-        "training": st.builds(
-            lambda base, length: {**base, **length},
-            fields(
-                {"learning_rate": bounded(float, Bounds(gt=0)) | entries(SCHEDULES, "schedule")},
-                optimizer=OPTIMIZER_ENTRIES | st.sampled_from([*OPTIMIZERS]),
-                batch_size=POSITIVE,
-                evaluate_every=st.none() | POSITIVE,
-                early_stopping=st.none()
-                | fields({}, patience=POSITIVE, restore_best=st.booleans()),
-                clip_norm=st.none() | bounded(float, Bounds(gt=0)),
-                dtype=st.sampled_from(["float64", "float32"]),
-            ),
-            st.fixed_dictionaries({"epochs": POSITIVE})
-            | st.fixed_dictionaries({"iterations": POSITIVE}),
-        ),
-    },
-    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True),
-    description=TEXT,
-    seed=st.integers(0, 2**63 - 1),
-    published=st.none()
-    | st.builds(
-        lambda source, numbers: {"source": source, **numbers},
-        TEXT,
-        st.dictionaries(
-            st.sampled_from(PUBLISHED), st.floats(allow_nan=False, allow_infinity=False), max_size=3
-        ),
-    ),
-    sweep=st.none()
-    | fields(
-        {},
-        seeds=POSITIVE | st.lists(st.integers(0, 9), min_size=1, unique=True),
-        grid=st.fixed_dictionaries({"training.learning_rate": st.just([0.1, 1e-5])}),
-    ),
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the files of one test."""
-    return tmp_path_factory.mktemp("configs")
-
-
-@pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
-    """The JSON Schema, ready to check data."""
-    return jsonschema.Draft202012Validator(json_schema())
-
-
-@given(data=CONFIGS)
-@settings(max_examples=100, deadline=None)
-def test_a_resolved_config_loads_to_itself(
-    folder: Path, validator: Any, data: dict[str, Any]
-) -> None:
-    """For any valid config: its resolved form is a fixed point, and JSON, and fits the schema."""
-    file = folder / "any.yaml"
-    file.write_text(dump(data), encoding="utf-8")
-    config = load_config(file).config
-    resolved = config_to_yaml(config)
-    file.write_text(resolved, encoding="utf-8")
-    again = load_config(file).config
-    assert config == again
-    assert resolved == config_to_yaml(again)
-    plain = config_to_dict(config)
-    assert config == config_from_dict(json.loads(json.dumps(plain, allow_nan=False)))
-    validator.validate(data)
-    validator.validate(plain)
-
-
-@given(network=STACKS)
-@settings(max_examples=50, deadline=None)
-def test_the_short_form_equals_the_long_form(folder: Path, network: dict[str, Any]) -> None:
-    """Sizes and activations are dense layers and nothing else."""
-    data = {
-        "dataset": {"name": "boston"},
-        "network": network,
-        "loss": "huber",
-        "training": {"learning_rate": 1, "epochs": 1},
-    }
-    layers = [
-        {"type": "dense", "units": units, "activation": activation}
-        for units, activation in zip(network["sizes"], network["activations"], strict=True)
-    ]
-    file = folder / "form.yaml"
-    file.write_text(dump(data))
-    short = load_config(file).config
-    file.write_text(dump({**data, "network": {"layers": layers}}))
-    assert short == load_config(file).config

@@ -9,6 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
+from tests.config.planted import pairs, says
 
 Complaints = Callable[..., list[str]]
 
@@ -92,10 +93,8 @@ LINES = {
     "training": "training: {learning_rate: 0.01, iterations: 100}",
 }
 
-SINGLE_MISTAKES = pairs("mistakes.txt")
 
-
-@pytest.mark.parametrize(("line", "message"), SINGLE_MISTAKES)
+@pytest.mark.parametrize(("line", "message"), pairs("mistakes.txt"))
 def test_each_mistake_has_its_sentence(complaints: Complaints, line: str, message: str) -> None:
     """One mistake gives one complaint, which says what is wrong and what would be right."""
     key = line.partition(":")[0]
@@ -103,7 +102,7 @@ def test_each_mistake_has_its_sentence(complaints: Complaints, line: str, messag
     (problem,) = complaints(content)
     where, _, said = problem.partition(": ")
     number, _, column = where.partition(":")
-    assert said.startswith(message) if message.endswith("(one of") else message == said
+    assert says(message, said), said
     assert line == content.split("\n")[int(number) - 1]
     assert 1 <= int(column) <= len(line) + 1
 

@@ -14,6 +14,7 @@ from nnrun.config.load import load_config
 from nnrun.config.overrides import format_override, parse_grid, split_argument
 from nnrun.config.schema import ExperimentConfig
 from nnrun.errors import ConfigError
+from tests.config.planted import pairs
 
 Complaints = Callable[..., list[str]]
 Write = Callable[..., Path]
@@ -232,7 +233,8 @@ def test_a_grid_has_an_entry_for_each_key() -> None:
         ),
         (
             "a=[1,2",
-            "this is not YAML: did not find expected ',' or ']' (while parsing a flow sequence, which began on line 1)",
+            "this is not YAML: did not find expected ',' or ']' "
+            "(while parsing a flow sequence, which began on line 1)",
         ),
     ],
 )
@@ -262,3 +264,10 @@ def test_a_formatted_argument_is_parsed_to_its_value(value: object) -> None:
     argument = format_override("a.b", value)
     assert ("a", "b") == split_argument(argument)[0]
     assert repr({"a.b": [value]}) == repr(parse_grid([argument]))
+
+
+def test_unreadable_arguments_are_said_beside_an_unreadable_file(complaints: Complaints) -> None:
+    """Not even a file that is not YAML hides a malformed argument."""
+    problems = complaints("a: [", "foo", "seed=7")
+    assert problems[0].startswith("1:4: this is not YAML") or problems[0].startswith("1:5:")
+    assert ["argument 'foo': this is not of the form key=value"] == problems[1:]

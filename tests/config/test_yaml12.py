@@ -128,7 +128,8 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
         ("a:\n\tb: 1", "2:1: a tab may not indent YAML; use blanks"),
         (
             "a: b: c",
-            "1:5: this is not YAML: a ':' cannot stand here; quote the text, or check the indentation",
+            "1:5: this is not YAML: "
+            "a ':' cannot stand here; quote the text, or check the indentation",
         ),
         ("a: \x07", "1:4: the character U+0007 may not stand in YAML"),
         ("a: " + "9" * 5000, "1:4: a: a number of 5000 characters is too long"),

@@ -39,6 +39,11 @@ class BatchNorm(Layer):
         self.statistics = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
         return input_shape
 
+    def initialize(self, *, rng: Rng) -> None:
+        super().initialize(rng=rng)
+        for running, start in zip(self.statistics.values(), (0, 1), strict=True):
+            running[...] = start
+
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.training = rng is not None
         if self.training:

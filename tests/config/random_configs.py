@@ -1,0 +1,150 @@
+"""Random valid configs over the tables of `nnrun.nn`, drawn from its signatures alone."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from nnrun.config.names import DATASETS, PUBLISHED
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS, Initializer
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.signature import Bounds, Named
+
+
+def annotated(annotation: Any) -> st.SearchStrategy[Any]:
+    """Config values that an argument with this annotation of `nnrun.nn.signature` may have."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        (mark,) = arguments[1:]
+        return (
+            st.sampled_from([*ACTIVATIONS])
+            if isinstance(mark, Named)
+            else bounded(arguments[0], mark)
+        )
+    if origin in (Union, UnionType):
+        return st.one_of([annotated(argument) for argument in arguments])
+    if origin is Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple:
+        return st.tuples(*(annotated(argument) for argument in arguments)).map(list)
+    return {
+        NoneType: st.none(),
+        bool: st.booleans(),
+        int: st.integers(-(2**63) + 1, 2**63 - 1),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        Initializer: initializers(),
+    }[annotation]
+
+
+def bounded(kind: type, bounds: Bounds) -> st.SearchStrategy[Any]:
+    """Numbers within bounds."""
+    low = bounds.ge if bounds.gt is None else bounds.gt
+    high = bounds.le if bounds.lt is None else bounds.lt
+    if kind is int:
+        first = None if low is None else int(low) + (bounds.gt is not None)
+        return st.integers(first, 2**63 - 1 if high is None else int(high))
+    return st.floats(
+        low,
+        high,
+        exclude_min=bounds.gt is not None,
+        exclude_max=bounds.lt is not None,
+        allow_nan=False,
+        allow_infinity=False,
+    )
+
+
+def initializers() -> st.SearchStrategy[Any]:
+    """A name, or a type with a scale."""
+    names = st.sampled_from([*INITIALIZERS])
+    scale = st.floats(0, exclude_min=True, allow_infinity=False)
+    return names | st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
+
+
+def entries(table: Mapping[str, Any], key: str = "type") -> st.SearchStrategy[dict[str, Any]]:
+    """Entries of a table with all required and some optional arguments."""
+    return st.one_of([entry(name, call, key) for name, call in table.items()])
+
+
+def entry(name: str, call: Any, key: str) -> st.SearchStrategy[dict[str, Any]]:
+    """One entry of a table."""
+    hints = get_type_hints(call.__init__ if inspect.isclass(call) else call, include_extras=True)
+    parameters = inspect.signature(call).parameters.values()
+    required = {p.name: annotated(hints[p.name]) for p in parameters if p.default is p.empty}
+    optional = {p.name: annotated(hints[p.name]) for p in parameters if p.default is not p.empty}
+    return st.fixed_dictionaries({key: st.just(name), **required}, optional=optional)
+
+
+def fields(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """A mapping with some of the optional keys."""
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+POSITIVE = st.integers(1, 2**63 - 1)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+STEPS = st.sampled_from(["l2", "standard", "minmax"]) | st.builds(
+    lambda threshold: {"binarize": threshold}, st.floats(allow_nan=False, allow_infinity=False)
+)
+STACKS = st.lists(st.tuples(POSITIVE, st.sampled_from([*ACTIVATIONS])), min_size=1, max_size=4).map(
+    lambda pairs: {"sizes": [n for n, _ in pairs], "activations": [name for _, name in pairs]}
+)
+OPTIMIZER_ENTRIES = entries(OPTIMIZERS).filter(
+    lambda o: not o.get("nesterov") or o.get("momentum", 0) > 0
+)
+CONFIGS = fields(
+    {
+        "dataset": fields(
+            {"name": st.sampled_from(DATASETS), "validation_size": st.sampled_from([0.1, 7])},
+            test_size=st.sampled_from(["given", 0, 0.25, 10, None]),
+            stratify=st.booleans(),
+            features=st.just("none") | STEPS | st.lists(STEPS, max_size=3),
+            target=st.sampled_from(["none", "standard", "minmax"]),
+            task=st.sampled_from(["regression", "classification", None]),
+        ),
+        "network": STACKS
+        | fields(
+            {"layers": st.lists(entries(LAYERS), min_size=1, max_size=4)},
+            initializer=initializers(),
+        ),
+        "loss": entries(LOSSES) | st.sampled_from([*LOSSES]),
+        "training": st.builds(
+            lambda base, length: {**base, **length},
+            fields(
+                {"learning_rate": bounded(float, Bounds(gt=0)) | entries(SCHEDULES, "schedule")},
+                optimizer=OPTIMIZER_ENTRIES | st.sampled_from([*OPTIMIZERS]),
+                batch_size=POSITIVE,
+                evaluate_every=st.none() | POSITIVE,
+                early_stopping=st.none()
+                | fields({}, patience=POSITIVE, restore_best=st.booleans()),
+                clip_norm=st.none() | bounded(float, Bounds(gt=0)),
+                dtype=st.sampled_from(["float64", "float32"]),
+            ),
+            st.fixed_dictionaries({"epochs": POSITIVE})
+            | st.fixed_dictionaries({"iterations": POSITIVE}),
+        ),
+    },
+    name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True),
+    description=TEXT,
+    seed=st.integers(0, 2**63 - 1),
+    published=st.none()
+    | st.builds(
+        lambda source, numbers: {"source": source, **numbers},
+        TEXT,
+        st.dictionaries(
+            st.sampled_from(PUBLISHED), st.floats(allow_nan=False, allow_infinity=False), max_size=3
+        ),
+    ),
+    sweep=st.none()
+    | fields(
+        {},
+        seeds=POSITIVE | st.lists(st.integers(0, 9), min_size=1, unique=True),
+        grid=st.fixed_dictionaries({"training.learning_rate": st.just([0.1, 1e-5])}),
+    ),
+)

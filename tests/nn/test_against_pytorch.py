@@ -1,0 +1,106 @@
+"""Random networks trained by nnrun and by PyTorch from the same start: the same weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnrun.engines.base import Batches
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.nn import SGD, Adam
+from nnrun.nn.optimizers import Optimizer
+from tests.nn.architectures import Architecture, chooser, draw
+from tests.nn.torch_twin import TorchTwin
+
+STEPS, ROWS, BATCH = 20, 20, 8
+OPTIMIZERS: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {
+    "sgd": (SGD, {}),
+    "momentum": (SGD, {"momentum": 0.9}),
+    "nesterov": (SGD, {"momentum": 0.8, "nesterov": True}),
+    "decay": (SGD, {"weight_decay": 0.01}),
+    "nesterov_decay": (SGD, {"momentum": 0.5, "nesterov": True, "weight_decay": 0.02}),
+    "adam": (Adam, {}),
+    "adam_settings": (
+        Adam,
+        {"beta1": 0.7, "beta2": 0.9, "epsilon": 1e-4, "weight_decay": 0.01},
+    ),
+}
+# Adam divides each gradient by its own size. One that is zero but for rounding, as before a batch
+# normalisation, becomes a step of any size; with a larger epsilon it does not.
+STABLE = sorted(set(OPTIMIZERS) - {"adam"})
+
+
+def compare(
+    plan: Architecture, optimizer: str, clip_norm: float | None, dtype: Any, tolerance: float
+) -> None:
+    """Train both for 20 steps and compare weights, statistics and outputs."""
+    kind, settings_ = OPTIMIZERS[optimizer]
+    network, own = plan.build(dtype=dtype), kind(**settings_)
+    rate = 0.003 if kind is Adam else 0.02
+    twin = TorchTwin(network, np.random.default_rng(7))
+    theirs = twin.optimizer(own, rate)
+    x, target = plan.rows(ROWS, dtype=dtype)
+    rows = np.random.default_rng(2).integers(ROWS, size=(STEPS, BATCH))
+    start = network.theta.copy()
+
+    own.allocate(network.theta)
+    bounds = np.arange(STEPS + 1) * BATCH
+    engine = NumpyEngine(network, own, x, target, rng=np.random.default_rng(7), clip_norm=clip_norm)
+    engine.run(Batches(rows.ravel(), bounds, np.full(STEPS, rate)))
+    for batch in rows:
+        twin.step(x[batch], target[batch], theirs, clip_norm)
+
+    assert np.abs(network.theta - start).max() > 100 * tolerance
+    close = {"rtol": tolerance, "atol": tolerance}
+    np.testing.assert_allclose(network.theta, twin.theta, **close)
+    for name, array in twin.running.items():
+        np.testing.assert_allclose(network.statistics[name], array, **close)
+    loss, y = network.evaluate(x, target)
+    expected_loss, expected = twin.evaluate(x, target)
+    assert expected_loss == pytest.approx(loss, rel=tolerance)
+    np.testing.assert_allclose(y, expected, **close)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_weights_after_twenty_steps(seed: int):
+    """Float64: every parameter and running statistic agrees to 1e-10, whatever the network."""
+    choose = chooser(seed)
+    plan = draw(choose, images=seed % 3 != 0, batch_norm=True, dropout=True)
+    compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10)
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+@pytest.mark.parametrize("images", [False, True])
+def test_every_optimizer_in_double_precision(optimizer: str, images: bool):
+    """Float64: every optimizer's weights agree to 1e-10, on vectors and on images."""
+    compare(draw(chooser(40), images=images), optimizer, None, np.float64, 1e-10)
+
+
+@pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
+def test_every_optimizer_in_single_precision(optimizer: str):
+    """Float32: the weights agree to 1e-4."""
+    compare(draw(chooser(41), images=True), optimizer, None, np.float32, 1e-4)
+
+
+@pytest.mark.parametrize("clip_norm", [0.001, 0.1, 1e6])
+def test_clipping(clip_norm: float):
+    """Gradients longer than the limit are scaled to it exactly; shorter ones are left alone."""
+    compare(draw(chooser(42), images=False), "momentum", clip_norm, np.float64, 1e-10)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_any_network(data: st.DataObject):
+    """Float64: for whatever network hypothesis thinks of, the weights agree to 1e-10."""
+
+    def choose(options: Any) -> Any:
+        return data.draw(st.sampled_from(list(options)))
+
+    # Both together can leave a feature without variance, and then rounding decides.
+    batch_norm = choose((True, False))
+    plan = draw(choose, images=choose((True, False)), batch_norm=batch_norm, dropout=not batch_norm)
+    compare(plan, choose(STABLE), choose((None, 0.1)), np.float64, 1e-10)

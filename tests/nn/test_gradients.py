@@ -1,0 +1,101 @@
+"""Every layer, activation and loss of the tables, in every combination, against differences."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.nn import (
+    ACTIVATIONS,
+    LAYERS,
+    LOSSES,
+    Bias,
+    Flatten,
+    Initializer,
+    Network,
+    check_gradients,
+    dense,
+)
+from nnrun.nn import activation as activation_layer
+from nnrun.nn.gradient_check import TOLERANCE
+from nnrun.nn.network import LayerError
+from nnrun.nn.signature import Array, Shape
+
+VECTOR, IMAGE = (3,), (1, 4, 4)
+LAST = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+ROWS, OUTPUTS = 3, 2
+
+
+def combinations() -> list[tuple[str, str, str]]:
+    """(layer, activation, loss); softmax stands only last, and last is what the loss asks for."""
+    return [
+        (layer, activation, loss)
+        for layer in LAYERS
+        for activation in ACTIVATIONS
+        for loss in LOSSES
+        if activation != "softmax" or LAST.get(loss, "softmax") == "softmax"
+    ]
+
+
+def blocks(layer: str, activation: str, loss: str, shape: Shape) -> list[Any]:
+    """The layer between a bias, which needs its dx, and the output, with the activation in it."""
+    hidden = "tanh" if activation == "softmax" else activation
+    given = {"units": 3, "channels": 2, "name": hidden, "activation": hidden}
+    signature = inspect.signature(LAYERS[layer]).parameters
+    required = [name for name, p in signature.items() if p.default is inspect.Parameter.empty]
+    arguments = {name: given[name] for name in {*required, "activation"} & set(signature)}
+    # The tanh gives every row a weight of its own: batch_norm takes out what all rows share.
+    first = [Bias(), activation_layer("tanh")]
+    stack = [first, LAYERS[layer](**arguments), activation_layer(hidden)]
+    if "activation" in signature:
+        stack.pop()
+    if len(shape) == 3 and layer != "flatten":
+        stack.append(Flatten())
+    return [*stack, dense(OUTPUTS, LAST.get(loss, activation), initializer=Initializer("uniform"))]
+
+
+def networks(layer: str, activation: str, loss: str) -> list[Network]:
+    """One network for every kind of input that the layer takes."""
+    found = []
+    for shape in (VECTOR, IMAGE):
+        try:
+            network = Network(blocks(layer, activation, loss, shape), LOSSES[loss](), shape)
+        except LayerError:
+            continue
+        network.initialize(rng=np.random.default_rng(1))
+        found.append(network)
+    return found
+
+
+def targets(loss: str) -> Array:
+    """Targets that suit the loss: one-hot rows, zeros and ones, or any numbers."""
+    if loss == "cross_entropy":
+        return np.eye(OUTPUTS)[[0, 1, 1]]
+    if loss == "binary_cross_entropy":
+        return np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+    # One output too large and one too small, or softmax would have nothing to gain from either.
+    return np.array([[-0.3, 1.7], [1.9, 0.2], [-1.5, 0.8]])
+
+
+@pytest.mark.parametrize(("layer", "activation", "loss"), combinations())
+def test_every_combination_has_exact_gradients(layer: str, activation: str, loss: str):
+    """Backpropagation agrees with differences for every parameter, to 1e-7."""
+    found = networks(layer, activation, loss)
+    assert found, f"no input that {layer} takes"
+    for network in found:
+        x = np.random.default_rng(3).standard_normal((ROWS, *network.input_shape))
+
+        checks = check_gradients(network, x, targets(loss), rng=np.random.default_rng(4))
+
+        assert list(network.parameters) == [check.name for check in checks]
+        assert [] == [check for check in checks if not check.passed]
+        assert [] == [check for check in checks if check.error > 1e-7]
+        assert np.any(network.parameters["0.bias"].grad), "no gradient reaches the first layer"
+
+
+def test_the_tolerance_is_what_is_promised():
+    """A check passes at a relative error of 1e-7 at most."""
+    assert 1e-7 == TOLERANCE

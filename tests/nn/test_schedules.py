@@ -1,0 +1,104 @@
+"""Learning rates by hand: at the start, at every boundary, and past the end."""
+
+from __future__ import annotations
+
+from math import cos, pi, sqrt
+
+import numpy as np
+import pytest
+
+from nnrun.nn import SCHEDULES
+from nnrun.nn.schedules import Schedule
+
+TOTAL = 100
+
+
+def rate(schedule: Schedule, t: int, total: int = TOTAL) -> float:
+    """η(t) of one iteration."""
+    return float(schedule.rates(np.array([t], float), total)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("constant", {"value": 0.5}, {0: 0.5, 99: 0.5, 1000: 0.5}),
+        (
+            "step",
+            {"initial": 1.0, "every": 10},
+            {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9},
+        ),
+        ("step", {"initial": 8.0, "every": 3, "factor": 0.5}, {2: 8, 3: 4, 5: 4, 6: 2}),
+        (
+            "exponential",
+            {"initial": 1.0, "every": 10},
+            {0: 1, 5: sqrt(0.5), 10: 0.5, 20: 0.25, 30: 0.125},
+        ),
+        ("exponential", {"initial": 3.0, "every": 1, "factor": 0.1}, {0: 3, 1: 0.3, 2: 0.03}),
+        ("inverse_time", {"initial": 1.0, "every": 10}, {0: 1, 10: 1 / 2, 20: 1 / 3, 5: 1 / 1.5}),
+        ("inverse_time", {"initial": 1.0, "every": 1, "rate": 0.0}, {0: 1, 99: 1}),
+        ("inverse_time", {"initial": 6.0, "every": 2, "rate": 2.0}, {1: 3, 2: 2}),
+        (
+            "cosine",
+            {"initial": 1.0},
+            {0: 1, 25: (1 + sqrt(0.5)) / 2, 50: 0.5, 99: (1 + cos(0.99 * pi)) / 2, 100: 0, 500: 0},
+        ),
+        ("cosine", {"initial": 1.0, "final": 0.2, "over": 10}, {0: 1, 5: 0.6, 10: 0.2, 99: 0.2}),
+        (
+            "warmup_cosine",
+            {"peak": 1.0, "warmup": 20},
+            {0: 0.05, 9: 0.5, 18: 0.95, 19: 1, 20: 1, 60: 0.5, 100: 0, 500: 0},
+        ),
+        (
+            "warmup_cosine",
+            {"peak": 2.0, "warmup": 4, "final": 1.0, "over": 24},
+            {0: 0.5, 3: 2, 4: 2, 14: 1.5, 24: 1, 99: 1},
+        ),
+        ("warmup_cosine", {"peak": 1.0, "warmup": 0}, {0: 1, 50: 0.5, 100: 0}),
+    ],
+)
+def test_rates_by_hand(name: str, arguments: dict[str, float], expected: dict[int, float]):
+    """η(t) is what the schedule's equation gives, on either side of each boundary."""
+    schedule = SCHEDULES[name](**arguments)
+
+    actual = {t: rate(schedule, t) for t in expected}
+
+    assert expected == pytest.approx(actual, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize(("name", "every"), [("step", 10), ("exponential", 10)])
+def test_every_is_where_one_factor_has_been_taken(name: str, every: int):
+    """After `every` iterations the rate has been multiplied by `factor`, once."""
+    schedule = SCHEDULES[name](initial=0.3, every=every, factor=0.7)
+
+    assert 0.3 * 0.7 == pytest.approx(rate(schedule, every), rel=1e-14)
+
+
+def test_cosine_stretches_over_the_run_unless_told():
+    """The half period is the run's length, or `over`."""
+    schedule = SCHEDULES["cosine"](initial=1.0)
+
+    assert [0.5, 0.5] == pytest.approx([rate(schedule, 50, 100), rate(schedule, 500, 1000)])
+
+
+def test_a_warmup_longer_than_the_run_only_rises():
+    """Where the run ends within the warm-up, the line does not break."""
+    rates = SCHEDULES["warmup_cosine"](peak=1.0, warmup=200).rates(np.arange(100.0), 100)
+
+    np.testing.assert_allclose(rates, (np.arange(100) + 1) / 200, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_many_iterations_at_once_are_those_one_by_one(name: str):
+    """An array of t gives one rate each, the same as asked alone, in double precision."""
+    arguments = {
+        "constant": {"value": 0.1},
+        "cosine": {"initial": 0.1},
+        "warmup_cosine": {"peak": 0.1, "warmup": 7},
+    }.get(name, {"initial": 0.1, "every": 7})
+    schedule = SCHEDULES[name](**arguments)
+
+    rates = schedule.rates(np.arange(TOTAL, dtype=float), TOTAL)
+
+    assert (np.float64, (TOTAL,)) == (rates.dtype, rates.shape)
+    np.testing.assert_allclose(rates, [rate(schedule, t) for t in range(TOTAL)], rtol=1e-14)
+    assert np.all(rates >= 0)

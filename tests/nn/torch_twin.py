@@ -1,0 +1,163 @@
+"""The same network in PyTorch, computed by PyTorch's own functions and derivatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from nnrun.nn import (
+    SGD,
+    Adam,
+    AvgPool2d,
+    BatchNorm,
+    Bias,
+    Convolution,
+    Dropout,
+    Flatten,
+    MatMul,
+    MaxPool2d,
+    Network,
+)
+from nnrun.nn.layers.windows import padding_of
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
+
+torch.set_num_threads(1)  # these networks are too small to share out
+
+ACTIVATIONS = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": functional.relu,
+    "leaky_relu": lambda x: functional.leaky_relu(x, 0.01),
+    "elu": functional.elu,
+    "softplus": lambda x: functional.softplus(x, threshold=100),
+    "gelu": functional.gelu,
+    "linear": lambda x: x,
+    "softmax": lambda x: torch.softmax(x, dim=1),
+}
+LOSSES = {
+    "mean_squared": functional.mse_loss,
+    "mean_absolute": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "softmax_cross_entropy": functional.cross_entropy,
+    "sigmoid_binary_cross_entropy": lambda z, t: (
+        functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)
+    ),
+}
+
+
+class TorchTwin:
+    """Starts with the network's parameters and running statistics, and goes on by itself."""
+
+    def __init__(self, network: Network, rng: np.random.Generator) -> None:
+        self.network = network
+        self.rng = rng  # of dropout masks, as the network's own stream
+        self.weights = {
+            id(parameter): torch.tensor(parameter.value, requires_grad=True)
+            for parameter in network.parameters.values()
+        }
+        self.statistics = {
+            id(layer): [torch.tensor(array) for array in layer.statistics.values()]
+            for layer in network.layers
+        }
+        self.loss = LOSSES[network.loss.type]
+
+    @property
+    def theta(self) -> Array:
+        """All parameters in one vector, in the network's order."""
+        return np.concatenate([w.detach().numpy().ravel() for w in self.weights.values()])
+
+    @property
+    def running(self) -> dict[str, Array]:
+        """Running statistics under the network's names."""
+        arrays = [array.numpy() for arrays in self.statistics.values() for array in arrays]
+        return dict(zip(self.network.statistics, arrays, strict=True))
+
+    def forward(self, x: Array, training: bool = True) -> torch.Tensor:
+        """What the loss takes: the logits where the network computes both together."""
+        y = torch.tensor(x)
+        for layer in self.network.trunk:
+            y = self._layer(layer, y, training)
+        return y
+
+    @torch.no_grad()
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        """The loss and the outputs, in evaluation mode."""
+        y = self.forward(x, training=False)
+        head = self.network.head
+        output = y if head is None else ACTIVATIONS[head.type](y)
+        return float(self.loss(y, torch.tensor(target))), output.numpy()
+
+    def _layer(self, layer: Any, x: torch.Tensor, training: bool) -> torch.Tensor:
+        w = [self.weights[id(parameter)] for parameter in layer.parameters]
+        match layer:
+            case MatMul():
+                y = x @ w[0]
+            case Bias(per="channel") if x.ndim == 4:
+                y = x + w[0][:, None, None]
+            case Bias():
+                y = x + w[0]
+            case Convolution():
+                (top, bottom), (left, right) = padding_of(
+                    layer.padding, layer.input_shape[1:], layer.kernel, layer.stride
+                )
+                padded = functional.pad(x, (left, right, top, bottom))
+                y = functional.conv2d(padded, w[0], stride=layer.stride)
+            case MaxPool2d():
+                y = functional.max_pool2d(x, layer.size, layer.stride)
+            case AvgPool2d():
+                y = functional.avg_pool2d(x, layer.size, layer.stride)
+            case Flatten():
+                y = torch.flatten(x, 1)
+            case BatchNorm():
+                y = functional.batch_norm(
+                    x, *self.statistics[id(layer)], *w, training, layer.momentum, layer.epsilon
+                )
+            case Dropout():
+                y = x * self._mask(layer.rate, x) if training else x
+            case _:
+                y = ACTIVATIONS[layer.type](x)
+        return y
+
+    def _mask(self, rate: float, x: torch.Tensor) -> torch.Tensor:
+        kept = torch.tensor(self.rng.random(tuple(x.shape)) >= rate)
+        return kept.to(x.dtype) / (1 - rate)
+
+    def optimizer(self, like: Optimizer, learning_rate: float) -> torch.optim.Optimizer:
+        """PyTorch's optimizer with the same settings."""
+        weights = list(self.weights.values())
+        if isinstance(like, Adam):
+            return torch.optim.Adam(
+                weights,
+                learning_rate,
+                (like.beta1, like.beta2),
+                like.epsilon,
+                like.weight_decay,
+            )
+        assert isinstance(like, SGD)
+        return torch.optim.SGD(
+            weights,
+            learning_rate,
+            like.momentum,
+            weight_decay=like.weight_decay,
+            nesterov=like.nesterov,
+        )
+
+    def step(
+        self, x: Array, target: Array, optimizer: torch.optim.Optimizer, clip_norm: float | None
+    ) -> float:
+        """One update on a batch; the loss before it."""
+        optimizer.zero_grad()
+        loss = self.loss(self.forward(x), torch.tensor(target))
+        loss.backward()
+        weights = self.weights.values()
+        norm = torch.sqrt(sum(torch.sum(w.grad * w.grad) for w in weights))
+        # PyTorch's own clip_grad_norm_ divides by norm + 1e-6.
+        if clip_norm is not None and norm > clip_norm:
+            for w in weights:
+                w.grad *= clip_norm / norm
+        optimizer.step()
+        return float(loss.detach())
