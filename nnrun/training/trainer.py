@@ -202,18 +202,26 @@ class Trainer:
         return Progress(self.iteration, self.iterations, loss, self.train_seconds)
 
     def _find_divergence(self, good: TrainingState) -> Divergence:
-        """Go back to the last good evaluation and look again, one update at a time."""
-        end = self.iteration
+        """Go back to the last good evaluation and look for the update that went wrong.
+
+        A parameter that has become infinite or NaN stays so, so halving finds the first.
+        """
+        end, last_good = self.iteration, good
         self.restore(good)
-        start = self.iteration
         loss, _ = evaluate(self.network, self.parts["train"])
-        culprit: str | None = None
-        while self.iteration < end and culprit is None:
-            self._update(1)
-            culprit = self._unsound_parameter()
-        found = Divergence(self.iteration, culprit, loss, start)
-        self.restore(good)
-        return found
+        while end - self.iteration > 1:
+            middle = (self.iteration + end) // 2
+            while self.iteration < middle:
+                self._update(min(middle - self.iteration, _MOST_ITERATIONS))
+            if self._unsound_parameter() is None:
+                good = self.state()
+            else:
+                end = middle
+                self.restore(good)
+        self._update(1)
+        culprit = self._unsound_parameter()
+        self.restore(last_good)
+        return Divergence(end, culprit, loss, self.iteration)
 
     def _unsound_parameter(self) -> str | None:
         if np.isfinite(self.network.theta).all():
