@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Whatever starts and ends like this is the rest of a write that was cut off.
@@ -16,19 +17,55 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full, or the folder not writable; the old file is untouched.
     """
-    temporary = path.with_name(f"{_PREFIX}{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
+    temporary = _temporary(path)
     try:
-        with temporary.open("xb") as file:
+        _write_through(temporary, content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_together(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write the files of one folder, so that where the last of them is, all are there.
+
+    They are forced to the disk at the same time, which takes hardly longer than a single one does.
+
+    Raises:
+        OSError: the disk is full, or the folder not writable; some old files may be replaced.
+    """
+    temporary = {name: _temporary(folder / name) for name in contents}
+    try:
+        with ThreadPoolExecutor(len(contents)) as threads:
+            list(threads.map(_write_through, temporary.values(), contents.values()))
+        for name, path in temporary.items():
+            path.replace(folder / name)
+    except BaseException:
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{_PREFIX}{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
+
+
+def _final_name(temporary: Path) -> str:
+    return temporary.name.removeprefix(_PREFIX).removesuffix(_SUFFIX).rpartition(".")[0]
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    try:
+        with path.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename = str(path)  # what there was no room for, or no folder
+    except OSError as error:
+        # A full disk names no file, and a temporary name would tell the user nothing.
+        error.filename = str(path.with_name(_final_name(path)))
         raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,6 +75,11 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def has_leftovers(folder: Path) -> bool:
+    """Whether a write that was cut off has left something."""
+    return any(name.startswith(_PREFIX) and name.endswith(_SUFFIX) for name in os.listdir(folder))
 
 
 def remove_leftovers(folder: Path) -> None:

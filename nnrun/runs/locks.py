@@ -5,21 +5,65 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder alone, waiting for whoever holds it now.
+@dataclass(frozen=True)
+class Lock:
+    """A folder held alone.
 
     The lock is on the folder itself and belongs to the open file, so it goes when its holder does,
     however that ends, and there is no lock file to clean up.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+
+    folder: Path
+    descriptor: int
+
+    def release(self) -> None:
+        """Let go."""
+        os.close(self.descriptor)
+
+
+def acquire(folder: Path, *, wait: bool) -> Lock | None:
+    """Hold a folder, making it if needed; None if another holds it and we do not wait.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # who held it has just removed it, or its parent
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if _is_still_there(folder, descriptor):
+            return Lock(folder, descriptor)
+        os.close(descriptor)
+
+
+def _is_still_there(folder: Path, descriptor: int) -> bool:
+    """Whether what was locked is what others find under this name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(folder.stat(), os.fstat(descriptor))
+    return False
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder alone, waiting for whoever holds it now."""
+    lock = acquire(folder, wait=True)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        if lock is not None:
+            lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, config_to_dict
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema import DatasetConfig, ExperimentConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
@@ -115,8 +116,14 @@ class Prepared:
         return {name: ready(part) for name, part in parts.items() if part is not None}
 
 
-def prepare(experiment: Experiment) -> Prepared:
+def prepare(
+    experiment: Experiment, load: Callable[[DatasetConfig], Dataset] = load_dataset
+) -> Prepared:
     """Load the data, split it, and check that everything fits together.
+
+    Args:
+        experiment: what to prepare.
+        load: loads the data, or has it already.
 
     Raises:
         ConfigError: the config does not fit the data, or the network does not fit together.
@@ -125,7 +132,7 @@ def prepare(experiment: Experiment) -> Prepared:
     """
     config = experiment.config
     try:
-        dataset = load_dataset(config.dataset)
+        dataset = load(config.dataset)
         split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
     except DatasetProblem as error:
         raise ConfigError(
@@ -141,6 +148,13 @@ def prepare(experiment: Experiment) -> Prepared:
         ) from None
     require_memory(prepared.memory(network))
     return prepared
+
+
+def prepare_again(config: ExperimentConfig, dataset: Dataset) -> Prepared:
+    """A run whose config was prepared before, or was but for its seed: nothing is checked."""
+    return Prepared(
+        config, dataset, make_split(dataset, config.dataset, Streams.of(config.seed).split)
+    )
 
 
 def _resolve(prepared: Prepared) -> ExperimentConfig:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import config_from_dict, config_to_yaml
+from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
-from nnrun.runs.files import remove_leftovers, write_atomically
-from nnrun.runs.locks import locked
+from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
+from nnrun.runs.locks import Lock, acquire, locked
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord, RunResult
 from nnrun.runs.tensors import pack, unpack
 from nnrun.training.state import TrainingState
@@ -45,9 +45,29 @@ class Store:
             raise UsageError(f"{folder} leads out of the results folder; remove that link")
         return folder
 
-    def lock(self, name: str, run_id: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self, name: str, run_id: str) -> Iterator[None]:
         """Hold a run's folder, making it if needed; waits while another process holds it."""
-        return locked(self.folder(name, run_id))
+        lock = acquire(self.folder(name, run_id), wait=True)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                self.release(lock)
+
+    def try_lock(self, name: str, run_id: str) -> Lock | None:
+        """Hold a run's folder, if no other process holds it; to be released by `release`."""
+        return acquire(self.folder(name, run_id), wait=False)
+
+    @staticmethod
+    def release(lock: Lock) -> None:
+        """Let go of a run's folder; it goes as well if nothing was put into it."""
+        try:
+            for empty in (lock.folder, lock.folder.parent):
+                empty.rmdir()
+        except OSError:
+            pass
+        lock.release()
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
         """The record of a run that reached its end, or diverged; None if it has to be trained."""
@@ -80,7 +100,7 @@ class Store:
         folder = self.folder(record.name, record.run_id)
         remove_leftovers(folder)
         files = {
-            "config.yaml": config_to_yaml(config_from_dict(record.config)).encode(),
+            "config.yaml": dump(record.config).encode(),
             "history.csv": history_csv(result.history).encode(),
             "report.md": self.render(result).encode(),
         }
@@ -88,13 +108,37 @@ class Store:
             files[MODEL] = pack(result.weights, result.metadata)
         if result.checkpoint is not None:
             files[CHECKPOINT] = pack(result.checkpoint.arrays, result.checkpoint.values)
-        for name, content in files.items():
-            write_atomically(folder / name, content)
-        write_atomically(folder / REPORT, strict_json(record.to_dict()).encode())
+        files[REPORT] = strict_json(record.to_dict()).encode()
+        write_together(folder, files)
         for name in (CHECKPOINT, MODEL):
             if name not in files:
                 (folder / name).unlink(missing_ok=True)
         return folder
+
+    def tidy(self, name: str, run_id: str) -> None:
+        """Remove what an interrupted writer has left in the folder of a complete run."""
+        folder = self.folder(name, run_id)
+        if not has_leftovers(folder) and not (folder / CHECKPOINT).exists():
+            return
+        lock = acquire(folder, wait=False)
+        if lock is None:
+            return
+        try:
+            if self.find(name, run_id) is not None:
+                (folder / CHECKPOINT).unlink(missing_ok=True)
+            remove_leftovers(folder)
+        finally:
+            self.release(lock)
+
+    def write(self, files: dict[str, bytes]) -> None:
+        """Write files of the results folder itself.
+
+        Raises:
+            OSError: the disk is full, or not writable.
+        """
+        with locked(self.root):
+            remove_leftovers(self.root)
+            write_together(self.root, files)
 
     @staticmethod
     def _read(folder: Path) -> RunRecord | None:

@@ -14,7 +14,7 @@ from nnrun.runs.store import Store
 from nnrun.training.state import TrainingState
 
 # A run that is killed without warning loses at most this much.
-_CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ def train(
         if not force and (found := store.find(name, run_id)) is not None:
             return Outcome(found, store.folder(name, run_id), trained=False)
         checkpoint = None if force else store.checkpoint(name, run_id)
-        execution = _resume(prepared, checkpoint)
+        execution = resume(prepared, checkpoint)
         result = execution.run(_with_checkpoints(control or Control(), prepared, store))
+        if result.record.status == "interrupted" and store.find(name, run_id) is not None:
+            # What was there before is whole, and to the same bits; half of it again adds nothing.
+            return Outcome(result.record, store.folder(name, run_id), trained=True)
         folder = store.save(result)
         return Outcome(result.record, folder, trained=True)
 
 
-def _resume(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:
+def resume(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:
     """From the checkpoint, or from the start where that is no state of this run."""
     if checkpoint is not None:
         try:
@@ -72,7 +75,7 @@ def _with_checkpoints(control: Control, prepared: Prepared, store: Store) -> Con
 
     def checkpoint(state: Callable[[], TrainingState]) -> None:
         nonlocal last
-        if monotonic() - last > _CHECKPOINT_SECONDS:
+        if monotonic() - last > CHECKPOINT_SECONDS:
             store.save_checkpoint(prepared.config.name, prepared.run_id, state())
             last = monotonic()
 

@@ -91,7 +91,7 @@ class Trainer:
     divergence: Divergence | None = None
     _best: dict[str, Array] = field(default_factory=dict)
     _rate: float = 0.0
-    _stretch: int = 16
+    _stretch: int = 1
 
     def run(self) -> Iterator[Progress]:
         """Train to the end, stopping early or diverging; yields after every stretch."""

@@ -121,6 +121,14 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
     assert not (first.folder / "checkpoint.safetensors").exists()
 
 
+def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
+    """Half of a run never takes the place of a whole one."""
+    first = train(prepared(), store)
+    again = train(prepared(), store, Control(stop=lambda: True), force=True)
+    assert "interrupted" == again.record.status
+    assert first.record == train(prepared(), store).record
+
+
 def test_a_damaged_checkpoint_means_starting_over(prepared, store):
     """Whatever stands in the file, the run ends with the right bits."""
     run = prepared()

@@ -1,0 +1,49 @@
+"""The command line: one file for each command, and one line for each in this table."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import click
+
+from nnrun import __version__
+from nnrun.cli.group import LazyGroup
+from nnrun.cli.options import debug_option
+
+# name -> (module with `command`, what the list of commands says about it)
+COMMANDS = {
+    "train": ("nnrun.cli.train", "Train one config and show its report."),
+    "check": ("nnrun.cli.check", "Validate configs without training them."),
+    "datasets": ("nnrun.cli.datasets", "Show what data there is."),
+    "init": ("nnrun.cli.init", "Write a commented config to start from."),
+    "schema": ("nnrun.cli.schema", "Print the JSON Schema of configs, for editors."),
+}
+
+
+@click.group(
+    "nnrun", cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, package_name="nnrun", prog_name="nnrun")
+@debug_option
+def cli() -> None:
+    """Run experiments with small neural networks: from a YAML config to a report.
+
+    \b
+    Start with:   nnrun init first
+                  nnrun train first.yaml
+    """
+
+
+def main() -> None:
+    """The entry point of the `nnrun` command."""
+    # Before NumPy is loaded: with one thread, sums have one order and results one set of bits;
+    # and networks this small gain nothing from more.
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows no `×` shows `?`, instead of ending the program.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    cli()

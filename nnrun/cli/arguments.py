@@ -1,0 +1,57 @@
+"""Arguments apart: the configs of files and folders, and `key=value` overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The paths among the arguments, and the overrides after them.
+
+    Raises:
+        click.UsageError: a path comes after an override, or there is none.
+    """
+    paths: list[Path] = []
+    overrides: list[str] = []
+    for argument in arguments:
+        if "=" in argument and not Path(argument).exists():
+            overrides.append(argument)
+        elif overrides:
+            message = f"argument '{argument}': paths come before overrides such as {overrides[0]}"
+            raise click.UsageError(message)
+        else:
+            paths.append(Path(argument))
+    if not paths:
+        raise click.UsageError("a config file or a folder of them is needed before the overrides")
+    return paths, overrides
+
+
+def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
+    """Files as they are, folders as the YAML files that lie in them, each once.
+
+    Raises:
+        click.UsageError: there is none in a folder.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = _in_folder(path, recursive) if path.is_dir() else [path]
+        if not found:
+            raise click.UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
+        for file in found:
+            files.setdefault(file.resolve(), file)
+    return list(files.values())
+
+
+def _in_folder(folder: Path, recursive: bool) -> list[Path]:
+    entries = folder.rglob("*") if recursive else folder.iterdir()
+    hidden = (".",)
+    return sorted(
+        entry
+        for entry in entries
+        if entry.suffix in SUFFIXES and not entry.name.startswith(hidden) and entry.is_file()
+    )

@@ -1,0 +1,126 @@
+"""`nnrun check`: everything that can be known of configs without training them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import config_files, split_arguments
+from nnrun.cli.errors import problem_data
+from nnrun.cli.output import Output
+from nnrun.config.load import load_config
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem
+from nnrun.reports.checks import CheckedRun, check_details, check_overview, gradient_failures
+from nnrun.runs.describe import describe_network
+from nnrun.runs.gradients import check_run_gradients
+from nnrun.runs.prepare import Prepared, prepare
+
+
+@click.command("check")
+@click.argument("arguments", nargs=-1, required=True, metavar="PATH... [KEY=VALUE]...")
+@click.option(
+    "--gradients",
+    is_flag=True,
+    help="Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
+)
+@options.iterations_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(
+    output: Output, arguments: tuple[str, ...], gradients: bool, iterations: int | None
+) -> None:
+    """Validate configs without training them.
+
+    Paths are config files, or folders of them. All mistakes of all files are told at once; of a
+    valid config, its layers with their shapes and parameters, its data, and the memory it takes.
+
+    \b
+    nnrun check configs/
+    nnrun check configs/digits_cnn.yaml --gradients
+    nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
+    """
+    paths, overrides = split_arguments(arguments)
+    files = config_files(paths)
+    runs: list[CheckedRun] = []
+    problems: list[Problem] = []
+    codes: set[int] = set()
+    for file in files:
+        if gradients and len(files) > 1:
+            output.note(f"comparing gradients of {file}")
+        try:
+            runs.append(_check(file, overrides, iterations, gradients))
+        except NnrunError as error:
+            codes.add(error.exit_code)
+            problems += _problems(error, file, problems)
+    _present(output, runs, problems, alone=len(files) == 1)
+    if problems:
+        output.error("\n".join(str(problem) for problem in problems))
+        # A mistake in a config weighs more than data that cannot be fetched just now.
+        raise click.exceptions.Exit(max(codes))
+    wrong = [run for run in runs if not run.gradients_agree]
+    if wrong:
+        raise DisagreementError(gradient_failures(wrong))
+
+
+def _check(file: Path, overrides: list[str], iterations: int | None, gradients: bool) -> CheckedRun:
+    prepared = prepare(load_config(file, overrides, iterations))
+    config, network = prepared.config, prepared.network()
+    return CheckedRun(
+        file=str(file),
+        name=config.name,
+        description=config.description,
+        run_id=prepared.run_id,
+        dataset=_dataset(prepared),
+        network=describe_network(config, network),
+        memory=prepared.memory(network),
+        iterations=prepared.iterations,
+        batch_size=config.training.batch_size,
+        epochs=prepared.iterations / prepared.batches_per_epoch,
+        dtype=config.training.dtype,
+        engine=NumpyEngine.name,
+        gradients=check_run_gradients(prepared) if gradients else None,
+    )
+
+
+def _dataset(prepared: Prepared) -> dict[str, Any]:
+    split = prepared.split
+    return {
+        "name": prepared.dataset.name,
+        "sha256": prepared.dataset.sha256,
+        "n_train": len(split.train),
+        "n_validation": len(split.validation) if split.validation else 0,
+        "n_test": len(split.test) if split.test else 0,
+        "n_features": prod(prepared.dataset.shape),
+    }
+
+
+def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[Problem]:
+    """The problems of one file; an argument that is wrong for every file is told once."""
+    if not isinstance(error, ConfigError):
+        yield Problem(str(error), path=str(file))
+        return
+    arguments = {str(problem) for problem in known if problem.argument is not None}
+    for problem in error.problems:
+        if str(problem) not in arguments:
+            yield problem
+
+
+def _present(output: Output, runs: list[CheckedRun], problems: list[Problem], alone: bool) -> None:
+    output.data(
+        {
+            "configs": [run.to_dict() for run in runs],
+            "problems": [problem_data(problem) for problem in problems],
+        }
+    )
+    if alone:
+        output.show(*(check_details(run) for run in runs))
+    elif runs:
+        output.show(check_overview(runs))

@@ -1,0 +1,42 @@
+"""`nnrun datasets`: what data there is, without loading any."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.config.suggestions import suggestion
+from nnrun.data.registry import DATASETS, Entry
+from nnrun.reports.datasets import dataset_details, datasets_overview
+
+
+@click.command("datasets")
+@click.argument("name", required=False)
+@options.json_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, name: str | None) -> None:
+    """Show what data there is; with NAME, one data set in full.
+
+    Besides these, a config may name a CSV or npz file: `dataset: {path: houses.csv, columns:
+    {target: price}}`.
+    """
+    if name is None:
+        output.data([_data(known, entry) for known, entry in DATASETS.items()])
+        output.show(datasets_overview(DATASETS))
+    elif name in DATASETS:
+        output.data(_data(name, DATASETS[name]))
+        output.show(dataset_details(name, DATASETS[name]))
+    else:
+        raise click.BadParameter(
+            f"there is no data set '{name}'{suggestion(name, DATASETS)}", param_hint="NAME"
+        )
+
+
+def _data(name: str, entry: Entry) -> dict[str, Any]:
+    content = {key: value for key, value in asdict(entry).items() if key != "load"}
+    return {"name": name, **content, "shape": list(entry.shape)}

@@ -1,0 +1,75 @@
+"""Errors as the shell sees them: a message on stderr and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from nnrun.cli.output import Output, silence
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
+
+_INTERRUPTED = 130
+
+
+def exit_code_for(error: BaseException, output: Output) -> int:
+    """Tell the user about an error and return the code to exit with."""
+    if output.debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+        traceback.print_exception(error)
+    match error:
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case SystemExit() | BrokenPipeError():
+            # click and rich exit like this when the reader of a pipe has left, as `head` does.
+            silence(sys.stdout)
+            return 0
+        case KeyboardInterrupt() | click.Abort():
+            output.error("interrupted")
+            return _INTERRUPTED
+        case InterruptionError():
+            output.error(str(error))
+            return error.exit_code
+        case NnrunError():
+            report(error, output)
+            return error.exit_code
+        case OSError():
+            _tell(f"{_subject(error)}{error.strerror or error}", output)
+        case MemoryError():
+            _tell("there is not enough memory", output)
+        case _:
+            what = f"{type(error).__name__}: {error}".strip(": \n").partition("\n")[0]
+            hint = "" if output.debug else "; --debug shows the traceback"
+            _tell(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
+    return 1
+
+
+def report(error: NnrunError, output: Output) -> None:
+    """Print an error's message; all problems of a config, each with its place."""
+    output.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    output.data({"error": str(error), "problems": [problem_data(p) for p in problems]})
+
+
+def problem_data(problem: Problem) -> dict[str, Any]:
+    """A problem as JSON data."""
+    place = problem.place
+    return {
+        "message": problem.message,
+        "path": problem.path or None,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "argument": problem.argument,
+    }
+
+
+def _tell(message: str, output: Output) -> None:
+    output.error(f"error: {message}")
+    output.data({"error": message, "problems": []})
+
+
+def _subject(error: OSError) -> str:
+    return f"{error.filename}: " if error.filename else ""

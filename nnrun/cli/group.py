@@ -1,0 +1,71 @@
+"""The group of commands: loads only the one that is called, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+from nnrun.cli.errors import exit_code_for
+from nnrun.cli.output import Output, abandon_unwritable
+
+
+class LazyGroup(click.Group):
+    """Commands by name, each in a module of its own that is imported when it is called.
+
+    Args:
+        table: for each name the module whose `command` it is, and its line of help.
+    """
+
+    def __init__(self, *, table: dict[str, tuple[str, str]], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return None
+        command: click.Command = import_module(self.table[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.table and not name.startswith("-"):
+            near = get_close_matches(name, self.table, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(self.table)}"
+            raise click.UsageError(f"'{name}' is not a command; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command that the arguments name, and exit with its code."""
+        output = Output()
+        code = 0
+        try:
+            result = super().main(
+                args, prog_name or "nnrun", complete_var, standalone_mode=False, obj=output, **extra
+            )
+            code = result if isinstance(result, int) else 0
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001, RUF100  # whatever it is ends here
+            code = exit_code_for(error, output)
+        abandon_unwritable(sys.stdout)
+        sys.exit(code)

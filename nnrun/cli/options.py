@@ -1,0 +1,71 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nnrun.cli.output import Output
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value and isinstance(ctx.obj, Output):
+            setattr(ctx.obj, attribute, True)
+
+    return callback
+
+
+def _flag(*names: str, attribute: str, text: str) -> Callable[[F], F]:
+    """A flag of the output; eager, so that errors in other options are told accordingly."""
+    return click.option(
+        *names,
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_sets(attribute),
+        help=text,
+    )
+
+
+json_option = _flag("--json", attribute="json", text="Print data as JSON.")
+quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only.")
+debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
+
+
+class Folder(click.Path):
+    """A folder that exists or can be made; an empty word, as of an unset variable, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("it is empty; '.' is the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+results_option = click.option(
+    "--results",
+    envvar="NNRUN_RESULTS",
+    default="results",
+    show_default=True,
+    show_envvar=True,
+    metavar="DIR",
+    type=Folder(),
+    help="Where runs are kept.",
+)
+iterations_option = click.option(
+    "--iterations",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train for N iterations, whatever the config says: a smoke run.",
+)
+force_option = click.option(
+    "--force", is_flag=True, help="Train again what has been trained already."
+)

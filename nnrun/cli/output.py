@@ -1,0 +1,84 @@
+"""Where output goes: results to stdout, everything about them to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+class Output:
+    """What a command says, as the shared options want it.
+
+    `json` replaces what is shown to people by data; `quiet` leaves out all but errors, and data
+    that was asked for; `debug` adds tracebacks to errors.
+    """
+
+    def __init__(self) -> None:
+        self.json = False
+        self.quiet = False
+        self.debug = os.environ.get("NNRUN_DEBUG", "") not in ("", "0")
+        self.has_data = False
+
+    def show(self, *renderables: RenderableType) -> None:
+        """Show results to people."""
+        if self.json or self.quiet or not renderables:
+            return
+        console = self.console(sys.stdout)
+        with console.capture() as captured:
+            console.print(*renderables, sep="\n")
+        # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
+        lines = [line.rstrip() for line in captured.get().splitlines()]
+        click.echo("\n".join(lines), color=True)
+
+    def data(self, value: Any) -> None:
+        """Print data, if data is wanted; at most once, so that stdout is one JSON document."""
+        from nnrun.runs.store import strict_json  # noqa: PLC0415  # slow to import
+
+        if self.json and not self.has_data:
+            self.has_data = True
+            click.echo(strict_json(value), nl=False)
+
+    def note(self, text: str) -> None:
+        """Tell how things go."""
+        if not self.quiet:
+            self.error(text)
+
+    def error(self, text: str) -> None:
+        """Tell what went wrong; a reader of stderr who has left is no reason to stop work."""
+        try:
+            click.echo(printable(text), err=True)
+        except BrokenPipeError:
+            silence(sys.stderr)
+
+    @staticmethod
+    def console(stream: IO[str]) -> Console:
+        """A console that shows text as it is: names of runs and files are no markup."""
+        from rich.console import Console  # noqa: PLC0415  # `--help` does without
+
+        return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def abandon_unwritable(stream: IO[str]) -> None:
+    """Drop what cannot be written, or Python tries again at exit and complains for itself."""
+    try:
+        stream.flush()
+    except OSError:
+        silence(stream)
+
+
+def silence(stream: IO[str]) -> None:
+    """Let a stream whose reader has left end nowhere, also when Python closes it at exit."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, stream.fileno())
+    os.close(devnull)
+
+
+def printable(text: str) -> str:
+    """Text without the control characters by which a file's content could steer a terminal."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)

@@ -1,0 +1,122 @@
+"""How far a run is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nnrun.cli.output import Output
+from nnrun.reports.numbers import count, number, remaining
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from nnrun.training.trainer import Progress
+
+_REFRESH_SECONDS = 0.1
+_LINE_SECONDS = 30.0
+_LABEL_WIDTH = 22
+
+
+class Watcher(Protocol):
+    """Is shown how far a run is."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take note of it."""
+
+
+@contextmanager
+def watching(label: str, output: Output) -> Iterator[Watcher]:
+    """What shows the progress of a run, if anything does; a bar is gone at the end."""
+    if output.quiet:
+        yield lambda progress: None
+    elif not sys.stderr.isatty():
+        yield _Lines(label, output)
+    else:
+        bar = _bar(output)
+        try:
+            yield _Live(label, bar)
+        finally:
+            bar.stop()
+
+
+class _Pace:
+    """Iterations per second and seconds left, since the first look."""
+
+    def __init__(self) -> None:
+        self.start: tuple[int, float] | None = None
+
+    def __call__(self, progress: Progress) -> tuple[float, float]:
+        now = monotonic()
+        if self.start is None:
+            self.start = (progress.iteration, now)
+        done, seconds = progress.iteration - self.start[0], now - self.start[1]
+        speed = done / seconds if seconds > 0 else 0.0
+        return speed, (progress.total - progress.iteration) / speed if speed else float("inf")
+
+
+class _Lines:
+    """A line every half minute: a log file shows that there is life, and no more."""
+
+    def __init__(self, label: str, output: Output) -> None:
+        self.label = label
+        self.output = output
+        self.pace = _Pace()
+        self.last = monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        speed, left = self.pace(progress)
+        if monotonic() - self.last >= _LINE_SECONDS:
+            self.last = monotonic()
+            self.output.note(
+                f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
+                f"{count(round(speed))}/s, loss {number(progress.loss)}, {remaining(left)} left"
+            )
+
+
+class _Live:
+    """Draws the bar from the training loop itself, so that no thread disturbs its timing."""
+
+    def __init__(self, label: str, bar: Bar) -> None:
+        self.bar = bar
+        self.pace = _Pace()
+        self.last = 0.0
+        short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
+        self.task = bar.add_task(short, total=None, figures="")
+
+    def __call__(self, progress: Progress) -> None:
+        speed, left = self.pace(progress)
+        if monotonic() - self.last < _REFRESH_SECONDS:
+            return
+        self.last = monotonic()
+        self.bar.start()
+        figures = [f"{count(round(speed))}/s", f"loss {number(progress.loss)}"]
+        if speed:
+            figures.append(f"{remaining(left)} left")
+        self.bar.update(
+            self.task,
+            completed=progress.iteration,
+            total=progress.total,
+            figures=", ".join(figures),
+        )
+        self.bar.refresh()
+
+
+def _bar(output: Output) -> Any:
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  # terminals only
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[figures]}", markup=False),
+        console=output.console(sys.stderr),
+        auto_refresh=False,
+        transient=True,
+        expand=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

@@ -1,0 +1,44 @@
+"""`nnrun schema`: the JSON Schema of configs, for completion and checks in editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.config.jsonschema import json_schema
+from nnrun.runs.files import write_atomically
+from nnrun.runs.store import strict_json
+
+
+@click.command("schema")
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write it there instead of to stdout.",
+)
+@options.debug_option
+@click.pass_obj
+def command(output: Output, file: Path | None) -> None:
+    """Print the JSON Schema of configs.
+
+    Editors with the YAML language server (VS Code's YAML extension, Neovim, Helix, Emacs, …)
+    complete and check a config by it when it starts with a line such as
+
+    \b
+    # yaml-language-server: $schema=nnrun.schema.json
+
+    where the file was made by `nnrun schema -o nnrun.schema.json`.
+    """
+    schema = strict_json(json_schema())
+    if file is None:
+        click.echo(schema, nl=False)
+        return
+    write_atomically(file, schema.encode())
+    output.note(f"wrote {file}; name it in the first line of a config:")
+    output.note(f"# yaml-language-server: $schema={file}")

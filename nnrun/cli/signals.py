@@ -1,0 +1,54 @@
+"""Ctrl-C and SIGTERM: the first is answered where nothing is lost, the second at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Any, Self
+
+from nnrun.errors import InterruptionError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """While this context lasts, a first signal is raised as an error, or kept for `stop`.
+
+    Once `defer` was called, the work asks `stop` itself; until then there is nothing to save, and
+    the signal breaks in wherever the work is. A second signal ends the process on the spot, which
+    is safe: every file is written whole or not at all.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._deferred = False
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def defer(self) -> None:
+        """From here on, signals wait for `stop`."""
+        self._deferred = True
+
+    def stop(self) -> bool:
+        """Whether the work should end here."""
+        return self.received is not None
+
+    def error(self, message: str) -> InterruptionError:
+        """The error that ends the program with the code of the signal that came."""
+        return InterruptionError(message, self.received or signal.SIGINT)
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self.received is not None:
+            os._exit(128 + number)
+        self.received = number
+        if not self._deferred:
+            raise self.error("interrupted before training began")

@@ -1,0 +1,143 @@
+"""`nnrun train`: one config, one run, one report."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import SUFFIXES
+from nnrun.cli.output import Output
+from nnrun.cli.progress import watching
+from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
+from nnrun.cli.signals import Interruption
+from nnrun.config.load import Experiment, load_config
+from nnrun.config.schema import ExperimentConfig
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.markdown import report_markdown
+from nnrun.reports.numbers import count
+from nnrun.reports.terminal import run_summary
+from nnrun.runs.execute import Control
+from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.store import Store
+from nnrun.runs.train import Outcome, train
+
+
+@click.command("train")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@options.results_option
+@options.iterations_option
+@options.force_option
+@click.option(
+    "--require-published",
+    is_flag=True,
+    help="Exit with 3 unless the config's published numbers are met.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    metavar="SHARE",
+    help="How far from a published number ours may be, as a share of it, with "
+    f"--require-published; {DEFAULT_TOLERANCE} by default. Single runs vary with the seed.",
+)
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(
+    output: Output,
+    config: Path,
+    overrides: tuple[str, ...],
+    results: Path,
+    iterations: int | None,
+    force: bool,
+    require_published: bool,
+    tolerance: float | None,
+) -> None:
+    """Train one config and show its report.
+
+    What has been trained completely is shown, not trained again; what was cut off goes on from
+    where it was.
+
+    \b
+    nnrun train configs/iris_softmax.yaml
+    nnrun train configs/iris_softmax.yaml training.learning_rate=0.1 seed=7
+    """
+    _refuse_second_config(overrides)
+    experiment = load_config(config, overrides, iterations)
+    wants = _wanted_tolerance(experiment.config, require_published, tolerance)
+    with Interruption() as interruption:
+        outcome = _run(experiment, Store(results, report_markdown), output, interruption, force)
+        record = outcome.record
+        output.data(record.to_dict())
+        if record.status == "interrupted":
+            done = f"interrupted at iteration {count(record.timing['iterations'])}"
+            again = _command_line(config, overrides, results, iterations)
+            raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
+    output.show(run_summary(record, outcome.folder))
+    if record.status != "completed":
+        raise NnrunError(record.error or record.status)
+    if wants is not None:
+        demand_published(record, wants)
+
+
+def _run(
+    experiment: Experiment, store: Store, output: Output, interruption: Interruption, force: bool
+) -> Outcome:
+    prepared = prepare(experiment)
+
+    def start(iteration: int) -> None:
+        interruption.defer()
+        if iteration:
+            output.note(f"going on from iteration {count(iteration)}")
+
+    _announce_wait(prepared, store, output)
+    with watching(prepared.config.name, output) as watcher:
+        control = Control(start=start, observe=watcher, stop=interruption.stop)
+        outcome = train(prepared, store, control, force=force)
+    if not outcome.trained:
+        output.note("already trained; --force trains it again")
+    return outcome
+
+
+def _announce_wait(prepared: Prepared, store: Store, output: Output) -> None:
+    lock = store.try_lock(prepared.config.name, prepared.run_id)
+    if lock is None:
+        output.note("another nnrun is at this very run; waiting for it")
+    else:
+        lock.release()
+
+
+def _refuse_second_config(overrides: tuple[str, ...]) -> None:
+    for argument in overrides:
+        if "=" not in argument and argument.endswith(SUFFIXES):
+            message = f"argument '{argument}': train takes one config, `nnrun sweep` takes several"
+            raise click.UsageError(message)
+
+
+def _wanted_tolerance(
+    config: ExperimentConfig, required: bool, tolerance: float | None
+) -> float | None:
+    """The tolerance to hold published numbers against; None where that is not asked for."""
+    if not required:
+        if tolerance is not None:
+            raise UsageError("--tolerance says how strict --require-published is; add that")
+        return None
+    if config.published is None or not config.published.numbers:
+        raise UsageError("--require-published: the config has no numbers under 'published'")
+    return DEFAULT_TOLERANCE if tolerance is None else tolerance
+
+
+def _command_line(
+    config: Path, overrides: tuple[str, ...], results: Path, iterations: int | None
+) -> str:
+    """The command that goes on with a run: the same, without --force."""
+    words = ["nnrun", "train", str(config), *overrides]
+    if iterations is not None:
+        words += ["--iterations", str(iterations)]
+    if results != Path("results"):
+        words += ["--results", str(results)]
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Records of runs as terminal tables and Markdown. Nothing here trains or writes."""

@@ -1,0 +1,46 @@
+"""How well each class was told from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.reports.markup import escape, table
+from nnrun.reports.numbers import count, number
+from nnrun.reports.summary import splits
+from nnrun.runs.record import RunRecord
+
+# A matrix with more classes than this fits no page; report.json has it.
+_MOST_CLASSES = 20
+
+
+def class_sections(record: RunRecord) -> Iterator[str]:
+    """Per-class numbers and the confusion matrix of the last split; nothing for regression."""
+    split = splits(record.dataset)[-1]
+    numbers: dict[str, Any] | None = record.metrics[split]
+    if record.task != "classification" or numbers is None:
+        return
+    classes = [escape(name) for name in record.dataset["classes"]]
+    yield f"## Classes ({split})"
+    columns = ("precision", "recall", "f1")
+    rows = [
+        [name, count(numbers["support"][index]), *(number(numbers[key][index]) for key in columns)]
+        for index, name in enumerate(classes)
+    ]
+    yield table(["class", "rows", "precision", "recall", "F1"], rows)
+    if len(classes) > _MOST_CLASSES:
+        return
+    yield "Confusion matrix: a line for each true class, a column for each answer."
+    yield table(
+        ["", *classes],
+        [
+            [f"**{name}**", *(_cell(value, true == answer) for answer, value in enumerate(line))]
+            for true, (name, line) in enumerate(zip(classes, numbers["confusion"], strict=True))
+        ],
+    )
+
+
+def _cell(value: int, right: bool) -> str:
+    if right:
+        return f"**{count(value)}**"
+    return count(value) if value else "·"

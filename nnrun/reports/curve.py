@@ -1,0 +1,51 @@
+"""The learning curve, in lines of text and in a short table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nnrun.reports.markup import table
+from nnrun.reports.numbers import count, number, sparkline
+
+Row = dict[str, float | int]
+
+_MOST_ROWS = 10
+
+
+def curve_section(history: Sequence[Row], splits: Sequence[str], metric: str) -> Iterator[str]:
+    """Loss and main metric over the iterations; nothing for a run without evaluations.
+
+    Args:
+        history: a row for each evaluation.
+        splits: those to show.
+        metric: the name of the main metric.
+    """
+    if not history:
+        return
+    yield "## Learning curve"
+    keys = [f"{split}_{what}" for split in splits for what in ("loss", metric)]
+    keys = [key for key in keys if key in history[0]]
+    names = [key.replace("_", " ", 1) for key in keys]
+    if len(history) > 1:
+        curves = [[row[key] for row in history] for key in keys]
+        rows = [[name, *_curve(values)] for name, values in zip(names, curves, strict=True)]
+        yield table(["", "curve", "first", "last"], rows, texts=2)
+    header = ["iteration", "epoch", *names]
+    rows = [
+        [count(int(row["iteration"])), f"{row['epoch']:.1f}", *(number(row[key]) for key in keys)]
+        for row in _some(history)
+    ]
+    yield table(header, rows, texts=0)
+    yield "Every evaluation is in `history.csv`."
+
+
+def _curve(values: Sequence[float]) -> list[str]:
+    return [sparkline(values), number(values[0]), number(values[-1])]
+
+
+def _some(history: Sequence[Row]) -> list[Row]:
+    """A few of the rows at even distances, the last of all among them."""
+    last = len(history) - 1
+    if last < _MOST_ROWS:
+        return list(history)
+    return [history[round(k * last / (_MOST_ROWS - 1))] for k in range(_MOST_ROWS)]

@@ -1,0 +1,60 @@
+"""The data sets there are, as terminal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.data.registry import Entry
+from nnrun.reports.numbers import count, shape
+from nnrun.reports.terminal import labelled, plain_table
+
+
+def datasets_overview(entries: Mapping[str, Entry]) -> RenderableType:
+    """A line for each, and below the table what should be known before using some of them."""
+    return Group(*_overview(entries))
+
+
+def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
+    table = plain_table("name", "rows", "features", "predicts", "what it is")
+    table.columns[3].justify = table.columns[4].justify = "left"
+    for name, entry in entries.items():
+        target = f"{entry.classes} classes" if entry.classes else "a number"
+        table.add_row(name, count(entry.rows), shape(entry.shape), target, entry.description)
+    yield table
+    yield Text()
+    width = max(map(len, entries))
+    for name, entry in entries.items():
+        if entry.note:
+            yield labelled(name, entry.note, width)
+    yield Text()
+    yield Text("`nnrun datasets NAME` shows where one comes from and how it is divided.")
+
+
+def dataset_details(name: str, entry: Entry) -> RenderableType:
+    """Everything about one, without loading it."""
+    return Group(*_details(name, entry))
+
+
+def _details(name: str, entry: Entry) -> Iterator[RenderableType]:
+    yield Text(name, "bold")
+    yield Text(entry.description)
+    yield Text()
+    task = f"{entry.task}, {entry.classes} classes" if entry.classes else entry.task
+    yield labelled("task", task)
+    yield labelled("rows", _rows(entry))
+    images = " (channels × height × width)" if len(entry.shape) > 1 else ""
+    yield labelled("features", shape(entry.shape) + images)
+    yield labelled("source", entry.source)
+    if entry.note:
+        yield labelled("note", entry.note)
+    yield labelled("config", f"dataset: {{name: {name}}}")
+
+
+def _rows(entry: Entry) -> str:
+    if not entry.test_rows:
+        return f"{count(entry.rows)}; a config's test_size says how many are held out"
+    held_out = f"{count(entry.test_rows)} of them its own test split"
+    return f"{count(entry.rows)}, {held_out} (test_size: given)"

@@ -1,0 +1,33 @@
+"""Pieces of Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+# An underscore within a word is no mark-up.
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~]|(?<!\w)_|_(?!\w))")
+
+
+def escape(text: str) -> str:
+    """Text on one line that is shown as it is: no mark-up, no HTML, no end of a table's cell."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return _SPECIAL.sub(r"\\\1", plain)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital at its start and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A table; the first `texts` columns to the left, the numbers after them to the right."""
+    rule = [":--" if index < texts else "--:" for index in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def code(text: str, language: str = "") -> str:
+    """A block of code, fenced by more backticks than it holds in a row."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,0 +1,88 @@
+"""Numbers as people like to read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, isfinite
+
+MISSING = "–"
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def number(value: float | None) -> str:
+    """Four significant digits: `60.75`, `0.9012`, `1,234`, `1.234e-07`."""
+    if value is None or not isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    size = float(f"{abs(value):.3e}")  # as it will be rounded: 999.96 is shown as 1,000
+    if size < 1e-4 or size >= 1e7:
+        return f"{value:.3e}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:#.4g}"
+
+
+def signed(value: float | None) -> str:
+    """`number` with a sign."""
+    text = number(value)
+    return f"+{text}" if value is not None and value > 0 and text != MISSING else text
+
+
+def count(value: int) -> str:
+    """A whole number, with commas: `10,000`."""
+    return f"{value:,}"
+
+
+def plural(value: int, noun: str) -> str:
+    """A count with its noun: `1 row`, `10,000 rows`."""
+    return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with a sign: `-6.4%`."""
+    return MISSING if share is None or not isfinite(share) else f"{100 * share:+.1f}%"
+
+
+def duration(seconds: float) -> str:
+    """`0.16 s`, `12 s`, `1 min 05 s`, `2 h 03 min`."""
+    if not isfinite(seconds):
+        return MISSING
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def remaining(seconds: float) -> str:
+    """`duration` of what is still to come, which is not known to the hundredth of a second."""
+    return f"{ceil(seconds)} s" if seconds < 59 else duration(seconds)
+
+
+def shape(sides: Sequence[int]) -> str:
+    """`13` or `16×6×6`."""
+    return "×".join(str(side) for side in sides)
+
+
+def size(value: float) -> str:
+    """A number of bytes: `512 B`, `1.5 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def sparkline(values: Sequence[float], width: int = 40) -> str:
+    """A curve in one line of text, from the lowest to the highest value."""
+    if not values:
+        return ""
+    step = max(1, -(-len(values) // width))
+    picked = [*values[:-1:step], values[-1]]
+    low, high = min(picked), max(picked)
+    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * scale)] for value in picked)

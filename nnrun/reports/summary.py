@@ -1,0 +1,138 @@
+"""What a report says about a run, before it takes the form of a terminal table or of Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nnrun.reports.numbers import count, duration, plural, shape
+from nnrun.runs.record import RunRecord
+
+_LABELS = {
+    "accuracy": "accuracy",
+    "log_loss": "log loss",
+    "mse": "mse",
+    "rmse": "rmse",
+    "mae": "mae",
+    "r2": "R²",
+    "loss": "loss",
+}
+_SPLITS = ("train", "validation", "test")
+# These losses are the log loss, which need not be shown twice.
+_LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric on each split, and for a model that ignores the features."""
+
+    key: str
+    label: str
+    main: bool
+    ours: list[float | None]
+    baseline: list[float | None]
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A published number beside ours; `share` is the difference as a share of it."""
+
+    label: str
+    published: float
+    ours: float | None
+    difference: float | None
+
+    @property
+    def share(self) -> float | None:
+        if self.difference is None or self.published == 0:
+            return None
+        return self.difference / abs(self.published)
+
+
+def splits(dataset: dict[str, Any]) -> list[str]:
+    """The splits that there are, the test split last."""
+    return [split for split in _SPLITS if dataset[f"n_{split}"]]
+
+
+def metric_rows(record: RunRecord) -> list[MetricRow]:
+    """The numbers of a run, its main metric first and the loss last."""
+    parts = splits(record.dataset)
+    reference: dict[str, Any] = record.baseline[parts[0]] or {}
+    is_loss = record.config["loss"]["type"] in _LOG_LOSSES
+    keys = [key for key in _LABELS if key in reference and not (is_loss and key == "log_loss")]
+
+    def values(numbers: dict[str, Any], key: str) -> list[float | None]:
+        return [(numbers[part] or {}).get(key) for part in parts]
+
+    return [
+        MetricRow(
+            key=key,
+            label=_LABELS[key],
+            main=key == record.main_metric,
+            ours=values(record.metrics, key),
+            baseline=values(record.baseline, key),
+        )
+        for key in sorted(keys, key=lambda key: key != record.main_metric)
+    ]
+
+
+def baseline_name(record: RunRecord) -> str:
+    """What the baseline predicts."""
+    return "the majority class" if record.task == "classification" else "the mean"
+
+
+def published_rows(record: RunRecord) -> list[PublishedRow]:
+    """Numbers from elsewhere, in the order of the config."""
+    rows = []
+    for row in record.published:
+        split, _, metric = row["metric"].partition("_")
+        label = f"{split} {_LABELS.get(metric, metric)}"
+        rows.append(PublishedRow(label, row["published"], row["ours"], row["difference"]))
+    return rows
+
+
+def published_source(record: RunRecord) -> str:
+    """Where those numbers come from."""
+    return str((record.config.get("published") or {}).get("source") or "")
+
+
+def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Index, kind, output shape and number of parameters of every layer, for a table."""
+    rows = []
+    for index, layer in enumerate(network["layers"]):
+        activation = layer.get("activation")
+        shown = activation not in (None, "linear", layer["type"])
+        kind = f"{layer['type']}, {activation}" if shown else layer["type"]
+        parameters = count(layer["parameters"]) if layer["parameters"] else ""
+        rows.append((str(index), kind, shape(layer["output_shape"]), parameters))
+    return rows
+
+
+def data_line(dataset: dict[str, Any]) -> str:
+    """The data and its splits in a sentence."""
+    parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
+    return f"{dataset['name']}: {parts} rows of {count(dataset['n_features'])} features"
+
+
+def training_line(record: RunRecord) -> str:
+    """How long training took, in a sentence."""
+    timing = record.timing
+    speed = timing["iterations_per_second"]
+    rate = f"{count(round(speed))}/s, " if speed else ""
+    seconds = duration(timing["train_seconds"])
+    line = (
+        f"{plural(timing['iterations'], 'iteration')} in {seconds} ({rate}{record.engine} engine)"
+    )
+    if record.best_iteration is not None and record.config["training"]["early_stopping"]:
+        restored = record.config["training"]["early_stopping"]["restore_best"]
+        ended = "stopped early" if record.stopped_early else "not stopped early"
+        best = f"{'weights' if restored else 'best'} of iteration {count(record.best_iteration)}"
+        line += f"; {ended}, {best}"
+    return line
+
+
+def short_note(record: RunRecord) -> str:
+    """The first sentence of what should be known about the data."""
+    note = str(record.dataset.get("note") or "")
+    first, dot, rest = note.partition(". ")
+    return f"{first}." if dot and rest else note

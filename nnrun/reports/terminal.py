@@ -1,0 +1,125 @@
+"""Records as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nnrun.reports.numbers import count, number, percent, shape, signed
+from nnrun.reports.summary import (
+    baseline_name,
+    data_line,
+    layer_rows,
+    metric_rows,
+    published_rows,
+    published_source,
+    short_note,
+    splits,
+    training_line,
+)
+from nnrun.runs.record import RunRecord
+
+_LABEL_WIDTH = 9
+_STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
+
+
+def run_summary(record: RunRecord, folder: Path) -> RenderableType:
+    """A run's result: its name, its numbers, what to know about them, and where more is."""
+    return Group(*_parts(record, folder))
+
+
+def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
+    yield heading(record)
+    if record.description:
+        yield Text(clean(record.description), style="italic")
+    if any(record.metrics.values()):
+        yield Text()
+        yield metrics_table(record)
+    if record.published:
+        yield Text()
+        yield published_table(record)
+    yield Text()
+    for label, text in _remarks(record, folder):
+        yield labelled(label, clean(text))
+
+
+def _remarks(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
+    if any(record.metrics.values()):
+        yield "baseline", f"always {baseline_name(record)} of the training split"
+    if record.published:
+        yield "published", published_source(record) or "the config does not say where"
+    if record.dataset.get("note"):
+        note = short_note(record)
+        more = f" (`nnrun datasets {record.dataset['name']}` says more.)"
+        yield "note", note + (more if note != record.dataset["note"] else "")
+    yield "data", data_line(record.dataset)
+    yield "training", training_line(record)
+    yield "report", str(folder / "report.md")
+
+
+def heading(record: RunRecord) -> Text:
+    """Name, id, and the status where it is not the best."""
+    text = Text.assemble((clean(record.name), "bold"), "  ", (record.run_id, "dim"))
+    if record.status != "completed":
+        style = _STATUS_STYLES.get(record.status, "bold red")
+        text.append(f"  {record.status}", style=style)
+    return text
+
+
+def metrics_table(record: RunRecord) -> Table:
+    """Metrics by split, and what ignoring the features gives on the last of the splits."""
+    parts = splits(record.dataset)
+    table = plain_table("", *parts, f"baseline {parts[-1]}")
+    for row in metric_rows(record):
+        style = "bold" if row.main else ""
+        cells = [Text(row.label, style=style), *(Text(number(v), style=style) for v in row.ours)]
+        table.add_row(*cells, Text(number(row.baseline[-1]), style="dim"))
+    return table
+
+
+def published_table(record: RunRecord) -> Table:
+    """Published numbers beside ours."""
+    table = plain_table("", "published", "ours", "difference", "")
+    for row in published_rows(record):
+        figures = [number(row.published), number(row.ours), signed(row.difference)]
+        table.add_row(row.label, *figures, percent(row.share))
+    return table
+
+
+def network_table(network: dict[str, Any]) -> Table:
+    """The layers of a network with shapes and parameters."""
+    table = plain_table("#", "layer", "output", "parameters")
+    table.columns[0].justify, table.columns[1].justify = "right", "left"
+    table.add_row("", "input", shape(network["input_shape"]), "", style="dim")
+    for row in layer_rows(network):
+        table.add_row(*row)
+    table.add_row("", "total", "", count(network["parameters"]), style="bold")
+    return table
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without frames: the first column to the left, numbers to the right."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", overflow="fold")
+    return table
+
+
+def labelled(label: str, text: str, width: int = _LABEL_WIDTH) -> Table:
+    """A dim label and a text, which wraps beside it."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=width, no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row(label, text)
+    return table
+
+
+def clean(text: str) -> str:
+    """Text without line breaks, and without characters that could steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,47 @@
+"""Side by side: every contestant runs in turn, round after round, and medians are compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is timed: `run` makes `iterations` updates."""
+
+    run: Callable[[], object]
+    iterations: int
+
+
+def rates(stretches: dict[str, Stretch], rounds: int, seconds: float) -> dict[str, float]:
+    """Iterations per second of each contestant, medians over the rounds.
+
+    Args:
+        stretches: contestants by name.
+        rounds: how often each one runs; in every round all of them do, so that a machine that
+            slows down for a while slows all of them.
+        seconds: how long one contestant runs in a round, at least.
+    """
+    repeats = {name: _calibrate(stretch, seconds) for name, stretch in stretches.items()}
+    measured: dict[str, list[float]] = {name: [] for name in stretches}
+    for _ in range(rounds):
+        for name, stretch in stretches.items():
+            elapsed = _elapsed(stretch, repeats[name])
+            measured[name].append(repeats[name] * stretch.iterations / elapsed)
+    return {name: median(values) for name, values in measured.items()}
+
+
+def _calibrate(stretch: Stretch, seconds: float) -> int:
+    """How many calls fill the time; the first call, which may compile, does not count."""
+    stretch.run()
+    return max(1, round(seconds / _elapsed(stretch, 1)))
+
+
+def _elapsed(stretch: Stretch, repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        stretch.run()
+    return time.perf_counter() - start

@@ -1,0 +1,172 @@
+"""`nnrun check`: what is right is shown, what is wrong is told, nothing is trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.nn.layers import MatMul
+from nnrun.runs import gradients
+
+DIGITS = """\
+description: little pictures
+dataset: {name: digits, validation_size: 100}
+network:
+  layers:
+    - {type: conv2d, channels: 2, kernel: 3, bias: per_position, activation: tanh}
+    - {type: flatten}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.01, epochs: 2, batch_size: 10}
+"""
+
+
+@pytest.fixture
+def digits():
+    Path("digits.yaml").write_text(DIGITS)
+    return "digits.yaml"
+
+
+def test_a_config_is_shown_layer_by_layer(nnrun, digits):
+    """Shapes and parameters of every layer, totals, rows, iterations, memory; no results."""
+    done = nnrun("check", digits)
+    assert 0 == done.exit_code
+    assert "" == done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["digits.yaml", "valid"] in rows
+    assert ["input", "1×8×8"] in rows
+    assert ["0", "conv2d,", "tanh", "2×6×6", "90"] in rows
+    assert ["1", "flatten", "72"] in rows
+    assert ["2", "dense,", "softmax", "10", "730"] in rows
+    assert ["total", "820"] in rows
+    assert "1,337 train, 100 validation, 360 test rows of 64 features" in done.stdout
+    assert "268 iterations of 10 rows (2 epochs), float64" in done.stdout
+    assert "memory     about " in done.stdout
+    assert not Path("results").exists()
+
+
+def test_check_shows_the_run_id_that_train_uses(nnrun, cars, report):
+    """The id depends on nothing that only training would know."""
+    shown = json.loads(nnrun("check", cars, "seed=9", "--json").stdout)["configs"][0]["run_id"]
+    nnrun("train", cars, "seed=9")
+    assert shown == report()["run_id"]
+
+
+def test_json_holds_what_the_table_shows(nnrun, digits):
+    """The same as data."""
+    (config,) = json.loads(nnrun("check", digits, "--json").stdout)["configs"]
+    assert ("digits.yaml", "digits", 268) == (config["file"], config["name"], config["iterations"])
+    assert [90, 0, 730] == [layer["parameters"] for layer in config["network"]["layers"]]
+    assert [2, 6, 6] == config["network"]["layers"][0]["output_shape"]
+    parts = [config["memory"][part] for part in ("parameters", "activations", "data")]
+    assert sum(parts) == config["memory"]["total"]
+
+
+def test_a_folder_is_all_its_configs(nnrun, cars, digits):
+    """A line for each file that lies directly in it; hidden and other files are left alone."""
+    Path("more").mkdir()
+    for name in ("more/deep.yaml", "notes.txt", ".hidden.yaml"):
+        Path(name).write_text("nothing: right")
+    Path("last.yml").write_text(DIGITS)
+    done = nnrun("check", ".")
+    assert 0 == done.exit_code
+    names = [line.split()[0] for line in done.stdout.splitlines() if ".y" in line]
+    assert ["cars.yaml", "digits.yaml", "last.yml"] == names
+    assert "3 valid configs" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines())
+
+
+def test_all_problems_of_all_files_are_told(nnrun, cars, digits):
+    """One bad config hides neither another one nor the good ones; an argument is told once."""
+    Path("bad.yaml").write_text(DIGITS.replace("tanh", "tahn").replace("0.01", "-1"))
+    Path("worse.yaml").write_text("[")
+    done = nnrun("check", ".", "--json")
+    assert 2 == done.exit_code
+    content = json.loads(done.stdout)
+    assert ["cars.yaml", "digits.yaml"] == [config["file"] for config in content["configs"]]
+    assert ["bad.yaml", "bad.yaml", "worse.yaml"] == [p["file"] for p in content["problems"]]
+    mistaken = nnrun("check", cars, digits, "seed=many")
+    assert 2 == mistaken.exit_code
+    assert 1 == mistaken.stderr.count("argument 'seed=many'")
+
+
+def test_quiet_tells_errors_alone(nnrun, cars, digits):
+    """A check in a script: no output for what is right."""
+    done = nnrun("check", cars, digits, "-q")
+    assert (0, "", "") == (done.exit_code, done.stdout, done.stderr)
+    assert "seed" in nnrun("check", cars, "seed=x", "-q").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing argument"),
+        (["seed=3"], "a config file or a folder"),
+        (["seed=3", "cars.yaml"], "argument 'cars.yaml': paths come before overrides"),
+        (["empty"], "argument 'empty': no .yaml or .yml file in there"),
+        (["crs.yaml"], "did you mean 'cars.yaml'?"),
+    ],
+)
+def test_paths_that_cannot_be_checked(nnrun, cars, arguments, said):
+    """Usage errors say which argument they are about."""
+    Path("empty").mkdir()
+    done = nnrun("check", *arguments)
+    assert 2 == done.exit_code
+    assert said in done.stderr
+
+
+def test_gradients_of_a_right_network_agree(nnrun, digits):
+    """A line for every parameter, compared in float64 though the config trains in float32."""
+    done = nnrun("check", digits, "training.dtype=float32", "--gradients")
+    assert 0 == done.exit_code
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["0.weight", "18", "18", "0"] in [row[:4] for row in rows]
+    assert 4 == sum(row[-1:] == ["agree"] for row in rows)
+
+
+def test_a_wrong_gradient_is_found_with_both_numbers(nnrun, cars, monkeypatch):
+    """Exit 3, naming the parameter, what backpropagation says and what differences say."""
+    right = MatMul.backward
+
+    def wrong(self, dy, needs_dx=True):
+        result = right(self, dy, needs_dx)
+        self.parameters[0].grad *= 1.5
+        return result
+
+    monkeypatch.setattr(MatMul, "backward", wrong)
+    done = nnrun("check", cars, "--gradients")
+    assert 3 == done.exit_code
+    failures = [line for line in done.stderr.splitlines() if line.startswith("cars.yaml: 0.weight")]
+    assert 1 == len(failures)
+    words = failures[0].replace(",", "").split()
+    back, numerical = (float(words[words.index(w) + 1]) for w in ("backpropagated", "numerical"))
+    np.testing.assert_allclose(back, 1.5 * numerical, rtol=1e-6)
+    assert "0.bias" not in done.stderr
+    assert "WRONG" in done.stdout
+    several = nnrun("check", cars, cars, ".", "--gradients", "--json")
+    (config,) = json.loads(several.stdout)["configs"]
+    assert [False, True] == [check["passed"] for check in config["gradients"]][:2]
+
+
+def test_gradients_are_checked_on_rows_from_all_over_the_split(nnrun, digits, monkeypatch):
+    """Five rows, not the first five, so that data sorted by class gives more than one class."""
+    seen = []
+    monkeypatch.setattr(
+        gradients, "check_gradients", lambda _, x, target, rng: seen.append(x) or []
+    )
+    assert 0 == nnrun("check", digits, "--gradients").exit_code
+    assert (5, 1, 8, 8) == seen[0].shape
+    assert np.float64 == seen[0].dtype
+
+
+def test_the_configs_that_the_project_ships_are_valid(nnrun):
+    """All of them at once, as a newcomer would check them."""
+    shipped = Path(__file__).parents[2] / "configs"
+    done = nnrun("check", str(shipped), "--json")
+    assert 0 == done.exit_code
+    names = {config["name"] for config in json.loads(done.stdout)["configs"]}
+    assert names == {path.stem for path in shipped.glob("*.yaml")}
+    assert "boston_arch2" in names

@@ -1,0 +1,148 @@
+"""`nnrun` itself: quick help, hints for slips, and errors as exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from nnrun import __version__
+from nnrun.cli import COMMANDS, cli
+from nnrun.errors import DisagreementError, InterruptionError, NnrunError, UsageError
+
+HEAVY = ("numpy", "sklearn", "pydantic", "rich", "yaml", "safetensors")
+
+
+def test_help_imports_nothing_heavy():
+    """`nnrun --help` answers without loading what only training needs."""
+    program = (
+        "import sys; sys.argv = ['nnrun', '--help']\n"
+        "from nnrun.cli import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "[]\n" == done.stderr
+    assert "datasets" in done.stdout
+
+
+def test_blas_gets_one_thread_before_numpy_is_loaded():
+    """One thread means one order of sums; what a user has set stays."""
+    program = (
+        "import os, sys; os.environ['OMP_NUM_THREADS'] = '7'; sys.argv = ['nnrun', '--version']\n"
+        "from nnrun.cli import main\n"
+        "try: main()\n"
+        "finally: print([os.environ[f'{name}_NUM_THREADS'] for name in ('OPENBLAS', 'OMP', 'MKL')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert f"nnrun, version {__version__}\n['1', '7', '1']\n" == done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_explains_itself(nnrun, name):
+    """The table's module holds the command, and its help says what it does and how it is used."""
+    done = nnrun(name, "--help")
+    assert 0 == done.exit_code
+    assert done.stdout.startswith(f"Usage: nnrun {name} [OPTIONS]")
+    assert COMMANDS[name][1] in nnrun("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("trian", "did you mean 'train'?"), ("xyz", "there are train, check,")],
+)
+def test_an_unknown_command_gets_a_hint(nnrun, word, hint):
+    """A slip is met with the command that was meant, anything else with what there is."""
+    done = nnrun(word)
+    assert 2 == done.exit_code
+    assert f"'{word}' is not a command; {hint}" in done.stderr
+    assert "" == done.stdout
+
+
+def failing(monkeypatch, error):
+    """Lets `nnrun datasets` fail."""
+
+    def fail(*_):
+        raise error
+
+    from nnrun.cli import datasets
+
+    monkeypatch.setattr(datasets, "datasets_overview", fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (NnrunError("it went wrong"), 1, "error: it went wrong\n"),
+        (UsageError("it makes no sense"), 2, "error: it makes no sense\n"),
+        (DisagreementError("1 is not 2"), 3, "error: 1 is not 2\n"),
+        (InterruptionError("stopped", 15), 143, "stopped\n"),
+        (KeyboardInterrupt(), 130, "\ninterrupted\n"),
+        (OSError(errno.ENOSPC, "No space left on device", "a"), 1, "error: a: No space left on "),
+        (MemoryError(), 1, "error: there is not enough memory\n"),
+    ],
+)
+def test_errors_become_a_message_and_an_exit_code(nnrun, monkeypatch, error, code, message):
+    """The contract's exit codes; the message goes to stderr, without a traceback."""
+    failing(monkeypatch, error)
+    done = nnrun("datasets")
+    assert code == done.exit_code
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_one_line_and_debug_shows_where(nnrun, monkeypatch):
+    """An unexpected error asks to be reported; --debug or NNRUN_DEBUG show its traceback."""
+    failing(monkeypatch, ZeroDivisionError("division by zero"))
+    done = nnrun("datasets")
+    assert 1 == done.exit_code
+    assert 1 == done.stderr.count("\n")
+    assert "internal error: ZeroDivisionError: division by zero" in done.stderr
+    assert "--debug shows the traceback" in done.stderr
+    for debugged in (
+        nnrun("datasets", "--debug"),
+        nnrun("--debug", "datasets"),
+        nnrun("datasets", env={"NNRUN_DEBUG": "1"}),
+    ):
+        assert 1 == debugged.exit_code
+        assert "Traceback (most recent call last)" in debugged.stderr
+    assert "Traceback" not in nnrun("datasets", env={"NNRUN_DEBUG": "0"}).stderr
+
+
+def test_errors_are_data_too_where_data_is_wanted(nnrun, monkeypatch):
+    """With --json, stdout holds the error as one JSON document."""
+    failing(monkeypatch, OSError(errno.EIO, "Input/output error"))
+    monkeypatch.setattr("nnrun.cli.datasets._data", lambda *_: 1 / 0)
+    done = nnrun("datasets", "--json")
+    assert 1 == done.exit_code
+    assert "internal error: ZeroDivisionError" in json.loads(done.stdout)["error"]
+
+
+def test_text_from_files_cannot_steer_the_terminal(nnrun):
+    """Control characters of an argument or a file are not passed on to the terminal."""
+    done = nnrun("train", "\x1b[31mred.yaml")
+    assert 2 == done.exit_code
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["schema", "--help", "datasets"])
+def test_a_closed_pipe_ends_quietly(command):
+    """`nnrun … | head` is no error: nothing on stderr, exit code 0."""
+    line = f"'{sys.executable}' -m nnrun {command} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_the_group_is_a_click_group():
+    """Shell completion and documentation tools see ordinary click commands."""
+    context = click.Context(cli)
+    assert list(COMMANDS) == cli.list_commands(context)
+    assert all(isinstance(cli.get_command(context, name), click.Command) for name in COMMANDS)

@@ -1,0 +1,169 @@
+"""Ctrl-C, SIGTERM and SIGKILL: nothing reached is lost, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from nnrun.cli import signals
+from nnrun.cli.signals import Interruption
+from nnrun.errors import InterruptionError
+from nnrun.runs.locks import acquire
+
+ENDLESS = ("--iterations", "1000000000")
+
+
+def wait_for(pattern: str, seconds: float = 20.0) -> None:
+    """Wait until a file or folder of this form is there."""
+    end = time.monotonic() + seconds
+    while not any(Path().glob(pattern)):
+        assert time.monotonic() < end, f"{pattern} has not appeared"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def interrupting(monkeypatch):
+    """Lets a signal come while a run is at its first stretch past an iteration."""
+
+    def at(iteration: int, number: int):
+        sent = []
+
+        def watch(progress):
+            if progress.iteration >= iteration and not sent:
+                sent.append(number)
+                signal.raise_signal(number)
+
+        @contextmanager
+        def watching(*_):
+            yield watch
+
+        monkeypatch.setattr("nnrun.cli.train.watching", watching)
+
+    return at
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_an_interrupted_run_goes_on_to_the_same_bits(
+    nnrun, cars, report, interrupting, number, code
+):
+    """Exit 130 or 143 with the command that goes on; that ends as if nothing had been."""
+    arguments = ["train", cars, "seed=5", "--iterations", "3000", "--results", "the results"]
+    nnrun("train", cars, "seed=5", "--iterations", "3000")
+    interrupting(700, number)
+    done = nnrun(*arguments, "--force")
+    assert code == done.exit_code
+    assert "" == done.stdout
+    cut = report("the results/*/*/report.json")
+    reached = cut["timing"]["iterations"]
+    assert 700 <= reached < 3000
+    assert "interrupted" == cut["status"]
+    said = f"interrupted at iteration {reached:,}, which is saved; to go on:\n"
+    command = "nnrun train cars.yaml seed=5 --iterations 3000 --results 'the results'"
+    assert f"{said}  {command}\n" == done.stderr
+    again = nnrun(*arguments)
+    assert 0 == again.exit_code
+    assert f"going on from iteration {reached:,}\n" == again.stderr
+    whole, resumed = report(), report("the results/*/*/report.json")
+    assert ("completed", 3000) == (resumed["status"], resumed["timing"]["iterations"])
+    assert whole["weights_sha256"] == resumed["weights_sha256"]
+    histories = [
+        next(Path().glob(f"{name}/*/*/history.csv")).read_text()
+        for name in ("results", "the results")
+    ]
+    assert histories[0] == histories[1]
+    assert not list(Path("the results").rglob("checkpoint*"))
+
+
+def test_json_tells_of_an_interruption_too(nnrun, cars, report, interrupting):
+    """With --json, stdout holds the report of what was reached."""
+    interrupting(100, signal.SIGINT)
+    done = nnrun("train", cars, "--json")
+    assert 130 == done.exit_code
+    assert report() == json.loads(done.stdout)
+    assert "interrupted" == report()["status"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, number, code):
+    """A real process, a real signal, a long run: it is saved and ends with the signal's code."""
+    process = start("train", cars, *ENDLESS)
+    wait_for("results/cars/*")
+    time.sleep(0.5)
+    process.send_signal(number)
+    process.communicate(timeout=5)
+    assert code == process.returncode
+    assert "interrupted" == report()["status"]
+    assert list(Path("results").rglob("checkpoint.safetensors"))
+
+
+@pytest.mark.parametrize("moment", ["results/cars/*", "results/cars/*/config.yaml"])
+def test_a_killed_run_is_completed_by_the_same_command(start, nnrun, cars, report, moment):
+    """After SIGKILL in training or in writing, the same command ends well and leaves no debris."""
+    arguments = ("train", cars, "--iterations", "20000")
+    process = start(*arguments)
+    wait_for(moment)
+    process.kill()
+    process.communicate()
+    assert 0 == nnrun(*arguments).exit_code
+    assert "completed" == report()["status"]
+    assert not [path for path in Path("results").rglob("*") if path.name.endswith(".partial")]
+    first = report()["weights_sha256"]
+    assert 0 == nnrun(*arguments, "--force").exit_code
+    assert first == report()["weights_sha256"]
+
+
+def test_a_signal_before_training_ends_at_once():
+    """Until there is something to save, a signal breaks in; handlers are put back at the end."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(InterruptionError, match="before training") as caught, Interruption():
+        signal.raise_signal(signal.SIGTERM)
+    assert 143 == caught.value.exit_code
+    assert before == signal.getsignal(signal.SIGTERM)
+
+
+def test_a_second_signal_quits_on_the_spot(monkeypatch):
+    """The first waits to be asked for; the second does not wait for anything."""
+    ended = []
+    monkeypatch.setattr(signals.os, "_exit", ended.append)
+    with Interruption() as interruption:
+        interruption.defer()
+        assert not interruption.stop()
+        signal.raise_signal(signal.SIGINT)
+        assert interruption.stop()
+        assert [] == ended
+        signal.raise_signal(signal.SIGINT)
+    assert [130] == ended
+
+
+def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):
+    """One run has one writer at a time; who waits says so."""
+    (run,) = json.loads(nnrun("check", cars, "--json").stdout)["configs"]
+    lock = acquire(Path("results/cars", run["run_id"]), wait=True)
+    process = start("train", cars)
+    assert "another nnrun is at this very run; waiting for it\n" == process.stderr.readline()
+    lock.release()
+    process.communicate(timeout=20)
+    assert 0 == process.returncode
+    assert "completed" == report()["status"]
+
+
+def test_a_reader_of_stderr_who_leaves_does_not_stop_a_run(start, cars, report):
+    """Notes that nobody reads are no reason to lose a run."""
+    start("train", cars).communicate()
+    read, write = os.pipe()
+    os.close(read)
+    process = start("train", cars, "--json", stderr=write)
+    os.close(write)
+    out, _ = process.communicate(timeout=20)
+    assert 0 == process.returncode
+    assert report() == json.loads(out)

@@ -1,0 +1,188 @@
+"""Every mistake that the contract lists: exit code 2, its place, and nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+GOOD = """\
+name: good
+dataset:
+  name: digits
+  features: [{binarize: 8}]
+network:
+  layers:
+    - {type: conv2d, channels: 2, kernel: [3, 3], activation: tanh}
+    - {type: flatten}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+training:
+  optimizer: sgd
+  learning_rate: 1e-2
+  iterations: 5
+seed: 010
+"""
+
+# (what stands in GOOD, what stands there instead, where the message points: at the first place of
+# this in the new text, words of the message)
+MISTAKES = {
+    "unknown key": ("seed:", "sead:", "sead", "did you mean 'seed'?"),
+    "unknown key in a block": ("  iterations: 5", "  iteration: 5", "iteration:", "'iterations'?"),
+    "duplicate key": ("seed: 010", "seed: 1\nseed: 2", "seed: 2", "seed"),
+    "duplicate key in a flow": (
+        "channels: 2,",
+        "channels: 2, channels: 3,",
+        "channels: 3",
+        "channels",
+    ),
+    "wrong type": ("learning_rate: 1e-2", "learning_rate: fast", "fast", "number"),
+    "a boolean is no number": ("learning_rate: 1e-2", "learning_rate: true", "true", "number"),
+    "a word of YAML 1.1 is a word": ("seed: 010", "seed: off", "off", "whole number"),
+    "no infinity": ("learning_rate: 1e-2", "learning_rate: .inf", ".inf", "number"),
+    "not positive": ("iterations: 5", "iterations: 0", "0\nseed", "iterations"),
+    "an unknown activation": (
+        "activation: tanh",
+        "activation: tahn",
+        "tahn",
+        "did you mean 'tanh'?",
+    ),
+    "an unknown layer": ("type: flatten", "type: flaten", "flaten", "did you mean 'flatten'?"),
+    "an unknown loss": ("cross_entropy", "cros_entropy", "cros_entropy", "'cross_entropy'?"),
+    "an unknown optimizer": ("optimizer: sgd", "optimizer: sdg", "sdg", "did you mean 'sgd'?"),
+    "an unknown data set": ("name: digits", "name: digit", "digit\n", "did you mean 'digits'?"),
+    "iterations and epochs": (
+        "  iterations: 5",
+        "  iterations: 5\n  epochs: 2",
+        "epochs",
+        "iterations",
+    ),
+    "neither iterations nor epochs": (
+        "  iterations: 5\n",
+        "",
+        "training",
+        "'iterations' or 'epochs'",
+    ),
+    "a name that is a path": ("name: good", "name: ../good", "../good", "name"),
+    "several documents": ("seed: 010", "seed: 1\n---\nseed: 2", "---", "document"),
+    "an unclosed bracket": ("[3, 3], act", "[3, 3, act", "}\n    - {type: flatten", "not YAML"),
+    "a tag that would run code": (
+        "seed: 010",
+        "seed: !!python/object/apply:os.getpid []",
+        "!!",
+        "is not allowed",
+    ),
+    "an unknown alias": ("seed: 010", "seed: *none", "*none", "none"),
+    "a published number of no metric": (
+        "seed: 010",
+        "published: {test_acuracy: 1}",
+        "test_acuracy",
+        "'test_accuracy'?",
+    ),
+    "a kernel larger than its input": ("kernel: [3, 3]", "kernel: 9", "9", "8"),
+    "units that are no classes": ("units: 10", "units: 9", "9,", "10 classes"),
+    "softmax in the middle": (
+        "{type: flatten}",
+        "{type: flatten}\n    - {type: dense, units: 5, activation: softmax}",
+        "softmax}",
+        "last layer",
+    ),
+    "a loss of another activation": ("10, activation: softmax", "10", "{type: dense", "softmax"),
+    "a loss of another task": (
+        "name: digits",
+        "name: digits\n  task: regression",
+        "regression",
+        "digits is a classification data set",
+    ),
+    "images into a dense layer's place": (
+        "    - {type: flatten}\n",
+        "",
+        "{type: dense",
+        "put a flatten before it",
+    ),
+    "a scaled class": ("  features:", "  target: standard\n  features:", "standard", "class"),
+    "a split that leaves nothing": (
+        "  features:",
+        "  test_size: 5000\n  features:",
+        "5000",
+        "rows",
+    ),
+}
+
+
+def place(text: str, needle: str) -> str:
+    before = text[: text.index(needle)]
+    return f"{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+def test_the_config_without_mistakes_is_valid(nnrun):
+    """What the mistakes are planted in is right, `010` being ten and never eight."""
+    Path("good.yaml").write_text(GOOD)
+    done = nnrun("check", "good.yaml", "--json")
+    assert 0 == done.exit_code
+    assert json.loads(done.stdout)["configs"][0]["run_id"].startswith("s10-")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.parametrize("command", ["train", "check"])
+def test_a_mistake_has_its_place_and_changes_nothing(nnrun, command, mistake):
+    """The message starts with file:line:column, the exit code is 2, no results folder is made."""
+    old, new, needle, words = MISTAKES[mistake]
+    assert old in GOOD
+    text = GOOD.replace(old, new, 1)
+    Path("bad.yaml").write_text(text)
+    done = nnrun(command, "bad.yaml")
+    assert 2 == done.exit_code
+    assert f"bad.yaml:{place(text, needle)}: " in done.stderr
+    assert words in done.stderr
+    assert not Path("results").exists()
+    assert "" == done.stdout
+
+
+def test_anchors_that_explode_are_refused(nnrun):
+    """A few lines of aliases of aliases are not unfolded to billions of values."""
+    lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 10)]
+    Path("bomb.yaml").write_text("\n".join(lines) + "\n")
+    done = nnrun("train", "bomb.yaml")
+    assert 2 == done.exit_code
+    assert "bomb.yaml:" in done.stderr
+    assert not Path("results").exists()
+
+
+def test_five_mistakes_of_one_file_are_told_at_once(nnrun):
+    """Five planted mistakes give five located messages, each with its line and a caret."""
+    text = GOOD
+    for old, new in (
+        ("features", "featurs"),
+        ("activation: tanh", "activation: tahn"),
+        ("cross_entropy", "cross_entropi"),
+        ("1e-2", "[]"),
+        ("iterations: 5", "iterations: five"),
+    ):
+        text = text.replace(old, new, 1)
+    Path("bad.yaml").write_text(text)
+    done = nnrun("train", "bad.yaml")
+    assert 2 == done.exit_code
+    messages = [line for line in done.stderr.splitlines() if line.startswith("bad.yaml:")]
+    places = [place(text, word) for word in ("featurs", "tahn", "cross_entropi", "[]", "five")]
+    assert [f"bad.yaml:{where}" for where in places] == [
+        ":".join(m.split(":")[:3]) for m in messages
+    ]
+    assert 5 == sum(line.strip().startswith("^") for line in done.stderr.splitlines())
+    assert not Path("results").exists()
+
+
+def test_problems_are_data_with_json(nnrun):
+    """With --json each problem has message, path and place."""
+    text = GOOD.replace("tanh", "tahn")
+    Path("bad.yaml").write_text(text)
+    done = nnrun("train", "bad.yaml", "seed=x", "--json")
+    assert 2 == done.exit_code
+    content = json.loads(done.stdout)
+    first, second = content["problems"]
+    assert f"bad.yaml:{place(text, 'tahn')}" == f"{first['file']}:{first['line']}:{first['column']}"
+    assert "network.layers[0].activation" == first["path"]
+    assert ("seed=x", None) == (second["argument"], second["line"])
+    assert content["error"] in done.stderr

@@ -1,0 +1,91 @@
+"""The progress of a run: a bar on a terminal, next to nothing elsewhere."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+from contextlib import suppress
+
+import pytest
+
+from nnrun.cli import progress as module
+from nnrun.cli.output import Output
+from nnrun.cli.progress import watching
+from nnrun.training.trainer import Progress
+
+LONG = ("--iterations", "60000")
+
+
+@pytest.fixture
+def on_terminal(start):
+    """Runs a command whose stderr is a terminal, and returns stdout and what the terminal got."""
+
+    def run(*arguments: str, **environment: str):
+        ours, theirs = pty.openpty()
+        process = start(*arguments, stderr=theirs, environment={"TERM": "xterm", **environment})
+        os.close(theirs)
+        shown = bytearray()
+        with suppress(OSError):  # how a terminal says that its other end is closed
+            while select.select([ours], [], [], 30)[0] and (part := os.read(ours, 4096)):
+                shown += part
+        os.close(ours)
+        return process.communicate()[0], shown.decode()
+
+    return run
+
+
+def test_a_terminal_sees_a_bar_with_speed_loss_and_time_left(on_terminal, cars):
+    """The bar tells the name, iterations per second, loss and time left, and is gone at the end."""
+    out, shown = on_terminal("train", cars, *LONG)
+    assert re.search(r"cars.*━.*\d+%.* [\d,]+/s.*loss [\d.]+.*\d s left", shown)
+    assert shown.rstrip("\r\n").endswith("\x1b[2K")
+    assert out.startswith("cars  s3-")
+    assert "\x1b" not in out
+
+
+def test_no_color_is_honoured(on_terminal, cars):
+    """With NO_COLOR the bar moves but has no colours."""
+    _, shown = on_terminal("train", cars, *LONG, NO_COLOR="1")
+    assert "━" in shown
+    assert not re.search(r"\x1b\[[\d;]*3[0-9]", shown)
+
+
+def test_quiet_shows_no_bar_on_a_terminal(on_terminal, cars):
+    """--quiet is quiet on a terminal too."""
+    assert ("", "") == on_terminal("train", cars, "--quiet")
+
+
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_no_bar_ever_goes_to_a_file(start, cars, variable, folder):
+    """Not even where colours are forced, as continuous integration does."""
+    with (folder / "log").open("w") as log:
+        process = start("train", cars, *LONG, stderr=log, environment={variable: "1"})
+        process.communicate()
+    assert 0 == process.returncode
+    assert "" == (folder / "log").read_text()
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
+    """Where there is no terminal, a line in half a minute shows that there is life."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching("cars", Output()) as watcher:
+        for iteration in range(1000, 70_000, 1000):
+            watcher(Progress(iteration, 100_000, 0.25, now[0]))
+            now[0] += 1.0
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 == len(lines)
+    assert "cars: iteration 31,000 of 100,000, 1,000/s, loss 0.2500, 1 min 09 s left" == lines[0]
+
+
+def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
+    """What an earlier process did says nothing about the speed of this one."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching("cars", Output()) as watcher:
+        watcher(Progress(90_000, 100_000, None, 500.0))
+        now[0] = 40.0
+        watcher(Progress(94_000, 100_000, None, 540.0))
+    assert "100/s, loss –, 1 min 00 s left" in capsys.readouterr().err

@@ -1,0 +1,213 @@
+"""`nnrun train`: what it prints, what it writes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from nnrun.runs import files
+
+
+def test_a_run_ends_in_a_table_and_a_report(nnrun, cars, report):
+    """The table names run and report; stderr stays silent when it is no terminal."""
+    done = nnrun("train", cars)
+    assert 0 == done.exit_code
+    assert "" == done.stderr
+    run_id = report()["run_id"]
+    lines = done.stdout.splitlines()
+    assert f"cars  {run_id}" == lines[0]
+    assert f"report     results/cars/{run_id}/report.md" == lines[-1]
+    assert any(line.split() == ["train", "test", "baseline", "test"] for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+    assert "\x1b" not in done.stdout
+
+
+def test_a_complete_run_is_shown_and_not_trained_again(nnrun, cars, report):
+    """The second time the same table comes from the stored report."""
+    first = nnrun("train", cars)
+    written = report()["started"], Path(f"results/cars/{report()['run_id']}/report.json").stat()
+    second = nnrun("train", cars)
+    assert 0 == second.exit_code
+    assert first.stdout == second.stdout
+    assert "already trained; --force trains it again\n" == second.stderr
+    after = Path(f"results/cars/{report()['run_id']}/report.json").stat()
+    assert (written[1].st_mtime_ns, written[1].st_ino) == (after.st_mtime_ns, after.st_ino)
+
+
+def test_force_trains_again_to_the_same_bits(nnrun, cars, report):
+    """Same config, same seed: the same weights."""
+    nnrun("train", cars)
+    first = report()
+    os.remove(f"results/cars/{first['run_id']}/model.safetensors")
+    done = nnrun("train", cars, "--force")
+    assert "" == done.stderr
+    assert first["weights_sha256"] == report()["weights_sha256"]
+    assert Path(f"results/cars/{first['run_id']}/model.safetensors").is_file()
+
+
+def test_the_stored_config_is_the_same_run(nnrun, cars, report):
+    """`nnrun train` on a run's config.yaml finds that very run."""
+    nnrun("train", cars, "training.batch_size=4", "seed=7")
+    run_id = report()["run_id"]
+    done = nnrun("train", f"results/cars/{run_id}/config.yaml")
+    assert 0 == done.exit_code
+    assert "already trained" in done.stderr
+    assert run_id == report()["run_id"]
+
+
+def test_json_is_the_report_and_nothing_else(nnrun, cars, report):
+    """stdout is report.json, whether the run is new or stored."""
+    for _ in range(2):
+        done = nnrun("train", cars, "--json")
+        assert 0 == done.exit_code
+        assert report() == json.loads(done.stdout)
+
+
+def test_quiet_says_nothing(nnrun, cars):
+    """With --quiet a good run prints nothing at all; data asked for with --json still comes."""
+    assert ("", "") == (nnrun("train", cars, "-q").stdout, nnrun("train", cars, "--quiet").stderr)
+    assert "cars" == json.loads(nnrun("train", cars, "-q", "--json").stdout)["name"]
+
+
+def test_iterations_replaces_epochs(nnrun, cars, report):
+    """The smoke-run switch counts, and it takes the place of epochs."""
+    done = nnrun("train", cars, "training.epochs=5", "--iterations", "20")
+    assert 0 == done.exit_code
+    assert 20 == report()["timing"]["iterations"]
+    assert report()["config"]["training"]["epochs"] is None
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_results_can_lie_elsewhere(nnrun, cars, report, by_environment):
+    """--results and NNRUN_RESULTS name the folder, which is made."""
+    if by_environment:
+        done = nnrun("train", cars, env={"NNRUN_RESULTS": "a/b"})
+    else:
+        done = nnrun("train", cars, "--results", "a/b")
+    assert 0 == done.exit_code
+    assert "completed" == report("a/b/cars/*/report.json")["status"]
+    assert not Path("results").exists()
+
+
+def test_divergence_is_told_in_full_each_time(nnrun, cars, report):
+    """Exit 1 with the reason, when it happens and when it is found stored; the report is JSON."""
+    wild = ["train", cars, "training.learning_rate=1e9"]
+    first, second = nnrun(*wild), nnrun(*wild, "--json")
+    assert (1, 1) == (first.exit_code, second.exit_code)
+    record = report()
+    assert "diverged" == record["status"]
+    assert f"error: {record['error']}\n" == first.stderr
+    assert f"already trained; --force trains it again\nerror: {record['error']}\n" == second.stderr
+    assert record == json.loads(second.stdout)
+    assert f"cars  {record['run_id']}  diverged" == first.stdout.splitlines()[0]
+
+
+def published(cars: str, numbers: str) -> str:
+    path = Path(cars)
+    path.write_text(f"{path.read_text()}published: {{source: a book, {numbers}}}\n")
+    return cars
+
+
+def test_published_numbers_are_shown_beside_ours(nnrun, cars, report):
+    """A table with both, the difference, and its share; the source below."""
+    done = nnrun("train", published(cars, "test_mse: 20.0"))
+    row = report()["published"][0]
+    assert ("test_mse", 20.0) == (row["metric"], row["published"])
+    line = next(line for line in done.stdout.splitlines() if line.startswith("test mse"))
+    assert ["test", "mse", "20.00", f"{row['ours']:#.4g}"] == line.split()[:4]
+    assert f"{row['difference'] / 20:+.1%}" == line.split()[-1]
+    assert "published  a book" in done.stdout
+
+
+def test_require_published_holds_a_run_to_its_numbers(nnrun, cars, report):
+    """Exit 0 within the tolerance, 3 outside it with both numbers."""
+    ours = None
+    nnrun("train", cars)
+    ours = report()["metrics"]["test"]["mse"]
+    for path in Path("results").rglob("report.json"):
+        path.unlink()
+    published(cars, f"test_mse: {ours * 1.2}")
+    assert 0 == nnrun("train", cars).exit_code
+    done = nnrun("train", cars, "--require-published")
+    assert 3 == done.exit_code
+    assert f"test mse: published {ours * 1.2:g}, ours {ours:#.4g}, 17% apart" in done.stderr
+    loose = nnrun("train", cars, "--require-published", "--tolerance", "0.2")
+    assert 0 == loose.exit_code
+
+
+def test_require_published_needs_something_to_require(nnrun, cars):
+    """A config without published numbers, or a tolerance alone, is a usage error."""
+    for arguments in (["--require-published"], ["--tolerance", "0.1"]):
+        done = nnrun("train", cars, *arguments)
+        assert 2 == done.exit_code
+        assert "--require-published" in done.stderr
+    assert not Path("results").exists()
+
+
+def test_a_published_number_that_the_run_lacks_is_not_met(nnrun, cars):
+    """A published test error cannot be met without a test split."""
+    done = nnrun(
+        "train", published(cars, "test_mse: 9"), "dataset.test_size=0", "--require-published"
+    )
+    assert 3 == done.exit_code
+    assert "test mse: published 9, but this run has none" in done.stderr
+
+
+@pytest.mark.parametrize("broken", ["model.safetensors", "report.json"])
+def test_a_full_disk_is_one_line_and_half_a_file_never(nnrun, cars, monkeypatch, broken):
+    """When the disk fills, nothing half-written stays, and the run is not taken for complete."""
+    fsync = os.fsync
+
+    def full(descriptor):
+        written = {path.stat().st_ino for path in Path("results").rglob(f".{broken}.*")}
+        if os.fstat(descriptor).st_ino in written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    done = nnrun("train", cars)
+    assert 1 == done.exit_code
+    where = rf"results/cars/s3-[0-9a-f]{{10}}/{re.escape(broken)}"
+    assert re.fullmatch(rf"error: {where}: No space left on device\n", done.stderr)
+    assert not [path for path in Path("results").rglob("*") if path.is_file()]
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    assert "" == nnrun("train", cars).stderr
+
+
+def test_several_configs_are_for_sweep(nnrun, cars):
+    """A second file is not taken for a setting."""
+    done = nnrun("train", cars, "other.yaml")
+    assert 2 == done.exit_code
+    assert "argument 'other.yaml': train takes one config" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Missing argument 'CONFIG'"),
+        (["cars.yaml", "--iterations", "0"], "'--iterations'"),
+        (["cars.yaml", "--iterations", "many"], "'--iterations'"),
+        (["cars.yaml", "--results", "cars.yaml"], "'--results'"),
+        (["cars.yaml", "--results", ""], "'--results'"),
+        (["cars.yaml", "--tolerance", "-1"], "'--tolerance'"),
+        (["cars.yaml", "--sead", "3"], "--sead"),
+        (["cars.yaml", "seed"], "argument 'seed'"),
+        (["cars.yaml", "seed=x"], "argument 'seed=x': seed"),
+        (["cars.yaml", "training.lerning_rate=1"], "did you mean 'learning_rate'?"),
+        (["cars.yaml", "network.layers.0.units=0"], "argument 'network.layers.0.units=0'"),
+        (["cars.yaml", "network.layers.1.units=2"], "argument 'network.layers.1.units=2'"),
+        (["crs.yaml"], "crs.yaml: there is no such file; did you mean 'cars.yaml'?"),
+        (["."], "is a folder"),
+    ],
+)
+def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, said):
+    """Exit 2, what it is about, and no results folder."""
+    done = nnrun("train", *arguments)
+    assert 2 == done.exit_code
+    assert said in done.stderr
+    assert not Path("results").exists()

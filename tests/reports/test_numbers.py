@@ -1,0 +1,89 @@
+"""Numbers as they are shown to people."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+
+from nnrun.reports.numbers import (
+    count,
+    duration,
+    number,
+    percent,
+    plural,
+    remaining,
+    shape,
+    signed,
+    size,
+    sparkline,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (60.74937, "60.75"),
+        (0.9, "0.9000"),
+        (0.0, "0"),
+        (-0.009077, "-0.009077"),
+        (999.96, "1,000"),
+        (123456.7, "123,457"),
+        (12345678.0, "1.235e+07"),
+        (0.00009999999, "0.0001000"),
+        (1.5e-7, "1.500e-07"),
+        (7, "7.000"),
+        (None, "–"),
+        (nan, "–"),
+        (inf, "–"),
+    ],
+)
+def test_four_significant_digits(value, text):
+    """Short, aligned, and never an exponent where a plain number does."""
+    assert text == number(value)
+
+
+def test_differences_and_shares_carry_their_sign():
+    """A difference without a sign would leave its direction open."""
+    assert ["+5.000", "-5.000", "0", "–"] == [signed(v) for v in (5.0, -5.0, 0.0, None)]
+    assert ["+25.0%", "-6.4%", "–"] == [percent(v) for v in (0.25, -0.0637, None)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.159, "0.16 s"),
+        (9.999, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (3599.9, "1 h 00 min"),
+        (7384, "2 h 03 min"),
+        (inf, "–"),
+    ],
+)
+def test_durations(seconds, text):
+    """No unit is ever full: 59.6 s is a minute."""
+    assert text == duration(seconds)
+
+
+def test_time_left_is_told_in_whole_seconds():
+    """What is still to come is not known to the hundredth, and never 0 before the end."""
+    assert ["1 s", "3 s", "1 min 30 s"] == [remaining(s) for s in (0.01, 2.8, 90)]
+
+
+def test_sizes_and_shapes():
+    """Bytes in powers of a thousand; shapes as products."""
+    assert ["512 B", "1.0 kB", "1.5 MB", "2.0 TB"] == [size(v) for v in (512, 999.7, 1.5e6, 2e12)]
+    assert ["13", "1×8×8"] == [shape((13,)), shape((1, 8, 8))]
+    assert "1,234,567" == count(1234567)
+    assert ["1 row", "0 rows", "2,000 rows"] == [plural(n, "row") for n in (1, 0, 2000)]
+
+
+def test_a_sparkline_goes_from_lowest_to_highest():
+    """The first and the last value are always in it, however long the curve."""
+    assert "▁▂▃▄▅▆▇█" == sparkline(range(8))
+    assert "" == sparkline([])
+    assert "▁▁▁" == sparkline([4.0, 4.0, 4.0])
+    long = sparkline([0.0] * 999 + [1.0], width=40)
+    assert len(long) <= 41
+    assert long.endswith("▁█")
