@@ -85,6 +85,19 @@ def test_a_relative_error_beyond_the_tolerance_fails(error: float, monkeypatch):
     assert abs(error) == pytest.approx(checks["0.weight"].error, rel=0.5)
 
 
+def test_gradients_far_smaller_than_the_loss_are_compared_closely(monkeypatch):
+    """A gradient of a thousandth of the loss is wrong when it is off by a millionth of itself."""
+    network = build(dense(2))
+    network.backpropagate(X, TARGET + 300, np.random.default_rng(0))
+    gradient = np.abs(network.gradient).max()
+    assert 0.002 < gradient / network.evaluate(X, TARGET + 300)[0] < 0.01
+
+    corrupt(network, lambda gradient: np.multiply(gradient, 1 + 1e-6, out=gradient), monkeypatch)
+    checks = check_gradients(network, X, TARGET + 300, rng=np.random.default_rng(3))
+
+    assert [False, False] == [result.passed for result in checks]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("entry", [0, 5, 11])
 def test_a_gradient_that_is_no_number_fails(entry: int, value: float, monkeypatch):

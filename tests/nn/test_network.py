@@ -53,6 +53,15 @@ def test_parameters_are_named_by_the_block_and_lie_in_one_vector():
         np.testing.assert_array_equal(np.arange(24), flat)
 
 
+def test_a_convolution_has_the_bias_it_was_given():
+    """None at all, one for each channel, or one for each position of its output."""
+    kinds = ("none", "per_channel", "per_position")
+    network = ready([conv2d(2, 2, bias=kind) for kind in kinds], shape=(1, 5, 6))
+
+    biases = {name: p.shape for name, p in network.parameters.items() if name.endswith("bias")}
+    assert {"1.bias": (2,), "2.bias": (2, 2, 3)} == biases
+
+
 def test_shapes_of_the_blocks_are_known_before_memory_is_taken():
     """Output shapes by block, with stride and padding, before anything is initialized."""
     blocks = [conv2d(4, 3, stride=2, padding="same"), MaxPool2d(2), Flatten(), dense(3)]

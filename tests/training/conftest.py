@@ -20,6 +20,8 @@ from nnrun.training.trainer import Trainer
 
 @dataclass
 class Settings:
+    """What a test may vary."""
+
     iterations: int = 60
     evaluate_every: int = 20
     learning_rate: float = 0.05

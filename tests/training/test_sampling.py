@@ -28,7 +28,7 @@ def test_an_epoch_visits_every_row_once():
     first, second = batches(source, 4), batches(source, 4)
     for epoch in (first, second):
         assert [3, 3, 3, 1] == [len(batch) for batch in epoch]
-        assert list(range(10)) == sorted(sum(epoch, []))
+        assert list(range(10)) == sorted(row for batch in epoch for row in batch)
     assert first != second
 
 

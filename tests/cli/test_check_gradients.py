@@ -1,0 +1,50 @@
+"""`nnrun check --gradients` finds every planted bug, from a config to its exit code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnrun.config.emit import dump
+from tests.cli.conftest import write
+from tests.nn.bugs import BUGS, LAST, Bug
+
+all_bugs = pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+
+
+def config_of(bug: Bug) -> str:
+    """The bug's network as a config file, with data that suit it."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((12, *((2, 5, 5) if bug.images else (3,))))
+    classes = bug.loss in LAST or bug.last == "softmax"
+    y = np.arange(12) % 4 if classes else rng.normal(0, 3, (12, 4))
+    np.savez("data.npz", x=x, y=y)
+    output = {"type": "dense", "units": 4, "activation": bug.last}
+    content = {
+        "dataset": {"path": "data.npz", "test_size": 0},
+        "network": {"layers": [*bug.layers, output]},
+        "loss": bug.loss,
+        "training": {"learning_rate": 0.1, "iterations": 10, "batch_size": 4},
+    }
+    return write("bug.yaml", dump(content))
+
+
+@all_bugs
+def test_a_planted_bug_is_caught_by_the_command(bug: Bug, nnrun, monkeypatch):
+    """Exit code 3 and the parameter's name, or a crash where an array no longer fits."""
+    path = config_of(bug)
+    bug.plant(monkeypatch)
+    result = nnrun("check", path, "--gradients")
+    if "internal error" in result.stderr:
+        assert 1 == result.exit_code
+    else:
+        assert 3 == result.exit_code
+        assert "relative error" in result.stderr
+
+
+@all_bugs
+def test_the_same_config_without_the_bug_passes(bug: Bug, nnrun):
+    """It is the bug that the command complains of."""
+    result = nnrun("check", config_of(bug), "--gradients")
+    assert 0 == result.exit_code, result.output
+    assert "WRONG" not in result.output
