@@ -40,6 +40,9 @@ class DisagreementError(NnrunError):
     exit_code = 3
 
 
+_EXCERPT = 72
+
+
 @dataclass(frozen=True)
 class Place:
     """A stretch of one line of a text file; lines and columns count from 1."""
@@ -79,9 +82,15 @@ class Problem:
         """The source line with a caret under what is meant; tabs stay tabs so both lines align."""
         line = place.text.lstrip()
         column = max(0, place.column - 1 - (len(place.text) - len(line)))
-        before = "".join("\t" if c == "\t" else " " for c in line[:column])
+        if len(line) > _EXCERPT:
+            # A line that wraps would leave the caret below something else.
+            start = max(0, min(column - _EXCERPT // 2, len(line) - _EXCERPT))
+            before, after = "…" * (start > 0), "…" * (start + _EXCERPT < len(line))
+            line = before + line[start : start + _EXCERPT] + after
+            column -= start - len(before)
+        indent = "".join("\t" if c == "\t" else " " for c in line[:column])
         mark = "^" + "~" * (min(place.width, max(1, len(line) - column)) - 1)
-        return f"    {line}\n    {before}{mark}"
+        return f"    {line}\n    {indent}{mark}"
 
 
 class ConfigError(UsageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -16,6 +17,8 @@ from nnrun.cli.options import debug_option
 COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
     "check": ("nnrun.cli.check", "Validate configs without training them."),
+    "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
+    "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "datasets": ("nnrun.cli.datasets", "Show what data there is."),
     "init": ("nnrun.cli.init", "Write a commented config to start from."),
     "schema": ("nnrun.cli.schema", "Print the JSON Schema of configs, for editors."),
@@ -44,6 +47,7 @@ def main() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows no `×` shows `?`, instead of ending the program.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
+            stream.reconfigure(errors="replace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     cli()

@@ -19,7 +19,7 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     paths: list[Path] = []
     overrides: list[str] = []
     for argument in arguments:
-        if "=" in argument and not Path(argument).exists():
+        if _is_override(argument):
             overrides.append(argument)
         elif overrides:
             message = f"argument '{argument}': paths come before overrides such as {overrides[0]}"
@@ -29,6 +29,11 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
     if not paths:
         raise click.UsageError("a config file or a folder of them is needed before the overrides")
     return paths, overrides
+
+
+def _is_override(argument: str) -> bool:
+    """Whether it is `key=value`; a config whose name has an equals sign is still a config."""
+    return "=" in argument and not (argument.endswith(SUFFIXES) and Path(argument).is_file())
 
 
 def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:

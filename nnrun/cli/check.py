@@ -14,7 +14,6 @@ from nnrun.cli.arguments import config_files, split_arguments
 from nnrun.cli.errors import problem_data
 from nnrun.cli.output import Output
 from nnrun.config.load import load_config
-from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem
 from nnrun.reports.checks import CheckedRun, check_details, check_overview, gradient_failures
 from nnrun.runs.describe import describe_network
@@ -85,7 +84,7 @@ def _check(file: Path, overrides: list[str], iterations: int | None, gradients: 
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
-        engine=NumpyEngine.name,
+        engine=prepared.engine(network),
         gradients=check_run_gradients(prepared) if gradients else None,
     )
 

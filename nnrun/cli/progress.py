@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.1
 _LINE_SECONDS = 30.0
 _LABEL_WIDTH = 22
+# A narrower terminal has room for the figures only.
+_WIDE = 60
 
 
 class Watcher(Protocol):
@@ -106,14 +108,23 @@ class _Live:
 
 
 def _bar(output: Output) -> Any:
-    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415  # terminals only
+    from rich.progress import (  # noqa: PLC0415  # terminals only
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+    )
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
+    console = output.console(sys.stderr)
+    columns: list[ProgressColumn] = [
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[figures]}", markup=False),
-        console=output.console(sys.stderr),
+    ]
+    if console.width >= _WIDE:
+        columns = [TextColumn("{task.description}", markup=False), BarColumn(None), *columns]
+    return Progress(
+        *columns,
+        console=console,
         auto_refresh=False,
         transient=True,
         expand=True,

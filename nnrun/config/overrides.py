@@ -36,6 +36,10 @@ _RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
 """What an argument takes the place of when it is set."""
 
 
+_DEFAULTS: dict[KeyPath, dict[str, Any]] = {("training", "optimizer"): {"type": "sgd"}}
+"""What a block that is not written says, where one of its keys alone would say too little."""
+
+
 @dataclass(frozen=True)
 class Override:
     """An argument `key=value`, read."""
@@ -138,7 +142,7 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
             message = f"there is no list {format_path(path)} with an entry {following}"
             raise OverrideError(message, path)
         elif child is None:
-            child = container[key] = {}
+            child = container[key] = dict(_DEFAULTS.get(path, {}))
             source.forget(path)
             source.arguments[path] = argument
         container = child

@@ -68,7 +68,9 @@ def _write_float(value: float) -> str:
         return ".nan"
     if value in (float("inf"), float("-inf")):
         return ".inf" if value > 0 else "-.inf"
-    return repr(value)
+    text = repr(value)
+    # 1.0e-08, not 1e-08: readers of YAML 1.1 take a number without a point for text.
+    return text if "." in text else text.replace("e", ".0e")
 
 
 def _may_stand_plain(text: str) -> bool:

@@ -92,7 +92,8 @@ class Layer:
     def out(self, name: str, shape: Shape, dtype: Any) -> Array:
         """An array for a result: a new one, or the one made for this name and shape before."""
         if self._memory is None:
-            return np.zeros(shape, dtype)
+            # Whoever tries a layer on whole numbers gets fractions all the same.
+            return np.zeros(shape, np.result_type(dtype, np.float32))
         key = (name, shape)
         array = self._memory.get(key)
         if array is None:

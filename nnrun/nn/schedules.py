@@ -114,10 +114,10 @@ class WarmupCosine(Schedule):
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant,
     "step": Step,
     "exponential": Exponential,
     "inverse_time": InverseTime,
     "cosine": Cosine,
     "warmup_cosine": WarmupCosine,
+    "constant": Constant,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,8 +132,11 @@ def training_line(record: RunRecord) -> str:
     return line
 
 
+# A full stop after a word; one after a single capital letter belongs to somebody's initials.
+_SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+(?=[A-Z])|(?<=\)\.)\s+(?=[A-Z])")
+
+
 def short_note(record: RunRecord) -> str:
     """The first sentence of what should be known about the data."""
     note = str(record.dataset.get("note") or "")
-    first, dot, rest = note.partition(". ")
-    return f"{first}." if dot and rest else note
+    return _SENTENCE_END.split(note, maxsplit=1)[0]

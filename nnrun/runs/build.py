@@ -17,6 +17,13 @@ Path = tuple[str | int, ...]
 _LAST_ACTIVATION = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
 
+# The loss, the main metric, and the others that a report has.
+_METRICS = {
+    "classification": ("loss", "accuracy", "log_loss"),
+    "regression": ("loss", "mse", "rmse", "mae", "r2"),
+}
+
+
 @dataclass(frozen=True)
 class Misfit:
     """A mistake and the path of the config it belongs to."""
@@ -58,6 +65,8 @@ def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
         *_outputs(network, dataset),
         *_loss(network, config, dataset),
         *_batch_norm(network, config),
+        *_monitor(config, dataset),
+        *_published(config, dataset),
     ]
     if misfits:
         raise MisfitError(misfits)
@@ -142,6 +151,34 @@ def _batch_norm(network: Network, config: ExperimentConfig) -> list[Misfit]:
         for layer in block
         if layer.type == "batch_norm" and len(layer.input_shape) == 1
     ]
+
+
+def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+    """Early stopping can only follow what every evaluation computes."""
+    stopping = config.training.early_stopping
+    followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
+    if stopping is None or stopping.monitor in followed:
+        return []
+    message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
+    return [Misfit(("training", "early_stopping", "monitor"), message)]
+
+
+def _published(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+    """A published number that the run will not have could never be compared."""
+    sizes = {
+        "validation": config.dataset.validation_size,
+        "test": config.dataset.test_size,
+    }
+    misfits = []
+    for key in config.published.numbers if config.published else ():
+        split, _, metric = key.partition("_")
+        if metric not in _METRICS[dataset.task]:
+            known = ", ".join(_METRICS[dataset.task])
+            message = f"{dataset.task} has no {metric}; there are {known}"
+            misfits.append(Misfit(("published", key), message))
+        elif sizes.get(split, 1) == 0:
+            misfits.append(Misfit(("published", key), f"there is no {split} split"))
+    return misfits
 
 
 def _last_activation(network: Network) -> str:

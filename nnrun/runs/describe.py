@@ -66,7 +66,8 @@ def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
 
 def describe_timing(trainer: Trainer) -> Description:
     """Seconds of updates alone, evaluations left out."""
-    seconds, iterations = trainer.train_seconds, trainer.iteration
+    seconds, found = trainer.train_seconds, trainer.divergence
+    iterations = found.iteration if found else trainer.iteration
     return {
         "train_seconds": seconds,
         "iterations": iterations,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from nnrun import __version__
 from nnrun.data.preprocessing import Preprocessing
-from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.selection import build_engine
 from nnrun.nn.network import Network
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.runs.describe import (
@@ -77,7 +78,7 @@ class Execution:
     def run(self, control: Control) -> RunResult:
         """Train to the end, or to where `control` stops it."""
         # One thread, so that sums have one order whatever else the machine does.
-        with threadpool_limits(1, user_api="blas"):
+        with _threads().limit(limits=1, user_api="blas"):
             interrupted = self._train(control)
             if interrupted:
                 return self._result("interrupted", "stopped before its end; it can go on from here")
@@ -102,13 +103,15 @@ class Execution:
         self.network.initialize(rng=streams.weights)
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
-        engine = NumpyEngine(
+        engine = build_engine(
+            self.prepared.engine(self.network),
             self.network,
             optimizer,
             train.x,
             train.target,
             rng=streams.dropout,
             clip_norm=config.clip_norm,
+            batch_size=config.batch_size,
         )
         return Trainer(
             network=self.network,
@@ -193,6 +196,12 @@ class Execution:
             else None
             for name in ("train", "validation", "test")
         }
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Those of NumPy's BLAS; to look for them takes longer than a small run."""
+    return ThreadpoolController()
 
 
 def _schedule(rate: Any) -> Schedule:

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+_ATTEMPTS = 100
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -32,11 +34,15 @@ def acquire(folder: Path, *, wait: bool) -> Lock | None:
     Raises:
         OSError: the folder cannot be made.
     """
+    attempts = 0
     while True:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:  # who held it has just removed it, or its parent
+            attempts += 1
+            if attempts == _ATTEMPTS:  # or it is a place where nothing can be made
+                raise
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

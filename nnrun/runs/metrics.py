@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import isfinite, sqrt
 from typing import Any
 
@@ -14,11 +16,22 @@ from nnrun.training.task import Classification, Regression, Task
 
 Metrics = dict[str, Any]
 
+_LARGEST = 1e150
+
 
 def finite(value: float) -> float | None:
     """The number, or None where strict JSON has no word for it."""
     number = float(value)
     return number if isfinite(number) else None
+
+
+@contextmanager
+def scikit_learn() -> Iterator[Any]:
+    """`sklearn.metrics`, told that what it gets has been checked."""
+    import sklearn.metrics  # noqa: PLC0415  # takes most of a second to import
+
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+        yield sklearn.metrics
 
 
 def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
@@ -44,32 +57,33 @@ def baseline_of(task: Task, loss_type: str, train: Examples, part: Examples) -> 
 
 
 def _regression(y: Array, predicted: Array) -> Metrics:
-    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
-
-    if not np.isfinite(predicted).all():
+    # Squares of larger numbers would not be finite.
+    if not (np.abs(predicted) < _LARGEST).all():
         return dict.fromkeys(("mse", "rmse", "mae", "r2"))
-    mse = float(sk.mean_squared_error(y, predicted))
-    return {
-        "mse": finite(mse),
-        "rmse": finite(sqrt(mse)),
-        "mae": finite(sk.mean_absolute_error(y, predicted)),
-        # R² compares with the mean of y, which takes two rows at least.
-        "r2": finite(sk.r2_score(y, predicted)) if len(y) > 1 else None,
-    }
+    with scikit_learn() as sk:
+        mse = float(sk.mean_squared_error(y, predicted))
+        return {
+            "mse": finite(mse),
+            "rmse": finite(sqrt(mse)),
+            "mae": finite(sk.mean_absolute_error(y, predicted)),
+            # R² compares with the mean of y, which takes two rows at least.
+            "r2": finite(sk.r2_score(y, predicted)) if len(y) > 1 else None,
+        }
 
 
 def _classification(task: Classification, outputs: Array, y: Array) -> Metrics:
-    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
-
     predicted = task.decode(outputs)
     labels = np.arange(task.classes)
-    precision, recall, f1, support = sk.precision_recall_fscore_support(
-        y, predicted, labels=labels, zero_division=0.0
-    )
+    with scikit_learn() as sk:
+        precision, recall, f1, support = sk.precision_recall_fscore_support(
+            y, predicted, labels=labels, zero_division=0.0
+        )
+        accuracy = sk.accuracy_score(y, predicted)
+        confusion = sk.confusion_matrix(y, predicted, labels=labels)
     return {
-        "accuracy": finite(sk.accuracy_score(y, predicted)),
+        "accuracy": finite(accuracy),
         "log_loss": _log_loss(task, outputs, y),
-        "confusion": sk.confusion_matrix(y, predicted, labels=labels).tolist(),
+        "confusion": confusion.tolist(),
         "precision": [float(value) for value in precision],
         "recall": [float(value) for value in recall],
         "f1": [float(value) for value in f1],
@@ -79,11 +93,10 @@ def _classification(task: Classification, outputs: Array, y: Array) -> Metrics:
 
 def _log_loss(task: Classification, outputs: Array, y: Array) -> float | None:
     """The mean of -log p of the right class; None where outputs are no probabilities."""
-    from sklearn import metrics as sk  # noqa: PLC0415  # takes most of a second to import
-
     probabilities = task.probabilities(outputs)
     if probabilities is None or not np.isfinite(probabilities).all():
         return None
     probabilities = probabilities.astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    return finite(sk.log_loss(y, probabilities, labels=np.arange(task.classes)))
+    with scikit_learn() as sk:
+        return finite(sk.log_loss(y, probabilities, labels=np.arange(task.classes)))

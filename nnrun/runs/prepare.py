@@ -15,6 +15,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.splits import Part, Split, make_split
+from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError
 from nnrun.nn.network import Network
 from nnrun.runs.build import MisfitError, build_network
@@ -73,6 +74,21 @@ class Prepared:
     def network(self) -> Network:
         """A new network, its shapes fixed, without memory."""
         return build_network(self.config, self.dataset)
+
+    def engine(self, network: Network) -> str:
+        """The name of the engine that trains it, chosen from the config alone.
+
+        Raises:
+            EngineError: the engine that the config names cannot.
+        """
+        training = self.config.training
+        return select_engine(
+            training.engine,
+            network,
+            training.optimizer.build(),
+            batch_size=training.batch_size,
+            iterations=self.iterations,
+        )
 
     def memory(self, network: Network) -> MemoryEstimate:
         """What the run will take."""
@@ -146,6 +162,10 @@ def prepare(
         raise ConfigError(
             experiment.problem(misfit.path, misfit.message) for misfit in error.misfits
         ) from None
+    try:
+        prepared.engine(network)
+    except EngineError as error:
+        raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     require_memory(prepared.memory(network))
     return prepared
 

@@ -30,6 +30,10 @@ class Examples:
     def __len__(self) -> int:
         return len(self.x)
 
+    def head(self, rows: int) -> Examples:
+        """The first rows."""
+        return Examples(self.x[:rows], self.target[:rows], self.y[:rows])
+
 
 def chunk_rows(network: Network) -> int:
     """Rows evaluated at a time: a matter of the network alone, so that sums have one order."""

@@ -33,6 +33,8 @@ HistoryRow = dict[str, float | int]
 # watched, saved or left.
 _STRETCH_SECONDS = 0.05
 _MOST_ITERATIONS = 1 << 20
+# Rows that a first loss is taken from, to have one to show before the first evaluation.
+_GLANCE = 256
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,14 @@ class Trainer:
     divergence: Divergence | None = None
     _best: dict[str, Array] = field(default_factory=dict)
     _rate: float = 0.0
+    _loss: float | None = None
     _stretch: int = 1
 
     def run(self) -> Iterator[Progress]:
         """Train to the end, stopping early or diverging; yields after every stretch."""
         good = self.state()
+        if not self.history:
+            self._loss = evaluate(self.network, self.parts["train"].head(_GLANCE))[0]
         while self.iteration < self.iterations and not self._stopped:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
@@ -106,6 +111,7 @@ class Trainer:
                 self.divergence = self._find_divergence(good)
                 return
             self.history.append(row)
+            self._loss = float(row["train_loss"])
             self._follow(row)
             good = self.state()
             yield self._progress()
@@ -135,6 +141,7 @@ class Trainer:
         self.train_seconds = values["train_seconds"]
         self._rate = values["rate"]
         self.history = list(values["history"])
+        self._loss = float(self.history[-1]["train_loss"]) if self.history else None
         self.optimizer.steps = values["optimizer_steps"]
         self.sampler.restore(values["sampler"])
         self.dropout.bit_generator.state = values["dropout"]
@@ -198,8 +205,7 @@ class Trainer:
             copy_into(network_arrays(self.network), self._best)
 
     def _progress(self) -> Progress:
-        loss = self.history[-1]["train_loss"] if self.history else None
-        return Progress(self.iteration, self.iterations, loss, self.train_seconds)
+        return Progress(self.iteration, self.iterations, self._loss, self.train_seconds)
 
     def _find_divergence(self, good: TrainingState) -> Divergence:
         """Go back to the last good evaluation and look for the update that went wrong.

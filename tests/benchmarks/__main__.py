@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W7, one thread, as a table.
 
-For example, the NumPy engine beside PyTorch:
+For example, the NumPy engine beside PyTorch, and whole processes:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
+    python -m tests.benchmarks --only S1,S2
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
+from tests.benchmarks import processes  # noqa: E402
 from tests.benchmarks.contest import measure  # noqa: E402
 from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
 from tests.benchmarks.table import render  # noqa: E402
@@ -29,7 +31,7 @@ def _names(text: str) -> list[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--only", type=_names, default=list(WORKS), help="works, e.g. W1,W4")
+    parser.add_argument("--only", type=_names, default=list(WORKS), help="works, e.g. W1,S2")
     parser.add_argument("--engines", type=_names, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--peers", type=_names, default=list(PEERS), help=",".join(PEERS))
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
@@ -37,7 +39,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, help="write the table to this file too")
     arguments = parser.parse_args()
     for given, known in (
-        (arguments.only, WORKS),
+        (arguments.only, [*WORKS, *processes.PROCESSES]),
         (arguments.engines, ENGINES),
         (arguments.peers, PEERS),
     ):
@@ -49,7 +51,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = _arguments()
-    works = [WORKS[name] for name in arguments.only]
+    works = [WORKS[name] for name in arguments.only if name in WORKS]
     results, skipped = {}, {}
     for work in works:
         print(f"{work.id}: {work.title}", flush=True)
@@ -63,7 +65,13 @@ def main() -> None:
         )
         for name, rate in results[work.id].items():
             print(f"    {name:16} {rate * work.batch_size:14,.0f}/s", flush=True)
-    table = render(works, results, skipped, arguments.rounds)
+    parts = [render(works, results, skipped, arguments.rounds)] if works else []
+    parts += [
+        processes.render(name, processes.measure(name, arguments.rounds))
+        for name in arguments.only
+        if name in processes.PROCESSES
+    ]
+    table = "\n\n".join(parts)
     print()
     print(table)
     if arguments.output:

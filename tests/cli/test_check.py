@@ -170,3 +170,10 @@ def test_the_configs_that_the_project_ships_are_valid(nnrun):
     names = {config["name"] for config in json.loads(done.stdout)["configs"]}
     assert names == {path.stem for path in shipped.glob("*.yaml")}
     assert "boston_arch2" in names
+
+
+def test_an_override_may_be_longer_than_a_file_name(nnrun, cars):
+    """Seven layers on the command line are an override, and no file with a very long name."""
+    layers = ", ".join(["{type: dense, units: 12, activation: relu}"] * 7)
+    done = nnrun("check", cars, f"network.layers=[{layers}, {{type: dense, units: 1}}]")
+    assert 0 == done.exit_code, done.stderr

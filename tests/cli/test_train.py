@@ -149,13 +149,14 @@ def test_require_published_needs_something_to_require(nnrun, cars):
     assert not Path("results").exists()
 
 
-def test_a_published_number_that_the_run_lacks_is_not_met(nnrun, cars):
-    """A published test error cannot be met without a test split."""
+def test_a_published_number_that_no_run_can_have_is_refused(nnrun, cars):
+    """A published test error cannot be compared without a test split, so nothing is trained."""
     done = nnrun(
         "train", published(cars, "test_mse: 9"), "dataset.test_size=0", "--require-published"
     )
-    assert 3 == done.exit_code
-    assert "test mse: published 9, but this run has none" in done.stderr
+    assert 2 == done.exit_code
+    assert "published.test_mse: there is no test split" in done.stderr
+    assert not Path("results").exists()
 
 
 @pytest.mark.parametrize("broken", ["model.safetensors", "report.json"])

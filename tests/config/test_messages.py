@@ -66,7 +66,7 @@ def test_five_mistakes_give_five_located_messages(complaints: Complaints) -> Non
         "4:21: network.layers[0].unitz: 'unitz' is not a key of 'dense'; did you mean 'units'?",
         "5:14: network.layers[1].type: 'dens' is not a layer; did you mean 'dense'?",
         "9:18: training.learning_rate: 'fast' is not a number greater than 0 "
-        "or a schedule, like {schedule: constant, ...}",
+        "or a schedule, like {schedule: step, ...}",
         "11:1: seed: 'seed' is given twice, the first time on line 7; remove one",
     ] == complaints(content)
 

@@ -271,3 +271,14 @@ def test_unreadable_arguments_are_said_beside_an_unreadable_file(complaints: Com
     problems = complaints("a: [", "foo", "seed=7")
     assert problems[0].startswith("1:4: this is not YAML") or problems[0].startswith("1:5:")
     assert ["argument 'foo': this is not of the form key=value"] == problems[1:]
+
+
+def test_a_key_of_the_default_optimizer(tmp_path):
+    """An optimizer that is not written is sgd, and its keys can be set all the same."""
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
+        "loss: cross_entropy\ntraining: {learning_rate: 0.1, iterations: 5}\n"
+    )
+    optimizer = load_config(path, ["training.optimizer.momentum=0.9"]).config.training.optimizer
+    assert ("sgd", 0.9) == (optimizer.type, optimizer.momentum)

@@ -6,10 +6,12 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+from nnrun.reports.summary import short_note
 from nnrun.reports.terminal import run_summary
 
 FOLDER = Path("results/houses/s7-0123456789")
@@ -112,3 +114,17 @@ def test_colours_are_for_terminals(regression, monkeypatch):
     )
     assert "\x1b[1;31m  diverged" in coloured
     assert "\x1b" not in shown(regression)
+
+
+@pytest.mark.parametrize(
+    ("note", "short"),
+    [
+        ("MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as stated). All rows.", None),
+        ("One thing is so. Another is not.", "One thing is so."),
+        ("Only one", "Only one"),
+    ],
+)
+def test_a_note_is_shortened_to_its_first_sentence(note, short):
+    """Initials do not end a sentence."""
+    record = SimpleNamespace(dataset={"note": note})
+    assert (short or note.removesuffix(" All rows.")) == short_note(record)

@@ -98,6 +98,20 @@ CASES = {
         config(batch=1, layers=["{type: batch_norm}", SOFTMAX3]),
         (4, "batches of more than one row"),
     ),
+    "published metric of another task": (
+        config(layers=[SOFTMAX3]) + "published: {test_mse: 1.0}\n",
+        (7, "classification has no mse; there are loss, accuracy, log_loss"),
+    ),
+    "published number of a split that is not there": (
+        config(layers=[SOFTMAX3]) + "published: {validation_accuracy: 0.5}\n",
+        (7, "there is no validation split"),
+    ),
+    "monitored metric that is not followed": (
+        config("{name: iris, validation_size: 0.2}", layers=[SOFTMAX3]).replace(
+            "batch_size: 4", "early_stopping: {monitor: validation_log_loss}"
+        ),
+        (6, "there are validation_loss and validation_accuracy, but no validation_log_loss"),
+    ),
     "given test split that is not there": (
         config("{name: iris, test_size: given}", layers=[SOFTMAX3]),
         (1, "own test split"),

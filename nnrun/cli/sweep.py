@@ -1,0 +1,238 @@
+"""`nnrun sweep`: configs × grid × seeds, in parallel, to one leaderboard."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import config_files, split_arguments
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sweep_view import watching_sweep
+from nnrun.config.overrides import MAX_RANGE
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.leaderboard import leaderboard_tables
+from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.reports.markdown import report_markdown
+from nnrun.reports.numbers import count, duration
+from nnrun.reports.plan import Outlook, plan_table
+from nnrun.reports.replication import replication_markdown
+from nnrun.runs.store import Store
+from nnrun.sweeps.choose import local_crew, workers_for
+from nnrun.sweeps.cluster import ClusterCrew
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.leaderboard import make_leaderboard
+from nnrun.sweeps.plan import Plan
+from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.replication import replications
+from nnrun.sweeps.scores import Tally
+from nnrun.sweeps.sweep import Sweep
+
+_MOST_FAILURES = 20
+REPLICATION = "REPLICATION.md"
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was asked for, the paths and overrides left out."""
+
+    results: Path
+    seeds: int | None
+    iterations: int | None
+    jobs: int | None
+    dask: str | None
+    recursive: bool
+    replication: bool
+    force: bool
+    fail_fast: bool
+
+
+@click.command("sweep")
+@click.argument("arguments", nargs=-1, required=True, metavar="PATH... [KEY=VALUE]...")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1, max=MAX_RANGE),
+    metavar="N",
+    help="N seeds for each config, counted from its seed on.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train N runs at a time; by default as many as there are cores, if that saves time.",
+)
+@click.option("--dask", metavar="ADDRESS", help="Train on the cluster of this Dask scheduler.")
+@click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
+@click.option(
+    "--replication",
+    is_flag=True,
+    help=f"Write {REPLICATION} in the results folder: published numbers beside ours.",
+)
+@options.results_option
+@options.iterations_option
+@options.force_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(
+    output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object
+) -> None:
+    """Train many configs with many seeds, and compare them.
+
+    Paths are config files, or folders of them. An argument with several values spans a grid, and
+    takes the place of what a config's `sweep` block says about that key; `seed=…` or --seeds that
+    of its seeds. What is complete is not trained again: the same command goes on with a sweep that
+    was interrupted.
+
+    \b
+    nnrun sweep configs/
+    nnrun sweep configs/ training.learning_rate=0.1,0.01 seed=range(0,20)
+    nnrun sweep configs/iris_softmax.yaml --seeds 20 --dry-run
+    """
+    asked = _Request(**request)  # type: ignore[arg-type]
+    if asked.dask is not None and asked.jobs is not None:
+        raise UsageError("--jobs is for processes on this machine, and --dask for a cluster")
+    with Interruption() as interruption:
+        paths, words = split_arguments(arguments)
+        files = config_files(paths, asked.recursive)
+        datasets = Datasets()
+        plan = make_plan(files, Arguments.parse(words, asked.seeds, asked.iterations), datasets)
+        store = Store(asked.results, report_markdown)
+        if dry_run:
+            _show_plan(plan, store, output, asked)
+            return
+        again = _command_line(arguments, asked)
+        tally = _run(plan, store, datasets, output, interruption, asked, again)
+        _conclude(tally, store, output, interruption, asked, again)
+
+
+def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> None:
+    complete, seconds = [], 0.0
+    for point in plan.points:
+        runs = () if asked.force else point.runs()
+        found = sum(store.find(point.name, run.run_id) is not None for run in runs)
+        complete.append(found)
+        seconds += point.estimate.seconds * (len(point.seeds) - found)
+    workers = workers_for(plan, asked.jobs)
+    outlook = Outlook(plan, complete, workers, seconds / workers)
+    output.data(outlook.to_dict())
+    output.show(plan_table(outlook))
+
+
+def _run(
+    plan: Plan,
+    store: Store,
+    datasets: Datasets,
+    output: Output,
+    interruption: Interruption,
+    asked: _Request,
+    again: str,
+) -> Tally:
+    start = monotonic()
+    workers = 1 if asked.dask else workers_for(plan, asked.jobs)
+    with watching_sweep(len(plan), output) as watcher:
+        sweep = Sweep(
+            plan, store, datasets, watcher, interruption.stop,
+            force=asked.force, fail_fast=asked.fail_fast,
+        )  # fmt: skip
+        crew = ClusterCrew(asked.dask) if asked.dask else local_crew(sweep, workers)
+        interruption.defer()
+        try:
+            tally = sweep.run(crew)
+        except NnrunError as error:
+            message = f"{error}; what was finished is saved; to go on:\n  {again}"
+            raise NnrunError(message) from error
+    output.note(_summary(tally, monotonic() - start))
+    return tally
+
+
+def _summary(tally: Tally, seconds: float) -> str:
+    parts = [f"{count(tally.trained)} trained in {duration(seconds)}"]
+    if tally.found:
+        parts.append(f"{count(tally.found)} complete already")
+    if tally.failures:
+        parts.append(f"{count(len(tally.failures))} failed")
+    if tally.missing:
+        parts.append(f"{count(tally.missing)} left")
+    runs = "run" if len(tally.plan) == 1 else "runs"
+    return f"{count(len(tally.plan))} {runs}: {', '.join(parts)}"
+
+
+def _conclude(
+    tally: Tally,
+    store: Store,
+    output: Output,
+    interruption: Interruption,
+    asked: _Request,
+    again: str,
+) -> None:
+    """Show and write what came of it, and end with the code that says so."""
+    board = make_leaderboard(tally, again)
+    whole = not tally.missing
+    output.data(
+        {
+            "runs": len(tally.plan),
+            "trained": tally.trained,
+            "complete_before": tally.found,
+            "left": tally.missing,
+            "failures": [asdict(failure) for failure in tally.failures],
+            "leaderboard": board.to_dict() if whole else None,
+        }
+    )
+    if whole:
+        output.show(leaderboard_tables(board))
+        files = leaderboard_files(board)
+        if asked.replication:
+            files[REPLICATION] = replication_markdown(replications(tally), again).encode()
+        store.write(files)
+        output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+    elif interruption.stop():
+        saved = f", {count(tally.interrupted)} saved half-way" if tally.interrupted else ""
+        done = f"{count(tally.ended)} of {count(len(tally.plan))} runs are complete{saved}"
+        raise interruption.error(f"interrupted: {done}; to go on:\n  {again}")
+    if tally.failures:
+        goes_on = f"\nto go on:\n  {again}" if tally.missing else ""
+        raise NnrunError(_failures(tally) + goes_on)
+
+
+def _failures(tally: Tally) -> str:
+    number = len(tally.failures)
+    lines = [f"{count(number)} of {count(len(tally.plan))} runs failed"]
+    lines += [f"  {failure.label}: {failure.reason}" for failure in tally.failures[:_MOST_FAILURES]]
+    if number > _MOST_FAILURES:
+        lines.append(f"  and {count(number - _MOST_FAILURES)} more")
+    return "\n".join(lines)
+
+
+def _command_line(arguments: Sequence[str], asked: _Request) -> str:
+    """The command that goes on with a sweep: the same, without --force."""
+    words = ["nnrun", "sweep", *arguments]
+    for option, value in (
+        ("--seeds", asked.seeds),
+        ("--iterations", asked.iterations),
+        ("--jobs", asked.jobs),
+        ("--dask", asked.dask),
+    ):
+        if value is not None:
+            words += [option, str(value)]
+    for option, wanted in (
+        ("--recursive", asked.recursive),
+        ("--replication", asked.replication),
+        ("--fail-fast", asked.fail_fast),
+    ):
+        if wanted:
+            words.append(option)
+    if asked.results != Path("results"):
+        words += ["--results", str(asked.results)]
+    return shlex.join(words)

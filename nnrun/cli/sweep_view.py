@@ -1,0 +1,162 @@
+"""How far a sweep is: bars on a terminal, a line for each finished run elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from nnrun.cli.output import Output, printable
+from nnrun.reports.numbers import MISSING, count, duration, number, remaining
+from nnrun.sweeps.watcher import Watcher
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from nnrun.runs.record import RunRecord
+    from nnrun.sweeps.plan import PlannedRun
+    from nnrun.sweeps.scores import Tally
+    from nnrun.training.trainer import Progress
+
+_REFRESH_SECONDS = 0.1
+_MOST_LINES = 16
+
+
+@contextmanager
+def watching_sweep(runs: int, output: Output) -> Iterator[Watcher]:
+    """What shows how far a sweep of so many runs is."""
+    if output.quiet or not sys.stderr.isatty():
+        yield _Lines(runs, output)
+        return
+    view = _View(runs, output)
+    with view.live:
+        yield view
+
+
+class _Lines(Watcher):
+    """A line for each run that was trained, and for whatever goes wrong."""
+
+    def __init__(self, runs: int, output: Output) -> None:
+        self.runs = runs
+        self.output = output
+        self._waiting = False
+
+    def ended(self, run: PlannedRun, record: RunRecord, tally: Tally, *, trained: bool) -> None:
+        if trained and record.status == "completed":
+            done = f"{tally.ended:>{len(str(self.runs))}}/{self.runs}"
+            self.output.note(f"[{done}] {run.label}: {_result(record)}")
+
+    def failed(self, run: PlannedRun, reason: str) -> None:
+        self._tell(f"failed: {run.label}: {reason}")
+
+    def retried(self, run: PlannedRun, reason: str) -> None:
+        self.warn(f"{run.label}: {reason}; trying again")
+
+    def waiting(self, runs: int) -> None:
+        if not self._waiting:
+            self._waiting = True
+            self.warn(f"waiting for {count(runs)} runs that another sweep has in hand")
+
+    def stopping(self, runs: int) -> None:
+        if runs:
+            self.warn(f"stopping: {count(runs)} runs in hand save where they are")
+
+    def warn(self, text: str) -> None:
+        if not self.output.quiet:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        self.output.error(text)
+
+
+class _View(_Lines):
+    """A bar for the sweep, and a line for each run in progress."""
+
+    def __init__(self, runs: int, output: Output) -> None:
+        from rich.live import Live  # noqa: PLC0415  # terminals only
+
+        super().__init__(runs, output)
+        self.started = self.drawn = monotonic()
+        self.tally: Tally | None = None
+        self.running: dict[str, tuple[PlannedRun, Progress]] = {}
+        self.live: Live = Live(
+            console=output.console(sys.stderr),
+            get_renderable=self._render,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    def progress(self, run: PlannedRun, progress: Progress) -> None:
+        self.running[run.key] = (run, progress)
+        self._draw()
+
+    def ended(self, run: PlannedRun, record: RunRecord, tally: Tally, *, trained: bool) -> None:
+        self.tick(tally)
+
+    def gone(self, run: PlannedRun) -> None:
+        self.running.pop(run.key, None)
+
+    def tick(self, tally: Tally) -> None:
+        self.tally = tally
+        self._draw()
+
+    def _tell(self, text: str) -> None:
+        self.live.console.print(printable(text))
+
+    def _draw(self) -> None:
+        if monotonic() - self.drawn > _REFRESH_SECONDS:
+            self.drawn = monotonic()
+            self.live.refresh()
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group  # noqa: PLC0415  # terminals only
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        done = self.tally.ended if self.tally else 0
+        begun = sum(progress.iteration / progress.total for _, progress in self.running.values())
+        overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        overall.add_column(ratio=1)
+        overall.add_column(no_wrap=True)
+        overall.add_row(
+            ProgressBar(total=self.runs, completed=done + begun), self._counts(done, begun)
+        )
+        lines = Table.grid(padding=(0, 2, 0, 0))
+        for run, progress in list(self.running.values())[:_MOST_LINES]:
+            lines.add_row(*map(Text, _line(run, progress)))
+        return Group(overall, lines)
+
+    def _counts(self, done: int, begun: float) -> str:
+        parts = [f"{count(done)}/{count(self.runs)} runs"]
+        if self.tally and self.tally.failures:
+            parts.append(f"{count(len(self.tally.failures))} failed")
+        trained = begun + (self.tally.trained if self.tally else 0)
+        if trained:
+            each = (monotonic() - self.started) / trained
+            parts.append(f"{remaining(each * (self.runs - done - begun))} left")
+        return ", ".join(parts)
+
+
+def _line(run: PlannedRun, progress: Progress) -> list[str]:
+    speed = progress.iteration / progress.train_seconds if progress.train_seconds else 0.0
+    return [
+        printable(run.label),
+        f"{100 * progress.iteration // progress.total}%",
+        f"{count(round(speed))}/s",
+        f"loss {number(progress.loss)}",
+    ]
+
+
+def _result(record: RunRecord) -> str:
+    splits = {split: values for split, values in record.metrics.items() if values}
+    parts = [
+        f"{split} {record.main_metric} {number(values[record.main_metric])}"
+        for split, values in reversed(splits.items())
+    ]
+    return ", ".join([*(parts or [MISSING]), duration(record.timing["train_seconds"])])

@@ -1,0 +1,22 @@
+"""The compiled engine: a function generated and compiled for one network.
+
+`generate` writes the function's source from the emitters in `layers`, `activations`, `losses` and
+`optimizers`; `cache` has it compiled (by `native`, through Numba) once and keeps the machine code;
+`machine` loads that without Numba; `engine` moves the numbers in and out.
+"""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.choice import choose, supports
+from nnrun.engines.compiled.engine import CompiledEngine, UnsupportedError, compile_ahead
+from nnrun.engines.compiled.generate import emit, generate
+
+__all__ = [
+    "CompiledEngine",
+    "UnsupportedError",
+    "choose",
+    "compile_ahead",
+    "emit",
+    "generate",
+    "supports",
+]

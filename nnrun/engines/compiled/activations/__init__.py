@@ -1,0 +1,58 @@
+"""The activations' formulas, as source text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """f(x) of one number x, and dy · f'(x), which may use both x and y = f(x).
+
+    `functions` names what the formulas use of `native.functions`; `keeps_zero` says that
+    f(0) = 0, so that the extra places of a row, which hold zeros, need no care.
+    """
+
+    value: str
+    gradient: str
+    functions: tuple[str, ...] = ()
+    keeps_zero: bool = True
+
+
+POINTWISE = {
+    "sigmoid": Pointwise(
+        value="sigmoid({x})",
+        gradient="{dy} * {y} * (one - {y})",
+        functions=("sigmoid",),
+        keeps_zero=False,
+    ),
+    "tanh": Pointwise(
+        value="tanh({x})",
+        gradient="{dy} * (one - {y} * {y})",
+        functions=("tanh",),
+    ),
+    "relu": Pointwise(
+        value="zero if {x} < zero else {x}",
+        gradient="{dy} if {x} > zero else zero",
+    ),
+    "leaky_relu": Pointwise(
+        value="{x} * real(0.01) if {x} < zero else {x}",
+        gradient="{dy} if {x} > zero else {dy} * real(0.01)",
+    ),
+    "elu": Pointwise(
+        value="elu({x})",
+        gradient="{dy} if {x} > zero else {dy} * ({y} + one)",
+        functions=("elu",),
+    ),
+    "softplus": Pointwise(
+        value="softplus({x})",
+        gradient="{dy} * sigmoid({x})",
+        functions=("softplus", "sigmoid"),
+        keeps_zero=False,
+    ),
+    "gelu": Pointwise(
+        value="gelu({x})",
+        gradient="{dy} * gelu_slope({x})",
+        functions=("gelu", "gelu_slope"),
+    ),
+}

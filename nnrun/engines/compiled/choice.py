@@ -1,0 +1,109 @@
+"""Which engine trains what: a cost model that looks at the config alone.
+
+It has the same constants everywhere and asks neither the machine nor the cache, so that one config
+is trained by one engine, whoever runs it: the engines agree to rounding only.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Literal
+
+import numpy as np
+
+from nnrun.engines.compiled.layers import EMITTERS
+from nnrun.engines.compiled.layers.matmul import TILED, is_tiled
+from nnrun.engines.compiled.layers.matmul_tiled import HEIGHTS
+from nnrun.engines.compiled.losses import LOSSES
+from nnrun.engines.compiled.optimizers import OPTIMIZERS
+from nnrun.nn.layer import Layer
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+
+# Seconds. Compiling takes one to two, once for each architecture; this is how much a single run
+# must gain for it. Sweeps run an architecture many times, and its machine code is kept.
+WORTH = 0.25
+# Every pixel of a pooling window has its own lines of source.
+LARGEST_WINDOW = 64
+# What Python and NumPy take for a batch besides arithmetic, and for each layer in it.
+NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
+COMPILED_BATCH = 0.05e-6
+# Seconds for one number through an activation, forward and backward.
+NUMPY_NUMBER, COMPILED_NUMBER = 4e-9, 1.5e-9
+# Operations per second in float64; float32 does twice as many. NumPy's matrix products begin at
+# the rate for a single row, and have come half the way to that for large batches at HALFWAY.
+NUMPY_ROW, NUMPY_MATRIX, HALFWAY = 2e9, 80e9, 16
+NUMPY_CONVOLUTION, COMPILED_CONVOLUTION = 12e9, 25e9
+COMPILED_ROW, COMPILED_ROWS, COMPILED_TILES = 20e9, 8e9, 70e9
+# Tiles know nothing of caches: with more weights than this, in bytes, BLAS is twice as fast.
+TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
+
+
+def supports(network: Network, optimizer: Optimizer) -> str | None:
+    """Why the compiled engine cannot train this, or None if it can."""
+    for layer in network.trunk:
+        if layer.type not in EMITTERS:
+            return f"the compiled engine has no layer {layer.type}"
+        if (
+            layer.type in ("max_pool2d", "avg_pool2d")
+            and prod(vars(layer)["size"]) > LARGEST_WINDOW
+        ):
+            return f"the compiled engine pools at most {LARGEST_WINDOW} pixels into one"
+    if network.loss.type not in LOSSES:
+        return f"the compiled engine has no loss {network.loss.type}"
+    if optimizer.type not in OPTIMIZERS:
+        return f"the compiled engine has no optimizer {optimizer.type}"
+    if not network.size:
+        return "there are no parameters to train"
+    return None
+
+
+def choose(
+    network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
+) -> Literal["numpy", "compiled"]:
+    """The engine of `engine: auto`."""
+    if supports(network, optimizer) is not None:
+        return "numpy"
+    numpy, compiled = estimate(network, batch_size)
+    return "compiled" if iterations * (numpy - compiled) > WORTH else "numpy"
+
+
+def estimate(network: Network, batch_size: int) -> tuple[float, float]:
+    """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
+    numpy = NUMPY_BATCH + NUMPY_LAYER * len(network.trunk)
+    compiled = COMPILED_BATCH
+    precision = 8 / network.dtype.itemsize
+    more = batch_size - 1
+    matrix = NUMPY_ROW + NUMPY_MATRIX * more / (more + HALFWAY)
+    for index, layer in enumerate(network.trunk):
+        work = batch_size * _operations(layer, first=index == 0) / precision
+        if layer.type == "convolution":
+            numpy += work / NUMPY_CONVOLUTION
+            compiled += work / COMPILED_CONVOLUTION
+        elif layer.type == "matmul":
+            numpy += work / matrix
+            compiled += work / _matrix_rate(network, layer, batch_size)
+        else:
+            numbers = batch_size * int(np.prod(layer.output_shape)) / precision
+            numpy += numbers * NUMPY_NUMBER
+            compiled += numbers * COMPILED_NUMBER
+    return numpy, compiled
+
+
+def _matrix_rate(network: Network, layer: Layer, batch_size: int) -> float:
+    """Operations per second of a matrix product in generated code."""
+    if batch_size == 1:
+        return COMPILED_ROW
+    size = layer.parameters[0].size
+    if not (is_tiled(network) and size >= TILED):
+        return COMPILED_ROWS
+    filled = min(batch_size / HEIGHTS[0], 1)
+    large = size * network.dtype.itemsize > TILED_BYTES
+    return filled * (COMPILED_LARGE_TILES if large else COMPILED_TILES)
+
+
+def _operations(layer: Layer, *, first: bool) -> int:
+    """Multiplications and additions for one row: forward, weights, and back unless it is first."""
+    weights = sum(parameter.size for parameter in layer.parameters)
+    places = int(np.prod(layer.output_shape[1:]))  # where a convolution uses its weights
+    return 2 * (2 if first else 3) * weights * places

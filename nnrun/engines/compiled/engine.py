@@ -1,0 +1,140 @@
+"""The engine that runs generated machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnrun.engines.base import Batches
+from nnrun.engines.compiled import cache
+from nnrun.engines.compiled.blocks import Blocks
+from nnrun.engines.compiled.choice import supports
+from nnrun.engines.compiled.generate import Generated, generate
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+
+# Random numbers for dropout are drawn ahead, about so many at a time.
+_DRAWN = 1 << 18
+
+
+class CompiledEngine:
+    """Updates by a function that is generated and compiled for this one network.
+
+    Args:
+        network: initialized.
+        optimizer: allocated for the network's parameters.
+        x: rows of the training split, in the network's dtype.
+        target: their targets, likewise.
+        rng: the stream of dropout masks.
+        clip_norm: as for the NumPy engine.
+        batch_size: the largest batch there will be. With 1, the function is one that only takes
+            single rows; None takes that of the first batches that are run.
+
+    Raises:
+        UnsupportedError: the network has something that cannot be compiled.
+    """
+
+    name = "compiled"
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        x: Array,
+        target: Array,
+        *,
+        rng: Rng,
+        clip_norm: float | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        reason = supports(network, optimizer)
+        if reason is not None:
+            raise UnsupportedError(reason)
+        self.network = network
+        self.optimizer = optimizer
+        self.x = x
+        self.target = np.ascontiguousarray(target.reshape(len(target), -1), network.dtype)
+        self.rng = rng
+        self.clip_norm = clip_norm
+        self._function: Callable[..., None] | None = None
+        if batch_size is not None:
+            self._prepare(batch_size == 1)
+
+    def _prepare(self, single: bool) -> None:
+        self.single = single
+        self.code = generate(
+            self.network, self.optimizer, clip_norm=self.clip_norm, single=self.single
+        )
+        self._function = cache.function(self.code.source, self.network.dtype.name)
+        self._blocks = Blocks(self.code, self.network, self.optimizer)
+        self._inputs = _arranged(self.code, self.x, self.network.dtype)
+
+    def run(self, batches: Batches) -> None:
+        rows = np.ascontiguousarray(batches.rows, np.int64)
+        bounds = np.ascontiguousarray(batches.bounds, np.int64)
+        rates = np.ascontiguousarray(batches.rates, np.float64)
+        if not len(rates):
+            return
+        # As many rows as batches: each has one.
+        single = bounds[-1] - bounds[0] == len(rates)
+        if self._function is None:
+            self._prepare(bool(single))
+        if self.single and not single:
+            raise ValueError("this engine was made for batches of one row")
+        largest = 1 if single else int(np.diff(bounds).max())
+        # Machine code does not look where it reads; as unsigned numbers negative rows are large.
+        if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
+            raise IndexError("a batch has rows that the training split has not")
+        self._blocks.gather(largest)
+        drawn = self.code.program.drawn
+        length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
+        for first in range(0, len(rates), length):
+            last = min(first + length, len(rates))
+            uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
+            self._call(rows, bounds[first:], rates[first:last], uniforms)
+            self.optimizer.steps += last - first
+        self._blocks.scatter()
+
+    def _call(self, rows: Array, bounds: Array, rates: Array, uniforms: Array) -> None:
+        blocks = self._blocks
+        start = rows[bounds[0] :] if self.code.program.direct else rows
+        assert self._function is not None
+        self._function(
+            self._inputs.ctypes.data,
+            self.target.ctypes.data,
+            start.ctypes.data,
+            bounds.ctypes.data,
+            rates.ctypes.data,
+            len(rates),
+            blocks.theta.ctypes.data,
+            blocks.gradient.ctypes.data,
+            blocks.state.ctypes.data,
+            blocks.values.ctypes.data,
+            uniforms.ctypes.data,
+            self.optimizer.steps,
+        )
+
+
+def compile_ahead(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> None:
+    """Have the machine code in the cache, for processes that will be started later."""
+    code = generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1)
+    cache.object_code(code.source, network.dtype.name, cache.digest(code.source))
+
+
+class UnsupportedError(ValueError):
+    """A network that the compiled engine cannot train."""
+
+
+def _arranged(code: Generated, x: Array, dtype: np.dtype[np.floating]) -> Array:
+    """Rows in the form that the code wants: padded, images with the channels last."""
+    flat = x.reshape(len(x), -1)
+    order, stride = code.x.order, code.x.stored
+    if stride == flat.shape[1] and np.array_equal(order, np.arange(stride)):
+        return np.ascontiguousarray(flat, dtype)
+    arranged = np.zeros((len(x), stride), dtype)
+    arranged[:, order] = flat
+    return arranged

@@ -1,0 +1,146 @@
+"""From a network and its optimizer to the source of the function that trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.engines.compiled.layers.matmul import is_tiled
+from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
+from nnrun.engines.compiled.passes import Passes
+from nnrun.engines.compiled.program import Place, Program
+from nnrun.engines.compiled.row import Row
+from nnrun.engines.compiled.text import Text, words
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+
+ARGUMENTS = (
+    "inputs, targets, rows, bounds, rates, count, theta, gradient, state, values, uniforms, steps"
+)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Source, and what the engine must know to call it.
+
+    Args:
+        source: of a module with one function, `train`.
+        program: where everything lies in memory.
+        x: the form in which rows of the training split are wanted.
+        state: names of the optimizer's arrays, in their order in memory.
+    """
+
+    source: str
+    program: Program
+    x: Row
+    state: list[str]
+
+
+def generate(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, single: bool
+) -> Generated:
+    """Write the training function of a network.
+
+    Args:
+        network: need not be initialized.
+        optimizer: its settings become constants.
+        clip_norm: gradients longer than this are scaled down to it.
+        single: all batches are of one row.
+    """
+    tiled = not single and is_tiled(network)
+    whole = tiled or any(layer.type == "batch_norm" for layer in network.trunk)
+    simple = plain(optimizer) and clip_norm is None
+    p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
+    x = _input(p, network)
+    passes = Passes(p, network, x)
+    state: list[str] = []
+    with p.block("for k in range(count):"):
+        p.line("rate = real(rates[k])")
+        if p.direct:
+            p.line("n, r = 1, 0")
+        else:
+            p.line("start = bounds[k]")
+            p.line("n = bounds[k + 1] - start")
+        if p.drawn:
+            first = "k" if p.direct else "(start - bounds[0])"
+            p.line(f"drawn = {first} * {p.drawn}")
+        if not p.direct:
+            with p.loop("j", p.size("theta")):
+                p.line("all_gradient[j] = zero")
+        passes.write()
+        if not p.direct:
+            state = _update(p, optimizer, clip_norm)
+    return Generated(_module(p, network, optimizer, state), p, x, state)
+
+
+def emit(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> str:
+    """The source that would be compiled, for people to read."""
+    return generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1).source
+
+
+def _input(p: Program, network: Network) -> Row:
+    """Rows come padded to whole vector registers, unless only a convolution looks at them."""
+    size = int(np.prod(network.input_shape))
+    exact = bool(network.trunk) and network.trunk[0].type == "convolution"
+    image = network.input_shape if len(network.input_shape) == 3 else None
+    stride = size if exact else p.padded(size)
+    outputs = int(np.prod(network.output_shape))
+    p.input("t", "targets", outputs, outputs, None)
+    return p.input("x", "inputs", size, stride, image)
+
+
+def _update(p: Program, optimizer: Optimizer, clip_norm: float | None) -> list[str]:
+    size = p.size("theta")
+    p.places.append(Place("all_theta", "theta", 0, (size,)))
+    p.places.append(Place("all_gradient", "gradient", 0, (size,)))
+    if clip_norm is not None:
+        p.shared("squares", (4 * p.lanes,))
+        clip(p, clip_norm, size, 4 * p.lanes)
+    names = OPTIMIZERS[optimizer.type](p, optimizer, size)
+    for index, name in enumerate(names):
+        p.places.append(Place(name, "state", index * size, (size,)))
+    return names
+
+
+def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]) -> str:
+    """The whole module: what it imports, constants, `train` with its arrays and its loop."""
+    used = words(p.lines)
+    used |= {held.partition("[")[0] for _, held in p.registers}
+    head, body = Text(), Text(depth=1)
+    sizes = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
+    head.line(f'"""Trains {" > ".join(sizes)}, {network.loss.type}; {optimizer.type}."""')
+    for line in ("", "from math import sqrt", "", "import numpy as np", ""):
+        head.line(line)
+    package = "nnrun.engines.compiled.native"
+    head.line(f"from {package}.functions import functions")
+    head.line(f"from {package}.memory import no_aliases, view")
+    head.line(f"from {package}.vectors import dot, tile")
+    head.line("")
+    head.line(f"real = np.{network.dtype.name}")
+    head.line("zero, one = real(0), real(1)")
+    for name in sorted(p.functions):
+        head.line(f'{name} = functions("{network.dtype.name}").{name}')
+    for rows, registers in sorted(p.tiles):
+        head.line(f"tile_{rows}x{registers} = tile({rows}, {registers})")
+    head.line("# Where in their blocks statistics and rows begin, and what one row takes.")
+    head.line(f"statistics = {len(state) * p.size('theta')}")
+    head.line(f"shared, record = {p.size('values')}, {p.size('row')}")
+    if p.size("alone"):
+        head.line(f"alone = {p.size('theta')}")
+    head.line("")
+    head.line("")
+    head.line(f"def train({ARGUMENTS}):")
+    body.line("no_aliases()")
+    places = [*p.places, *([] if p.whole else p.row_places)]
+    for place in places:
+        if place.name in used:
+            body.line(place.view())
+    for variable, held in p.registers:
+        body.line(f"{variable} = {held}")
+    tail = Text(depth=1)
+    for variable, held in p.registers:
+        tail.line(f"{held} = {variable}")
+    return "\n".join([*head.lines, *body.lines, *p.lines, *tail.lines, ""])

@@ -1,0 +1,31 @@
+"""The emitters of layers, by the types of `nnrun.nn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.layers.activation import Activation, Softmax
+from nnrun.engines.compiled.layers.base import Emitter
+from nnrun.engines.compiled.layers.batch_norm import BatchNorm
+from nnrun.engines.compiled.layers.bias import Bias
+from nnrun.engines.compiled.layers.convolution import Convolution
+from nnrun.engines.compiled.layers.dropout import Dropout
+from nnrun.engines.compiled.layers.flatten import Flatten
+from nnrun.engines.compiled.layers.matmul import matmul
+from nnrun.engines.compiled.layers.pooling import AvgPool2d, MaxPool2d
+
+__all__ = ["EMITTERS", "Bias", "Emitter"]
+
+EMITTERS: dict[str, Callable[..., Emitter]] = {
+    "matmul": matmul,
+    "bias": Bias,
+    "convolution": Convolution,
+    "max_pool2d": MaxPool2d,
+    "avg_pool2d": AvgPool2d,
+    "flatten": Flatten,
+    "dropout": Dropout,
+    "batch_norm": BatchNorm,
+    "softmax": Softmax,
+    **dict.fromkeys(POINTWISE, Activation),
+}

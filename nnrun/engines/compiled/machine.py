@@ -1,0 +1,63 @@
+"""Machine code in memory: LLVM for this processor, and an object file made callable."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+SYMBOL = "nnrun_train"
+_POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
+# Numba's calling convention: an error code is returned, the result and the exception go to the
+# first two pointers. ctypes lets go of the GIL during the call.
+_TYPE = ctypes.CFUNCTYPE(
+    ctypes.c_int32, _POINTER, _POINTER,
+    *[_POINTER] * 5, _INTEGER, *[_POINTER] * 5, _INTEGER,
+)  # fmt: skip
+_lock = threading.Lock()
+_engines: list[Any] = []
+
+
+@cache
+def processor() -> str:
+    """Name and features of the processor, as LLVM knows them: object files are for these."""
+    return f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def target_machine() -> Any:
+    """LLVM's code generator for this processor."""
+    _initialize()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        jit=True,
+        codemodel="jitdefault",
+    )
+
+
+def load(code: bytes) -> Callable[..., None]:
+    """Link an object file into this process and return its training function."""
+    with _lock:
+        _initialize()
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        _engines.append(engine)  # owns the code
+        function = _TYPE(engine.get_function_address(SYMBOL))
+
+    def train(*arguments: int) -> None:
+        result, exception = ctypes.c_void_p(), ctypes.c_void_p()
+        function(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
+
+    return train

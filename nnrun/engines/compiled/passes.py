@@ -1,0 +1,90 @@
+"""The forward and backward pass of a batch, row by row, from the emitters of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnrun.engines.compiled.layers import EMITTERS, Bias, Emitter
+from nnrun.engines.compiled.layers.product import Product
+from nnrun.engines.compiled.losses import LOSSES
+from nnrun.engines.compiled.program import Program
+from nnrun.engines.compiled.row import Row
+from nnrun.nn.network import Network
+
+
+def emitters(program: Program, network: Network, x: Row) -> list[Emitter]:
+    """One for each layer of the trunk; the rows between them are planned here."""
+    tags = {id(layer): str(index) for index, block in enumerate(network.blocks) for layer in block}
+    learning = [bool(layer.parameters) for layer in network.trunk].index(True)
+    made: list[Emitter] = []
+    for index, layer in enumerate(network.trunk):
+        emitter = EMITTERS[layer.type](program, layer, tags[id(layer)], x, index > learning)
+        if isinstance(emitter, Bias) and made and isinstance(made[-1], Product):
+            made[-1].bias = emitter
+            emitter.merge()
+        made.append(emitter)
+        x = emitter.y
+    return made
+
+
+class Passes:
+    """Writes what happens to all rows of a batch, up to the gradients (or the updates).
+
+    Mostly one loop over the rows holds everything. Only where a layer looks across the rows does
+    the loop end, and a new one begin.
+    """
+
+    def __init__(self, program: Program, network: Network, x: Row) -> None:
+        self.program = program
+        self.network = network
+        self.layers = emitters(program, network, x)
+        self.output = self.layers[-1].y
+        self.dy = self.output
+        self.pending: list[Callable[[], None]] = []
+
+    def write(self) -> None:
+        """Forward, loss, backward."""
+        for layer in self.layers:
+            layer.before()
+        for layer in self.layers:
+            if layer.looks_across:
+                self.pending.append(layer.prepare)
+                self._flush()
+                layer.across()
+            self.pending.append(layer.forward)
+        self.pending.append(self._loss)
+        learning = [bool(layer.layer.parameters) for layer in self.layers].index(True)
+        for layer in reversed(self.layers[learning:]):
+            if layer.looks_across:
+                self._flush()
+                layer.across_backward(self.dy)
+            self.pending.append(lambda layer=layer: self._backward(layer))  # type: ignore[misc]
+        self._flush()
+
+    def _backward(self, layer: Emitter) -> None:
+        self.dy = layer.backward(self.dy)
+
+    def _loss(self) -> None:
+        p, loss, y = self.program, self.network.loss, self.output
+        p.comment(f"the gradient of {loss.type}")
+        ordered = y
+        if y.image is not None:
+            ordered = p.row("ordered", y.size)
+            _, height, width = y.image
+            number = f"(c * {height} + i) * {width} + j"
+            with p.pixels(y):
+                p.line(f"{ordered.name}[{number}] = {y.name}_hwc[i, j, c]")
+        dy = p.like(f"d{ordered.name}", ordered)
+        LOSSES[loss.type](p, loss, ordered, dy)
+        self.dy = dy
+        if y.image is not None:
+            self.dy = p.like(f"d{y.name}", y)
+            with p.pixels(y):
+                p.line(f"{self.dy.name}_hwc[i, j, c] = {dy.name}[{number}]")
+
+    def _flush(self) -> None:
+        if self.pending:
+            with self.program.rows():
+                for write in self.pending:
+                    write()
+        self.pending = []

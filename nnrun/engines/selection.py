@@ -1,0 +1,49 @@
+"""Which engine a run gets, and the engine itself."""
+
+from __future__ import annotations
+
+from nnrun.engines.base import Engine
+from nnrun.engines.compiled.choice import choose, supports
+from nnrun.engines.compiled.engine import CompiledEngine
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+
+
+class EngineError(ValueError):
+    """The engine that was asked for cannot train this network."""
+
+
+def select_engine(
+    wish: str, network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
+) -> str:
+    """The name of the engine for `training.engine`, from the config alone.
+
+    Raises:
+        EngineError: `compiled` was asked for, and cannot be had.
+    """
+    if wish == "auto":
+        return choose(network, optimizer, batch_size=batch_size, iterations=iterations)
+    if wish == "compiled" and (reason := supports(network, optimizer)) is not None:
+        raise EngineError(f"{reason}; use engine auto or numpy")
+    return wish
+
+
+def build_engine(
+    name: str,
+    network: Network,
+    optimizer: Optimizer,
+    x: Array,
+    target: Array,
+    *,
+    rng: Rng,
+    clip_norm: float | None,
+    batch_size: int,
+) -> Engine:
+    """The engine of this name, for an initialized network and its optimizer."""
+    if name == "numpy":
+        return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
+    return CompiledEngine(
+        network, optimizer, x, target, rng=rng, clip_norm=clip_norm, batch_size=batch_size
+    )

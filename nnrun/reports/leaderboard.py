@@ -1,0 +1,148 @@
+"""A leaderboard as terminal tables, and what there is to say about it in any form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Group as Lines
+from rich.text import Text
+
+from nnrun.reports.numbers import MISSING, count, duration, number
+from nnrun.reports.terminal import clean, plain_table
+from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.plan import choice_words
+from nnrun.sweeps.statistics import Summary
+
+_FULL_WIDTH = 118
+# Of the columns, those without which there would be no leaderboard.
+_NARROW = slice(0, 4)
+
+
+def leaderboard_tables(board: Leaderboard) -> RenderableType:
+    """A table for each data set, and how to read it."""
+    return Lines(*_parts(board))
+
+
+def _parts(board: Leaderboard) -> Iterator[RenderableType]:
+    for group in board.groups:
+        yield Text(clean(heading(group)), "bold")
+        yield Text()
+        yield _Table(group)
+        yield Text()
+    for note in notes(board.groups):
+        yield Text(note, "dim")
+
+
+class _Table:
+    """The rows of one group, in full where the terminal is wide enough."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        group = self.group
+        kept = slice(None) if options.max_width >= _FULL_WIDTH else _NARROW
+        table = plain_table("", "config", *columns(group)[kept])
+        table.columns[1].justify = "left"
+        for column in table.columns[2:]:
+            column.no_wrap = True
+        for row in group.rows:
+            style = "" if row.rank is not None else "red"
+            table.add_row(place(row), clean(name(row)), *cells(group, row)[kept], style=style)
+        yield table
+
+
+def heading(group: Group) -> str:
+    """What the rows of a group have in common."""
+    return f"{group.dataset}: {group.metric}, ordered by the {group.ordered_by} split"
+
+
+def columns(group: Group) -> list[str]:
+    """The headings of the numbers of a row."""
+    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
+    others = [f"{split} ± sd" for split in splits[1:]]
+    first = [f"{splits[0]} ± sd", "95% interval"]
+    return ["n", *first, "baseline", *others, "best (seed)", "time"]
+
+
+def cells(group: Group, row: Row) -> list[str]:
+    """The numbers of a row."""
+    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
+    first = row.summary(splits[0])
+    return [
+        runs(row),
+        spread(first),
+        interval(first),
+        number(row.baseline),
+        *(spread(row.summary(split)) for split in splits[1:]),
+        best(group, row),
+        MISSING if row.seconds is None else duration(row.seconds),
+    ]
+
+
+def place(row: Row) -> str:
+    """`1`, `2 =` for a tie with the best, `–` where no run has completed."""
+    if row.rank is None:
+        return MISSING
+    return f"{row.rank} =" if row.tied else str(row.rank)
+
+
+def name(row: Row) -> str:
+    """The config with its choice from the grid."""
+    return " ".join([row.name, *choice_words(row.choice)])
+
+
+def runs(row: Row) -> str:
+    """`20`, or `17 of 20`."""
+    if row.completed == row.runs:
+        return count(row.runs)
+    return f"{count(row.completed)} of {count(row.runs)}"
+
+
+def spread(summary: Summary | None) -> str:
+    """Mean ± standard deviation."""
+    if summary is None or summary.sd is None:
+        return MISSING if summary is None else number(summary.mean)
+    return f"{number(summary.mean)} ± {number(summary.sd)}"
+
+
+def interval(summary: Summary | None) -> str:
+    """The 95% interval of the mean."""
+    if summary is None or summary.low is None:
+        return MISSING
+    return f"[{number(summary.low)}, {number(summary.high)}]"
+
+
+def best(group: Group, row: Row) -> str:
+    """The best run and its seed."""
+    summary = row.summary(group.ordered_by)
+    if summary is None or row.best_seed is None:
+        return MISSING
+    value = summary.maximum if group.larger_is_better else summary.minimum
+    return f"{number(value)} ({row.best_seed})"
+
+
+def notes(groups: Sequence[Group]) -> Iterator[str]:
+    """What a reader should know before believing a leaderboard."""
+    splits = {group.ordered_by for group in groups}
+    if "validation" in splits:
+        yield (
+            "Ordered by validation: the test numbers took no part in the order, so that the test "
+            "number of the first row may be quoted as it is."
+        )
+    if "test" in splits:
+        yield (
+            "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
+            "is too good. Set dataset.validation_size to choose by validation."
+        )
+    if "train" in splits:
+        yield "Ordered by train, since there is no other split: this says nothing about new data."
+    rows = [row for group in groups for row in group.rows]
+    if any(row.tied for row in rows):
+        yield (
+            "= marks a tie with the first row: over the seeds they share, a paired t-test finds no "
+            "difference beyond noise (p > 0.05, each row by itself)."
+        )
+    if any(summary is not None and summary.sd is None for row in rows for summary in [row.train]):
+        yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."

@@ -1,0 +1,84 @@
+"""A leaderboard as files: CSV, JSON, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
+from nnrun.reports.markup import code, escape, table
+from nnrun.runs.store import strict_json
+from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.scores import SPLITS
+
+_STATISTICS = ("mean", "sd", "low", "high", "minimum", "maximum")
+
+
+def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
+    """The three files, by name."""
+    return {
+        "leaderboard.csv": leaderboard_csv(board).encode(),
+        "leaderboard.md": leaderboard_markdown(board).encode(),
+        "leaderboard.json": strict_json(board.to_dict()).encode(),
+    }
+
+
+def leaderboard_markdown(board: Leaderboard) -> str:
+    """For people."""
+    return "\n\n".join(_blocks(board)) + "\n"
+
+
+def _blocks(board: Leaderboard) -> Iterator[str]:
+    yield "# Leaderboard"
+    yield code(board.command, "sh")
+    for group in board.groups:
+        yield f"## {escape(heading(group))}"
+        header = ["", "config", *columns(group)]
+        rows = [[place(row), escape(name(row)), *cells(group, row)] for row in group.rows]
+        yield table(header, rows, texts=2)
+    yield from notes(board.groups)
+
+
+def leaderboard_csv(board: Leaderboard) -> str:
+    """For spreadsheets: every number in full, an empty cell where there is none."""
+    text = io.StringIO()
+    rows = [_record(group, row) for group in board.groups for row in group.rows]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _record(group: Group, row: Row) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "dataset": group.dataset,
+        "metric": group.metric,
+        "ordered_by": group.ordered_by,
+        "rank": row.rank,
+        "tied": row.tied,
+        "p": row.p,
+        "name": row.name,
+        "choice": _compact(row.choice),
+        "runs": row.runs,
+        "completed": row.completed,
+        "diverged": row.diverged,
+        "failed": row.failed,
+    }
+    for split in SPLITS:
+        summary = row.summary(split)
+        for statistic in _STATISTICS:
+            value = None if summary is None else getattr(summary, statistic)
+            record[f"{split}_{statistic}"] = value
+    return record | {
+        "baseline": row.baseline,
+        "best_seed": row.best_seed,
+        "train_seconds": row.seconds,
+        "published": _compact(row.published),
+    }
+
+
+def _compact(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else ""

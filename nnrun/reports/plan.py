@@ -1,0 +1,96 @@
+"""What a sweep would do, as a terminal table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.reports.numbers import count, duration
+from nnrun.reports.terminal import clean, plain_table
+from nnrun.sweeps.plan import Plan, Point
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A plan beside what there is.
+
+    Args:
+        plan: the runs.
+        complete: for each point, how many of its runs are complete already.
+        workers: how many will train at a time.
+        seconds: the estimate for what is left.
+    """
+
+    plan: Plan
+    complete: Sequence[int]
+    workers: int
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        """Runs that have to be trained."""
+        return len(self.plan) - sum(self.complete)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "runs": len(self.plan),
+            "complete": sum(self.complete),
+            "workers": self.workers,
+            "estimated_seconds": self.seconds,
+            "points": [
+                _point(point, complete)
+                for point, complete in zip(self.plan.points, self.complete, strict=True)
+            ],
+        }
+
+
+def _point(point: Point, complete: int) -> dict[str, Any]:
+    return {
+        "name": point.name,
+        "file": point.file,
+        "choice": point.choice,
+        "dataset": point.dataset,
+        "seeds": list(point.seeds),
+        "complete": complete,
+        "iterations": point.estimate.iterations,
+        "parameters": point.estimate.parameters,
+        "estimated_seconds_per_run": point.estimate.seconds,
+    }
+
+
+def plan_table(outlook: Outlook) -> RenderableType:
+    """A row for each config and grid point, and the sum."""
+    table = plain_table("config", "data", "seeds", "runs", "complete", "iterations", "about")
+    table.columns[1].justify = table.columns[2].justify = "left"
+    for point, complete in zip(outlook.plan.points, outlook.complete, strict=True):
+        table.add_row(
+            clean(point.label),
+            clean(point.dataset),
+            seeds(point.seeds),
+            count(len(point.seeds)),
+            count(complete),
+            count(point.estimate.iterations),
+            duration(point.estimate.seconds * (len(point.seeds) - complete)),
+        )
+    runs = "run" if len(outlook.plan) == 1 else "runs"
+    done = sum(outlook.complete)
+    known = f", {count(done)} of them complete already" if done else ""
+    at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
+    text = (
+        f"{count(len(outlook.plan))} {runs}{known}; about {duration(outlook.seconds)} for "
+        f"{count(outlook.left)}{at_a_time}. Nothing was written."
+    )
+    return Group(table, Text(), Text(text))
+
+
+def seeds(values: Sequence[int]) -> str:
+    """`42`, `0–19`, or `1, 5, 9`."""
+    if isinstance(values, range) and len(values) > 1:
+        return f"{values[0]}–{values[-1]}"
+    shown = ", ".join(map(str, values[:4]))
+    return f"{shown}, …" if len(values) > 4 else shown

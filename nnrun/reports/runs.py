@@ -1,0 +1,71 @@
+"""The runs in a results folder, as data and as a terminal table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.terminal import clean, plain_table
+from nnrun.runs.listing import Listed
+from nnrun.sweeps.scores import SPLITS
+
+_STYLES = {"completed": "green", "interrupted": "yellow", "unreadable": "red"}
+UNREADABLE = "unreadable"
+_MIN_WIDTH = 24
+
+
+def listed_data(run: Listed) -> dict[str, Any]:
+    """A run in a few plain values; None for what is not known."""
+    data: dict[str, Any] = {"name": run.name, "run_id": run.run_id, "status": UNREADABLE}
+    data |= dict.fromkeys(("error", "seed", "metric", *SPLITS, "started"))
+    if run.record is None:
+        return data | {"error": run.trouble}
+    record = run.record
+    try:
+        numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
+    except (AttributeError, TypeError):
+        return data | {"error": "its report is damaged"}
+    return data | {
+        "status": record.status,
+        "error": record.error,
+        "seed": record.seed,
+        "metric": record.main_metric,
+        **numbers,
+        "started": record.started,
+    }
+
+
+def runs_table(runs: Sequence[dict[str, Any]], total: int) -> RenderableType:
+    """A line for each of some runs, of a total of so many."""
+    return Group(*_parts(runs, total))
+
+
+def _parts(runs: Sequence[dict[str, Any]], total: int) -> Iterator[RenderableType]:
+    table = plain_table("run", "status", "result", "started")
+    table.columns[0].min_width = _MIN_WIDTH
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "left", True
+    for run in runs:
+        status = str(run["status"])
+        table.add_row(
+            clean(f"{run['name']}/{run['run_id']}"),
+            Text(clean(status), style=_STYLES.get(status, "bold red")),
+            _result(run),
+            clean(str(run["started"] or MISSING))[:16].replace("T", " "),
+        )
+    yield table
+    yield Text()
+    shown = "" if len(runs) == total else f", the last {count(len(runs))} of them shown"
+    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+
+
+def _result(run: dict[str, Any]) -> str:
+    """The main metric on the most telling split that there is."""
+    for split in reversed(SPLITS):
+        if isinstance(run[split], int | float):
+            return clean(f"{split} {run['metric']} {number(run[split])}")
+    return MISSING

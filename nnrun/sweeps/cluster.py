@@ -1,0 +1,162 @@
+"""Workers of a Dask cluster. They need no shared disk: data goes out, results come back."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from importlib import import_module
+from threading import Event, Thread
+from time import monotonic
+from typing import Any
+
+from nnrun import NUMERICS_VERSION, __version__
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.record import RunResult
+from nnrun.sweeps import cluster_worker
+from nnrun.sweeps.crew import Mailbox, Message
+from nnrun.sweeps.datasets import Recent
+from nnrun.sweeps.work import Job
+
+_CONNECT_SECONDS = 10
+_POLL_SECONDS = 1.0
+_STOP_SECONDS = 1.0
+_PATIENCE_SECONDS = 60.0  # with no worker at all
+
+
+class ClusterCrew:
+    """The workers of a Dask scheduler.
+
+    Args:
+        address: of the scheduler, such as `tcp://127.0.0.1:8786`.
+        mailbox: takes what the runs tell.
+
+    Raises:
+        UsageError: Dask is not installed, or the address is none.
+        NnrunError: the scheduler does not answer, or the workers have another nnrun.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.lost: tuple[type[BaseException], ...] = ()
+        self._address = address
+        self._client = _connect(address)
+        self._executor: Executor = self._client.get_executor(pure=False)
+        self._token = secrets.token_hex(8)
+        self._mailbox = Mailbox()
+        self._shared: Recent[Any] = Recent()
+        self._alone_since: float | None = None
+        self._closing = Event()
+        self._require_same_version()
+        self._threads = self._count_threads()
+        Thread(target=self._poll, daemon=True).start()
+
+    @property
+    def capacity(self) -> int:
+        return 2 * max(1, self._threads)
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        dataset = load()
+        try:
+            data = self._shared.get(job.sha256)
+            if data is None:
+                data = self._client.scatter(dataset, broadcast=True, hash=False)
+            self._shared.take(job.sha256, data)
+            return self._executor.submit(cluster_worker.work_on_cluster, self._token, job, data)
+        except Exception as error:  # Dask raises a dozen kinds
+            self.check()
+            raise NnrunError(
+                f"the Dask cluster at {self._address} takes no work: {error}"
+            ) from error
+
+    def messages(self) -> list[Message]:
+        return self._mailbox.take()
+
+    def check(self) -> None:
+        if self._client.status != "running":
+            raise NnrunError(f"the Dask scheduler at {self._address} is gone")
+        if self._threads:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = monotonic()
+        elif monotonic() - self._alone_since > _PATIENCE_SECONDS:
+            raise NnrunError(f"the Dask scheduler at {self._address} has no workers left")
+
+    def renew(self) -> None:
+        self._shared.clear()
+
+    def stop(self) -> None:
+        self._tell_to_stop()
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._client.status == "running":
+            self._tell_to_stop()
+            self._executor.shutdown(wait=False)
+        self._shared.clear()
+        with suppress(Exception):  # nobody may be there to say goodbye to
+            self._client.close(timeout=2)
+
+    def _tell_to_stop(self) -> None:
+        """A worker that does not answer must not keep the others waiting."""
+        asking = Thread(target=self._ask, args=(cluster_worker.stop, self._token), daemon=True)
+        asking.start()
+        asking.join(_STOP_SECONDS)
+
+    def _require_same_version(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
+            found = self._client.run(cluster_worker.versions)
+        except TimeoutError:
+            raise NnrunError(f"the Dask scheduler at {self._address} has no workers") from None
+        except Exception as error:  # whatever a worker's import raised is raised here
+            raise NnrunError(
+                f"the workers of {self._address} cannot load nnrun {__version__}: {error}"
+            ) from error
+        for worker, version in found.items():
+            if version != (__version__, NUMERICS_VERSION):
+                raise NnrunError(
+                    f"the worker {worker} has nnrun {version[0]}, and this is {__version__}"
+                )
+
+    def _poll(self) -> None:
+        """Fetch what the runs tell; a thread of its own, since a busy worker may be slow."""
+        while not self._closing.wait(_POLL_SECONDS):
+            self._threads = self._count_threads()
+            for told in self._ask(cluster_worker.take_messages, self._token):
+                for key, content in told:
+                    self._mailbox.put(key, content)
+
+    def _count_threads(self) -> int:
+        """How many runs are trained at a time; workers come and go."""
+        try:
+            return sum(self._client.nthreads().values())
+        except Exception:  # `check` looks after the scheduler
+            return 0
+
+    def _ask(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
+        """The answers of all workers that answer."""
+        try:
+            answers = self._client.run(function, token, on_error="ignore")
+        except Exception:  # progress is not worth a sweep; `check` looks after it
+            return []
+        return [answer for answer in answers.values() if answer is not None]
+
+
+def _connect(address: str) -> Any:
+    try:
+        distributed = import_module("distributed")
+    except ImportError:
+        raise UsageError(
+            "--dask needs the package 'distributed', which pip install 'nnrun[dask]' brings"
+        ) from None
+    # It logs at length, and with tracebacks, what is said here in a sentence.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except ValueError as error:
+        raise UsageError(f"--dask {address}: {error}") from None
+    except OSError as error:
+        raise NnrunError(f"no Dask scheduler answers at {address}") from error

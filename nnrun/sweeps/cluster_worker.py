@@ -1,0 +1,78 @@
+"""What runs on the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from nnrun import NUMERICS_VERSION, __version__
+from nnrun.data.dataset import Dataset
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.work import Job, work
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+# The client asks for news every second; without it, its runs would keep the workers for nothing.
+_SILENCE_SECONDS = 60.0
+
+_lock = Lock()
+_stopped: set[str] = set()
+_asked: dict[str, float] = {}
+_messages: dict[str, dict[tuple[str, type], Any]] = {}
+
+
+class _Notes:
+    """The channel of a run: leaves notes, the last of each kind, for the client to fetch."""
+
+    def __init__(self, token: str, key: str) -> None:
+        self.token = token
+        self.key = key
+        self.begun = monotonic()
+
+    def stopped(self) -> bool:
+        silence = monotonic() - _asked.get(self.token, self.begun)
+        return self.token in _stopped or silence > _SILENCE_SECONDS
+
+    def progress(self, progress: Progress) -> None:
+        self._leave(progress)
+
+    def checkpoint(self, state: TrainingState) -> None:
+        self._leave(state)
+
+    def _leave(self, content: Progress | TrainingState) -> None:
+        with _lock:
+            _messages.setdefault(self.token, {})[self.key, type(content)] = content
+
+
+def work_on_cluster(token: str, job: Job, dataset: Dataset) -> RunResult | None:
+    """Train a run of the sweep with this token."""
+    _limit_threads()
+    return work(job, _Notes(token, job.key), dataset)
+
+
+def versions(token: str = "") -> tuple[str, int]:
+    """Of nnrun, and of its numerics."""
+    return __version__, NUMERICS_VERSION
+
+
+def stop(token: str) -> None:
+    """Have all runs of a sweep end where they are."""
+    _stopped.add(token)
+
+
+def take_messages(token: str) -> list[tuple[str, Progress | TrainingState]]:
+    """What the runs of a sweep have left since the last call."""
+    _asked[token] = monotonic()
+    with _lock:
+        notes = _messages.pop(token, {})
+    return [(key, content) for (key, _), content in notes.items()]
+
+
+@cache
+def _limit_threads() -> Any:
+    """Once and for all: a worker may have several runs in hand, which would lift each other's."""
+    return threadpool_limits(1, user_api="blas")

@@ -1,0 +1,187 @@
+"""From arguments and a config's `sweep` block to grid points and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.load import Experiment, load_config
+from nnrun.config.messages import show
+from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
+from nnrun.errors import ConfigError, Problem, UsageError
+
+_SEED_LIMIT = 2**63
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What the command line says about every config.
+
+    Args:
+        grid: the values for each dotted key, `seed` left out.
+        seed: the values that were given for `seed`.
+        seeds: how many seeds were asked for.
+        iterations: what replaces `iterations` or `epochs`.
+        origin: for an override that sets one value, the argument it was taken from.
+    """
+
+    grid: dict[str, list[Any]]
+    seed: list[Any]
+    seeds: int | None
+    iterations: int | None
+    origin: dict[str, str]
+
+    @classmethod
+    def parse(
+        cls, words: Sequence[str], seeds: int | None = None, iterations: int | None = None
+    ) -> Arguments:
+        """Read arguments such as `training.learning_rate=0.1,0.01` and `seed=range(0,20)`.
+
+        Raises:
+            ConfigError: they cannot be read.
+            UsageError: they contradict each other.
+        """
+        grid = parse_grid(words)
+        origin = {
+            format_override(key, value): word
+            for word, (key, values) in zip(words, grid.items(), strict=True)
+            for value in values
+        }
+        seed = grid.pop("seed", [])
+        if seeds is not None and len(seed) > 1:
+            raise UsageError(
+                f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
+            )
+        return cls(grid, seed, seeds, iterations, origin)
+
+    def wrong_seeds(self) -> Iterator[Problem]:
+        """A problem for each value of `seed` that cannot be one."""
+        for seed in self.seed:
+            if not _is_seed(seed):
+                word = self.origin[format_override("seed", seed)]
+                message = f"{show(seed)} is not a whole number of at least 0 and below 2**63"
+                yield Problem(message, "seed", argument=word)
+
+    def relocated(self, problem: Problem) -> Problem:
+        """The problem with the argument as it was given, and not with one of its values."""
+        word = self.origin.get(problem.argument or "")
+        return problem if word is None else replace(problem, argument=word)
+
+    @property
+    def base(self) -> list[str]:
+        """The overrides of the first grid point."""
+        return [format_override(key, values[0]) for key, values in self.grid.items()]
+
+
+@dataclass(frozen=True)
+class GridPoint:
+    """One choice of a config's grid, loaded."""
+
+    choice: dict[str, Any]
+    experiment: Experiment
+    locate: dict[str, Problem]
+
+    def relocated(self, problem: Problem) -> Problem:
+        """The problem at the place where the choice was written, and not at its override."""
+        place = self.locate.get(problem.argument or "")
+        if place is None:
+            return problem
+        return Problem(problem.message, problem.path, place.place, place.argument)
+
+
+def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
+    """The seeds of a config's runs; the command line decides where it says anything.
+
+    Raises:
+        ConfigError: there are none so large.
+    """
+    config, sweep = experiment.config, experiment.config.sweep
+    if arguments.seed and arguments.seeds is None:
+        return [int(seed) for seed in dict.fromkeys(arguments.seed)]
+    wanted: int | list[int] | None = arguments.seeds
+    if wanted is None and sweep is not None:
+        wanted = sweep.seeds if sweep.seeds is not None else sweep.grid.get("seed")
+    if isinstance(wanted, list):
+        return [int(seed) for seed in dict.fromkeys(wanted)]
+    count = wanted or 1
+    if config.seed + count > _SEED_LIMIT or count > MAX_RANGE:
+        path = ("seed",) if count <= MAX_RANGE else ("sweep", "seeds")
+        message = f"{count} seeds from {config.seed} on are too many or too large"
+        raise ConfigError([experiment.problem(path, message)])
+    return range(config.seed, config.seed + count)
+
+
+def grid_points(
+    file: Path, arguments: Arguments
+) -> tuple[Experiment, Iterator[GridPoint | ConfigError]]:
+    """The config as it stands, and all choices of its grid, good or bad.
+
+    Raises:
+        ConfigError: the config is wrong before any choice is made.
+    """
+    words = [*arguments.base, *_seed_override(arguments)]
+    try:
+        base = load_config(file, words, arguments.iterations)
+    except ConfigError as error:
+        raise ConfigError(map(arguments.relocated, error.problems)) from error
+    sweep = base.config.sweep
+    own = {} if sweep is None else sweep.grid
+    own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
+    varied = [key for key, values in {**own, **arguments.grid}.items() if len(values) > 1]
+
+    def points() -> Iterator[GridPoint | ConfigError]:
+        grid = {**own, **arguments.grid}
+        if not own and not varied:
+            yield GridPoint({}, base, _origins(base, {}, {}, arguments))
+            return
+        for numbers in product(*(range(len(values)) for values in grid.values())):
+            values = {key: grid[key][number] for key, number in zip(grid, numbers, strict=True)}
+            places = dict(zip(grid, numbers, strict=True))
+            choice = {key: values[key] for key in varied}
+            yield _load(file, base, values, choice, places, own, arguments)
+
+    return base, points()
+
+
+def _load(
+    file: Path,
+    base: Experiment,
+    values: dict[str, Any],
+    choice: dict[str, Any],
+    places: dict[str, int],
+    own: dict[str, list[Any]],
+    arguments: Arguments,
+) -> GridPoint | ConfigError:
+    words = [format_override(key, value) for key, value in values.items()]
+    origins = _origins(base, {key: values[key] for key in own}, places, arguments)
+    point = GridPoint(choice, base, origins)
+    try:
+        experiment = load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
+    except ConfigError as error:
+        return ConfigError(point.relocated(problem) for problem in error.problems)
+    return GridPoint(choice, experiment, origins)
+
+
+def _origins(
+    base: Experiment, own: dict[str, Any], places: dict[str, int], arguments: Arguments
+) -> dict[str, Problem]:
+    """Where the overrides of a grid point come from: an argument, or the config's own grid."""
+    origins = {word: Problem("", argument=given) for word, given in arguments.origin.items()}
+    for key, value in own.items():
+        place = base.problem(("sweep", "grid", key, places[key]), "")
+        origins.setdefault(format_override(key, value), place)
+    return origins
+
+
+def _seed_override(arguments: Arguments) -> list[str]:
+    """The seed to load a config with; all others are as good."""
+    sound = [seed for seed in arguments.seed if _is_seed(seed)]
+    return [format_override("seed", seed) for seed in sound[:1]]
+
+
+def _is_seed(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < _SEED_LIMIT and value == int(value)

@@ -1,0 +1,219 @@
+"""One row for each config and grid point, compared with the best of those on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from statistics import fmean
+from typing import Any
+
+from nnrun.sweeps.plan import Point
+from nnrun.sweeps.scores import SPLITS, Score, Tally
+from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize
+
+
+@dataclass(frozen=True)
+class Row:
+    """A config with one choice of its grid.
+
+    Args:
+        rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
+        name: of the experiment.
+        choice: from its grid.
+        runs: that were planned.
+        completed: all numbers below are about these.
+        diverged: runs that left the range of numbers.
+        failed: runs that could not be trained.
+        train: the main metric on the training split, over the seeds.
+        validation: likewise.
+        test: likewise.
+        baseline: the mean of what a model that ignores the features reaches, on the split that the
+            order is by.
+        best_seed: of the best run, by that split.
+        seconds: of training, the mean.
+        p: of the paired difference to the best row, over common seeds; None where that says
+            nothing.
+        tied: whether that difference is within noise.
+        published: numbers from elsewhere.
+    """
+
+    rank: int | None
+    name: str
+    choice: dict[str, Any]
+    runs: int
+    completed: int
+    diverged: int
+    failed: int
+    train: Summary | None
+    validation: Summary | None
+    test: Summary | None
+    baseline: float | None
+    best_seed: int | None
+    seconds: float | None
+    p: float | None
+    tied: bool
+    published: dict[str, float]
+
+    def summary(self, split: str) -> Summary | None:
+        """The main metric on this split."""
+        found: Summary | None = getattr(self, split)
+        return found
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Row:
+        """As it was written."""
+        summaries = {
+            split: None if content[split] is None else Summary(**content[split]) for split in SPLITS
+        }
+        return cls(**{**content, **summaries})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that can be compared: one data set, one metric.
+
+    Args:
+        dataset: its name.
+        metric: the main metric, `accuracy` or `mse`.
+        larger_is_better: its direction.
+        ordered_by: the split that rank, best seed and ties are by: `validation` where every row
+            has one, so that nothing is chosen by the test split; else `test`, else `train`.
+        rows: the best first.
+    """
+
+    dataset: str
+    metric: str
+    larger_is_better: bool
+    ordered_by: str
+    rows: list[Row]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What came of a sweep.
+
+    Args:
+        command: that made it.
+        groups: in the order of the plan.
+    """
+
+    command: str
+    groups: list[Group]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"schema_version": 1, "confidence": CONFIDENCE, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
+        """As it was written.
+
+        Raises:
+            KeyError, TypeError: it was not written by this version of nnrun.
+        """
+        groups = [
+            Group(**{**group, "rows": [Row.from_dict(row) for row in group["rows"]]})
+            for group in content["groups"]
+        ]
+        return cls(content["command"], groups)
+
+
+def make_leaderboard(tally: Tally, command: str) -> Leaderboard:
+    """The leaderboard of all runs of a sweep, also of those that were complete before it."""
+    pairs = list(zip(tally.plan.points, tally.of_points(), strict=True))
+    kinds = dict.fromkeys(_kind(point) for point, _ in pairs)
+    ordered = sorted(pairs, key=lambda pair: list(kinds).index(_kind(pair[0])))
+    groups = [
+        _group([(point, scores) for point, scores in members])
+        for _, members in groupby(ordered, key=lambda pair: _kind(pair[0]))
+    ]
+    return Leaderboard(command, groups)
+
+
+def _kind(point: Point) -> tuple[str, str]:
+    return point.sha256, point.metric
+
+
+def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
+    first = members[0][0]
+    completed = {
+        point.number: {score.seed: score for score in scores if score.status == "completed"}
+        for point, scores in members
+    }
+    split = _deciding_split(runs.values() for runs in completed.values())
+    column, sign = SPLITS.index(split), -1 if first.larger_is_better else 1
+
+    def value(score: Score) -> float:
+        number = score.metrics[column]
+        return float("inf") if number is None else sign * number
+
+    def cost(point: Point) -> float:
+        runs = completed[point.number].values()
+        return fmean(map(value, runs)) if runs else float("inf")
+
+    rows = []
+    ranked = sorted(members, key=lambda member: cost(member[0]))
+    best = completed[ranked[0][0].number]
+    for rank, (point, scores) in enumerate(ranked, start=1):
+        runs = completed[point.number]
+        row = _row(point, scores, list(runs.values()))
+        if runs:
+            seed = min(runs.values(), key=value).seed
+            baselines = [s.baseline[column] for s in runs.values()]
+            p = None if rank == 1 else _compare(best, runs, column)
+            row = replace(
+                row, rank=rank, best_seed=seed, baseline=_mean(baselines), p=p,
+                tied=p is not None and p > 1 - CONFIDENCE,
+            )  # fmt: skip
+        rows.append(row)
+    return Group(first.dataset, first.metric, first.larger_is_better, split, rows)
+
+
+def _deciding_split(rows: Iterable[Iterable[Score]]) -> str:
+    scores = [score for row in rows for score in row]
+    for split in ("validation", "test"):
+        column = SPLITS.index(split)
+        if scores and all(score.metrics[column] is not None for score in scores):
+            return split
+    return "train" if scores else "test"
+
+
+def _compare(best: dict[int, Score], runs: dict[int, Score], column: int) -> float | None:
+    """p of the differences to the best over common seeds, which are common splits as well."""
+    differences = []
+    for seed in best.keys() & runs.keys():
+        ours, theirs = runs[seed].metrics[column], best[seed].metrics[column]
+        if ours is not None and theirs is not None:
+            differences.append(ours - theirs)
+    return paired_p(differences)
+
+
+def _row(point: Point, scores: list[Score], completed: list[Score]) -> Row:
+    def over_seeds(split: str) -> Summary | None:
+        values = [score.metrics[SPLITS.index(split)] for score in completed]
+        return summarize([value for value in values if value is not None])
+
+    return Row(
+        rank=None,
+        name=point.name,
+        choice=point.choice,
+        runs=len(point.seeds),
+        completed=len(completed),
+        diverged=sum(score.status == "diverged" for score in scores),
+        failed=len(point.seeds) - len(scores),
+        train=over_seeds("train"),
+        validation=over_seeds("validation"),
+        test=over_seeds("test"),
+        baseline=None,
+        best_seed=None,
+        seconds=_mean([score.seconds for score in completed]),
+        p=None,
+        tied=False,
+        published=point.published,
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

@@ -1,0 +1,217 @@
+"""Worker processes on this machine.
+
+`concurrent.futures.ProcessPoolExecutor` counts all of its runs as lost when one worker is, and a
+worker that is killed while it writes to the shared pipe may hang it. Here every worker has a socket
+of its own, so that nothing but its own run goes with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from socket import socketpair
+from threading import Lock, Thread
+from typing import Any
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.crew import Mailbox, Message, WorkerLostError
+from nnrun.sweeps.datasets import Recent
+from nnrun.sweeps.work import Job, work
+from nnrun.sweeps.worker import STOP
+
+# One thread each, or `-j` processes would fight over the cores; read when NumPy is loaded.
+_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+_SCRIPT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from nnrun.sweeps.worker import main
+main(int(sys.argv[1]))
+"""
+_GRACE_SECONDS = 1.0
+
+Load = Callable[[], Dataset]
+
+
+class _Worker:
+    """One process and the client's end of the socket to it."""
+
+    def __init__(self) -> None:
+        ours, theirs = socketpair()
+        command = [sys.executable, "-P", "-c", _SCRIPT, str(theirs.fileno()), json.dumps(sys.path)]
+        # Until the worker can ignore them, a Ctrl-C on the terminal must not end it.
+        kept = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+        try:
+            self.process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **_THREADS},
+                stdin=subprocess.DEVNULL,
+                stdout=2,
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+            theirs.close()
+        self._connection = Connection(ours.detach())
+        self._sending = Lock()
+        self._known: Recent[bool] = Recent()
+
+    def give(self, job: Job, load: Load) -> None:
+        """Send a job, and its data unless the worker has that still."""
+        dataset = None if job.sha256 in self._known else load()
+        self._known.take(job.sha256, True)
+        self.send((job, dataset))
+
+    def send(self, message: Any) -> None:
+        with self._sending:
+            self._connection.send(message)
+
+    def receive(self) -> Any:
+        return self._connection.recv()
+
+    def end(self) -> str:
+        """Make sure that it has ended, and say how it did."""
+        self._connection.close()
+        try:
+            code = self.process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+
+class ProcessExecutor(Executor):
+    """Calls of `work` in as many processes as there are threads here, each thread minding one.
+
+    Args:
+        workers: how many; a process is started when there is a first job for it.
+        mailbox: takes what the runs tell.
+    """
+
+    def __init__(self, workers: int, mailbox: Mailbox) -> None:
+        self._jobs: SimpleQueue[tuple[Job, Load, Future[RunResult | None]] | None] = SimpleQueue()
+        self._mailbox = mailbox
+        self._workers: dict[int, _Worker] = {}
+        self._changing = Lock()
+        self._stopping = False
+        self._closed = False
+        self._threads = [
+            Thread(target=self._mind, args=(number,), daemon=True) for number in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Give out a job with what loads its data; the function is `work`, which workers know."""
+        future: Future[Any] = Future()
+        job, load = args
+        self._jobs.put((job, load, future))
+        return future
+
+    def stop(self) -> None:
+        """Ask all runs to end where they are."""
+        with self._changing:
+            self._stopping = True
+            workers = list(self._workers.values())
+        for worker in workers:
+            with suppress(OSError):
+                worker.send(STOP)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End all workers at once; what they have in hand is lost."""
+        with self._changing:
+            self._closed = True
+            for worker in self._workers.values():
+                worker.process.kill()
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _mind(self, number: int) -> None:
+        """The life of a thread: take a job, see it through in a process, take the next one."""
+        while (item := self._jobs.get()) is not None and not self._closed:
+            job, load, future = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            if self._stopping and number not in self._workers:
+                future.set_result(None)
+                continue
+            try:
+                future.set_result(self._see_through(job, load, self._worker(number)))
+            except (EOFError, OSError) as error:
+                future.set_exception(WorkerLostError(self._lose(number, error)))
+            except BaseException as error:  # it belongs to the future
+                future.set_exception(error)
+        if number in self._workers:
+            self._lose(number)
+
+    def _see_through(self, job: Job, load: Load, worker: _Worker) -> RunResult | None:
+        worker.give(job, load)
+        while True:
+            kind, content = worker.receive()
+            if kind == "result":
+                result: RunResult | None = content
+                return result
+            if kind == "error":
+                raise NnrunError(content)
+            self._mailbox.put(job.key, content)
+
+    def _worker(self, number: int) -> _Worker:
+        with self._changing:
+            if self._closed:
+                raise EOFError
+            if number not in self._workers:
+                self._workers[number] = _Worker()
+                if self._stopping:
+                    self._workers[number].send(STOP)
+            return self._workers[number]
+
+    def _lose(self, number: int, error: BaseException | None = None) -> str:
+        with self._changing:
+            worker = self._workers.pop(number, None)
+        if worker is None:
+            return f"no worker could be started: {error}"
+        return f"its worker ended {worker.end()}"
+
+
+class LocalCrew:
+    """As many processes as wanted.
+
+    Args:
+        workers: how many.
+    """
+
+    lost: tuple[type[BaseException], ...] = (WorkerLostError,)
+
+    def __init__(self, workers: int) -> None:
+        self.capacity = 2 * workers
+        self._mailbox = Mailbox()
+        self._executor = ProcessExecutor(workers, self._mailbox)
+
+    def submit(self, job: Job, load: Load) -> Future[RunResult | None]:
+        return self._executor.submit(work, job, load)
+
+    def messages(self) -> list[Message]:
+        return self._mailbox.take()
+
+    def check(self) -> None:
+        pass
+
+    def renew(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        self._executor.stop()
+
+    def close(self) -> None:
+        self._executor.shutdown()

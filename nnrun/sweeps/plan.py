@@ -1,0 +1,109 @@
+"""What a sweep will do: configs × grid × seeds, every one of them known to be valid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from nnrun.config.emit import flow
+from nnrun.runs.identity import run_digest, run_id
+from nnrun.sweeps.estimate import Estimate
+
+
+@dataclass(frozen=True)
+class Point:
+    """One config with one choice from its grid: its runs differ in their seed and nothing else.
+
+    Args:
+        number: its place in the plan.
+        name: of the experiment.
+        file: its config.
+        choice: the values chosen, by their dotted keys; empty where there is no grid.
+        config: resolved, as JSON, its keys in their order.
+        dataset: the name of its data.
+        sha256: the digest of its data.
+        metric: the main metric, `accuracy` or `mse`.
+        larger_is_better: its direction.
+        seeds: of its runs.
+        published: numbers from elsewhere, by `<split>_<metric>`.
+        estimate: of one run.
+    """
+
+    number: int
+    name: str
+    file: str
+    choice: dict[str, Any]
+    config: str
+    dataset: str
+    sha256: str
+    metric: str
+    larger_is_better: bool
+    seeds: Sequence[int]
+    published: dict[str, float]
+    estimate: Estimate
+
+    @property
+    def label(self) -> str:
+        """Name and choice on one line."""
+        return " ".join([self.name, *choice_words(self.choice)])
+
+    def runs(self) -> Iterator[PlannedRun]:
+        """One for each seed."""
+        config = json.loads(self.config)
+        for seed in self.seeds:
+            config["seed"] = seed
+            yield PlannedRun(self, seed, run_id(seed, run_digest(config, self.sha256)))
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep."""
+
+    point: Point
+    seed: int
+    run_id: str
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other run; also its folder within the results."""
+        return f"{self.point.name}/{self.run_id}"
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.point.label} seed={self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a sweep has to do; runs are made when they are asked for, not kept."""
+
+    points: Sequence[Point] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(len(point.seeds) for point in self.points)
+
+    @property
+    def seconds(self) -> float:
+        """What all of it takes one core."""
+        return sum(len(point.seeds) * point.estimate.seconds for point in self.points)
+
+    def runs(self) -> Iterator[PlannedRun]:
+        """All runs: one of each point, then the others; of both, the long ones first.
+
+        What a first run makes for all others, such as compiled code, is then made by one worker
+        for all, and no worker is left alone with a long run at the end.
+        """
+        points = sorted(self.points, key=lambda point: -point.estimate.seconds)
+        for point in points:
+            yield from islice(point.runs(), 1)
+        for point in points:
+            yield from islice(point.runs(), 1, None)
+
+
+def choice_words(choice: dict[str, Any]) -> list[str]:
+    """A choice from a grid as people read it: the last part of a key says enough."""
+    return [f"{key.rpartition('.')[2]}={flow(value)}" for key, value in choice.items()]

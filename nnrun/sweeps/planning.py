@@ -1,0 +1,123 @@
+"""Checking everything that a sweep will do before it does any of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from nnrun.errors import ConfigError, NnrunError, Problem, UsageError
+from nnrun.runs.identity import run_digest
+from nnrun.runs.prepare import Prepared, prepare
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.estimate import estimate
+from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
+from nnrun.sweeps.plan import Plan, Point
+from nnrun.training.task import Classification, Regression
+
+MOST_RUNS = 1_000_000
+
+
+class PlanError(ConfigError):
+    """All that is wrong with all configs of a sweep."""
+
+    def __init__(self, problems: Sequence[Problem], exit_code: int) -> None:
+        super().__init__(problems)
+        self.exit_code = exit_code
+
+
+def make_plan(files: Sequence[Path], arguments: Arguments, datasets: Datasets) -> Plan:
+    """The plan for these configs.
+
+    Raises:
+        PlanError: something is wrong; it names everything that is.
+        UsageError: there are more runs than anyone means.
+    """
+    planner = _Planner(arguments, datasets)
+    planner.refuse(arguments.wrong_seeds())
+    for file in files:
+        planner.add(file)
+    if planner.problems:
+        raise PlanError(list(planner.problems.values()), max(planner.codes))
+    plan = Plan(planner.points)
+    if len(plan) > MOST_RUNS:
+        raise UsageError(f"this sweep would have {len(plan):,} runs; the most are {MOST_RUNS:,}")
+    return plan
+
+
+class _Planner:
+    """Collects points and problems, each problem once."""
+
+    def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
+        self.arguments = arguments
+        self.datasets = datasets
+        self.points: list[Point] = []
+        self.problems: dict[str, Problem] = {}
+        self.codes: set[int] = set()
+        self._names: dict[str, tuple[str, Path]] = {}
+        self._digests: set[str] = set()
+
+    def add(self, file: Path) -> None:
+        """Take up one config with its grid and its seeds."""
+        try:
+            base, choices = grid_points(file, self.arguments)
+            seeds = seeds_of(base, self.arguments)
+            self._require_new_name(base.config.name, file)
+            for choice in choices:
+                if isinstance(choice, ConfigError):
+                    self.refuse(choice.problems, choice.exit_code)
+                else:
+                    self._add_choice(file, choice, seeds)
+        except ConfigError as error:
+            self.refuse(error.problems, error.exit_code)
+
+    def _add_choice(self, file: Path, choice: GridPoint, seeds: Sequence[int]) -> None:
+        try:
+            prepared = prepare(choice.experiment, self.datasets.load)
+        except ConfigError as error:
+            self.refuse(map(choice.relocated, error.problems), error.exit_code)
+        except NnrunError as error:
+            self.refuse([Problem(str(error), path=str(file))], error.exit_code)
+        else:
+            digest = run_digest({**prepared.config_dict, "seed": 0}, prepared.dataset.sha256)
+            if digest not in self._digests:
+                self._digests.add(digest)
+                number = len(self.points)
+                self.points.append(_point(number, file, choice, prepared, seeds))
+
+    def _require_new_name(self, name: str, file: Path) -> None:
+        known = self._names.setdefault(name.casefold(), (name, file))
+        if known[1] is not file:
+            differ = " but for upper and lower case" if known[0] != name else ""
+            message = (
+                f"the name '{name}' is that of {known[1]} as well{differ}; results lie in folders "
+                "by name, so give each a name of its own"
+            )
+            raise ConfigError([Problem(message, path=str(file))])
+
+    def refuse(self, problems: Iterable[Problem], exit_code: int = 2) -> None:
+        """Take note of problems."""
+        for problem in problems:
+            self.codes.add(exit_code)
+            self.problems.setdefault(str(problem), problem)
+
+
+def _point(
+    number: int, file: Path, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
+) -> Point:
+    config, dataset = prepared.config, prepared.dataset
+    task = Classification if dataset.task == "classification" else Regression
+    return Point(
+        number=number,
+        name=config.name,
+        file=str(file),
+        choice=choice.choice,
+        config=json.dumps(prepared.config_dict, allow_nan=False),
+        dataset=dataset.name,
+        sha256=dataset.sha256,
+        metric=task.main_metric,
+        larger_is_better=task.larger_is_better,
+        seeds=seeds,
+        published=dict(config.published.numbers) if config.published else {},
+        estimate=estimate(prepared, prepared.network()),
+    )

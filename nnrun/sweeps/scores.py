@@ -1,0 +1,108 @@
+"""The few numbers of each run that a sweep keeps: all else is in the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nnrun.runs.record import RunRecord
+from nnrun.sweeps.plan import Plan, PlannedRun
+
+SPLITS = ("train", "validation", "test")
+
+
+class Score(NamedTuple):
+    """One run that has come to an end.
+
+    `metrics` and `baseline` are the main metric on the training, validation and test split, None
+    where there is none; `published` is ours for each published number, ordered by their names.
+    """
+
+    seed: int
+    status: str
+    metrics: tuple[float | None, ...]
+    baseline: tuple[float | None, ...]
+    seconds: float
+    published: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Score:
+        """The numbers of a record."""
+
+        def main(numbers: dict[str, dict[str, float] | None]) -> tuple[float | None, ...]:
+            return tuple((numbers[split] or {}).get(record.main_metric) for split in SPLITS)
+
+        ours = {row["metric"]: row["ours"] for row in record.published}
+        return cls(
+            seed=record.seed,
+            status=record.status,
+            metrics=main(record.metrics),
+            baseline=main(record.baseline),
+            seconds=record.timing["train_seconds"],
+            published=tuple(ours[metric] for metric in sorted(ours)),
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that diverged, or could not be trained or saved, and why."""
+
+    key: str
+    label: str
+    reason: str
+
+
+@dataclass
+class Tally:
+    """What has become of the runs of a plan.
+
+    Args:
+        plan: of the sweep.
+        scores: of the runs that have ended, by the number of their point.
+        failures: in the order in which they came.
+        trained: runs that this sweep has trained to their end.
+        found: runs that were complete already, or were completed by another sweep.
+        interrupted: runs that were saved half-way.
+    """
+
+    plan: Plan
+    scores: dict[int, list[Score]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    trained: int = 0
+    found: int = 0
+    interrupted: int = 0
+
+    @property
+    def ended(self) -> int:
+        """Runs that need no more work of this sweep."""
+        return self.trained + self.found + self._unfinished
+
+    @property
+    def missing(self) -> int:
+        """Runs that the sweep has not come to."""
+        return len(self.plan) - self.ended
+
+    def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
+        """Count a run that is complete."""
+        self.scores.setdefault(run.point.number, []).append(Score.of(record))
+        if trained:
+            self.trained += 1
+        else:
+            self.found += 1
+
+    def fail(self, run: PlannedRun, reason: str) -> None:
+        """Count a run that cannot be completed."""
+        self._unfinished += 1
+        self.complain(run, reason)
+
+    def complain(self, run: PlannedRun, reason: str) -> None:
+        """Take note of a failure of a run that is counted elsewhere."""
+        self.failures.append(Failure(run.key, run.label, reason))
+
+    def of_points(self) -> Iterator[list[Score]]:
+        """The scores of each point of the plan, in its order and by seed, whatever ended first."""
+        for point in self.plan.points:
+            yield sorted(self.scores.get(point.number, []), key=lambda score: score.seed)
+
+    _unfinished: int = 0

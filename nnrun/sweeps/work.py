@@ -1,0 +1,100 @@
+"""What a worker does, wherever it is: a config comes in, a run's result goes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from time import monotonic
+from typing import Protocol
+
+from nnrun.config.load import config_from_dict
+from nnrun.config.schema import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.runs.execute import Control
+from nnrun.runs.prepare import prepare_again
+from nnrun.runs.record import RunResult
+from nnrun.runs.train import CHECKPOINT_SECONDS, resume
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+_PROGRESS_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as it is sent out.
+
+    Args:
+        key: tells it from the others.
+        config: resolved, as JSON; its seed is not that of the run.
+        seed: that of the run.
+        run_id: what the worker must find the run to be.
+        sha256: of the data.
+        checkpoint: where to go on.
+    """
+
+    key: str
+    config: str
+    seed: int
+    run_id: str
+    sha256: str
+    checkpoint: TrainingState | None = None
+
+
+class Channel(Protocol):
+    """How a run in progress and the sweep's client hear of each other."""
+
+    def stopped(self) -> bool:
+        """Whether to end here."""
+
+    def progress(self, progress: Progress) -> None:
+        """Tell how far it is."""
+
+    def checkpoint(self, state: TrainingState) -> None:
+        """Hand over where to go on, should this worker be lost."""
+
+
+def work(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
+    """Train a run; None if the sweep was stopped before it began.
+
+    Args:
+        job: the run.
+        channel: to the client.
+        dataset: its data, as the client has it.
+
+    Raises:
+        NnrunError: to this process, it would be another run.
+    """
+    if channel.stopped():
+        return None
+    config = _config(job.config).model_copy(update={"seed": job.seed})
+    prepared = prepare_again(config, dataset)
+    if prepared.run_id != job.run_id:
+        raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
+    return resume(prepared, job.checkpoint).run(_control(channel))
+
+
+@lru_cache(maxsize=64)
+def _config(text: str) -> ExperimentConfig:
+    return config_from_dict(json.loads(text))
+
+
+def _control(channel: Channel) -> Control:
+    shown = saved = monotonic()
+
+    def observe(progress: Progress) -> None:
+        nonlocal shown
+        if monotonic() - shown > _PROGRESS_SECONDS:
+            channel.progress(progress)
+            shown = monotonic()
+
+    def checkpoint(state: Callable[[], TrainingState]) -> None:
+        nonlocal saved
+        if monotonic() - saved > CHECKPOINT_SECONDS:
+            channel.checkpoint(state())
+            saved = monotonic()
+
+    return Control(observe=observe, stop=channel.stopped, checkpoint=checkpoint)

@@ -1,0 +1,82 @@
+"""The life of a worker process: jobs come in over a socket, results go back over it.
+
+The client starts it with a socket and nothing else between them. Where the socket closes, the
+client is gone, and the worker goes at once, whatever it is doing: no worker outlives its client.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+from typing import Any
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.sweeps.datasets import Recent
+from nnrun.sweeps.work import Job, work
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+STOP = "stop"
+
+
+class _Socket:
+    """The worker's end; also the channel of the run in hand."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sending = Lock()
+        self._stop = Event()
+        # With each job its data, or None where that was sent before and will be remembered.
+        self.jobs: SimpleQueue[tuple[Job, Any]] = SimpleQueue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def send(self, kind: str, content: Any) -> None:
+        with self._sending:
+            self._connection.send((kind, content))
+
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def progress(self, progress: Progress) -> None:
+        self.send("progress", progress)
+
+    def checkpoint(self, state: TrainingState) -> None:
+        self.send("checkpoint", state)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                message = self._connection.recv()
+                if message == STOP:
+                    self._stop.set()
+                else:
+                    self.jobs.put(message)
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def main(descriptor: int) -> None:
+    """Work until the socket closes."""
+    # The client is told what to do by signals, and tells its workers.
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    socket = _Socket(Connection(descriptor))
+    datasets: Recent[Dataset] = Recent()
+    while True:
+        job, dataset = socket.jobs.get()
+        try:
+            result = work(job, socket, datasets.take(job.sha256, dataset))
+        except NnrunError as error:
+            socket.send("error", str(error))
+        except MemoryError:
+            socket.send("error", "there is not enough memory")
+        except Exception as error:  # it is the client's to tell
+            socket.send("error", f"{type(error).__name__}: {error}")
+        else:
+            socket.send("result", result)

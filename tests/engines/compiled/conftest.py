@@ -1,0 +1,138 @@
+"""What the tests of the compiled engine share: a cache of their own, and runs of both engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.engines.base import Batches
+from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.nn import SGD, CrossEntropy, Network
+
+TOLERANCE = 1e-9
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests, so that no architecture is compiled twice."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNRUN_CACHE", str(cache_folder))
+
+
+@dataclass
+class Task:
+    """A network with random data, and how it is trained."""
+
+    blocks: Callable[[], list[Any]]
+    input_shape: tuple[int, ...]
+    loss: Any = field(default_factory=CrossEntropy)
+    optimizer: Callable[[], Any] = SGD
+    dtype: str = "float64"
+    batch_size: int = 1
+    iterations: int = 1000
+    rate: float = 0.01
+    clip_norm: float | None = None
+
+    def network(self) -> Network:
+        """Initialized, the same at every call."""
+        network = Network(self.blocks(), self.loss, self.input_shape, self.dtype)
+        network.initialize(rng=np.random.default_rng(1))
+        return network
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """40 rows and their targets."""
+        rng = np.random.default_rng(2)
+        outputs = self.network().output_shape[0]
+        x = rng.standard_normal((40, *self.input_shape))
+        if "cross_entropy" in self.loss.type:
+            target = np.eye(outputs)[rng.integers(outputs, size=40)]
+        else:
+            target = rng.standard_normal((40, outputs))
+        return x.astype(self.dtype), target.astype(self.dtype)
+
+    def batches(self) -> Batches:
+        """Shuffled rows, a falling learning rate; the last batch may be smaller."""
+        bounds = np.arange(self.iterations + 1) * self.batch_size
+        bounds[-1] -= self.batch_size // 2
+        rows = np.random.default_rng(3).integers(40, size=bounds[-1])
+        return Batches(rows, bounds, self.rate * np.linspace(1, 0.5, self.iterations))
+
+    def train(self, kind: Any, *, nudge: float = 0.0, batches: Batches | None = None) -> Any:
+        """Train from the start by an engine; the engine is returned.
+
+        Args:
+            kind: the engine's class.
+            nudge: all weights are moved by this share of themselves first.
+            batches: the task's own by default.
+        """
+        network, optimizer = self.network(), self.optimizer()
+        network.theta *= 1 + nudge
+        optimizer.allocate(network.theta)
+        rng = np.random.default_rng(4)
+        made = {"batch_size": self.batch_size} if kind is CompiledEngine else {}
+        engine = kind(network, optimizer, *self.data(), rng=rng, clip_norm=self.clip_norm, **made)
+        engine.run(self.batches() if batches is None else batches)
+        return engine
+
+
+def numbers(engine: Any) -> dict[str, np.ndarray]:
+    """All that training changes."""
+    return {
+        "theta": engine.network.theta,
+        **engine.network.statistics,
+        **engine.optimizer.state,
+        "steps": np.array([engine.optimizer.steps]),
+    }
+
+
+def difference(engine: Any, other: Any) -> float:
+    """The largest difference, as a share of the largest number of its array."""
+    expected, actual = numbers(engine), numbers(other)
+    assert expected.keys() == actual.keys()
+    return max(
+        float(np.abs(expected[name] - actual[name]).max() / np.abs(expected[name]).max())
+        for name in expected
+        if expected[name].any()
+    )
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[[Task], None]:
+    """A check that both engines make the same of a task.
+
+    Some networks amplify rounding errors: the NumPy engine by itself, from weights moved by one
+    rounding error, ends elsewhere. Then the engines may differ by as much.
+    """
+
+    def check(task: Task, tolerance: float = TOLERANCE) -> None:
+        reference, compiled = task.train(NumpyEngine), task.train(CompiledEngine)
+        if not np.isfinite(reference.network.theta).all():
+            assert not np.isfinite(compiled.network.theta).all()
+            return
+        assert not np.array_equal(task.network().theta, reference.network.theta)
+        error = difference(reference, compiled)
+        if error > tolerance:
+            epsilon = float(np.finfo(task.dtype).eps)
+            drift = [
+                difference(reference, task.train(NumpyEngine, nudge=sign * epsilon))
+                for sign in (1, -1, 4)
+            ]
+            assert error <= 20 * max(drift)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def task() -> type[Task]:
+    """The class `Task`, for tests to make some."""
+    return Task

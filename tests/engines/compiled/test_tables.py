@@ -1,0 +1,173 @@
+"""Whatever stands in the tables of nnrun.nn is compiled, and trains as the NumPy engine does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nnrun.engines.compiled.layers import EMITTERS
+from nnrun.engines.compiled.losses import LOSSES as LOSS_EMITTERS
+from nnrun.engines.compiled.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
+from nnrun.nn import (
+    ACTIVATIONS,
+    LAYERS,
+    LOSSES,
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    AvgPool2d,
+    BatchNorm,
+    Bias,
+    Dropout,
+    Flatten,
+    MatMul,
+    MaxPool2d,
+    MeanSquared,
+    activation,
+    conv2d,
+    dense,
+)
+from nnrun.nn.losses import FUSED
+
+# For every name in LAYERS networks that use it, on images of 2×7×6.
+NETWORKS: dict[str, list[Any]] = {
+    "dense": [lambda: [Flatten(), dense(37, "tanh"), dense(25, "tanh"), dense(3, "softmax")]],
+    "conv2d": [
+        lambda: [conv2d(5, 3, bias="per_position", activation="tanh"), Flatten(), dense(3)],
+        lambda: [
+            conv2d(16, (2, 3), (2, 1), "same", "none"),
+            conv2d(9, 3, 1, 1, "per_channel", "tanh"),
+            Flatten(),
+            dense(3),
+        ],
+    ],
+    "max_pool2d": [lambda: [conv2d(4), MaxPool2d(2, 1), MaxPool2d(2), Flatten(), dense(3)]],
+    "avg_pool2d": [lambda: [conv2d(4), AvgPool2d((2, 3), 1), Flatten(), dense(3)]],
+    "flatten": [lambda: [conv2d(3), Flatten(), Bias(), activation("tanh")]],
+    "dropout": [
+        lambda: [conv2d(4), Dropout(0.3), Flatten(), dense(9), Dropout(0.5), dense(3)],
+        lambda: [Dropout(0.3), Flatten(), dense(3), Dropout(0.2)],
+    ],
+    "batch_norm": [
+        lambda: [conv2d(4), BatchNorm(), Flatten(), BatchNorm(0.3), dense(6), BatchNorm(), dense(3)]
+    ],
+    "matmul": [lambda: [Flatten(), MatMul(10), MatMul(40), MatMul(3)]],
+    "bias": [lambda: [Bias("channel"), Bias(), Flatten(), MatMul(2), Bias(), Bias()]],
+    "activation": [lambda: [activation("tanh"), Flatten(), dense(4), activation("softmax")]],
+}
+
+
+def test_every_entry_has_an_emitter() -> None:
+    """A layer, activation, loss or optimizer that is added must be added here too."""
+    built = [layer for block in NETWORKS.values() for make in block for layer in make()]
+    types = {
+        each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
+    }
+    assert (types | set(ACTIVATIONS)) - {"linear"} <= set(EMITTERS)
+    assert {cls.type for cls in LOSSES.values()} | {cls.type for cls in FUSED.values()} == set(
+        LOSS_EMITTERS
+    )
+    assert set(OPTIMIZERS) == set(OPTIMIZER_EMITTERS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name: str, batch_size: int, task: Any, agree: Any) -> None:
+    """Every layer, on single rows and on batches."""
+    for blocks in NETWORKS[name]:
+        agree(task(blocks, (2, 7, 6), MeanSquared(), batch_size=batch_size, iterations=300))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name: str, task: Any, agree: Any) -> None:
+    """Every activation, on arrays and on variables of their own."""
+    agree(
+        task(
+            lambda: [dense(19, name), dense(4, name), dense(3, name), dense(2)], (5,), MeanSquared()
+        )
+    )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str, task: Any, agree: Any) -> None:
+    """Every loss, on an output that it fits, in a batch."""
+    last = "sigmoid" if "cross_entropy" in name else "linear"
+    agree(
+        task(
+            lambda: [dense(6, "tanh"), dense(3, last)],
+            (5,),
+            LOSSES[name](),
+            batch_size=3,
+        )
+    )
+
+
+@pytest.mark.parametrize(("last", "name"), FUSED)
+def test_fused_losses(last: str, name: str, task: Any, agree: Any) -> None:
+    """The losses that are computed together with the last activation."""
+    agree(task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), LOSSES[name]()))
+
+
+OPTIMIZERS_TRIED = {
+    "sgd": [
+        SGD,
+        lambda: SGD(momentum=0.9),
+        lambda: SGD(momentum=0.8, nesterov=True, weight_decay=1e-3),
+        lambda: SGD(weight_decay=1e-2),
+    ],
+    "adam": [Adam, lambda: Adam(0.8, 0.99, 1e-6, 1e-2)],
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(name: str, task: Any, agree: Any) -> None:
+    """Every optimizer in all its variants, each also with clipping or on batches."""
+    for index, optimizer in enumerate(OPTIMIZERS_TRIED[name]):
+        agree(
+            task(
+                lambda: [dense(20, "tanh"), dense(3, "softmax")],
+                (5,),
+                optimizer=optimizer,
+                clip_norm=0.5 if index % 2 else None,
+                batch_size=1 + 3 * (index % 3),
+            )
+        )
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_float32(batch_size: int, task: Any, agree: Any) -> None:
+    """In single precision the engines agree to single precision."""
+    for blocks, shape in (
+        (lambda: [dense(30, "tanh"), Dropout(0.2), dense(3, "softmax")], (7,)),
+        (
+            lambda: [conv2d(8, activation="tanh"), MaxPool2d(), Flatten(), dense(3, "softmax")],
+            (1, 8, 8),
+        ),
+        (lambda: [conv2d(4), BatchNorm(), activation("tanh"), Flatten(), dense(3)], (1, 9, 9)),
+    ):
+        agree(
+            task(blocks, shape, dtype="float32", batch_size=batch_size, iterations=100),
+            tolerance=2e-5,
+        )
+
+
+def test_wide_softmax(task: Any, agree: Any) -> None:
+    """Many classes are summed up in a loop, with whatever is left over."""
+    agree(task(lambda: [dense(93, "softmax"), dense(77, "softmax")], (5,), batch_size=3, rate=0.1))
+
+
+@pytest.mark.parametrize("batch_size", [3, 13])
+def test_tiles(batch_size: int, task: Any, agree: Any) -> None:
+    """Wide layers in batches, of which no size divides the tiles; also after images."""
+    for optimizer in (SGD, Adam):
+        agree(
+            task(
+                lambda: [Flatten(), dense(70, "tanh"), BatchNorm(), dense(33, "tanh"), dense(3)],
+                (2, 5, 5),
+                MeanSquared(),
+                optimizer,
+                batch_size=batch_size,
+                iterations=200,
+            )
+        )

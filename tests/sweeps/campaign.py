@@ -1,0 +1,94 @@
+"""What a campaign of kills does at each moment, and what must hold after it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.sweeps.helpers import Shell, in_session, weights_of
+
+
+class Campaign:
+    """Kills in a sweep of 20 runs, each in a results folder of its own.
+
+    Args:
+        shell: runs the commands.
+        words: of the sweep, without its results folder.
+        seed: of the moments.
+    """
+
+    def __init__(self, shell: Shell, words: list[object], seed: int) -> None:
+        self.shell = shell
+        self.words = words
+        self.moments = random.Random(seed)
+        self.seconds, self.expected = self._reference()
+        assert 20 == len(self.expected)
+
+    def _reference(self) -> tuple[float, dict[str, str]]:
+        """How long the sweep takes when nothing happens, and what comes of it."""
+        start = time.monotonic()
+        code, _, err = self.shell.run(*self.words, "--results", "whole")
+        assert 0 == code, err
+        return time.monotonic() - start, weights_of(self.shell.folder / "whole")
+
+    def start(self, moment: int) -> tuple[subprocess.Popen[str], Path]:
+        """Begin a sweep, and wait for a random moment of it."""
+        root = self.shell.folder / f"results{moment}"
+        process = self.shell.start(*self.words, "--results", root.name)
+        time.sleep(self.moments.uniform(0, self.seconds))
+        return process, root
+
+    def finish(self, root: Path) -> None:
+        """The same command must finish, and touch nothing that was finished."""
+        before = complete_files(root)
+        code, _, err = self.shell.run(*self.words, "--results", root.name)
+        assert 0 == code, err
+        self.hold(root, before)
+
+    def hold(self, root: Path, before: dict[Path, tuple[str, int]] | None = None) -> None:
+        """20 of 20 reports that parse, the same bits, no temporary file."""
+        assert self.expected == weights_of(root)
+        for path in root.rglob("*.json"):
+            json.loads(path.read_text())
+        after = complete_files(root)
+        for path, stamp in (before or {}).items():
+            assert stamp == after[path], f"{path} was touched"
+        left = [path.name for path in root.rglob("*") if path.name.startswith(".")]
+        assert [] == left
+        assert [] == list(root.glob("*/*/checkpoint.safetensors"))
+        shutil.rmtree(root)
+
+
+def complete_files(root: Path) -> dict[Path, tuple[str, int]]:
+    """The digest and time of each file of a finished run."""
+    found = {}
+    for report in root.glob("*/*/report.json"):
+        if json.loads(report.read_text())["status"] == "completed":
+            for path in report.parent.iterdir():
+                if not path.name.startswith(".") and path.name != "checkpoint.safetensors":
+                    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                    found[path] = digest, path.stat().st_mtime_ns
+    return found
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """SIGKILL to the whole process group; nothing of it may be left."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: not in_session(process.pid))
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that must become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)

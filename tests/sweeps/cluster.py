@@ -1,0 +1,73 @@
+"""A Dask cluster of real processes on the loopback address."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class Cluster:
+    """A scheduler and its workers, each a process that can be killed.
+
+    Args:
+        folder: for its files.
+        workers: how many to start with.
+    """
+
+    def __init__(self, folder: Path, workers: int = 2) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.scheduler = self._start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
+        )
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._wait_for(self.file.is_file)
+        self.address = json.loads(self.file.read_text())["address"]
+        for _ in range(workers):
+            self.add_worker()
+
+    def add_worker(self) -> None:
+        """Start one more."""
+        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+        self.workers.append(self._start("worker", *words))
+
+    def kill_worker(self) -> None:
+        """Kill the one that was started first."""
+        self._kill(self.workers.pop(0))
+
+    def kill_scheduler(self) -> None:
+        """The workers end by themselves once it is gone."""
+        self._kill(self.scheduler)
+
+    def close(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            if process.poll() is None:
+                self._kill(process)
+
+    def _start(self, kind: str, *words: str) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{kind}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "dask", kind, "--no-dashboard", *words],
+                cwd=self.folder,
+                env={**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    @staticmethod
+    def _wait_for(there, seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        while not there():
+            assert time.monotonic() < end, "the Dask scheduler did not start"
+            time.sleep(0.05)

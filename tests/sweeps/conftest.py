@@ -1,0 +1,61 @@
+"""Sweeps of small configs, in this process and as commands in a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.sweep import Sweep
+from tests.sweeps.helpers import IRIS, Diary, Shell, make_store
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a config, `<name>.yaml`."""
+
+    def config(name: str, text: str = IRIS, folder: str = "configs") -> Path:
+        path = tmp_path / folder / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return config
+
+
+@pytest.fixture
+def plan():
+    """Makes a plan from files and arguments."""
+
+    def make(*words, seeds=None, iterations=None):
+        files = [word for word in words if isinstance(word, Path)]
+        arguments = [word for word in words if isinstance(word, str)]
+        return make_plan(files, Arguments.parse(arguments, seeds, iterations), Datasets())
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path):
+    return make_store(tmp_path / "results")
+
+
+@pytest.fixture
+def sweep(store):
+    """Makes a sweep of a plan into the results folder."""
+
+    def make(plan, results=store, stopped=lambda: False, **switches):
+        return Sweep(plan, results, Datasets(), Diary(), stopped, **switches)
+
+    return make
+
+
+@pytest.fixture
+def shell(tmp_path) -> Iterator[Shell]:
+    running = Shell(tmp_path)
+    yield running
+    running.close()

@@ -1,0 +1,129 @@
+"""What the tests of sweeps share besides fixtures."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from nnrun.runs.store import Store
+from nnrun.sweeps.watcher import Watcher
+
+IRIS = """
+dataset: {name: iris, features: standard}
+network: {sizes: [4, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 60, batch_size: 8}
+seed: 3
+"""
+BOSTON = """
+dataset: {name: boston, features: standard}
+network: {sizes: [5, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 60}
+"""
+WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000")
+LARGE = bool(os.environ.get("NNRUN_TEST_LARGE"))
+
+
+def make_store(root: Path) -> Store:
+    """A results folder whose reports are quick to make."""
+    return Store(root, lambda result: f"{result.record.name}\n")
+
+
+def lasting(iterations: int) -> str:
+    """A config whose runs last: some 30 µs for each iteration, whatever the machine can compile."""
+    return IRIS.replace("iterations: 60", f"engine: numpy, iterations: {iterations}")
+
+
+class Diary(Watcher):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+
+    def ended(self, run, record, tally, *, trained):
+        self.lines.append(("trained" if trained else "found", run.key))
+
+    def failed(self, run, reason):
+        self.lines.append(("failed", reason))
+
+    def retried(self, run, reason):
+        self.lines.append(("retried", reason))
+
+    def warn(self, text):
+        self.lines.append(("warned", text))
+
+    def of(self, kind: str) -> list[str]:
+        return [text for known, text in self.lines if known == kind]
+
+
+def weights_of(root: Path) -> dict[str, str]:
+    """The fingerprint of each run of a results folder, all of which must be complete."""
+    reports = sorted(root.glob("*/*/report.json"))
+    found = {str(path.parent.relative_to(root)): json.loads(path.read_text()) for path in reports}
+    assert {"completed"} == {report["status"] for report in found.values()}
+    return {key: report["weights_sha256"] for key, report in found.items()}
+
+
+class Shell:
+    """Runs the command line in processes, each the leader of a group of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, *words: object) -> subprocess.Popen[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("NNRUN_")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nnrun", *map(str, words)],
+            cwd=self.folder,
+            env={**environment, "COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *words: object) -> tuple[int, str, str]:
+        """Exit code, stdout, stderr."""
+        process = self.start(*words)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            for stream in (process.stdout, process.stderr):
+                stream.close()
+
+
+def children_of(pid: int) -> list[int]:
+    """The living processes whose parent this one is."""
+    return [found for found, parent, _ in _processes() if parent == pid]
+
+
+def in_session(pid: int) -> list[int]:
+    """The living processes of the session that this one leads."""
+    return [found for found, _, session in _processes() if session == pid]
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            state, parent, _, session = fields[:4]
+            if state != "Z":
+                yield int(entry.name), int(parent), int(session)

@@ -1,0 +1,89 @@
+"""Sweeps that are killed at random moments, or run many times at once.
+
+A few moments of each kind, or with NNRUN_TEST_LARGE=1 as many as it takes to believe it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.campaign import Campaign, complete_files, kill_group, until
+from tests.sweeps.helpers import BOSTON, IRIS, LARGE, children_of, in_session, lasting, weights_of
+
+GROUP_KILLS = 200 if LARGE else 6
+WORKER_KILLS = 20 if LARGE else 2
+CLIENT_KILLS = 20 if LARGE else 1
+IDENTICAL, TIMES = (16, 10) if LARGE else (4, 2)
+
+
+@pytest.fixture
+def configs(write):
+    """Four configs for five seeds: 20 runs of some 30 ms."""
+    for number, text in enumerate((IRIS, BOSTON, lasting(800), lasting(1500))):
+        write(f"config{number}", text)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_group_goes_on(shell, configs, jobs):
+    """SIGKILL to the client and its workers: the same command finishes the 20 runs."""
+    campaign = Campaign(shell, ["sweep", "configs", "--seeds", 5, "-j", jobs], seed=jobs)
+    for moment in range(GROUP_KILLS // 2):
+        process, root = campaign.start(moment)
+        kill_group(process)
+        campaign.finish(root)
+
+
+def test_a_killed_client_leaves_no_worker(shell, configs):
+    """SIGKILL to the client alone: its workers end by themselves."""
+    campaign = Campaign(shell, ["sweep", "configs", "--seeds", 5, "-j", 2], seed=3)
+    for moment in range(CLIENT_KILLS):
+        process, root = campaign.start(moment)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        until(lambda pid=process.pid: not in_session(pid), seconds=2)
+        campaign.finish(root)
+
+
+def test_a_killed_worker_is_replaced(shell, configs):
+    """SIGKILL to one worker of two: the sweep itself finishes the 20 runs."""
+    campaign = Campaign(shell, ["sweep", "configs", "--seeds", 5, "-j", 2], seed=4)
+    for moment in range(WORKER_KILLS):
+        process, root = campaign.start(moment)
+        for pid in workers_of(process.pid)[:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+        assert 0 == process.returncode, err
+        campaign.hold(root)
+
+
+def workers_of(pid):
+    found = []
+    for child in children_of(pid):
+        with contextlib.suppress(OSError):
+            if b"nnrun.sweeps.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
+
+
+def test_identical_sweeps_share_the_work(shell, configs, tmp_path):
+    """Started at once, they train each run once between them, and each shows all of them."""
+    for time in range(TIMES):
+        words = ["sweep", "configs", "--seeds", 5, "--json", "--results", f"r{time}"]
+        sweeps = [shell.start(*words, "-j", 1) for _ in range(IDENTICAL)]
+        ends = [sweep.communicate(timeout=300) for sweep in sweeps]
+        assert [0] * IDENTICAL == [sweep.returncode for sweep in sweeps], ends[0][1]
+        data = [json.loads(out) for out, _ in ends]
+        assert 20 == sum(one["trained"] for one in data)
+        assert [20] * IDENTICAL == [one["trained"] + one["complete_before"] for one in data]
+        boards = [[group["rows"] for group in one["leaderboard"]["groups"]] for one in data]
+        assert all(boards[0] == board for board in boards)
+        root = tmp_path / f"r{time}"
+        assert 20 == len(weights_of(root))
+        assert 100 == len(complete_files(root))

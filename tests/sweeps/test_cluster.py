@@ -1,0 +1,94 @@
+"""Sweeps on a Dask cluster of real processes, some of which are killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+
+from nnrun.sweeps.crew import InlineCrew
+from tests.sweeps.campaign import Campaign, until
+from tests.sweeps.cluster import Cluster
+from tests.sweeps.helpers import IRIS, LARGE, in_session, lasting, make_store, weights_of
+
+WORKER_KILLS = 20 if LARGE else 2
+SCHEDULER_KILLS = 5 if LARGE else 1
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler and two workers."""
+    running = Cluster(tmp_path)
+    yield running
+    running.close()
+
+
+def test_the_same_bits_on_a_cluster(shell, cluster, plan, sweep, write, tmp_path):
+    """As in this process; the workers are sent the data, and write nothing."""
+    files = [write("iris"), write("lasting", lasting(3000))]
+    inline = sweep(plan(*files, seeds=4), make_store(tmp_path / "inline"))
+    inline.run(InlineCrew(inline.hear, inline.stopping))
+    words = ["sweep", "configs", "--seeds", 4, "--dask", cluster.address, "--json"]
+    code, out, err = shell.run(*words)
+    assert 0 == code, err
+    assert 8 == json.loads(out)["trained"]
+    assert weights_of(tmp_path / "inline") == weights_of(tmp_path / "results")
+
+
+def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
+    """The runs in hand come back with their checkpoints, within 5 seconds."""
+    write("iris", lasting(100_000_000))
+    process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
+    until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 4, seconds=30)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - start < 5
+    assert 143 == process.returncode
+    assert [] == in_session(process.pid)
+    assert f"nnrun sweep configs --seeds 4 --dask {cluster.address}\n" in err
+    assert 2 == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
+    assert 2 == len(list(tmp_path.glob("results/iris/*")))
+
+
+def configs(write):
+    for number, text in enumerate((IRIS, lasting(1000), lasting(2000), lasting(4000))):
+        write(f"config{number}", text)
+
+
+def test_a_killed_worker_of_the_cluster(shell, cluster, write):
+    """Its run is taken over by another one, and the sweep finishes."""
+    configs(write)
+    words = ["sweep", "configs", "--seeds", 5, "--dask", cluster.address]
+    campaign = Campaign(shell, words, seed=5)
+    for moment in range(WORKER_KILLS):
+        process, root = campaign.start(moment)
+        cluster.kill_worker()
+        cluster.add_worker()
+        _, err = process.communicate(timeout=90)
+        assert 0 == process.returncode, err
+        campaign.hold(root)
+
+
+def test_a_killed_scheduler(shell, tmp_path, write):
+    """The sweep ends with 1 and the command that goes on; what was finished is kept."""
+    configs(write)
+    for moment in range(SCHEDULER_KILLS):
+        folder = tmp_path / f"cluster{moment}"
+        folder.mkdir()
+        cluster = Cluster(folder)
+        words = ["sweep", "configs", "--seeds", 5, "--dask", cluster.address]
+        campaign = Campaign(shell, words, seed=moment)
+        process, root = campaign.start(moment)
+        cluster.kill_scheduler()
+        _, err = process.communicate(timeout=30)
+        if process.returncode:  # else it had just finished
+            assert 1 == process.returncode, err
+            assert any(text in err for text in ("is gone;", "no Dask scheduler answers")), err
+        cluster.close()
+        # On another cluster, or on none: where a run is trained makes no difference.
+        campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
+        campaign.finish(root)

@@ -1,0 +1,227 @@
+"""`nnrun sweep` as a command: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, weights_of
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a command in this process: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*words):
+        done = CliRunner().invoke(cli, [*map(str, words)])
+        return done.exit_code, done.stdout, done.stderr
+
+    return command
+
+
+def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
+    """Printed, and written as CSV, JSON and Markdown; a line for each run on stderr."""
+    write("iris"), write("boston", BOSTON)
+    code, out, err = run("sweep", "configs", "--seeds", 3)
+    assert 0 == code
+    assert "iris: accuracy, ordered by the test split" in out
+    assert "boston: mse, ordered by the test split" in out
+    assert 6 == sum(line.startswith("[") for line in err.splitlines())
+    assert "[6/6] " in err
+    assert "6 runs: 6 trained in " in err
+    board = json.loads((tmp_path / "results/leaderboard.json").read_text())
+    assert ["boston", "iris"] == [row["name"] for group in board["groups"] for row in group["rows"]]
+    assert 3 == board["groups"][0]["rows"][0]["test"]["n"]
+    assert "nnrun sweep configs --seeds 3" == board["command"]
+    assert (tmp_path / "results/leaderboard.md").read_text().startswith("# Leaderboard\n")
+    assert 3 == len((tmp_path / "results/leaderboard.csv").read_text().splitlines())
+    code, again, err = run("sweep", "configs", "--seeds", 3)
+    assert (0, out) == (code, again)
+    assert "6 runs: 0 trained in " in err
+    assert "6 complete already" in err
+
+
+def test_a_dry_run_writes_nothing(run, write, tmp_path):
+    """The plan with its runs and an estimate; what is complete already is told."""
+    write("iris"), write("boston", BOSTON)
+    run("sweep", "configs/iris.yaml")
+    before = sorted(tmp_path.rglob("*"))
+    code, out, _ = run("sweep", "configs", "training.batch_size=8,16", "--seeds", 2, "--dry-run")
+    assert 0 == code
+    assert "8 runs, 1 of them complete already; about " in out
+    assert "iris batch_size=16" in out
+    assert "42–43" in out
+    code, out, _ = run("sweep", "configs", "--seeds", 2, "--dry-run", "--json")
+    plan = json.loads(out)
+    assert (4, 1) == (plan["runs"], plan["complete"])
+    assert [42, 43] == plan["points"][0]["seeds"]
+    assert before == sorted(tmp_path.rglob("*"))
+
+
+def test_one_bad_config_starts_nothing(run, write, tmp_path):
+    """Exit 2 with its place; the good ones are not begun."""
+    for number in range(5):
+        write(f"good{number}")
+    write("bad", IRIS.replace("cross_entropy", "mean_squarred"))
+    code, out, err = run("sweep", "configs")
+    assert (2, "") == (code, out)
+    assert "configs/bad.yaml:4:7: loss: 'mean_squarred' is not a loss" in err
+    assert not (tmp_path / "results").exists()
+
+
+def test_subfolders_are_taken_on_request(run, write):
+    """A folder means the configs directly in it."""
+    write("iris"), write("deep", IRIS, "configs/more")
+    assert 1 == json.loads(run("sweep", "configs", "--dry-run", "--json")[1])["runs"]
+    found = json.loads(run("sweep", "configs", "--dry-run", "--json", "--recursive")[1])
+    assert 2 == found["runs"]
+
+
+def test_failures_show_at_once_and_in_the_end(run, write):
+    """Exit 1; the leaderboard counts them; --json has them with their reasons."""
+    write("iris"), write("wild", WILD)
+    code, out, err = run("sweep", "configs", "--seeds", 2)
+    assert 1 == code
+    lines = err.splitlines()
+    assert 2 == sum(line.startswith("failed: wild seed=4") for line in lines)
+    assert "error: 2 of 4 runs failed" in lines
+    assert "0 of 2" in out
+    code, out, err = run("sweep", "configs", "--seeds", 2, "--json", "-q")
+    data = json.loads(out)
+    assert (1, 0, 4, 2) == (code, data["trained"], data["complete_before"], len(data["failures"]))
+    assert all("left the range of numbers" in failure["reason"] for failure in data["failures"])
+
+
+def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
+    """And leaves no leaderboard of half a sweep."""
+    write("wild", WILD)
+    code, _, err = run("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
+    assert 1 == code
+    assert "error: 1 of 9 runs failed" in err
+    assert "to go on:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
+    assert not (tmp_path / "results/leaderboard.md").exists()
+
+
+def test_quiet_is_quiet(run, write):
+    """Nothing at all where all is well."""
+    write("iris")
+    assert (0, "", "") == run("sweep", "configs", "-q")
+
+
+def test_replication_is_written_on_request(run, write, tmp_path):
+    """In the results folder, with the command that makes it."""
+    write("iris", IRIS + "published: {test_accuracy: 0.0}\n")
+    assert 0 == run("sweep", "configs", "--seeds", 2, "--replication")[0]
+    text = (tmp_path / "results/REPLICATION.md").read_text()
+    assert "| iris | test accuracy | 2 |" in text
+    assert "| 0 | **no** |" in text
+    assert "nnrun sweep configs --seeds 2 --replication" in text
+
+
+def test_jobs_and_dask_exclude_each_other(run, write):
+    """A usage error, as is an address that is none."""
+    write("iris")
+    assert 2 == run("sweep", "configs", "-j", 2, "--dask", "tcp://127.0.0.1:1")[0]
+    code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
+    assert 2 == code
+    assert "--dask nonsense://x: " in err
+
+
+def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
+    """Exit 1, and nothing is written."""
+    from nnrun.sweeps import cluster
+
+    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.5)
+    write("iris")
+    code, _, err = run("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
+    assert 1 == code
+    assert "error: no Dask scheduler answers at tcp://127.0.0.1:1" in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
+    """Within 5 seconds, with its code and the command that goes on, and without a child."""
+    write("iris", lasting(100_000_000))
+    process = shell.start("sweep", "configs", "--seeds", 4, "-j", jobs)
+    wait_for_folder(tmp_path, jobs)
+    # As Ctrl-C on a terminal does, which reaches the workers as well.
+    os.killpg(process.pid, number)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - start < 5
+    assert code == process.returncode
+    assert [] == in_session(process.pid)
+    go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
+    done = f"0 of 4 runs are complete, {jobs} saved half-way"
+    assert err.endswith(f"interrupted: {done}; to go on:\n  {go_on}\n")
+    assert jobs == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
+    reports = tmp_path.glob("results/iris/*/report.json")
+    assert ["interrupted"] * jobs == [json.loads(path.read_text())["status"] for path in reports]
+
+
+def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
+    """As safe as the first: the same command finishes, and no child is left."""
+    write("iris", lasting(40_000))
+    process = shell.start("sweep", "configs", "--seeds", 4, "-j", 2)
+    wait_for_folder(tmp_path, 2, pause=0.2)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    assert 130 == process.wait(timeout=10)
+    assert time.monotonic() - start < 2
+    time.sleep(0.3)
+    assert [] == in_session(process.pid)
+    assert 0 == shell.run("sweep", "configs", "--seeds", 4, "-j", 2)[0]
+    assert 4 == len(weights_of(tmp_path / "results"))
+
+
+def wait_for_folder(folder, runs, pause=1.5):
+    """Wait until so many runs are in hand, and a little, for the first iterations."""
+    end = time.monotonic() + 30
+    while len(list(folder.glob("results/iris/*"))) < runs:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(pause)
+
+
+def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
+    """A bar with counts, and a line for each run in progress; it is gone at the end."""
+    write("iris", lasting(60_000))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnrun", "sweep", "configs", "--seeds", "3", "-j", "2"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    text = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            text += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert 0 == process.wait()
+    shown = text.decode()
+    assert re.search(r"iris seed=3 +\d+% +[\d,]+/s +loss 0\.\d+", shown)
+    assert re.search(r"[12]/3 runs, \d+ s left", shown)
+    assert "[1/3]" not in shown
+    assert "3 runs: 3 trained in " in shown

@@ -1,0 +1,192 @@
+"""The leaderboard: what is compared with what, by which split, and how it is told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from nnrun.reports.leaderboard_files import (
+    leaderboard_csv,
+    leaderboard_files,
+    leaderboard_markdown,
+)
+from nnrun.reports.replication import replication_markdown
+from nnrun.sweeps.estimate import Estimate
+from nnrun.sweeps.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.plan import Plan, Point
+from nnrun.sweeps.replication import replications
+from nnrun.sweeps.scores import Score, Tally
+
+POINT = Point(
+    number=0,
+    name="a",
+    file="a.yaml",
+    choice={},
+    config="{}",
+    dataset="digits",
+    sha256="1",
+    metric="accuracy",
+    larger_is_better=True,
+    seeds=range(3),
+    published={},
+    estimate=Estimate(1, 1, 1.0, 1),
+)
+
+
+def score(seed, test, train=0.9, validation=None, status="completed", published=()):
+    return Score(seed, status, (train, validation, test), (0.1, 0.1, 0.2), 2.0, published)
+
+
+def tally(*members):
+    """A sweep of these (point, scores)."""
+    points = [replace(point, number=number) for number, (point, _) in enumerate(members)]
+    return Tally(Plan(points), {number: scores for number, (_, scores) in enumerate(members)})
+
+
+def named(name, **changes):
+    return replace(POINT, name=name, **changes)
+
+
+def order(board):
+    return [[row.name for row in group.rows] for group in board.groups]
+
+
+def test_a_row_has_the_numbers_of_its_runs():
+    """Mean, spread, best seed, baseline and time over the seeds."""
+    board = make_leaderboard(
+        tally((POINT, [score(0, 0.5), score(1, 0.7), score(2, 0.6)])), "nnrun sweep a.yaml"
+    )
+    (row,) = board.groups[0].rows
+    assert (1, 3, 3, 0, 0) == (row.rank, row.runs, row.completed, row.diverged, row.failed)
+    assert 0.6 == pytest.approx(row.test.mean)
+    assert 0.1 == pytest.approx(row.test.sd)
+    assert 0.6 - 4.302653 * 0.1 / 3**0.5 == pytest.approx(row.test.low, rel=1e-6)
+    assert 0.9 == pytest.approx(row.train.mean)
+    assert (1, 2.0) == (row.best_seed, row.seconds)
+    assert 0.2 == pytest.approx(row.baseline)
+    assert "test" == board.groups[0].ordered_by
+
+
+def test_the_order_is_by_the_metrics_own_direction():
+    """The largest accuracy is the best, and the smallest error."""
+    low, high = [score(s, 0.1) for s in range(3)], [score(s, 0.9) for s in range(3)]
+    accuracy = make_leaderboard(tally((named("low"), low), (named("high"), high)), "")
+    assert [["high", "low"]] == order(accuracy)
+    error = {"metric": "mse", "larger_is_better": False}
+    mse = make_leaderboard(tally((named("high", **error), high), (named("low", **error), low)), "")
+    assert [["low", "high"]] == order(mse)
+    assert 0 == mse.groups[0].rows[0].best_seed
+
+
+def test_validation_decides_where_there_is_one():
+    """The row that is best on the test split does not win by it."""
+    chosen = [score(s, 0.5, validation=0.9) for s in range(3)]
+    lucky = [score(s, 0.9, validation=0.5) for s in range(3)]
+    board = make_leaderboard(tally((named("lucky"), lucky), (named("chosen"), chosen)), "")
+    assert [["chosen", "lucky"]] == order(board)
+    assert "validation" == board.groups[0].ordered_by
+    assert "the test numbers took no part in the order" in leaderboard_markdown(board)
+    without = make_leaderboard(
+        tally((named("lucky"), lucky), (named("plain"), [score(s, 0.1) for s in range(3)])), ""
+    )
+    assert "test" == without.groups[0].ordered_by
+    assert "is too good" in leaderboard_markdown(without)
+
+
+def test_ties_are_told_by_the_common_seeds():
+    """Noise around the same level is a tie; a shift that every seed shares is none."""
+    levels = [0.5, 0.7, 0.6, 0.8, 0.4]
+    point = {"seeds": range(5)}
+    best = [score(s, value + 0.01) for s, value in enumerate(levels)]
+    noisy = [score(s, value) for s, value in enumerate([0.7, 0.5, 0.8, 0.6, 0.399])]
+    shifted = [score(s, value - 0.001 * s) for s, value in enumerate(levels)]
+    board = make_leaderboard(
+        tally(
+            (named("shifted", **point), shifted),
+            (named("best", **point), best),
+            (named("noisy", **point), noisy),
+        ),
+        "",
+    )
+    assert [["best", "noisy", "shifted"]] == order(board)
+    assert [False, True, False] == [row.tied for row in board.groups[0].rows]
+    first, second, third = board.groups[0].rows
+    assert first.p is None
+    assert second.p > 0.05 > third.p
+
+
+def test_no_tie_is_claimed_without_common_seeds():
+    """Two runs with different seeds say nothing about each other."""
+    one, other = named("one", seeds=[1]), named("other", seeds=[2])
+    board = make_leaderboard(tally((one, [score(1, 0.5)]), (other, [score(2, 0.5)])), "")
+    assert [(None, False)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
+
+
+def test_what_cannot_be_compared_is_kept_apart():
+    """Another data set is another table."""
+    board = make_leaderboard(
+        tally(
+            (named("a"), [score(0, 0.5)]),
+            (named("b", sha256="2", dataset="iris"), [score(0, 0.9)]),
+            (named("c"), [score(0, 0.6)]),
+        ),
+        "",
+    )
+    assert [["c", "a"], ["b"]] == order(board)
+    assert ["digits", "iris"] == [group.dataset for group in board.groups]
+
+
+def test_runs_that_did_not_complete_are_counted():
+    """They have no numbers, but the row says how many they are; without any run, it is last."""
+    diverged = [score(s, None, None, status="diverged") for s in range(3)]
+    mixed = [score(0, 0.1), score(1, None, None, status="diverged")]
+    board = make_leaderboard(tally((named("wild"), diverged), (named("mixed"), mixed)), "")
+    assert [["mixed", "wild"]] == order(board)
+    first, last = board.groups[0].rows
+    assert (1, 1, 1, 1) == (first.rank, first.completed, first.diverged, first.failed)
+    assert (None, 0, 3, None) == (last.rank, last.completed, last.diverged, last.test)
+    assert "1 of 3" in leaderboard_markdown(board)
+
+
+def test_the_files_say_the_same():
+    """CSV and JSON have every number in full, and the JSON can be read back."""
+    point = named("a", choice={"training.learning_rate": 0.1})
+    board = make_leaderboard(tally((point, [score(0, 0.25), score(1, 0.5)])), "nnrun sweep x")
+    (row,) = csv.DictReader(io.StringIO(leaderboard_csv(board)))
+    assert 0.375 == float(row["test_mean"])
+    assert {"training.learning_rate": 0.1} == json.loads(row["choice"])
+    assert "" == row["validation_mean"]
+    files = leaderboard_files(board)
+    assert {"leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(files)
+    assert board == Leaderboard.from_dict(json.loads(files["leaderboard.json"]))
+    assert b"| 1 | a learning_rate=0.1 | 2 of 3 |" in files["leaderboard.md"]
+    assert b"```sh\nnnrun sweep x\n```" in files["leaderboard.md"]
+
+
+def test_replication_holds_published_numbers_against_the_range():
+    """Inside and outside, and configs without a published number beside them."""
+    published = {"train_accuracy": 0.95, "test_accuracy": 0.4}
+    known = named("known", published=published)
+    # Ours for the published numbers, ordered by name: test_accuracy, train_accuracy.
+    scores = [
+        score(s, test, train, published=(test, train))
+        for s, (test, train) in enumerate([(0.5, 0.9), (0.6, 1.0), (0.7, 0.9)])
+    ]
+    rows = replications(tally((known, scores), (named("lost"), [score(0, 0.5)])))
+    found = {(row.label, row.metric): row for row in rows}
+    assert True is found["known", "train_accuracy"].inside
+    assert 0.95 == found["known", "train_accuracy"].published
+    assert False is found["known", "test_accuracy"].inside
+    assert (0.5, 0.7) == (
+        found["known", "test_accuracy"].ours.minimum,
+        found["known", "test_accuracy"].ours.maximum,
+    )
+    assert found["lost", "test_accuracy"].inside is None
+    text = replication_markdown(rows, "nnrun sweep x --replication")
+    ours = "0.6000 ± 0.1000 | 0.5000 – 0.7000"
+    assert f"| known | test accuracy | 3 | {ours} | 0.4 | **no** |" in text
+    assert "1 of 2 published numbers lie inside." in text

@@ -1,0 +1,163 @@
+"""What a sweep will do: files, grids, seeds, and everything wrong with them at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError, UsageError
+from nnrun.runs.prepare import prepare
+from tests.sweeps.helpers import BOSTON, IRIS, WILD
+
+
+def seeds(plan):
+    return [list(point.seeds) for point in plan.points]
+
+
+def test_runs_are_those_of_train(plan, write):
+    """A run of a grid has the id that `nnrun train` gives to the same config with its seed."""
+    file = write("iris", IRIS + "sweep: {seeds: 2, grid: {training.batch_size: [4, 8]}}\n")
+    runs = list(plan(file, "training.learning_rate=0.1,0.2").runs())
+    expected = {
+        prepare(
+            load_config(
+                file,
+                [f"training.learning_rate={rate}", f"training.batch_size={size}", f"seed={seed}"],
+            )
+        ).run_id
+        for rate in (0.1, 0.2)
+        for size in (4, 8)
+        for seed in (3, 4)
+    }  # fmt: skip
+    assert 8 == len(expected)
+    assert expected == {run.run_id for run in runs}
+
+
+def test_a_grid_is_a_product(plan, write):
+    """Every value of one key with every value of the other, named by what varies."""
+    words = ("training.learning_rate=0.1,0.01", "training.batch_size=4,8", "seed=7")
+    made = plan(write("iris"), *words)
+    labels = [point.label for point in made.points]
+    assert [
+        "iris learning_rate=0.1 batch_size=4",
+        "iris learning_rate=0.1 batch_size=8",
+        "iris learning_rate=0.01 batch_size=4",
+        "iris learning_rate=0.01 batch_size=8",
+    ] == labels
+    assert 4 == len(made)
+
+
+def test_values_with_commas(plan, write):
+    """Commas within brackets belong to a value."""
+    made = plan(write("iris"), "network.sizes=[4,3],[5,3]")
+    assert [{"network.sizes": [4, 3]}, {"network.sizes": [5, 3]}] == [p.choice for p in made.points]
+
+
+@pytest.mark.parametrize(
+    ("block", "words", "count", "expected"),
+    [
+        ("", (), None, [3]),
+        ("", ("seed=range(0,4)",), None, [0, 1, 2, 3]),
+        ("", ("seed=5,1,5",), None, [5, 1]),
+        ("", (), 3, [3, 4, 5]),
+        ("", ("seed=10",), 2, [10, 11]),
+        ("sweep: {seeds: 2}", (), None, [3, 4]),
+        ("sweep: {seeds: [8, 6]}", (), None, [8, 6]),
+        ("sweep: {grid: {seed: [1, 2]}}", (), None, [1, 2]),
+        ("sweep: {seeds: 2}", ("seed=9",), None, [9]),
+        ("sweep: {seeds: 2}", ("seed=range(0,3)",), None, [0, 1, 2]),
+        ("sweep: {seeds: [8, 6]}", (), 1, [3]),
+        ("sweep: {seeds: 9}", ("sweep.seeds=2",), None, [3, 4]),
+    ],
+)
+def test_seeds(plan, write, block, words, count, expected):
+    """From the command line if it says anything, else the config's block, else its seed."""
+    assert [expected] == seeds(plan(write("iris", IRIS + block), *words, seeds=count))
+
+
+def test_the_command_line_takes_the_place_of_the_configs_grid(plan, write):
+    """Of one key only: the other keys of the block still count."""
+    block = "sweep: {grid: {training.learning_rate: [1, 2], training.batch_size: [4, 8]}}"
+    made = plan(write("iris", IRIS + block), "training.learning_rate=0.5")
+    expected = [{"training.batch_size": 4}, {"training.batch_size": 8}]
+    assert expected == [point.choice for point in made.points]
+    assert all('"learning_rate": 0.5' in point.config for point in made.points)
+
+
+def test_the_same_point_twice_is_one(plan, write):
+    """0.1 and 1e-1 make the same runs, which are not run or counted twice."""
+    assert 1 == len(plan(write("iris"), "training.learning_rate=0.1,1e-1"))
+
+
+def test_iterations_replace_those_of_every_config(plan, write):
+    """The smoke run is short whatever the configs say."""
+    epochs = IRIS.replace("iterations: 60", "epochs: 3")
+    made = plan(write("a"), write("b", epochs), iterations=7)
+    assert [7, 7] == [point.estimate.iterations for point in made.points]
+
+
+def test_long_runs_come_first(plan, write):
+    """After a first run of each; so no worker is left alone with a long one at the end."""
+    long = BOSTON.replace("60", "60000")
+    made = plan(write("a"), write("b", long), write("c"), seeds=2)
+    assert ["b", "b"] == [run.point.name for run in made.runs()][0:6:3]
+
+
+def test_all_mistakes_of_all_files(plan, write):
+    """Two bad configs of three: both are named with their places, and an argument's once."""
+    files = [
+        write("good"),
+        write("typo", IRIS.replace("tanh", "tahn")),
+        write("units", IRIS.replace("[4, 3]", "[4, 7]")),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        plan(*files, "training.batch_size=8,0")
+    text = str(caught.value)
+    assert "typo.yaml:3:40: network.activations[0]: 'tahn' is not an activation" in text
+    assert "units.yaml:3:22: network.sizes[1]: 7 outputs, but iris has 3 classes" in text
+    assert 1 == text.count("argument 'training.batch_size=8,0': training.batch_size: 0 is not")
+    assert 2 == caught.value.exit_code
+
+
+def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
+    """What shows only when the network is built is told at the value in the config."""
+    block = "sweep: {grid: {network.sizes: [[4, 3], [4, 5]]}}\n"
+    with pytest.raises(ConfigError, match=r"grid\.yaml:7:40: .*5 outputs, but iris has 3 classes"):
+        plan(write("grid", IRIS + block))
+
+
+def test_a_seed_that_is_none_is_told_as_such(plan, write):
+    """With everything else that is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "seed=1,-2,x", "training.batch_size=0")
+    told = [str(problem) for problem in caught.value.problems]
+    assert 3 == len(told)
+    assert told[0].startswith("argument 'seed=1,-2,x': seed: -2 is not a whole number")
+
+
+def test_seeds_given_twice_contradict(plan, write):
+    """--seeds counts from one seed, not from several."""
+    with pytest.raises(UsageError, match="--seeds 3: the seeds are given by 'seed' already"):
+        plan(write("iris"), "seed=1,2", seeds=3)
+
+
+@pytest.mark.parametrize("other", ["iris", "Iris"])
+def test_one_name_twice_is_refused(plan, write, other):
+    """Their runs would lie in one folder, on some disks even if only the case differs."""
+    first, second = write("iris"), write("other", f"name: {other}\n{IRIS}")
+    message = rf"other\.yaml: the name '{other}' is that of .*iris\.yaml"
+    with pytest.raises(ConfigError, match=message):
+        plan(first, second)
+
+
+def test_too_many_runs_are_refused(plan, write):
+    """A slip of the finger should not fill the disk."""
+    with pytest.raises(UsageError, match="this sweep would have 2,000,000 runs"):
+        plan(write("iris"), "training.learning_rate=0.1,0.2", seeds=1_000_000)
+
+
+def test_a_plan_does_not_hold_its_runs(plan, write):
+    """A million runs are planned in no time, since they are made when they are asked for."""
+    made = plan(write("wild", WILD), seeds=1_000_000)
+    assert 1_000_000 == len(made)
+    assert 42 == next(made.runs()).seed

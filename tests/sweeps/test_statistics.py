@@ -1,0 +1,51 @@
+"""Means, intervals and ties against numbers worked out by hand or from printed tables."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import pytest
+
+from nnrun.sweeps.statistics import paired_p, summarize, t_quantile
+
+
+def test_summary_of_four_values():
+    """2, 4, 4, 6: mean 4, sd √(8/3), and 3.182 standard errors to either side."""
+    summary = summarize([2.0, 4.0, 4.0, 6.0])
+    sd = sqrt(8 / 3)
+    assert (4, 4.0, 2.0, 6.0) == (summary.n, summary.mean, summary.minimum, summary.maximum)
+    assert sd == pytest.approx(summary.sd)
+    assert 4 - 3.182446 * sd / 2 == pytest.approx(summary.low, rel=1e-6)
+    assert 4 + 3.182446 * sd / 2 == pytest.approx(summary.high, rel=1e-6)
+
+
+def test_one_value_has_no_spread():
+    """And none has no summary."""
+    assert summarize([]) is None
+    summary = summarize([3.0])
+    assert (3.0, None, None, None) == (summary.mean, summary.sd, summary.low, summary.high)
+
+
+@pytest.mark.parametrize(("degrees", "expected"), [(1, 12.706), (4, 2.776), (19, 2.093)])
+def test_quantiles_are_those_of_the_tables(degrees, expected):
+    """97.5% of Student's t."""
+    assert expected == pytest.approx(t_quantile(0.975, degrees), abs=5e-4)
+
+
+def test_paired_p_for_one_degree_of_freedom():
+    """Of differences 1 and 3, t is 2; with one degree of freedom p is 1 - (2/π)·atan(t)."""
+    assert 0.2951672 == pytest.approx(paired_p([1.0, 3.0]), abs=1e-6)
+
+
+def test_paired_p_at_the_edge_of_significance():
+    """t of 2.776445 with four degrees of freedom is p = 0.05."""
+    differences = [-2.0, -1.0, 0.0, 1.0, 2.0]
+    shift = 2.776445 * sqrt(2.5) / sqrt(5)
+    assert 0.05 == pytest.approx(paired_p([d + shift for d in differences]), abs=1e-6)
+
+
+def test_paired_p_of_equal_differences():
+    """Never any difference is no evidence; always the same one is all there can be."""
+    assert 1.0 == paired_p([0.0, 0.0, 0.0])
+    assert 0.0 == paired_p([0.5, 0.5])
+    assert paired_p([0.5]) is None
