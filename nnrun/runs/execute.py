@@ -101,6 +101,7 @@ class Execution:
         config, train = self.prepared.config.training, self.examples["train"]
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
+        self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         engine = build_engine(
