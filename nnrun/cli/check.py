@@ -14,7 +14,8 @@ from nnrun.cli.arguments import config_files, split_arguments
 from nnrun.cli.errors import problem_data
 from nnrun.cli.output import Output
 from nnrun.config.load import load_config
-from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem
+from nnrun.engines.selection import EngineError, source_code
+from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
 from nnrun.reports.checks import CheckedRun, check_details, check_overview, gradient_failures
 from nnrun.runs.describe import describe_network
 from nnrun.runs.gradients import check_run_gradients
@@ -28,13 +29,22 @@ from nnrun.runs.prepare import Prepared, prepare
     is_flag=True,
     help="Compare every parameter's gradient with a numerical one; exit with 3 if any is wrong.",
 )
+@click.option(
+    "--emit",
+    is_flag=True,
+    help="Print the source that the compiled engine makes for the network of one config.",
+)
 @options.iterations_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
 def command(
-    output: Output, arguments: tuple[str, ...], gradients: bool, iterations: int | None
+    output: Output,
+    arguments: tuple[str, ...],
+    gradients: bool,
+    emit: bool,
+    iterations: int | None,
 ) -> None:
     """Validate configs without training them.
 
@@ -45,9 +55,13 @@ def command(
     nnrun check configs/
     nnrun check configs/digits_cnn.yaml --gradients
     nnrun check configs/iris_softmax.yaml training.learning_rate=0.1
+    nnrun check configs/boston_arch2.yaml --emit
     """
     paths, overrides = split_arguments(arguments)
     files = config_files(paths)
+    if emit:
+        _emit(output, files, overrides, iterations)
+        return
     runs: list[CheckedRun] = []
     problems: list[Problem] = []
     codes: set[int] = set()
@@ -67,6 +81,26 @@ def command(
     wrong = [run for run in runs if not run.gradients_agree]
     if wrong:
         raise DisagreementError(gradient_failures(wrong))
+
+
+def _emit(output: Output, files: list[Path], overrides: list[str], iterations: int | None) -> None:
+    """Source on stdout and nothing else, so that it can go into a file."""
+    if len(files) != 1:
+        raise click.UsageError("--emit takes a single config")
+    prepared = prepare(load_config(files[0], overrides, iterations))
+    training = prepared.config.training
+    try:
+        source = source_code(
+            prepared.network(),
+            training.optimizer.build(),
+            clip_norm=training.clip_norm,
+            batch_size=training.batch_size,
+        )
+    except EngineError as error:
+        raise UsageError(f"{files[0]}: {error}") from None
+    output.data({"source": source})
+    if not output.json:
+        click.echo(source)
 
 
 def _check(file: Path, overrides: list[str], iterations: int | None, gradients: bool) -> CheckedRun:

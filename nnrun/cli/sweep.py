@@ -26,6 +26,7 @@ from nnrun.reports.replication import replication_markdown
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_crew, workers_for
 from nnrun.sweeps.cluster import ClusterCrew
+from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.leaderboard import make_leaderboard
@@ -141,6 +142,8 @@ def _run(
 ) -> Tally:
     start = monotonic()
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
+    if workers > 1:
+        compile_plan(plan, datasets)
     with watching_sweep(len(plan), output) as watcher:
         sweep = Sweep(
             plan, store, datasets, watcher, interruption.stop,

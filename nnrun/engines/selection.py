@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from nnrun.engines import compiled
 from nnrun.engines.base import Engine
-from nnrun.engines.compiled.choice import choose, supports
-from nnrun.engines.compiled.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -24,8 +23,8 @@ def select_engine(
         EngineError: `compiled` was asked for, and cannot be had.
     """
     if wish == "auto":
-        return choose(network, optimizer, batch_size=batch_size, iterations=iterations)
-    if wish == "compiled" and (reason := supports(network, optimizer)) is not None:
+        return compiled.choose(network, optimizer, batch_size=batch_size, iterations=iterations)
+    if wish == "compiled" and (reason := compiled.supports(network, optimizer)) is not None:
         raise EngineError(f"{reason}; use engine auto or numpy")
     return wish
 
@@ -44,6 +43,32 @@ def build_engine(
     """The engine of this name, for an initialized network and its optimizer."""
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    return CompiledEngine(
+    return compiled.CompiledEngine(
         network, optimizer, x, target, rng=rng, clip_norm=clip_norm, batch_size=batch_size
     )
+
+
+def compile_ahead(
+    name: str,
+    network: Network,
+    optimizer: Optimizer,
+    *,
+    clip_norm: float | None,
+    batch_size: int,
+) -> None:
+    """Make ready what an engine of this name will need, so that it starts at once."""
+    if name == "compiled":
+        compiled.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+
+
+def source_code(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> str:
+    """The source that the compiled engine makes for a network.
+
+    Raises:
+        EngineError: it can make none.
+    """
+    if (reason := compiled.supports(network, optimizer)) is not None:
+        raise EngineError(reason)
+    return compiled.emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

@@ -20,9 +20,9 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
-# Seconds. Compiling takes one to two, once for each architecture; this is how much a single run
-# must gain for it. Sweeps run an architecture many times, and its machine code is kept.
-WORTH = 0.25
+# Seconds that a single run must gain. Compiling takes about one, but once for each architecture:
+# its machine code is kept, and what is run once is mostly run over twenty seeds, and tomorrow.
+WORTH = 0.025
 # Every pixel of a pooling window has its own lines of source.
 LARGEST_WINDOW = 64
 # What Python and NumPy take for a batch besides arithmetic, and for each layer in it.

@@ -26,7 +26,8 @@ def choice(network: Network, batch_size: int, iterations: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("engine", "iterations"), [("numpy", 1_000), ("numpy", 10_000), ("compiled", 1_000_000)]
+    ("engine", "iterations"),
+    [("numpy", 100), ("numpy", 1_000), ("compiled", 10_000), ("compiled", 1_000_000)],
 )
 def test_long_runs_of_small_networks_are_compiled(engine: str, iterations: int) -> None:
     """Compiling must pay for itself within the run."""
