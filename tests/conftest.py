@@ -1,8 +1,12 @@
-"""What all tests share: a cache for compiled code that is the tests' own, and is kept."""
+"""What all tests share: an environment without what users may have set, and a cache of compiled
+code that is the tests' own, and is kept.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+for name in ("NNRUN_RESULTS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+    os.environ.pop(name, None)
 os.environ["NNRUN_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "nnrun")
