@@ -32,7 +32,7 @@ HistoryRow = dict[str, float | int]
 # Updates are made in stretches of about this many seconds, after each of which the loop can be
 # watched, saved or left.
 _STRETCH_SECONDS = 0.05
-_MOST_ITERATIONS = 1 << 20
+_MOST_ITERATIONS = 1 << 18
 # Rows that a first loss is taken from, to have one to show before the first evaluation.
 _GLANCE = 256
 

@@ -24,6 +24,9 @@ from tests.benchmarks.table import render  # noqa: E402
 from tests.benchmarks.works import WORKS  # noqa: E402
 
 
+_ALL = [*WORKS, *processes.PROCESSES]
+
+
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
 
@@ -31,7 +34,7 @@ def _names(text: str) -> list[str]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--only", type=_names, default=list(WORKS), help="works, e.g. W1,S2")
+    parser.add_argument("--only", type=_names, default=_ALL, help="works, e.g. W1,S2")
     parser.add_argument("--engines", type=_names, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--peers", type=_names, default=list(PEERS), help=",".join(PEERS))
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
@@ -39,7 +42,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, help="write the table to this file too")
     arguments = parser.parse_args()
     for given, known in (
-        (arguments.only, [*WORKS, *processes.PROCESSES]),
+        (arguments.only, _ALL),
         (arguments.engines, ENGINES),
         (arguments.peers, PEERS),
     ):

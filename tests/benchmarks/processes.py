@@ -59,7 +59,9 @@ def measure(name: str, rounds: int) -> dict[str, float]:
 
 def render(name: str, seconds: dict[str, float]) -> str:
     """A Markdown table of one of them."""
-    rows = [f"| {label} | {value:.2f} |" for label, value in seconds.items()]
-    return "\n".join(
-        [f"{name}: {PROCESSES[name][0]}", "", "|  | seconds |", "| --- | --- |", *rows]
-    )
+    yardstick = list(seconds.values())[-1]
+    rows = [
+        f"| {label} | {value:.2f} | {value / yardstick:.2f}× |" for label, value in seconds.items()
+    ]
+    head = [f"{name}: {PROCESSES[name][0]}", "", "|  | seconds | ratio |", "| --- | --- | --- |"]
+    return "\n".join([*head, *rows])
