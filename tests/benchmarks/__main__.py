@@ -23,7 +23,6 @@ from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
 from tests.benchmarks.table import render  # noqa: E402
 from tests.benchmarks.works import WORKS  # noqa: E402
 
-
 _ALL = [*WORKS, *processes.PROCESSES]
 
 
