@@ -42,20 +42,19 @@ class MaxPool2d(Pooling):
         return output_shape
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
-        view = windows(x, self.size, self.stride)
+        view = windows(x, self.size, self.stride).transpose(4, 5, 0, 1, 2, 3)
         copied = self.out("windows", view.shape, x.dtype)
         copied[...] = view
-        candidates = copied.reshape(*view.shape[:4], -1)  # (batch, channels, oh, ow, kh · kw)
-        self.winner = candidates.argmax(axis=-1)
-        y = np.take_along_axis(candidates, self.winner[..., None], axis=-1)
-        return y[..., 0]
+        self.candidates = copied.reshape(-1, *view.shape[2:])  # (kh · kw, batch, channels, oh, ow)
+        y: Array = self.out("y", self.candidates.shape[1:], x.dtype)
+        return np.maximum.reduce(self.candidates, axis=0, out=y)
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
         if not needs_dx:
             return dy
         planes = dy.shape[0] * dy.shape[1]
         positions, pixels = len(self.window_pixels), int(np.prod(self.input_shape[1:]))
-        winner = self.winner.reshape(planes, positions)
+        winner = self.candidates.argmax(axis=0).reshape(planes, positions)
         pixel = self.window_pixels[np.arange(positions), winner]
         flat = (pixel + pixels * np.arange(planes)[:, None]).ravel()
         dx = np.bincount(flat, weights=dy.ravel(), minlength=planes * pixels)
