@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Self
 
@@ -18,9 +19,13 @@ class Interruption:
     Once `defer` was called, the work asks `stop` itself; until then there is nothing to save, and
     the signal breaks in wherever the work is. A second signal ends the process on the spot, which
     is safe: every file is written whole or not at all.
+
+    Args:
+        announce: whether to tell at once that a signal has come, for what is saved takes a moment.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce: bool = False) -> None:
+        self.announce = announce
         self.received: int | None = None
         self._deferred = False
         self._previous: dict[signal.Signals, Any] = {}
@@ -48,7 +53,15 @@ class Interruption:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received is not None:
+            self._tell("quit at once; what was saved before stays")
             os._exit(128 + number)
         self.received = number
         if not self._deferred:
             raise self.error("interrupted before training began")
+        self._tell("stopping here and saving; a second signal quits at once")
+
+    def _tell(self, text: str) -> None:
+        """Write past all buffers, which whoever was interrupted may be busy with."""
+        if self.announce:
+            with suppress(OSError):
+                os.write(2, f"\n{text}\n".encode())

@@ -69,7 +69,7 @@ def command(
     _refuse_second_config(overrides)
     experiment = load_config(config, overrides, iterations)
     wants = _wanted_tolerance(experiment.config, require_published, tolerance)
-    with Interruption() as interruption:
+    with Interruption(announce=not output.quiet) as interruption:
         outcome = _run(experiment, Store(results, report_markdown), output, interruption, force)
         record = outcome.record
         output.data(record.to_dict())

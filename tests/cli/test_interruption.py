@@ -100,7 +100,8 @@ def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, num
     wait_for("results/cars/*")
     time.sleep(0.5)
     process.send_signal(number)
-    process.communicate(timeout=5)
+    _, told = process.communicate(timeout=5)
+    assert "stopping here and saving; a second signal quits at once" in told
     assert code == process.returncode
     assert "interrupted" == report()["status"]
     assert list(Path("results").rglob("checkpoint.safetensors"))
