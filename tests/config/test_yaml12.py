@@ -162,7 +162,7 @@ def test_syntax_errors_have_a_place(text: str) -> None:
 )
 def test_no_tag_runs_code(tag: str) -> None:
     """A tag that YAML's core schema does not have is an error, wherever it stands."""
-    for value in ("x", "[touch /tmp/x]", "{a: 1}"):
+    for value in ("x", "[touch, x]", "{a: 1}"):
         (problem,) = unreadable(f"a: {tag} {value}")
         assert problem.startswith("f.yaml:1:4: a: the tag '")
 

@@ -10,10 +10,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.sweeps.helpers import Shell, in_session, weights_of
+from tests.sweeps.helpers import Shell, in_session, until, weights_of
 
 
 class Campaign:
@@ -84,11 +83,3 @@ def kill_group(process: subprocess.Popen[str]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     until(lambda: not in_session(process.pid))
-
-
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for something that must become true."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)

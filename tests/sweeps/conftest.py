@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from nnrun.cli import cli
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.planning import make_plan
@@ -59,3 +61,16 @@ def shell(tmp_path) -> Iterator[Shell]:
     running = Shell(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a command in this process: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*words):
+        done = CliRunner().invoke(cli, [*map(str, words)])
+        return done.exit_code, done.stdout, done.stderr
+
+    return command

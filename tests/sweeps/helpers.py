@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nnrun.runs.store import Store
@@ -127,3 +128,11 @@ def _processes() -> Iterator[tuple[int, int, int]]:
             state, parent, _, session = fields[:4]
             if state != "Z":
                 yield int(entry.name), int(parent), int(session)
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something that must become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps.campaign import Campaign, complete_files, kill_group, until
-from tests.sweeps.helpers import BOSTON, IRIS, LARGE, children_of, in_session, lasting, weights_of
+from tests.sweeps.campaign import Campaign, complete_files, kill_group
+from tests.sweeps.helpers import (
+    BOSTON,
+    IRIS,
+    LARGE,
+    children_of,
+    in_session,
+    lasting,
+    until,
+    weights_of,
+)
 
 GROUP_KILLS = 200 if LARGE else 6
 WORKER_KILLS = 20 if LARGE else 2

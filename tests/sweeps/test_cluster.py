@@ -9,9 +9,9 @@ import time
 import pytest
 
 from nnrun.sweeps.crew import InlineCrew
-from tests.sweeps.campaign import Campaign, until
+from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
-from tests.sweeps.helpers import IRIS, LARGE, in_session, lasting, make_store, weights_of
+from tests.sweeps.helpers import IRIS, LARGE, in_session, lasting, make_store, until, weights_of
 
 WORKER_KILLS = 20 if LARGE else 2
 SCHEDULER_KILLS = 5 if LARGE else 1

@@ -12,23 +12,8 @@ import sys
 import time
 
 import pytest
-from click.testing import CliRunner
 
-from nnrun.cli import cli
-from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, weights_of
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs a command in this process: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*words):
-        done = CliRunner().invoke(cli, [*map(str, words)])
-        return done.exit_code, done.stdout, done.stderr
-
-    return command
+from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
 
 
 def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
@@ -183,8 +168,7 @@ def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
     start = time.monotonic()
     assert 130 == process.wait(timeout=10)
     assert time.monotonic() - start < 2
-    time.sleep(0.3)
-    assert [] == in_session(process.pid)
+    until(lambda: not in_session(process.pid))
     assert 0 == shell.run("sweep", "configs", "--seeds", 4, "-j", 2)[0]
     assert 4 == len(weights_of(tmp_path / "results"))
 

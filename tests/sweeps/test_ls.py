@@ -5,21 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
-
-from nnrun.cli import cli
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*words):
-        done = CliRunner().invoke(cli, [*map(str, words)])
-        return done.exit_code, done.stdout, done.stderr
-
-    return command
 
 
 def test_runs_are_listed(run, write):

@@ -1,0 +1,141 @@
+"""Runs that fail, and workers that are lost: the others go on."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from nnrun.runs import files
+from nnrun.sweeps import crew
+from nnrun.sweeps.crew import InlineCrew
+from nnrun.sweeps.local import LocalCrew
+from tests.sweeps.helpers import (
+    children_of,
+    lasting,
+    make_store,
+    weights_of,
+)
+
+LONG = lasting(100_000_000)
+
+
+def run_inline(sweep):
+    return sweep.run(InlineCrew(sweep.hear, sweep.stopping))
+
+
+def run_processes(sweep, workers=2):
+    return sweep.run(LocalCrew(workers))
+
+
+def kill_workers(times, pause=0.0):
+    """Kills a worker of this process as soon as there is one, so many times."""
+
+    def run():
+        killed = set()
+        while len(killed) < times:
+            for pid in set(children_of(os.getpid())) - killed:
+                if b"nnrun.sweeps.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    time.sleep(pause)
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+                    break
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_the_run_of_a_killed_worker_is_given_out_again(plan, sweep, write, store, tmp_path):
+    """The other worker's run is not disturbed, and the bits are the same."""
+    made = plan(write("iris", lasting(5000)), seeds=6)
+    run_inline(sweep(made, make_store(tmp_path / "whole")))
+    killer = kill_workers(1, pause=0.1)
+    killed = sweep(made)
+    tally = run_processes(killed)
+    killer.join()
+    assert (6, 0) == (tally.trained, len(tally.failures))
+    assert ["its worker ended by signal 9"] == killed.watcher.of("retried")
+    assert weights_of(tmp_path / "whole") == weights_of(store.root)
+
+
+def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
+    """It is stored as failed with the reason, and tried again by the next sweep."""
+    made = plan(write("iris", LONG))
+    kill_workers(3)
+    lost = sweep(made)
+    tally = run_processes(lost, workers=1)
+    reason = "tried 3 times, each time its worker ended by signal 9"
+    assert [reason] == [failure.reason for failure in tally.failures]
+    assert 2 == len(lost.watcher.of("retried"))
+    report = json.loads(next(store.root.glob("*/*/report.json")).read_text())
+    assert ("failed", reason) == (report["status"], report["error"])
+    short = plan(write("iris"))
+    assert short.points[0].estimate.iterations == 60
+    assert store.find("iris", next(made.runs()).run_id) is None
+
+
+def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
+    """A run that cannot be saved is told; the others go on, and the next sweep makes it good."""
+    sync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if 7 <= len(calls) <= 12:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    made = plan(write("iris"), seeds=3)
+    tally = run_inline(sweep(made))
+    reasons = {failure.reason for failure in tally.failures}
+    assert {"cannot be saved: No space left on device"} == reasons
+    assert 3 == tally.trained + len(tally.failures)
+    assert [] == list(store.root.glob("**/.*"))
+    monkeypatch.undo()
+    assert [] == run_inline(sweep(made)).failures
+    assert 3 == len(weights_of(store.root))
+
+
+def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
+    """Whatever is raised, the sweep goes on; the run is stored as failed."""
+    real = crew.work
+
+    def work(job, channel, dataset):
+        if job.seed == 4:
+            raise MemoryError("too much")
+        return real(job, channel, dataset)
+
+    monkeypatch.setattr(crew, "work", work)
+    tally = run_inline(sweep(plan(write("iris"), seeds=3)))
+    assert 2 == tally.trained
+    assert ["MemoryError: too much"] == [failure.reason for failure in tally.failures]
+
+
+def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch):
+    """As on a worker that has lost sight of its client: from its checkpoint, to the same bits."""
+    real, calls = crew.work, []
+
+    class Hasty:
+        def stopped(self):
+            calls.append(1)
+            return len(calls) == 3
+
+        def progress(self, progress):
+            pass
+
+    monkeypatch.setattr(crew, "work", lambda job, _, dataset: real(job, Hasty(), dataset))
+    made = plan(write("iris"))
+    hasty = sweep(made)
+    tally = run_inline(hasty)
+    assert (1, 0, 0) == (tally.trained, tally.interrupted, tally.missing)
+    assert ["its worker had lost sight of this process"] == hasty.watcher.of("retried")
+    monkeypatch.undo()
+    whole = weights_of(store.root)
+    run_inline(sweep(made, force=True))
+    assert whole == weights_of(store.root)
