@@ -55,12 +55,17 @@ def _parts(runs: Sequence[dict[str, Any]], total: int) -> Iterator[RenderableTyp
             clean(f"{run['name']}/{run['run_id']}"),
             Text(clean(status), style=_STYLES.get(status, "bold red")),
             _result(run),
-            clean(str(run["started"] or MISSING))[:16].replace("T", " "),
+            _moment(run["started"]),
         )
     yield table
     yield Text()
     shown = "" if len(runs) == total else f", the last {count(len(runs))} of them shown"
     yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+
+
+def _moment(started: Any) -> str:
+    """Month, day and time: the year would cost the column that the run's name needs."""
+    return clean(str(started))[5:16].replace("T", " ") if started else MISSING
 
 
 def _result(run: dict[str, Any]) -> str:

@@ -133,7 +133,7 @@ def training_line(record: RunRecord) -> str:
 
 
 # A full stop after a word; one after a single capital letter belongs to somebody's initials.
-_SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+(?=[A-Z])|(?<=\)\.)\s+(?=[A-Z])")
+_SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+|(?<=\)\.)\s+")
 
 
 def short_note(record: RunRecord) -> str:

@@ -121,6 +121,7 @@ def test_colours_are_for_terminals(regression, monkeypatch):
     [
         ("MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as stated). All rows.", None),
         ("One thing is so. Another is not.", "One thing is so."),
+        ("In lower case. scikit-learn goes on.", "In lower case."),
         ("Only one", "Only one"),
     ],
 )
