@@ -26,7 +26,8 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
         )
         self.workers: list[subprocess.Popen[bytes]] = []
-        self._wait_for(self.file.is_file)
+        # Dask makes the file first and fills it then.
+        self._wait_for(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
         for _ in range(workers):
             self.add_worker()
