@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nnrun.runs.store import Store
+from nnrun.sweeps.crew import InlineCrew
+from nnrun.sweeps.local import LocalCrew
 from nnrun.sweeps.watcher import Watcher
 
 IRIS = """
@@ -136,3 +138,14 @@ def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+LONG = lasting(100_000_000)
+
+
+def run_inline(sweep):
+    return sweep.run(InlineCrew(sweep.hear, sweep.stopping))
+
+
+def run_processes(sweep, workers=2):
+    return sweep.run(LocalCrew(workers))

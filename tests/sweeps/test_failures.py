@@ -12,24 +12,15 @@ from pathlib import Path
 
 from nnrun.runs import files
 from nnrun.sweeps import crew
-from nnrun.sweeps.crew import InlineCrew
-from nnrun.sweeps.local import LocalCrew
 from tests.sweeps.helpers import (
+    LONG,
     children_of,
     lasting,
     make_store,
+    run_inline,
+    run_processes,
     weights_of,
 )
-
-LONG = lasting(100_000_000)
-
-
-def run_inline(sweep):
-    return sweep.run(InlineCrew(sweep.hear, sweep.stopping))
-
-
-def run_processes(sweep, workers=2):
-    return sweep.run(LocalCrew(workers))
 
 
 def kill_workers(times, pause=0.0):

@@ -18,7 +18,6 @@ from nnrun.runs.prepare import prepare
 from nnrun.runs.train import train
 from nnrun.sweeps import cluster_worker
 from nnrun.sweeps.choose import workers_for
-from nnrun.sweeps.crew import InlineCrew
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.local import LocalCrew
 from nnrun.sweeps.plan import Plan
@@ -27,22 +26,15 @@ from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
     LARGE,
+    LONG,
     WILD,
     children_of,
     lasting,
     make_store,
+    run_inline,
+    run_processes,
     weights_of,
 )
-
-LONG = lasting(100_000_000)
-
-
-def run_inline(sweep):
-    return sweep.run(InlineCrew(sweep.hear, sweep.stopping))
-
-
-def run_processes(sweep, workers=2):
-    return sweep.run(LocalCrew(workers))
 
 
 def files_of(root: Path) -> dict[str, bytes]:
