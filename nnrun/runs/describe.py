@@ -65,11 +65,12 @@ def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
 
 
 def describe_timing(trainer: Trainer) -> Description:
-    """Seconds of updates alone, evaluations left out."""
+    """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
     seconds, found = trainer.train_seconds, trainer.divergence
     iterations = found.iteration if found else trainer.iteration
     return {
         "train_seconds": seconds,
+        "evaluation_seconds": trainer.evaluation_seconds,
         "iterations": iterations,
         "iterations_per_second": iterations / seconds if seconds > 0 else None,
     }

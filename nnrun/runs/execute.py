@@ -29,7 +29,7 @@ from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.runs.weights import weights_of, weights_sha256
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluation import Examples, evaluate
+from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
@@ -181,13 +181,13 @@ class Execution:
 
     def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
         return {
-            name: self._metrics_of(self.examples[name]) if sound and name in self.examples else None
+            name: self._metrics_of(name) if sound and name in self.examples else None
             for name in ("train", "validation", "test")
         }
 
-    def _metrics_of(self, part: Examples) -> Metrics:
-        loss, outputs = evaluate(self.network, part)
-        return metrics_of(self.task, loss, outputs, part.y)
+    def _metrics_of(self, name: str) -> Metrics:
+        loss, outputs = self.trainer.evaluate(name)
+        return metrics_of(self.task, loss, outputs, self.examples[name].y)
 
     def _baseline(self) -> dict[str, Metrics | None]:
         loss, train = self.prepared.config.loss.type, self.examples["train"]

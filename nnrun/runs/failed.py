@@ -37,7 +37,12 @@ def failed_result(prepared: Prepared, reason: str, checkpoint: TrainingState | N
         metrics=nothing,
         baseline=nothing,
         published=compare_published(prepared.config, nothing),
-        timing={"train_seconds": 0.0, "iterations": 0, "iterations_per_second": None},
+        timing={
+            "train_seconds": 0.0,
+            "evaluation_seconds": 0.0,
+            "iterations": 0,
+            "iterations_per_second": None,
+        },
         engine=prepared.config.training.engine,
         environment=environment(),
         weights_sha256=None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from pathlib import Path
 
 # Whatever starts and ends like this is the rest of a write that was cut off.
@@ -17,14 +18,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full, or the folder not writable; the old file is untouched.
     """
-    temporary = _temporary(path)
-    try:
-        _write_through(temporary, content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    write_together(path.parent, {path.name: content})
 
 
 def write_together(folder: Path, contents: dict[str, bytes]) -> None:
@@ -37,15 +31,26 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     """
     temporary = {name: _temporary(folder / name) for name in contents}
     try:
-        with ThreadPoolExecutor(len(contents)) as threads:
-            list(threads.map(_write_through, temporary.values(), contents.values()))
+        writes = [
+            _threads().submit(_write_through, path, contents[name])
+            for name, path in temporary.items()
+        ]
+        wait(writes)
+        for write in writes:
+            write.result()
         for name, path in temporary.items():
             path.replace(folder / name)
     except BaseException:
         for path in temporary.values():
             path.unlink(missing_ok=True)
         raise
-    sync_folder(folder)
+    _sync_folder(folder)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Kept, since to start threads would take longer than what they do."""
+    return ThreadPoolExecutor(8, "sync")
 
 
 def _temporary(path: Path) -> Path:
@@ -68,7 +73,7 @@ def _write_through(path: Path, content: bytes) -> None:
         raise
 
 
-def sync_folder(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Force a folder's list of names to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -89,9 +89,11 @@ class Trainer:
 
     iteration: int = 0
     train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
     history: list[HistoryRow] = field(default_factory=list)
     divergence: Divergence | None = None
     _best: dict[str, Array] = field(default_factory=dict)
+    _seen: dict[str, tuple[float, Array]] = field(default_factory=dict)
     _rate: float = 0.0
     _loss: float | None = None
     _stretch: int = 1
@@ -124,6 +126,7 @@ class Trainer:
         values = {
             "iteration": self.iteration,
             "train_seconds": self.train_seconds,
+            "evaluation_seconds": self.evaluation_seconds,
             "rate": self._rate,
             "history": list(self.history),
             "optimizer_steps": self.optimizer.steps,
@@ -135,10 +138,12 @@ class Trainer:
 
     def restore(self, state: TrainingState) -> None:
         """Go back to a state of the same run."""
+        self._seen.clear()
         copy_into(live_arrays(self.network, self.optimizer), state.arrays)
         values = state.values
         self.iteration = values["iteration"]
         self.train_seconds = values["train_seconds"]
+        self.evaluation_seconds = values["evaluation_seconds"]
         self._rate = values["rate"]
         self.history = list(values["history"])
         self._loss = float(self.history[-1]["train_loss"]) if self.history else None
@@ -152,6 +157,12 @@ class Trainer:
             for name, array in state.arrays.items()
             if name.startswith("best.")
         }
+
+    def evaluate(self, name: str) -> tuple[float, Array]:
+        """The loss over a split and the outputs for its rows, with the weights as they are."""
+        if name not in self._seen:
+            self._seen[name] = evaluate(self.network, self.parts[name])
+        return self._seen[name]
 
     @property
     def _stopped(self) -> bool:
@@ -170,6 +181,7 @@ class Trainer:
             self._stretch = max(1, min(int(stretch * growth), _MOST_ITERATIONS))
 
     def _update(self, iterations: int) -> None:
+        self._seen.clear()
         rows, bounds = self.sampler.take(iterations)
         steps = np.arange(self.iteration, self.iteration + iterations, dtype=np.float64)
         rates = self.schedule.rates(steps, self.iterations)
@@ -178,16 +190,18 @@ class Trainer:
         self._rate = float(rates[-1])
 
     def _evaluate(self) -> HistoryRow:
+        start = perf_counter()
         row: HistoryRow = {
             "iteration": self.iteration,
             "epoch": self.iteration / self.sampler.batches_per_epoch,
             "learning_rate": self._rate,
         }
         for name, part in self.parts.items():
-            loss, outputs = evaluate(self.network, part)
+            loss, outputs = self.evaluate(name)
             row[f"{name}_loss"] = loss
             for metric, value in self.task.quick_metrics(outputs, part.y).items():
                 row[f"{name}_{metric}"] = value
+        self.evaluation_seconds += perf_counter() - start
         return row
 
     def _sound(self, row: HistoryRow) -> bool:
@@ -202,6 +216,7 @@ class Trainer:
 
     def _finish(self) -> None:
         if self._best:
+            self._seen.clear()
             copy_into(network_arrays(self.network), self._best)
 
     def _progress(self) -> Progress:
@@ -214,7 +229,7 @@ class Trainer:
         """
         end, last_good = self.iteration, good
         self.restore(good)
-        loss, _ = evaluate(self.network, self.parts["train"])
+        loss, _ = self.evaluate("train")
         while end - self.iteration > 1:
             middle = (self.iteration + end) // 2
             while self.iteration < middle:

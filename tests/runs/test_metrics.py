@@ -66,6 +66,28 @@ def test_classification_baseline_is_the_majority():
     assert baseline["loss"] == pytest.approx(baseline["log_loss"])
 
 
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_classification_is_as_scikit_learn_has_it(classes):
+    """On random outputs, some of them sure and wrong, and a class that is never predicted."""
+    from sklearn import metrics as sk
+
+    rng = np.random.default_rng(classes)
+    y = rng.integers(classes, size=200)
+    outputs = rng.dirichlet(np.full(classes, 0.05), size=200)
+    outputs[:, -1] *= 1e-3
+    outputs /= outputs.sum(axis=1, keepdims=True)
+    outputs[0], y[0] = np.eye(classes)[0], 1
+    ours = metrics_of(Classification(classes, classes, True), 0.0, outputs, y)
+    labels, predicted = np.arange(classes), outputs.argmax(axis=1)
+    theirs = sk.precision_recall_fscore_support(y, predicted, labels=labels, zero_division=0.0)
+    for name, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
+        assert values.tolist() == pytest.approx(ours[name], rel=1e-14)
+    assert sk.accuracy_score(y, predicted) == ours["accuracy"]
+    assert sk.confusion_matrix(y, predicted, labels=labels).tolist() == ours["confusion"]
+    expected = sk.log_loss(y, outputs, labels=labels)
+    assert expected == pytest.approx(ours["log_loss"], rel=1e-12)
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_regression_is_as_scikit_learn_has_it(outputs):
     """On random numbers, and with an output that is constant."""

@@ -6,8 +6,10 @@ import csv
 import errno
 import json
 import os
+import threading
 from dataclasses import replace
 from multiprocessing import get_context
+from time import sleep
 
 import numpy as np
 import pytest
@@ -168,6 +170,23 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
         files.write_atomically(path, b"new")
     assert b"old" == path.read_bytes()
     assert ["report.json"] == os.listdir(tmp_path)
+
+
+def test_files_that_are_written_together_are_all_or_none(tmp_path, monkeypatch):
+    """Where one write fails at once, those that still go on leave nothing behind either."""
+    first = threading.Event()
+
+    def full_for_the_first(descriptor):
+        if not first.is_set():
+            first.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sleep(0.1)
+
+    monkeypatch.setattr(os, "fsync", full_for_the_first)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_together(tmp_path, dict.fromkeys("abcdefghijklmnopqrst", b"new"))
+    sleep(0.2)
+    assert [] == os.listdir(tmp_path)
 
 
 def test_leftovers_of_a_killed_write_are_removed(prepared, store):

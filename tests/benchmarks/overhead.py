@@ -1,0 +1,66 @@
+"""S3: what a run of a sweep costs beyond its training, from the config to the files on disk."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import mean, median
+
+from nnrun.config.load import load_config
+from nnrun.reports.markdown import report_markdown
+from nnrun.runs.prepare import prepare, prepare_again
+from nnrun.runs.store import Store
+from nnrun.runs.train import train
+from tests.benchmarks.processes import CONFIGS, NOTEBOOK
+
+ID = "S3"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Milliseconds of one run, medians."""
+
+    updates: float
+    evaluations: float
+    rest: float
+
+
+def measure(name: str, rounds: int) -> Cost:
+    """Runs of one config with new seeds, its data loaded; the first may compile, and is extra."""
+    first = prepare(load_config(CONFIGS / f"{name}.yaml"))
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder), report_markdown)
+        for seed in range(rounds + 1):
+            start = time.perf_counter()
+            config = first.config.model_copy(update={"seed": seed})
+            timing = train(prepare_again(config, first.dataset), store).record.timing
+            seconds = time.perf_counter() - start
+            updates, evaluations = timing["train_seconds"], timing["evaluation_seconds"]
+            taken.append((updates, evaluations, seconds - updates - evaluations))
+    return Cost(*(1000 * median(part) for part in zip(*taken[1:], strict=True)))
+
+
+def measure_all(rounds: int) -> dict[str, Cost]:
+    """The notebook's eight experiments."""
+    return {name: measure(name, rounds) for name in NOTEBOOK}
+
+
+def render(costs: dict[str, Cost]) -> str:
+    """A Markdown table, the mean over all at its end."""
+    costs = {**costs, "mean": Cost(*map(mean, zip(*map(astuple, costs.values()), strict=True)))}
+    return "\n".join(
+        [
+            f"{ID}: milliseconds a run of the notebook's experiments takes in one process",
+            "",
+            "|  | updates | evaluations along the way | all else | beyond updates |",
+            "| --- | --- | --- | --- | --- |",
+            *(
+                f"| {name} | {cost.updates:.1f} | {cost.evaluations:.1f} | {cost.rest:.1f} "
+                f"| {cost.evaluations + cost.rest:.1f} |"
+                for name, cost in costs.items()
+            ),
+        ]
+    )
