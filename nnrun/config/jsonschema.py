@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from nnrun.config.schema import ExperimentConfig
 
@@ -12,8 +12,21 @@ def json_schema() -> dict[str, Any]:
     schema = ExperimentConfig.model_json_schema(mode="validation")
     # The file's stem is the default.
     schema["required"].remove("name")
+    blocks = schema["$defs"]
+    blocks["TrainingConfig"] |= _need("oneOf", iterations="integer", epochs="integer")
+    blocks["DatasetConfig"] |= _need("anyOf", name="string", path="string")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "nnrun config",
+    }
+
+
+def _need(how_many: Literal["oneOf", "anyOf"], **types: str) -> dict[str, Any]:
+    """One key of these is needed; null, as in a resolved config, counts as none."""
+    return {
+        how_many: [
+            {"required": [key], "properties": {key: {"type": type_}}}
+            for key, type_ in types.items()
+        ]
     }

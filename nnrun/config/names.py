@@ -25,10 +25,10 @@ METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
 PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
 MONITORS = tuple(f"validation_{metric}" for metric in METRICS)
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"
 
 
 def is_name(name: str) -> bool:
     """Whether a run may be called this; names are folders, so that only plain ones will do."""
-    return _NAME.fullmatch(name) is not None
+    return re.fullmatch(NAME_PATTERN, name) is not None

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from nnrun.config.blocks import Block, Complaint
 from nnrun.config.dataset import DatasetConfig
 from nnrun.config.fields import Integer, Listed, Number, Text
 from nnrun.config.messages import show
-from nnrun.config.names import DATASETS, NAME_RULE, PUBLISHED, is_name
+from nnrun.config.names import DATASETS, NAME_PATTERN, NAME_RULE, PUBLISHED, is_name
 from nnrun.config.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.suggestions import nearest
 from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
@@ -44,6 +45,12 @@ class RunName(Text):
         if isinstance(value, str) and not is_name(value):
             raise ValueError
         return value
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = super().__get_pydantic_json_schema__(schema, handler)
+        return {**found, "pattern": f"^{NAME_PATTERN}$"}
 
 
 class PublishedConfig(Block):

@@ -31,6 +31,7 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
 }
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 
 @dataclass
@@ -66,6 +67,10 @@ def parse(text: Text) -> Document:
     if unreadable:
         message = f"the character U+{ord(unreadable[0]):04X} may not stand in YAML"
         raise ConfigError([Problem(message, place=text.place(unreadable.start()))])
+    conflict = _CONFLICT.search(text.text)
+    if conflict:
+        message = "a merge conflict is left here; keep one side, and remove the marks around both"
+        raise ConfigError([Problem(message, place=text.place(*conflict.span()))])
     composer = _Composer(text)
     try:
         root = composer.compose()

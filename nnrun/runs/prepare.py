@@ -16,7 +16,7 @@ from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.splits import Part, Split, make_split
 from nnrun.engines.selection import EngineError, select_engine
-from nnrun.errors import ConfigError
+from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.network import Network
 from nnrun.runs.build import MisfitError, build_network
 from nnrun.runs.identity import run_digest, run_id
@@ -142,8 +142,8 @@ def prepare(
         load: loads the data, or has it already.
 
     Raises:
-        ConfigError: the config does not fit the data, or the network does not fit together.
-        DataError: a data file cannot be read.
+        ConfigError: the data cannot be used or do not fit the config, or the network does not fit
+            together.
         UsageError: the run needs more memory than there is.
     """
     config = experiment.config
@@ -154,6 +154,10 @@ def prepare(
         raise ConfigError(
             experiment.problem(path, message) for path, message in error.problems
         ) from None
+    except DataError as error:
+        key = "name" if config.dataset.path is None else "path"
+        head = experiment.problem(("dataset", key), "this data set cannot be used:")
+        raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     prepared = Prepared(config, dataset, split)
     prepared = Prepared(_resolve(prepared), dataset, split)
     try:

@@ -174,6 +174,27 @@ def test_five_mistakes_of_one_file_are_told_at_once(nnrun):
     assert not Path("results").exists()
 
 
+@pytest.mark.parametrize("command", ["train", "check", "sweep"])
+def test_wrong_cells_are_told_with_the_line_that_names_their_file(nnrun, command):
+    """First the place in the config, then every place in the data."""
+    Path("houses.csv").write_text("rooms,price\n1,2\nx,3\n,4\n5,6\n")
+    block = "{path: houses.csv, columns: {target: price}, task: regression}"
+    text = f"network: {{sizes: [1], activations: [linear]}}\ndataset: {block}\n"
+    text += "loss: mean_squared\ntraining: {learning_rate: 0.1, iterations: 5}\n"
+    Path("houses.yaml").write_text(text)
+    done = nnrun(command, "houses.yaml")
+    assert 2 == done.exit_code
+    head, _, _, *cells = done.stderr.splitlines()
+    where = place(text, "houses.csv")
+    assert f"houses.yaml:{where}: dataset.path: this data set cannot be used:" == head
+    data = Path("houses.csv").resolve()
+    assert [f"{data}:3:rooms: 'x'", f"{data}:4:rooms: the cell is blank"] == [
+        cells[0].partition(" is not a number")[0],
+        cells[1],
+    ]
+    assert not Path("results").exists()
+
+
 def test_problems_are_data_with_json(nnrun):
     """With --json each problem has message, path and place."""
     text = GOOD.replace("tanh", "tahn")

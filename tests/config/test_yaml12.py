@@ -131,6 +131,10 @@ def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
             "1:5: this is not YAML: "
             "a ':' cannot stand here; quote the text, or check the indentation",
         ),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other",
+            "2:1: a merge conflict is left here; keep one side, and remove the marks around both",
+        ),
         ("a: \x07", "1:4: the character U+0007 may not stand in YAML"),
         ("a: " + "9" * 5000, "1:4: a: a number of 5000 characters is too long"),
     ],
