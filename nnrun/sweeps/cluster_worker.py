@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.work import Job, work
+from nnrun.sweeps.work import Job, limit_threads, work
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -50,7 +47,7 @@ class _Notes:
 
 def work_on_cluster(token: str, job: Job, dataset: Dataset) -> RunResult | None:
     """Train a run of the sweep with this token."""
-    _limit_threads()
+    limit_threads()
     return work(job, _Notes(token, job.key), dataset)
 
 
@@ -70,9 +67,3 @@ def take_messages(token: str) -> list[tuple[str, Progress | TrainingState]]:
     with _lock:
         notes = _messages.pop(token, {})
     return [(key, content) for (key, _), content in notes.items()]
-
-
-@cache
-def _limit_threads() -> Any:
-    """Once and for all: a worker may have several runs in hand, which would lift each other's."""
-    return threadpool_limits(1, user_api="blas")

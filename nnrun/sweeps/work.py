@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
+
+from threadpoolctl import threadpool_limits
 
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema import ExperimentConfig
@@ -75,6 +77,15 @@ def work(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return resume(prepared, job.checkpoint).run(_control(channel))
+
+
+@cache
+def limit_threads() -> Any:
+    """One thread for BLAS, once and for all, in a process that may have several runs in hand.
+
+    Each run sets such a limit for itself, too; but the first to end would lift that of the others.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
 @lru_cache(maxsize=64)

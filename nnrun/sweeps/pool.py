@@ -1,0 +1,80 @@
+"""Any executor of `concurrent.futures` as a crew: threads, a process pool, MPI ranks.
+
+    with ProcessPoolExecutor(4) as executor:
+        tally = Sweep(plan, store, datasets, Watcher()).run(PoolCrew(executor, workers=4))
+
+Executors carry calls and results and nothing else. So such runs tell nothing before their end, and
+cannot be asked to stop half-way; the crews of the command line can do both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, Executor, Future
+from weakref import WeakSet
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.crew import Message
+from nnrun.sweeps.work import Job, limit_threads, work
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+
+class PoolCrew:
+    """The workers of an executor, which stays its owner's to shut down.
+
+    Args:
+        executor: where functions of modules, and values that can be pickled, may be sent.
+        workers: how many runs it trains at a time.
+    """
+
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+
+    def __init__(self, executor: Executor, workers: int) -> None:
+        self.capacity = 2 * workers
+        self._executor = executor
+        self._given: WeakSet[Future[RunResult | None]] = WeakSet()
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        try:
+            future = self._executor.submit(_work, job, load())
+        except RuntimeError as error:  # broken, or shut down
+            raise NnrunError(f"the executor takes no work: {error}") from error
+        self._given.add(future)
+        return future
+
+    def messages(self) -> list[Message]:
+        return []
+
+    def check(self) -> None:
+        pass
+
+    def renew(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        for future in list(self._given):
+            future.cancel()
+
+    def close(self) -> None:
+        self.stop()
+
+
+class _Silence:
+    """The channel of a run that nobody can speak to."""
+
+    def stopped(self) -> bool:
+        return False
+
+    def progress(self, progress: Progress) -> None:
+        pass
+
+    def checkpoint(self, state: TrainingState) -> None:
+        pass
+
+
+def _work(job: Job, dataset: Dataset) -> RunResult | None:
+    limit_threads()
+    return work(job, _Silence(), dataset)

@@ -1,0 +1,56 @@
+"""What the README shows is what happens."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def first(tmp_path, monkeypatch):
+    """Its config, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks("yaml")
+    path = Path("first.yaml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_its_python_runs(first):
+    """One piece after the other; the last trains a sweep of 20 seeds."""
+    names: dict[str, object] = {}
+    for code in blocks("python"):
+        exec(code, names)
+    assert (1, 1, 4, 4) == names["dx"].shape
+    assert 20 == names["tally"].trained == len(list(Path("results/first").iterdir()))
+
+
+def test_its_config_learns(first):
+    """The first config that a reader copies is better than the baseline, by far."""
+    done = CliRunner().invoke(cli, ["train", str(first), "--json"])
+    assert 0 == done.exit_code
+    report = json.loads(done.stdout)
+    assert report["metrics"]["test"]["mse"] < 0.3 * report["baseline"]["test"]["mse"]
+
+
+def test_its_mistake_looks_as_it_says(first):
+    """Place, message, suggestion and caret are those that the README shows."""
+    first.write_text(first.read_text().replace("[relu", "[rleu"))
+    done = CliRunner().invoke(cli, ["check", str(first)])
+    assert 2 == done.exit_code
+    shown = README.partition("all at once:\n\n  ```\n")[2].partition("  ```")[0]
+    assert [line.strip() for line in shown.splitlines()] == [
+        line.strip() for line in done.stderr.splitlines()
+    ]
