@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
+from math import prod, sqrt
 
 import numpy as np
 
@@ -96,4 +96,4 @@ class Initializer:
         """Initial biases: zero unless the initializer draws them too."""
         if self.type not in DRAWS_BIASES:
             return np.zeros(shape)
-        return self.weights(shape, (1, int(np.prod(shape))), rng=rng)
+        return self.weights(shape, (1, prod(shape)), rng=rng)

@@ -9,6 +9,7 @@ returns dL/dx. The gradients are exact for whatever loss L the dy came from.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ class Parameter:
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     def place(self, value: Array, grad: Array) -> None:
         """Let value and gradient live in these arrays, of any shape with `size` numbers."""

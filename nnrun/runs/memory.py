@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from math import prod
 
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.errors import UsageError
+from nnrun.nn.layer import Layer
 from nnrun.nn.layers import Convolution
 from nnrun.nn.network import Network
 from nnrun.training.evaluation import chunk_rows
@@ -36,7 +36,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     """A generous estimate from shapes alone."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
-    row = int(np.prod(dataset.shape))
+    row = prod(dataset.shape)
     # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
     data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
     per_row = sum(_numbers(layer) for layer in network.layers)
@@ -48,10 +48,9 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     )
 
 
-def _numbers(layer: object) -> int:
+def _numbers(layer: Layer) -> int:
     """Numbers that a layer keeps for one row: its output, its dx, and a convolution's patches."""
-    shapes = (layer.input_shape, layer.output_shape)  # type: ignore[attr-defined]
-    numbers = sum(int(np.prod(shape)) for shape in shapes)
+    numbers = prod(layer.input_shape) + prod(layer.output_shape)
     if isinstance(layer, Convolution):
         area = layer.kernel[0] * layer.kernel[1]
         channels, height, width = layer.output_shape

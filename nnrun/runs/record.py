@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from nnrun.nn.signature import Array
@@ -45,7 +45,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written, the version first."""
-        content = asdict(self)
+        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 

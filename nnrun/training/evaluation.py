@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Examples:
 
 def chunk_rows(network: Network) -> int:
     """Rows evaluated at a time: a matter of the network alone, so that sums have one order."""
-    numbers = sum(int(np.prod(shape)) for shape in (network.input_shape, *network.block_shapes))
+    numbers = sum(prod(shape) for shape in (network.input_shape, *network.block_shapes))
     return max(1, min(4096, _CHUNK_NUMBERS // numbers))
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-import numpy as np
-
 from nnrun.engines.compiled.layers import EMITTERS
 from nnrun.engines.compiled.layers.matmul import TILED, is_tiled
 from nnrun.engines.compiled.layers.matmul_tiled import HEIGHTS
@@ -84,7 +82,7 @@ def estimate(network: Network, batch_size: int) -> tuple[float, float]:
             numpy += work / matrix
             compiled += work / _matrix_rate(network, layer, batch_size)
         else:
-            numbers = batch_size * int(np.prod(layer.output_shape)) / precision
+            numbers = batch_size * prod(layer.output_shape) / precision
             numpy += numbers * NUMPY_NUMBER
             compiled += numbers * COMPILED_NUMBER
     return numpy, compiled
@@ -105,5 +103,5 @@ def _matrix_rate(network: Network, layer: Layer, batch_size: int) -> float:
 def _operations(layer: Layer, *, first: bool) -> int:
     """Multiplications and additions for one row: forward, weights, and back unless it is first."""
     weights = sum(parameter.size for parameter in layer.parameters)
-    places = int(np.prod(layer.output_shape[1:]))  # where a convolution uses its weights
+    places = prod(layer.output_shape[1:])  # where a convolution uses its weights
     return 2 * (2 if first else 3) * weights * places

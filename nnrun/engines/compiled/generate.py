@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from math import prod
 
 from nnrun.engines.compiled.layers.matmul import is_tiled
 from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
@@ -83,11 +82,11 @@ def emit(
 
 def _input(p: Program, network: Network) -> Row:
     """Rows come padded to whole vector registers, unless only a convolution looks at them."""
-    size = int(np.prod(network.input_shape))
+    size = prod(network.input_shape)
     exact = bool(network.trunk) and network.trunk[0].type == "convolution"
     image = network.input_shape if len(network.input_shape) == 3 else None
     stride = size if exact else p.padded(size)
-    outputs = int(np.prod(network.output_shape))
+    outputs = prod(network.output_shape)
     p.input("t", "targets", outputs, outputs, None)
     return p.input("x", "inputs", size, stride, image)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -232,7 +233,7 @@ class Program(Text):
 
     def _take(self, block: str, shape: Shape) -> int:
         offset = self._sizes[block]
-        self._sizes[block] += self.padded(int(np.prod(shape)))
+        self._sizes[block] += self.padded(prod(shape))
         return offset
 
     def _unique(self, name: str) -> str:

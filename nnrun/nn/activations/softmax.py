@@ -8,6 +8,12 @@ from nnrun.nn.activations.base import Activation
 from nnrun.nn.signature import Array, Shape, ShapeError
 
 
+def row_maximum(x: Array) -> Array:
+    """The largest of each row, (batch, 1); of short rows far quicker than `x.max(axis=1)`."""
+    largest: Array = x[np.arange(len(x)), x.argmax(axis=1)]
+    return largest[:, None]
+
+
 class Softmax(Activation):
     """f(x)ᵢ = exp(xᵢ) / Σⱼ exp(xⱼ), after the row's largest number is taken off, which changes
     nothing and cannot overflow. Backward, without the Jacobian: dxᵢ = yᵢ (dyᵢ - Σⱼ dyⱼ yⱼ).
@@ -24,7 +30,7 @@ class Softmax(Activation):
         return input_shape
 
     def value(self, x: Array, y: Array) -> None:
-        np.subtract(x, x.max(axis=1, keepdims=True), out=y)
+        np.subtract(x, row_maximum(x), out=y)
         np.exp(y, out=y)
         y /= y.sum(axis=1, keepdims=True)
 

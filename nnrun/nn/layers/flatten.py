@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from math import prod
 
 from nnrun.nn.layer import Layer
 from nnrun.nn.signature import Array, Rng, Shape
@@ -14,7 +14,7 @@ class Flatten(Layer):
     type = "flatten"
 
     def _connect(self, input_shape: Shape) -> Shape:
-        return (int(np.prod(input_shape)),)
+        return (prod(input_shape),)
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         return x.reshape(len(x), *self.output_shape)

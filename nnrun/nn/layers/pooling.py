@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from nnrun.nn.layer import Layer
@@ -36,7 +38,7 @@ class MaxPool2d(Pooling):
 
     def _connect(self, input_shape: Shape) -> Shape:
         output_shape = super()._connect(input_shape)
-        pixels = np.arange(np.prod(input_shape[1:])).reshape(1, 1, *input_shape[1:])
+        pixels = np.arange(prod(input_shape[1:])).reshape(1, 1, *input_shape[1:])
         flat = windows(pixels, self.size, self.stride).reshape(-1, self.size[0] * self.size[1])
         self.window_pixels = np.ascontiguousarray(flat)  # (positions, kh · kw)
         return output_shape
@@ -53,7 +55,7 @@ class MaxPool2d(Pooling):
         if not needs_dx:
             return dy
         planes = dy.shape[0] * dy.shape[1]
-        positions, pixels = len(self.window_pixels), int(np.prod(self.input_shape[1:]))
+        positions, pixels = len(self.window_pixels), prod(self.input_shape[1:])
         winner = self.candidates.argmax(axis=0).reshape(planes, positions)
         pixel = self.window_pixels[np.arange(positions), winner]
         flat = (pixel + pixels * np.arange(planes)[:, None]).ravel()

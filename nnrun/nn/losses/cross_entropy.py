@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnrun.nn.activations.softmax import row_maximum
 from nnrun.nn.losses.base import Loss
 from nnrun.nn.signature import Array
 
@@ -39,7 +40,7 @@ class SoftmaxCrossEntropy(Loss):
     type = "softmax_cross_entropy"
 
     def value(self, y: Array, target: Array) -> float:
-        shifted = y - y.max(axis=1, keepdims=True)
+        shifted = y - row_maximum(y)
         log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         return -float(np.sum(target * log_p)) / len(y)
 

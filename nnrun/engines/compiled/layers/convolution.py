@@ -7,6 +7,7 @@ The weights lie in memory as (height, width, channels in, channels out).
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from math import prod
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Convolution(Product):
         kh, kw = layer.kernel
         self.taps = (kh, kw, inputs)
         self.shape = (*self.taps, layer.channels)
-        where = np.arange(np.prod(self.shape)).reshape(self.shape).transpose(3, 2, 0, 1)
+        where = np.arange(prod(self.shape)).reshape(self.shape).transpose(3, 2, 0, 1)
         self.w = p.parameter(layer.w, f"w{tag}", self.shape, where)
         self.dw = p.array(f"dw{tag}", self.shape) if p.direct else f"dw{tag}"
         self.image = f"{self.x.name}_hwc"
@@ -37,7 +38,7 @@ class Convolution(Product):
             self.dx_padded = p.array(f"dpadded{tag}", (height, width, inputs))
         if self.needs_dx:
             self.turned = p.shared(f"turned{tag}", (kh, kw, layer.channels, inputs))
-        self.y = p.row(f"z{tag}", int(np.prod(layer.output_shape)), layer.output_shape)
+        self.y = p.row(f"z{tag}", prod(layer.output_shape), layer.output_shape)
         self.height, self.width = layer.output_shape[1:]
 
     def before(self) -> None:
@@ -56,7 +57,7 @@ class Convolution(Product):
             with p.pixels(self.x):
                 p.line(f"{self.image}[{self._inside()}] = {self.x.name}_hwc[i, j, c]")
         with p.loop("i", self.height), p.loop("j", self.width):
-            if np.prod(self.taps) <= FEW_TAPS:
+            if prod(self.taps) <= FEW_TAPS:
                 self._sum([(a, b, c) for a, b, c in np.ndindex(*self.taps)], "=")
             else:
                 self._sum_in_parts()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
-
-import numpy as np
+from math import prod
 
 from nnrun.engines.compiled.layers.base import Emitter
 from nnrun.engines.compiled.row import Row
@@ -16,7 +15,7 @@ class Pooling(Emitter):
 
     def plan(self) -> None:
         p, shape = self.program, self.layer.output_shape
-        self.y = p.row(f"h{self.tag}", int(np.prod(shape)), shape)
+        self.y = p.row(f"h{self.tag}", prod(shape), shape)
         (kh, kw), (sh, sw) = self.layer.size, self.layer.stride
         self.window = [
             f"{affine('i', sh, a)}, {affine('j', sw, b)}, c"
