@@ -11,7 +11,7 @@ from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.sweep import Sweep
 
 # From the start of a process to its first iteration.
-_START_SECONDS = 1.0
+_START_SECONDS = 0.5
 
 
 def workers_for(plan: Plan, jobs: int | None) -> int:

@@ -11,9 +11,9 @@ from nnrun.nn.network import Network
 from nnrun.runs.prepare import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
-_SECONDS_PER_PRODUCT = 4e-10  # of a multiplication and addition, in an evaluation
-_SECONDS_PER_NUMBER = 6e-9  # that a layer puts out; most are activations
-_SECONDS_PER_RUN = 0.015  # preparation, metrics, report
+_SECONDS_PER_PRODUCT = 4e-11  # of a multiplication and addition, in an evaluation
+_SECONDS_PER_NUMBER = 6e-10  # that a layer puts out; most are activations
+_SECONDS_PER_RUN = 0.006  # preparation, metrics, report
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def estimate(prepared: Prepared, network: Network) -> Estimate:
     update = by_numpy if prepared.engine(network) == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
     rows = sum(len(part) for part in parts if part is not None)
-    evaluations = iterations // (config.evaluate_every or iterations) + 2
+    evaluations = -(-iterations // (config.evaluate_every or iterations))
     return Estimate(
         iterations=iterations,
         parameters=network.size,

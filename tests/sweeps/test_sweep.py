@@ -118,9 +118,9 @@ def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path
     text = lasting(50_000)
     made = plan(write("iris", text), seeds=2)
     run_processes(sweep(made, make_store(tmp_path / "whole")))
-    begun = []
-    first = sweep(made, stopped=lambda: bool(begun))
-    first.watcher.progress = lambda run, progress: begun.append(run)
+    begun = set()
+    first = sweep(made, stopped=lambda: len(begun) == 2)
+    first.watcher.progress = lambda run, progress: begun.add(run.key)
     tally = run_processes(first)
     assert (0, 2, 2) == (tally.trained, tally.interrupted, tally.missing)
     assert 2 == len(list(store.root.glob("*/*/checkpoint.safetensors")))
