@@ -48,7 +48,10 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
         if not found:
             raise click.UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
         for file in found:
-            files.setdefault(file.resolve(), file)
+            same = files.get(file.resolve())
+            # The file itself, rather than a link to it, for its name is that of its results.
+            if same is None or (same.is_symlink() and not file.is_symlink()):
+                files[file.resolve()] = file
     return list(files.values())
 
 

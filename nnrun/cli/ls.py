@@ -9,6 +9,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
+from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.runs import listed_data, runs_table
@@ -46,7 +47,12 @@ def command(
     if leaderboard:
         _show_leaderboard(results / _LEADERBOARD, output)
         return
-    runs = [listed_data(run) for run in list_runs(results) if not names or run.name in names]
+    found = list(list_runs(results))
+    known = sorted({run.name for run in found})
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
+    runs = [listed_data(run) for run in found if not names or run.name in names]
     runs.sort(key=lambda run: (str(run["started"] or ""), run["name"], run["run_id"]))
     shown = runs[-last:] if last else runs
     output.data(shown)

@@ -54,6 +54,7 @@ class Interruption:
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received is not None:
             self._tell("quit at once; what was saved before stays")
+            _show_cursor()
             os._exit(128 + number)
         self.received = number
         if not self._deferred:
@@ -65,3 +66,11 @@ class Interruption:
         if self.announce:
             with suppress(OSError):
                 os.write(2, f"\n{text}\n".encode())
+
+
+def _show_cursor() -> None:
+    """Undo what a live display has done to the terminal, and leave its last line."""
+    if os.environ.get("TERM", "dumb") != "dumb":
+        with suppress(OSError):
+            if os.isatty(2):
+                os.write(2, b"\x1b[?25h\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown import report_markdown
-from nnrun.reports.numbers import count, duration
+from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.replication import replication_markdown
 from nnrun.runs.store import Store
@@ -104,12 +105,16 @@ def command(
     asked = _Request(**request)  # type: ignore[arg-type]
     if asked.dask is not None and asked.jobs is not None:
         raise UsageError("--jobs is for processes on this machine, and --dask for a cluster")
+    if asked.dask is not None and not asked.dask.strip():
+        raise UsageError("--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786")
     with Interruption() as interruption:
         paths, words = split_arguments(arguments)
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
         plan = make_plan(files, Arguments.parse(words, asked.seeds, asked.iterations), datasets)
         store = Store(asked.results, report_markdown)
+        for point in plan.points:
+            store.folder(point.name, "")  # would refuse a link that leads elsewhere
         if dry_run:
             _show_plan(plan, store, output, asked)
             return
@@ -164,12 +169,16 @@ def _summary(tally: Tally, seconds: float) -> str:
     parts = [f"{count(tally.trained)} trained in {duration(seconds)}"]
     if tally.found:
         parts.append(f"{count(tally.found)} complete already")
-    if tally.failures:
-        parts.append(f"{count(len(tally.failures))} failed")
+    parts += _troubles(tally)
     if tally.missing:
         parts.append(f"{count(tally.missing)} left")
-    runs = "run" if len(tally.plan) == 1 else "runs"
-    return f"{count(len(tally.plan))} {runs}: {', '.join(parts)}"
+    return f"{plural(len(tally.plan), 'run')}: {', '.join(parts)}"
+
+
+def _troubles(tally: Tally) -> list[str]:
+    """`3 diverged`, `2 failed`, or neither."""
+    numbers = {"diverged": tally.diverged, "failed": tally.failed}
+    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _conclude(
@@ -188,30 +197,40 @@ def _conclude(
             "runs": len(tally.plan),
             "trained": tally.trained,
             "complete_before": tally.found,
+            "diverged": tally.diverged,
+            "failed": tally.failed,
             "left": tally.missing,
             "failures": [asdict(failure) for failure in tally.failures],
             "leaderboard": board.to_dict() if whole else None,
         }
     )
+    troubles = [_failures(tally)] if tally.failures else []
     if whole:
         output.show(leaderboard_tables(board))
         files = leaderboard_files(board)
         if asked.replication:
             files[REPLICATION] = replication_markdown(replications(tally), again).encode()
-        store.write(files)
-        output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
-    elif interruption.stop():
+        try:
+            store.write(files)
+            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+        except OSError as error:
+            place = error.filename or store.root
+            reason = error.strerror or error
+            troubles.append(f"the leaderboard cannot be written: {place}: {reason}")
+    else:
+        goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
+        troubles.append(f"{goes_on}:\n  {again}")
+    if interruption.stop() and not whole:
         saved = f", {count(tally.interrupted)} saved half-way" if tally.interrupted else ""
         done = f"{count(tally.ended)} of {count(len(tally.plan))} runs are complete{saved}"
-        raise interruption.error(f"interrupted: {done}; to go on:\n  {again}")
-    if tally.failures:
-        goes_on = f"\nto go on:\n  {again}" if tally.missing else ""
-        raise NnrunError(_failures(tally) + goes_on)
+        raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
+    if troubles:
+        raise NnrunError("\n".join(troubles))
 
 
 def _failures(tally: Tally) -> str:
     number = len(tally.failures)
-    lines = [f"{count(number)} of {count(len(tally.plan))} runs failed"]
+    lines = [f"of {plural(len(tally.plan), 'run')}, {' and '.join(_troubles(tally))}"]
     lines += [f"  {failure.label}: {failure.reason}" for failure in tally.failures[:_MOST_FAILURES]]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")
@@ -236,6 +255,7 @@ def _command_line(arguments: Sequence[str], asked: _Request) -> str:
     ):
         if wanted:
             words.append(option)
-    if asked.results != Path("results"):
+    # What an environment variable says here, it may not say in the shell that this is copied to.
+    if asked.results != Path("results") or "NNRUN_RESULTS" in os.environ:
         words += ["--results", str(asked.results)]
     return shlex.join(words)

@@ -87,6 +87,11 @@ class PublishedConfig(Block):
                 yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
+def changes_nothing(key: str) -> bool:
+    """Whether a dotted key has no say in what a run computes."""
+    return key.partition(".")[0] in ("name", "description", "published", "sweep")
+
+
 class SweepConfig(Block):
     """What `nnrun sweep` varies."""
 
@@ -109,7 +114,7 @@ class SweepConfig(Block):
             if seed in listed[:index]:
                 yield Complaint(f"the seed {show(seed)} is given twice", ("seeds", index))
         for key in grid if isinstance(grid, dict) else ():
-            if key.partition(".")[0] in ("name", "description", "published", "sweep"):
+            if changes_nothing(key):
                 yield Complaint(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
             if key == "seed" and seeds is not None:
                 message = "the seeds are given by 'seeds' already; remove one of the two"

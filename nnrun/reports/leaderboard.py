@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from nnrun.reports.numbers import MISSING, count, duration, number
-from nnrun.reports.terminal import clean, plain_table
+from nnrun.reports.terminal import FirstThatFits, clean, longest_word, plain_table
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 from nnrun.sweeps.plan import choice_words
 from nnrun.sweeps.statistics import Summary
 
-_FULL_WIDTH = 118
-# Of the columns, those without which there would be no leaderboard.
-_NARROW = slice(0, 4)
+# Of the columns, how many to keep where there is room for fewer: at least runs and result.
+_KEPT = (8, 7, 6, 4, 3, 2)
 
 
 def leaderboard_tables(board: Leaderboard) -> RenderableType:
@@ -28,29 +28,22 @@ def _parts(board: Leaderboard) -> Iterator[RenderableType]:
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
-        yield _Table(group)
+        yield FirstThatFits([_table(group, kept) for kept in _KEPT])
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
 
 
-class _Table:
-    """The rows of one group, in full where the terminal is wide enough."""
-
-    def __init__(self, group: Group) -> None:
-        self.group = group
-
-    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
-        group = self.group
-        kept = slice(None) if options.max_width >= _FULL_WIDTH else _NARROW
-        table = plain_table("", "config", *columns(group)[kept])
-        table.columns[1].justify = "left"
-        for column in table.columns[2:]:
-            column.no_wrap = True
-        for row in group.rows:
-            style = "" if row.rank is not None else "red"
-            table.add_row(place(row), clean(name(row)), *cells(group, row)[kept], style=style)
-        yield table
+def _table(group: Group, kept: int) -> Table:
+    table = plain_table("", "config", *columns(group)[:kept])
+    table.columns[1].justify = "left"
+    table.columns[1].min_width = longest_word(["config", *map(name, group.rows)])
+    for column in (table.columns[0], *table.columns[2:]):
+        column.no_wrap = True
+    for row in group.rows:
+        style = "" if row.rank is not None else "red"
+        table.add_row(place(row), clean(name(row)), *cells(group, row)[:kept], style=style)
+    return table
 
 
 def heading(group: Group) -> str:
@@ -131,7 +124,7 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Ordered by validation: the test numbers took no part in the order, so that the test "
             "number of the first row may be quoted as it is."
         )
-    if "test" in splits:
+    if any(group.ordered_by == "test" and len(group.rows) > 1 for group in groups):
         yield (
             "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
             "is too good. Set dataset.validation_size to choose by validation."
@@ -141,8 +134,14 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     rows = [row for group in groups for row in group.rows]
     if any(row.tied for row in rows):
         yield (
-            "= marks a tie with the first row: over the seeds they share, a paired t-test finds no "
-            "difference beyond noise (p > 0.05, each row by itself)."
+            "= marks a tie with the first row: a t-test finds no difference beyond noise "
+            "(p > 0.05, each row by itself); paired over common seeds, or Welch's where the splits "
+            "differ."
+        )
+    if any(row.diverged and row.completed for row in rows):
+        yield (
+            "Rows with diverged runs come last: their numbers are those of the runs that are left, "
+            "and flatter them."
         )
     if any(summary is not None and summary.sd is None for row in rows for summary in [row.train]):
         yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -90,7 +91,8 @@ def plan_table(outlook: Outlook) -> RenderableType:
 
 def seeds(values: Sequence[int]) -> str:
     """`42`, `0–19`, or `1, 5, 9`."""
-    if isinstance(values, range) and len(values) > 1:
+    run = range(values[0], values[0] + len(values))
+    if len(values) > 1 and all(map(eq, values, run)):
         return f"{values[0]}–{values[-1]}"
     shown = ", ".join(map(str, values[:4]))
     return f"{shown}, …" if len(values) > 4 else shown

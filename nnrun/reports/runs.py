@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from nnrun.reports.numbers import MISSING, count, number
-from nnrun.reports.terminal import clean, plain_table
+from nnrun.reports.terminal import FirstThatFits, clean, plain_table
 from nnrun.runs.listing import Listed
 from nnrun.sweeps.scores import SPLITS
 
@@ -45,22 +46,27 @@ def runs_table(runs: Sequence[dict[str, Any]], total: int) -> RenderableType:
 
 
 def _parts(runs: Sequence[dict[str, Any]], total: int) -> Iterator[RenderableType]:
-    table = plain_table("run", "status", "result", "started")
+    yield FirstThatFits([_table(runs, kept) for kept in (4, 3, 2)])
+    yield Text()
+    shown = "" if len(runs) == total else f", the last {count(len(runs))} of them shown"
+    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+
+
+def _table(runs: Sequence[dict[str, Any]], kept: int) -> Table:
+    table = plain_table(*("run", "status", "result", "started")[:kept])
     table.columns[0].min_width = _MIN_WIDTH
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "left", True
     for run in runs:
         status = str(run["status"])
-        table.add_row(
+        cells = (
             clean(f"{run['name']}/{run['run_id']}"),
             Text(clean(status), style=_STYLES.get(status, "bold red")),
             _result(run),
             _moment(run["started"]),
         )
-    yield table
-    yield Text()
-    shown = "" if len(runs) == total else f", the last {count(len(runs))} of them shown"
-    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+        table.add_row(*cells[:kept])
+    return table
 
 
 def _moment(started: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
             path.replace(folder / name)
     except BaseException:
         for path in temporary.values():
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         raise
     _sync_folder(folder)
 

@@ -50,12 +50,12 @@ class ClusterCrew:
         self._alone_since: float | None = None
         self._closing = Event()
         self._require_same_version()
-        self._threads = self._count_threads()
+        self._workers = self._find_workers()
         Thread(target=self._poll, daemon=True).start()
 
     @property
     def capacity(self) -> int:
-        return 2 * max(1, self._threads)
+        return 2 * max(1, sum(self._workers.values()))
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         dataset = load()
@@ -77,7 +77,7 @@ class ClusterCrew:
     def check(self) -> None:
         if self._client.status != "running":
             raise NnrunError(f"the Dask scheduler at {self._address} is gone")
-        if self._threads:
+        if self._workers:
             self._alone_since = None
         elif self._alone_since is None:
             self._alone_since = monotonic()
@@ -124,17 +124,25 @@ class ClusterCrew:
     def _poll(self) -> None:
         """Fetch what the runs tell; a thread of its own, since a busy worker may be slow."""
         while not self._closing.wait(_POLL_SECONDS):
-            self._threads = self._count_threads()
+            self._look_after_workers()
             for told in self._ask(cluster_worker.take_messages, self._token):
                 for key, content in told:
                     self._mailbox.put(key, content)
 
-    def _count_threads(self) -> int:
-        """How many runs are trained at a time; workers come and go."""
+    def _look_after_workers(self) -> None:
+        before, self._workers = self._workers, self._find_workers()
+        if self._client.status != "running":
+            return
+        for address in before.keys() - self._workers.keys():
+            gone = f"the Dask worker at {address} is gone; others take over what it had in hand"
+            self._mailbox.put("", gone)
+
+    def _find_workers(self) -> dict[str, int]:
+        """How many runs each worker trains at a time, by its address; workers come and go."""
         try:
-            return sum(self._client.nthreads().values())
+            return dict(self._client.nthreads())
         except Exception:  # `check` looks after the scheduler
-            return 0
+            return {}
 
     def _ask(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
         """The answers of all workers that answer."""
@@ -153,8 +161,13 @@ def _connect(address: str) -> Any:
             "--dask needs the package 'distributed', which pip install 'nnrun[dask]' brings"
         ) from None
     # It logs at length, and with tracebacks, what is said here in a sentence.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    comm = import_module("distributed.comm")
     try:
+        # A client with an address of no known kind would say so, and then wait for itself.
+        comm.registry.get_backend(comm.parse_address(address)[0])
         return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except ValueError as error:
         raise UsageError(f"--dask {address}: {error}") from None

@@ -22,10 +22,13 @@ class WorkerLostError(NnrunError):
 
 @dataclass(frozen=True)
 class Message:
-    """What a run in progress has told: how far it is, or where to go on from."""
+    """What a run in progress has told: how far it is, or where to go on from.
+
+    A text is not about one run but for people; its key is empty.
+    """
 
     key: str
-    content: Progress | TrainingState
+    content: Progress | TrainingState | str
 
 
 class Crew(Protocol):
@@ -65,7 +68,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._queue: SimpleQueue[Message] = SimpleQueue()
 
-    def put(self, key: str, content: Progress | TrainingState) -> None:
+    def put(self, key: str, content: Progress | TrainingState | str) -> None:
         """From any thread."""
         self._queue.put(Message(key, content))
 

@@ -11,9 +11,11 @@ from typing import Any
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.messages import show
 from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
+from nnrun.config.schema import changes_nothing
 from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEED_LIMIT = 2**63
+_MOST_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Arguments:
             for word, (key, values) in zip(words, grid.items(), strict=True)
             for value in values
         }
+        useless = [key for key, values in grid.items() if len(values) > 1 and changes_nothing(key)]
+        if useless:
+            place = list(grid).index(useless[0])
+            message = f"'{useless[0]}' changes no result, so no sweep"
+            raise ConfigError([Problem(message, argument=words[place])])
         seed = grid.pop("seed", [])
         if seeds is not None and len(seed) > 1:
             raise UsageError(
@@ -58,12 +65,13 @@ class Arguments:
         return cls(grid, seed, seeds, iterations, origin)
 
     def wrong_seeds(self) -> Iterator[Problem]:
-        """A problem for each value of `seed` that cannot be one."""
-        for seed in self.seed:
-            if not _is_seed(seed):
-                word = self.origin[format_override("seed", seed)]
-                message = f"{show(seed)} is not a whole number of at least 0 and below 2**63"
-                yield Problem(message, "seed", argument=word)
+        """One problem for all values of `seed` that cannot be one."""
+        wrong = [seed for seed in self.seed if not _is_seed(seed)]
+        if wrong:
+            shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
+            what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
+            word = self.origin[format_override("seed", wrong[0])]
+            yield Problem(f"{shown} {what} of at least 0 and below 2**63", "seed", argument=word)
 
     def relocated(self, problem: Problem) -> Problem:
         """The problem with the argument as it was given, and not with one of its values."""
@@ -95,17 +103,19 @@ class GridPoint:
 def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
     """The seeds of a config's runs; the command line decides where it says anything.
 
+    Values of an argument that cannot be seeds are left out; `wrong_seeds` tells of them.
+
     Raises:
         ConfigError: there are none so large.
     """
     config, sweep = experiment.config, experiment.config.sweep
     if arguments.seed and arguments.seeds is None:
-        return [int(seed) for seed in dict.fromkeys(arguments.seed)]
-    wanted: int | list[int] | None = arguments.seeds
+        return [*dict.fromkeys(int(seed) for seed in arguments.seed if _is_seed(seed))]
+    wanted: int | list[Any] | None = arguments.seeds
     if wanted is None and sweep is not None:
         wanted = sweep.seeds if sweep.seeds is not None else sweep.grid.get("seed")
     if isinstance(wanted, list):
-        return [int(seed) for seed in dict.fromkeys(wanted)]
+        return [*dict.fromkeys(map(int, wanted))]
     count = wanted or 1
     if config.seed + count > _SEED_LIMIT or count > MAX_RANGE:
         path = ("seed",) if count <= MAX_RANGE else ("sweep", "seeds")

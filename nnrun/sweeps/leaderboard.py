@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from statistics import fmean
@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.sweeps.plan import Point
 from nnrun.sweeps.scores import SPLITS, Score, Tally
-from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize
+from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize, welch_p
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Row:
 
     Args:
         rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
+            Rows with diverged runs come after all without: those runs were infinitely bad.
         name: of the experiment.
         choice: from its grid.
         runs: that were planned.
@@ -32,8 +33,8 @@ class Row:
             order is by.
         best_seed: of the best run, by that split.
         seconds: of training, the mean.
-        p: of the paired difference to the best row, over common seeds; None where that says
-            nothing.
+        p: of the difference to the best row: paired over common seeds where these split the data
+            into the same rows, else Welch's; None where that says nothing.
         tied: whether that difference is within noise.
         published: numbers from elsewhere.
     """
@@ -71,14 +72,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that can be compared: one data set, one metric.
+    """Rows that can be compared: one data set, one metric, the same kinds of splits.
 
     Args:
         dataset: its name.
         metric: the main metric, `accuracy` or `mse`.
         larger_is_better: its direction.
-        ordered_by: the split that rank, best seed and ties are by: `validation` where every row
-            has one, so that nothing is chosen by the test split; else `test`, else `train`.
+        ordered_by: the split that rank, best seed and ties are by: `validation` where there is
+            one, so that nothing is chosen by the test split; else `test`, else `train`.
         rows: the best first.
     """
 
@@ -131,8 +132,8 @@ def make_leaderboard(tally: Tally, command: str) -> Leaderboard:
     return Leaderboard(command, groups)
 
 
-def _kind(point: Point) -> tuple[str, str]:
-    return point.sha256, point.metric
+def _kind(point: Point) -> tuple[str, str, tuple[str, ...]]:
+    return point.sha256, point.metric, point.splits
 
 
 def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
@@ -141,27 +142,27 @@ def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
         point.number: {score.seed: score for score in scores if score.status == "completed"}
         for point, scores in members
     }
-    split = _deciding_split(runs.values() for runs in completed.values())
+    split = next(split for split in ("validation", "test", "train") if split in first.splits)
     column, sign = SPLITS.index(split), -1 if first.larger_is_better else 1
 
     def value(score: Score) -> float:
         number = score.metrics[column]
         return float("inf") if number is None else sign * number
 
-    def cost(point: Point) -> float:
-        runs = completed[point.number].values()
-        return fmean(map(value, runs)) if runs else float("inf")
+    def cost(member: tuple[Point, list[Score]]) -> tuple[bool, float]:
+        runs = completed[member[0].number].values()
+        mean = fmean(map(value, runs)) if runs else float("inf")
+        return _has_diverged(member[1]), mean
 
     rows = []
-    ranked = sorted(members, key=lambda member: cost(member[0]))
-    best = completed[ranked[0][0].number]
+    ranked = sorted(members, key=cost)
     for rank, (point, scores) in enumerate(ranked, start=1):
         runs = completed[point.number]
         row = _row(point, scores, list(runs.values()))
         if runs:
             seed = min(runs.values(), key=value).seed
             baselines = [s.baseline[column] for s in runs.values()]
-            p = None if rank == 1 else _compare(best, runs, column)
+            p = None if rank == 1 else _compare(ranked[0], (point, scores), column)
             row = replace(
                 row, rank=rank, best_seed=seed, baseline=_mean(baselines), p=p,
                 tied=p is not None and p > 1 - CONFIDENCE,
@@ -170,23 +171,23 @@ def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
     return Group(first.dataset, first.metric, first.larger_is_better, split, rows)
 
 
-def _deciding_split(rows: Iterable[Iterable[Score]]) -> str:
-    scores = [score for row in rows for score in row]
-    for split in ("validation", "test"):
-        column = SPLITS.index(split)
-        if scores and all(score.metrics[column] is not None for score in scores):
-            return split
-    return "train" if scores else "test"
+def _has_diverged(scores: Sequence[Score]) -> bool:
+    return any(score.status == "diverged" for score in scores)
 
 
-def _compare(best: dict[int, Score], runs: dict[int, Score], column: int) -> float | None:
-    """p of the differences to the best over common seeds, which are common splits as well."""
-    differences = []
-    for seed in best.keys() & runs.keys():
-        ours, theirs = runs[seed].metrics[column], best[seed].metrics[column]
-        if ours is not None and theirs is not None:
-            differences.append(ours - theirs)
-    return paired_p(differences)
+def _compare(
+    best: tuple[Point, list[Score]], other: tuple[Point, list[Score]], column: int
+) -> float | None:
+    """p of the difference; None where runs have diverged, since the survivors flatter their row."""
+    if _has_diverged(best[1]) or _has_diverged(other[1]):
+        return None
+    theirs, ours = (
+        {score.seed: number for score in scores if (number := score.metrics[column]) is not None}
+        for _, scores in (best, other)
+    )
+    if best[0].division != other[0].division:
+        return welch_p([*ours.values()], [*theirs.values()])
+    return paired_p([ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()])
 
 
 def _row(point: Point, scores: list[Score], completed: list[Score]) -> Row:

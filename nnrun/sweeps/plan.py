@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -25,6 +25,9 @@ class Point:
         config: resolved, as JSON, its keys in their order.
         dataset: the name of its data.
         sha256: the digest of its data.
+        splits: the parts of its data that there are: `train`, and `validation` and `test` or not.
+        division: the settings by which data is split. Where two points agree in data, seed and
+            these, their splits have the same rows.
         metric: the main metric, `accuracy` or `mse`.
         larger_is_better: its direction.
         seeds: of its runs.
@@ -39,6 +42,8 @@ class Point:
     config: str
     dataset: str
     sha256: str
+    splits: tuple[str, ...]
+    division: str
     metric: str
     larger_is_better: bool
     seeds: Sequence[int]
@@ -105,5 +110,16 @@ class Plan:
 
 
 def choice_words(choice: dict[str, Any]) -> list[str]:
-    """A choice from a grid as people read it: the last part of a key says enough."""
-    return [f"{key.rpartition('.')[2]}={flow(value)}" for key, value in choice.items()]
+    """A choice from a grid as people read it: of each key, as much as tells it from the others."""
+    return [f"{_short(key, choice)}={flow(value)}" for key, value in choice.items()]
+
+
+def _short(key: str, keys: Iterable[str]) -> str:
+    """`units`; or `layers.0.units`, where another layer's are among the keys."""
+    parts = key.split(".")
+    for start in range(len(parts) - 1, 0, -1):
+        end = ".".join(parts[start:])
+        alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
+        if alone and not parts[start].isdigit():
+            return end
+    return key

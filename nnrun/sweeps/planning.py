@@ -6,13 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from nnrun.errors import ConfigError, NnrunError, Problem, UsageError
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
 from nnrun.runs.identity import run_digest
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
 from nnrun.sweeps.plan import Plan, Point
+from nnrun.sweeps.scores import SPLITS
 from nnrun.training.task import Classification, Regression
 
 MOST_RUNS = 1_000_000
@@ -76,6 +77,8 @@ class _Planner:
             prepared = prepare(choice.experiment, self.datasets.load)
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code)
+        except InterruptionError:
+            raise
         except NnrunError as error:
             self.refuse([Problem(str(error), path=str(file))], error.exit_code)
         else:
@@ -105,7 +108,8 @@ class _Planner:
 def _point(
     number: int, file: Path, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
 ) -> Point:
-    config, dataset = prepared.config, prepared.dataset
+    config, dataset, split = prepared.config, prepared.dataset, prepared.split
+    block = config.dataset
     task = Classification if dataset.task == "classification" else Regression
     return Point(
         number=number,
@@ -115,6 +119,8 @@ def _point(
         config=json.dumps(prepared.config_dict, allow_nan=False),
         dataset=dataset.name,
         sha256=dataset.sha256,
+        splits=tuple(name for name in SPLITS if getattr(split, name) is not None),
+        division=f"{block.test_size} {block.validation_size} {block.stratify}",
         metric=task.main_metric,
         larger_is_better=task.larger_is_better,
         seeds=seeds,

@@ -64,6 +64,7 @@ class Tally:
         trained: runs that this sweep has trained to their end.
         found: runs that were complete already, or were completed by another sweep.
         interrupted: runs that were saved half-way.
+        failed: runs that could not be trained, or not be saved.
     """
 
     plan: Plan
@@ -73,10 +74,17 @@ class Tally:
     found: int = 0
     interrupted: int = 0
 
+    failed: int = 0
+
     @property
     def ended(self) -> int:
         """Runs that need no more work of this sweep."""
-        return self.trained + self.found + self._unfinished
+        return self.trained + self.found + self.failed
+
+    @property
+    def diverged(self) -> int:
+        """Runs that are complete, but have left the range of numbers."""
+        return len(self.failures) - self.failed
 
     @property
     def missing(self) -> int:
@@ -93,7 +101,7 @@ class Tally:
 
     def fail(self, run: PlannedRun, reason: str) -> None:
         """Count a run that cannot be completed."""
-        self._unfinished += 1
+        self.failed += 1
         self.complain(run, reason)
 
     def complain(self, run: PlannedRun, reason: str) -> None:
@@ -104,5 +112,3 @@ class Tally:
         """The scores of each point of the plan, in its order and by seed, whatever ended first."""
         for point in self.plan.points:
             yield sorted(self.scores.get(point.number, []), key=lambda score: score.seed)
-
-    _unfinished: int = 0

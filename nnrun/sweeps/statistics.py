@@ -60,6 +60,22 @@ def paired_p(differences: Sequence[float]) -> float | None:
     return 2 * t_below(-abs(mean) / (sd / sqrt(n)), n - 1)
 
 
+def welch_p(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """The two-sided p of Welch's t-test, for values that are no pairs.
+
+    None where one side has fewer than two. Welch, Biometrika 34 (1947).
+    """
+    if min(len(ours), len(theirs)) < 2:
+        return None
+    difference = fmean(ours) - fmean(theirs)
+    parts = [stdev(values) ** 2 / len(values) for values in (ours, theirs)]
+    if sum(parts) == 0:
+        return 1.0 if difference == 0 else 0.0
+    weights = [len(ours) - 1, len(theirs) - 1]
+    degrees = sum(parts) ** 2 / sum(p**2 / w for p, w in zip(parts, weights, strict=True))
+    return 2 * t_below(-abs(difference) / sqrt(sum(parts)), degrees)
+
+
 def t_quantile(p: float, degrees: int) -> float:
     """Where Student's t distribution reaches p."""
     from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
@@ -67,7 +83,7 @@ def t_quantile(p: float, degrees: int) -> float:
     return float(stdtrit(degrees, p))
 
 
-def t_below(t: float, degrees: int) -> float:
+def t_below(t: float, degrees: float) -> float:
     """The probability of values below t."""
     from scipy.special import stdtr  # noqa: PLC0415  # slow to import
 

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.failed import failed_result
 from nnrun.runs.locks import Lock
 from nnrun.runs.prepare import Prepared, prepare_again
@@ -54,7 +54,7 @@ class Sweep:
         watcher: is told what happens.
         stopped: is asked whether to stop, and go on another time.
         force: train again what is complete.
-        fail_fast: stop at the first failure.
+        fail_fast: stop at the first failure; those of earlier sweeps do not count.
     """
 
     def __init__(
@@ -80,11 +80,12 @@ class Sweep:
         self._in_hand: dict[Future[RunResult | None], Hand] = {}
         self._locks: dict[str, Hand] = {}
         self._next_look = 0.0
+        self._failed = False
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
         """Whether no more runs should be begun."""
-        return self._stopped() or (self.fail_fast and bool(self.tally.failures))
+        return self._stopped() or (self.fail_fast and self._failed)
 
     def run(self, crew: Crew) -> Tally:
         """See the plan through, or as much of it as can be.
@@ -110,6 +111,9 @@ class Sweep:
 
     def hear(self, message: Message) -> None:
         """Take what a run in progress tells."""
+        if isinstance(message.content, str):
+            self.watcher.warn(message.content)
+            return
         hand = self._locks.get(message.key)
         if hand is None:
             return
@@ -145,12 +149,15 @@ class Sweep:
     def _take_up(self, run: PlannedRun, crew: Crew) -> None:
         """Begin a run, unless it is complete, or another process is at it."""
         name = run.point.name
-        if self._find(run):
-            return
         try:
+            if self._find(run):
+                return
             lock = self.store.try_lock(name, run.run_id)
         except OSError as error:
             self._fail(run, f"its folder cannot be made: {error.strerror or error}")
+            return
+        except UsageError as error:
+            self._fail(run, str(error))
             return
         if lock is None:
             self._elsewhere.append(run)
@@ -194,7 +201,8 @@ class Sweep:
             return
         if self._deadline is None:
             self._deadline = monotonic() + _STOP_SECONDS
-            self.watcher.stopping(len(self._in_hand))
+            # Of what has been given out, half may still be on its way.
+            self.watcher.stopping(min(len(self._in_hand), (crew.capacity + 1) // 2))
             crew.stop()
         elif monotonic() > self._deadline:
             self._in_hand.clear()
@@ -232,7 +240,7 @@ class Sweep:
     def _save(self, run: PlannedRun, result: RunResult) -> bool:
         """Store a result; False if the run was interrupted though nobody asked for it."""
         record, asked = result.record, self.stopping()
-        if record.status == "interrupted" and record.timing["iterations"] == 0:
+        if record.status == "interrupted" and self._is_worth_less(run, record):
             return asked
         try:
             self.store.save(result)
@@ -245,11 +253,19 @@ class Sweep:
         self._count(run, record, trained=True)
         return True
 
+    def _is_worth_less(self, run: PlannedRun, record: RunRecord) -> bool:
+        """Whether an interrupted run has nothing that is not in its folder already."""
+        return (
+            record.timing["iterations"] == 0
+            or self.store.find(run.point.name, run.run_id) is not None
+        )
+
     def _count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         self.tally.add(run, record, trained=trained)
         self.watcher.ended(run, record, self.tally, trained=trained)
         if record.status != "completed":
             reason = record.error or record.status
+            self._failed |= trained
             self.tally.complain(run, reason)
             self.watcher.failed(run, reason)
 
@@ -265,6 +281,7 @@ class Sweep:
         self._release(hand)
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
+        self._failed = True
         self.tally.fail(run, reason)
         self.watcher.failed(run, reason)
 

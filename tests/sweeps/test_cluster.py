@@ -73,6 +73,19 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
         campaign.hold(root)
 
 
+def test_a_lost_worker_is_told(shell, cluster, write, tmp_path):
+    """With its address, while the sweep goes on."""
+    write("iris", lasting(150_000))
+    process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
+    until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 2, seconds=30)
+    time.sleep(1.0)
+    cluster.kill_worker()
+    _, err = process.communicate(timeout=90)
+    assert 0 == process.returncode, err
+    assert 1 == err.count("the Dask worker at tcp://127.0.0.1:")
+    assert "Traceback" not in err
+
+
 def test_a_killed_scheduler(shell, tmp_path, write):
     """The sweep ends with 1 and the command that goes on; what was finished is kept."""
     configs(write)
@@ -88,6 +101,7 @@ def test_a_killed_scheduler(shell, tmp_path, write):
         if process.returncode:  # else it had just finished
             assert 1 == process.returncode, err
             assert any(text in err for text in ("is gone;", "no Dask scheduler answers")), err
+            assert "Traceback" not in err
         cluster.close()
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]

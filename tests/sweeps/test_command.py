@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ import time
 
 import pytest
 
+from nnrun.runs.store import Store
 from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
 
 
@@ -81,7 +83,8 @@ def test_failures_show_at_once_and_in_the_end(run, write):
     assert 1 == code
     lines = err.splitlines()
     assert 2 == sum(line.startswith("failed: wild seed=4") for line in lines)
-    assert "error: 2 of 4 runs failed" in lines
+    assert any(line.startswith("4 runs: 4 trained in ") for line in lines)
+    assert "error: of 4 runs, 2 diverged" in lines
     assert "0 of 2" in out
     code, out, err = run("sweep", "configs", "--seeds", 2, "--json", "-q")
     data = json.loads(out)
@@ -94,9 +97,47 @@ def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
     write("wild", WILD)
     code, _, err = run("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
     assert 1 == code
-    assert "error: 1 of 9 runs failed" in err
+    assert "error: of 9 runs, 1 diverged" in err
     assert "to go on:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
     assert not (tmp_path / "results/leaderboard.md").exists()
+
+
+def test_failures_are_told_though_the_leaderboard_cannot_be_written(run, write, monkeypatch):
+    """What went wrong with the runs comes first, then what went wrong with their table."""
+    write("wild", WILD)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/leaderboard.csv")
+
+    monkeypatch.setattr(Store, "write", full)
+    code, out, err = run("sweep", "configs")
+    assert 1 == code
+    assert "0 of 1" in out
+    told = err.partition("error: ")[2].splitlines()
+    assert "of 1 run, 1 diverged" == told[0]
+    place = "results/leaderboard.csv: No space left on device"
+    assert f"the leaderboard cannot be written: {place}" == told[-1]
+
+
+def test_a_link_out_of_the_results_folder_is_refused_before_the_start(run, write, tmp_path):
+    """Exit 2; nothing is trained, here or there."""
+    write("iris"), write("other")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/other").symlink_to(tmp_path / "outside")
+    code, _, err = run("sweep", "configs")
+    assert 2 == code
+    assert "leads out of the results folder" in err
+    assert ["other"] == [path.name for path in (tmp_path / "results").iterdir()]
+    assert [] == list((tmp_path / "outside").iterdir())
+
+
+def test_the_command_that_goes_on_names_its_folder(run, write, monkeypatch):
+    """Also where an environment variable has another one."""
+    monkeypatch.setenv("NNRUN_RESULTS", "elsewhere")
+    write("iris")
+    board = json.loads(run("sweep", "configs", "--results", "results", "--json")[1])["leaderboard"]
+    assert "nnrun sweep configs --results results" == board["command"]
 
 
 def test_quiet_is_quiet(run, write):
@@ -122,6 +163,7 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
     assert "--dask nonsense://x: " in err
+    assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 
 def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
@@ -151,7 +193,7 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     assert [] == in_session(process.pid)
     go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
     done = f"0 of 4 runs are complete, {jobs} saved half-way"
-    assert err.endswith(f"interrupted: {done}; to go on:\n  {go_on}\n")
+    assert err.endswith(f"interrupted: {done}\nto go on:\n  {go_on}\n")
     assert jobs == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
     reports = tmp_path.glob("results/iris/*/report.json")
     assert ["interrupted"] * jobs == [json.loads(path.read_text())["status"] for path in reports]
@@ -171,6 +213,41 @@ def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
     until(lambda: not in_session(process.pid))
     assert 0 == shell.run("sweep", "configs", "--seeds", 4, "-j", 2)[0]
     assert 4 == len(weights_of(tmp_path / "results"))
+
+
+def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
+    """The cursor that the live view hides is shown again."""
+    write("iris", lasting(100_000_000))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnrun", "sweep", "configs", "--seeds", "2", "-j", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    wait_for_folder(tmp_path, 1)
+    # Together they are handled one after the other, before the first can take effect.
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    text = read_all(ours)
+    assert process.wait() in (130, 143)
+    assert text.rindex("\x1b[?25l") < text.rindex("\x1b[?25h")
+
+
+def read_all(descriptor):
+    """What a terminal is shown until its other end is closed."""
+    text = b""
+    try:
+        while chunk := os.read(descriptor, 65536):
+            text += chunk
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(descriptor)
+    return text.decode()
 
 
 def wait_for_folder(folder, runs, pause=1.5):
@@ -195,16 +272,8 @@ def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
         stderr=theirs,
     )
     os.close(theirs)
-    text = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            text += chunk
-    except OSError:  # how Linux says that the other end is closed
-        pass
-    finally:
-        os.close(ours)
+    shown = read_all(ours)
     assert 0 == process.wait()
-    shown = text.decode()
     assert re.search(r"iris seed=3 +\d+% +[\d,]+/s +loss 0\.\d+", shown)
     assert re.search(r"[12]/3 runs, \d+ s left", shown)
     assert "[1/3]" not in shown

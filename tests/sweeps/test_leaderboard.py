@@ -29,6 +29,8 @@ POINT = Point(
     config="{}",
     dataset="digits",
     sha256="1",
+    splits=("train", "test"),
+    division="0.2",
     metric="accuracy",
     larger_is_better=True,
     seeds=range(3),
@@ -86,15 +88,28 @@ def test_validation_decides_where_there_is_one():
     """The row that is best on the test split does not win by it."""
     chosen = [score(s, 0.5, validation=0.9) for s in range(3)]
     lucky = [score(s, 0.9, validation=0.5) for s in range(3)]
-    board = make_leaderboard(tally((named("lucky"), lucky), (named("chosen"), chosen)), "")
+    three = {"splits": ("train", "validation", "test")}
+    board = make_leaderboard(
+        tally((named("lucky", **three), lucky), (named("chosen", **three), chosen)), ""
+    )
     assert [["chosen", "lucky"]] == order(board)
     assert "validation" == board.groups[0].ordered_by
     assert "the test numbers took no part in the order" in leaderboard_markdown(board)
-    without = make_leaderboard(
-        tally((named("lucky"), lucky), (named("plain"), [score(s, 0.1) for s in range(3)])), ""
-    )
+    plain = [score(s, 0.1) for s in range(3)]
+    without = make_leaderboard(tally((named("lucky"), lucky), (named("plain"), plain)), "")
     assert "test" == without.groups[0].ordered_by
     assert "is too good" in leaderboard_markdown(without)
+
+
+def test_rows_with_other_splits_have_a_table_of_their_own():
+    """One row without a test split does not have all others ordered by the training split."""
+    blind = named("blind", splits=("train",))
+    scores = [score(s, 0.5) for s in range(3)]
+    board = make_leaderboard(
+        tally((named("a"), scores), (blind, [score(0, None)]), (named("b"), scores)), ""
+    )
+    assert [["a", "b"], ["blind"]] == order(board)
+    assert ["test", "train"] == [group.ordered_by for group in board.groups]
 
 
 def test_ties_are_told_by_the_common_seeds():
@@ -117,6 +132,29 @@ def test_ties_are_told_by_the_common_seeds():
     first, second, third = board.groups[0].rows
     assert first.p is None
     assert second.p > 0.05 > third.p
+
+
+def test_rows_that_split_differently_are_no_pairs():
+    """A shift that every seed shares is seen in pairs; over other rows of data it is noise."""
+    levels = [0.5, 0.7, 0.6, 0.8, 0.4]
+    best = [score(s, value + 0.01 + 0.001 * s) for s, value in enumerate(levels)]
+    other = [score(s, value) for s, value in enumerate(levels)]
+    for division, tied in (("0.2", False), ("0.5", True)):
+        row = named("other", seeds=range(5), division=division)
+        board = make_leaderboard(tally((row, other), (named("best", seeds=range(5)), best)), "")
+        assert [["best", "other"]] == order(board)
+        assert tied == board.groups[0].rows[1].tied
+
+
+def test_survivors_of_divergence_come_last():
+    """Two lucky runs of three are no better than three sound ones, and tie with nobody."""
+    sound = [score(s, 0.5) for s in range(3)]
+    lucky = [score(0, 0.5), score(1, 0.9), score(2, None, None, status="diverged")]
+    board = make_leaderboard(tally((named("lucky"), lucky), (named("sound"), sound)), "")
+    assert [["sound", "lucky"]] == order(board)
+    last = board.groups[0].rows[1]
+    assert (2, 2, None, False) == (last.rank, last.completed, last.p, last.tied)
+    assert "Rows with diverged runs come last" in leaderboard_markdown(board)
 
 
 def test_no_tie_is_claimed_without_common_seeds():

@@ -21,7 +21,16 @@ def test_runs_are_listed(run, write):
     report = json.loads(next(iter_reports(listed)).read_text())
     assert report["metrics"]["test"]["accuracy"] == listed[0]["test"]
     assert 1 == len(json.loads(run("ls", "--json", "-n", 1)[1]))
-    assert [] == json.loads(run("ls", "other", "--json")[1])
+    assert 2 == len(json.loads(run("ls", "iris", "--json")[1]))
+
+
+def test_a_name_that_is_none_is_told(run, write):
+    """A slip of the pen is no empty table."""
+    write("iris")
+    run("sweep", "configs")
+    code, out, err = run("ls", "irris")
+    assert (2, "") == (code, out)
+    assert "no run in results is called 'irris'; did you mean 'iris'?" in err
 
 
 def iter_reports(listed):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, UsageError
 from nnrun.runs.prepare import prepare
+from nnrun.sweeps.plan import choice_words
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
@@ -126,13 +129,53 @@ def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
         plan(write("grid", IRIS + block))
 
 
-def test_a_seed_that_is_none_is_told_as_such(plan, write):
+@pytest.mark.parametrize(
+    ("word", "wrong"),
+    [
+        ("seed=abc", "'abc' is not a whole number"),
+        ("seed=", "null is not a whole number"),
+        ("seed=.nan", ".nan is not a whole number"),
+        ("seed=[1,2]", "[1, 2] is not a whole number"),
+        ("seed={a: 1}", "a mapping is not a whole number"),
+        ("seed=1,-2,x", "-2, 'x' are not whole numbers"),
+        ("seed=range(-9,2)", "-9, -8, -7, -6, … are not whole numbers"),
+    ],
+)
+def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
     """With everything else that is wrong."""
     with pytest.raises(ConfigError) as caught:
-        plan(write("iris"), "seed=1,-2,x", "training.batch_size=0")
-    told = [str(problem) for problem in caught.value.problems]
-    assert 3 == len(told)
-    assert told[0].startswith("argument 'seed=1,-2,x': seed: -2 is not a whole number")
+        plan(write("iris"), word, "training.batch_size=0")
+    seeds, size = (str(problem) for problem in caught.value.problems)
+    assert f"argument '{word}': seed: {wrong} of at least 0 and below 2**63" == seeds
+    assert size.startswith("argument 'training.batch_size=0': ")
+
+
+@pytest.mark.parametrize("word", ["name=a,A", "description=a,b", "published.test_accuracy=1,2"])
+def test_what_changes_no_result_is_no_grid(plan, write, word):
+    """It would train the same run again and again."""
+    with pytest.raises(ConfigError, match="changes no result, so no sweep"):
+        plan(write("iris"), word)
+
+
+def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
+    """`units` alone, and the layer where there are two."""
+    one = plan(write("iris"), "network.sizes.0=4,8", "training.learning_rate=0.1,0.2").points
+    assert "iris sizes.0=4 learning_rate=0.1" == one[0].label
+    two = plan(write("iris"), "network.sizes.0=4,8", "network.activations.0=relu,tanh").points
+    assert "iris sizes.0=4 activations.0=relu" == two[0].label
+    assert ["units=4", "units=8"] == [
+        choice_words({"network.layers.0.units": units})[0] for units in (4, 8)
+    ]
+    both = {"network.layers.0.units": 4, "network.layers.1.units": 8}
+    assert ["layers.0.units=4", "layers.1.units=8"] == choice_words(both)
+
+
+def test_a_link_does_not_take_the_name_of_its_file(run, write, tmp_path):
+    """Results lie in folders by name, so a file keeps its own, whichever comes first."""
+    target = write("top")
+    (target.parent / "alias.yaml").symlink_to(target)
+    data = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])
+    assert ["top"] == [point["name"] for point in data["points"]]
 
 
 def test_seeds_given_twice_contradict(plan, write):

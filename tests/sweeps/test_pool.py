@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context
 
 import pytest
@@ -55,7 +56,8 @@ def test_a_broken_pool_ends_the_sweep(plan, sweep, write):
 
         def kill(*_, **__):
             for pid in executor._processes:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
         first.watcher.ended = kill
         with pytest.raises(NnrunError, match="the executor takes no work"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from math import sqrt
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
-from nnrun.sweeps.statistics import paired_p, summarize, t_quantile
+from nnrun.sweeps.statistics import paired_p, summarize, t_quantile, welch_p
 
 
 def test_summary_of_four_values():
@@ -49,3 +51,19 @@ def test_paired_p_of_equal_differences():
     assert 1.0 == paired_p([0.0, 0.0, 0.0])
     assert 0.0 == paired_p([0.5, 0.5])
     assert paired_p([0.5]) is None
+
+
+def test_welch_p_is_that_of_scipy():
+    """For samples of several sizes and spreads."""
+    rng = np.random.default_rng(0)
+    for sizes in ((2, 2), (5, 20), (20, 3)):
+        ours, theirs = (rng.normal(k, 1 + 3 * k, size) for k, size in enumerate(sizes))
+        expected = ttest_ind(ours, theirs, equal_var=False).pvalue
+        assert expected == pytest.approx(welch_p(ours.tolist(), theirs.tolist()), rel=1e-12)
+
+
+def test_welch_p_without_any_spread():
+    """Equal means of equal values are no evidence, unequal ones all there can be."""
+    assert 1.0 == welch_p([0.5, 0.5], [0.5, 0.5])
+    assert 0.0 == welch_p([0.5, 0.5], [0.4, 0.4])
+    assert welch_p([0.5], [0.4, 0.6]) is None

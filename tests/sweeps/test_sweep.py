@@ -113,6 +113,29 @@ def test_fail_fast_stops_at_the_first(plan, sweep, write):
     assert (1, 9) == (len(tally.failures), tally.missing)
 
 
+def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
+    """What has diverged before is told again, but it is no news to stop at."""
+    made = plan(write("wild", WILD), write("iris"), seeds=2)
+    first = run_inline(sweep(made, fail_fast=True))
+    assert 1 == first.trained
+    second = run_inline(sweep(made, fail_fast=True))
+    third = run_inline(sweep(made, fail_fast=True))
+    assert (1, 0) == (second.found, third.missing)
+
+
+def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, write, store):
+    """Half of a run never takes the place of a whole one, of several runs in hand neither."""
+    made = plan(write("iris", lasting(20_000)), seeds=2)
+    run_inline(sweep(made))
+    before = weights_of(store.root)
+    begun = set()
+    again = sweep(made, stopped=lambda: len(begun) == 2, force=True)
+    again.watcher.progress = lambda run, progress: begun.add(run.key)
+    tally = run_processes(again)
+    assert (0, 2) == (tally.trained, tally.missing)
+    assert before == weights_of(store.root)
+
+
 def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path):
     """Stopped half-way in two processes, resumed in one: as if nothing had been."""
     text = lasting(50_000)
