@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -63,3 +65,19 @@ def _in_folder(folder: Path, recursive: bool) -> list[Path]:
         for entry in entries
         if entry.suffix in SUFFIXES and not entry.name.startswith(hidden) and entry.is_file()
     )
+
+
+def command_line(
+    command: str, arguments: Sequence[str], results: Path, options: Mapping[str, object]
+) -> str:
+    """A command for the shell: options that are None or false are left out."""
+    words = ["nnrun", command, *arguments]
+    for option, value in options.items():
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    # What an environment variable says here, it may not say in the shell that this is copied to.
+    if results != Path("results") or "NNRUN_RESULTS" in os.environ:
+        words += ["--results", str(results)]
+    return shlex.join(words)

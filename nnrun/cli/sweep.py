@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,10 +10,10 @@ from time import monotonic
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import config_files, split_arguments
+from nnrun.cli.arguments import command_line, config_files, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.cli.sweep_view import watching_sweep
+from nnrun.cli.sweep_view import troubles_of, watching_sweep
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.leaderboard import leaderboard_tables
@@ -130,7 +128,7 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
         found = sum(store.find(point.name, run.run_id) is not None for run in runs)
         complete.append(found)
         seconds += point.estimate.seconds * (len(point.seeds) - found)
-    workers = workers_for(plan, asked.jobs)
+    workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     outlook = Outlook(plan, complete, workers, seconds / workers)
     output.data(outlook.to_dict())
     output.show(plan_table(outlook))
@@ -169,16 +167,10 @@ def _summary(tally: Tally, seconds: float) -> str:
     parts = [f"{count(tally.trained)} trained in {duration(seconds)}"]
     if tally.found:
         parts.append(f"{count(tally.found)} complete already")
-    parts += _troubles(tally)
+    parts += troubles_of(tally)
     if tally.missing:
         parts.append(f"{count(tally.missing)} left")
     return f"{plural(len(tally.plan), 'run')}: {', '.join(parts)}"
-
-
-def _troubles(tally: Tally) -> list[str]:
-    """`3 diverged`, `2 failed`, or neither."""
-    numbers = {"diverged": tally.diverged, "failed": tally.failed}
-    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _conclude(
@@ -230,7 +222,7 @@ def _conclude(
 
 def _failures(tally: Tally) -> str:
     number = len(tally.failures)
-    lines = [f"of {plural(len(tally.plan), 'run')}, {' and '.join(_troubles(tally))}"]
+    lines = [f"of {plural(len(tally.plan), 'run')}, {' and '.join(troubles_of(tally))}"]
     lines += [f"  {failure.label}: {failure.reason}" for failure in tally.failures[:_MOST_FAILURES]]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")
@@ -239,23 +231,13 @@ def _failures(tally: Tally) -> str:
 
 def _command_line(arguments: Sequence[str], asked: _Request) -> str:
     """The command that goes on with a sweep: the same, without --force."""
-    words = ["nnrun", "sweep", *arguments]
-    for option, value in (
-        ("--seeds", asked.seeds),
-        ("--iterations", asked.iterations),
-        ("--jobs", asked.jobs),
-        ("--dask", asked.dask),
-    ):
-        if value is not None:
-            words += [option, str(value)]
-    for option, wanted in (
-        ("--recursive", asked.recursive),
-        ("--replication", asked.replication),
-        ("--fail-fast", asked.fail_fast),
-    ):
-        if wanted:
-            words.append(option)
-    # What an environment variable says here, it may not say in the shell that this is copied to.
-    if asked.results != Path("results") or "NNRUN_RESULTS" in os.environ:
-        words += ["--results", str(asked.results)]
-    return shlex.join(words)
+    options = {
+        "--seeds": asked.seeds,
+        "--iterations": asked.iterations,
+        "--jobs": asked.jobs,
+        "--dask": asked.dask,
+        "--recursive": asked.recursive,
+        "--replication": asked.replication,
+        "--fail-fast": asked.fail_fast,
+    }
+    return command_line("sweep", arguments, asked.results, options)

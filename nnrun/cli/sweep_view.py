@@ -134,13 +134,19 @@ class _View(_Lines):
 
     def _counts(self, done: int, begun: float) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
-        if self.tally and self.tally.failures:
-            parts.append(f"{count(len(self.tally.failures))} failed")
+        if self.tally:
+            parts += troubles_of(self.tally)
         trained = begun + (self.tally.trained if self.tally else 0)
         if trained:
             each = (monotonic() - self.started) / trained
             parts.append(f"{remaining(each * (self.runs - done - begun))} left")
         return ", ".join(parts)
+
+
+def troubles_of(tally: Tally) -> list[str]:
+    """`3 diverged`, `2 failed`, or neither."""
+    numbers = {"diverged": tally.diverged, "failed": tally.failed}
+    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _line(run: PlannedRun, progress: Progress) -> list[str]:

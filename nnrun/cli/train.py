@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import SUFFIXES
+from nnrun.cli.arguments import SUFFIXES, command_line
 from nnrun.cli.output import Output
 from nnrun.cli.progress import watching
 from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
@@ -75,8 +74,14 @@ def command(
         output.data(record.to_dict())
         if record.status == "interrupted":
             done = f"interrupted at iteration {count(record.timing['iterations'])}"
-            again = _command_line(config, overrides, results, iterations)
-            raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
+            if not outcome.saved:
+                raise interruption.error(f"{done}; the complete result of before is kept")
+            words = command_line("train", [str(config), *overrides], results, options={
+                "--iterations": iterations,
+                "--require-published": require_published,
+                "--tolerance": tolerance,
+            })  # fmt: skip
+            raise interruption.error(f"{done}, which is saved; to go on:\n  {words}")
     output.show(run_summary(record, outcome.folder))
     if record.status != "completed":
         raise NnrunError(record.error or record.status)
@@ -108,7 +113,7 @@ def _announce_wait(prepared: Prepared, store: Store, output: Output) -> None:
     if lock is None:
         output.note("another nnrun is at this very run; waiting for it")
     else:
-        lock.release()
+        store.release(lock)
 
 
 def _refuse_second_config(overrides: tuple[str, ...]) -> None:
@@ -129,15 +134,3 @@ def _wanted_tolerance(
     if config.published is None or not config.published.numbers:
         raise UsageError("--require-published: the config has no numbers under 'published'")
     return DEFAULT_TOLERANCE if tolerance is None else tolerance
-
-
-def _command_line(
-    config: Path, overrides: tuple[str, ...], results: Path, iterations: int | None
-) -> str:
-    """The command that goes on with a run: the same, without --force."""
-    words = ["nnrun", "train", str(config), *overrides]
-    if iterations is not None:
-        words += ["--iterations", str(iterations)]
-    if results != Path("results"):
-        words += ["--results", str(results)]
-    return shlex.join(words)

@@ -48,7 +48,8 @@ def _table(group: Group, kept: int) -> Table:
 
 def heading(group: Group) -> str:
     """What the rows of a group have in common."""
-    return f"{group.dataset}: {group.metric}, ordered by the {group.ordered_by} split"
+    of = "" if group.target is None else f" of {group.target}"
+    return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
 
 
 def columns(group: Group) -> list[str]:
@@ -143,5 +144,5 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Rows with diverged runs come last: their numbers are those of the runs that are left, "
             "and flatter them."
         )
-    if any(summary is not None and summary.sd is None for row in rows for summary in [row.train]):
+    if any(row.completed == row.runs == 1 for row in rows):
         yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."

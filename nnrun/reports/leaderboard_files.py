@@ -55,6 +55,7 @@ def leaderboard_csv(board: Leaderboard) -> str:
 def _record(group: Group, row: Row) -> dict[str, Any]:
     record: dict[str, Any] = {
         "dataset": group.dataset,
+        "target": group.target,
         "metric": group.metric,
         "ordered_by": group.ordered_by,
         "rank": row.rank,

@@ -14,14 +14,15 @@ from nnrun.reports.terminal import FirstThatFits, clean, plain_table
 from nnrun.runs.listing import Listed
 from nnrun.sweeps.scores import SPLITS
 
-_STYLES = {"completed": "green", "interrupted": "yellow", "unreadable": "red"}
-UNREADABLE = "unreadable"
+UNREADABLE, UNFINISHED = "unreadable", "unfinished"
+_STYLES = {"completed": "green", "interrupted": "yellow", UNFINISHED: "yellow", UNREADABLE: "red"}
 _MIN_WIDTH = 24
 
 
 def listed_data(run: Listed) -> dict[str, Any]:
     """A run in a few plain values; None for what is not known."""
-    data: dict[str, Any] = {"name": run.name, "run_id": run.run_id, "status": UNREADABLE}
+    status = UNFINISHED if run.unfinished else UNREADABLE
+    data: dict[str, Any] = {"name": run.name, "run_id": run.run_id, "status": status}
     data |= dict.fromkeys(("error", "seed", "metric", *SPLITS, "started"))
     if run.record is None:
         return data | {"error": run.trouble}

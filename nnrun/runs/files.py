@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,17 +31,17 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
         OSError: the disk is full, or the folder not writable; some old files may be replaced.
     """
     temporary = {name: _temporary(folder / name) for name in contents}
+    writes: list[Future[None]] = []
     try:
-        writes = [
-            _threads().submit(_write_through, path, contents[name])
-            for name, path in temporary.items()
-        ]
+        for name, path in temporary.items():
+            writes.append(_threads().submit(_write_through, path, contents[name]))
         wait(writes)
         for write in writes:
             write.result()
         for name, path in temporary.items():
             path.replace(folder / name)
     except BaseException:
+        wait(writes)  # what is removed too early would be written after that
         for path in temporary.values():
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -53,6 +53,10 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
 def _threads() -> ThreadPoolExecutor:
     """Kept, since to start threads would take longer than what they do."""
     return ThreadPoolExecutor(8, "sync")
+
+
+# A process that was forked has none of its parent's threads.
+os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _temporary(path: Path) -> Path:

@@ -22,12 +22,14 @@ class Listed:
         run_id: of the run.
         record: its report; None where there is none that can be read.
         trouble: why not.
+        unfinished: there is none yet, but a checkpoint to go on from.
     """
 
     name: str
     run_id: str
     record: RunRecord | None
     trouble: str | None = None
+    unfinished: bool = False
 
 
 def list_runs(root: Path) -> Iterator[Listed]:
@@ -48,7 +50,7 @@ def _listed(folder: Path) -> Listed:
             return Listed(name, run_id, None, trouble)
         return Listed(name, run_id, RunRecord.from_dict(content))
     except FileNotFoundError:
-        return Listed(name, run_id, None, "not finished; it goes on from its checkpoint")
+        return Listed(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
     except OSError as error:
         return Listed(name, run_id, None, f"{REPORT} cannot be read: {error.strerror or error}")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

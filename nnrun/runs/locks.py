@@ -39,7 +39,7 @@ def acquire(folder: Path, *, wait: bool) -> Lock | None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:  # who held it has just removed it, or its parent
+        except (FileNotFoundError, FileExistsError):  # who held it has just removed it
             attempts += 1
             if attempts == _ATTEMPTS:  # or it is a place where nothing can be made
                 raise

@@ -51,9 +51,19 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunRecord:
-        """As it was read; what a newer version has added is left out."""
+        """As it was read; what a newer version has added is left out.
+
+        Raises:
+            TypeError, ValueError: it is no record.
+        """
         known = cls.__dataclass_fields__
-        return cls(**{key: value for key, value in content.items() if key in known})
+        record = cls(**{key: value for key, value in content.items() if key in known})
+        blocks = (record.config, record.dataset, record.network, record.metrics, record.baseline)
+        if not all(isinstance(block, dict) for block in (*blocks, record.timing)):
+            raise TypeError("a block of the report is no mapping")
+        if not isinstance(record.published, list) or "train_seconds" not in record.timing:
+            raise ValueError("published numbers or timing are missing")
+        return record
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ class Store:
             if content["schema_version"] != SCHEMA_VERSION:
                 return None
             record = RunRecord.from_dict(content)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         complete = record.status != "completed" or (folder / MODEL).is_file()
         return record if complete else None

@@ -25,11 +25,13 @@ class Outcome:
         record: its report.
         folder: where it lies.
         trained: false where it had been trained before.
+        saved: false where it was interrupted, and its folder has a whole result of before.
     """
 
     record: RunRecord
     folder: Path
     trained: bool
+    saved: bool = True
 
 
 def train(
@@ -46,18 +48,26 @@ def train(
     Raises:
         OSError: the results cannot be written.
     """
+    with store.lock(prepared.config.name, prepared.run_id):
+        outcome = _train(prepared, store, control or Control(), force)
+    if not outcome.saved:
+        store.tidy(prepared.config.name, prepared.run_id)
+    return outcome
+
+
+def _train(prepared: Prepared, store: Store, control: Control, force: bool) -> Outcome:
     name, run_id = prepared.config.name, prepared.run_id
-    with store.lock(name, run_id):
-        if not force and (found := store.find(name, run_id)) is not None:
-            return Outcome(found, store.folder(name, run_id), trained=False)
-        checkpoint = None if force else store.checkpoint(name, run_id)
-        execution = resume(prepared, checkpoint)
-        result = execution.run(_with_checkpoints(control or Control(), prepared, store))
-        if result.record.status == "interrupted" and store.find(name, run_id) is not None:
-            # What was there before is whole, and to the same bits; half of it again adds nothing.
-            return Outcome(result.record, store.folder(name, run_id), trained=True)
-        folder = store.save(result)
-        return Outcome(result.record, folder, trained=True)
+    folder = store.folder(name, run_id)
+    if not force and (found := store.find(name, run_id)) is not None:
+        return Outcome(found, folder, trained=False)
+    checkpoint = None if force else store.checkpoint(name, run_id)
+    execution = resume(prepared, checkpoint)
+    result = execution.run(_with_checkpoints(control, prepared, store))
+    if result.record.status == "interrupted" and store.find(name, run_id) is not None:
+        # What was there before is whole, and to the same bits; half of it again adds nothing.
+        return Outcome(result.record, folder, trained=True, saved=False)
+    store.save(result)
+    return Outcome(result.record, folder, trained=True)
 
 
 def resume(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:

@@ -32,7 +32,6 @@ class ClusterCrew:
 
     Args:
         address: of the scheduler, such as `tcp://127.0.0.1:8786`.
-        mailbox: takes what the runs tell.
 
     Raises:
         UsageError: Dask is not installed, or the address is none.
@@ -50,7 +49,8 @@ class ClusterCrew:
         self._alone_since: float | None = None
         self._closing = Event()
         self._require_same_version()
-        self._workers = self._find_workers()
+        self._workers: dict[str, int] = {}
+        self._look_after_workers()
         Thread(target=self._poll, daemon=True).start()
 
     @property
@@ -60,10 +60,10 @@ class ClusterCrew:
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         dataset = load()
         try:
-            data = self._shared.get(job.sha256)
+            data = self._shared.get(job.data)
             if data is None:
                 data = self._client.scatter(dataset, broadcast=True, hash=False)
-            self._shared.take(job.sha256, data)
+            self._shared.take(job.data, data)
             return self._executor.submit(cluster_worker.work_on_cluster, self._token, job, data)
         except Exception as error:  # Dask raises a dozen kinds
             self.check()
@@ -130,8 +130,9 @@ class ClusterCrew:
                     self._mailbox.put(key, content)
 
     def _look_after_workers(self) -> None:
-        before, self._workers = self._workers, self._find_workers()
-        if self._client.status != "running":
+        try:
+            before, self._workers = self._workers, self._find_workers()
+        except Exception:  # one that does not answer in time may the next time
             return
         for address in before.keys() - self._workers.keys():
             gone = f"the Dask worker at {address} is gone; others take over what it had in hand"
@@ -139,10 +140,7 @@ class ClusterCrew:
 
     def _find_workers(self) -> dict[str, int]:
         """How many runs each worker trains at a time, by its address; workers come and go."""
-        try:
-            return dict(self._client.nthreads())
-        except Exception:  # `check` looks after the scheduler
-            return {}
+        return dict(self._client.nthreads())
 
     def _ask(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
         """The answers of all workers that answer."""

@@ -31,7 +31,7 @@ class _Notes:
         self.begun = monotonic()
 
     def stopped(self) -> bool:
-        silence = monotonic() - _asked.get(self.token, self.begun)
+        silence = monotonic() - max(_asked.get(self.token, self.begun), self.begun)
         return self.token in _stopped or silence > _SILENCE_SECONDS
 
     def progress(self, progress: Progress) -> None:
@@ -40,18 +40,29 @@ class _Notes:
     def checkpoint(self, state: TrainingState) -> None:
         self._leave(state)
 
-    def _leave(self, content: Progress | TrainingState) -> None:
+    def drop(self) -> None:
+        """The run has ended, and its result says more."""
         with _lock:
-            _messages.setdefault(self.token, {})[self.key, type(content)] = content
+            for key in [key for key in _messages.get(self.token, {}) if key[0] == self.key]:
+                del _messages[self.token][key]
+
+    def _leave(self, content: Progress | TrainingState) -> None:
+        if not self.stopped():  # else nobody will fetch it
+            with _lock:
+                _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
 def work_on_cluster(token: str, job: Job, dataset: Dataset) -> RunResult | None:
     """Train a run of the sweep with this token."""
     limit_threads()
-    return work(job, _Notes(token, job.key), dataset)
+    notes = _Notes(token, job.key)
+    try:
+        return work(job, notes, dataset)
+    finally:
+        notes.drop()
 
 
-def versions(token: str = "") -> tuple[str, int]:
+def versions() -> tuple[str, int]:
     """Of nnrun, and of its numerics."""
     return __version__, NUMERICS_VERSION
 

@@ -24,7 +24,7 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
     for point in plan.points:
         content = json.loads(point.config)
         parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
-        code = json.dumps([point.dataset, *parts])
+        code = json.dumps([point.data, *parts])
         if code not in made:
             made.add(code)
             config = config_from_dict(content)

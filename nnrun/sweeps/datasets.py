@@ -31,6 +31,15 @@ class Recent(OrderedDict[str, V]):
 _KEYS = {"name", "path", "columns", "task", "target", "stratify"}
 
 
+def data_key(config: DatasetConfig, sha256: str) -> str:
+    """What tells a loaded data set from all others: the bytes, and how they were read."""
+    return f"{sha256} {_reading(config)}"
+
+
+def _reading(config: DatasetConfig) -> str:
+    return config.model_dump_json(include=_KEYS)
+
+
 class Datasets:
     """Loads data sets and keeps the ones used last."""
 
@@ -44,7 +53,7 @@ class Datasets:
         Raises:
             DataError: it cannot be loaded.
         """
-        key = config.model_dump_json(include=_KEYS)
+        key = _reading(config)
         with self._lock:
             known = self._loaded.get(key)
             return self._loaded.take(key, load_dataset(config) if known is None else known)

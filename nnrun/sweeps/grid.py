@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -16,6 +16,7 @@ from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEED_LIMIT = 2**63
 _MOST_SHOWN = 4
+_MOST_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def grid_points(
     try:
         base = load_config(file, words, arguments.iterations)
     except ConfigError as error:
-        raise ConfigError(map(arguments.relocated, error.problems)) from error
+        raise ConfigError(_all_problems(file, arguments, error)) from error
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
@@ -154,6 +155,21 @@ def grid_points(
             yield _load(file, base, values, choice, places, own, arguments)
 
     return base, points()
+
+
+def _all_problems(file: Path, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
+    """Those of the first grid point, and those of each other value of an argument."""
+    found = {str(problem): problem for problem in map(arguments.relocated, first.problems)}
+    for key, values in arguments.grid.items():
+        for value in values[1:_MOST_TRIED]:
+            point = {**{other: first for other, (first, *_) in arguments.grid.items()}, key: value}
+            words = [format_override(*item) for item in point.items()]
+            try:
+                load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
+            except ConfigError as error:
+                for problem in map(arguments.relocated, error.problems):
+                    found.setdefault(str(problem), problem)
+    return found.values()
 
 
 def _load(

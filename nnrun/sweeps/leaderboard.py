@@ -76,6 +76,7 @@ class Group:
 
     Args:
         dataset: its name.
+        target: the column that is predicted, where a config says so.
         metric: the main metric, `accuracy` or `mse`.
         larger_is_better: its direction.
         ordered_by: the split that rank, best seed and ties are by: `validation` where there is
@@ -84,6 +85,7 @@ class Group:
     """
 
     dataset: str
+    target: str | None
     metric: str
     larger_is_better: bool
     ordered_by: str
@@ -126,14 +128,13 @@ def make_leaderboard(tally: Tally, command: str) -> Leaderboard:
     kinds = dict.fromkeys(_kind(point) for point, _ in pairs)
     ordered = sorted(pairs, key=lambda pair: list(kinds).index(_kind(pair[0])))
     groups = [
-        _group([(point, scores) for point, scores in members])
-        for _, members in groupby(ordered, key=lambda pair: _kind(pair[0]))
+        _group(list(members)) for _, members in groupby(ordered, key=lambda pair: _kind(pair[0]))
     ]
     return Leaderboard(command, groups)
 
 
-def _kind(point: Point) -> tuple[str, str, tuple[str, ...]]:
-    return point.sha256, point.metric, point.splits
+def _kind(point: Point) -> tuple[str, str | None, str, tuple[str, ...]]:
+    return point.sha256, point.target, point.metric, point.splits
 
 
 def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
@@ -149,10 +150,10 @@ def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
         number = score.metrics[column]
         return float("inf") if number is None else sign * number
 
-    def cost(member: tuple[Point, list[Score]]) -> tuple[bool, float]:
+    def cost(member: tuple[Point, list[Score]]) -> tuple[bool, bool, float]:
         runs = completed[member[0].number].values()
         mean = fmean(map(value, runs)) if runs else float("inf")
-        return _has_diverged(member[1]), mean
+        return not runs, _has_diverged(member[1]), mean
 
     rows = []
     ranked = sorted(members, key=cost)
@@ -168,7 +169,7 @@ def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
                 tied=p is not None and p > 1 - CONFIDENCE,
             )  # fmt: skip
         rows.append(row)
-    return Group(first.dataset, first.metric, first.larger_is_better, split, rows)
+    return Group(first.dataset, first.target, first.metric, first.larger_is_better, split, rows)
 
 
 def _has_diverged(scores: Sequence[Score]) -> bool:

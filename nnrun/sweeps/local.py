@@ -67,9 +67,9 @@ class _Worker:
 
     def give(self, job: Job, load: Load) -> None:
         """Send a job, and its data unless the worker has that still."""
-        dataset = None if job.sha256 in self._known else load()
-        self._known.take(job.sha256, True)
+        dataset = None if job.data in self._known else load()
         self.send((job, dataset))
+        self._known.take(job.data, True)
 
     def send(self, message: Any) -> None:
         with self._sending:

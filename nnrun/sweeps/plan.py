@@ -24,7 +24,9 @@ class Point:
         choice: the values chosen, by their dotted keys; empty where there is no grid.
         config: resolved, as JSON, its keys in their order.
         dataset: the name of its data.
-        sha256: the digest of its data.
+        sha256: the digest of its data's file or arrays.
+        data: what tells its data from all other; of one file, several may be read.
+        target: what is predicted, where a config says so.
         splits: the parts of its data that there are: `train`, and `validation` and `test` or not.
         division: the settings by which data is split. Where two points agree in data, seed and
             these, their splits have the same rows.
@@ -42,6 +44,8 @@ class Point:
     config: str
     dataset: str
     sha256: str
+    data: str
+    target: str | None
     splits: tuple[str, ...]
     division: str
     metric: str

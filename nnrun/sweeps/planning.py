@@ -9,7 +9,7 @@ from pathlib import Path
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
 from nnrun.runs.identity import run_digest
 from nnrun.runs.prepare import Prepared, prepare
-from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
 from nnrun.sweeps.plan import Plan, Point
@@ -119,6 +119,8 @@ def _point(
         config=json.dumps(prepared.config_dict, allow_nan=False),
         dataset=dataset.name,
         sha256=dataset.sha256,
+        data=data_key(block, dataset.sha256),
+        target=None if block.columns is None else block.columns.target,
         splits=tuple(name for name in SPLITS if getattr(split, name) is not None),
         division=f"{block.test_size} {block.validation_size} {block.stratify}",
         metric=task.main_metric,

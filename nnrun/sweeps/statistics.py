@@ -68,9 +68,13 @@ def welch_p(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     if min(len(ours), len(theirs)) < 2:
         return None
     difference = fmean(ours) - fmean(theirs)
-    parts = [stdev(values) ** 2 / len(values) for values in (ours, theirs)]
-    if sum(parts) == 0:
+    spreads = [stdev(values) for values in (ours, theirs)]
+    unit = max(spreads)
+    if unit == 0:
         return 1.0 if difference == 0 else 0.0
+    # In units of the larger spread, so that no square leaves the range of numbers.
+    difference /= unit
+    parts = [(s / unit) ** 2 / len(v) for s, v in zip(spreads, (ours, theirs), strict=True)]
     weights = [len(ours) - 1, len(theirs) - 1]
     degrees = sum(parts) ** 2 / sum(p**2 / w for p, w in zip(parts, weights, strict=True))
     return 2 * t_below(-abs(difference) / sqrt(sum(parts)), degrees)

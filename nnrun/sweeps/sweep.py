@@ -168,7 +168,7 @@ class Sweep:
             return
         checkpoint = None if self.force else self.store.checkpoint(name, run.run_id)
         key, point = run.key, run.point
-        job = Job(key, point.config, run.seed, run.run_id, point.sha256, checkpoint)
+        job = Job(key, point.config, run.seed, run.run_id, point.data, checkpoint)
         self._submit(Hand(run, lock, job), crew)
 
     def _find(self, run: PlannedRun) -> bool:
@@ -193,7 +193,8 @@ class Sweep:
         done, _ = wait(self._in_hand, _TICK_SECONDS, FIRST_COMPLETED)
         for message in crew.messages():
             self.hear(message)
-        for future in done:
+        # Results first: where a lost worker's run cannot be given out again, the sweep ends.
+        for future in sorted(done, key=lambda future: _is_lost(future, crew)):
             self._finish(self._in_hand.pop(future), future, crew)
         crew.check()
         self.watcher.tick(self.tally)
@@ -208,17 +209,18 @@ class Sweep:
             self._in_hand.clear()
 
     def _finish(self, hand: Hand, future: Future[RunResult | None], crew: Crew) -> None:
-        lost: tuple[type[BaseException], ...] = (*crew.lost, CancelledError)
+        if _is_lost(future, crew):
+            reason = "" if future.cancelled() else str(future.exception())
+            self._again(hand, reason or "its worker was lost", crew)
+            return
         try:
             result = future.result()
-        except lost as error:
-            self._again(hand, str(error) or "its worker was lost", crew)
-            return
         except Exception as error:  # one run's trouble is not the others'
             known = isinstance(error, NnrunError)
             self._give_up(hand, str(error) if known else f"{type(error).__name__}: {error}")
             return
-        if result is not None and not self._save(hand.run, result):
+        unasked = not self.stopping() if result is None else not self._save(hand.run, result)
+        if unasked:
             self._again(hand, "its worker had lost sight of this process", crew)
             return
         self._release(hand)
@@ -273,8 +275,9 @@ class Sweep:
         """A run that cannot be trained: say so, and leave a report that says why."""
         name, run = hand.run.point.name, hand.run
         try:
-            checkpoint = self.store.checkpoint(name, run.run_id)
-            self.store.save(failed_result(self._prepared(run), reason, checkpoint))
+            if self.store.find(name, run.run_id) is None:
+                checkpoint = self.store.checkpoint(name, run.run_id)
+                self.store.save(failed_result(self._prepared(run), reason, checkpoint))
         except (OSError, MemoryError, NnrunError) as error:
             self.watcher.warn(f"{run.label}: no report of its failure: {error}")
         self._fail(run, reason)
@@ -296,3 +299,8 @@ class Sweep:
     def _prepared(self, run: PlannedRun) -> Prepared:
         config = config_from_dict(json.loads(run.point.config) | {"seed": run.seed})
         return prepare_again(config, self.datasets.load(config.dataset))
+
+
+def _is_lost(future: Future[RunResult | None], crew: Crew) -> bool:
+    """Whether a run has ended because its worker did."""
+    return future.cancelled() or isinstance(future.exception(), (*crew.lost, CancelledError))

@@ -34,7 +34,7 @@ class Job:
         config: resolved, as JSON; its seed is not that of the run.
         seed: that of the run.
         run_id: what the worker must find the run to be.
-        sha256: of the data.
+        data: what tells its data from all other.
         checkpoint: where to go on.
     """
 
@@ -42,7 +42,7 @@ class Job:
     config: str
     seed: int
     run_id: str
-    sha256: str
+    data: str
     checkpoint: TrainingState | None = None
 
 

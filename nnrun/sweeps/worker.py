@@ -71,7 +71,7 @@ def main(descriptor: int) -> None:
     while True:
         job, dataset = socket.jobs.get()
         try:
-            result = work(job, socket, datasets.take(job.sha256, dataset))
+            result = work(job, socket, datasets.take(job.data, dataset))
         except NnrunError as error:
             socket.send("error", str(error))
         except MemoryError:

@@ -228,6 +228,7 @@ class Trainer:
         A parameter that has become infinite or NaN stays so, so halving finds the first.
         """
         end, last_good = self.iteration, good
+        seconds = self.train_seconds, self.evaluation_seconds
         self.restore(good)
         loss, _ = self.evaluate("train")
         while end - self.iteration > 1:
@@ -242,6 +243,7 @@ class Trainer:
         self._update(1)
         culprit = self._unsound_parameter()
         self.restore(last_good)
+        self.train_seconds, self.evaluation_seconds = seconds
         return Divergence(end, culprit, loss, self.iteration)
 
     def _unsound_parameter(self) -> str | None:

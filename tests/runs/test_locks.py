@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from threading import Thread
+from time import sleep
 
 import pytest
 
 from nnrun.runs.locks import acquire
+from nnrun.runs.store import Store
 
 
 def test_one_holder_at_a_time(tmp_path):
@@ -24,11 +28,36 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path):
     """A lock on a folder that others no longer find would be worth nothing."""
     folder = tmp_path / "run"
     old = acquire(folder, wait=False)
+    found = []
+    waiting = Thread(target=lambda: found.append(acquire(folder, wait=True)))
+    waiting.start()
+    sleep(0.1)
+    assert [] == found
     folder.rmdir()
-    new = acquire(folder, wait=False)
-    assert folder.is_dir()
     old.release()
-    new.release()
+    waiting.join(10)
+    assert os.path.samestat(folder.stat(), os.fstat(found[0].descriptor))
+    found[0].release()
+
+
+def test_folders_that_come_and_go_are_no_error(tmp_path):
+    """While others hold, release and remove the same folder, whoever wants it gets it."""
+    folder, store = tmp_path / "name" / "run", Store(tmp_path, str)
+    errors = []
+
+    def come_and_go():
+        try:
+            for _ in range(200):
+                store.release(acquire(folder, wait=True))
+        except OSError as error:
+            errors.append(error)
+
+    threads = [Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [] == errors
 
 
 def test_a_place_where_nothing_can_be_made_is_an_error(monkeypatch, tmp_path):

@@ -66,8 +66,6 @@ def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
     assert 2 == len(lost.watcher.of("retried"))
     report = json.loads(next(store.root.glob("*/*/report.json")).read_text())
     assert ("failed", reason) == (report["status"], report["error"])
-    short = plan(write("iris"))
-    assert short.points[0].estimate.iterations == 60
     assert store.find("iris", next(made.runs()).run_id) is None
 
 

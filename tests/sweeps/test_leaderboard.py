@@ -31,6 +31,8 @@ POINT = Point(
     sha256="1",
     splits=("train", "test"),
     division="0.2",
+    data="1",
+    target=None,
     metric="accuracy",
     larger_is_better=True,
     seeds=range(3),
@@ -152,6 +154,10 @@ def test_survivors_of_divergence_come_last():
     lucky = [score(0, 0.5), score(1, 0.9), score(2, None, None, status="diverged")]
     board = make_leaderboard(tally((named("lucky"), lucky), (named("sound"), sound)), "")
     assert [["sound", "lucky"]] == order(board)
+    broken = named("broken")
+    with_broken = make_leaderboard(tally((broken, []), (named("lucky"), lucky)), "")
+    assert [["lucky", "broken"]] == order(with_broken)
+    assert [1, None] == [row.rank for row in with_broken.groups[0].rows]
     last = board.groups[0].rows[1]
     assert (2, 2, None, False) == (last.rank, last.completed, last.p, last.tied)
     assert "Rows with diverged runs come last" in leaderboard_markdown(board)
@@ -176,6 +182,14 @@ def test_what_cannot_be_compared_is_kept_apart():
     )
     assert [["c", "a"], ["b"]] == order(board)
     assert ["digits", "iris"] == [group.dataset for group in board.groups]
+
+
+def test_other_targets_are_other_problems():
+    """Errors of two columns of one file are not compared, and the table says which is which."""
+    rows = [(named(t, target=t, metric="mse"), [score(0, 0.5)]) for t in ("price", "rooms")]
+    board = make_leaderboard(tally(*rows), "")
+    assert [["price"], ["rooms"]] == order(board)
+    assert "## digits: mse of rooms, ordered by the test split" in leaderboard_markdown(board)
 
 
 def test_runs_that_did_not_complete_are_counted():

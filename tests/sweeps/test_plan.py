@@ -150,6 +150,16 @@ def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
     assert size.startswith("argument 'training.batch_size=0': ")
 
 
+def test_all_values_of_an_argument_are_tried(plan, write):
+    """Also where the first one is wrong already."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "training.batch_size=0,4,-1", "training.learning_rate=0.1,x")
+    told = [str(problem).partition(": training.")[2] for problem in caught.value.problems]
+    assert ["batch_size: 0 is", "batch_size: -1 is", "learning_rate: 'x' is"] == [
+        text.partition(" not")[0].partition(" neither")[0] for text in told
+    ]
+
+
 @pytest.mark.parametrize("word", ["name=a,A", "description=a,b", "published.test_accuracy=1,2"])
 def test_what_changes_no_result_is_no_grid(plan, write, word):
     """It would train the same run again and again."""

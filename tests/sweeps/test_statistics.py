@@ -62,6 +62,12 @@ def test_welch_p_is_that_of_scipy():
         assert expected == pytest.approx(welch_p(ours.tolist(), theirs.tolist()), rel=1e-12)
 
 
+def test_welch_p_of_enormous_numbers():
+    """A regression that nearly diverged has errors whose squares would be infinite."""
+    expected = ttest_ind([1, -1, 3], [0, 0], equal_var=False).pvalue
+    assert expected == pytest.approx(welch_p([1e200, -1e200, 3e200], [1.0, 2.0]))
+
+
 def test_welch_p_without_any_spread():
     """Equal means of equal values are no evidence, unequal ones all there can be."""
     assert 1.0 == welch_p([0.5, 0.5], [0.5, 0.5])

@@ -7,8 +7,10 @@ import json
 import os
 import time
 import tracemalloc
+from concurrent.futures import Future
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
@@ -16,8 +18,9 @@ from nnrun.errors import NnrunError
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.runs.prepare import prepare
 from nnrun.runs.train import train
-from nnrun.sweeps import cluster_worker
+from nnrun.sweeps import cluster_worker, crew
 from nnrun.sweeps.choose import workers_for
+from nnrun.sweeps.crew import InlineCrew, WorkerLostError
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.local import LocalCrew
 from nnrun.sweeps.plan import Plan
@@ -59,6 +62,18 @@ def test_the_same_bits_whoever_trains(plan, sweep, write, tmp_path):
     run_processes(sweep(permuted, make_store(tmp_path / "processes")))
     assert expected == files_of(tmp_path / "processes")
     assert weights_of(single.root) == weights_of(tmp_path / "processes")
+
+
+def test_two_readings_of_one_file_are_two_data_sets(plan, sweep, write, tmp_path):
+    """Other columns of the same file: a worker that has the one does not train the other on it."""
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    np.savetxt(tmp_path / "h.csv", rows, delimiter=",", header="a,b,price", comments="")
+    block = f"{{path: {tmp_path / 'h.csv'}, columns: {{target: price}}, task: regression}}"
+    file = write("h", BOSTON.replace("{name: boston, features: standard}", block))
+    made = plan(file, "dataset.columns.drop=[a],[b]", seeds=2)
+    run_inline(sweep(made, make_store(tmp_path / "inline")))
+    run_processes(sweep(made, make_store(tmp_path / "processes")), workers=1)
+    assert weights_of(tmp_path / "inline") == weights_of(tmp_path / "processes")
 
 
 def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
@@ -124,16 +139,86 @@ def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
 
 
 def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, write, store):
-    """Half of a run never takes the place of a whole one, of several runs in hand neither."""
+    """Half of a run never takes the place of a whole one."""
     made = plan(write("iris", lasting(20_000)), seeds=2)
     run_inline(sweep(made))
     before = weights_of(store.root)
     begun = set()
-    again = sweep(made, stopped=lambda: len(begun) == 2, force=True)
+    again = sweep(made, stopped=lambda: bool(begun), force=True)
     again.watcher.progress = lambda run, progress: begun.add(run.key)
     tally = run_processes(again)
-    assert (0, 2) == (tally.trained, tally.missing)
+    assert 1 <= tally.missing
     assert before == weights_of(store.root)
+
+
+def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, write, monkeypatch):
+    """As from a worker that took the sweep for stopped: the run is given out once more."""
+    real, calls = crew.work, []
+
+    def work(job, channel, dataset):
+        calls.append(job.seed)
+        return None if len(calls) == 2 else real(job, channel, dataset)
+
+    monkeypatch.setattr(crew, "work", work)
+    made = sweep(plan(write("iris"), seeds=3))
+    tally = run_inline(made)
+    assert (3, 0) == (tally.trained, tally.missing)
+    assert [3, 4, 4, 5] == calls
+    assert ["its worker had lost sight of this process"] == made.watcher.of("retried")
+
+
+def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store, monkeypatch):
+    """The failure is told, and what was whole stays so."""
+    made = plan(write("iris"))
+    run_inline(sweep(made))
+    before = weights_of(store.root)
+
+    def fail(*_):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(crew, "work", fail)
+    tally = run_inline(sweep(made, force=True))
+    assert ["MemoryError: too much"] == [failure.reason for failure in tally.failures]
+    assert before == weights_of(store.root)
+
+
+@pytest.mark.parametrize("damage", ["[" * 100_000, "null", "metrics", "timing", "published"])
+def test_a_damaged_report_is_trained_again(plan, sweep, write, store, damage):
+    """Whatever stands in it, it costs its own run and no other."""
+    made = plan(write("iris"), seeds=2)
+    run_inline(sweep(made))
+    before = weights_of(store.root)
+    report = min(store.root.glob("*/*/report.json"))
+    content = json.loads(report.read_text())
+    report.write_text(json.dumps({**content, damage: None}) if damage in content else damage)
+    tally = run_inline(sweep(made))
+    assert (1, 1) == (tally.trained, tally.found)
+    assert before == weights_of(store.root)
+
+
+def test_results_are_saved_before_the_sweep_breaks_off(plan, sweep, write, store):
+    """A crew that takes no more work ends the sweep, not what it has brought."""
+
+    class Spent(InlineCrew):
+        lost = (WorkerLostError,)
+        capacity = 4
+
+        def submit(self, job, load):
+            if job.seed == 3 and self.spent:
+                raise NnrunError("no more work")
+            future = super().submit(job, load)
+            if job.seed == 3:
+                self.spent = True
+                future = Future()
+                future.set_exception(WorkerLostError("gone"))
+            return future
+
+        spent = False
+
+    made = sweep(plan(write("iris"), seeds=4))
+    with pytest.raises(NnrunError, match="no more work"):
+        made.run(Spent(made.hear, made.stopping))
+    assert 3 == len(weights_of(store.root))
 
 
 def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path):

@@ -97,6 +97,14 @@ def test_divergence_is_pinned_to_its_iteration(trainer):
     assert np.isfinite(run.network.theta).all()
 
 
+def test_divergence_keeps_the_time_it_took(trainer):
+    """Though training goes back to the last good weights, its updates have been made."""
+    run = finish(trainer(learning_rate=1e200, iterations=60, evaluate_every=60))
+    assert run.divergence is not None
+    assert run.train_seconds > 0
+    assert run.evaluation_seconds > 0
+
+
 def test_divergence_remembers_the_last_good_loss(trainer):
     """A run that goes wrong late says what its loss was at the last evaluation before."""
     run = trainer(learning_rate=0.05, iterations=100, evaluate_every=20)
