@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from importlib import import_module
+from itertools import count
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -17,7 +18,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps import cluster_worker
-from nnrun.sweeps.crew import Mailbox, Message
+from nnrun.sweeps.crew import PATIENCE, Mailbox, Message, WorkerLostError
 from nnrun.sweeps.datasets import Recent
 from nnrun.sweeps.work import Job
 
@@ -38,12 +39,15 @@ class ClusterCrew:
         NnrunError: the scheduler does not answer, or the workers have another nnrun.
     """
 
+    lost: tuple[type[BaseException], ...] = (WorkerLostError,)
+    patience = PATIENCE
+
     def __init__(self, address: str) -> None:
-        self.lost: tuple[type[BaseException], ...] = ()
         self._address = address
         self._client = _connect(address)
         self._executor: Executor = self._client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
+        self._numbers = count()
         self._mailbox = Mailbox()
         self._shared: Recent[Any] = Recent()
         self._alone_since: float | None = None
@@ -64,7 +68,10 @@ class ClusterCrew:
             if data is None:
                 data = self._client.scatter(dataset, broadcast=True, hash=False)
             self._shared.take(job.data, data)
-            return self._executor.submit(cluster_worker.work_on_cluster, self._token, job, data)
+            number = next(self._numbers)
+            return self._executor.submit(
+                cluster_worker.work_on_cluster, self._token, number, job, data
+            )
         except Exception as error:  # Dask raises a dozen kinds
             self.check()
             raise NnrunError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.runs.record import RunResult
+from nnrun.sweeps.crew import WorkerLostError
 from nnrun.sweeps.work import Job, limit_threads, work
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -52,14 +56,34 @@ class _Notes:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
-def work_on_cluster(token: str, job: Job, dataset: Dataset) -> RunResult | None:
-    """Train a run of the sweep with this token."""
+def work_on_cluster(token: str, number: int, job: Job, dataset: Dataset) -> RunResult | None:
+    """Train a run of the sweep with this token, given out under this number.
+
+    Raises:
+        WorkerLostError: another worker has begun with it, and is gone. Dask then calls the same
+            again; but by now the client may know where the run can go on.
+    """
     limit_threads()
     notes = _Notes(token, job.key)
+    with _once(f"nnrun {token} {number}"):
+        try:
+            return work(job, notes, dataset)
+        finally:
+            notes.drop()
+
+
+@contextmanager
+def _once(name: str) -> Iterator[None]:
+    """Do what follows on one worker of the cluster, and no second time on another."""
+    begun = import_module("distributed").Event(name)
+    if begun.is_set():
+        begun.clear()
+        raise WorkerLostError("its worker was lost")
+    begun.set()
     try:
-        return work(job, notes, dataset)
+        yield
     finally:
-        notes.drop()
+        begun.clear()
 
 
 def versions() -> tuple[str, int]:

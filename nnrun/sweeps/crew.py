@@ -15,6 +15,10 @@ from nnrun.sweeps.work import Channel, Job, work
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
+# Runs come back within one stretch of updates; whoever needs longer is left behind with the
+# checkpoint it has.
+PATIENCE = 3.5
+
 
 class WorkerLostError(NnrunError):
     """A worker ended before the run it had in hand; the run itself may be blameless."""
@@ -34,10 +38,12 @@ class Message:
 class Crew(Protocol):
     """Workers of one kind.
 
-    `lost` are the errors by which a future says that its worker was lost.
+    `lost` are the errors by which a future says that its worker was lost; `patience` is how many
+    seconds runs that are asked to stop have to come back, before they are left behind.
     """
 
     lost: tuple[type[BaseException], ...]
+    patience: float
 
     @property
     def capacity(self) -> int:
@@ -104,6 +110,7 @@ class InlineCrew:
     """
 
     lost: tuple[type[BaseException], ...] = ()
+    patience = PATIENCE
     capacity = 1
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.crew import Mailbox, Message, WorkerLostError
+from nnrun.sweeps.crew import PATIENCE, Mailbox, Message, WorkerLostError
 from nnrun.sweeps.datasets import Recent
 from nnrun.sweeps.work import Job, work
 from nnrun.sweeps.worker import STOP
@@ -192,6 +192,7 @@ class LocalCrew:
     """
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
+    patience = PATIENCE
 
     def __init__(self, workers: int) -> None:
         self.capacity = 2 * workers

@@ -4,13 +4,15 @@
         tally = Sweep(plan, store, datasets, Watcher()).run(PoolCrew(executor, workers=4))
 
 Executors carry calls and results and nothing else. So such runs tell nothing before their end, and
-cannot be asked to stop half-way; the crews of the command line can do both.
+cannot be asked to stop half-way: a sweep that ends early waits for those in hand. The crews of the
+command line can do both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
+from math import inf
 from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
@@ -31,6 +33,7 @@ class PoolCrew:
     """
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    patience = inf
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.capacity = 2 * workers

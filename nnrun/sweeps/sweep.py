@@ -29,9 +29,6 @@ from nnrun.training.state import TrainingState
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
-# Runs that are asked to stop come back within one stretch of updates; whoever needs longer than
-# this is left behind with the checkpoint it has.
-_STOP_SECONDS = 3.5
 
 
 @dataclass(frozen=True)
@@ -201,7 +198,7 @@ class Sweep:
         if not self.stopping():
             return
         if self._deadline is None:
-            self._deadline = monotonic() + _STOP_SECONDS
+            self._deadline = monotonic() + crew.patience
             # Of what has been given out, half may still be on its way.
             self.watcher.stopping(min(len(self._in_hand), (crew.capacity + 1) // 2))
             crew.stop()

@@ -17,10 +17,12 @@ class Cluster:
     Args:
         folder: for its files.
         workers: how many to start with.
+        nanny: whether each has a parent that starts it again, as Dask's default is.
     """
 
-    def __init__(self, folder: Path, workers: int = 2) -> None:
+    def __init__(self, folder: Path, workers: int = 2, nanny: bool = False) -> None:
         self.folder = folder
+        self.nanny = "--nanny" if nanny else "--no-nanny"
         self.file = folder / "scheduler.json"
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
@@ -34,7 +36,7 @@ class Cluster:
 
     def add_worker(self) -> None:
         """Start one more."""
-        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny")
+        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", self.nanny)
         self.workers.append(self._start("worker", *words))
 
     def kill_worker(self) -> None:

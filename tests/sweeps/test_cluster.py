@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from nnrun.sweeps.crew import InlineCrew
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
-from tests.sweeps.helpers import IRIS, LARGE, in_session, lasting, make_store, until, weights_of
+from tests.sweeps.helpers import (
+    IRIS,
+    LARGE,
+    children_of,
+    in_session,
+    lasting,
+    make_store,
+    until,
+    weights_of,
+)
 
 WORKER_KILLS = 20 if LARGE else 2
 SCHEDULER_KILLS = 5 if LARGE else 1
@@ -84,6 +95,27 @@ def test_a_lost_worker_is_told(shell, cluster, write, tmp_path):
     assert 0 == process.returncode, err
     assert 1 == err.count("the Dask worker at tcp://127.0.0.1:")
     assert "Traceback" not in err
+
+
+def test_a_run_that_dask_repeats_goes_on_instead(shell, write, tmp_path):
+    """Under a nanny Dask repeats what its worker was at; the client knows better where from."""
+    cluster = Cluster(tmp_path, workers=1, nanny=True)
+    try:
+        write("iris", lasting(100_000))
+        process = shell.start("sweep", "configs", "--dask", cluster.address)
+        until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 1, seconds=30)
+        time.sleep(1.0)
+        (worker,) = (
+            pid
+            for pid in children_of(cluster.workers[0].pid)
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
+        os.kill(worker, signal.SIGKILL)
+        _, err = process.communicate(timeout=90)
+        assert 0 == process.returncode, err
+        assert 1 == err.count("iris seed=3: its worker was lost; trying again")
+    finally:
+        cluster.close()
 
 
 def test_a_killed_scheduler(shell, tmp_path, write):
