@@ -140,7 +140,7 @@ def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
 
 def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, write, store):
     """Half of a run never takes the place of a whole one."""
-    made = plan(write("iris", lasting(20_000)), seeds=2)
+    made = plan(write("iris", lasting(60_000)), seeds=2)
     run_inline(sweep(made))
     before = weights_of(store.root)
     begun = set()
