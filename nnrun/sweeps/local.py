@@ -111,7 +111,13 @@ class ProcessExecutor(Executor):
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Give out a job with what loads its data; the function is `work`, which workers know."""
+        """Give out a job with what loads its data.
+
+        Raises:
+            ValueError: the function is not `work`, which is all that the processes can do.
+        """
+        if fn is not work:
+            raise ValueError("these processes can do nothing but `work`")
         future: Future[Any] = Future()
         job, load = args
         self._jobs.put((job, load, future))
