@@ -25,6 +25,7 @@ from nnrun.sweeps.work import Job
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
+_LOGGERS = ("distributed", "tornado", "asyncio")
 _PATIENCE_SECONDS = 60.0  # with no worker at all
 
 
@@ -165,9 +166,9 @@ def _connect(address: str) -> Any:
         raise UsageError(
             "--dask needs the package 'distributed', which pip install 'nnrun[dask]' brings"
         ) from None
-    # It logs at length, and with tracebacks, what is said here in a sentence.
-    for name in ("distributed", *logging.root.manager.loggerDict):
-        if name.partition(".")[0] == "distributed":
+    # They log at length, and with tracebacks, what is said here in a sentence.
+    for name in (*_LOGGERS, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     comm = import_module("distributed.comm")
     try:
