@@ -218,16 +218,7 @@ def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
 def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
     """The cursor that the live view hides is shown again."""
     write("iris", lasting(100_000_000))
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnrun", "sweep", "configs", "--seeds", "2", "-j", "1"],
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "2", "-j", "1")
     wait_for_folder(tmp_path, 1)
     # Together they are handled one after the other, before the first can take effect.
     process.send_signal(signal.SIGINT)
@@ -235,6 +226,21 @@ def test_a_second_signal_leaves_the_terminal_as_it_was(write, tmp_path):
     text = read_all(ours)
     assert process.wait() in (130, 143)
     assert text.rindex("\x1b[?25l") < text.rindex("\x1b[?25h")
+
+
+def on_terminal(folder, *words):
+    """The command as a process whose stderr is a terminal, and the other end of that."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnrun", *words],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    return process, ours
 
 
 def read_all(descriptor):
@@ -262,16 +268,7 @@ def wait_for_folder(folder, runs, pause=1.5):
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
     """A bar with counts, and a line for each run in progress; it is gone at the end."""
     write("iris", lasting(60_000))
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nnrun", "sweep", "configs", "--seeds", "3", "-j", "2"],
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "120", "TERM": "xterm"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "3", "-j", "2")
     shown = read_all(ours)
     assert 0 == process.wait()
     assert re.search(r"iris seed=3 +\d+% +[\d,]+/s +loss 0\.\d+", shown)
