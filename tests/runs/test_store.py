@@ -199,7 +199,13 @@ def test_an_interruption_waits_for_the_writes(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(writes)
 
-    monkeypatch.setattr(os, "fsync", lambda _: sleep(0.1))
+    write = files._write_through
+
+    def late(*arguments):
+        sleep(0.1)
+        write(*arguments)
+
+    monkeypatch.setattr(files, "_write_through", late)
     monkeypatch.setattr(files, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(tmp_path / "report.json", b"new")
