@@ -76,12 +76,12 @@ def command(
             done = f"interrupted at iteration {count(record.timing['iterations'])}"
             if not outcome.saved:
                 raise interruption.error(f"{done}; the complete result of before is kept")
-            words = command_line("train", [str(config), *overrides], results, options={
+            again = command_line("train", [str(config), *overrides], results, options={
                 "--iterations": iterations,
                 "--require-published": require_published,
                 "--tolerance": tolerance,
             })  # fmt: skip
-            raise interruption.error(f"{done}, which is saved; to go on:\n  {words}")
+            raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
     output.show(run_summary(record, outcome.folder))
     if record.status != "completed":
         raise NnrunError(record.error or record.status)
