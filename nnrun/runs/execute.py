@@ -13,6 +13,8 @@ from threadpoolctl import ThreadpoolController
 from nnrun import __version__
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.engines.selection import build_engine
+from nnrun.models.task import Task
+from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.runs.describe import (
@@ -27,13 +29,11 @@ from nnrun.runs.environment import environment
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
-from nnrun.runs.weights import weights_of, weights_sha256
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
-from nnrun.training.task import Task
 from nnrun.training.trainer import Progress, Trainer
 
 

@@ -9,10 +9,10 @@ from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.errors import UsageError
+from nnrun.models.chunks import chunk_rows
 from nnrun.nn.layer import Layer
 from nnrun.nn.layers import Convolution
 from nnrun.nn.network import Network
-from nnrun.training.evaluation import chunk_rows
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8

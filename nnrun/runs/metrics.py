@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.signature import Array
 from nnrun.training.evaluation import Examples
-from nnrun.training.task import Classification, Regression, Task
 
 Metrics = dict[str, Any]
 

@@ -17,6 +17,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.splits import Part, Split, make_split
 from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError, DataError, Problem
+from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
 from nnrun.runs.build import MisfitError, build_network
 from nnrun.runs.identity import run_digest, run_id
@@ -24,7 +25,6 @@ from nnrun.runs.memory import MemoryEstimate, estimate_memory, require_memory
 from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
-from nnrun.training.task import Classification, Regression, Task
 
 _POINTS = 20
 
@@ -101,15 +101,7 @@ class Prepared:
 
     def task(self, network: Network, preprocessing: Preprocessing) -> Task:
         """What the network's outputs mean."""
-        if self.dataset.task == "regression":
-            return Regression(preprocessing.transform_y, preprocessing.inverse_y)
-        outputs = network.output_shape[0]
-        last = network.layers[-1].type
-        return Classification(
-            classes=len(self.dataset.classes),
-            outputs=outputs,
-            probabilistic=last == "softmax" or (last == "sigmoid" and outputs == 1),
-        )
+        return task_of(network, preprocessing, self.dataset.layout)
 
     def examples(
         self, network: Network, preprocessing: Preprocessing, task: Task

@@ -12,10 +12,10 @@ from typing import Any
 
 from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
+from nnrun.models.tensors import pack, unpack
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.locks import Lock, acquire, locked
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord, RunResult
-from nnrun.runs.tensors import pack, unpack
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import HistoryRow
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
+from nnrun.models.task import Classification, Regression
 from nnrun.runs.identity import run_digest
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.sweeps.datasets import Datasets, data_key
@@ -14,7 +15,6 @@ from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
 from nnrun.sweeps.plan import Plan, Point
 from nnrun.sweeps.scores import SPLITS
-from nnrun.training.task import Classification, Regression
 
 MOST_RUNS = 1_000_000
 

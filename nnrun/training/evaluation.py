@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
+from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-
-# Numbers that all layers together may hold for one chunk of rows.
-_CHUNK_NUMBERS = 500_000
 
 
 @dataclass(frozen=True)
@@ -34,12 +31,6 @@ class Examples:
     def head(self, rows: int) -> Examples:
         """The first rows."""
         return Examples(self.x[:rows], self.target[:rows], self.y[:rows])
-
-
-def chunk_rows(network: Network) -> int:
-    """Rows evaluated at a time: a matter of the network alone, so that sums have one order."""
-    numbers = sum(prod(shape) for shape in (network.input_shape, *network.block_shapes))
-    return max(1, min(4096, _CHUNK_NUMBERS // numbers))
 
 
 def evaluate(network: Network, part: Examples) -> tuple[float, Array]:

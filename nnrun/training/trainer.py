@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Batches, Engine
+from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Schedule
@@ -25,7 +26,6 @@ from nnrun.training.state import (
     live_arrays,
     network_arrays,
 )
-from nnrun.training.task import Task
 
 HistoryRow = dict[str, float | int]
 

@@ -7,9 +7,9 @@ from math import log, sqrt
 import numpy as np
 import pytest
 
+from nnrun.models.task import Classification, Regression
 from nnrun.runs.metrics import baseline_of, metrics_of
 from nnrun.training.evaluation import Examples
-from nnrun.training.task import Classification, Regression
 
 PLAIN = Regression(lambda y: y, lambda y: y)
 

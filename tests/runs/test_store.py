@@ -16,13 +16,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from nnrun.errors import UsageError
+from nnrun.models.tensors import pack
+from nnrun.models.weights import weights_sha256
 from nnrun.runs import files
 from nnrun.runs.execute import Control, Execution
 from nnrun.runs.locks import locked
 from nnrun.runs.store import Store
-from nnrun.runs.tensors import pack
 from nnrun.runs.train import train
-from nnrun.runs.weights import weights_sha256
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),

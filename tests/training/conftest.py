@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.models.task import Regression
 from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
-from nnrun.training.task import Regression
 from nnrun.training.trainer import Trainer
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnrun.data.layout import Layout
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
 
@@ -78,3 +81,16 @@ class Regression:
 
 
 Task = Classification | Regression
+
+
+def task_of(network: Network, preprocessing: Preprocessing, layout: Layout) -> Task:
+    """What the outputs of a network mean that was trained on rows of this layout."""
+    if layout.task == "regression":
+        return Regression(preprocessing.transform_y, preprocessing.inverse_y)
+    outputs = network.output_shape[0]
+    last = network.layers[-1].type
+    return Classification(
+        classes=len(layout.classes),
+        outputs=outputs,
+        probabilistic=last == "softmax" or (last == "sigmoid" and outputs == 1),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.training.task import Classification, Regression
+from nnrun.models.task import Classification, Regression
 
 
 def test_classes_are_encoded_as_rows_of_one_hot():
