@@ -34,7 +34,7 @@ def test_its_python_runs(first):
     for code in blocks("python"):
         exec(code, names)
     assert (1, 1, 4, 4) == names["dx"].shape
-    assert 20 == names["tally"].trained == len(list(Path("results/first").iterdir()))
+    assert 20 == names["progress"].trained == len(list(Path("results/first").iterdir()))
 
 
 def test_its_config_learns(first):

@@ -23,7 +23,7 @@ _LABEL_WIDTH = 22
 _WIDE = 60
 
 
-class Watcher(Protocol):
+class Observer(Protocol):
     """Is shown how far a run is."""
 
     def __call__(self, progress: Progress) -> None:
@@ -31,7 +31,7 @@ class Watcher(Protocol):
 
 
 @contextmanager
-def watching(label: str, output: Output) -> Iterator[Watcher]:
+def watching(label: str, output: Output) -> Iterator[Observer]:
     """What shows the progress of a run, if anything does; a bar is gone at the end."""
     if output.quiet:
         yield lambda progress: None

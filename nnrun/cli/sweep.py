@@ -23,17 +23,17 @@ from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.replication import replication_markdown
 from nnrun.runs.store import Store
-from nnrun.sweeps.choose import local_crew, workers_for
-from nnrun.sweeps.cluster import ClusterCrew
+from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.replication import replications
-from nnrun.sweeps.scores import Tally
 from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.dask import DaskWorkers
 
 _MOST_FAILURES = 20
 REPLICATION = "REPLICATION.md"
@@ -111,23 +111,23 @@ def command(
         datasets = Datasets()
         plan = make_plan(files, Arguments.parse(words, asked.seeds, asked.iterations), datasets)
         store = Store(asked.results, report_markdown)
-        for point in plan.points:
-            store.folder(point.name, "")  # would refuse a link that leads elsewhere
+        for variant in plan.variants:
+            store.folder(variant.name, "")  # would refuse a link that leads elsewhere
         if dry_run:
             _show_plan(plan, store, output, asked)
             return
         again = _command_line(arguments, asked)
-        tally = _run(plan, store, datasets, output, interruption, asked, again)
-        _conclude(tally, store, output, interruption, asked, again)
+        progress = _run(plan, store, datasets, output, interruption, asked, again)
+        _conclude(progress, store, output, interruption, asked, again)
 
 
 def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> None:
     complete, seconds = [], 0.0
-    for point in plan.points:
-        runs = () if asked.force else point.runs()
-        found = sum(store.find(point.name, run.run_id) is not None for run in runs)
+    for variant in plan.variants:
+        runs = () if asked.force else variant.runs()
+        found = sum(store.find(variant.name, run.run_id) is not None for run in runs)
         complete.append(found)
-        seconds += point.estimate.seconds * (len(point.seeds) - found)
+        seconds += variant.estimate.seconds * (len(variant.seeds) - found)
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     outlook = Outlook(plan, complete, workers, seconds / workers)
     output.data(outlook.to_dict())
@@ -142,39 +142,39 @@ def _run(
     interruption: Interruption,
     asked: _Request,
     again: str,
-) -> Tally:
+) -> SweepProgress:
     start = monotonic()
-    workers = 1 if asked.dask else workers_for(plan, asked.jobs)
-    if workers > 1:
+    processes = 1 if asked.dask else workers_for(plan, asked.jobs)
+    if processes > 1:
         compile_plan(plan, datasets)
-    with watching_sweep(len(plan), output) as watcher:
+    with watching_sweep(len(plan), output) as listener:
         sweep = Sweep(
-            plan, store, datasets, watcher, interruption.stop,
+            plan, store, datasets, listener, interruption.stop,
             force=asked.force, fail_fast=asked.fail_fast,
         )  # fmt: skip
-        crew = ClusterCrew(asked.dask) if asked.dask else local_crew(sweep, workers)
+        workers = DaskWorkers(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
         try:
-            tally = sweep.run(crew)
+            progress = sweep.run(workers)
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to go on:\n  {again}"
             raise NnrunError(message) from error
-    output.note(_summary(tally, monotonic() - start))
-    return tally
+    output.note(_summary(progress, monotonic() - start))
+    return progress
 
 
-def _summary(tally: Tally, seconds: float) -> str:
-    parts = [f"{count(tally.trained)} trained in {duration(seconds)}"]
-    if tally.found:
-        parts.append(f"{count(tally.found)} complete already")
-    parts += troubles_of(tally)
-    if tally.missing:
-        parts.append(f"{count(tally.missing)} left")
-    return f"{plural(len(tally.plan), 'run')}: {', '.join(parts)}"
+def _summary(progress: SweepProgress, seconds: float) -> str:
+    parts = [f"{count(progress.trained)} trained in {duration(seconds)}"]
+    if progress.found:
+        parts.append(f"{count(progress.found)} complete already")
+    parts += troubles_of(progress)
+    if progress.missing:
+        parts.append(f"{count(progress.missing)} left")
+    return f"{plural(len(progress.plan), 'run')}: {', '.join(parts)}"
 
 
 def _conclude(
-    tally: Tally,
+    progress: SweepProgress,
     store: Store,
     output: Output,
     interruption: Interruption,
@@ -182,26 +182,26 @@ def _conclude(
     again: str,
 ) -> None:
     """Show and write what came of it, and end with the code that says so."""
-    board = make_leaderboard(tally, again)
-    whole = not tally.missing
+    board = make_leaderboard(progress, again)
+    whole = not progress.missing
     output.data(
         {
-            "runs": len(tally.plan),
-            "trained": tally.trained,
-            "complete_before": tally.found,
-            "diverged": tally.diverged,
-            "failed": tally.failed,
-            "left": tally.missing,
-            "failures": [asdict(failure) for failure in tally.failures],
+            "runs": len(progress.plan),
+            "trained": progress.trained,
+            "complete_before": progress.found,
+            "diverged": progress.diverged,
+            "failed": progress.failed,
+            "left": progress.missing,
+            "failures": [asdict(failure) for failure in progress.failures],
             "leaderboard": board.to_dict() if whole else None,
         }
     )
-    troubles = [_failures(tally)] if tally.failures else []
+    troubles = [_failures(progress)] if progress.failures else []
     if whole:
         output.show(leaderboard_tables(board))
         files = leaderboard_files(board)
         if asked.replication:
-            files[REPLICATION] = replication_markdown(replications(tally), again).encode()
+            files[REPLICATION] = replication_markdown(replications(progress), again).encode()
         try:
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
@@ -213,17 +213,19 @@ def _conclude(
         goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
         troubles.append(f"{goes_on}:\n  {again}")
     if interruption.stop() and not whole:
-        saved = f", {count(tally.interrupted)} saved half-way" if tally.interrupted else ""
-        done = f"{count(tally.ended)} of {count(len(tally.plan))} runs are complete{saved}"
+        saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
+        done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
         raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
     if troubles:
         raise NnrunError("\n".join(troubles))
 
 
-def _failures(tally: Tally) -> str:
-    number = len(tally.failures)
-    lines = [f"of {plural(len(tally.plan), 'run')}, {' and '.join(troubles_of(tally))}"]
-    lines += [f"  {failure.label}: {failure.reason}" for failure in tally.failures[:_MOST_FAILURES]]
+def _failures(progress: SweepProgress) -> str:
+    number = len(progress.failures)
+    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(troubles_of(progress))}"]
+    lines += [
+        f"  {failure.label}: {failure.reason}" for failure in progress.failures[:_MOST_FAILURES]
+    ]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.cli.output import Output, printable
 from nnrun.reports.numbers import MISSING, count, duration, number, remaining
-from nnrun.sweeps.watcher import Watcher
+from nnrun.sweeps.listener import SweepListener
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nnrun.runs.record import RunRecord
     from nnrun.sweeps.plan import PlannedRun
-    from nnrun.sweeps.scores import Tally
+    from nnrun.sweeps.progress import SweepProgress
     from nnrun.training.trainer import Progress
 
 _REFRESH_SECONDS = 0.1
@@ -26,7 +26,7 @@ _MOST_LINES = 16
 
 
 @contextmanager
-def watching_sweep(runs: int, output: Output) -> Iterator[Watcher]:
+def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
     """What shows how far a sweep of so many runs is."""
     if output.quiet or not sys.stderr.isatty():
         yield _Lines(runs, output)
@@ -36,7 +36,7 @@ def watching_sweep(runs: int, output: Output) -> Iterator[Watcher]:
         yield view
 
 
-class _Lines(Watcher):
+class _Lines(SweepListener):
     """A line for each run that was trained, and for whatever goes wrong."""
 
     def __init__(self, runs: int, output: Output) -> None:
@@ -44,9 +44,11 @@ class _Lines(Watcher):
         self.output = output
         self._waiting = False
 
-    def ended(self, run: PlannedRun, record: RunRecord, tally: Tally, *, trained: bool) -> None:
+    def ended(
+        self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
+    ) -> None:
         if trained and record.status == "completed":
-            done = f"{tally.ended:>{len(str(self.runs))}}/{self.runs}"
+            done = f"{progress.ended:>{len(str(self.runs))}}/{self.runs}"
             self.output.note(f"[{done}] {run.label}: {_result(record)}")
 
     def failed(self, run: PlannedRun, reason: str) -> None:
@@ -80,7 +82,7 @@ class _View(_Lines):
 
         super().__init__(runs, output)
         self.started = self.drawn = monotonic()
-        self.tally: Tally | None = None
+        self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.live: Live = Live(
             console=output.console(sys.stderr),
@@ -91,18 +93,20 @@ class _View(_Lines):
             redirect_stderr=False,
         )
 
-    def progress(self, run: PlannedRun, progress: Progress) -> None:
+    def progressed(self, run: PlannedRun, progress: Progress) -> None:
         self.running[run.key] = (run, progress)
         self._draw()
 
-    def ended(self, run: PlannedRun, record: RunRecord, tally: Tally, *, trained: bool) -> None:
-        self.tick(tally)
+    def ended(
+        self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
+    ) -> None:
+        self.tick(progress)
 
-    def gone(self, run: PlannedRun) -> None:
+    def released(self, run: PlannedRun) -> None:
         self.running.pop(run.key, None)
 
-    def tick(self, tally: Tally) -> None:
-        self.tally = tally
+    def tick(self, progress: SweepProgress) -> None:
+        self.progress = progress
         self._draw()
 
     def _tell(self, text: str) -> None:
@@ -119,7 +123,7 @@ class _View(_Lines):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        done = self.tally.ended if self.tally else 0
+        done = self.progress.ended if self.progress else 0
         begun = sum(progress.iteration / progress.total for _, progress in self.running.values())
         overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
         overall.add_column(ratio=1)
@@ -134,18 +138,18 @@ class _View(_Lines):
 
     def _counts(self, done: int, begun: float) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
-        if self.tally:
-            parts += troubles_of(self.tally)
-        trained = begun + (self.tally.trained if self.tally else 0)
+        if self.progress:
+            parts += troubles_of(self.progress)
+        trained = begun + (self.progress.trained if self.progress else 0)
         if trained:
             each = (monotonic() - self.started) / trained
             parts.append(f"{remaining(each * (self.runs - done - begun))} left")
         return ", ".join(parts)
 
 
-def troubles_of(tally: Tally) -> list[str]:
+def troubles_of(progress: SweepProgress) -> list[str]:
     """`3 diverged`, `2 failed`, or neither."""
-    numbers = {"diverged": tally.diverged, "failed": tally.failed}
+    numbers = {"diverged": progress.diverged, "failed": progress.failed}
     return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 

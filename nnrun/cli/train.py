@@ -100,8 +100,8 @@ def _run(
             output.note(f"going on from iteration {count(iteration)}")
 
     _announce_wait(prepared, store, output)
-    with watching(prepared.config.name, output) as watcher:
-        control = Control(start=start, observe=watcher, stop=interruption.stop)
+    with watching(prepared.config.name, output) as observe:
+        control = Control(start=start, observe=observe, stop=interruption.stop)
         outcome = train(prepared, store, control, force=force)
     if not outcome.trained:
         output.note("already trained; --force trains it again")

@@ -12,7 +12,7 @@ from nnrun.reports.leaderboard import cells, columns, heading, name, notes, plac
 from nnrun.reports.markup import code, escape, table
 from nnrun.runs.store import strict_json
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
-from nnrun.sweeps.scores import SPLITS
+from nnrun.sweeps.progress import SPLITS
 
 _STATISTICS = ("mean", "sd", "low", "high", "minimum", "maximum")
 

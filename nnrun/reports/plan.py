@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nnrun.reports.numbers import count, duration
 from nnrun.reports.terminal import clean, plain_table
-from nnrun.sweeps.plan import Plan, Point
+from nnrun.sweeps.plan import Plan, Variant
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Outlook:
 
     Args:
         plan: the runs.
-        complete: for each point, how many of its runs are complete already.
+        complete: for each variant, how many of its runs are complete already.
         workers: how many will train at a time.
         seconds: the estimate for what is left.
     """
@@ -44,23 +44,23 @@ class Outlook:
             "workers": self.workers,
             "estimated_seconds": self.seconds,
             "points": [
-                _point(point, complete)
-                for point, complete in zip(self.plan.points, self.complete, strict=True)
+                _variant(variant, complete)
+                for variant, complete in zip(self.plan.variants, self.complete, strict=True)
             ],
         }
 
 
-def _point(point: Point, complete: int) -> dict[str, Any]:
+def _variant(variant: Variant, complete: int) -> dict[str, Any]:
     return {
-        "name": point.name,
-        "file": point.file,
-        "choice": point.choice,
-        "dataset": point.dataset,
-        "seeds": list(point.seeds),
+        "name": variant.name,
+        "file": variant.file,
+        "choice": variant.choice,
+        "dataset": variant.dataset,
+        "seeds": list(variant.seeds),
         "complete": complete,
-        "iterations": point.estimate.iterations,
-        "parameters": point.estimate.parameters,
-        "estimated_seconds_per_run": point.estimate.seconds,
+        "iterations": variant.estimate.iterations,
+        "parameters": variant.estimate.parameters,
+        "estimated_seconds_per_run": variant.estimate.seconds,
     }
 
 
@@ -68,15 +68,15 @@ def plan_table(outlook: Outlook) -> RenderableType:
     """A row for each config and grid point, and the sum."""
     table = plain_table("config", "data", "seeds", "runs", "complete", "iterations", "about")
     table.columns[1].justify = table.columns[2].justify = "left"
-    for point, complete in zip(outlook.plan.points, outlook.complete, strict=True):
+    for variant, complete in zip(outlook.plan.variants, outlook.complete, strict=True):
         table.add_row(
-            clean(point.label),
-            clean(point.dataset),
-            seeds(point.seeds),
-            count(len(point.seeds)),
+            clean(variant.label),
+            clean(variant.dataset),
+            seeds(variant.seeds),
+            count(len(variant.seeds)),
             count(complete),
-            count(point.estimate.iterations),
-            duration(point.estimate.seconds * (len(point.seeds) - complete)),
+            count(variant.estimate.iterations),
+            duration(variant.estimate.seconds * (len(variant.seeds) - complete)),
         )
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)

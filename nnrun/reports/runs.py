@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.terminal import FirstThatFits, clean, plain_table
 from nnrun.runs.listing import Listed
-from nnrun.sweeps.scores import SPLITS
+from nnrun.sweeps.progress import SPLITS
 
 UNREADABLE, UNFINISHED = "unreadable", "unfinished"
 _STYLES = {"completed": "green", "interrupted": "yellow", UNFINISHED: "yellow", UNREADABLE: "red"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from nnrun.data.memory import available_memory
-from nnrun.sweeps.crew import Crew, InlineCrew
-from nnrun.sweeps.local import LocalCrew
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.processes import ProcessWorkers
 
 # From the start of a process to its first iteration.
 _START_SECONDS = 0.5
@@ -21,17 +22,17 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
         plan: what to do.
         jobs: how many were asked for; None for as many as there are cores, if they help.
     """
-    if not plan.points:
+    if not plan.variants:
         return 1
-    largest = max(point.estimate.memory for point in plan.points)
+    largest = max(variant.estimate.memory for variant in plan.variants)
     fitting = max(1, available_memory() // max(1, largest))
     workers = min(jobs or len(os.sched_getaffinity(0)), len(plan), fitting)
     saved = plan.seconds * (1 - 1 / workers)
     return workers if jobs is not None or saved > _START_SECONDS else 1
 
 
-def local_crew(sweep: Sweep, workers: int) -> Crew:
+def local_workers(sweep: Sweep, workers: int) -> Workers:
     """This process, or several."""
     if workers == 1:
-        return InlineCrew(sweep.hear, sweep.stopping)
-    return LocalCrew(workers)
+        return InlineWorkers(sweep.receive, sweep.stopping)
+    return ProcessWorkers(workers)

@@ -1,4 +1,4 @@
-"""Machine code for a plan, made once before its runs are given out."""
+"""Machine code for a plan, made once before its runs are submitted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnrun.runs.prepare import prepare_again
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.plan import Plan
 
-# Whatever else the points of a plan differ in makes no other code.
+# Whatever else the variants of a plan differ in makes no other code.
 _BLOCKS = ("network", "loss")
 _KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs")
 
@@ -21,10 +21,10 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
     Workers that start later find it, instead of making the same code at the same time.
     """
     made = set()
-    for point in plan.points:
-        content = json.loads(point.config)
+    for variant in plan.variants:
+        content = json.loads(variant.config)
         parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
-        code = json.dumps([point.data, *parts])
+        code = json.dumps([variant.data, *parts])
         if code not in made:
             made.add(code)
             config = config_from_dict(content)

@@ -15,10 +15,10 @@ V = TypeVar("V")
 _MOST = 8
 
 
-class Recent(OrderedDict[str, V]):
+class LruCache(OrderedDict[str, V]):
     """A mapping that forgets what was used longest ago, when there is too much of it."""
 
-    def take(self, key: str, new: V) -> V:
+    def keep(self, key: str, new: V) -> V:
         """What is kept under this key; from now on `new`, if there is nothing."""
         value = self.setdefault(key, new)
         self.move_to_end(key)
@@ -44,7 +44,7 @@ class Datasets:
     """Loads data sets and keeps the ones used last."""
 
     def __init__(self) -> None:
-        self._loaded: Recent[Dataset] = Recent()
+        self._loaded: LruCache[Dataset] = LruCache()
         self._lock = Lock()
 
     def load(self, config: DatasetConfig) -> Dataset:
@@ -56,4 +56,4 @@ class Datasets:
         key = _reading(config)
         with self._lock:
             known = self._loaded.get(key)
-            return self._loaded.take(key, load_dataset(config) if known is None else known)
+            return self._loaded.keep(key, load_dataset(config) if known is None else known)

@@ -8,8 +8,8 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
-from nnrun.sweeps.plan import Point
-from nnrun.sweeps.scores import SPLITS, Score, Tally
+from nnrun.sweeps.plan import Variant
+from nnrun.sweeps.progress import SPLITS, RunScore, SweepProgress
 from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize, welch_p
 
 
@@ -122,10 +122,10 @@ class Leaderboard:
         return cls(content["command"], groups)
 
 
-def make_leaderboard(tally: Tally, command: str) -> Leaderboard:
+def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    pairs = list(zip(tally.plan.points, tally.of_points(), strict=True))
-    kinds = dict.fromkeys(_kind(point) for point, _ in pairs)
+    pairs = list(zip(progress.plan.variants, progress.by_variant(), strict=True))
+    kinds = dict.fromkeys(_kind(variant) for variant, _ in pairs)
     ordered = sorted(pairs, key=lambda pair: list(kinds).index(_kind(pair[0])))
     groups = [
         _group(list(members)) for _, members in groupby(ordered, key=lambda pair: _kind(pair[0]))
@@ -133,37 +133,37 @@ def make_leaderboard(tally: Tally, command: str) -> Leaderboard:
     return Leaderboard(command, groups)
 
 
-def _kind(point: Point) -> tuple[str, str | None, str, tuple[str, ...]]:
-    return point.sha256, point.target, point.metric, point.splits
+def _kind(variant: Variant) -> tuple[str, str | None, str, tuple[str, ...]]:
+    return variant.sha256, variant.target, variant.metric, variant.splits
 
 
-def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
+def _group(members: Sequence[tuple[Variant, list[RunScore]]]) -> Group:
     first = members[0][0]
     completed = {
-        point.number: {score.seed: score for score in scores if score.status == "completed"}
-        for point, scores in members
+        variant.number: {score.seed: score for score in scores if score.status == "completed"}
+        for variant, scores in members
     }
     split = next(split for split in ("validation", "test", "train") if split in first.splits)
     column, sign = SPLITS.index(split), -1 if first.larger_is_better else 1
 
-    def value(score: Score) -> float:
+    def value(score: RunScore) -> float:
         number = score.metrics[column]
         return float("inf") if number is None else sign * number
 
-    def cost(member: tuple[Point, list[Score]]) -> tuple[bool, bool, float]:
+    def cost(member: tuple[Variant, list[RunScore]]) -> tuple[bool, bool, float]:
         runs = completed[member[0].number].values()
         mean = fmean(map(value, runs)) if runs else float("inf")
         return not runs, _has_diverged(member[1]), mean
 
     rows = []
     ranked = sorted(members, key=cost)
-    for rank, (point, scores) in enumerate(ranked, start=1):
-        runs = completed[point.number]
-        row = _row(point, scores, list(runs.values()))
+    for rank, (variant, scores) in enumerate(ranked, start=1):
+        runs = completed[variant.number]
+        row = _row(variant, scores, list(runs.values()))
         if runs:
             seed = min(runs.values(), key=value).seed
             baselines = [s.baseline[column] for s in runs.values()]
-            p = None if rank == 1 else _compare(ranked[0], (point, scores), column)
+            p = None if rank == 1 else _compare(ranked[0], (variant, scores), column)
             row = replace(
                 row, rank=rank, best_seed=seed, baseline=_mean(baselines), p=p,
                 tied=p is not None and p > 1 - CONFIDENCE,
@@ -172,12 +172,12 @@ def _group(members: Sequence[tuple[Point, list[Score]]]) -> Group:
     return Group(first.dataset, first.target, first.metric, first.larger_is_better, split, rows)
 
 
-def _has_diverged(scores: Sequence[Score]) -> bool:
+def _has_diverged(scores: Sequence[RunScore]) -> bool:
     return any(score.status == "diverged" for score in scores)
 
 
 def _compare(
-    best: tuple[Point, list[Score]], other: tuple[Point, list[Score]], column: int
+    best: tuple[Variant, list[RunScore]], other: tuple[Variant, list[RunScore]], column: int
 ) -> float | None:
     """p of the difference; None where runs have diverged, since the survivors flatter their row."""
     if _has_diverged(best[1]) or _has_diverged(other[1]):
@@ -191,19 +191,19 @@ def _compare(
     return paired_p([ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()])
 
 
-def _row(point: Point, scores: list[Score], completed: list[Score]) -> Row:
+def _row(variant: Variant, scores: list[RunScore], completed: list[RunScore]) -> Row:
     def over_seeds(split: str) -> Summary | None:
         values = [score.metrics[SPLITS.index(split)] for score in completed]
         return summarize([value for value in values if value is not None])
 
     return Row(
         rank=None,
-        name=point.name,
-        choice=point.choice,
-        runs=len(point.seeds),
+        name=variant.name,
+        choice=variant.choice,
+        runs=len(variant.seeds),
         completed=len(completed),
         diverged=sum(score.status == "diverged" for score in scores),
-        failed=len(point.seeds) - len(scores),
+        failed=len(variant.seeds) - len(scores),
         train=over_seeds("train"),
         validation=over_seeds("validation"),
         test=over_seeds("test"),
@@ -212,7 +212,7 @@ def _row(point: Point, scores: list[Score], completed: list[Score]) -> Row:
         seconds=_mean([score.seconds for score in completed]),
         p=None,
         tied=False,
-        published=point.published,
+        published=variant.published,
     )
 
 

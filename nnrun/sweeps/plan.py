@@ -14,7 +14,7 @@ from nnrun.sweeps.estimate import Estimate
 
 
 @dataclass(frozen=True)
-class Point:
+class Variant:
     """One config with one choice from its grid: its runs differ in their seed and nothing else.
 
     Args:
@@ -28,7 +28,7 @@ class Point:
         data: what tells its data from all other; of one file, several may be read.
         target: what is predicted, where a config says so.
         splits: the parts of its data that there are: `train`, and `validation` and `test` or not.
-        division: the settings by which data is split. Where two points agree in data, seed and
+        division: the settings by which data is split. Where two variants agree in data, seed and
             these, their splits have the same rows.
         metric: the main metric, `accuracy` or `mse`.
         larger_is_better: its direction.
@@ -71,46 +71,46 @@ class Point:
 class PlannedRun:
     """One run of a sweep."""
 
-    point: Point
+    variant: Variant
     seed: int
     run_id: str
 
     @property
     def key(self) -> str:
         """What tells it from every other run; also its folder within the results."""
-        return f"{self.point.name}/{self.run_id}"
+        return f"{self.variant.name}/{self.run_id}"
 
     @property
     def label(self) -> str:
         """What people call it."""
-        return f"{self.point.label} seed={self.seed}"
+        return f"{self.variant.label} seed={self.seed}"
 
 
 @dataclass(frozen=True)
 class Plan:
     """All that a sweep has to do; runs are made when they are asked for, not kept."""
 
-    points: Sequence[Point] = field(default_factory=list)
+    variants: Sequence[Variant] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(len(point.seeds) for point in self.points)
+        return sum(len(variant.seeds) for variant in self.variants)
 
     @property
     def seconds(self) -> float:
         """What all of it takes one core."""
-        return sum(len(point.seeds) * point.estimate.seconds for point in self.points)
+        return sum(len(variant.seeds) * variant.estimate.seconds for variant in self.variants)
 
     def runs(self) -> Iterator[PlannedRun]:
-        """All runs: one of each point, then the others; of both, the long ones first.
+        """All runs: one of each variant, then the others; of both, the long ones first.
 
         What a first run makes for all others, such as compiled code, is then made by one worker
         for all, and no worker is left alone with a long run at the end.
         """
-        points = sorted(self.points, key=lambda point: -point.estimate.seconds)
-        for point in points:
-            yield from islice(point.runs(), 1)
-        for point in points:
-            yield from islice(point.runs(), 1, None)
+        variants = sorted(self.variants, key=lambda variant: -variant.estimate.seconds)
+        for variant in variants:
+            yield from islice(variant.runs(), 1)
+        for variant in variants:
+            yield from islice(variant.runs(), 1, None)
 
 
 def choice_words(choice: dict[str, Any]) -> list[str]:

@@ -13,8 +13,8 @@ from nnrun.runs.prepare import Prepared, prepare
 from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
-from nnrun.sweeps.plan import Plan, Point
-from nnrun.sweeps.scores import SPLITS
+from nnrun.sweeps.plan import Plan, Variant
+from nnrun.sweeps.progress import SPLITS
 
 MOST_RUNS = 1_000_000
 
@@ -40,19 +40,19 @@ def make_plan(files: Sequence[Path], arguments: Arguments, datasets: Datasets) -
         planner.add(file)
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    plan = Plan(planner.points)
+    plan = Plan(planner.variants)
     if len(plan) > MOST_RUNS:
         raise UsageError(f"this sweep would have {len(plan):,} runs; the most are {MOST_RUNS:,}")
     return plan
 
 
 class _Planner:
-    """Collects points and problems, each problem once."""
+    """Collects variants and problems, each problem once."""
 
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
         self.datasets = datasets
-        self.points: list[Point] = []
+        self.variants: list[Variant] = []
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
         self._names: dict[str, tuple[str, Path]] = {}
@@ -85,8 +85,8 @@ class _Planner:
             digest = run_digest({**prepared.config_dict, "seed": 0}, prepared.dataset.sha256)
             if digest not in self._digests:
                 self._digests.add(digest)
-                number = len(self.points)
-                self.points.append(_point(number, file, choice, prepared, seeds))
+                number = len(self.variants)
+                self.variants.append(_variant(number, file, choice, prepared, seeds))
 
     def _require_new_name(self, name: str, file: Path) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))
@@ -105,13 +105,13 @@ class _Planner:
             self.problems.setdefault(str(problem), problem)
 
 
-def _point(
+def _variant(
     number: int, file: Path, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
-) -> Point:
+) -> Variant:
     config, dataset, split = prepared.config, prepared.dataset, prepared.split
     block = config.dataset
     task = Classification if dataset.task == "classification" else Regression
-    return Point(
+    return Variant(
         number=number,
         name=config.name,
         file=str(file),

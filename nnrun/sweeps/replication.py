@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.sweeps.scores import SPLITS, Tally
+from nnrun.sweeps.progress import SPLITS, SweepProgress
 from nnrun.sweeps.statistics import Summary, summarize
 
 
@@ -29,27 +29,29 @@ class Replication:
     runs: int
 
 
-def replications(tally: Tally) -> list[Replication]:
+def replications(progress: SweepProgress) -> list[Replication]:
     """All published numbers of a sweep, and the main metric of configs that have none.
 
     A config has both splits of its main metric in the table, whichever of them was published.
     """
     rows = []
-    for point, scores in zip(tally.plan.points, tally.of_points(), strict=True):
+    for variant, scores in zip(progress.plan.variants, progress.by_variant(), strict=True):
         completed = [score for score in scores if score.status == "completed"]
         values: dict[str, list[float | None]] = {}
         for split in ("train", "test"):
             column = SPLITS.index(split)
-            values[f"{split}_{point.metric}"] = [score.metrics[column] for score in completed]
-        for column, metric in enumerate(sorted(point.published)):
+            values[f"{split}_{variant.metric}"] = [score.metrics[column] for score in completed]
+        for column, metric in enumerate(sorted(variant.published)):
             values[metric] = [score.published[column] for score in completed]
         for metric, numbers in values.items():
             ours = summarize([number for number in numbers if number is not None])
-            if ours is None and metric not in point.published and completed:
+            if ours is None and metric not in variant.published and completed:
                 continue
-            published = point.published.get(metric)
+            published = variant.published.get(metric)
             inside = None
             if ours is not None and published is not None:
                 inside = ours.minimum <= published <= ours.maximum
-            rows.append(Replication(point.label, metric, ours, published, inside, len(point.seeds)))
+            rows.append(
+                Replication(variant.label, metric, ours, published, inside, len(variant.seeds))
+            )
     return rows

@@ -1,4 +1,4 @@
-"""The loop of a sweep: gives runs out, takes results in, and is the only one to write them."""
+"""The loop of a sweep: submits runs, collects results, and is the only one to write them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nnrun.runs.locks import Lock
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.store import Store
-from nnrun.sweeps.crew import Crew, Message
 from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.plan import Plan, PlannedRun
-from nnrun.sweeps.scores import Tally
-from nnrun.sweeps.watcher import Watcher
-from nnrun.sweeps.work import Job
+from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.workers.base import Message, Workers
+from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3
@@ -32,8 +32,8 @@ _LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
-class Hand:
-    """A run in hand: locked, and with a worker or on its way there."""
+class ActiveRun:
+    """A run in progress: locked, and with a worker or on its way there."""
 
     run: PlannedRun
     lock: Lock
@@ -48,7 +48,7 @@ class Sweep:
         plan: what to do.
         store: where results are kept.
         datasets: those the plan was made with.
-        watcher: is told what happens.
+        listener: is told what happens.
         stopped: is asked whether to stop, and go on another time.
         force: train again what is complete.
         fail_fast: stop at the first failure; those of earlier sweeps do not count.
@@ -59,23 +59,23 @@ class Sweep:
         plan: Plan,
         store: Store,
         datasets: Datasets,
-        watcher: Watcher,
+        listener: SweepListener,
         stopped: Callable[[], bool] = lambda: False,
         *,
         force: bool = False,
         fail_fast: bool = False,
     ) -> None:
-        self.tally = Tally(plan)
+        self.progress = SweepProgress(plan)
         self.store = store
         self.datasets = datasets
-        self.watcher = watcher
+        self.listener = listener
         self.force = force
         self.fail_fast = fail_fast
         self._stopped = stopped
         self._runs: Iterator[PlannedRun] = plan.runs()
-        self._elsewhere: deque[PlannedRun] = deque()
-        self._in_hand: dict[Future[RunResult | None], Hand] = {}
-        self._locks: dict[str, Hand] = {}
+        self._held_elsewhere: deque[PlannedRun] = deque()
+        self._futures: dict[Future[RunResult | None], ActiveRun] = {}
+        self._active: dict[str, ActiveRun] = {}
         self._next_look = 0.0
         self._failed = False
         self._deadline: float | None = None
@@ -84,7 +84,7 @@ class Sweep:
         """Whether no more runs should be begun."""
         return self._stopped() or (self.fail_fast and self._failed)
 
-    def run(self, crew: Crew) -> Tally:
+    def run(self, workers: Workers) -> SweepProgress:
         """See the plan through, or as much of it as can be.
 
         Raises:
@@ -92,60 +92,62 @@ class Sweep:
         """
         try:
             while True:
-                self._give_out(crew)
-                if self._in_hand:
-                    self._take_in(crew)
-                elif self.stopping() or not self._elsewhere:
+                self._submit_more(workers)
+                if self._futures:
+                    self._collect(workers)
+                elif self.stopping() or not self._held_elsewhere:
                     break
                 else:
-                    self.watcher.waiting(len(self._elsewhere))
+                    self.listener.waiting(len(self._held_elsewhere))
                     sleep(_TICK_SECONDS)
         finally:
-            crew.close()
-            for hand in list(self._locks.values()):
-                self._release(hand)
-        return self.tally
+            workers.close()
+            for active in list(self._active.values()):
+                self._release(active)
+        return self.progress
 
-    def hear(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         """Take what a run in progress tells."""
         if isinstance(message.content, str):
-            self.watcher.warn(message.content)
+            self.listener.warn(message.content)
             return
-        hand = self._locks.get(message.key)
-        if hand is None:
+        active = self._active.get(message.key)
+        if active is None:
             return
         if isinstance(message.content, TrainingState):
             try:
-                self.store.save_checkpoint(hand.run.point.name, hand.run.run_id, message.content)
+                self.store.save_checkpoint(
+                    active.run.variant.name, active.run.run_id, message.content
+                )
             except OSError as error:
-                self.watcher.warn(f"{hand.run.label}: no checkpoint: {error.strerror or error}")
+                self.listener.warn(f"{active.run.label}: no checkpoint: {error.strerror or error}")
         else:
-            self.watcher.progress(hand.run, message.content)
+            self.listener.progressed(active.run, message.content)
 
-    def _give_out(self, crew: Crew) -> None:
-        """Give out as much as the workers can take."""
-        while self._has_room(crew):
+    def _submit_more(self, workers: Workers) -> None:
+        """Submit as much as the workers can take."""
+        while self._has_room(workers):
             run = next(self._runs, None)
             if run is None:
-                self._look_again(crew)
+                self._retry_held(workers)
                 return
-            self._take_up(run, crew)
+            self._start(run, workers)
 
-    def _has_room(self, crew: Crew) -> bool:
-        return not self.stopping() and len(self._in_hand) < crew.capacity
+    def _has_room(self, workers: Workers) -> bool:
+        return not self.stopping() and len(self._futures) < workers.capacity
 
-    def _look_again(self, crew: Crew) -> None:
+    def _retry_held(self, workers: Workers) -> None:
         """Runs that other processes held: completed by now, free by now, or still held."""
         if monotonic() < self._next_look:
             return
-        for _ in range(len(self._elsewhere)):
-            if self._has_room(crew):
-                self._take_up(self._elsewhere.popleft(), crew)
+        for _ in range(len(self._held_elsewhere)):
+            if self._has_room(workers):
+                self._start(self._held_elsewhere.popleft(), workers)
         self._next_look = monotonic() + _LOOK_SECONDS
 
-    def _take_up(self, run: PlannedRun, crew: Crew) -> None:
+    def _start(self, run: PlannedRun, workers: Workers) -> None:
         """Begin a run, unless it is complete, or another process is at it."""
-        name = run.point.name
+        name = run.variant.name
         try:
             if self._find(run):
                 return
@@ -157,89 +159,91 @@ class Sweep:
             self._fail(run, str(error))
             return
         if lock is None:
-            self._elsewhere.append(run)
+            self._held_elsewhere.append(run)
             return
         # Who held it may have completed it between the two looks.
         if self._find(run):
             self.store.release(lock)
             return
         checkpoint = None if self.force else self.store.checkpoint(name, run.run_id)
-        key, point = run.key, run.point
-        job = Job(key, point.config, run.seed, run.run_id, point.data, checkpoint)
-        self._submit(Hand(run, lock, job), crew)
+        key, variant = run.key, run.variant
+        job = Job(key, variant.config, run.seed, run.run_id, variant.data, checkpoint)
+        self._submit(ActiveRun(run, lock, job), workers)
 
     def _find(self, run: PlannedRun) -> bool:
         """Whether a run is complete, in which case it is counted."""
         if self.force:
             return False
-        record = self.store.find(run.point.name, run.run_id)
+        record = self.store.find(run.variant.name, run.run_id)
         if record is None:
             return False
         with suppress(OSError):
-            self.store.tidy(run.point.name, run.run_id)
+            self.store.tidy(run.variant.name, run.run_id)
         self._count(run, record, trained=False)
         return True
 
-    def _submit(self, hand: Hand, crew: Crew) -> None:
-        self._locks[hand.run.key] = hand
-        future = crew.submit(hand.job, lambda: self._dataset(hand.run))
-        self._in_hand[future] = hand
+    def _submit(self, active: ActiveRun, workers: Workers) -> None:
+        self._active[active.run.key] = active
+        future = workers.submit(active.job, lambda: self._dataset(active.run))
+        self._futures[future] = active
 
-    def _take_in(self, crew: Crew) -> None:
+    def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and deal with all that has come."""
-        done, _ = wait(self._in_hand, _TICK_SECONDS, FIRST_COMPLETED)
-        for message in crew.messages():
-            self.hear(message)
-        # Results first: where a lost worker's run cannot be given out again, the sweep ends.
-        for future in sorted(done, key=lambda future: _is_lost(future, crew)):
-            self._finish(self._in_hand.pop(future), future, crew)
-        crew.check()
-        self.watcher.tick(self.tally)
+        done, _ = wait(self._futures, _TICK_SECONDS, FIRST_COMPLETED)
+        for message in workers.messages():
+            self.receive(message)
+        # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
+        for future in sorted(done, key=lambda future: _is_lost(future, workers)):
+            self._finish(self._futures.pop(future), future, workers)
+        workers.check()
+        self.listener.tick(self.progress)
         if not self.stopping():
             return
         if self._deadline is None:
-            self._deadline = monotonic() + crew.patience
-            # Of what has been given out, half may still be on its way.
-            self.watcher.stopping(min(len(self._in_hand), (crew.capacity + 1) // 2))
-            crew.stop()
+            self._deadline = monotonic() + workers.patience
+            # Of what has been submitted, half may still be on its way.
+            self.listener.stopping(min(len(self._futures), (workers.capacity + 1) // 2))
+            workers.stop()
         elif monotonic() > self._deadline:
-            self._in_hand.clear()
+            self._futures.clear()
 
-    def _finish(self, hand: Hand, future: Future[RunResult | None], crew: Crew) -> None:
-        if _is_lost(future, crew):
+    def _finish(
+        self, active: ActiveRun, future: Future[RunResult | None], workers: Workers
+    ) -> None:
+        if _is_lost(future, workers):
             reason = "" if future.cancelled() else str(future.exception())
-            self._again(hand, reason or "its worker was lost", crew)
+            self._resubmit(active, reason or "its worker was lost", workers)
             return
         try:
             result = future.result()
         except Exception as error:  # one run's trouble is not the others'
             known = isinstance(error, NnrunError)
-            self._give_up(hand, str(error) if known else f"{type(error).__name__}: {error}")
+            self._abandon(active, str(error) if known else f"{type(error).__name__}: {error}")
             return
-        unasked = not self.stopping() if result is None else not self._save(hand.run, result)
+        unasked = not self.stopping() if result is None else not self._save(active.run, result)
         if unasked:
-            self._again(hand, "its worker had lost sight of this process", crew)
+            self._resubmit(active, "its worker had lost sight of this process", workers)
             return
-        self._release(hand)
+        self._release(active)
 
-    def _again(self, hand: Hand, reason: str, crew: Crew) -> None:
-        """Give out a run whose worker was lost once more, from where it is known to have been."""
-        crew.check()
+    def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
+        """Submit a run whose worker was lost once more, from where it is known to have been."""
+        workers.check()
         if self.stopping():
-            self._release(hand)
-        elif hand.attempt == MOST_ATTEMPTS:
-            self._give_up(hand, f"tried {MOST_ATTEMPTS} times, each time {reason}")
+            self._release(active)
+        elif active.attempt == MOST_ATTEMPTS:
+            self._abandon(active, f"tried {MOST_ATTEMPTS} times, each time {reason}")
         else:
-            self.watcher.retried(hand.run, reason)
-            crew.renew()
-            checkpoint = self.store.checkpoint(hand.run.point.name, hand.run.run_id)
-            job = replace(hand.job, checkpoint=checkpoint)
-            self._submit(replace(hand, job=job, attempt=hand.attempt + 1), crew)
+            self.listener.retried(active.run, reason)
+            workers.renew()
+            checkpoint = self.store.checkpoint(active.run.variant.name, active.run.run_id)
+            job = replace(active.job, checkpoint=checkpoint)
+            self._submit(replace(active, job=job, attempt=active.attempt + 1), workers)
 
     def _save(self, run: PlannedRun, result: RunResult) -> bool:
         """Store a result; False if the run was interrupted though nobody asked for it."""
         record, asked = result.record, self.stopping()
-        if record.status == "interrupted" and self._is_worth_less(run, record):
+        if record.status == "interrupted" and self._adds_nothing(run, record):
             return asked
         try:
             self.store.save(result)
@@ -247,57 +251,57 @@ class Sweep:
             self._fail(run, f"cannot be saved: {error.strerror or error}")
             return True
         if record.status == "interrupted":
-            self.tally.interrupted += asked
+            self.progress.interrupted += asked
             return asked
         self._count(run, record, trained=True)
         return True
 
-    def _is_worth_less(self, run: PlannedRun, record: RunRecord) -> bool:
+    def _adds_nothing(self, run: PlannedRun, record: RunRecord) -> bool:
         """Whether an interrupted run has nothing that is not in its folder already."""
         return (
             record.timing["iterations"] == 0
-            or self.store.find(run.point.name, run.run_id) is not None
+            or self.store.find(run.variant.name, run.run_id) is not None
         )
 
     def _count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
-        self.tally.add(run, record, trained=trained)
-        self.watcher.ended(run, record, self.tally, trained=trained)
+        self.progress.add(run, record, trained=trained)
+        self.listener.ended(run, record, self.progress, trained=trained)
         if record.status != "completed":
             reason = record.error or record.status
             self._failed |= trained
-            self.tally.complain(run, reason)
-            self.watcher.failed(run, reason)
+            self.progress.note_failure(run, reason)
+            self.listener.failed(run, reason)
 
-    def _give_up(self, hand: Hand, reason: str) -> None:
+    def _abandon(self, active: ActiveRun, reason: str) -> None:
         """A run that cannot be trained: say so, and leave a report that says why."""
-        name, run = hand.run.point.name, hand.run
+        name, run = active.run.variant.name, active.run
         try:
             if self.store.find(name, run.run_id) is None:
                 checkpoint = self.store.checkpoint(name, run.run_id)
                 self.store.save(failed_result(self._prepared(run), reason, checkpoint))
         except (OSError, MemoryError, NnrunError) as error:
-            self.watcher.warn(f"{run.label}: no report of its failure: {error}")
+            self.listener.warn(f"{run.label}: no report of its failure: {error}")
         self._fail(run, reason)
-        self._release(hand)
+        self._release(active)
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
         self._failed = True
-        self.tally.fail(run, reason)
-        self.watcher.failed(run, reason)
+        self.progress.fail(run, reason)
+        self.listener.failed(run, reason)
 
-    def _release(self, hand: Hand) -> None:
-        self._locks.pop(hand.run.key, None)
-        self.watcher.gone(hand.run)
-        self.store.release(hand.lock)
+    def _release(self, active: ActiveRun) -> None:
+        self._active.pop(active.run.key, None)
+        self.listener.released(active.run)
+        self.store.release(active.lock)
 
     def _dataset(self, run: PlannedRun) -> Dataset:
-        return self.datasets.load(config_from_dict(json.loads(run.point.config)).dataset)
+        return self.datasets.load(config_from_dict(json.loads(run.variant.config)).dataset)
 
     def _prepared(self, run: PlannedRun) -> Prepared:
-        config = config_from_dict(json.loads(run.point.config) | {"seed": run.seed})
+        config = config_from_dict(json.loads(run.variant.config) | {"seed": run.seed})
         return prepare_again(config, self.datasets.load(config.dataset))
 
 
-def _is_lost(future: Future[RunResult | None], crew: Crew) -> bool:
+def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:
     """Whether a run has ended because its worker did."""
-    return future.cancelled() or isinstance(future.exception(), (*crew.lost, CancelledError))
+    return future.cancelled() or isinstance(future.exception(), (*workers.lost, CancelledError))

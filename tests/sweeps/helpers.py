@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from nnrun.runs.store import Store
-from nnrun.sweeps.crew import InlineCrew
-from nnrun.sweeps.local import LocalCrew
-from nnrun.sweeps.watcher import Watcher
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.processes import ProcessWorkers
 
 IRIS = """
 dataset: {name: iris, features: standard}
@@ -43,13 +43,13 @@ def lasting(iterations: int) -> str:
     return IRIS.replace("iterations: 60", f"engine: numpy, iterations: {iterations}")
 
 
-class Diary(Watcher):
+class Diary(SweepListener):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
 
-    def ended(self, run, record, tally, *, trained):
+    def ended(self, run, record, progress, *, trained):
         self.lines.append(("trained" if trained else "found", run.key))
 
     def failed(self, run, reason):
@@ -144,8 +144,8 @@ LONG = lasting(100_000_000)
 
 
 def run_inline(sweep):
-    return sweep.run(InlineCrew(sweep.hear, sweep.stopping))
+    return sweep.run(InlineWorkers(sweep.receive, sweep.stopping))
 
 
 def run_processes(sweep, workers=2):
-    return sweep.run(LocalCrew(workers))
+    return sweep.run(ProcessWorkers(workers))

@@ -76,7 +76,7 @@ def workers_of(pid):
     found = []
     for child in children_of(pid):
         with contextlib.suppress(OSError):
-            if b"nnrun.sweeps.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.process_main" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.sweeps.crew import InlineCrew
+from nnrun.sweeps.workers.inline import InlineWorkers
 from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
 from tests.sweeps.helpers import (
@@ -40,7 +40,7 @@ def test_the_same_bits_on_a_cluster(shell, cluster, plan, sweep, write, tmp_path
     """As in this process; the workers are sent the data, and write nothing."""
     files = [write("iris"), write("lasting", lasting(3000))]
     inline = sweep(plan(*files, seeds=4), make_store(tmp_path / "inline"))
-    inline.run(InlineCrew(inline.hear, inline.stopping))
+    inline.run(InlineWorkers(inline.receive, inline.stopping))
     words = ["sweep", "configs", "--seeds", 4, "--dask", cluster.address, "--json"]
     code, out, err = shell.run(*words)
     assert 0 == code, err

@@ -168,9 +168,9 @@ def test_jobs_and_dask_exclude_each_other(run, write):
 
 def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
     """Exit 1, and nothing is written."""
-    from nnrun.sweeps import cluster
+    from nnrun.sweeps.workers import dask
 
-    monkeypatch.setattr(cluster, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(dask, "_CONNECT_SECONDS", 0.5)
     write("iris")
     code, _, err = run("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
     assert 1 == code

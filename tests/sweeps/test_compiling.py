@@ -1,4 +1,4 @@
-"""Compiled code is made once, before the runs that need it are given out."""
+"""Compiled code is made once, before the runs that need it are submitted."""
 
 from __future__ import annotations
 

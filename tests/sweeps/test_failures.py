@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from nnrun.runs import files
-from nnrun.sweeps import crew
+from nnrun.sweeps.workers import inline
 from tests.sweeps.helpers import (
     LONG,
     children_of,
@@ -30,7 +30,10 @@ def kill_workers(times, pause=0.0):
         killed = set()
         while len(killed) < times:
             for pid in set(children_of(os.getpid())) - killed:
-                if b"nnrun.sweeps.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                if (
+                    b"nnrun.sweeps.workers.process_main"
+                    in Path(f"/proc/{pid}/cmdline").read_bytes()
+                ):
                     time.sleep(pause)
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
@@ -42,16 +45,16 @@ def kill_workers(times, pause=0.0):
     return thread
 
 
-def test_the_run_of_a_killed_worker_is_given_out_again(plan, sweep, write, store, tmp_path):
+def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store, tmp_path):
     """The other worker's run is not disturbed, and the bits are the same."""
     made = plan(write("iris", lasting(5000)), seeds=6)
     run_inline(sweep(made, make_store(tmp_path / "whole")))
     killer = kill_workers(1, pause=0.1)
     killed = sweep(made)
-    tally = run_processes(killed)
+    progress = run_processes(killed)
     killer.join()
-    assert (6, 0) == (tally.trained, len(tally.failures))
-    assert ["its worker ended by signal 9"] == killed.watcher.of("retried")
+    assert (6, 0) == (progress.trained, len(progress.failures))
+    assert ["its worker ended by signal 9"] == killed.listener.of("retried")
     assert weights_of(tmp_path / "whole") == weights_of(store.root)
 
 
@@ -60,10 +63,10 @@ def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
     made = plan(write("iris", LONG))
     kill_workers(3)
     lost = sweep(made)
-    tally = run_processes(lost, workers=1)
+    progress = run_processes(lost, workers=1)
     reason = "tried 3 times, each time its worker ended by signal 9"
-    assert [reason] == [failure.reason for failure in tally.failures]
-    assert 2 == len(lost.watcher.of("retried"))
+    assert [reason] == [failure.reason for failure in progress.failures]
+    assert 2 == len(lost.listener.of("retried"))
     report = json.loads(next(store.root.glob("*/*/report.json")).read_text())
     assert ("failed", reason) == (report["status"], report["error"])
     assert store.find("iris", next(made.runs()).run_id) is None
@@ -81,10 +84,10 @@ def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
 
     monkeypatch.setattr(files.os, "fsync", full)
     made = plan(write("iris"), seeds=3)
-    tally = run_inline(sweep(made))
-    reasons = {failure.reason for failure in tally.failures}
+    progress = run_inline(sweep(made))
+    reasons = {failure.reason for failure in progress.failures}
     assert {"cannot be saved: No space left on device"} == reasons
-    assert 3 == tally.trained + len(tally.failures)
+    assert 3 == progress.trained + len(progress.failures)
     assert [] == list(store.root.glob("**/.*"))
     monkeypatch.undo()
     assert [] == run_inline(sweep(made)).failures
@@ -93,22 +96,22 @@ def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
 
 def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     """Whatever is raised, the sweep goes on; the run is stored as failed."""
-    real = crew.work
+    real = inline.execute_job
 
     def work(job, channel, dataset):
         if job.seed == 4:
             raise MemoryError("too much")
         return real(job, channel, dataset)
 
-    monkeypatch.setattr(crew, "work", work)
-    tally = run_inline(sweep(plan(write("iris"), seeds=3)))
-    assert 2 == tally.trained
-    assert ["MemoryError: too much"] == [failure.reason for failure in tally.failures]
+    monkeypatch.setattr(inline, "execute_job", work)
+    progress = run_inline(sweep(plan(write("iris"), seeds=3)))
+    assert 2 == progress.trained
+    assert ["MemoryError: too much"] == [failure.reason for failure in progress.failures]
 
 
 def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch):
     """As on a worker that has lost sight of its client: from its checkpoint, to the same bits."""
-    real, calls = crew.work, []
+    real, calls = inline.execute_job, []
 
     class Hasty:
         def stopped(self):
@@ -118,12 +121,12 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
         def progress(self, progress):
             pass
 
-    monkeypatch.setattr(crew, "work", lambda job, _, dataset: real(job, Hasty(), dataset))
+    monkeypatch.setattr(inline, "execute_job", lambda job, _, dataset: real(job, Hasty(), dataset))
     made = plan(write("iris"))
     hasty = sweep(made)
-    tally = run_inline(hasty)
-    assert (1, 0, 0) == (tally.trained, tally.interrupted, tally.missing)
-    assert ["its worker had lost sight of this process"] == hasty.watcher.of("retried")
+    progress = run_inline(hasty)
+    assert (1, 0, 0) == (progress.trained, progress.interrupted, progress.missing)
+    assert ["its worker had lost sight of this process"] == hasty.listener.of("retried")
     monkeypatch.undo()
     whole = weights_of(store.root)
     run_inline(sweep(made, force=True))

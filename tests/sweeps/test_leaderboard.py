@@ -17,11 +17,11 @@ from nnrun.reports.leaderboard_files import (
 from nnrun.reports.replication import replication_markdown
 from nnrun.sweeps.estimate import Estimate
 from nnrun.sweeps.leaderboard import Leaderboard, make_leaderboard
-from nnrun.sweeps.plan import Plan, Point
+from nnrun.sweeps.plan import Plan, Variant
+from nnrun.sweeps.progress import RunScore, SweepProgress
 from nnrun.sweeps.replication import replications
-from nnrun.sweeps.scores import Score, Tally
 
-POINT = Point(
+VARIANT = Variant(
     number=0,
     name="a",
     file="a.yaml",
@@ -42,17 +42,19 @@ POINT = Point(
 
 
 def score(seed, test, train=0.9, validation=None, status="completed", published=()):
-    return Score(seed, status, (train, validation, test), (0.1, 0.1, 0.2), 2.0, published)
+    return RunScore(seed, status, (train, validation, test), (0.1, 0.1, 0.2), 2.0, published)
 
 
-def tally(*members):
-    """A sweep of these (point, scores)."""
-    points = [replace(point, number=number) for number, (point, _) in enumerate(members)]
-    return Tally(Plan(points), {number: scores for number, (_, scores) in enumerate(members)})
+def progress(*members):
+    """A sweep of these (variant, scores)."""
+    variants = [replace(variant, number=number) for number, (variant, _) in enumerate(members)]
+    return SweepProgress(
+        Plan(variants), {number: scores for number, (_, scores) in enumerate(members)}
+    )
 
 
 def named(name, **changes):
-    return replace(POINT, name=name, **changes)
+    return replace(VARIANT, name=name, **changes)
 
 
 def order(board):
@@ -62,7 +64,7 @@ def order(board):
 def test_a_row_has_the_numbers_of_its_runs():
     """Mean, spread, best seed, baseline and time over the seeds."""
     board = make_leaderboard(
-        tally((POINT, [score(0, 0.5), score(1, 0.7), score(2, 0.6)])), "nnrun sweep a.yaml"
+        progress((VARIANT, [score(0, 0.5), score(1, 0.7), score(2, 0.6)])), "nnrun sweep a.yaml"
     )
     (row,) = board.groups[0].rows
     assert (1, 3, 3, 0, 0) == (row.rank, row.runs, row.completed, row.diverged, row.failed)
@@ -78,10 +80,12 @@ def test_a_row_has_the_numbers_of_its_runs():
 def test_the_order_is_by_the_metrics_own_direction():
     """The largest accuracy is the best, and the smallest error."""
     low, high = [score(s, 0.1) for s in range(3)], [score(s, 0.9) for s in range(3)]
-    accuracy = make_leaderboard(tally((named("low"), low), (named("high"), high)), "")
+    accuracy = make_leaderboard(progress((named("low"), low), (named("high"), high)), "")
     assert [["high", "low"]] == order(accuracy)
     error = {"metric": "mse", "larger_is_better": False}
-    mse = make_leaderboard(tally((named("high", **error), high), (named("low", **error), low)), "")
+    mse = make_leaderboard(
+        progress((named("high", **error), high), (named("low", **error), low)), ""
+    )
     assert [["low", "high"]] == order(mse)
     assert 0 == mse.groups[0].rows[0].best_seed
 
@@ -92,13 +96,13 @@ def test_validation_decides_where_there_is_one():
     lucky = [score(s, 0.9, validation=0.5) for s in range(3)]
     three = {"splits": ("train", "validation", "test")}
     board = make_leaderboard(
-        tally((named("lucky", **three), lucky), (named("chosen", **three), chosen)), ""
+        progress((named("lucky", **three), lucky), (named("chosen", **three), chosen)), ""
     )
     assert [["chosen", "lucky"]] == order(board)
     assert "validation" == board.groups[0].ordered_by
     assert "the test numbers took no part in the order" in leaderboard_markdown(board)
     plain = [score(s, 0.1) for s in range(3)]
-    without = make_leaderboard(tally((named("lucky"), lucky), (named("plain"), plain)), "")
+    without = make_leaderboard(progress((named("lucky"), lucky), (named("plain"), plain)), "")
     assert "test" == without.groups[0].ordered_by
     assert "is too good" in leaderboard_markdown(without)
 
@@ -108,7 +112,7 @@ def test_rows_with_other_splits_have_a_table_of_their_own():
     blind = named("blind", splits=("train",))
     scores = [score(s, 0.5) for s in range(3)]
     board = make_leaderboard(
-        tally((named("a"), scores), (blind, [score(0, None)]), (named("b"), scores)), ""
+        progress((named("a"), scores), (blind, [score(0, None)]), (named("b"), scores)), ""
     )
     assert [["a", "b"], ["blind"]] == order(board)
     assert ["test", "train"] == [group.ordered_by for group in board.groups]
@@ -117,15 +121,15 @@ def test_rows_with_other_splits_have_a_table_of_their_own():
 def test_ties_are_told_by_the_common_seeds():
     """Noise around the same level is a tie; a shift that every seed shares is none."""
     levels = [0.5, 0.7, 0.6, 0.8, 0.4]
-    point = {"seeds": range(5)}
+    variant = {"seeds": range(5)}
     best = [score(s, value + 0.01) for s, value in enumerate(levels)]
     noisy = [score(s, value) for s, value in enumerate([0.7, 0.5, 0.8, 0.6, 0.399])]
     shifted = [score(s, value - 0.001 * s) for s, value in enumerate(levels)]
     board = make_leaderboard(
-        tally(
-            (named("shifted", **point), shifted),
-            (named("best", **point), best),
-            (named("noisy", **point), noisy),
+        progress(
+            (named("shifted", **variant), shifted),
+            (named("best", **variant), best),
+            (named("noisy", **variant), noisy),
         ),
         "",
     )
@@ -143,7 +147,7 @@ def test_rows_that_split_differently_are_no_pairs():
     other = [score(s, value) for s, value in enumerate(levels)]
     for division, tied in (("0.2", False), ("0.5", True)):
         row = named("other", seeds=range(5), division=division)
-        board = make_leaderboard(tally((row, other), (named("best", seeds=range(5)), best)), "")
+        board = make_leaderboard(progress((row, other), (named("best", seeds=range(5)), best)), "")
         assert [["best", "other"]] == order(board)
         assert tied == board.groups[0].rows[1].tied
 
@@ -152,10 +156,10 @@ def test_survivors_of_divergence_come_last():
     """Two lucky runs of three are no better than three sound ones, and tie with nobody."""
     sound = [score(s, 0.5) for s in range(3)]
     lucky = [score(0, 0.5), score(1, 0.9), score(2, None, None, status="diverged")]
-    board = make_leaderboard(tally((named("lucky"), lucky), (named("sound"), sound)), "")
+    board = make_leaderboard(progress((named("lucky"), lucky), (named("sound"), sound)), "")
     assert [["sound", "lucky"]] == order(board)
     broken = named("broken")
-    with_broken = make_leaderboard(tally((broken, []), (named("lucky"), lucky)), "")
+    with_broken = make_leaderboard(progress((broken, []), (named("lucky"), lucky)), "")
     assert [["lucky", "broken"]] == order(with_broken)
     assert [1, None] == [row.rank for row in with_broken.groups[0].rows]
     last = board.groups[0].rows[1]
@@ -166,14 +170,14 @@ def test_survivors_of_divergence_come_last():
 def test_no_tie_is_claimed_without_common_seeds():
     """Two runs with different seeds say nothing about each other."""
     one, other = named("one", seeds=[1]), named("other", seeds=[2])
-    board = make_leaderboard(tally((one, [score(1, 0.5)]), (other, [score(2, 0.5)])), "")
+    board = make_leaderboard(progress((one, [score(1, 0.5)]), (other, [score(2, 0.5)])), "")
     assert [(None, False)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
 
 
 def test_what_cannot_be_compared_is_kept_apart():
     """Another data set is another table."""
     board = make_leaderboard(
-        tally(
+        progress(
             (named("a"), [score(0, 0.5)]),
             (named("b", sha256="2", dataset="iris"), [score(0, 0.9)]),
             (named("c"), [score(0, 0.6)]),
@@ -187,7 +191,7 @@ def test_what_cannot_be_compared_is_kept_apart():
 def test_other_targets_are_other_problems():
     """Errors of two columns of one file are not compared, and the table says which is which."""
     rows = [(named(t, target=t, metric="mse"), [score(0, 0.5)]) for t in ("price", "rooms")]
-    board = make_leaderboard(tally(*rows), "")
+    board = make_leaderboard(progress(*rows), "")
     assert [["price"], ["rooms"]] == order(board)
     assert "## digits: mse of rooms, ordered by the test split" in leaderboard_markdown(board)
 
@@ -196,7 +200,7 @@ def test_runs_that_did_not_complete_are_counted():
     """They have no numbers, but the row says how many they are; without any run, it is last."""
     diverged = [score(s, None, None, status="diverged") for s in range(3)]
     mixed = [score(0, 0.1), score(1, None, None, status="diverged")]
-    board = make_leaderboard(tally((named("wild"), diverged), (named("mixed"), mixed)), "")
+    board = make_leaderboard(progress((named("wild"), diverged), (named("mixed"), mixed)), "")
     assert [["mixed", "wild"]] == order(board)
     first, last = board.groups[0].rows
     assert (1, 1, 1, 1) == (first.rank, first.completed, first.diverged, first.failed)
@@ -206,8 +210,8 @@ def test_runs_that_did_not_complete_are_counted():
 
 def test_the_files_say_the_same():
     """CSV and JSON have every number in full, and the JSON can be read back."""
-    point = named("a", choice={"training.learning_rate": 0.1})
-    board = make_leaderboard(tally((point, [score(0, 0.25), score(1, 0.5)])), "nnrun sweep x")
+    variant = named("a", choice={"training.learning_rate": 0.1})
+    board = make_leaderboard(progress((variant, [score(0, 0.25), score(1, 0.5)])), "nnrun sweep x")
     (row,) = csv.DictReader(io.StringIO(leaderboard_csv(board)))
     assert 0.375 == float(row["test_mean"])
     assert {"training.learning_rate": 0.1} == json.loads(row["choice"])
@@ -228,7 +232,7 @@ def test_replication_holds_published_numbers_against_the_range():
         score(s, test, train, published=(test, train))
         for s, (test, train) in enumerate([(0.5, 0.9), (0.6, 1.0), (0.7, 0.9)])
     ]
-    rows = replications(tally((known, scores), (named("lost"), [score(0, 0.5)])))
+    rows = replications(progress((known, scores), (named("lost"), [score(0, 0.5)])))
     found = {(row.label, row.metric): row for row in rows}
     assert True is found["known", "train_accuracy"].inside
     assert 0.95 == found["known", "train_accuracy"].published

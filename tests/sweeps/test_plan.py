@@ -14,7 +14,7 @@ from tests.sweeps.helpers import BOSTON, IRIS, WILD
 
 
 def seeds(plan):
-    return [list(point.seeds) for point in plan.points]
+    return [list(variant.seeds) for variant in plan.variants]
 
 
 def test_runs_are_those_of_train(plan, write):
@@ -40,7 +40,7 @@ def test_a_grid_is_a_product(plan, write):
     """Every value of one key with every value of the other, named by what varies."""
     words = ("training.learning_rate=0.1,0.01", "training.batch_size=4,8", "seed=7")
     made = plan(write("iris"), *words)
-    labels = [point.label for point in made.points]
+    labels = [variant.label for variant in made.variants]
     assert [
         "iris learning_rate=0.1 batch_size=4",
         "iris learning_rate=0.1 batch_size=8",
@@ -53,7 +53,9 @@ def test_a_grid_is_a_product(plan, write):
 def test_values_with_commas(plan, write):
     """Commas within brackets belong to a value."""
     made = plan(write("iris"), "network.sizes=[4,3],[5,3]")
-    assert [{"network.sizes": [4, 3]}, {"network.sizes": [5, 3]}] == [p.choice for p in made.points]
+    assert [{"network.sizes": [4, 3]}, {"network.sizes": [5, 3]}] == [
+        p.choice for p in made.variants
+    ]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +85,8 @@ def test_the_command_line_takes_the_place_of_the_configs_grid(plan, write):
     block = "sweep: {grid: {training.learning_rate: [1, 2], training.batch_size: [4, 8]}}"
     made = plan(write("iris", IRIS + block), "training.learning_rate=0.5")
     expected = [{"training.batch_size": 4}, {"training.batch_size": 8}]
-    assert expected == [point.choice for point in made.points]
-    assert all('"learning_rate": 0.5' in point.config for point in made.points)
+    assert expected == [variant.choice for variant in made.variants]
+    assert all('"learning_rate": 0.5' in variant.config for variant in made.variants)
 
 
 def test_the_same_point_twice_is_one(plan, write):
@@ -96,14 +98,14 @@ def test_iterations_replace_those_of_every_config(plan, write):
     """The smoke run is short whatever the configs say."""
     epochs = IRIS.replace("iterations: 60", "epochs: 3")
     made = plan(write("a"), write("b", epochs), iterations=7)
-    assert [7, 7] == [point.estimate.iterations for point in made.points]
+    assert [7, 7] == [variant.estimate.iterations for variant in made.variants]
 
 
 def test_long_runs_come_first(plan, write):
     """After a first run of each; so no worker is left alone with a long one at the end."""
     long = BOSTON.replace("60", "60000")
     made = plan(write("a"), write("b", long), write("c"), seeds=2)
-    assert ["b", "b"] == [run.point.name for run in made.runs()][0:6:3]
+    assert ["b", "b"] == [run.variant.name for run in made.runs()][0:6:3]
 
 
 def test_all_mistakes_of_all_files(plan, write):
@@ -169,9 +171,9 @@ def test_what_changes_no_result_is_no_grid(plan, write, word):
 
 def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
     """`units` alone, and the layer where there are two."""
-    one = plan(write("iris"), "network.sizes.0=4,8", "training.learning_rate=0.1,0.2").points
+    one = plan(write("iris"), "network.sizes.0=4,8", "training.learning_rate=0.1,0.2").variants
     assert "iris sizes.0=4 learning_rate=0.1" == one[0].label
-    two = plan(write("iris"), "network.sizes.0=4,8", "network.activations.0=relu,tanh").points
+    two = plan(write("iris"), "network.sizes.0=4,8", "network.activations.0=relu,tanh").variants
     assert "iris sizes.0=4 activations.0=relu" == two[0].label
     assert ["units=4", "units=8"] == [
         choice_words({"network.layers.0.units": units})[0] for units in (4, 8)
@@ -185,7 +187,7 @@ def test_a_link_does_not_take_the_name_of_its_file(run, write, tmp_path):
     target = write("top")
     (target.parent / "alias.yaml").symlink_to(target)
     data = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])
-    assert ["top"] == [point["name"] for point in data["points"]]
+    assert ["top"] == [variant["name"] for variant in data["points"]]
 
 
 def test_seeds_given_twice_contradict(plan, write):

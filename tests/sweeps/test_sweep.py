@@ -18,13 +18,14 @@ from nnrun.errors import NnrunError
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.runs.prepare import prepare
 from nnrun.runs.train import train
-from nnrun.sweeps import cluster_worker, crew
 from nnrun.sweeps.choose import workers_for
-from nnrun.sweeps.crew import InlineCrew, WorkerLostError
 from nnrun.sweeps.leaderboard import make_leaderboard
-from nnrun.sweeps.local import LocalCrew
+from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.plan import Plan
-from nnrun.sweeps.watcher import Watcher
+from nnrun.sweeps.workers import dask_tasks, inline
+from nnrun.sweeps.workers.base import WorkerLostError
+from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.processes import ProcessWorkers
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -50,15 +51,15 @@ def test_the_same_bits_whoever_trains(plan, sweep, write, tmp_path):
     """`nnrun train`, this process, two processes, and another order: the same files."""
     made = plan(write("iris"), write("boston", BOSTON), seeds=3)
     single = make_store(tmp_path / "single")
-    for point in made.points:
-        for seed in point.seeds:
-            train(prepare(load_config(Path(point.file), [f"seed={seed}"])), single)
+    for variant in made.variants:
+        for seed in variant.seeds:
+            train(prepare(load_config(Path(variant.file), [f"seed={seed}"])), single)
     expected = files_of(single.root)
     assert 18 == len(expected)
 
     run_inline(sweep(made, make_store(tmp_path / "inline")))
     assert expected == files_of(tmp_path / "inline")
-    permuted = Plan([*reversed(made.points)])
+    permuted = Plan([*reversed(made.variants)])
     run_processes(sweep(permuted, make_store(tmp_path / "processes")))
     assert expected == files_of(tmp_path / "processes")
     assert weights_of(single.root) == weights_of(tmp_path / "processes")
@@ -80,7 +81,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     """Key for key, in the same order; published numbers too."""
     text = IRIS + "published: {train_accuracy: 0.9, test_accuracy: 0.8, source: a book}\n"
     file = write("iris", text)
-    tally = run_inline(sweep(plan(file)))
+    progress = run_inline(sweep(plan(file)))
     outcome = train(prepare(load_config(file)), make_store(tmp_path / "single"))
     ours, theirs = (
         json.loads(next(root.glob("*/*/report.json")).read_text())
@@ -91,7 +92,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     )
     assert list(theirs["config"]["published"]) == list(ours["config"]["published"])
     by_name = (ours["metrics"]["test"]["accuracy"], ours["metrics"]["train"]["accuracy"])
-    assert by_name == tally.scores[0][0].published
+    assert by_name == progress.scores[0][0].published
 
 
 def test_complete_runs_are_found(plan, sweep, write, store):
@@ -99,9 +100,9 @@ def test_complete_runs_are_found(plan, sweep, write, store):
     run_inline(sweep(plan(write("iris"), seeds=2)))
     stamps = {path: path.stat().st_mtime_ns for path in store.root.rglob("*")}
     again = sweep(plan(write("iris"), seeds=3))
-    tally = run_inline(again)
-    assert (1, 2, 0) == (tally.trained, tally.found, tally.missing)
-    assert 3 == len(tally.scores[0])
+    progress = run_inline(again)
+    assert (1, 2, 0) == (progress.trained, progress.found, progress.missing)
+    assert 3 == len(progress.scores[0])
     kept = {path: path.stat().st_mtime_ns for path in stamps if path.name.startswith("s")}
     assert kept == {path: stamps[path] for path in kept}
     forced = run_inline(sweep(plan(write("iris"), seeds=2), force=True))
@@ -112,11 +113,11 @@ def test_a_diverged_run_fails_and_the_others_go_on(plan, sweep, write):
     """It is told at once and in the end, and not trained again by the next sweep."""
     made = plan(write("iris"), write("wild", WILD), seeds=2)
     first = sweep(made)
-    tally = run_inline(first)
-    assert (4, 2) == (tally.trained, len(tally.failures))
-    assert 2 == len(first.watcher.of("failed"))
-    assert "left the range of numbers at iteration" in tally.failures[0].reason
-    assert ["diverged"] * 2 == [score.status for score in tally.scores[1]]
+    progress = run_inline(first)
+    assert (4, 2) == (progress.trained, len(progress.failures))
+    assert 2 == len(first.listener.of("failed"))
+    assert "left the range of numbers at iteration" in progress.failures[0].reason
+    assert ["diverged"] * 2 == [score.status for score in progress.scores[1]]
     second = run_inline(sweep(made))
     assert (0, 4, 2) == (second.trained, second.found, len(second.failures))
 
@@ -124,8 +125,8 @@ def test_a_diverged_run_fails_and_the_others_go_on(plan, sweep, write):
 def test_fail_fast_stops_at_the_first(plan, sweep, write):
     """Nothing more is begun."""
     made = plan(write("wild", WILD), write("iris"), seeds=5)
-    tally = run_inline(sweep(made, fail_fast=True))
-    assert (1, 9) == (len(tally.failures), tally.missing)
+    progress = run_inline(sweep(made, fail_fast=True))
+    assert (1, 9) == (len(progress.failures), progress.missing)
 
 
 def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
@@ -145,26 +146,26 @@ def test_a_forced_run_that_is_interrupted_keeps_the_old_result(plan, sweep, writ
     before = weights_of(store.root)
     begun = set()
     again = sweep(made, stopped=lambda: bool(begun), force=True)
-    again.watcher.progress = lambda run, progress: begun.add(run.key)
-    tally = run_processes(again)
-    assert 1 <= tally.missing
+    again.listener.progressed = lambda run, progress: begun.add(run.key)
+    progress = run_processes(again)
+    assert 1 <= progress.missing
     assert before == weights_of(store.root)
 
 
 def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, write, monkeypatch):
-    """As from a worker that took the sweep for stopped: the run is given out once more."""
-    real, calls = crew.work, []
+    """As from a worker that took the sweep for stopped: the run is submitted once more."""
+    real, calls = inline.execute_job, []
 
     def work(job, channel, dataset):
         calls.append(job.seed)
         return None if len(calls) == 2 else real(job, channel, dataset)
 
-    monkeypatch.setattr(crew, "work", work)
+    monkeypatch.setattr(inline, "execute_job", work)
     made = sweep(plan(write("iris"), seeds=3))
-    tally = run_inline(made)
-    assert (3, 0) == (tally.trained, tally.missing)
+    progress = run_inline(made)
+    assert (3, 0) == (progress.trained, progress.missing)
     assert [3, 4, 4, 5] == calls
-    assert ["its worker had lost sight of this process"] == made.watcher.of("retried")
+    assert ["its worker had lost sight of this process"] == made.listener.of("retried")
 
 
 def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store, monkeypatch):
@@ -176,9 +177,9 @@ def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store,
     def fail(*_):
         raise MemoryError("too much")
 
-    monkeypatch.setattr(crew, "work", fail)
-    tally = run_inline(sweep(made, force=True))
-    assert ["MemoryError: too much"] == [failure.reason for failure in tally.failures]
+    monkeypatch.setattr(inline, "execute_job", fail)
+    progress = run_inline(sweep(made, force=True))
+    assert ["MemoryError: too much"] == [failure.reason for failure in progress.failures]
     assert before == weights_of(store.root)
 
 
@@ -191,15 +192,15 @@ def test_a_damaged_report_is_trained_again(plan, sweep, write, store, damage):
     report = min(store.root.glob("*/*/report.json"))
     content = json.loads(report.read_text())
     report.write_text(json.dumps({**content, damage: None}) if damage in content else damage)
-    tally = run_inline(sweep(made))
-    assert (1, 1) == (tally.trained, tally.found)
+    progress = run_inline(sweep(made))
+    assert (1, 1) == (progress.trained, progress.found)
     assert before == weights_of(store.root)
 
 
 def test_results_are_saved_before_the_sweep_breaks_off(plan, sweep, write, store):
-    """A crew that takes no more work ends the sweep, not what it has brought."""
+    """Workers that take no more jobs end the sweep, not what they have brought."""
 
-    class Spent(InlineCrew):
+    class Spent(InlineWorkers):
         lost = (WorkerLostError,)
         capacity = 4
 
@@ -217,7 +218,7 @@ def test_results_are_saved_before_the_sweep_breaks_off(plan, sweep, write, store
 
     made = sweep(plan(write("iris"), seeds=4))
     with pytest.raises(NnrunError, match="no more work"):
-        made.run(Spent(made.hear, made.stopping))
+        made.run(Spent(made.receive, made.stopping))
     assert 3 == len(weights_of(store.root))
 
 
@@ -228,9 +229,9 @@ def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path
     run_processes(sweep(made, make_store(tmp_path / "whole")))
     begun = set()
     first = sweep(made, stopped=lambda: len(begun) == 2)
-    first.watcher.progress = lambda run, progress: begun.add(run.key)
-    tally = run_processes(first)
-    assert (0, 2, 2) == (tally.trained, tally.interrupted, tally.missing)
+    first.listener.progressed = lambda run, progress: begun.add(run.key)
+    progress = run_processes(first)
+    assert (0, 2, 2) == (progress.trained, progress.interrupted, progress.missing)
     assert 2 == len(list(store.root.glob("*/*/checkpoint.safetensors")))
     second = run_inline(sweep(made))
     assert (2, 0) == (second.trained, second.missing)
@@ -246,21 +247,21 @@ def test_nothing_is_left_of_runs_that_had_not_begun(plan, sweep, write, store):
         seen.append(1)
         return len(seen) > 1
 
-    tally = run_inline(sweep(plan(write("iris", LONG), seeds=9), stopped=stopped))
-    assert (0, 0, 9) == (tally.trained, tally.interrupted, tally.missing)
+    progress = run_inline(sweep(plan(write("iris", LONG), seeds=9), stopped=stopped))
+    assert (0, 0, 9) == (progress.trained, progress.interrupted, progress.missing)
     assert [] == list(store.root.glob("*"))
 
 
 def test_a_run_on_a_cluster_ends_when_nobody_asks_for_it(monkeypatch):
     """A client that was killed cannot say so; its runs do not keep the workers for ever."""
     now = [100.0]
-    monkeypatch.setattr(cluster_worker, "monotonic", lambda: now[0])
-    notes = cluster_worker._Notes("token", "iris/s3")
+    monkeypatch.setattr(dask_tasks, "monotonic", lambda: now[0])
+    notes = dask_tasks._DaskChannel("token", "iris/s3")
     now[0] = 150.0
     assert not notes.stopped()
     notes.progress("here")
-    assert [("iris/s3", "here")] == cluster_worker.take_messages("token")
-    assert [] == cluster_worker.take_messages("token")
+    assert [("iris/s3", "here")] == dask_tasks.fetch_messages("token")
+    assert [] == dask_tasks.fetch_messages("token")
     now[0] = 209.0
     assert not notes.stopped()
     now[0] = 211.0
@@ -280,18 +281,18 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
         if held:
             held.pop().release()
 
-    patient.watcher.waiting = waiting
-    tally = run_inline(patient)
-    assert 3 == tally.trained
-    assert first.key == patient.watcher.of("trained")[-1]
+    patient.listener.waiting = waiting
+    progress = run_inline(patient)
+    assert 3 == progress.trained
+    assert first.key == patient.listener.of("trained")[-1]
 
 
 def test_a_worker_with_another_nnrun_is_refused(plan, sweep, write):
     """Its results would pass for those of this version."""
     made = plan(write("iris"))
-    other = Plan([made.points[0].__class__(**{**made.points[0].__dict__, "sha256": "0" * 64})])
-    tally = run_inline(sweep(other))
-    assert "versions differ" in tally.failures[0].reason
+    other = Plan([made.variants[0].__class__(**{**made.variants[0].__dict__, "sha256": "0" * 64})])
+    progress = run_inline(sweep(other))
+    assert "versions differ" in progress.failures[0].reason
 
 
 def test_small_plans_start_no_processes(plan, write, monkeypatch):
@@ -310,22 +311,22 @@ def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     runs = 5000 if LARGE else 60
     held = []
 
-    class Scales(Watcher):
-        def ended(self, run, record, tally, *, trained):
-            if tally.ended in (20, runs):
+    class Scales(SweepListener):
+        def ended(self, run, record, progress, *, trained):
+            if progress.ended in (20, runs):
                 gc.collect()
                 held.append(tracemalloc.get_traced_memory()[0])
 
     tracemalloc.start()
     try:
         weighed = sweep(plan(write("iris", IRIS.replace("60", "2")), seeds=runs))
-        weighed.watcher = Scales()
-        tally = run_inline(weighed)
+        weighed.listener = Scales()
+        progress = run_inline(weighed)
     finally:
         tracemalloc.stop()
     assert (held[1] - held[0]) / (runs - 20) < 2000
     start = time.monotonic()
-    board = make_leaderboard(tally, "")
+    board = make_leaderboard(progress, "")
     assert 3 == len(leaderboard_files(board))
     assert runs == board.groups[0].rows[0].completed
     assert time.monotonic() - start < 1
@@ -335,7 +336,7 @@ def test_no_worker_is_left(plan, sweep, write):
     """After a sweep, and after one that was broken off by an error."""
     run_processes(sweep(plan(write("iris"), seeds=4)))
     assert [] == workers()
-    pair = LocalCrew(2)
+    pair = ProcessWorkers(2)
     pair.check = broken
     with pytest.raises(NnrunError, match="gone"):
         sweep(plan(write("long", LONG), seeds=4)).run(pair)
@@ -351,7 +352,7 @@ def workers():
     found = []
     for pid in children_of(os.getpid()):
         try:
-            if b"nnrun.sweeps.worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.process_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
         except OSError:
             continue

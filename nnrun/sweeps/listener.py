@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.plan import PlannedRun
-from nnrun.sweeps.scores import Tally
+from nnrun.sweeps.progress import SweepProgress
 from nnrun.training.trainer import Progress
 
 
-class Watcher:
+class SweepListener:
     """Is told what happens in a sweep; this one looks away, others overrule what they show."""
 
-    def progress(self, run: PlannedRun, progress: Progress) -> None:
+    def progressed(self, run: PlannedRun, progress: Progress) -> None:
         """How far a run is."""
 
-    def ended(self, run: PlannedRun, record: RunRecord, tally: Tally, *, trained: bool) -> None:
+    def ended(
+        self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
+    ) -> None:
         """A run is complete; it was not `trained` now if it had been before."""
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         """A run has failed."""
 
     def retried(self, run: PlannedRun, reason: str) -> None:
-        """A run's worker was lost, and it is given out again."""
+        """A run's worker was lost, and it is submitted again."""
 
-    def gone(self, run: PlannedRun) -> None:
+    def released(self, run: PlannedRun) -> None:
         """A run is no longer in progress."""
 
     def waiting(self, runs: int) -> None:
-        """All that is left is in the hands of other sweeps."""
+        """All that is left is being trained by other sweeps."""
 
     def stopping(self, runs: int) -> None:
-        """No more runs are begun; those in hand are asked to end."""
+        """No more runs are begun; those in progress are asked to end."""
 
-    def tick(self, tally: Tally) -> None:
+    def tick(self, progress: SweepProgress) -> None:
         """Time has passed."""
 
     def warn(self, text: str) -> None:

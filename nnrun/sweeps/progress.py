@@ -12,7 +12,7 @@ from nnrun.sweeps.plan import Plan, PlannedRun
 SPLITS = ("train", "validation", "test")
 
 
-class Score(NamedTuple):
+class RunScore(NamedTuple):
     """One run that has come to an end.
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
@@ -27,7 +27,7 @@ class Score(NamedTuple):
     published: tuple[float | None, ...]
 
     @classmethod
-    def of(cls, record: RunRecord) -> Score:
+    def of(cls, record: RunRecord) -> RunScore:
         """The numbers of a record."""
 
         def main(numbers: dict[str, dict[str, float] | None]) -> tuple[float | None, ...]:
@@ -54,12 +54,12 @@ class Failure:
 
 
 @dataclass
-class Tally:
+class SweepProgress:
     """What has become of the runs of a plan.
 
     Args:
         plan: of the sweep.
-        scores: of the runs that have ended, by the number of their point.
+        scores: of the runs that have ended, by the number of their variant.
         failures: in the order in which they came.
         trained: runs that this sweep has trained to their end.
         found: runs that were complete already, or were completed by another sweep.
@@ -68,7 +68,7 @@ class Tally:
     """
 
     plan: Plan
-    scores: dict[int, list[Score]] = field(default_factory=dict)
+    scores: dict[int, list[RunScore]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     trained: int = 0
     found: int = 0
@@ -93,7 +93,7 @@ class Tally:
 
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a run that is complete."""
-        self.scores.setdefault(run.point.number, []).append(Score.of(record))
+        self.scores.setdefault(run.variant.number, []).append(RunScore.of(record))
         if trained:
             self.trained += 1
         else:
@@ -102,13 +102,13 @@ class Tally:
     def fail(self, run: PlannedRun, reason: str) -> None:
         """Count a run that cannot be completed."""
         self.failed += 1
-        self.complain(run, reason)
+        self.note_failure(run, reason)
 
-    def complain(self, run: PlannedRun, reason: str) -> None:
+    def note_failure(self, run: PlannedRun, reason: str) -> None:
         """Take note of a failure of a run that is counted elsewhere."""
         self.failures.append(Failure(run.key, run.label, reason))
 
-    def of_points(self) -> Iterator[list[Score]]:
-        """The scores of each point of the plan, in its order and by seed, whatever ended first."""
-        for point in self.plan.points:
-            yield sorted(self.scores.get(point.number, []), key=lambda score: score.seed)
+    def by_variant(self) -> Iterator[list[RunScore]]:
+        """The scores of each variant of the plan, in its order and by seed."""
+        for variant in self.plan.variants:
+            yield sorted(self.scores.get(variant.number, []), key=lambda score: score.seed)

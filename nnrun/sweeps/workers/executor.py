@@ -1,11 +1,12 @@
-"""Any executor of `concurrent.futures` as a crew: threads, a process pool, MPI ranks.
+"""Any executor of `concurrent.futures` as workers: threads, a process pool, MPI ranks.
 
     with ProcessPoolExecutor(4) as executor:
-        tally = Sweep(plan, store, datasets, Watcher()).run(PoolCrew(executor, workers=4))
+        sweep = Sweep(plan, store, datasets, SweepListener())
+        progress = sweep.run(ExecutorWorkers(executor, workers=4))
 
 Executors carry calls and results and nothing else. So such runs tell nothing before their end, and
-cannot be asked to stop half-way: a sweep that ends early waits for those in hand. The crews of the
-command line can do both.
+cannot be asked to stop half-way: a sweep that ends early waits for those in progress. The
+workers of the command line can do both.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from weakref import WeakSet
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.crew import Message
-from nnrun.sweeps.work import Job, limit_threads, work
+from nnrun.sweeps.workers.base import Message
+from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 
-class PoolCrew:
+class ExecutorWorkers:
     """The workers of an executor, which stays its owner's to shut down.
 
     Args:
@@ -65,7 +66,7 @@ class PoolCrew:
         self.stop()
 
 
-class _Silence:
+class _NoChannel:
     """The channel of a run that nobody can speak to."""
 
     def stopped(self) -> bool:
@@ -80,4 +81,4 @@ class _Silence:
 
 def _work(job: Job, dataset: Dataset) -> RunResult | None:
     limit_threads()
-    return work(job, _Silence(), dataset)
+    return execute_job(job, _NoChannel(), dataset)

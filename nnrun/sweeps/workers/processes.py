@@ -24,17 +24,17 @@ from typing import Any
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.crew import PATIENCE, Mailbox, Message, WorkerLostError
-from nnrun.sweeps.datasets import Recent
-from nnrun.sweeps.work import Job, work
-from nnrun.sweeps.worker import STOP
+from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError
+from nnrun.sweeps.workers.job import Job, execute_job
+from nnrun.sweeps.workers.process_main import STOP
 
 # One thread each, or `-j` processes would fight over the cores; read when NumPy is loaded.
 _THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 _SCRIPT = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
-from nnrun.sweeps.worker import main
+from nnrun.sweeps.workers.process_main import main
 main(int(sys.argv[1]))
 """
 _GRACE_SECONDS = 1.0
@@ -63,13 +63,13 @@ class _Worker:
             theirs.close()
         self._connection = Connection(ours.detach())
         self._sending = Lock()
-        self._known: Recent[bool] = Recent()
+        self._known: LruCache[bool] = LruCache()
 
-    def give(self, job: Job, load: Load) -> None:
+    def send_job(self, job: Job, load: Load) -> None:
         """Send a job, and its data unless the worker has that still."""
         dataset = None if job.data in self._known else load()
         self.send((job, dataset))
-        self._known.take(job.data, True)
+        self._known.keep(job.data, True)
 
     def send(self, message: Any) -> None:
         with self._sending:
@@ -78,7 +78,7 @@ class _Worker:
     def receive(self) -> Any:
         return self._connection.recv()
 
-    def end(self) -> str:
+    def terminate(self) -> str:
         """Make sure that it has ended, and say how it did."""
         self._connection.close()
         try:
@@ -90,7 +90,7 @@ class _Worker:
 
 
 class ProcessExecutor(Executor):
-    """Calls of `work` in as many processes as there are threads here, each thread minding one.
+    """Calls of `execute_job` in as many processes as threads here, each thread minding one.
 
     Args:
         workers: how many; a process is started when there is a first job for it.
@@ -105,19 +105,19 @@ class ProcessExecutor(Executor):
         self._stopping = False
         self._closed = False
         self._threads = [
-            Thread(target=self._mind, args=(number,), daemon=True) for number in range(workers)
+            Thread(target=self._serve, args=(number,), daemon=True) for number in range(workers)
         ]
         for thread in self._threads:
             thread.start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Give out a job with what loads its data.
+        """Submit a job with what loads its data.
 
         Raises:
-            ValueError: the function is not `work`, which is all that the processes can do.
+            ValueError: the function is not `execute_job`, which is all that the processes can do.
         """
-        if fn is not work:
-            raise ValueError("these processes can do nothing but `work`")
+        if fn is not execute_job:
+            raise ValueError("these processes can do nothing but `execute_job`")
         future: Future[Any] = Future()
         job, load = args
         self._jobs.put((job, load, future))
@@ -133,7 +133,7 @@ class ProcessExecutor(Executor):
                 worker.send(STOP)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all workers at once; what they have in hand is lost."""
+        """End all workers at once; what they have in progress is lost."""
         with self._changing:
             self._closed = True
             for worker in self._workers.values():
@@ -143,7 +143,7 @@ class ProcessExecutor(Executor):
         for thread in self._threads if wait else ():
             thread.join()
 
-    def _mind(self, number: int) -> None:
+    def _serve(self, number: int) -> None:
         """The life of a thread: take a job, see it through in a process, take the next one."""
         while (item := self._jobs.get()) is not None and not self._closed:
             job, load, future = item
@@ -153,16 +153,16 @@ class ProcessExecutor(Executor):
                 future.set_result(None)
                 continue
             try:
-                future.set_result(self._see_through(job, load, self._worker(number)))
+                future.set_result(self._execute(job, load, self._worker(number)))
             except (EOFError, OSError) as error:
-                future.set_exception(WorkerLostError(self._lose(number, error)))
+                future.set_exception(WorkerLostError(self._discard(number, error)))
             except BaseException as error:  # it belongs to the future
                 future.set_exception(error)
         if number in self._workers:
-            self._lose(number)
+            self._discard(number)
 
-    def _see_through(self, job: Job, load: Load, worker: _Worker) -> RunResult | None:
-        worker.give(job, load)
+    def _execute(self, job: Job, load: Load, worker: _Worker) -> RunResult | None:
+        worker.send_job(job, load)
         while True:
             kind, content = worker.receive()
             if kind == "result":
@@ -182,15 +182,15 @@ class ProcessExecutor(Executor):
                     self._workers[number].send(STOP)
             return self._workers[number]
 
-    def _lose(self, number: int, error: BaseException | None = None) -> str:
+    def _discard(self, number: int, error: BaseException | None = None) -> str:
         with self._changing:
             worker = self._workers.pop(number, None)
         if worker is None:
             return f"no worker could be started: {error}"
-        return f"its worker ended {worker.end()}"
+        return f"its worker ended {worker.terminate()}"
 
 
-class LocalCrew:
+class ProcessWorkers:
     """As many processes as wanted.
 
     Args:
@@ -206,10 +206,10 @@ class LocalCrew:
         self._executor = ProcessExecutor(workers, self._mailbox)
 
     def submit(self, job: Job, load: Load) -> Future[RunResult | None]:
-        return self._executor.submit(work, job, load)
+        return self._executor.submit(execute_job, job, load)
 
     def messages(self) -> list[Message]:
-        return self._mailbox.take()
+        return self._mailbox.drain()
 
     def check(self) -> None:
         pass

@@ -15,16 +15,16 @@ from typing import Any
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.sweeps.datasets import Recent
-from nnrun.sweeps.work import Job, work
+from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.workers.job import Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 STOP = "stop"
 
 
-class _Socket:
-    """The worker's end; also the channel of the run in hand."""
+class _SocketChannel:
+    """The worker's end; also the channel of the run in progress."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -66,12 +66,12 @@ def main(descriptor: int) -> None:
     for number in signals:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-    socket = _Socket(Connection(descriptor))
-    datasets: Recent[Dataset] = Recent()
+    socket = _SocketChannel(Connection(descriptor))
+    datasets: LruCache[Dataset] = LruCache()
     while True:
         job, dataset = socket.jobs.get()
         try:
-            result = work(job, socket, datasets.take(job.data, dataset))
+            result = execute_job(job, socket, datasets.keep(job.data, dataset))
         except NnrunError as error:
             socket.send("error", str(error))
         except MemoryError:

@@ -59,7 +59,7 @@ class Channel(Protocol):
         """Hand over where to go on, should this worker be lost."""
 
 
-def work(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
+def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
     """Train a run; None if the sweep was stopped before it began.
 
     Args:
@@ -81,7 +81,7 @@ def work(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
 
 @cache
 def limit_threads() -> Any:
-    """One thread for BLAS, once and for all, in a process that may have several runs in hand.
+    """One thread for BLAS, once and for all, in a process that may have several runs in progress.
 
     Each run sets such a limit for itself, too; but the first to end would lift that of the others.
     """

@@ -17,10 +17,10 @@ from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps import cluster_worker
-from nnrun.sweeps.crew import PATIENCE, Mailbox, Message, WorkerLostError
-from nnrun.sweeps.datasets import Recent
-from nnrun.sweeps.work import Job
+from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.workers import dask_tasks
+from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError
+from nnrun.sweeps.workers.job import Job
 
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
@@ -29,7 +29,7 @@ _LOGGERS = ("distributed", "tornado", "asyncio")
 _PATIENCE_SECONDS = 60.0  # with no worker at all
 
 
-class ClusterCrew:
+class DaskWorkers:
     """The workers of a Dask scheduler.
 
     Args:
@@ -50,12 +50,12 @@ class ClusterCrew:
         self._token = secrets.token_hex(8)
         self._numbers = count()
         self._mailbox = Mailbox()
-        self._shared: Recent[Any] = Recent()
-        self._alone_since: float | None = None
+        self._scattered: LruCache[Any] = LruCache()
+        self._idle_since: float | None = None
         self._closing = Event()
         self._require_same_version()
         self._workers: dict[str, int] = {}
-        self._look_after_workers()
+        self._update_workers()
         Thread(target=self._poll, daemon=True).start()
 
     @property
@@ -65,13 +65,13 @@ class ClusterCrew:
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         dataset = load()
         try:
-            data = self._shared.get(job.data)
+            data = self._scattered.get(job.data)
             if data is None:
                 data = self._client.scatter(dataset, broadcast=True, hash=False)
-            self._shared.take(job.data, data)
+            self._scattered.keep(job.data, data)
             number = next(self._numbers)
             return self._executor.submit(
-                cluster_worker.work_on_cluster, self._token, number, job, data
+                dask_tasks.execute_job_on_dask, self._token, number, job, data
             )
         except Exception as error:  # Dask raises a dozen kinds
             self.check()
@@ -80,43 +80,43 @@ class ClusterCrew:
             ) from error
 
     def messages(self) -> list[Message]:
-        return self._mailbox.take()
+        return self._mailbox.drain()
 
     def check(self) -> None:
         if self._client.status != "running":
             raise NnrunError(f"the Dask scheduler at {self._address} is gone")
         if self._workers:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = monotonic()
-        elif monotonic() - self._alone_since > _PATIENCE_SECONDS:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = monotonic()
+        elif monotonic() - self._idle_since > _PATIENCE_SECONDS:
             raise NnrunError(f"the Dask scheduler at {self._address} has no workers left")
 
     def renew(self) -> None:
-        self._shared.clear()
+        self._scattered.clear()
 
     def stop(self) -> None:
-        self._tell_to_stop()
+        self._request_stop()
 
     def close(self) -> None:
         self._closing.set()
         if self._client.status == "running":
-            self._tell_to_stop()
+            self._request_stop()
             self._executor.shutdown(wait=False)
-        self._shared.clear()
+        self._scattered.clear()
         with suppress(Exception):  # nobody may be there to say goodbye to
             self._client.close(timeout=2)
 
-    def _tell_to_stop(self) -> None:
+    def _request_stop(self) -> None:
         """A worker that does not answer must not keep the others waiting."""
-        asking = Thread(target=self._ask, args=(cluster_worker.stop, self._token), daemon=True)
+        asking = Thread(target=self._call_all, args=(dask_tasks.stop, self._token), daemon=True)
         asking.start()
         asking.join(_STOP_SECONDS)
 
     def _require_same_version(self) -> None:
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            found = self._client.run(cluster_worker.versions)
+            found = self._client.run(dask_tasks.versions)
         except TimeoutError:
             raise NnrunError(f"the Dask scheduler at {self._address} has no workers") from None
         except Exception as error:  # whatever a worker's import raised is raised here
@@ -132,12 +132,12 @@ class ClusterCrew:
     def _poll(self) -> None:
         """Fetch what the runs tell; a thread of its own, since a busy worker may be slow."""
         while not self._closing.wait(_POLL_SECONDS):
-            self._look_after_workers()
-            for told in self._ask(cluster_worker.take_messages, self._token):
+            self._update_workers()
+            for told in self._call_all(dask_tasks.fetch_messages, self._token):
                 for key, content in told:
                     self._mailbox.put(key, content)
 
-    def _look_after_workers(self) -> None:
+    def _update_workers(self) -> None:
         try:
             before, self._workers = self._workers, self._find_workers()
         except Exception:  # one that does not answer in time may the next time
@@ -150,7 +150,7 @@ class ClusterCrew:
         """How many runs each worker trains at a time, by its address; workers come and go."""
         return dict(self._client.nthreads())
 
-    def _ask(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
+    def _call_all(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
         """The answers of all workers that answer."""
         try:
             answers = self._client.run(function, token, on_error="ignore")

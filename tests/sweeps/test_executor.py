@@ -11,7 +11,7 @@ from multiprocessing import get_context
 import pytest
 
 from nnrun.errors import NnrunError
-from nnrun.sweeps.pool import PoolCrew
+from nnrun.sweeps.workers.executor import ExecutorWorkers
 from tests.sweeps.helpers import BOSTON, lasting, make_store, run_inline, weights_of
 
 
@@ -30,8 +30,8 @@ def test_the_same_bits_whatever_the_executor(plan, sweep, write, store, tmp_path
     """As in this process, for each of two configs and three seeds."""
     made = plan(write("iris"), write("boston", BOSTON), seeds=3)
     run_inline(sweep(made, make_store(tmp_path / "inline")))
-    tally = sweep(made).run(PoolCrew(executor, workers=2))
-    assert (6, 0, 0) == (tally.trained, tally.missing, len(tally.failures))
+    progress = sweep(made).run(ExecutorWorkers(executor, workers=2))
+    assert (6, 0, 0) == (progress.trained, progress.missing, len(progress.failures))
     expected = weights_of(tmp_path / "inline")
     assert 6 == len(expected)
     assert expected == weights_of(store.root)
@@ -40,12 +40,12 @@ def test_the_same_bits_whatever_the_executor(plan, sweep, write, store, tmp_path
 def test_what_has_not_begun_is_taken_back(plan, sweep, write, executor):
     """Asked to stop after the first run, a sweep ends with those in hand, and another goes on."""
     made = plan(write("iris", lasting(3000)), seeds=8)
-    first = sweep(made, stopped=lambda: bool(first.tally.trained))
-    tally = first.run(PoolCrew(executor, workers=2))
-    assert 1 <= tally.trained <= 5
-    assert 8 - tally.trained == tally.missing
-    again = sweep(made).run(PoolCrew(executor, workers=2))
-    assert (tally.missing, tally.trained) == (again.trained, again.found)
+    first = sweep(made, stopped=lambda: bool(first.progress.trained))
+    progress = first.run(ExecutorWorkers(executor, workers=2))
+    assert 1 <= progress.trained <= 5
+    assert 8 - progress.trained == progress.missing
+    again = sweep(made).run(ExecutorWorkers(executor, workers=2))
+    assert (progress.missing, progress.trained) == (again.trained, again.found)
 
 
 def test_a_broken_pool_ends_the_sweep(plan, sweep, write):
@@ -59,9 +59,9 @@ def test_a_broken_pool_ends_the_sweep(plan, sweep, write):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-        first.watcher.ended = kill
+        first.listener.ended = kill
         with pytest.raises(NnrunError, match="the executor takes no work"):
-            first.run(PoolCrew(executor, workers=2))
-    tally = run_inline(sweep(made))
-    assert tally.found >= 1
-    assert 6 == tally.found + tally.trained
+            first.run(ExecutorWorkers(executor, workers=2))
+    progress = run_inline(sweep(made))
+    assert progress.found >= 1
+    assert 6 == progress.found + progress.trained

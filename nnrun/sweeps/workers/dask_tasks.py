@@ -12,8 +12,8 @@ from typing import Any
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.crew import WorkerLostError
-from nnrun.sweeps.work import Job, limit_threads, work
+from nnrun.sweeps.workers.base import WorkerLostError
+from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -22,12 +22,12 @@ _SILENCE_SECONDS = 60.0
 
 _lock = Lock()
 _stopped: set[str] = set()
-_asked: dict[str, float] = {}
+_polled: dict[str, float] = {}
 _messages: dict[str, dict[tuple[str, type], Any]] = {}
 
 
-class _Notes:
-    """The channel of a run: leaves notes, the last of each kind, for the client to fetch."""
+class _DaskChannel:
+    """The channel of a run: leaves messages, the last of each kind, for the client to fetch."""
 
     def __init__(self, token: str, key: str) -> None:
         self.token = token
@@ -35,14 +35,14 @@ class _Notes:
         self.begun = monotonic()
 
     def stopped(self) -> bool:
-        silence = monotonic() - max(_asked.get(self.token, self.begun), self.begun)
+        silence = monotonic() - max(_polled.get(self.token, self.begun), self.begun)
         return self.token in _stopped or silence > _SILENCE_SECONDS
 
     def progress(self, progress: Progress) -> None:
-        self._leave(progress)
+        self._post(progress)
 
     def checkpoint(self, state: TrainingState) -> None:
-        self._leave(state)
+        self._post(state)
 
     def drop(self) -> None:
         """The run has ended, and its result says more."""
@@ -50,26 +50,26 @@ class _Notes:
             for key in [key for key in _messages.get(self.token, {}) if key[0] == self.key]:
                 del _messages[self.token][key]
 
-    def _leave(self, content: Progress | TrainingState) -> None:
+    def _post(self, content: Progress | TrainingState) -> None:
         if not self.stopped():  # else nobody will fetch it
             with _lock:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
-def work_on_cluster(token: str, number: int, job: Job, dataset: Dataset) -> RunResult | None:
-    """Train a run of the sweep with this token, given out under this number.
+def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> RunResult | None:
+    """Train a run of the sweep with this token, submitted under this number.
 
     Raises:
         WorkerLostError: another worker has begun with it, and is gone. Dask then calls the same
             again; but by now the client may know where the run can go on.
     """
     limit_threads()
-    notes = _Notes(token, job.key)
+    channel = _DaskChannel(token, job.key)
     with _once(f"nnrun {token} {number}"):
         try:
-            return work(job, notes, dataset)
+            return execute_job(job, channel, dataset)
         finally:
-            notes.drop()
+            channel.drop()
 
 
 @contextmanager
@@ -96,9 +96,9 @@ def stop(token: str) -> None:
     _stopped.add(token)
 
 
-def take_messages(token: str) -> list[tuple[str, Progress | TrainingState]]:
+def fetch_messages(token: str) -> list[tuple[str, Progress | TrainingState]]:
     """What the runs of a sweep have left since the last call."""
-    _asked[token] = monotonic()
+    _polled[token] = monotonic()
     with _lock:
-        notes = _messages.pop(token, {})
-    return [(key, content) for (key, _), content in notes.items()]
+        messages = _messages.pop(token, {})
+    return [(key, content) for (key, _), content in messages.items()]

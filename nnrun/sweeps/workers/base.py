@@ -1,0 +1,88 @@
+"""What a sweep has to know of its workers: an executor, and messages from runs in progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.workers.job import Job
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+# Runs come back within one stretch of updates; whoever needs longer is left behind with the
+# checkpoint it has.
+PATIENCE = 3.5
+
+
+class WorkerLostError(NnrunError):
+    """A worker ended before the run it had in progress; the run itself may be blameless."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a run in progress has told: how far it is, or where to go on from.
+
+    A text is not about one run but for people; its key is empty.
+    """
+
+    key: str
+    content: Progress | TrainingState | str
+
+
+class Workers(Protocol):
+    """Workers of one kind.
+
+    `lost` are the errors by which a future says that its worker was lost; `patience` is how many
+    seconds runs that are asked to stop have to come back, before they are left behind.
+    """
+
+    lost: tuple[type[BaseException], ...]
+    patience: float
+
+    @property
+    def capacity(self) -> int:
+        """How many runs to submit at a time: some more than are trained, so that none waits."""
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        """Submit a run; `load` has its data, for workers that cannot load it themselves."""
+
+    def messages(self) -> list[Message]:
+        """What the runs have told since the last call."""
+
+    def check(self) -> None:
+        """Raise an error if there is nobody left to work."""
+
+    def renew(self) -> None:
+        """Send data out anew, since those that had it may be lost."""
+
+    def stop(self) -> None:
+        """Ask all runs to end where they are; those that have not begun return None."""
+
+    def close(self) -> None:
+        """End all workers, whatever they do."""
+
+
+class Mailbox:
+    """Messages on their way to the sweep's own thread."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Message] = SimpleQueue()
+
+    def put(self, key: str, content: Progress | TrainingState | str) -> None:
+        """From any thread."""
+        self._queue.put(Message(key, content))
+
+    def drain(self) -> list[Message]:
+        """All there are, oldest first."""
+        taken = []
+        try:
+            while True:
+                taken.append(self._queue.get_nowait())
+        except Empty:
+            return taken

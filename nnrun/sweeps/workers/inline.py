@@ -1,0 +1,81 @@
+"""This process as the only worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Any
+
+from nnrun.data.dataset import Dataset
+from nnrun.runs.record import RunResult
+from nnrun.sweeps.workers.base import PATIENCE, Message
+from nnrun.sweeps.workers.job import Channel, Job, execute_job
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+
+class InlineExecutor(Executor):
+    """Calls functions as they are submitted, in the same thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # it belongs to the future
+            future.set_exception(error)
+        return future
+
+
+class InlineWorkers:
+    """This process, one run after the other.
+
+    Args:
+        handle: takes what the runs tell, at once.
+        stopped: is asked whether to stop.
+    """
+
+    lost: tuple[type[BaseException], ...] = ()
+    patience = PATIENCE
+    capacity = 1
+
+    def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
+        self._executor = InlineExecutor()
+        self._handle = handle
+        self._stopped = stopped
+
+    def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
+        channel = _DirectChannel(job.key, self._handle, self._stopped)
+        return self._executor.submit(lambda: execute_job(job, channel, load()))
+
+    def messages(self) -> list[Message]:
+        return []
+
+    def check(self) -> None:
+        pass
+
+    def renew(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class _DirectChannel(Channel):
+    key: str
+    handle: Callable[[Message], None]
+    stop: Callable[[], bool]
+
+    def stopped(self) -> bool:
+        return self.stop()
+
+    def progress(self, progress: Progress) -> None:
+        self.handle(Message(self.key, progress))
+
+    def checkpoint(self, state: TrainingState) -> None:
+        self.handle(Message(self.key, state))
