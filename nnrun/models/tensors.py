@@ -11,11 +11,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from nnrun.data.memory import refuse_if_too_big
 from nnrun.errors import NnrunError
 from nnrun.nn.signature import Array
 
 # All values go under one key, since the order of several is not fixed and the bytes should be.
 _KEY = "nnrun"
+_DAMAGE = (SafetensorError, struct.error)
 
 
 def pack(arrays: dict[str, Array], values: Any) -> bytes:
@@ -28,13 +30,14 @@ def unpack(path: Path) -> tuple[dict[str, Array], Any]:
     """Arrays and values of a file.
 
     Raises:
-        NnrunError: it is no such file, or damaged.
+        NnrunError: it is no such file, damaged, or larger than the memory.
         OSError: it cannot be read.
     """
+    refuse_if_too_big(2 * path.stat().st_size, str(path))
     content = path.read_bytes()
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header = json.loads(content[8 : 8 + length])
         return load(content), json.loads(header["__metadata__"][_KEY])
-    except (SafetensorError, struct.error, ValueError, KeyError, TypeError) as error:
+    except (*_DAMAGE, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NnrunError(f"{path}: damaged or no file of nnrun's ({error})") from error

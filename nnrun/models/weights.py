@@ -7,13 +7,19 @@ import hashlib
 import numpy as np
 
 from nnrun.nn.network import Network
-from nnrun.nn.signature import Array
+from nnrun.nn.signature import Array, Shape
 
 
 def weights_views(network: Network) -> dict[str, Array]:
     """Parameters and statistics by `<layer's index in the config>.<name>`; views, not copies."""
     parameters = {name: parameter.value for name, parameter in network.parameters.items()}
     return {**parameters, **network.statistics}
+
+
+def weights_shapes(network: Network) -> dict[str, Shape]:
+    """The shapes of all of them, known before there is memory for them."""
+    parameters = {name: parameter.shape for name, parameter in network.parameters.items()}
+    return {**parameters, **{name: array.shape for name, array in network.statistics.items()}}
 
 
 def weights_of(network: Network) -> dict[str, Array]:

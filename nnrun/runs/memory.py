@@ -9,9 +9,7 @@ from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.errors import UsageError
-from nnrun.models.chunks import chunk_rows
-from nnrun.nn.layer import Layer
-from nnrun.nn.layers import Convolution
+from nnrun.models.chunks import chunk_rows, numbers_per_row
 from nnrun.nn.network import Network
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
@@ -39,25 +37,13 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     row = prod(dataset.shape)
     # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
     data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
-    per_row = sum(_numbers(layer) for layer in network.layers)
+    per_row = sum(numbers_per_row(layer) for layer in network.layers)
     batch = max(config.training.batch_size, min(chunk_rows(network), rows))
     return MemoryEstimate(
         parameters=network.size * width * _COPIES_OF_PARAMETERS,
         activations=per_row * batch * width,
         data=data,
     )
-
-
-def _numbers(layer: Layer) -> int:
-    """Numbers that a layer keeps for one row: its output, its dx, and a convolution's patches."""
-    numbers = prod(layer.input_shape) + prod(layer.output_shape)
-    if isinstance(layer, Convolution):
-        area = layer.kernel[0] * layer.kernel[1]
-        channels, height, width = layer.output_shape
-        inputs, padded_height, padded_width = layer.padded
-        numbers += area * inputs * height * width
-        numbers += area * channels * padded_height * padded_width
-    return numbers
 
 
 def require_memory(estimate: MemoryEstimate) -> None:

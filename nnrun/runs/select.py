@@ -8,8 +8,9 @@ from pathlib import Path
 from nnrun.config.names import is_name
 from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
+from nnrun.models.load import MODEL
 from nnrun.runs.listing import list_runs
-from nnrun.runs.store import CHECKPOINT, MODEL, REPORT
+from nnrun.runs.store import CHECKPOINT, REPORT
 
 LATEST = "latest"
 _SHOWN = 8

@@ -12,6 +12,7 @@ from typing import Any
 
 from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
+from nnrun.models.load import MODEL
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.locks import Lock, acquire, locked
@@ -19,7 +20,7 @@ from nnrun.runs.record import SCHEMA_VERSION, RunRecord, RunResult
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import HistoryRow
 
-REPORT, CHECKPOINT, MODEL = "report.json", "checkpoint.safetensors", "model.safetensors"
+REPORT, CHECKPOINT = "report.json", "checkpoint.safetensors"
 
 
 class Store:

@@ -1,0 +1,159 @@
+"""From a run's folder to its model, with doubts about every byte of the file."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nnrun.config.fields import Integer, OneOf
+from nnrun.config.network import Loss, NetworkConfig
+from nnrun.config.training import DTYPES
+from nnrun.data.dataset import Task
+from nnrun.data.layout import Layout
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.models.chunks import numbers_per_row
+from nnrun.models.model import Model
+from nnrun.models.task import Classification
+from nnrun.models.tensors import unpack
+from nnrun.models.weights import load_weights, weights_shapes
+from nnrun.nn.layers.pooling import Pooling
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array, Shape
+
+MODEL = "model.safetensors"
+_NETWORK = "the network"
+
+
+class _Stored(BaseModel):
+    """The values beside the weights: all that a network and its use are made from."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+    network: NetworkConfig
+    loss: Loss
+    dtype: Annotated[str, OneOf(DTYPES)]
+    input_shape: tuple[Annotated[int, Integer(gt=0)], ...]
+    preprocessing: dict[str, Any]
+
+
+def load(folder: Path) -> Model:
+    """The trained model of a run.
+
+    Args:
+        folder: the run's folder, or the file of the model itself.
+
+    Raises:
+        UsageError: there is no model; runs that diverged or failed keep none.
+        NnrunError: the file is damaged, or does not hold what nnrun writes.
+        OSError: it cannot be read.
+    """
+    path = folder / MODEL if folder.is_dir() else folder
+    if not path.is_file():
+        what = "no trained model is kept there" if folder.is_dir() else "there is no such run"
+        raise UsageError(f"{path}: {what}")
+    arrays, values = unpack(path)
+    try:
+        return _model(arrays, _Stored.model_validate(values))
+    except (
+        DataError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
+        raise NnrunError(
+            f"{path}: damaged, or of another version of nnrun ({_reason(error)})"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        place = ".".join(str(part) for part in error.errors()[0]["loc"] if part != "<long>")
+        return f"{place} cannot be used"
+    return (str(error) or repr(error)).splitlines()[0]
+
+
+def _model(arrays: dict[str, Array], stored: _Stored) -> Model:
+    """The model, if everything in it fits together; else one of the errors that `load` catches."""
+    preprocessing = Preprocessing.from_dict(stored.preprocessing)
+    layout = preprocessing.layout
+    if layout is None:
+        raise ValueError("it does not say what its rows look like")
+    _check_layout(layout, stored.input_shape)
+    _check_statistics(preprocessing, layout)
+    network = _network(stored)
+    shapes = {name: (array.shape, array.dtype) for name, array in arrays.items()}
+    expected = {name: (shape, network.dtype) for name, shape in weights_shapes(network).items()}
+    if shapes != expected:
+        odd = sorted(n for n in shapes | expected if shapes.get(n) != expected.get(n))[0]
+        raise ValueError(f"the weights '{odd}' do not fit the network")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ValueError("its weights are no finite numbers")
+    network.initialize(rng=np.random.default_rng(0))
+    load_weights(network, arrays)
+    model = Model(network, preprocessing, layout, stored.run_id)
+    _try_out(model)
+    return model
+
+
+def _check_layout(layout: Layout, input_shape: Shape) -> None:
+    sides = layout.shape
+    if not all(type(side) is int and side > 0 for side in sides) or len(sides) not in (1, 3):
+        raise ValueError(f"rows cannot have the shape {sides}")
+    if prod(sides) != prod(input_shape) or len(input_shape) not in (1, 3):
+        raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
+    if layout.task not in get_args(Task):
+        raise ValueError(f"there is no task '{layout.task}'")
+    names = (*layout.classes, *layout.target_names, *layout.columns.features)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("a name is no text")
+    if len(set(layout.classes)) != len(layout.classes):
+        raise ValueError("a class is there twice")
+
+
+def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
+    target = [] if preprocessing.target is None else [preprocessing.target]
+    if target and layout.task == "classification":
+        raise ValueError("it scales classes")
+    for step in (*preprocessing.steps, *target):
+        for name, value in step.state().items():
+            if not np.isfinite(np.asarray(value, np.float64)).all():
+                raise ValueError(f"the {name} of '{step.name}' is no finite number")
+
+
+def _network(stored: _Stored) -> Network:
+    blocks = [layer.build() for layer in stored.network.layers]
+    shape: Shape = stored.input_shape
+    for block in blocks:
+        for layer in block if isinstance(block, list) else [block]:
+            if isinstance(layer, Pooling):  # lists the pixels of its windows at once
+                refuse_if_too_big(8 * prod(shape) * min(prod(layer.size), prod(shape)), _NETWORK)
+            shape = layer.connect(shape)
+            refuse_if_too_big(8 * numbers_per_row(layer), _NETWORK)
+    return Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
+
+
+def _try_out(model: Model) -> None:
+    """See that rows go all the way through, and come out in the right shape."""
+    layout = model.layout
+    outputs = model.outputs(np.zeros((2, *layout.shape)))
+    decoded = model.task.decode(outputs)
+    if isinstance(model.task, Classification):
+        classes = len(layout.classes)
+        right = len(model.network.output_shape) == 1 and (
+            model.task.outputs == classes or (model.task.outputs == 1 and classes == 2)
+        )
+    else:
+        right = len(layout.target_names) == outputs.shape[-1] and decoded.shape == outputs.shape
+        right = right and bool(np.isfinite(decoded).all())
+    if not right:
+        raise ValueError("the network's outputs are not what they should stand for")

@@ -1,0 +1,123 @@
+"""A trained network that takes raw rows and gives classes, or values in their own units."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.labels import number
+from nnrun.data.layout import Layout
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.errors import DataError, UsageError
+from nnrun.models.chunks import chunk_rows
+from nnrun.models.task import Classification, task_of
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+
+
+class Model:
+    """A network with its weights and the preprocessing that was fitted with it.
+
+    Args:
+        network: initialized or trained.
+        preprocessing: fitted.
+        layout: what rows and outputs are.
+        run_id: of the run that it comes from, if any.
+    """
+
+    def __init__(
+        self, network: Network, preprocessing: Preprocessing, layout: Layout, run_id: str = ""
+    ) -> None:
+        self.network = network
+        self.preprocessing = preprocessing
+        self.layout = layout
+        self.run_id = run_id
+        self.task = task_of(network, preprocessing, layout)
+
+    @property
+    def classes(self) -> Array:
+        """The labels by class number: numbers where all are numbers, else text; or none."""
+        labels = [number(name) for name in self.layout.classes]
+        if any(label is None for label in labels):
+            return np.array(self.layout.classes)
+        return np.array(labels, dtype=None if labels else np.int64)
+
+    @property
+    def probabilistic(self) -> bool:
+        """Whether the network puts out the probabilities of classes."""
+        return isinstance(self.task, Classification) and self.task.probabilistic
+
+    def predict(self, x: npt.ArrayLike) -> Array:
+        """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
+
+        Args:
+            x: raw rows (rows, *shape) as those of the training data; images may also be flat.
+
+        Raises:
+            DataError: the rows have another shape, or are no finite numbers.
+        """
+        return self.decode(self.outputs(x))
+
+    def predict_proba(self, x: npt.ArrayLike) -> Array:
+        """The probability of each class: (rows, classes), columns as in `classes`.
+
+        Raises:
+            DataError: as `predict` does.
+            UsageError: the network does not put out probabilities.
+        """
+        if not self.probabilistic:
+            what = "this is a regression"
+            if isinstance(self.task, Classification):
+                what = "the network ends in no softmax, and in no sigmoid for two classes"
+            raise UsageError(f"there are no probabilities: {what}")
+        return self.probabilities(self.outputs(x))
+
+    def outputs(self, x: npt.ArrayLike) -> Array:
+        """What the network puts out for raw rows: (rows, outputs) in its own dtype."""
+        rows, network = self.rows(x), self.network
+        outputs = np.empty((len(rows), *network.output_shape), network.dtype)
+        step = chunk_rows(network)
+        # A number out of range shows in what comes out.
+        with np.errstate(all="ignore"):
+            for start in range(0, len(rows), step):
+                chunk = rows[start : start + step]
+                ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)
+                ready = np.ascontiguousarray(ready, network.dtype)
+                outputs[start : start + step] = network.predict(ready)
+        return outputs
+
+    def decode(self, outputs: Array) -> Array:
+        """What `predict` says, from the network's outputs."""
+        decoded = self.task.decode(outputs)
+        if isinstance(self.task, Classification):
+            return self.classes[decoded]
+        return decoded[:, 0] if decoded.shape[1] == 1 else decoded
+
+    def probabilities(self, outputs: Array) -> Array:
+        """What `predict_proba` says, from the outputs of a network that has probabilities."""
+        assert isinstance(self.task, Classification)
+        probabilities = self.task.probabilities(outputs)
+        assert probabilities is not None
+        return probabilities
+
+    def rows(self, x: npt.ArrayLike) -> Array:
+        """Raw rows as an array (rows, *shape).
+
+        Raises:
+            DataError: they have another shape, or are no finite numbers.
+        """
+        rows = np.asarray(x)
+        if rows.dtype.kind not in "buif":
+            raise DataError(f"rows of {rows.dtype} were given where numbers are needed")
+        shape = self.layout.shape
+        if rows.shape[1:] not in (shape, (int(np.prod(shape)),)) or not rows.ndim:
+            raise DataError(
+                f"rows of shape {rows.shape[1:]} were given where {shape} are needed"
+                if rows.ndim > 1
+                else f"an array of shape {rows.shape} was given where (rows, …) is needed"
+            )
+        rows = rows.reshape(len(rows), *shape)
+        right = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
+        if not right.all():
+            raise DataError(f"row {int(right.argmin())} holds what is no finite number")
+        return rows

@@ -1,0 +1,106 @@
+"""Models of trained runs: raw rows in, classes or values in their own units out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nnrun.errors import DataError, UsageError
+from nnrun.models.load import load
+from tests.models.conftest import CONFIGS
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_model_says_what_its_run_has_said(trained, name, dtype):
+    """From raw rows, to the bit, in either precision."""
+    run = trained(name, f"training.dtype={dtype}")
+    model, test = load(run.folder), run.execution.prepared.split.test
+    _, expected = run.execution.trainer.evaluate("test")
+    outputs = model.outputs(test.x)
+    assert expected.dtype == outputs.dtype == dtype
+    np.testing.assert_array_equal(expected, outputs)
+    decoded = run.execution.task.decode(expected)
+    classes = run.execution.prepared.dataset.classes
+    expected = [classes[number] for number in decoded] if classes else decoded[:, 0].tolist()
+    found = model.predict(test.x)
+    assert expected == (found.astype(str) if classes else found).tolist()
+
+
+def test_classes_have_the_type_of_their_labels(trained):
+    """Digits are numbers, species are text."""
+    digits, iris = load(trained("digits").folder), load(trained("iris").folder)
+    assert list(range(10)) == digits.classes.tolist()
+    assert "i" == digits.predict(np.zeros((1, 64))).dtype.kind
+    assert ["setosa", "versicolor", "virginica"] == iris.classes.tolist()
+    assert iris.predict([[5.1, 3.5, 1.4, 0.2]])[0] in iris.classes
+
+
+@pytest.mark.parametrize(("name", "classes"), [("iris", 3), ("tumours", 2), ("digits", 10)])
+def test_probabilities_are_a_distribution_over_the_classes(trained, name, classes):
+    """One column for each class, also where the network has a single output; the largest wins."""
+    run = trained(name)
+    model, x = load(run.folder), run.execution.prepared.split.test.x
+    probabilities = model.predict_proba(x)
+    assert (len(x), classes) == probabilities.shape
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-14)
+    np.testing.assert_array_equal(model.classes[probabilities.argmax(axis=1)], model.predict(x))
+
+
+@pytest.mark.parametrize("name", ["cars", "digits_without_probabilities"])
+def test_what_is_no_probability_is_not_called_one(trained, name):
+    """Values and unbounded outputs have none."""
+    with pytest.raises(UsageError, match="there are no probabilities"):
+        load(trained(name).folder).predict_proba(np.zeros((1, 64 if name != "cars" else 7)))
+
+
+def test_images_may_be_flat_and_rows_may_be_none(trained):
+    """Flat images are the same images; no rows give no predictions."""
+    model = load(trained("digits").folder)
+    x = np.random.default_rng(0).integers(17, size=(5, 1, 8, 8))
+    np.testing.assert_array_equal(model.outputs(x), model.outputs(x.reshape(5, 64)))
+    assert (0,) == model.predict(np.empty((0, 64))).shape
+    assert (0, 10) == model.predict_proba(np.empty((0, 64))).shape
+
+
+def test_rows_are_the_same_whatever_comes_with_them(trained):
+    """Many rows are taken in portions, and come out as each of them alone."""
+    run = trained("cars")
+    model = load(run.folder)
+    x = np.repeat(run.execution.prepared.split.test.x[:3], 4000, axis=0)
+    expected = np.repeat(model.predict(x[::4000]), 4000)
+    np.testing.assert_allclose(expected, model.predict(x), rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([1.0, 2.0, 3.0, 4.0], r"an array of shape \(4,\) was given where \(rows, …\) is needed"),
+        ([[1.0, 2.0]], r"rows of shape \(2,\) were given where \(4,\) are needed"),
+        ([["a", "b", "c", "d"]], "rows of <U1 were given where numbers are needed"),
+        ([[1.0] * 4, [1.0, np.nan, 1.0, 1.0]], "row 1 holds what is no finite number"),
+        (1.0, r"an array of shape \(\) was given"),
+    ],
+)
+def test_rows_that_do_not_fit_are_told(trained, rows, expected):
+    """Before anything is computed from them."""
+    with pytest.raises(DataError, match=expected):
+        load(trained("iris").folder).predict(rows)
+
+
+def test_a_model_needs_no_training_code(trained):
+    """Nor what is slow to import."""
+    folder = trained("iris").folder
+    code = f"""
+import sys
+from pathlib import Path
+from nnrun.models.load import load
+load(Path({str(folder)!r})).predict([[1.0, 2.0, 3.0, 4.0]])
+print(*[n for n in ("nnrun.training", "nnrun.engines", "nnrun.runs", "sklearn", "scipy", "numba",
+    "rich", "click") if n in sys.modules])
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "" == run.stdout.strip()
