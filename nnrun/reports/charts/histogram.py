@@ -1,0 +1,54 @@
+"""How often values fall into stretches of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.chart import Chart, Table
+from nnrun.reports.charts.marks import bars
+from nnrun.reports.charts.scales import Linear
+from nnrun.reports.numbers import count, number
+
+_WIDTH, _HEIGHT = 300.0, 180.0
+
+
+def histogram(
+    title: str, edges: Sequence[float], counts: Sequence[int], x_label: str, y_label: str
+) -> Chart:
+    """A bar for each stretch.
+
+    Args:
+        title: of the chart.
+        edges: where the stretches begin and the last one ends; one more than `counts`.
+        counts: how many values lie in each.
+        x_label: what is measured.
+        y_label: what is counted.
+    """
+    x = Linear.over(edges, count=4)
+    if len(edges) > 1 and edges[0] < edges[-1]:
+        x = Linear(edges[0], edges[-1])
+    y = Linear.over(counts, zero=True, count=3)
+    frame = Frame.around(x, y, labels=tick_labels(y.ticks(3)), width=_WIDTH, height=_HEIGHT)
+    drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, count=4)
+    drawing += bars(frame, edges, counts, "bar k0")
+    rows = [
+        [number(low), number(high), count(n)]
+        for low, high, n in zip(edges, edges[1:], counts, strict=False)
+    ]
+    return Chart(
+        title, _alternative(edges, counts, x_label), drawing, _WIDTH, _HEIGHT,
+        Table(["from", "to", y_label], rows),
+    )  # fmt: skip
+
+
+def _alternative(edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
+    total = sum(counts)
+    if not total:
+        return f"There are no values of {x_label}."
+    most = max(range(len(counts)), key=lambda index: counts[index])
+    low, high = number(edges[most]), number(edges[most + 1])
+    return (
+        f"{count(total)} values of {x_label} from {number(edges[0])} to {number(edges[-1])}; the "
+        f"fullest bar, {count(counts[most])} of them, is from {low} to {high}."
+    )

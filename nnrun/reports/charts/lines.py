@@ -1,0 +1,119 @@
+"""Lines over a number, such as learning curves: a line for each series with its band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from nnrun.reports.charts.axes import HEIGHT, WIDTH, Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.chart import Chart, Table
+from nnrun.reports.charts.marks import Numbers, area, dots, line
+from nnrun.reports.charts.palette import series_class
+from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.svg import element, group
+from nnrun.reports.numbers import MISSING, number
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line.
+
+    Args:
+        name: what it is.
+        x: where its points lie.
+        y: their heights; None where there is none.
+        low: the lower end of a band around it, or nothing.
+        high: its upper end.
+        index: which of the palette's colours and dashes it has.
+    """
+
+    name: str
+    x: Sequence[float]
+    y: Numbers
+    low: Numbers = field(default=())
+    high: Numbers = field(default=())
+    index: int = 0
+
+
+def lines(
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+    log_x: bool = False,
+    domain: Sequence[float | None] = (),
+    marked: bool = False,
+) -> Chart:
+    """A chart of lines.
+
+    Args:
+        title: of the chart.
+        series: the lines.
+        x_label: what x counts.
+        y_label: what y measures.
+        log: whether equal ratios of y have equal lengths.
+        log_x: likewise for x.
+        domain: more values that y's scale has to hold, so that several charts have the same one.
+        marked: whether points are shown as such.
+    """
+    values = [v for one in series for part in (one.y, one.low, one.high) for v in part]
+    values += domain
+    across = [x for one in series for x in one.x]
+    x = Log.over(across) if log_x else Linear(min(across), max(across)) if _wide(across) else None
+    y = Log.over(values) if log else Linear.over(values)
+    frame = Frame.around(
+        x or Linear.over(across), y, labels=tick_labels(y.ticks(5)), width=WIDTH, height=HEIGHT
+    )
+    parts = [_one(frame, one, marked) for one in series]
+    drawing = y_axis(frame, y_label) + x_axis(frame, x_label) + Markup("").join(parts)
+    return Chart(
+        title, _alternative(series, values if log else (), y_label), drawing, WIDTH, HEIGHT,
+        _table(frame, series, x_label),
+    )  # fmt: skip
+
+
+def _wide(values: Sequence[float]) -> bool:
+    return bool(values) and min(values) < max(values)
+
+
+def _one(frame: Frame, one: Series, marked: bool) -> Markup:
+    class_ = series_class(one.index)
+    parts = [line(frame, one.x, one.y, class_)]
+    if one.low:
+        parts.insert(0, area(frame, one.x, one.low, one.high, class_))
+    if marked:
+        parts.append(dots(frame, one.x, one.y, class_, 3, "point"))
+    return group(element("title", one.name), parts, class_=f"s{one.index}")
+
+
+def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:
+    ends = [
+        f"{one.name} goes from {number(known[0])} to {number(known[-1])}"
+        for one in series[:6]
+        if (known := [value for value in one.y if value is not None])
+    ]
+    more = f"; and {len(series) - 6} more" if len(series) > 6 else ""
+    unseen = sum(value is not None and value <= 0 for value in on_log)
+    gap = f" {unseen} values of zero or less have no place on a log scale." if unseen else ""
+    if not ends:
+        return f"There are no numbers of {y_label} to show."
+    return f"{y_label}: {'; '.join(ends)}{more}.{gap}"
+
+
+def _table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
+    """A row for each x, a column for each series."""
+    places = sorted({x for one in series for x in one.x})
+    heights = [dict(zip(one.x, one.y, strict=True)) for one in series]
+    rows = [
+        [_x(x), *(number(known[x]) if x in known else MISSING for known in heights)] for x in places
+    ]
+    spots = [frame.across(x) or 0.0 for x in places]
+    return Table([x_label, *(one.name for one in series)], rows, spots)
+
+
+def _x(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) and abs(value) < 1e15 else number(value)

@@ -1,0 +1,119 @@
+"""Parallel coordinates: an axis for each setting, a line for each config, and where it led."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from nnrun.reports.charts.axes import LINE, tick_labels
+from nnrun.reports.charts.chart import Chart, Table
+from nnrun.reports.charts.palette import CIVIDIS, ramp
+from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.svg import coordinate, element, group, shortened
+from nnrun.reports.numbers import number
+
+_TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0
+_SPACE = 130.0
+_LONGEST = 16
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One axis.
+
+    Args:
+        name: what it measures.
+        values: of each config: numbers, or texts that are set in their order of appearance.
+    """
+
+    name: str
+    values: Sequence[float | str]
+
+
+def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
+    """A line for each config across all axes, coloured by the last of them.
+
+    Args:
+        title: of the chart.
+        axes: the settings, and the metric as the last.
+        best: the number of the config that is drawn thick.
+    """
+    width = _SPACE * (len(axes) - 1) + 140
+    columns = [_places(axis) for axis in axes]
+    spots = [60 + _SPACE * index for index in range(len(axes))]
+    parts = []
+    for index, axis in enumerate(axes):
+        x = spots[index]
+        d = f"M{x:.1f} {_TOP:.1f}V{_BOTTOM:.1f}"
+        parts += [
+            element("path", d=d, class_="axis"),
+            element("text", shortened(axis.name, 20), x=x, y=_TOP - 24, class_="mid name"),
+        ]
+        for place, label in columns[index][1]:
+            y = _up(place)
+            parts.append(
+                element("text", shortened(label, _LONGEST), x=x + 6, y=y + 4, class_="halo")
+            )
+    order = [n for n in range(len(axes[-1].values)) if n != best] + [best]
+    lines = [
+        _line(number_, [places[number_] for places, _ in columns], spots, axes, number_ == best)
+        for number_ in order
+    ]
+    rows = [[_text(axis.values[n]) for axis in axes] for n in range(len(axes[-1].values))]
+    winner = ", ".join(f"{axis.name} {_text(axis.values[best])}" for axis in axes)
+    return Chart(
+        title, f"{len(rows)} configs. The best has {winner}.",
+        Markup("").join([*lines, *parts]), width, _HEIGHT,
+        Table([axis.name for axis in axes], rows),
+    )  # fmt: skip
+
+
+def _line(
+    number_: int,
+    places: Sequence[float],
+    spots: Sequence[float],
+    axes: Sequence[Coordinate],
+    best: bool,
+) -> Markup:
+    points = (f"{coordinate(x)} {coordinate(_up(p))}" for x, p in zip(spots, places, strict=True))
+    label = ", ".join(f"{axis.name} {_text(axis.values[number_])}" for axis in axes)
+    stroke = ramp(CIVIDIS, places[-1])
+    path = element(
+        "path",
+        d=f"M{'L'.join(points)}",
+        fill="none",
+        stroke=stroke,
+        stroke_width=4.0 if best else 1.5,
+        stroke_opacity="1" if best else "0.75",
+    )
+    return group(element("title", shortened(label, 300)), path)
+
+
+def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
+    """Where each value lies from 0 to 1, and the labels of the axis likewise."""
+    numbers = [v for v in axis.values if not isinstance(v, str)]
+    if len(numbers) == len(axis.values):
+        low, high = min(numbers), max(numbers)
+        scale: Linear | Log = Linear.over(numbers)
+        if low < high:
+            scale = Log(low, high) if low > 0 and high / low >= 20 else Linear(low, high)
+        ends = dict.fromkeys([low, high])
+        different = list(dict.fromkeys(numbers))
+        ticks = different if len(different) <= 8 else [*ends]
+        labels = tick_labels(ticks)
+        known = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
+        return [scale.place(value) or 0.0 for value in numbers], known
+    texts = list(dict.fromkeys(map(str, axis.values)))
+    place = {text: index / max(1, len(texts) - 1) for index, text in enumerate(texts)}
+    shown = [(place[text], text) for text in texts[:12]]
+    return [place[str(value)] for value in axis.values], shown
+
+
+def _up(place: float) -> float:
+    return _BOTTOM - place * (_BOTTOM - _TOP - LINE / 2)
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else number(value)

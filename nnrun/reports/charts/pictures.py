@@ -1,0 +1,131 @@
+"""Numbers on a grid as a picture: images of a data set, weights, filters.
+
+A PNG of one byte or half a byte a pixel, not compressed: what compresses differs between machines,
+and the same numbers have to give the same bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.reports.charts.palette import GREYS, RED_BLUE, ramp, rgb
+
+_SHADES = 15
+_BLOCK = 65_535
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image with its words.
+
+    Args:
+        source: a data URI.
+        width: in pixels.
+        height: likewise.
+        label: what it shows.
+    """
+
+    source: str
+    width: int
+    height: int
+    label: str
+
+
+def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
+    """An image (channels, height, width) or (height, width), its largest value white.
+
+    Three channels are shown in colour, of other numbers of channels the mean.
+    """
+    pixels = np.asarray(values, np.float64)
+    if pixels.ndim == 3 and pixels.shape[0] == 3:
+        return _colour_picture(pixels, label)
+    if pixels.ndim == 3:
+        pixels = pixels.mean(axis=0)
+    return _picture(_share(pixels), GREYS, label)
+
+
+def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) -> Picture:
+    """Weights (height, width): red below zero, blue above, white at zero.
+
+    Args:
+        values: the weights.
+        label: what they are.
+        largest: the size that has the strongest colour.
+    """
+    weights = np.asarray(values, np.float64)
+    scale = largest if np.isfinite(largest) and largest > 0 else 1.0
+    return _picture(0.5 + np.clip(weights / scale, -1, 1) / 2, RED_BLUE, label)
+
+
+def raster(classes: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:
+    """A picture of whole numbers (height, width), each with its colour; at most 16 of them."""
+    return _indexed(classes, [rgb(colour) for colour in colours], label)
+
+
+def _share(pixels: Array) -> Array:
+    known = pixels[np.isfinite(pixels)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    shares: Array = (pixels - low) / (high - low) if high > low else np.zeros_like(pixels)
+    return shares
+
+
+def _picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
+    palette = [rgb(ramp(colours, i / (_SHADES - 1)) or colours[0]) for i in range(_SHADES)]
+    indices = np.rint(np.nan_to_num(shares).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
+    return _indexed(indices, palette, label)
+
+
+def _indexed(
+    indices: npt.NDArray[np.int64], palette: Sequence[tuple[int, int, int]], label: str
+) -> Picture:
+    height, width = indices.shape
+    padded = np.zeros((height, width + width % 2), np.uint8)
+    padded[:, :width] = indices
+    packed = padded[:, ::2] << 4 | padded[:, 1::2]
+    lines = np.zeros((height, packed.shape[1] + 1), np.uint8)  # each begins with its filter: none
+    lines[:, 1:] = packed
+    colours = bytes(part for colour in palette for part in colour)
+    return _png(width, height, 4, 3, _chunk(b"PLTE", colours), lines.tobytes(), label)
+
+
+def _colour_picture(pixels: Array, label: str) -> Picture:
+    _, height, width = pixels.shape
+    lines = np.zeros((height, 3 * width + 1), np.uint8)
+    bytes_ = np.rint(np.nan_to_num(_share(pixels)) * 255).astype(np.uint8)
+    lines[:, 1:] = bytes_.transpose(1, 2, 0).reshape(height, 3 * width)
+    return _png(width, height, 8, 2, b"", lines.tobytes(), label)
+
+
+def _png(
+    width: int, height: int, depth: int, colour_type: int, palette: bytes, lines: bytes, label: str
+) -> Picture:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    content = (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + palette
+        + _chunk(b"IDAT", _stored(lines)) + _chunk(b"IEND", b"")
+    )  # fmt: skip
+    return Picture(f"data:image/png;base64,{b64encode(content).decode()}", width, height, label)
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + check
+
+
+def _stored(content: bytes) -> bytes:
+    """A zlib stream whose blocks are stored as they are (RFC 1950 and 1951)."""
+    blocks = [content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK)]
+    parts = [b"\x78\x01"]
+    for index, block in enumerate(blocks):
+        last = index == len(blocks) - 1
+        parts.append(struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF) + block)
+    return b"".join(parts) + struct.pack(">I", zlib.adler32(content))

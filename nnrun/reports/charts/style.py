@@ -1,0 +1,60 @@
+"""The look of charts: a style sheet for pages, and one with fixed colours for files."""
+
+from __future__ import annotations
+
+import re
+
+from nnrun.reports.charts.palette import DASHES, SERIES, SERIES_ON_DARK
+
+# What charts take from the page around them, by the names of its style sheet.
+LIGHT = {
+    "ink": "#1b1f24",
+    "soft": "#57606a",
+    "rule": "#d0d7de",
+    "paper": "#ffffff",
+    **{f"c{index}": colour for index, colour in enumerate(SERIES)},
+}
+DARK = {
+    "ink": "#e6edf3",
+    "soft": "#9da7b3",
+    "rule": "#363d46",
+    "paper": "#12161b",
+    **{f"c{index}": colour for index, colour in enumerate(SERIES_ON_DARK)},
+}
+
+_MARKS = """
+.chart{font:11px system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif;color:var(--ink)}
+.chart text{fill:var(--soft);unicode-bidi:isolate}
+.chart .name{fill:var(--ink)}
+.chart .strong{fill:var(--ink);font-weight:600}
+.chart .dark{fill:#000000}
+.chart .light{fill:#ffffff}
+.chart .end{text-anchor:end}
+.chart .mid{text-anchor:middle}
+.paper{fill:var(--paper)}
+.grid{stroke:var(--rule);stroke-width:1;fill:none}
+.axis{stroke:var(--soft);stroke-width:1;fill:none}
+.guide{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 4;fill:none}
+.line{stroke:currentColor;stroke-width:2;fill:none;stroke-linejoin:round;stroke-linecap:round}
+.thin{stroke:currentColor;stroke-width:1;fill:none}
+.area{fill:currentColor;opacity:.16}
+.bar{fill:currentColor;opacity:.8}
+.dot{fill:currentColor;opacity:.65}
+.ring{fill:none;stroke:currentColor;stroke-width:1.5}
+.point{fill:currentColor;stroke:var(--paper);stroke-width:1}
+.none{fill:var(--paper);stroke:var(--rule)}
+.halo{paint-order:stroke;stroke:var(--paper);stroke-width:3;stroke-linejoin:round}
+.raster{image-rendering:pixelated}
+"""
+
+
+def _series() -> str:
+    colours = (f".k{index}{{color:var(--c{index})}}" for index in range(len(SERIES)))
+    dashes = (f".line.d{index}{{stroke-dasharray:{dash}}}" for index, dash in enumerate(DASHES))
+    return "\n".join([*colours, *dashes])
+
+
+# For a page, which says what its variables are.
+PAGE = f"{_MARKS.strip()}\n{_series()}\n"
+# For files: programs that draw papers know no variables.
+STANDALONE = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT[found[1]], PAGE)

@@ -1,0 +1,113 @@
+"""What a network of two features answers everywhere, under the rows it was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+
+from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
+from nnrun.reports.charts.chart import Chart, Table
+from nnrun.reports.charts.marks import dots
+from nnrun.reports.charts.palette import CIVIDIS, SERIES, ramp, rgb, series_class
+from nnrun.reports.charts.pictures import raster
+from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.svg import element, shortened
+from nnrun.reports.numbers import count, number
+
+_WIDTH, _HEIGHT = 380.0, 320.0
+_SHADES = 15
+_MOST_CLASSES = 16
+
+
+def decision_surface(
+    title: str,
+    answers: npt.NDArray[np.float64],
+    extent: tuple[float, float, float, float],
+    names: tuple[str, str],
+    points: Sequence[tuple[float, float, int]],
+    classes: Sequence[str],
+) -> Chart:
+    """Answers on a grid, with a dot for each row in the colour of its class.
+
+    Args:
+        title: of the chart.
+        answers: (height, width), the lowest row first: class numbers, or values without classes.
+        extent: left, right, bottom, top of the grid.
+        names: of the two features.
+        points: the rows: two features and the class, 0 where there are no classes.
+        classes: their names; empty for values.
+    """
+    left, right, bottom, top = extent
+    frame = Frame.around(
+        Linear(left, right), y := Linear(bottom, top), labels=tick_labels(y.ticks(5)),
+        width=_WIDTH, height=_HEIGHT,
+    )  # fmt: skip
+    colours = _colours(classes)
+    indices = answers.astype(np.int64) % len(colours) if classes else _shades(answers)
+    picture = raster(indices[::-1], colours, title)
+    image = element(
+        "image", href=picture.source, x=frame.left, y=frame.top, width=frame.right - frame.left,
+        height=frame.bottom - frame.top, preserveAspectRatio="none",
+        class_=None if not classes else "raster",
+    )  # fmt: skip
+    marks = [
+        dots(frame, [a], [b], series_class(label) if classes else "k1", 3, "point")
+        for a, b, label in points
+    ]
+    drawing = image + y_axis(frame, names[1]) + x_axis(frame, names[0]) + Markup("").join(marks)
+    return Chart(
+        title, _alternative(answers, classes, len(points)), drawing, _WIDTH, _HEIGHT,
+        _table(answers, extent, names, classes),
+    )  # fmt: skip
+
+
+def _colours(classes: Sequence[str]) -> list[str]:
+    """Pale tones of the colours of the series, or a ramp for values."""
+    if not classes:
+        return [ramp(CIVIDIS, index / (_SHADES - 1)) or CIVIDIS[0] for index in range(_SHADES)]
+    solid = [SERIES[index % len(SERIES)] for index in range(min(len(classes), _MOST_CLASSES))]
+    return ["#" + "".join(f"{255 - (255 - part) * 2 // 5:02x}" for part in rgb(c)) for c in solid]
+
+
+def _shades(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    scale = Linear.over([float(v) for v in values.ravel()])
+    shares = (values - scale.low) / (scale.high - scale.low)
+    shades: npt.NDArray[np.int64] = np.rint(shares.clip(0, 1) * (_SHADES - 1)).astype(np.int64)
+    return shades
+
+
+def _alternative(answers: npt.NDArray[np.float64], classes: Sequence[str], points: int) -> str:
+    if not classes:
+        low, high = number(float(answers.min())), number(float(answers.max()))
+        return f"Predictions from {low} to {high}, with {count(points)} rows of the data."
+    shares = [
+        f"{shortened(name, 30)} in {100 * float(np.mean(answers == index)):.0f}%"
+        for index, name in enumerate(classes[:8])
+    ]
+    return f"Of the area, the answer is {', '.join(shares)}; {count(points)} rows are shown."
+
+
+def _table(
+    answers: npt.NDArray[np.float64],
+    extent: tuple[float, float, float, float],
+    names: tuple[str, str],
+    classes: Sequence[str],
+) -> Table:
+    """The answers at eleven by eleven places."""
+    height, width = answers.shape
+    down = np.linspace(height - 1, 0, 11).astype(int)
+    across = np.linspace(0, width - 1, 11).astype(int)
+    x = np.linspace(extent[0], extent[1], width)
+    y = np.linspace(extent[2], extent[3], height)
+
+    def text(value: float) -> str:
+        return shortened(classes[int(value)], 20) if classes else number(float(value))
+
+    header = [f"{names[1]} \\ {names[0]}", *(number(float(x[column])) for column in across)]
+    rows = [
+        [number(float(y[row])), *(text(answers[row, column]) for column in across)] for row in down
+    ]
+    return Table(header, rows)

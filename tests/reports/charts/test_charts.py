@@ -1,0 +1,154 @@
+"""Every kind of chart is whole: drawing, words and numbers."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf, nan
+
+import numpy as np
+import pytest
+
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.heatmap import heatmap
+from nnrun.reports.charts.histogram import histogram
+from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.parallel import Coordinate, parallel
+from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.scatter import by_setting, calibration, predicted_and_true, residuals
+from nnrun.reports.charts.strip import strip
+from nnrun.reports.charts.surface import decision_surface
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = '<script>alert(1)</script>" onload="x" {{7*7}} </svg> \u202e ' + "w" * 10_000
+EXTREMES = [nan, inf, -inf, 0.0, 1e-300, 1e300]
+
+
+def curve(name: str = "a", y: list[float] | None = None) -> Chart:
+    heights = [3.0, 2.0, 1.0] if y is None else y
+    x = [float(index) for index in range(len(heights))]
+    low, high = [value - 0.5 for value in heights], [value + 0.5 for value in heights]
+    return lines(name, [Series(name, x, heights, low, high)], x_label="iteration", y_label="loss")
+
+
+def cells(name: str = "a", value: float = 1.0) -> Chart:
+    return heatmap(
+        name, name, [[value, 0.0], [2.0, 3.0]], [name, "b"], [name, "b"], row_label=name,
+        column_label=name, colours=BLUES, text=str, links={(0, 1): "there"},
+    )  # fmt: skip
+
+
+def coordinates(name: str = "a", value: float = 1.0) -> Chart:
+    axes = [Coordinate(name, [0.1, 0.2]), Coordinate("b", [name, "x"]), Coordinate("c", [value, 2])]
+    return parallel(name, axes, best=1)
+
+
+def settings(name: str = "a", value: float = 1.0) -> Chart:
+    return by_setting(name, [0, 1], [value, 2], x_label=name, y_label=name, names=[name, "b"])
+
+
+def surface(name: str = "a", value: float = 1.0) -> Chart:
+    answers = np.array([[0.0, 1.0], [1.0, 0.0]])
+    extent, points = (0.0, value, 0.0, 1.0), [(value, 0.5, 1)]
+    return decision_surface(name, answers, extent, (name, "b"), points, [name, "b"])
+
+
+CHARTS: dict[str, Callable[[str], Chart]] = {
+    "lines": curve,
+    "heatmap": cells,
+    "parallel": coordinates,
+    "by_setting": settings,
+    "surface": surface,
+    "histogram": lambda name: histogram(name, [0.0, 1.0, 2.0], [3, 4], name, "values"),
+    "predicted_and_true": lambda name: predicted_and_true(name, [1.0, 2.0], [1.5, 2.5]),
+    "residuals": lambda name: residuals(name, [1.0, 2.0], [0.5, -0.5]),
+    "calibration": lambda name: calibration(name, [0.2, 0.9], [0.1, 0.8], [3, 4]),
+}
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+def test_a_chart_says_what_it_shows(chart: Callable[[str], Chart]) -> None:
+    """It has a title, a text alternative that ends as a sentence, and a table with numbers."""
+    found = chart("weights of layer 0")
+    assert "weights of layer 0" == found.title
+    assert found.alternative.endswith((".", "weights of layer 0"))
+    assert found.table.rows
+    assert {len(found.table.header)} == {len(row) for row in found.table.rows}
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+def test_a_file_stands_alone(chart: Callable[[str], Chart]) -> None:
+    """It is XML with its title, its style and its alternative, and refers to nothing outside."""
+    text = chart("a").file
+    root = ET.fromstring(text)
+    assert ("a", f"{SVG}style") == (root[0].text, root[1].tag)
+    assert (root.get("aria-label") or "").startswith("a. ")
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("chart", CHARTS.values(), ids=CHARTS)
+def test_hostile_names_stay_text(chart: Callable[[str], Chart]) -> None:
+    """Neither an element nor a handler comes from a name, and no drawing grows with it."""
+    root = ET.fromstring(chart(HOSTILE).file)
+    tags = {element.tag.removeprefix(SVG) for element in root.iter()}
+    known = {"svg", "title", "style", "rect", "g", "path", "text", "circle", "a", "image"}
+    assert set() == tags - known
+    assert [] == [key for e in root.iter() for key in e.attrib if key.startswith("on")]
+    assert max(len(e.text or "") for e in root.iter(f"{SVG}text")) <= 60
+
+
+def test_a_file_has_no_style_attributes() -> None:
+    """A page's policy refuses them."""
+    assert not [chart for chart in CHARTS.values() if " style=" in chart("a").svg]
+
+
+@pytest.mark.parametrize("value", EXTREMES, ids=str)
+def test_extreme_numbers_leave_no_nonsense(value: float) -> None:
+    """No coordinate is NaN or infinite, whatever the data."""
+    drawings = [
+        curve("a", [1.0, value, 2.0]),
+        lines("a", [Series("a", [0, 1], [value, 1.0])], x_label="x", y_label="y", log=True),
+        cells("a", value),
+        predicted_and_true("a", [value, 1.0], [1.0, 2.0]),
+    ]
+    for drawing in drawings:
+        for element in ET.fromstring(drawing.file).iter():
+            places = [element.get(key, "") for key in ("d", "x", "y", "cx", "cy", "width")]
+            assert not [place for place in places if "nan" in place or "inf" in place]
+
+
+def test_a_line_is_broken_where_there_is_no_number() -> None:
+    """Two stretches and a lone point: two moves of the pen, and a dot."""
+    chart = curve("a", [1.0, 2.0, nan, 3.0, 4.0, nan, 5.0])
+    root = ET.fromstring(chart.file)
+    paths = [e.get("d", "") for e in root.iter(f"{SVG}path") if "line" in e.get("class", "")]
+    assert ([2], 1) == ([path.count("M") for path in paths], len([*root.iter(f"{SVG}circle")]))
+
+
+def test_rows_of_a_table_know_their_place() -> None:
+    """For what shows values near the pointer: from the left edge of the plot to its right."""
+    chart = curve()
+    first, middle, last = chart.table.places
+    assert first < middle < last < chart.width
+    assert [["0", "3.000"], ["1", "2.000"], ["2", "1.000"]] == [*map(list, chart.table.rows)]
+
+
+def test_what_has_no_place_on_a_log_scale_is_told() -> None:
+    """A reader of the alternative knows as much as one who sees the gap."""
+    chart = lines("a", [Series("a", [0, 1], [0.0, 1.0])], x_label="x", y_label="y", log=True)
+    assert "1 values of zero or less have no place on a log scale." in chart.alternative
+
+
+def test_cells_with_links_are_no_single_image() -> None:
+    """Screen readers would not find the links within one."""
+    whole, plain = cells(), replace(cells(), interactive=False)
+    roles = [ET.fromstring(chart.file).get("role") for chart in (whole, plain)]
+    assert ["group", "img"] == roles
+
+
+def test_a_strip_has_a_dot_for_each_seed() -> None:
+    """Those that have a place on its scale."""
+    drawing = strip([0.2, 0.4, 5.0, nan], Linear(0.0, 10.0), 0.1, 0.5, 0.3)
+    assert 3 == drawing.count("<circle")

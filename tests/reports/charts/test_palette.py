@@ -1,0 +1,50 @@
+"""Colours that can be told apart, and read on."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.reports.charts.palette import BLUES, CIVIDIS, contrast, ink_on, ramp, series_class
+from nnrun.reports.charts.style import DARK, LIGHT, PAGE, STANDALONE
+
+
+def test_contrast_is_that_of_the_guidelines() -> None:
+    """Black on white is 21 to 1; WCAG's own example of a grey that just suffices is 4.54."""
+    found = contrast("#000000", "#ffffff"), contrast("#767676", "#ffffff")
+    assert (21.0, 4.54) == pytest.approx(found, abs=0.005)
+
+
+@pytest.mark.parametrize("page", [LIGHT, DARK])
+def test_text_can_be_read(page: dict[str, str]) -> None:
+    """Ink and soft ink have the 4.5 to 1 that WCAG AA asks for."""
+    assert min(contrast(page[name], page["paper"]) for name in ("ink", "soft")) >= 4.5
+
+
+@pytest.mark.parametrize("page", [LIGHT, DARK])
+def test_the_first_colours_stand_out(page: dict[str, str]) -> None:
+    """Graphics are asked for 3 to 1: that of the first three series, which most charts have."""
+    assert min(contrast(page[f"c{index}"], page["paper"]) for index in range(3)) >= 3
+
+
+@pytest.mark.parametrize("colours", [BLUES, CIVIDIS], ids=["blues", "cividis"])
+def test_numbers_in_cells_can_be_read(colours: tuple[str, ...]) -> None:
+    """On any colour of a ramp one of black and white has 4.5 to 1."""
+    found = [ramp(colours, step / 200) or "" for step in range(201)]
+    assert min(contrast(colour, ink_on(colour)) for colour in found) >= 4.5
+
+
+def test_a_ramp_begins_and_ends_with_its_colours() -> None:
+    """And mixes them in between; what is no number has no colour."""
+    ends = ramp(("#000000", "#ffffff"), -1), ramp(("#000000", "#ffffff"), 2)
+    assert ("#000000", "#ffffff") == ends
+    assert ("#808080", None) == (ramp(("#000000", "#ffffff"), 0.5), ramp(BLUES, float("nan")))
+
+
+def test_many_series_differ_in_colour_or_dash() -> None:
+    """Twenty-four of them have looks of their own."""
+    assert 24 == len({series_class(index) for index in range(24)})
+
+
+def test_files_need_no_variables() -> None:
+    """Programs that draw papers do not know them; pages have them for light and dark."""
+    assert ("var(" in PAGE, "var(" in STANDALONE) == (True, False)

@@ -1,0 +1,157 @@
+"""Scales place every number there is, and nothing that is none."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import inf, isfinite, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nnrun.reports.charts.axes import tick_labels
+from nnrun.reports.charts.scales import Band, Linear, Log, log_suits
+
+ANY = st.floats(allow_nan=True, allow_infinity=True)
+TINY, HUGE = 1e-300, 1e300
+
+
+def test_equal_differences_have_equal_lengths() -> None:
+    """The place of a value is its share of the way through the domain."""
+    scale = Linear(2.0, 10.0)
+    assert [0.0, 0.25, 0.5, 1.0] == [scale.place(v) for v in (2.0, 4.0, 6.0, 10.0)]
+
+
+def test_equal_ratios_have_equal_lengths() -> None:
+    """A hundred is half-way from one to ten thousand."""
+    scale = Log(1.0, 1e4)
+    assert [0.0, 0.25, 0.5, 1.0] == pytest.approx([scale.place(v) for v in (1, 10, 100, 1e4)])
+
+
+@pytest.mark.parametrize("value", [None, nan, inf, -inf])
+@pytest.mark.parametrize("scale", [Linear(0.0, 1.0), Log(1.0, 10.0)])
+def test_what_is_no_number_has_no_place(scale: Linear | Log, value: float | None) -> None:
+    """Missing, infinite and undefined values leave a gap."""
+    assert scale.place(value) is None
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, -inf])
+def test_zero_and_less_have_no_place_on_a_log_scale(value: float) -> None:
+    """Their logarithm is no number."""
+    assert Log.over([value, 1.0, 10.0]).place(value) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -3.5, TINY, HUGE, -HUGE, 5e-324, 1.7e308])
+@pytest.mark.parametrize("count", [1, 7])
+def test_one_point_and_a_constant_lie_inside(value: float, count: int) -> None:
+    """A domain of a single value is widened around it."""
+    scale = Linear.over([value] * count)
+    assert scale.low < scale.high
+    place = scale.place(value)
+    assert place is not None
+    assert 0 < place < 1
+
+
+@pytest.mark.parametrize("value", [1.0, TINY, HUGE, 5e-324, 1.7e308])
+def test_one_point_lies_on_a_log_scale(value: float) -> None:
+    """Likewise, on either side of it."""
+    place = Log.over([value]).place(value)
+    assert place is not None
+    assert 0 <= place <= 1
+
+
+def test_no_values_make_a_domain_too() -> None:
+    """A chart without numbers has axes all the same."""
+    assert (Linear(0.0, 1.0), Log(1.0, 10.0)) == (Linear.over([nan]), Log.over([0.0, None]))
+
+
+@pytest.mark.parametrize(
+    ("values", "domain"),
+    [
+        ([1.2, 9.7], Linear(0.0, 10.0)),
+        ([0.31, 0.42], Linear(0.3, 0.45)),
+        ([-0.031, 0.04], Linear(-0.04, 0.04)),
+        ([TINY, HUGE], Linear(0.0, HUGE)),
+        ([-1.7e308, 1.7e308], Linear(-1.7e308, 1.7e308)),
+    ],
+)
+def test_a_domain_has_round_ends(values: list[float], domain: Linear) -> None:
+    """They are multiples of the step of its ticks, if those are numbers."""
+    found = Linear.over(values)
+    assert (domain.low, domain.high) == pytest.approx((found.low, found.high))
+
+
+@pytest.mark.parametrize(
+    ("scale", "ticks"),
+    [
+        (Linear(0.0, 1.0), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        (Linear(-3.0, 3.0), [-2.0, 0.0, 2.0]),
+        (Linear(0.0, HUGE), [0.0, 2e299, 4e299, 6e299, 8e299, 1e300]),
+        (Log(1.0, 100.0), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]),
+        (Log(1e-8, 1.0), [1e-8, 1e-6, 1e-4, 1e-2, 1.0]),
+        (Log(TINY, HUGE), [1e-240, 1e-120, 1.0, 1e120, 1e240]),
+        (Log(2.0, 3.0), [2.0, 2.2, 2.4, 2.6, 2.8, 3.0]),
+    ],
+)
+def test_ticks_are_round(scale: Linear | Log, ticks: list[float]) -> None:
+    """They are what people count in, to the last digit."""
+    assert ticks == scale.ticks(5)
+
+
+@given(st.lists(ANY, max_size=5))
+def test_every_number_has_a_place_on_the_paper(values: list[float]) -> None:
+    """Whatever the data, all that are numbers lie between the ends, in their order."""
+    scale = Linear.over(values)
+    places = [scale.place(value) for value in sorted(v for v in values if isfinite(v))]
+    known = [place for place in places if place is not None]
+    assert len(places) == len(known)
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in known)
+    assert all(a <= b for a, b in pairwise(known))
+
+
+@given(st.lists(ANY, max_size=5))
+def test_every_positive_number_has_a_place_on_log_paper(values: list[float]) -> None:
+    """Likewise on a logarithmic scale."""
+    scale = Log.over(values)
+    places = [scale.place(value) for value in values if isfinite(value) and value > 0]
+    assert all(place is not None and -1e-9 <= place <= 1 + 1e-9 for place in places)
+
+
+@given(st.lists(ANY, max_size=5), st.integers(1, 10))
+def test_ticks_are_few_and_lie_inside(values: list[float], count: int) -> None:
+    """There are never so many that they could not be read, and each has a label of its own."""
+    for scale in (Linear.over(values), Log.over(values)):
+        ticks = scale.ticks(count)
+        assert len(ticks) <= 3 * count + 4
+        assert all(-1e-6 <= (scale.place(tick) or 0.0) <= 1 + 1e-6 for tick in ticks)
+        assert len(ticks) == len(set(tick_labels(ticks)))
+
+
+def test_a_band_is_a_stretch_for_each() -> None:
+    """Names have places in the middle of theirs."""
+    band = Band(4)
+    assert ([0.125, 0.875], 0.25) == ([band.place(0), band.place(3)], band.width)
+
+
+@pytest.mark.parametrize(
+    ("values", "suits"),
+    [([1.0, 99.0], False), ([1.0, 100.0], True), ([0.0, 100.0], False), ([nan], False)],
+)
+def test_a_log_scale_is_for_values_of_several_sizes(values: list[float], suits: bool) -> None:
+    """Two decades at least, and nothing that would have no place."""
+    assert suits == log_suits(values)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "labels"),
+    [
+        ([0.0, 0.5, 1.0], ["0", "0.5", "1"]),
+        ([-10000.0, 10000.0], ["−10,000", "10,000"]),
+        ([1e-7, 1e-6], ["1e−7", "1e−6"]),
+        ([1.00001, 1.00002], ["1.00001", "1.00002"]),
+        ([2e6], ["2e6"]),
+    ],
+)
+def test_labels_have_the_digits_that_tell_them_apart(ticks: list[float], labels: list[str]) -> None:
+    """And no more of them."""
+    assert labels == tick_labels(ticks)
