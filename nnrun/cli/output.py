@@ -25,16 +25,16 @@ class Output:
         self.debug = os.environ.get("NNRUN_DEBUG", "") not in ("", "0")
         self.has_data = False
 
-    def show(self, *renderables: RenderableType) -> None:
-        """Show results to people."""
+    def show(self, *renderables: RenderableType, to_stderr: bool = False) -> None:
+        """Show results to people; on stderr where stdout has data of another kind."""
         if self.json or self.quiet or not renderables:
             return
-        console = self.console(sys.stdout)
+        console = self.console(sys.stderr if to_stderr else sys.stdout)
         with console.capture() as captured:
             console.print(*renderables, sep="\n")
         # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
         lines = [line.rstrip() for line in captured.get().splitlines()]
-        click.echo("\n".join(lines), color=True)
+        click.echo("\n".join(lines), color=True, err=to_stderr)
 
     def data(self, value: Any) -> None:
         """Print data, if data is wanted; at most once, so that stdout is one JSON document."""

@@ -22,10 +22,12 @@ class Interruption:
 
     Args:
         announce: whether to tell at once that a signal has come, for what is saved takes a moment.
+        before: what had not happened yet when a signal breaks in.
     """
 
-    def __init__(self, *, announce: bool = False) -> None:
+    def __init__(self, *, announce: bool = False, before: str = "training began") -> None:
         self.announce = announce
+        self.before = before
         self.received: int | None = None
         self._deferred = False
         self._previous: dict[signal.Signals, Any] = {}
@@ -58,7 +60,7 @@ class Interruption:
             os._exit(128 + number)
         self.received = number
         if not self._deferred:
-            raise self.error("interrupted before training began")
+            raise self.error(f"interrupted before {self.before}")
         self._tell("stopping here and saving; a second signal quits at once")
 
     def _tell(self, text: str) -> None:

@@ -38,6 +38,9 @@ class Problems:
             place = f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
             self._kept.append((self._count[column], len(self._kept), f"{place}: {message}"))
 
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for everything that was noted, and `last` if it is not empty."""
         told = sorted(sorted(self._kept)[: self.limit], key=lambda kept: kept[1])

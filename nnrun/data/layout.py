@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 
@@ -39,6 +40,11 @@ class Layout:
     columns: Columns
     classes: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether rows of this shape are rows: images may be flat, or lack their only channel."""
+        plain = self.shape[1:] if len(self.shape) == 3 and self.shape[0] == 1 else self.shape
+        return shape in (self.shape, plain, (prod(self.shape),))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON-able values."""

@@ -6,19 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from nnrun.config.suggestions import suggestion
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.layout import Layout
-from nnrun.data.npz import read_npz, read_npz_features
+from nnrun.data.new_rows import open_rows
+from nnrun.data.npz import read_npz
 from nnrun.data.preprocessing import CLASS_TARGET
 from nnrun.data.registry import DATASETS
-from nnrun.data.tabular import read_csv, read_csv_features
+from nnrun.data.tabular import read_csv
 from nnrun.errors import DataError
 
 if TYPE_CHECKING:
     from nnrun.config.schema import DatasetConfig
+
+_ROWS = 4096
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
@@ -37,11 +41,11 @@ def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
 
     Raises: DataError where they are not encoded or shaped as `layout`, that of training, says.
     """
-    if path.suffix.lower() == ".npz":
-        return read_npz_features(path, layout.shape)
-    if path.suffix.lower() == ".csv":
-        return read_csv_features(path, layout.columns).reshape(-1, *layout.shape)
-    raise DataError(f"{path}: is neither a .csv nor a .npz file")
+    with open_rows(path, layout) as rows:
+        parts = [batch.x for batch in rows.batches(_ROWS)]
+    if not parts:
+        raise DataError(f"{path}: there are no rows")
+    return np.concatenate(parts)
 
 
 def _built_in(name: str, config: DatasetConfig) -> Dataset:

@@ -12,6 +12,8 @@ import math
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -95,40 +97,31 @@ def _named_arrays(path: Path) -> dict[str, Array]:
     return arrays
 
 
-def read_npz_features(path: Path, shape: tuple[int, ...]) -> Array:
-    """The array x of an npz file with new rows: (rows, *shape).
-
-    Raises: DataError where there is no x, or its rows have another shape.
-    """
-    arrays = _read_arrays(path, ("x",))
-    if "x" not in arrays:
-        raise DataError(f"{path}: has no array x")
-    x = _features(path, "x", arrays["x"])
-    if x.shape[1:] != shape:
-        raise DataError(f"{path}: x: has rows of shape {x.shape[1:]} where {shape} are needed")
-    return x
-
-
 def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
-    with open_data(path) as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                held = [n for n in names if f"{n}.npy" in archive.namelist()]
-                sizes = [_declared_size(path, archive, name) for name in held]
-                refuse_if_too_big(sum(sizes), str(path))
-                return {name: _read_array(archive, name) for name in held}
-        except (*DAMAGE, OSError) as error:
-            # zipfile seeks where a damaged directory sends it; other errors are the disk's own
-            if isinstance(error, OSError) and error.errno != errno.EINVAL:
-                raise
-            raise DataError(f"{path}: is damaged or no npz file: {error}") from error
+    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+        held = [n for n in names if f"{n}.npy" in archive.namelist()]
+        sizes = [declared_size(path, archive, name) for name in held]
+        refuse_if_too_big(sum(sizes), str(path))
+        return {name: read_array(archive, name) for name in held}
 
 
-def _declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turns what a damaged archive raises into a DataError with its name."""
+    try:
+        yield
+    except (*DAMAGE, OSError) as error:
+        # zipfile seeks where a damaged directory sends it; other errors are the disk's own
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise DataError(f"{path}: is damaged or no npz file: {error}") from error
+
+
+def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
     """The bytes that an array says it holds; raises a DataError unless the archive has them."""
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as stream:
-        shape, dtype = _header(stream)
+        shape, _, dtype = read_header(stream)
         header = stream.tell()
     if dtype.hasobject:
         message = "holds Python objects, which would have to be unpickled; save it as numbers"
@@ -140,14 +133,16 @@ def _declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
     return size
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first index varies fastest, and dtype of the array that follows."""
     version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return shape, dtype
+    shape, fortran, dtype = read(stream)
+    return shape, fortran, dtype
 
 
-def _read_array(archive: zipfile.ZipFile, name: str) -> Array:
+def read_array(archive: zipfile.ZipFile, name: str) -> Array:
+    """The whole array; nothing is unpickled."""
     with archive.open(f"{name}.npy") as stream:
         array: Array = npy.read_array(stream, allow_pickle=False)
     return array
@@ -167,14 +162,15 @@ def _features(path: Path, name: str, x: Array) -> Array:
     if x.dtype == np.uint8:
         return x
     x = x.astype(np.float64)
-    _check_finite(path, name, x)
+    check_finite(path, name, x)
     return x
 
 
-def _check_finite(path: Path, name: str, values: Array) -> None:
+def check_finite(path: Path, name: str, values: Array, first: int = 0) -> None:
+    """Raise a DataError that names the first number that is not; rows count from `first`."""
     if not np.isfinite(values).all():
         wrong = np.argwhere(~np.isfinite(values))
-        place = ", ".join(str(index) for index in wrong[0])
+        place = ", ".join(str(index) for index in (first + wrong[0][0], *wrong[0][1:]))
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         value = values[tuple(wrong[0])]
         raise DataError(f"{path}: {name}[{place}]: {value} is not a finite number{more}")
@@ -204,7 +200,7 @@ def _targets(
             message = f"has shape {array.shape}; needed is (rows,) or (rows, outputs)"
             raise DataError(f"{path}: {name}: {message}")
         values[name] = array.astype(np.float64).reshape(len(array), -1)
-        _check_finite(path, name, values[name])
+        check_finite(path, name, values[name])
         if values[name].shape[1] != values["y"].shape[1]:
             raise DataError(f"{path}: {name}: has another number of outputs than y")
     return values, ()
@@ -220,7 +216,7 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
         if array.dtype.kind not in "buifU":
             raise DataError(f"{path}: {name}: holds {array.dtype}, neither numbers nor text")
         if array.dtype.kind == "f":
-            _check_finite(path, name, array)
+            check_finite(path, name, array)
         texts[name] = array.astype(str)
     seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
     classes, names = ordered_classes(str(text) for text in seen)

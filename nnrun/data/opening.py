@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from nnrun.errors import DataError, NnrunError
 
 
 @contextmanager
-def open_data(path: Path) -> Iterator[BinaryIO]:
+def open_data(path: Path) -> Iterator[BufferedReader]:
     """The file, open for reading bytes.
 
     Raises: DataError where there is no such file; NnrunError where the disk or a permission fails.
     """
+    with disk_told(path), path.open("rb") as file:
+        yield file
+
+
+@contextmanager
+def disk_told(path: Path) -> Iterator[None]:
+    """Turns what goes wrong with a file into errors with its name; raises as `open_data` does."""
     try:
-        with path.open("rb") as file:
-            yield file
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except (IsADirectoryError, NotADirectoryError) as error:

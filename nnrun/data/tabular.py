@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from nnrun.errors import DataError
 
 FEATURE_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
 TARGET_HINT = ", and the target of a regression has to be one"
-INPUT_HINT = ", as it was in training"
 
 
 def read_csv(
@@ -75,7 +74,7 @@ def _dataset(
     return Dataset(
         name=table.path.stem,
         task="classification" if classes else "regression",
-        x=_joined(columns, len(y), table.path),
+        x=joined(columns, len(y), table.path),
         y=y,
         classes=classes,
         feature_names=layout.feature_names,
@@ -84,35 +83,6 @@ def _dataset(
         description=f"{table.path.name}: {len(y)} rows, target {goal.name}",
         columns=layout,
     )
-
-
-def read_csv_features(path: Path, layout: Columns) -> npt.NDArray[np.float64]:
-    """The features of new rows, encoded as in training: (rows, features).
-
-    Columns that were no features then are ignored.
-
-    Raises: DataError for columns that are missing and for cells that are wrong, among them
-    categories that training has not seen.
-    """
-    with open_data(path) as file:
-        refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file)
-        missing = [
-            f"{path}:1: {_unknown(name, table.header)}"
-            for name in layout.features
-            if name not in table.header
-        ]
-        if missing:
-            raise DataError("\n".join(missing[: Problems.limit]))
-        problems = Problems(path)
-        columns = [
-            LabelColumn(name, problems, layout.categories[name])
-            if name in layout.categories
-            else NumberColumn(name, problems, INPUT_HINT)
-            for name in layout.features
-        ]
-        rows = _fill(table, columns, problems)
-    return _joined(columns, rows, path)
 
 
 def _choose(
@@ -157,18 +127,29 @@ def _unknown(name: str, header: tuple[str, ...]) -> str:
     return f"there is no column '{name}'{suggestion(name, header)}"
 
 
+def fill(
+    rows: Iterable[tuple[int, list[str]]],
+    header: Sequence[str],
+    columns: Sequence[NumberColumn | LabelColumn],
+    problems: Problems,
+) -> int:
+    """Read numbered rows of cells into the columns and return how many there are."""
+    places = [(header.index(column.name), column) for column in columns]
+    width, count = len(header), 0
+    for line, cells in rows:
+        count += 1
+        if len(cells) != width:
+            problems.add(line, "", f"has {len(cells)} cells where the header has {width}")
+            continue
+        for place, column in places:
+            column.add(cells[place], line)
+    return count
+
+
 def _fill(table: CsvFile, columns: Sequence[NumberColumn | LabelColumn], problems: Problems) -> int:
-    """Read all rows into the columns and return how many there are."""
-    places = [(table.header.index(column.name), column) for column in columns]
-    width, rows, end = len(table.header), 0, ""
+    rows, end = 0, ""
     try:
-        for line, cells in table.rows():
-            rows += 1
-            if len(cells) != width:
-                problems.add(line, "", f"has {len(cells)} cells where the header has {width}")
-                continue
-            for place, column in places:
-                column.add(cells[place], line)
+        rows = fill(table.rows(), table.header, columns, problems)
     except DataError as error:  # the file is broken from there on, but what came before counts
         end = str(error)
     for column in columns:
@@ -193,9 +174,10 @@ def _target(
     return y, classes
 
 
-def _joined(
+def joined(
     columns: Sequence[NumberColumn | LabelColumn], rows: int, path: Path
 ) -> npt.NDArray[np.float64]:
+    """Columns side by side as x: (rows, features)."""
     widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
     refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")
     x = np.empty((rows, sum(widths)))

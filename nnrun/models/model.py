@@ -109,13 +109,12 @@ class Model:
         rows = np.asarray(x)
         if rows.dtype.kind not in "buif":
             raise DataError(f"rows of {rows.dtype} were given where numbers are needed")
+        if rows.ndim < 2:
+            raise DataError(f"an array of shape {rows.shape} was given where (rows, …) is needed")
         shape = self.layout.shape
-        if rows.shape[1:] not in (shape, (int(np.prod(shape)),)) or not rows.ndim:
-            raise DataError(
-                f"rows of shape {rows.shape[1:]} were given where {shape} are needed"
-                if rows.ndim > 1
-                else f"an array of shape {rows.shape} was given where (rows, …) is needed"
-            )
+        if not self.layout.fits(rows.shape[1:]):
+            given = f"rows of shape {rows.shape[1:]} were given"
+            raise DataError(f"{given} where {shape} are needed")
         rows = rows.reshape(len(rows), *shape)
         right = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not right.all():

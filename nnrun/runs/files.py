@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 # Whatever starts and ends like this is the rest of a write that was cut off.
 _PREFIX, _SUFFIX = ".", ".partial"
@@ -49,6 +51,34 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     _sync_folder(folder)
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write piece by piece; it takes its place at the end, if all went well.
+
+    What is no regular file, such as a pipe, is written to as it is.
+
+    Raises:
+        OSError: the disk is full, or the folder not writable; the old file is untouched.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = _temporary(path)
+    try:
+        with _named_errors(temporary):
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
 @cache
 def _threads() -> ThreadPoolExecutor:
     """Kept, since to start threads would take longer than what they do."""
@@ -68,14 +98,23 @@ def _final_name(temporary: Path) -> str:
 
 
 def _write_through(path: Path, content: bytes) -> None:
+    with _named_errors(path), path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _named_errors(temporary: Path) -> Iterator[None]:
+    """Errors of the disk name the file that was to be written.
+
+    A full disk names none, and a temporary name would tell the user nothing.
+    """
     try:
-        with path.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
     except OSError as error:
-        # A full disk names no file, and a temporary name would tell the user nothing.
-        error.filename = str(path.with_name(_final_name(path)))
+        if error.filename in (None, str(temporary)):
+            error.filename = str(temporary.with_name(_final_name(temporary)))
         raise
 
 

@@ -1,0 +1,128 @@
+"""`nnrun predict`: a trained network put to use on a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.data.new_rows import STDIN, open_rows
+from nnrun.errors import UsageError
+from nnrun.models.load import load
+from nnrun.models.predict import predict_rows
+from nnrun.models.scores import score_of
+from nnrun.models.writing import WRITERS
+from nnrun.reports.numbers import plural
+from nnrun.reports.score import score_table
+from nnrun.runs.files import written_whole
+from nnrun.runs.select import select_run
+
+_STDOUT = "-"
+
+
+@click.command("predict")
+@click.argument("run")
+@click.argument("rows", metavar="INPUT", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the predictions there; .csv or .npz say how, else it is as in INPUT.",
+)
+@click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
+@options.results_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(
+    output: Output, /, run: str, rows: Path, file: Path | None, score: bool, results: Path
+) -> None:
+    """Predict classes, or values in the target's own units, for new rows.
+
+    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
+    or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
+    `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout,
+    or whole into FILE.
+
+    \b
+    nnrun predict boston_arch2 new_houses.csv
+    nnrun predict digits_cnn/s42 images.npz -o digits.npz
+    nnrun predict latest houses.csv --score -o prices.csv
+    """
+    if file is not None and str(file) == _STDOUT:
+        file = None
+    if output.json and file is None and not score:
+        raise UsageError("--json needs stdout for itself; say where predictions go with -o FILE")
+    if file is not None:
+        _check_target(file, rows)
+    model = load(select_run(run, results))
+    keeper = score_of(model.task) if score else None
+    with (
+        Interruption(before="the predictions were complete"),
+        open_rows(rows, model.layout, with_target=score) as source,
+    ):
+        if source.ignored:
+            output.note(f"ignored, as in training: {_some(source.ignored)}")
+        if output.json and file is None:
+            count = predict_rows(model, source, None, keeper)
+        else:
+            kind = _format(file, source.kind)
+            with _sink(file, kind) as sink, WRITERS[kind](model, sink) as writer:
+                count = predict_rows(model, source, writer, keeper)
+    metrics = None if keeper is None else keeper.metrics()
+    output.data(
+        {
+            "run_id": model.run_id,
+            "rows": count,
+            "output": None if file is None else str(file),
+            "score": metrics,
+        }
+    )
+    if file is not None:
+        output.note(f"wrote {plural(count, 'prediction')} to {file}")
+    if metrics is not None:
+        output.show(score_table(metrics), to_stderr=file is None)
+
+
+def _format(file: Path | None, kind: str) -> str:
+    """By the name of the output, else that of the input."""
+    named = "" if file is None else file.suffix.lower().removeprefix(".")
+    return named if named in WRITERS else kind
+
+
+def _check_target(file: Path, rows: Path) -> None:
+    """Find out now what would go wrong only after all work is done."""
+    if file.is_dir():
+        raise UsageError(f"-o {file}: is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise UsageError(f"-o {file}: there is no folder {file.parent}")
+    if str(rows) != STDIN and file.is_file() and rows.exists() and os.path.samefile(file, rows):
+        raise UsageError(f"-o {file}: is the input itself; name another file")
+
+
+@contextmanager
+def _sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
+    if file is not None:
+        with written_whole(file) as sink:
+            yield sink
+        return
+    if kind == "npz" and sys.stdout.isatty():
+        raise UsageError("an npz archive is nothing for a terminal; name a file with -o FILE")
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

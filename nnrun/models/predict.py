@@ -1,0 +1,33 @@
+"""Predictions for however many rows."""
+
+from __future__ import annotations
+
+from nnrun.data.new_rows import Rows
+from nnrun.models.chunks import chunk_rows
+from nnrun.models.model import Model
+from nnrun.models.scores import ClassificationScore, RegressionScore
+from nnrun.models.writing import Writer
+
+
+def predict_rows(
+    model: Model,
+    rows: Rows,
+    writer: Writer | None,
+    score: RegressionScore | ClassificationScore | None,
+) -> int:
+    """Write and score the predictions for all rows, and return how many there are.
+
+    Raises:
+        DataError: a row is wrong.
+        OSError: what was written to does not take more.
+    """
+    count = 0
+    # Portions as `Model.outputs` takes them, so that the same rows get the same bits.
+    for batch in rows.batches(chunk_rows(model.network)):
+        outputs = model.outputs(batch.x)
+        if writer is not None:
+            writer.add(outputs)
+        if score is not None and batch.y is not None:
+            score.add(outputs, batch.y)
+        count += len(batch)
+    return count

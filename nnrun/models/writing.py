@@ -1,0 +1,126 @@
+"""Predictions as files: written batch by batch, so that however many there are fit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Protocol, Self
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nnrun.models.model import Model
+from nnrun.nn.signature import Array
+
+# So that the same predictions are the same bytes whenever they are written.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class Writer(Protocol):
+    """Takes the network's outputs, batch by batch; to be closed by leaving its context."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def add(self, outputs: Array) -> None:
+        """Write the predictions of some more rows."""
+
+
+class CsvWriter:
+    """A column `prediction` and, where there are probabilities, `p_<class>` for each class.
+
+    Where several values are predicted, the columns are `prediction_<target>`.
+    """
+
+    def __init__(self, model: Model, file: BinaryIO) -> None:
+        self.model = model
+        self.file = file
+
+    def __enter__(self) -> Self:
+        layout = self.model.layout
+        targets = layout.target_names
+        header = ["prediction"]
+        if layout.task == "regression" and len(targets) > 1:
+            header = [f"prediction_{target}" for target in targets]
+        if self.model.probabilistic:
+            header += [f"p_{name}" for name in layout.classes]
+        self._write([header])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held back."""
+
+    def add(self, outputs: Array) -> None:
+        predictions = self.model.decode(outputs)
+        columns: list[Array] = list(predictions.T) if predictions.ndim > 1 else [predictions]
+        if self.model.probabilistic:
+            columns += list(self.model.probabilities(outputs).T)
+        self._write(zip(*map(_cells, columns), strict=True))
+
+    def _write(self, rows: Iterable[Iterable[Any]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        self.file.write(text.getvalue().encode())
+
+
+def _cells(column: Array) -> list[Any]:
+    """Numbers by their shortest exact form, of float32 as of float64."""
+    return list(map(str, column)) if column.dtype == np.float32 else column.tolist()
+
+
+class NpzWriter:
+    """The arrays `prediction` and, where there are probabilities, `probability`."""
+
+    def __init__(self, model: Model, file: BinaryIO) -> None:
+        self.model = model
+        self.file = file
+        self._parts: dict[str, tuple[Array, IO[bytes]]] = {}  # an empty array, and all bytes
+        self._closing = ExitStack()
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        self.add(np.empty((0, *self.model.network.output_shape), self.model.network.dtype))
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        with self._closing:
+            if kind is None:
+                self._assemble()
+
+    def add(self, outputs: Array) -> None:
+        arrays = {"prediction": self.model.decode(outputs)}
+        if self.model.probabilistic:
+            arrays["probability"] = self.model.probabilities(outputs)
+        for name, array in arrays.items():
+            if name not in self._parts:
+                content = self._closing.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # closed with the others
+                self._parts[name] = (array[:0], content)
+            self._parts[name][1].write(np.ascontiguousarray(array).tobytes())
+        self._rows += len(outputs)
+
+    def _assemble(self) -> None:
+        """An archive says first how many rows there are, which is known only now."""
+        with zipfile.ZipFile(self.file, "w") as archive:
+            for name, (empty, content) in self._parts.items():
+                entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+                with archive.open(entry, "w", force_zip64=True) as stream:
+                    header = npy.header_data_from_array_1_0(empty)
+                    header |= {"shape": (self._rows, *empty.shape[1:]), "fortran_order": False}
+                    npy.write_array_header_1_0(stream, header)
+                    content.seek(0)
+                    shutil.copyfileobj(content, stream)
+
+
+WRITERS: dict[str, type[CsvWriter] | type[NpzWriter]] = {"csv": CsvWriter, "npz": NpzWriter}

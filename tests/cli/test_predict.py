@@ -1,0 +1,315 @@
+"""`nnrun predict`: files in, files out, and every mistake told with its place."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnrun.models.load import load
+from nnrun.runs.select import select_run
+from tests.cli.conftest import write
+
+HOUSES = """\
+size,colour,price
+1,red,5
+2,blue,6.5
+3,red,7
+4.5,green,11
+5,blue,9
+6,green,13
+"""
+NETWORK = "network: {{sizes: [3, {0}], activations: [tanh, {1}]}}\n"
+TRAINING = "training: {learning_rate: 0.05, iterations: 40, engine: numpy}\n"
+FLOWERS = (
+    "name: flowers\ndataset: {name: iris, features: standard}\nloss: cross_entropy\n"
+    + NETWORK.format(3, "softmax")
+    + TRAINING
+)
+PRICES = (
+    "name: prices\ndataset: {path: houses.csv, features: minmax, target: standard,\n"
+    "  test_size: 0.34, columns: {target: price, categorical: [colour]}, task: regression}\n"
+    "loss: mean_squared\n" + NETWORK.format(1, "linear") + TRAINING
+)
+CLOTHES = (
+    "name: clothes\ndataset: {path: clothes.npz}\nloss: cross_entropy\n"
+    + NETWORK.format(2, "softmax")
+    + TRAINING
+)
+
+
+@pytest.fixture
+def prices(folder, nnrun):
+    """A regression from a file with a category, trained."""
+    write("houses.csv", HOUSES)
+    assert 0 == nnrun("train", write("prices.yaml", PRICES)).exit_code
+    return load(select_run("prices", Path("results")))
+
+
+@pytest.fixture
+def flowers(folder, nnrun):
+    """Species of irises, trained."""
+    assert 0 == nnrun("train", write("flowers.yaml", FLOWERS)).exit_code
+    return load(select_run("flowers", Path("results")))
+
+
+@pytest.fixture
+def clothes(folder, nnrun):
+    """Two classes that are numbers, from an npz file, trained."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 2, 3)), rng.integers(2, size=40) + 7
+    np.savez("clothes.npz", x=x, y=y)
+    assert 0 == nnrun("train", write("clothes.yaml", CLOTHES)).exit_code
+    return load(select_run("clothes", Path("results")))
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_columns_are_found_by_name(prices, nnrun):
+    """In another order, without the target, with one that training had not; values in its units."""
+    x = [[3, 0, 0, 1], [1, 1, 0, 0]]  # size, then blue, green, red
+    write("new.csv", "colour,id,size\nred,a,3\nblue,b,1\n")
+    result = nnrun("predict", "prices", "new.csv")
+    assert 0 == result.exit_code
+    assert prices.predict(x).tolist() == [float(row["prediction"]) for row in rows(result.stdout)]
+    assert "ignored, as in training: id\n" == result.stderr
+
+
+def test_classes_come_with_their_probabilities(flowers, nnrun):
+    """A column for each, and numbers by their shortest exact form."""
+    x = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+    names = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+    lines = [",".join(names), *(",".join(map(str, row)) for row in x)]
+    result = nnrun("predict", "latest", "-", input="\n".join(lines))
+    found = rows(result.stdout)
+    assert ["prediction", "p_setosa", "p_versicolor", "p_virginica"] == list(found[0])
+    assert flowers.predict(x).tolist() == [row["prediction"] for row in found]
+    probabilities = [[float(value) for value in list(row.values())[1:]] for row in found]
+    assert flowers.predict_proba(x).tolist() == probabilities
+
+
+def test_npz_in_npz_out(clothes, nnrun):
+    """Raw x, in whatever order its numbers are stored; labels as numbers."""
+    x = np.random.default_rng(1).normal(size=(9, 2, 3))
+    for order in "CF":
+        np.savez("new.npz", x=np.asarray(x, order=order))
+        assert 0 == nnrun("predict", "clothes", "new.npz", "-o", "out.npz").exit_code
+        with np.load("out.npz") as out:
+            assert {"prediction", "probability"} == set(out)
+            assert clothes.predict(x).tolist() == out["prediction"].tolist()
+            assert "i" == out["prediction"].dtype.kind
+            assert clothes.predict_proba(x).tolist() == out["probability"].tolist()
+
+
+def test_either_kind_goes_through_a_pipe(clothes, start):
+    """An archive's directory is at its end, so that it has to be kept."""
+    x = np.random.default_rng(1).normal(size=(9, 2, 3))
+    np.savez_compressed("new.npz", x=x)
+    run = subprocess.run(
+        [sys.executable, "-m", "nnrun", "predict", "clothes", "-"],
+        input=Path("new.npz").read_bytes(), capture_output=True, check=True,
+    )  # fmt: skip
+    with np.load(io.BytesIO(run.stdout)) as out:
+        assert clothes.predict(x).tolist() == out["prediction"].tolist()
+
+
+def test_the_name_of_the_output_says_how(clothes, nnrun):
+    """npz in, CSV out; and the other way."""
+    x = np.random.default_rng(1).normal(size=(3, 2, 3))
+    np.savez("new.npz", x=x)
+    nnrun("predict", "clothes", "new.npz", "-o", "out.csv")
+    found = rows(Path("out.csv").read_text())
+    assert ["prediction", "p_7", "p_8"] == list(found[0])
+    header = ",".join(clothes.layout.columns.features)
+    lines = [",".join(map(repr, row.ravel().tolist())) for row in x]
+    write("new.csv", "\n".join([header, *lines]))
+    nnrun("predict", "clothes", "new.csv", "-o", "back.npz")
+    with np.load("back.npz") as back:
+        assert [str(number) for number in back["prediction"]] == [r["prediction"] for r in found]
+
+
+def test_float32_numbers_are_written_short(folder, nnrun):
+    """Seven digits, not the seventeen of what they are in float64."""
+    nnrun("train", write("flowers.yaml", FLOWERS), "training.dtype=float32")
+    np.savez("new.npz", x=np.ones((1, 4)))
+    nnrun("predict", "flowers", "new.npz", "-o", "out.csv")
+    cells = list(rows(Path("out.csv").read_text())[0].values())[1:]
+    model = load(select_run("flowers", Path("results")))
+    assert model.predict_proba(np.ones((1, 4)))[0].tolist() == [np.float32(cell) for cell in cells]
+    assert max(map(len, cells)) < 16
+
+
+def test_scores_are_those_of_the_report(prices, nnrun, report):
+    """On the rows of the test split, and the target is no feature."""
+    result = nnrun("predict", "prices", "houses.csv", "--score", "--json", "-o", "out.csv")
+    found = json.loads(result.stdout)
+    y = np.array([5, 6.5, 7, 11, 9, 13])
+    predicted = [float(row["prediction"]) for row in rows(Path("out.csv").read_text())]
+    assert np.mean((predicted - y) ** 2) == pytest.approx(found["score"]["mse"], rel=1e-13)
+    assert {"rows": 6, "output": "out.csv"}.items() <= found.items()
+    assert report()["run_id"] == found["run_id"]
+
+
+def test_scores_of_classes_are_those_of_the_report(clothes, nnrun, report):
+    """Labels are compared by value, and a table shows what is one number."""
+    np.savez("again.npz", **{**np.load("clothes.npz"), "y": np.load("clothes.npz")["y"] + 0.0})
+    found = json.loads(nnrun("predict", "clothes", "again.npz", "--score", "--json").stdout)
+    parts = report()["metrics"]
+    right = sum(np.trace(parts[part]["confusion"]) for part in ("train", "test"))
+    assert right / 40 == found["score"]["accuracy"]
+    shown = nnrun("predict", "clothes", "again.npz", "--score", "-o", "out.npz").stdout
+    assert ["accuracy", "log"] == [line.split()[0] for line in shown.splitlines()[2:]]
+
+
+def test_predictions_and_scores_are_apart(prices, nnrun):
+    """Without -o, stdout has predictions alone."""
+    result = nnrun("predict", "prices", "houses.csv", "--score")
+    assert 6 == len(rows(result.stdout))
+    assert "rmse" in result.stderr
+
+
+def test_no_rows_give_no_predictions(prices, nnrun):
+    """Only the header, so that whatever reads it finds its columns."""
+    result = nnrun("predict", "prices", "-", input="size,colour\n")
+    assert (0, "prediction\n") == (result.exit_code, result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("size,color\n1,red\n", "new.csv:1: there is no column 'colour'; did you mean 'color'?"),
+        ("colour\nred\n", "new.csv:1: there is no column 'size'"),
+        ("size,colour\n1,red\n2,pink\n", "new.csv:3:colour: 'pink' is none of the categories in "
+         "training: blue, green, red"),
+        ("size,colour\n1,red\nbig,red\n", "new.csv:3:size: 'big' is not a number"),
+        ("size,colour\n1,red\n,red\n", "new.csv:3:size: the cell is blank"),
+        ("size,colour\n1,red\n1\n", "new.csv:3: has 1 cells where the header has 2"),
+        ("", "new.csv:1: the header row with the column names is missing: the file is empty"),
+        ("size,colour\n1,\"red\n", "new.csv:2: is no CSV from here on"),
+        ("size,size,colour\n", "new.csv:1:size: 2 columns have this name"),
+    ],
+)  # fmt: skip
+def test_rows_that_cannot_be_read_are_told(prices, nnrun, text, expected):
+    """With line and column; what is there already stays, and nothing else appears."""
+    write("new.csv", text)
+    write("out.csv", "old")
+    result = nnrun("predict", "prices", "new.csv", "-o", "out.csv")
+    assert 2 == result.exit_code
+    assert f"error: {expected}" in result.stderr
+    assert "old" == Path("out.csv").read_text()
+    assert set(Path().iterdir()) == {
+        Path(n) for n in ("results", "new.csv", "out.csv", "houses.csv", "prices.yaml")
+    }
+
+
+def test_all_mistakes_come_at_once(prices, nnrun):
+    """Also those of later batches, the first of each column first."""
+    lines = ["size,colour", *["1,red"] * 5000, "x,red", *["1,red"] * 5000, "1,pink"]
+    write("new.csv", "\n".join(lines))
+    errors = nnrun("predict", "prices", "new.csv").stderr
+    assert "new.csv:5002:size: 'x' is not a number" in errors
+    assert "new.csv:10003:colour: 'pink'" in errors
+
+
+@pytest.mark.parametrize(
+    ("arrays", "arguments", "expected"),
+    [
+        ({"z": np.ones(3)}, (), "new.npz: has no array x"),
+        ({"x": np.ones((3, 2, 4))}, (), "new.npz: x: has rows of shape (2, 4) where (1, 2, 3) are"),
+        ({"x": np.array([["a"]])}, (), "new.npz: x: holds <U1, not real numbers"),
+        ({"x": np.full((2, 6), [[1.0], [np.nan]])}, (), "new.npz: x[1, 0, 0, 0]: nan is not a"),
+        ({"x": np.ones((2, 6))}, ("--score",), "new.npz: has no array y"),
+        ({"x": np.ones((2, 6)), "y": [7]}, ("--score",), "y: has shape (1,) where (2,) is needed"),
+        ({"x": np.ones((2, 6)), "y": [7, 9]}, ("--score",), "y[1]: '9' is none of the classes in"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_told(clothes, nnrun, arrays, arguments, expected):
+    """With array and row."""
+    np.savez("new.npz", **arrays)
+    result = nnrun("predict", "clothes", "new.npz", "-o", "out.npz", *arguments)
+    assert 2 == result.exit_code
+    assert expected in result.stderr
+    assert not Path("out.npz").exists()
+
+
+def test_pickles_are_not_opened(clothes, nnrun):
+    """They could run anything."""
+    np.savez("new.npz", x=np.array([{}, {}], dtype=object))
+    result = nnrun("predict", "clothes", "new.npz")
+    assert 2 == result.exit_code
+    assert "holds Python objects" in result.stderr
+
+
+def test_damaged_archives_are_told(clothes, nnrun):
+    """Wherever they were cut or changed, without a traceback."""
+    np.savez_compressed("new.npz", x=np.random.default_rng(0).normal(size=(50, 6)))
+    whole = Path("new.npz").read_bytes()
+    for place in range(4, len(whole), 331):
+        Path("new.npz").write_bytes(whole[:place])
+        assert 2 == nnrun("predict", "clothes", "new.npz", "-o", "o.npz").exit_code
+        Path("new.npz").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        assert nnrun("predict", "clothes", "new.npz", "-o", "o.npz").exit_code in (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("prices", "none.csv"), "none.csv: there is no such file"),
+        (("prices", "results"), "results: is not a file"),
+        (("price", "houses.csv"), "no run in results is called 'price'; did you mean 'prices'?"),
+        (("prices", "houses.csv", "-o", "results"), "-o results: is a folder; name a file in it"),
+        (("prices", "houses.csv", "-o", "a/b.csv"), "-o a/b.csv: there is no folder a"),
+        (("prices", "houses.csv", "-o", "houses.csv"), "is the input itself; name another file"),
+        (("prices", "houses.csv", "--json"), "--json needs stdout for itself"),
+        (("empty", "houses.csv"), "empty/model.safetensors: no trained model is kept there"),
+    ],
+)
+def test_mistakes_of_the_command_are_told(prices, nnrun, arguments, expected):
+    """With exit code 2, before anything is read."""
+    Path("empty").mkdir()
+    Path("empty/report.json").write_text("{}")
+    result = nnrun("predict", *arguments)
+    assert 2 == result.exit_code
+    assert expected in result.stderr
+
+
+def test_a_damaged_model_is_told(prices, nnrun):
+    """With the file's name."""
+    model = next(Path("results").glob("*/*/model.safetensors"))
+    model.write_bytes(model.read_bytes()[:200])
+    result = nnrun("predict", "prices", "houses.csv")
+    assert 1 == result.exit_code
+    assert f"error: {model}: damaged" in result.stderr
+
+
+def test_whoever_reads_may_leave(prices, start):
+    """`nnrun predict … | head -1` ends quietly."""
+    write("new.csv", "size,colour\n" + "1,red\n" * 30_000)
+    process = start("predict", "prices", "new.csv")
+    assert "prediction\n" == process.stdout.readline()
+    process.stdout.close()
+    with process.stderr as errors:
+        assert "" == errors.read()
+    assert 0 == process.wait()
+
+
+def test_after_ctrl_c_nothing_is_left(prices, start):
+    """The output appears whole or not at all."""
+    process = start("predict", "prices", "-", "-o", "out.csv", stdin=subprocess.PIPE)
+    process.stdin.write("size,colour\n" + "1,red\n" * 10_000)
+    process.stdin.flush()
+    while not list(Path().glob(".out.csv.*")):
+        assert process.poll() is None
+    process.send_signal(2)
+    _, errors = process.communicate()
+    assert 130 == process.returncode
+    assert "interrupted before the predictions were complete" in errors
+    assert [] == list(Path().glob("*out.csv*")) + list(Path().glob(".out.csv*"))

@@ -1,0 +1,100 @@
+"""However many rows there are, they pass through the same memory."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from nnrun.data.csv_rows import CsvRows
+from nnrun.data.npz_rows import NpzRows
+from nnrun.models.load import load
+from nnrun.models.predict import predict_rows
+from nnrun.models.scores import score_of
+from nnrun.models.writing import WRITERS
+
+
+class Lines(io.RawIOBase):
+    """A header and so many rows of a CSV file, made while they are read."""
+
+    def __init__(self, header: str, row: str, rows: int) -> None:
+        self.lines = iter([header, *[row] * 0])
+        self.row, self.left, self.rest = row.encode(), rows, header.encode()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        if not self.rest and self.left:
+            taken = min(self.left, 1000)
+            self.rest, self.left = self.row * taken, self.left - taken
+        part, self.rest = self.rest[: len(buffer)], self.rest[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+class Nowhere(io.RawIOBase):
+    """Counts lines and forgets them."""
+
+    lines = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content) -> int:
+        self.lines += bytes(content).count(b"\n")
+        return len(content)
+
+
+def peak(work) -> int:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("score", [False, True])
+def test_memory_does_not_grow_with_the_rows(trained, score):
+    """Five times the rows of a CSV file, the same peak."""
+    model = load(trained("cars").folder)
+    names = [*model.layout.columns.features, *model.layout.target_names]
+    header, row = ",".join(names) + "\n", ",".join(["1.5"] * len(names)) + "\n"
+
+    def predict(rows: int) -> None:
+        file, sink = io.BufferedReader(Lines(header, row, rows)), Nowhere()
+        source = CsvRows("rows.csv", file, model.layout, with_target=score)
+        keeper = score_of(model.task) if score else None
+        with WRITERS["csv"](model, sink) as writer:
+            assert rows == predict_rows(model, source, writer, keeper)
+        assert rows + 1 == sink.lines
+
+    predict(4096)
+    assert peak(lambda: predict(50_000)) < 1.1 * peak(lambda: predict(10_000))
+
+
+def test_arrays_are_read_in_portions(trained, tmp_path):
+    """Five times the rows of an npz file, the same peak; and npz files come out."""
+    model = load(trained("cars").folder)
+
+    def predict(rows: int) -> None:
+        np.savez_compressed(tmp_path / "x.npz", x=np.ones((rows, 7)))
+        tracemalloc.clear_traces()
+        tracemalloc.reset_peak()
+        with (
+            (tmp_path / "x.npz").open("rb") as file,
+            NpzRows(tmp_path / "x.npz", file, model.layout, with_target=False) as source,
+            (tmp_path / "out.npz").open("wb") as sink,
+            WRITERS["npz"](model, sink) as writer,
+        ):
+            assert rows == predict_rows(model, source, writer, None)
+
+    predict(4096)
+    few = peak(lambda: predict(10_000))
+    assert peak(lambda: predict(50_000)) < 1.1 * few
+    with np.load(tmp_path / "out.npz") as out:
+        assert (50_000,) == out["prediction"].shape
+        assert model.predict(np.ones((1, 7)))[0] == pytest.approx(out["prediction"][-1], rel=1e-14)
