@@ -9,4 +9,6 @@ from pathlib import Path
 
 for name in ("NNRUN_RESULTS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
     os.environ.pop(name, None)
-os.environ["NNRUN_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "nnrun")
+_kept = Path(__file__).parents[1] / ".pytest_cache"
+os.environ["NNRUN_CACHE"] = str(_kept / "nnrun")
+os.environ["XDG_STATE_HOME"] = str(_kept / "state")

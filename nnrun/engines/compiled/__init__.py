@@ -1,8 +1,9 @@
 """The compiled engine: a function generated and compiled for one network.
 
 `generate` writes the function's source from the emitters in `layers`, `activations`, `losses` and
-`optimizers`; `cache` has it compiled (by `native`, through Numba) once and keeps the machine code;
-`machine` loads that without Numba; `engine` moves the numbers in and out.
+`optimizers`; `cache` has it compiled once (by `native`, through Numba, in the process that
+`compiler` starts) and keeps the machine code in files that are `private`; `machine` loads that
+without Numba; `engine` moves the numbers in and out.
 """
 
 from __future__ import annotations

@@ -4,23 +4,37 @@ The digest is over everything that the machine code depends on: the source, what
 versions of the compilers, the processor. Files appear whole or not at all, and what is damaged,
 cannot be read or cannot be written is made again; processes need no lock.
 
-LLVM and Numba are imported where they are needed: most runs of the program need neither.
+Machine code is run without a further look, so it is only taken from files that nobody else can
+have written, and that are signed with a key which only this user holds: what came into the folder
+in some other way, as from an archive, is not signed.
+
+LLVM and the compiler are imported where they are needed: most runs of the program do without.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
-import tempfile
+import secrets
 import threading
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
-_MAGIC = b"nnrun object 1\n"
+from nnrun.engines.compiled import private
+
+_MAGIC = b"nnrun object 2\n"
+_SIGNATURE, _SECRET = "sha256", "cache.key"
+_SECRET_BYTES = 32
 _functions: dict[str, Callable[..., None]] = {}
 _lock = threading.Lock()
+
+
+class CacheWarning(UserWarning):
+    """The cache cannot be used, and why."""
 
 
 def folder() -> Path:
@@ -46,11 +60,20 @@ def function(source: str, dtype: str) -> Callable[..., None]:
 
 def object_code(source: str, dtype: str, key: str) -> bytes:
     """The object file of this source, from the cache if it has it."""
-    path = folder() / "compiled" / f"{key}.o"
-    code = _read(path)
+    kept, name = folder() / "compiled", f"{key}.o"
+    try:
+        secret = _secret()
+        code = _verified(private.read(kept, name), secret, key)
+    except (OSError, private.NotPrivateError) as error:
+        message = f"machine code is made anew and not kept: {_reason(error)}"
+        warnings.warn(message, CacheWarning, stacklevel=2)
+        return _compile(source, dtype, kept / f"{key}.py")
     if code is None:
-        code = _compile(source, dtype, path.with_suffix(".py"))
-        _write(path, _MAGIC + hashlib.sha256(code).digest() + code)
+        with suppress(OSError, private.NotPrivateError):  # for people and tracebacks
+            private.write(kept, f"{key}.py", source.encode())
+        code = _compile(source, dtype, kept / f"{key}.py")
+        with suppress(OSError, private.NotPrivateError):
+            private.write(kept, name, _MAGIC + _signature(code, secret, key) + code)
     return code
 
 
@@ -72,36 +95,42 @@ def _surroundings() -> str:
 
 
 def _compile(source: str, dtype: str, path: Path) -> bytes:
-    """Compile, leaving the source in the cache for people and tracebacks."""
-    _write(path, source.encode())
-    from nnrun.engines.compiled.native.build import build  # noqa: PLC0415 - imports Numba
+    from nnrun.engines.compiled.compiler import compile_source  # noqa: PLC0415 - slow to import
 
-    module = ModuleType(path.stem)
-    exec(compile(source, str(path), "exec"), module.__dict__)
-    return build(module, dtype)
+    return compile_source(source, dtype, str(path))
 
 
-def _read(path: Path) -> bytes | None:
-    try:
-        content = path.read_bytes()
-    except OSError:
+def _verified(content: bytes | None, secret: bytes, key: str) -> bytes | None:
+    """The object file in what the cache holds, or None where it is not as we have written it."""
+    if content is None:
         return None
-    start = len(_MAGIC) + hashlib.sha256().digest_size
+    start = len(_MAGIC) + hashlib.new(_SIGNATURE).digest_size
     code = content[start:]
-    whole = content[:start] == _MAGIC + hashlib.sha256(code).digest()
-    return code if whole else None
+    ours = hmac.compare_digest(content[:start], _MAGIC + _signature(code, secret, key))
+    return code if ours else None
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or, where that cannot be done, not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem[:8])
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
+def _signature(code: bytes, secret: bytes, key: str) -> bytes:
+    return hmac.digest(secret, key.encode() + code, _SIGNATURE)
+
+
+def _secret() -> bytes:
+    """What this user signs with; made where there is none, or none that can be used."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
+
+    place = user_state_path("nnrun", appauthor=False)
+    forbidden = private.OTHERS_WRITE | private.OTHERS_READ
+    secret = private.read(place, _SECRET, forbidden=forbidden)
+    if secret is None or len(secret) != _SECRET_BYTES:
+        # Of two processes that come here at once, both take what the first one has made.
+        private.write(
+            place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
+        )
+        secret = private.read(place, _SECRET, forbidden=forbidden)
+    return secret or b""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror or error}"
+    return str(error)

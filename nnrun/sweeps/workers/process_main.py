@@ -7,13 +7,15 @@ client is gone, and the worker goes at once, whatever it is doing: no worker out
 from __future__ import annotations
 
 import os
-import signal
+import warnings
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from typing import Any
 
+from nnrun.child import ignore_signals
 from nnrun.data.dataset import Dataset
+from nnrun.engines.compiled.cache import CacheWarning
 from nnrun.errors import NnrunError
 from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers.job import Job, execute_job
@@ -61,11 +63,8 @@ class _SocketChannel:
 
 def main(descriptor: int) -> None:
     """Work until the socket closes."""
-    # The client is told what to do by signals, and tells its workers.
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    ignore_signals()
+    warnings.simplefilter("ignore", CacheWarning)  # the client has said it
     socket = _SocketChannel(Connection(descriptor))
     datasets: LruCache[Dataset] = LruCache()
     while True:

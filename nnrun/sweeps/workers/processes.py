@@ -7,20 +7,16 @@ of its own, so that nothing but its own run goes with it.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from socket import socketpair
 from threading import Lock, Thread
 from typing import Any
 
+from nnrun import child
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
@@ -31,12 +27,7 @@ from nnrun.sweeps.workers.process_main import STOP
 
 # One thread each, or `-j` processes would fight over the cores; read when NumPy is loaded.
 _THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
-_SCRIPT = """
-import json, sys
-sys.path[:] = json.loads(sys.argv[2])
-from nnrun.sweeps.workers.process_main import main
-main(int(sys.argv[1]))
-"""
+_MODULE = "nnrun.sweeps.workers.process_main"
 _GRACE_SECONDS = 1.0
 
 Load = Callable[[], Dataset]
@@ -46,22 +37,8 @@ class _Worker:
     """One process and the client's end of the socket to it."""
 
     def __init__(self) -> None:
-        ours, theirs = socketpair()
-        command = [sys.executable, "-P", "-c", _SCRIPT, str(theirs.fileno()), json.dumps(sys.path)]
-        # Until the worker can ignore them, a Ctrl-C on the terminal must not end it.
-        kept = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-        try:
-            self.process = subprocess.Popen(
-                command,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **_THREADS},
-                stdin=subprocess.DEVNULL,
-                stdout=2,
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, kept)
-            theirs.close()
-        self._connection = Connection(ours.detach())
+        environment = {**os.environ, **_THREADS}
+        self.process, self._connection = child.start(_MODULE, environment)
         self._sending = Lock()
         self._known: LruCache[bool] = LruCache()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -29,15 +30,16 @@ engine = CompiledEngine(
     network, optimizer, x, target, rng=np.random.default_rng(2), clip_norm=1.0, batch_size=2
 )
 engine.run(Batches(np.arange(1000) % 10, np.arange(0, 1001, 2), np.full(500, 0.1)))
-print(network.theta.tobytes().hex(), "numba" in sys.modules)
+print(network.theta.tobytes().hex(), "nnrun.engines.compiled.compiler" in sys.modules)
 """
 
 
-def train(folder: Path) -> tuple[str, bool]:
+def train(folder: Path, cwd: Path | None = None, **settings: str) -> tuple[str, bool]:
     """The weights that a process of its own comes to, and whether it had to compile."""
-    environment = {**os.environ, "NNRUN_CACHE": str(folder)}
+    environment = {**os.environ, "NNRUN_CACHE": str(folder), **settings}
+    command = [sys.executable, "-P", "-c", SCRIPT]
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        command, env=environment, cwd=cwd, capture_output=True, text=True, check=True
     )
     weights, compiled = done.stdout.split()
     return weights, compiled == "True"
@@ -59,7 +61,7 @@ def object_file(folder: Path) -> Path:
 
 
 def test_second_process_compiles_nothing(warm: tuple[Path, str]) -> None:
-    """With a warm cache Numba is not even imported, and the bits are those of the first run."""
+    """With a warm cache nothing compiles, and the bits are those of the first run."""
     folder, weights = warm
     assert train(folder) == (weights, False)
 
@@ -94,6 +96,48 @@ def test_many_processes_at_once(tmp_path: Path, warm: tuple[Path, str]) -> None:
     assert {weights} == {run for run, _ in runs}
     # One object and its source, and nothing half-written.
     assert {".o", ".py"} == {path.suffix for path in (tmp_path / "compiled").iterdir()}
+
+
+def test_files_of_another_key_are_made_again(tmp_path: Path, warm: tuple[Path, str]) -> None:
+    """Machine code that was signed by somebody else is not run, though all else about it fits."""
+    _, weights = warm
+    assert train(tmp_path, XDG_STATE_HOME=str(tmp_path / "theirs")) == (weights, True)
+    foreign = object_file(tmp_path).read_bytes()
+    assert train(tmp_path) == (weights, True)
+    assert train(tmp_path) == (weights, False)
+    assert foreign != object_file(tmp_path).read_bytes()
+
+
+def test_code_of_another_network_is_made_again(warm: tuple[Path, str], tmp_path: Path) -> None:
+    """A signature holds for one network: under the name of another, the file is not run."""
+    folder, weights = warm
+    network = Network([dense(9)], MeanSquared(), (3,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNRUN_CACHE", str(tmp_path))
+        compile_ahead(network, Adam(), clip_norm=None, batch_size=2)
+    path = object_file(folder)
+    path.write_bytes(object_file(tmp_path).read_bytes())
+    assert train(folder) == (weights, True)
+
+
+def test_garbage_with_a_hash_is_not_run(warm: tuple[Path, str]) -> None:
+    """Bytes that are no machine code are made again, whatever hash they come with."""
+    folder, weights = warm
+    path = object_file(folder)
+    head = path.read_bytes().partition(b"\n")[0] + b"\n"
+    path.write_bytes(head + hashlib.sha256(b"garbage" * 99).digest() + b"garbage" * 99)
+    assert train(folder) == (weights, True)
+
+
+@pytest.mark.parametrize("settings", ["disable_jit: 1", "{ broken: ["])
+def test_no_settings_of_numba_are_obeyed(
+    settings: str, tmp_path: Path, warm: tuple[Path, str]
+) -> None:
+    """Neither those in the working folder nor those in the environment: the bits are the same."""
+    _, weights = warm
+    (tmp_path / ".numba_config.yaml").write_text(settings)
+    variables = {"NUMBA_DISABLE_JIT": "1", "NUMBA_OPT": "nonsense"}
+    assert train(tmp_path / "cache", tmp_path, **variables) == (weights, True)
 
 
 def test_compiling_ahead_fills_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,61 @@
+"""Python processes of our own, each at the other end of a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from socket import socketpair
+
+_SCRIPT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from {module} import main
+main(int(sys.argv[1]))
+"""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def start(
+    module: str, environment: Mapping[str, str], cwd: Path | None = None
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """A process that calls a module's `main` with its end of a socket, and our end.
+
+    Args:
+        module: its `main` is to call `ignore_signals` first.
+        environment: of the process.
+        cwd: its working folder; this process' own by default.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    ours, theirs = socketpair()
+    paths = json.dumps([os.path.abspath(path) for path in sys.path])
+    script = _SCRIPT.format(module=module)
+    # Until it can ignore them, a Ctrl-C on the terminal must not end it.
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", script, str(theirs.fileno()), paths],
+            pass_fds=[theirs.fileno()],
+            env=dict(environment),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+        theirs.close()
+    return process, Connection(ours.detach())
+
+
+def ignore_signals() -> None:
+    """In the process: who started it is told what to do by signals, and tells it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

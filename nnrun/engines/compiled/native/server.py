@@ -1,0 +1,42 @@
+"""The life of the process that compiles: sources come in over a socket, object files go out."""
+
+from __future__ import annotations
+
+import json
+import os
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from types import ModuleType
+
+from nnrun.child import ignore_signals
+from nnrun.engines.compiled.native.build import build
+
+
+def main(descriptor: int) -> None:
+    """Compile until the socket closes."""
+    ignore_signals()
+    connection = Connection(descriptor)
+    sources: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_listen, args=(connection, sources), daemon=True).start()
+    while True:
+        source, dtype, path = json.loads(sources.get())
+        try:
+            answer = b"+" + _compile(source, dtype, path)
+        except Exception as error:  # it is for the other process to tell
+            answer = b"-" + f"{type(error).__name__}: {error}".encode(errors="replace")
+        connection.send_bytes(answer)
+
+
+def _listen(connection: Connection, sources: SimpleQueue[bytes]) -> None:
+    try:
+        while True:
+            sources.put(connection.recv_bytes())
+    except (EOFError, OSError):
+        os._exit(0)  # whatever is being compiled: nobody waits for it any more
+
+
+def _compile(source: str, dtype: str, path: str) -> bytes:
+    module = ModuleType(os.path.basename(path).partition(".")[0])
+    exec(compile(source, path, "exec"), module.__dict__)
+    return build(module, dtype)
