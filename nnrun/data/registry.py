@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nnrun.data import builtin, images, openml
+from nnrun.data import builtin, california, images
 from nnrun.data.dataset import Dataset, Task
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ DATASETS: dict[str, Entry] = {
         "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
     ),
     "california": Entry(
-        openml.california,
+        california.california,
         "median house values ($100,000s) of 20,640 Californian block groups, 1990",
-        "regression", (8,), 20640, source="fetched once by scikit-learn",
+        "regression", (8,), 20640, source="fetched once into scikit-learn's folder",
         note="Values are capped at 5.00001.",
     ),
 }  # fmt: skip
