@@ -18,10 +18,10 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown import report_markdown
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal import run_summary
-from nnrun.runs.execute import Control
-from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.control import Control
+from nnrun.runs.lifecycle import Outcome, train
+from nnrun.runs.prepare import prepare
 from nnrun.runs.store import Store
-from nnrun.runs.train import Outcome, train
 
 
 @click.command("train")
@@ -68,8 +68,9 @@ def command(
     _refuse_second_config(overrides)
     experiment = load_config(config, overrides, iterations)
     wants = _wanted_tolerance(experiment.config, require_published, tolerance)
+    store = Store(results, report_markdown)
     with Interruption(announce=not output.quiet) as interruption:
-        outcome = _run(experiment, Store(results, report_markdown), output, interruption, force)
+        outcome = _run(experiment, store, output, interruption, force)
         record = outcome.record
         output.data(record.to_dict())
         if record.status == "interrupted":
@@ -82,7 +83,7 @@ def command(
                 "--tolerance": tolerance,
             })  # fmt: skip
             raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
-    output.show(run_summary(record, outcome.folder))
+    output.show(run_summary(record, store.folder(record.name, record.run_id)))
     if record.status != "completed":
         raise NnrunError(record.error or record.status)
     if wants is not None:
@@ -99,21 +100,12 @@ def _run(
         if iteration:
             output.note(f"going on from iteration {count(iteration)}")
 
-    _announce_wait(prepared, store, output)
     with watching(prepared.config.name, output) as observe:
-        control = Control(start=start, observe=observe, stop=interruption.stop)
+        control = Control(start=start, observe=observe, stop=interruption.stop, note=output.note)
         outcome = train(prepared, store, control, force=force)
     if not outcome.trained:
         output.note("already trained; --force trains it again")
     return outcome
-
-
-def _announce_wait(prepared: Prepared, store: Store, output: Output) -> None:
-    lock = store.try_lock(prepared.config.name, prepared.run_id)
-    if lock is None:
-        output.note("another nnrun is at this very run; waiting for it")
-    else:
-        store.release(lock)
 
 
 def _refuse_second_config(overrides: tuple[str, ...]) -> None:

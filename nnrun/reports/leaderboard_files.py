@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
 from nnrun.reports.markup import code, escape, table
 from nnrun.runs.store import strict_json
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
-from nnrun.sweeps.progress import SPLITS
 
 _STATISTICS = ("mean", "sd", "low", "high", "minimum", "maximum")
 

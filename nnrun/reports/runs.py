@@ -9,17 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.terminal import FirstThatFits, clean, plain_table
-from nnrun.runs.listing import Listed
-from nnrun.sweeps.progress import SPLITS
+from nnrun.runs.reading import StoredRun
 
-UNREADABLE, UNFINISHED = "unreadable", "unfinished"
-_STYLES = {"completed": "green", "interrupted": "yellow", UNFINISHED: "yellow", UNREADABLE: "red"}
+UNREADABLE, UNFINISHED, DAMAGED = "unreadable", "unfinished", "damaged"
+_STYLES = {"completed": "green", "interrupted": "yellow", UNFINISHED: "yellow"}
 _MIN_WIDTH = 24
 
 
-def listed_data(run: Listed) -> dict[str, Any]:
+def listed_data(run: StoredRun) -> dict[str, Any]:
     """A run in a few plain values; None for what is not known."""
     status = UNFINISHED if run.unfinished else UNREADABLE
     data: dict[str, Any] = {"name": run.name, "run_id": run.run_id, "status": status}
@@ -32,8 +32,8 @@ def listed_data(run: Listed) -> dict[str, Any]:
     except (AttributeError, TypeError):
         return data | {"error": "its report is damaged"}
     return data | {
-        "status": record.status,
-        "error": record.error,
+        "status": DAMAGED if run.trouble else record.status,
+        "error": run.trouble or record.error,
         "seed": record.seed,
         "metric": record.main_metric,
         **numbers,

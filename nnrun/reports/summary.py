@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.runs.record import RunRecord
 
@@ -18,7 +19,6 @@ _LABELS = {
     "r2": "R²",
     "loss": "loss",
 }
-_SPLITS = ("train", "validation", "test")
 # These losses are the log loss, which need not be shown twice.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -52,7 +52,7 @@ class PublishedRow:
 
 def splits(dataset: dict[str, Any]) -> list[str]:
     """The splits that there are, the test split last."""
-    return [split for split in _SPLITS if dataset[f"n_{split}"]]
+    return [split for split in SPLITS if dataset[f"n_{split}"]]
 
 
 def metric_rows(record: RunRecord) -> list[MetricRow]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 from nnrun import __version__
+from nnrun.config.names import SPLITS
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.engines.selection import build_engine
 from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
 from nnrun.nn.schedules import Constant, Schedule
+from nnrun.runs.control import Control
 from nnrun.runs.describe import (
     compare_published,
     describe_dataset,
@@ -35,23 +37,6 @@ from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
-
-
-@dataclass(frozen=True)
-class Control:
-    """How a run in progress is watched and steered.
-
-    Args:
-        start: is told, before the first update, how many updates have been made already.
-        observe: is shown how far it is, some twenty times a second.
-        stop: is asked as often whether to stop here.
-        checkpoint: is given the state of training where that is worth keeping.
-    """
-
-    start: Callable[[int], None] = lambda iteration: None
-    observe: Callable[[Progress], None] = lambda progress: None
-    stop: Callable[[], bool] = lambda: False
-    checkpoint: Callable[[Callable[[], TrainingState]], None] = lambda state: None
 
 
 class Execution:
@@ -182,7 +167,7 @@ class Execution:
     def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
         return {
             name: self._metrics_of(name) if sound and name in self.examples else None
-            for name in ("train", "validation", "test")
+            for name in SPLITS
         }
 
     def _metrics_of(self, name: str) -> Metrics:
@@ -195,7 +180,7 @@ class Execution:
             name: baseline_of(self.task, loss, train, self.examples[name])
             if name in self.examples
             else None
-            for name in ("train", "validation", "test")
+            for name in SPLITS
         }
 
 

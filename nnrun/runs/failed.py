@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from nnrun import __version__
+from nnrun.config.names import SPLITS
 from nnrun.runs.describe import compare_published, describe_dataset, describe_network
 from nnrun.runs.environment import environment
 from nnrun.runs.metrics import Metrics
@@ -23,7 +24,7 @@ def failed_result(prepared: Prepared, reason: str, checkpoint: TrainingState | N
     """
     network, preprocessing = prepared.network(), prepared.preprocessing()
     task = prepared.task(network, preprocessing)
-    nothing: dict[str, Metrics | None] = dict.fromkeys(("train", "validation", "test"))
+    nothing: dict[str, Metrics | None] = dict.fromkeys(SPLITS)
     record = RunRecord(
         name=prepared.config.name,
         run_id=prepared.run_id,

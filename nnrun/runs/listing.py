@@ -2,63 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.runs.record import SCHEMA_VERSION, RunRecord
-from nnrun.runs.store import CHECKPOINT, REPORT
+from nnrun.runs.reading import StoredRun, read_run
 
 
-@dataclass(frozen=True)
-class Listed:
-    """One run folder.
-
-    Args:
-        name: of the experiment.
-        run_id: of the run.
-        record: its report; None where there is none that can be read.
-        trouble: why not.
-        unfinished: there is none yet, but a checkpoint to go on from.
-    """
-
-    name: str
-    run_id: str
-    record: RunRecord | None
-    trouble: str | None = None
-    unfinished: bool = False
-
-
-def list_runs(root: Path) -> Iterator[Listed]:
+def list_runs(root: Path) -> Iterator[StoredRun]:
     """All runs by name and id; folders that are no runs are passed over."""
-    for name in _folders(root):
+    for name in filter(is_name, _folders(root)):
         for run_id in _folders(root / name):
-            folder = root / name / run_id
-            if is_name(name) and ((folder / REPORT).exists() or (folder / CHECKPOINT).exists()):
-                yield _listed(folder)
-
-
-def _listed(folder: Path) -> Listed:
-    name, run_id = folder.parent.name, folder.name
-    try:
-        content = json.loads((folder / REPORT).read_text(), parse_constant=_refuse)
-        if content["schema_version"] != SCHEMA_VERSION:
-            trouble = f"written by another version of nnrun ({content['schema_version']})"
-            return Listed(name, run_id, None, trouble)
-        return Listed(name, run_id, RunRecord.from_dict(content))
-    except FileNotFoundError:
-        return Listed(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
-    except OSError as error:
-        return Listed(name, run_id, None, f"{REPORT} cannot be read: {error.strerror or error}")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Listed(name, run_id, None, f"{REPORT} is damaged")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+            run = read_run(root / name / run_id)
+            if run is not None:
+                yield run
 
 
 def _folders(root: Path) -> list[str]:

@@ -10,7 +10,7 @@ from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
 from nnrun.models.load import MODEL
 from nnrun.runs.listing import list_runs
-from nnrun.runs.store import CHECKPOINT, REPORT
+from nnrun.runs.reading import CHECKPOINT, REPORT
 
 LATEST = "latest"
 _SHOWN = 8

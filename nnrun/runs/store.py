@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from nnrun.models.load import MODEL
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.locks import Lock, acquire, locked
-from nnrun.runs.record import SCHEMA_VERSION, RunRecord, RunResult
+from nnrun.runs.reading import CHECKPOINT, REPORT, read_run
+from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import HistoryRow
-
-REPORT, CHECKPOINT = "report.json", "checkpoint.safetensors"
 
 
 class Store:
@@ -46,19 +44,15 @@ class Store:
             raise UsageError(f"{folder} leads out of the results folder; remove that link")
         return folder
 
-    @contextmanager
-    def lock(self, name: str, run_id: str) -> Iterator[None]:
-        """Hold a run's folder, making it if needed; waits while another process holds it."""
-        lock = acquire(self.folder(name, run_id), wait=True)
-        try:
-            yield
-        finally:
-            if lock is not None:
-                self.release(lock)
+    def lock(self, name: str, run_id: str, *, wait: bool = False) -> Lock | None:
+        """Hold a run's folder, making it if needed; to be released by `release`.
 
-    def try_lock(self, name: str, run_id: str) -> Lock | None:
-        """Hold a run's folder, if no other process holds it; to be released by `release`."""
-        return acquire(self.folder(name, run_id), wait=False)
+        Args:
+            name: of the experiment.
+            run_id: of the run.
+            wait: while another process holds it; None is returned otherwise.
+        """
+        return acquire(self.folder(name, run_id), wait=wait)
 
     @staticmethod
     def release(lock: Lock) -> None:
@@ -72,8 +66,8 @@ class Store:
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
         """The record of a run that reached its end, or diverged; None if it has to be trained."""
-        record = self._read(self.folder(name, run_id))
-        return record if record and record.status in ("completed", "diverged") else None
+        run = read_run(self.folder(name, run_id))
+        return run.record if run and run.complete else None
 
     def checkpoint(self, name: str, run_id: str) -> TrainingState | None:
         """Where an interrupted run can go on; None if there is no such place, or it is damaged."""
@@ -140,18 +134,6 @@ class Store:
         with locked(self.root):
             remove_leftovers(self.root)
             write_together(self.root, files)
-
-    @staticmethod
-    def _read(folder: Path) -> RunRecord | None:
-        try:
-            content = json.loads((folder / REPORT).read_text())
-            if content["schema_version"] != SCHEMA_VERSION:
-                return None
-            record = RunRecord.from_dict(content)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return None
-        complete = record.status != "completed" or (folder / MODEL).is_file()
-        return record if complete else None
 
 
 def strict_json(value: Any) -> str:

@@ -8,8 +8,9 @@ from itertools import groupby
 from statistics import fmean
 from typing import Any
 
+from nnrun.config.names import SPLITS
 from nnrun.sweeps.plan import Variant
-from nnrun.sweeps.progress import SPLITS, RunScore, SweepProgress
+from nnrun.sweeps.progress import RunScore, SweepProgress
 from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize, welch_p
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.identity import run_digest
@@ -14,7 +15,6 @@ from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
 from nnrun.sweeps.plan import Plan, Variant
-from nnrun.sweeps.progress import SPLITS
 
 MOST_RUNS = 1_000_000
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from nnrun.config.names import SPLITS
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.plan import Plan, PlannedRun
-
-SPLITS = ("train", "validation", "test")
 
 
 class RunScore(NamedTuple):

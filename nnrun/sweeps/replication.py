@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.sweeps.progress import SPLITS, SweepProgress
+from nnrun.config.names import SPLITS
+from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.statistics import Summary, summarize
 
 

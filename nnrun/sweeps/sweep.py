@@ -6,15 +6,13 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
 
 from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
-from nnrun.runs.failed import failed_result
-from nnrun.runs.locks import Lock
+from nnrun.runs.lifecycle import Claim, begin
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.store import Store
@@ -33,12 +31,18 @@ _LOOK_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run in progress: locked, and with a worker or on its way there."""
+    """A run in progress: claimed, and with a worker or on its way there."""
 
     run: PlannedRun
-    lock: Lock
-    job: Job
+    claim: Claim
     attempt: int = 1
+
+    @property
+    def job(self) -> Job:
+        """What a worker needs to know, from where the run is known to have been."""
+        run, variant = self.run, self.run.variant
+        checkpoint = self.claim.checkpoint()
+        return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint)
 
 
 class Sweep:
@@ -116,9 +120,7 @@ class Sweep:
             return
         if isinstance(message.content, TrainingState):
             try:
-                self.store.save_checkpoint(
-                    active.run.variant.name, active.run.run_id, message.content
-                )
+                active.claim.save_checkpoint(message.content)
             except OSError as error:
                 self.listener.warn(f"{active.run.label}: no checkpoint: {error.strerror or error}")
         else:
@@ -147,40 +149,19 @@ class Sweep:
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
         """Begin a run, unless it is complete, or another process is at it."""
-        name = run.variant.name
         try:
-            if self._find(run):
-                return
-            lock = self.store.try_lock(name, run.run_id)
+            begun = begin(self.store, run.variant.name, run.run_id, force=self.force)
         except OSError as error:
             self._fail(run, f"its folder cannot be made: {error.strerror or error}")
-            return
         except UsageError as error:
             self._fail(run, str(error))
-            return
-        if lock is None:
-            self._held_elsewhere.append(run)
-            return
-        # Who held it may have completed it between the two looks.
-        if self._find(run):
-            self.store.release(lock)
-            return
-        checkpoint = None if self.force else self.store.checkpoint(name, run.run_id)
-        key, variant = run.key, run.variant
-        job = Job(key, variant.config, run.seed, run.run_id, variant.data, checkpoint)
-        self._submit(ActiveRun(run, lock, job), workers)
-
-    def _find(self, run: PlannedRun) -> bool:
-        """Whether a run is complete, in which case it is counted."""
-        if self.force:
-            return False
-        record = self.store.find(run.variant.name, run.run_id)
-        if record is None:
-            return False
-        with suppress(OSError):
-            self.store.tidy(run.variant.name, run.run_id)
-        self._count(run, record, trained=False)
-        return True
+        else:
+            if begun is None:
+                self._held_elsewhere.append(run)
+            elif isinstance(begun, RunRecord):
+                self._count(run, begun, trained=False)
+            else:
+                self._submit(ActiveRun(run, begun), workers)
 
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._active[active.run.key] = active
@@ -220,7 +201,7 @@ class Sweep:
             known = isinstance(error, NnrunError)
             self._abandon(active, str(error) if known else f"{type(error).__name__}: {error}")
             return
-        unasked = not self.stopping() if result is None else not self._save(active.run, result)
+        unasked = not self.stopping() if result is None else not self._save(active, result)
         if unasked:
             self._resubmit(active, "its worker had lost sight of this process", workers)
             return
@@ -236,32 +217,21 @@ class Sweep:
         else:
             self.listener.retried(active.run, reason)
             workers.renew()
-            checkpoint = self.store.checkpoint(active.run.variant.name, active.run.run_id)
-            job = replace(active.job, checkpoint=checkpoint)
-            self._submit(replace(active, job=job, attempt=active.attempt + 1), workers)
+            self._submit(replace(active, attempt=active.attempt + 1), workers)
 
-    def _save(self, run: PlannedRun, result: RunResult) -> bool:
+    def _save(self, active: ActiveRun, result: RunResult) -> bool:
         """Store a result; False if the run was interrupted though nobody asked for it."""
-        record, asked = result.record, self.stopping()
-        if record.status == "interrupted" and self._adds_nothing(run, record):
-            return asked
+        run, asked = active.run, self.stopping()
         try:
-            self.store.save(result)
+            outcome = active.claim.conclude(result)
         except OSError as error:
             self._fail(run, f"cannot be saved: {error.strerror or error}")
             return True
-        if record.status == "interrupted":
-            self.progress.interrupted += asked
+        if outcome.record.status == "interrupted":
+            self.progress.interrupted += asked and outcome.saved
             return asked
-        self._count(run, record, trained=True)
+        self._count(run, outcome.record, trained=True)
         return True
-
-    def _adds_nothing(self, run: PlannedRun, record: RunRecord) -> bool:
-        """Whether an interrupted run has nothing that is not in its folder already."""
-        return (
-            record.timing["iterations"] == 0
-            or self.store.find(run.variant.name, run.run_id) is not None
-        )
 
     def _count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         self.progress.add(run, record, trained=trained)
@@ -274,11 +244,9 @@ class Sweep:
 
     def _abandon(self, active: ActiveRun, reason: str) -> None:
         """A run that cannot be trained: say so, and leave a report that says why."""
-        name, run = active.run.variant.name, active.run
+        run = active.run
         try:
-            if self.store.find(name, run.run_id) is None:
-                checkpoint = self.store.checkpoint(name, run.run_id)
-                self.store.save(failed_result(self._prepared(run), reason, checkpoint))
+            active.claim.fail(lambda: self._prepared(run), reason)
         except (OSError, MemoryError, NnrunError) as error:
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
         self._fail(run, reason)
@@ -292,7 +260,7 @@ class Sweep:
     def _release(self, active: ActiveRun) -> None:
         self._active.pop(active.run.key, None)
         self.listener.released(active.run)
-        self.store.release(active.lock)
+        active.claim.release()
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         return self.datasets.load(config_from_dict(json.loads(run.variant.config)).dataset)

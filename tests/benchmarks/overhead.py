@@ -10,9 +10,9 @@ from statistics import mean, median
 
 from nnrun.config.load import load_config
 from nnrun.reports.markdown import report_markdown
+from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare, prepare_again
 from nnrun.runs.store import Store
-from nnrun.runs.train import train
 from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 
 ID = "S3"

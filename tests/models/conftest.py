@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.execute import Control, Execution
+from nnrun.runs.control import Control
+from nnrun.runs.execute import Execution
+from nnrun.runs.lifecycle import begin
 from nnrun.runs.prepare import prepare
 from nnrun.runs.store import Store
 
@@ -76,5 +78,5 @@ def _train(text: str, overrides: tuple[str, ...], folder: Path) -> Trained:
     execution = Execution(prepare(load_config(folder / "config.yaml", overrides)))
     store = Store(folder / "results", lambda result: "")
     result = execution.run(Control())
-    with store.lock(result.record.name, result.record.run_id):
-        return Trained(execution, store.save(result))
+    with begin(store, result.record.name, result.record.run_id) as claim:
+        return Trained(execution, claim.conclude(result).folder)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.runs.execute import Control, Execution
+from nnrun.runs.control import Control
+from nnrun.runs.execute import Execution
 
 CONFIG = """
 dataset: {path: example.npz, test_size: 0}

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.execute import Control, Execution
+from nnrun.runs.control import Control
+from nnrun.runs.execute import Execution
 from nnrun.runs.prepare import prepare
 
 SEEDS = 20

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.runs.lifecycle import train
 from nnrun.runs.select import select_run
 from nnrun.runs.store import strict_json
-from nnrun.runs.train import train
 
 
 @pytest.fixture

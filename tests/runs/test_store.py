@@ -19,10 +19,11 @@ from nnrun.errors import UsageError
 from nnrun.models.tensors import pack
 from nnrun.models.weights import weights_sha256
 from nnrun.runs import files
-from nnrun.runs.execute import Control, Execution
+from nnrun.runs.control import Control
+from nnrun.runs.execute import Execution
+from nnrun.runs.lifecycle import train
 from nnrun.runs.locks import locked
 from nnrun.runs.store import Store
-from nnrun.runs.train import train
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),

@@ -121,6 +121,9 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
         def progress(self, progress):
             pass
 
+        def checkpoint(self, state):
+            pass
+
     monkeypatch.setattr(inline, "execute_job", lambda job, _, dataset: real(job, Hasty(), dataset))
     made = plan(write("iris"))
     hasty = sweep(made)

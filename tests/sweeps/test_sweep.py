@@ -16,8 +16,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
-from nnrun.runs.train import train
 from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.listener import SweepListener
@@ -272,7 +272,7 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
     """Its lock is another process's: the sweep takes the others first, then waits."""
     made = plan(write("iris"), seeds=3)
     first = next(made.runs())
-    lock = store.try_lock("iris", first.run_id)
+    lock = store.lock("iris", first.run_id)
     patient = sweep(made)
     held = [lock]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from time import monotonic
@@ -15,10 +14,10 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.execute import Control
+from nnrun.runs.control import Control
+from nnrun.runs.lifecycle import execute, now_and_then
 from nnrun.runs.prepare import prepare_again
 from nnrun.runs.record import RunResult
-from nnrun.runs.train import CHECKPOINT_SECONDS, resume
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -76,7 +75,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     prepared = prepare_again(config, dataset)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
-    return resume(prepared, job.checkpoint).run(_control(channel))
+    return execute(prepared, job.checkpoint, _control(channel))
 
 
 @cache
@@ -94,7 +93,7 @@ def _config(text: str) -> ExperimentConfig:
 
 
 def _control(channel: Channel) -> Control:
-    shown = saved = monotonic()
+    shown = monotonic()
 
     def observe(progress: Progress) -> None:
         nonlocal shown
@@ -102,10 +101,6 @@ def _control(channel: Channel) -> Control:
             channel.progress(progress)
             shown = monotonic()
 
-    def checkpoint(state: Callable[[], TrainingState]) -> None:
-        nonlocal saved
-        if monotonic() - saved > CHECKPOINT_SECONDS:
-            channel.checkpoint(state())
-            saved = monotonic()
-
-    return Control(observe=observe, stop=channel.stopped, checkpoint=checkpoint)
+    return Control(
+        observe=observe, stop=channel.stopped, checkpoint=now_and_then(channel.checkpoint)
+    )

@@ -1,0 +1,245 @@
+"""The life cycle of a run, the same for one run, for each run of a sweep, and in memory.
+
+    found complete ─────────────────────────────────────────► its record
+    locked ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
+
+`train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
+each `Claim` conclude with what comes back. Nothing else takes locks or writes run folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import monotonic
+from typing import Self
+
+from nnrun.runs.control import Control
+from nnrun.runs.execute import Execution
+from nnrun.runs.failed import failed_result
+from nnrun.runs.locks import Lock
+from nnrun.runs.prepare import Prepared
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.store import Store
+from nnrun.training.state import TrainingState
+
+# A run that is killed without warning loses at most this much.
+CHECKPOINT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Args:
+        record: its report.
+        folder: where it lies; None if nothing is kept on disk.
+        trained: false where it had been trained before.
+        saved: false where it was interrupted and adds nothing to what is there.
+        result: with history and weights; None where it had been trained before.
+    """
+
+    record: RunRecord
+    folder: Path | None
+    trained: bool
+    saved: bool = True
+    result: RunResult | None = None
+
+
+class Claim:
+    """A run that this process alone may train and save, until it is released.
+
+    Args:
+        store: where results are kept; None to keep nothing.
+        name: of the experiment.
+        run_id: of the run.
+        lock: on its folder; None where there is none.
+        force: its checkpoint, if there is one, is not to be gone on from.
+    """
+
+    def __init__(
+        self, store: Store | None, name: str, run_id: str, lock: Lock | None, *, force: bool
+    ) -> None:
+        self.store = store
+        self.name = name
+        self.run_id = run_id
+        self._lock = lock
+        self._resumes = not force
+        self._saved = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def checkpoint(self) -> TrainingState | None:
+        """Where to go on; None for the start."""
+        if self.store is None or not self._resumes:
+            return None
+        return self.store.checkpoint(self.name, self.run_id)
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Keep the state of the run while it goes on.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.store is not None:
+            self.store.save_checkpoint(self.name, self.run_id, state)
+            self._resumes = True
+
+    def conclude(self, result: RunResult) -> Outcome:
+        """Save what came of the run, unless that is less than what is there.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.store is None:
+            return Outcome(result.record, None, trained=True, saved=False, result=result)
+        folder = self.store.folder(self.name, self.run_id)
+        if not self._adds_nothing(result.record):
+            self.store.save(result)
+            self._saved = True
+        return Outcome(result.record, folder, trained=True, saved=self._saved, result=result)
+
+    def fail(self, prepare: Callable[[], Prepared], reason: str) -> None:
+        """Leave a report of why the run could not be trained, unless there is a whole one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self.store is None or self._is_complete():
+            return
+        checkpoint = self.store.checkpoint(self.name, self.run_id)
+        self.store.save(failed_result(prepare(), reason, checkpoint))
+        self._saved = True
+
+    def release(self) -> None:
+        """Let others have the run; what is no part of a complete one is removed."""
+        if self.store is None or self._lock is None:
+            return
+        self.store.release(self._lock)
+        self._lock = None
+        if not self._saved:
+            _tidy(self.store, self.name, self.run_id)
+
+    def _adds_nothing(self, record: RunRecord) -> bool:
+        """Whether a run was interrupted before its first update, or there is a whole result.
+
+        What was there before is to the same bits; half of it again adds nothing.
+        """
+        if record.status != "interrupted":
+            return False
+        return record.timing["iterations"] == 0 or self._is_complete()
+
+    def _is_complete(self) -> bool:
+        return self.store is not None and self.store.find(self.name, self.run_id) is not None
+
+
+def begin(
+    store: Store | None,
+    name: str,
+    run_id: str,
+    *,
+    force: bool = False,
+    held: Callable[[], bool] = lambda: False,
+) -> RunRecord | Claim | None:
+    """Find a run complete, or claim it.
+
+    Args:
+        store: where results are kept; None to keep nothing.
+        name: of the experiment.
+        run_id: of the run.
+        force: train it whatever is there.
+        held: is asked whether to wait, if another process is at this run.
+
+    Returns:
+        The record of a complete run; else the claim; None if another process has it.
+
+    Raises:
+        UsageError: a link leads out of the results folder.
+        OSError: the run's folder cannot be made.
+    """
+    if store is None:
+        return Claim(None, name, run_id, None, force=force)
+    if not force and (record := store.find(name, run_id)) is not None:
+        _tidy(store, name, run_id)
+        return record
+    lock = store.lock(name, run_id)
+    if lock is None and held():
+        lock = store.lock(name, run_id, wait=True)
+    if lock is None:
+        return None
+    claim = Claim(store, name, run_id, lock, force=force)
+    # Who held it may have completed it between the two looks.
+    if not force and (record := store.find(name, run_id)) is not None:
+        claim.release()
+        return record
+    return claim
+
+
+def train(
+    prepared: Prepared, store: Store | None, control: Control | None = None, *, force: bool = False
+) -> Outcome:
+    """Train a run and store it, unless it is there already.
+
+    Args:
+        prepared: the run.
+        store: where results are kept; None to keep them in memory.
+        control: watches and steers it.
+        force: train again whatever is there.
+
+    Raises:
+        OSError: the results cannot be written.
+    """
+    control = control or Control()
+    name, run_id = prepared.config.name, prepared.run_id
+
+    def held() -> bool:
+        control.note("another nnrun is at this very run; waiting for it")
+        return True
+
+    begun = begin(store, name, run_id, force=force, held=held)
+    assert begun is not None, "it was waited for"
+    if isinstance(begun, RunRecord):
+        folder = None if store is None else store.folder(name, run_id)
+        return Outcome(begun, folder, trained=False)
+    with begun as claim:
+        saving = replace(control, checkpoint=now_and_then(claim.save_checkpoint))
+        return claim.conclude(execute(prepared, claim.checkpoint(), saving))
+
+
+def execute(prepared: Prepared, checkpoint: TrainingState | None, control: Control) -> RunResult:
+    """Train a run in this process, from the checkpoint, or from the start if it is none of its."""
+    return _execution(prepared, checkpoint).run(control)
+
+
+def now_and_then(
+    save: Callable[[TrainingState], None],
+) -> Callable[[Callable[[], TrainingState]], None]:
+    """What has the state of a run saved every few seconds."""
+    last = monotonic()
+
+    def checkpoint(state: Callable[[], TrainingState]) -> None:
+        nonlocal last
+        if monotonic() - last > CHECKPOINT_SECONDS:
+            save(state())
+            last = monotonic()
+
+    return checkpoint
+
+
+def _execution(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:
+    if checkpoint is not None:
+        with suppress(KeyError, TypeError, ValueError):
+            return Execution(prepared, checkpoint)
+    return Execution(prepared)
+
+
+def _tidy(store: Store, name: str, run_id: str) -> None:
+    """What cannot be removed does no harm."""
+    with suppress(OSError):
+        store.tidy(name, run_id)

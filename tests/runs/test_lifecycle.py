@@ -1,0 +1,164 @@
+"""One life cycle and one reader of runs, whoever trains and whoever looks."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import threading
+from pathlib import Path
+from time import sleep
+
+import numpy as np
+import pytest
+
+import nnrun
+from nnrun.runs.control import Control
+from nnrun.runs.lifecycle import begin, train
+from nnrun.runs.listing import list_runs
+from nnrun.runs.record import RunRecord
+
+ROOT = Path(nnrun.__file__).parent
+
+
+def uses(*names: str) -> set[str]:
+    """The modules of nnrun that touch one of these attributes of a store."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in names:
+                owner = node.value
+                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+                if name == "store":
+                    found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def importers(module: str) -> set[str]:
+    """The modules of nnrun that import this one."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_one_module_locks_and_saves_runs():
+    """Train, sweeps and Python go through it; so do failures and checkpoints."""
+    steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "tidy")
+    assert {"runs/lifecycle.py"} == uses(*steps)
+    assert {"runs/lifecycle.py"} == importers("nnrun.runs.execute")
+    assert {"runs/lifecycle.py"} == importers("nnrun.runs.failed")
+    assert {"runs/lifecycle.py", "runs/store.py"} == importers("nnrun.runs.locks")
+
+
+def test_one_module_reads_reports():
+    """A record is made from what was read in one place only."""
+    found = set()
+    for path in ROOT.rglob("*.py"):
+        if "RunRecord.from_dict" in path.read_text():
+            found.add(str(path.relative_to(ROOT)))
+    assert {"runs/reading.py"} == found
+
+
+@pytest.mark.parametrize(
+    ("damage", "trouble"),
+    [
+        ("no model", "model.safetensors is missing"),
+        ("no report", None),
+        ("cut", "report.json is damaged"),
+        ("other version", "written by another version of nnrun (9)"),
+        ("failed", None),
+        ("interrupted", None),
+    ],
+)
+def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage, trouble):
+    """And the other way round: `ls` and `train` read a folder alike."""
+    run = prepared()
+    folder = train(run, store).folder
+    (listed,) = list_runs(store.root)
+    assert listed.complete
+    assert not train(run, store).trained
+    report = folder / "report.json"
+    content = json.loads(report.read_text())
+    if damage == "no model":
+        (folder / "model.safetensors").unlink()
+    elif damage == "no report":
+        report.unlink()
+    elif damage == "cut":
+        report.write_text(report.read_text()[:100])
+    elif damage == "other version":
+        report.write_text(json.dumps({**content, "schema_version": 9}))
+    else:
+        report.write_text(json.dumps({**content, "status": damage}))
+    listed = list(list_runs(store.root))
+    assert [] == [found for found in listed if found.complete]
+    if listed:
+        assert trouble == listed[0].trouble
+    assert train(run, store).trained
+
+
+def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, monkeypatch):
+    """Same record, same weights, same history, and not a file."""
+    kept = train(prepared(), store)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    outcome = train(prepared(), None)
+    assert before == sorted(tmp_path.rglob("*"))
+    assert (None, True, False) == (outcome.folder, outcome.trained, outcome.saved)
+    assert kept.record.weights_sha256 == outcome.record.weights_sha256
+    assert kept.result.history == outcome.result.history
+    assert kept.result.weights.keys() == outcome.result.weights.keys()
+    for name, array in kept.result.weights.items():
+        np.testing.assert_array_equal(array, outcome.result.weights[name])
+
+
+def test_an_interruption_in_memory_is_told(prepared):
+    """There is nothing to save it in; its record says how far it came."""
+    outcome = train(prepared(), None, Control(stop=lambda: True))
+    assert ("interrupted", False) == (outcome.record.status, outcome.saved)
+    assert outcome.record.timing["iterations"] > 0
+
+
+def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
+    """`begin` says that it is held; `train` tells so, and finds it complete afterwards."""
+    run = prepared()
+    name, run_id = run.config.name, run.run_id
+    claim = begin(store, name, run_id)
+    assert begin(store, name, run_id) is None
+    told = []
+    outcomes = []
+
+    def second():
+        outcomes.append(train(run, store, Control(note=told.append)))
+
+    waiting = threading.Thread(target=second)
+    waiting.start()
+    while not told:
+        sleep(0.01)
+    other = train(run, None)
+    claim.conclude(other.result)
+    claim.release()
+    waiting.join(20)
+    assert ["another nnrun is at this very run; waiting for it"] == told
+    assert [False] == [outcome.trained for outcome in outcomes]
+    assert isinstance(begin(store, name, run_id), RunRecord)
+
+
+def test_a_claim_that_is_given_up_leaves_nothing(prepared, store):
+    """No folder stays of a run that was begun and brought nothing."""
+    run = prepared()
+    with begin(store, run.config.name, run.run_id):
+        assert [run.run_id] == os.listdir(store.root / run.config.name)
+    assert [] == os.listdir(store.root)
+
+
+def test_a_complete_run_is_tidied_when_it_is_found(prepared, store):
+    """What a killed `train --force` has left beside it goes, for `train` as for a sweep."""
+    folder = train(prepared(), store).folder
+    (folder / "checkpoint.safetensors").write_bytes(b"of a forced run")
+    (folder / ".report.json.0123abcd.partial").write_text("half")
+    assert not train(prepared(), store).trained
+    expected = {"config.yaml", "report.json", "report.md", "history.csv", "model.safetensors"}
+    assert expected == set(os.listdir(folder))
