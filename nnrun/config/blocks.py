@@ -49,6 +49,10 @@ class Block(BaseModel):
     )
 
     noun: ClassVar[str] = "the config"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset()
+    """Keys that change no result, or whose say in it is written down elsewhere."""
+    digest_when_empty: ClassVar[Any] = {}
+    """What stands in a digest for a block that says nothing beyond its defaults."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:

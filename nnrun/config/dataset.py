@@ -73,10 +73,8 @@ Features = Annotated[
 ]
 
 
-class DatasetConfig(Block):
-    """The data of a run."""
-
-    noun: ClassVar[str] = "dataset"
+class SourceConfig(Block):
+    """Where data come from, and how they are read."""
 
     name: Annotated[str, OneOf(DATASETS, "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
@@ -86,6 +84,11 @@ class DatasetConfig(Block):
     """What the columns of a CSV file are."""
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the data suggests."""
+
+
+class PreparationConfig(Block):
+    """What is done with data that are loaded: how they are divided, and scaled."""
+
     test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
     """A share or a number of rows, or "given" for the data set's own test split; 0 for none.
 
@@ -98,6 +101,18 @@ class DatasetConfig(Block):
     """How features are prepared, in this order; fitted on the training split only."""
     target: Annotated[str, OneOf(TARGET_STEPS)] = "none"
     """How a regression target is scaled; metrics are in its own units all the same."""
+
+
+class DatasetConfig(PreparationConfig, SourceConfig):
+    """The data of a run. Whatever is no key of the preparation decides what is loaded."""
+
+    noun: ClassVar[str] = "dataset"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What decides what is loaded; a key that is added counts among it."""
+        return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:

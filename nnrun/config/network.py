@@ -24,6 +24,7 @@ class InitializerConfig(Block):
     """How the weights of a layer are drawn."""
 
     noun: ClassVar[str] = "an initializer"
+    digest_when_empty: ClassVar[Any] = None  # a layer that names none has the default
 
     type: Annotated[str, _INITIALIZER] = "glorot_uniform"
     """The distribution."""
@@ -85,6 +86,7 @@ class NetworkConfig(Block):
     """Layers, one after the other."""
 
     noun: ClassVar[str] = "network"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"initializer"})  # every layer has it
 
     initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
     """How weights are drawn in layers that do not say so themselves."""

@@ -87,9 +87,12 @@ class PublishedConfig(Block):
                 yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
+_CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
+
+
 def changes_nothing(key: str) -> bool:
     """Whether a dotted key has no say in what a run computes."""
-    return key.partition(".")[0] in ("name", "description", "published", "sweep")
+    return key.partition(".")[0] in _CHANGE_NOTHING
 
 
 class SweepConfig(Block):
@@ -123,6 +126,8 @@ class SweepConfig(Block):
 
 class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
+
+    digest_ignores: ClassVar[frozenset[str]] = _CHANGE_NOTHING | {"seed"}  # it has its own place
 
     name: Annotated[str, RunName()]
     """Names the folder of results; by default the config file's name without its suffix."""

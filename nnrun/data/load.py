@@ -26,14 +26,19 @@ _ROWS = 4096
 
 
 def load_dataset(config: DatasetConfig) -> Dataset:
-    """The data set that a config names, raw and whole.
+    """The data set that a config names, raw and whole, and fit for the preparation it asks for.
 
     Raises: DatasetProblem where the config's keys do not fit the data, DataError where a file is
     not what it should be, NnrunError where the disk or the network fails.
     """
-    dataset = _built_in(config.name, config) if config.name is not None else _from_path(config)
-    _check_task(dataset, config)
+    dataset = read_dataset(config)
+    check_preparation(dataset, config)
     return dataset
+
+
+def read_dataset(config: DatasetConfig) -> Dataset:
+    """The data set that a config names, whatever is to be done with it; raises as above."""
+    return _built_in(config.name, config) if config.name is not None else _from_path(config)
 
 
 def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
@@ -79,7 +84,8 @@ def _from_path(config: DatasetConfig) -> Dataset:
     )
 
 
-def _check_task(dataset: Dataset, config: DatasetConfig) -> None:
+def check_preparation(dataset: Dataset, config: DatasetConfig) -> None:
+    """Raise a DatasetProblem where the config asks for what goes with another task only."""
     problems: list[tuple[Key, str]] = []
     if config.task not in (None, dataset.task):
         problems.append((("dataset", "task"), f"{dataset.name} is a {dataset.task} data set"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from nnrun.config.schema import ExperimentConfig
@@ -93,13 +94,18 @@ def describe_model(
 
 
 def compare_published(
-    config: ExperimentConfig, metrics: dict[str, Metrics | None]
+    numbers: Mapping[str, float], metrics: Mapping[str, Metrics | None]
 ) -> list[Description]:
     """Every published number beside ours; `ours` is None where the run has no such number."""
     rows = []
-    for key, number in config.published.numbers.items() if config.published else ():
+    for key, number in numbers.items():
         split, _, metric = key.partition("_")
-        ours = (metrics[split] or {}).get(metric)
+        ours = (metrics.get(split) or {}).get(metric)
         difference = None if ours is None else ours - number
         rows.append({"metric": key, "published": number, "ours": ours, "difference": difference})
     return rows
+
+
+def published_of(config: ExperimentConfig) -> dict[str, float]:
+    """The numbers from elsewhere that a config names, by `<split>_<metric>`."""
+    return config.published.numbers if config.published else {}

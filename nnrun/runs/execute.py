@@ -26,6 +26,7 @@ from nnrun.runs.describe import (
     describe_model,
     describe_network,
     describe_timing,
+    published_of,
 )
 from nnrun.runs.environment import environment
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
@@ -109,7 +110,7 @@ class Execution:
             parts=self.examples,
             task=self.task,
             iterations=self.prepared.iterations,
-            evaluate_every=config.evaluate_every or self.prepared.iterations,
+            evaluate_every=self.prepared.evaluate_every,
             stopping=self._stopping(),
         )
 
@@ -141,7 +142,7 @@ class Execution:
             network=describe_network(self.prepared.config, self.network),
             metrics=metrics,
             baseline=self._baseline(),
-            published=compare_published(self.prepared.config, metrics),
+            published=compare_published(published_of(self.prepared.config), metrics),
             timing=describe_timing(self.trainer),
             engine=self.trainer.engine.name,
             environment=environment(),

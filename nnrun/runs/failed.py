@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from nnrun import __version__
 from nnrun.config.names import SPLITS
-from nnrun.runs.describe import compare_published, describe_dataset, describe_network
+from nnrun.runs.describe import compare_published, describe_dataset, describe_network, published_of
 from nnrun.runs.environment import environment
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.prepare import Prepared
@@ -37,7 +37,7 @@ def failed_result(prepared: Prepared, reason: str, checkpoint: TrainingState | N
         network=describe_network(prepared.config, network),
         metrics=nothing,
         baseline=nothing,
-        published=compare_published(prepared.config, nothing),
+        published=compare_published(published_of(prepared.config), nothing),
         timing={
             "train_seconds": 0.0,
             "evaluation_seconds": 0.0,

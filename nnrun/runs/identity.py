@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from nnrun import NUMERICS_VERSION
@@ -14,20 +15,25 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def run_digest(config: dict[str, Any], data_sha256: str) -> str:
-    """SHA-256 over the resolved config, the data and the version of the numerics.
+@dataclass(frozen=True)
+class Identity:
+    """What a run is but for its seed, as one text."""
 
-    Where the config names a file, the data stands for it: moving the file changes nothing.
-    """
-    dataset = {**config["dataset"], "path": None}
-    content = {
-        "config": {**config, "dataset": dataset},
-        "data": data_sha256,
-        "numerics": NUMERICS_VERSION,
-    }
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+    text: str
 
+    @classmethod
+    def of(cls, essence: dict[str, Any], data_sha256: str) -> Identity:
+        """From the essence of the config, the data and the version of the numerics.
 
-def run_id(seed: int, digest: str) -> str:
-    """The name of the run's folder."""
-    return f"s{seed}-{digest[:10]}"
+        The data themselves stand for the file that a config names: moving it changes nothing.
+        """
+        content = {"config": essence, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        return cls(canonical_json(content))
+
+    def digest(self, seed: int) -> str:
+        """SHA-256 over all that decides the numbers of the run."""
+        return hashlib.sha256(f"{self.text} {seed}".encode()).hexdigest()
+
+    def run_id(self, seed: int) -> str:
+        """The name of the run's folder."""
+        return f"s{seed}-{self.digest(seed)[:10]}"

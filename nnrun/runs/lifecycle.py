@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Self
 
 from nnrun.runs.control import Control
+from nnrun.runs.describe import compare_published, published_of
 from nnrun.runs.execute import Execution
 from nnrun.runs.failed import failed_result
 from nnrun.runs.locks import Lock
@@ -206,7 +207,7 @@ def train(
     assert begun is not None, "it was waited for"
     if isinstance(begun, RunRecord):
         folder = None if store is None else store.folder(name, run_id)
-        return Outcome(begun, folder, trained=False)
+        return Outcome(_in_words_of(prepared, begun), folder, trained=False)
     with begun as claim:
         saving = replace(control, checkpoint=now_and_then(claim.save_checkpoint))
         return claim.conclude(execute(prepared, claim.checkpoint(), saving))
@@ -237,6 +238,16 @@ def _execution(prepared: Prepared, checkpoint: TrainingState | None) -> Executio
         with suppress(KeyError, TypeError, ValueError):
             return Execution(prepared, checkpoint)
     return Execution(prepared)
+
+
+def _in_words_of(prepared: Prepared, found: RunRecord) -> RunRecord:
+    """A report with what the config says of it now; its run is the same, whatever is said."""
+    return replace(
+        found,
+        config=prepared.config_dict,
+        description=prepared.config.description,
+        published=compare_published(published_of(prepared.config), found.metrics),
+    )
 
 
 def _tidy(store: Store, name: str, run_id: str) -> None:

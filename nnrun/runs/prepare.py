@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.config.essence import essence
 from nnrun.config.load import Experiment, config_to_dict
 from nnrun.config.schema import DatasetConfig, ExperimentConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -20,7 +21,7 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
 from nnrun.runs.build import MisfitError, build_network
-from nnrun.runs.identity import run_digest, run_id
+from nnrun.runs.identity import Identity
 from nnrun.runs.memory import MemoryEstimate, estimate_memory, require_memory
 from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import batches_per_epoch
@@ -34,7 +35,8 @@ class Prepared:
     """A run that is ready to start.
 
     Args:
-        config: resolved: one seed, no open defaults.
+        config: resolved: one seed, and what the data decide filled in. What depends on the length
+            of the run stays open, so that the same config may be given another length.
         dataset: raw and whole.
         split: its parts, raw.
     """
@@ -49,14 +51,17 @@ class Prepared:
         return config_to_dict(self.config)
 
     @cached_property
-    def digest(self) -> str:
-        """What makes this run this run."""
-        return run_digest(self.config_dict, self.dataset.sha256)
+    def identity(self) -> Identity:
+        """What the run is but for its seed; what the data or its length decide is decided."""
+        update = {"evaluate_every": self.evaluate_every}
+        training = self.config.training.model_copy(update=update)
+        decided = self.config.model_copy(update={"training": training})
+        return Identity.of(essence(decided), self.dataset.sha256)
 
     @property
     def run_id(self) -> str:
         """The name of its folder."""
-        return run_id(self.config.seed, self.digest)
+        return self.identity.run_id(self.config.seed)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -70,6 +75,11 @@ class Prepared:
         if training.iterations is not None:
             return training.iterations
         return (training.epochs or 0) * self.batches_per_epoch
+
+    @property
+    def evaluate_every(self) -> int:
+        """Iterations from one evaluation to the next."""
+        return self.config.training.evaluate_every or max(1, -(-self.iterations // _POINTS))
 
     def network(self) -> Network:
         """A new network, its shapes fixed, without memory."""
@@ -150,8 +160,7 @@ def prepare(
         key = "name" if config.dataset.path is None else "path"
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
-    prepared = Prepared(config, dataset, split)
-    prepared = Prepared(_resolve(prepared), dataset, split)
+    prepared = Prepared(_resolve(config, dataset, split), dataset, split)
     try:
         network = prepared.network()
     except MisfitError as error:
@@ -173,10 +182,8 @@ def prepare_again(config: ExperimentConfig, dataset: Dataset) -> Prepared:
     )
 
 
-def _resolve(prepared: Prepared) -> ExperimentConfig:
-    """The config with what only the data decides filled in."""
-    config = prepared.config
-    dataset = config.dataset.model_copy(update={"test_size": prepared.split.test_size})
-    every = config.training.evaluate_every or max(1, -(-prepared.iterations // _POINTS))
-    training = config.training.model_copy(update={"evaluate_every": every})
-    return config.model_copy(update={"dataset": dataset, "training": training, "sweep": None})
+def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
+    """The config with what only the data decide filled in."""
+    decided = {"task": dataset.task, "test_size": split.test_size}
+    block = config.dataset.model_copy(update=decided)
+    return config.model_copy(update={"dataset": block, "sweep": None})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from threading import Lock
 from typing import TypeVar
 
 from nnrun.config.schema import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
+from nnrun.data.load import check_preparation, read_dataset
 
 V = TypeVar("V")
 
@@ -27,17 +28,13 @@ class LruCache(OrderedDict[str, V]):
         return value
 
 
-# What loading depends on; the other keys say how to split and preprocess.
-_KEYS = {"name", "path", "columns", "task", "target", "stratify"}
-
-
 def data_key(config: DatasetConfig, sha256: str) -> str:
     """What tells a loaded data set from all others: the bytes, and how they were read."""
-    return f"{sha256} {_reading(config)}"
+    return f"{sha256} {_source(config)}"
 
 
-def _reading(config: DatasetConfig) -> str:
-    return config.model_dump_json(include=_KEYS)
+def _source(config: DatasetConfig) -> str:
+    return json.dumps(config.source)
 
 
 class Datasets:
@@ -51,9 +48,11 @@ class Datasets:
         """The data set that a config names.
 
         Raises:
-            DataError: it cannot be loaded.
+            DataError: it cannot be loaded, or not be prepared as the config says.
         """
-        key = _reading(config)
+        key = _source(config)
         with self._lock:
             known = self._loaded.get(key)
-            return self._loaded.keep(key, load_dataset(config) if known is None else known)
+            dataset = self._loaded.keep(key, read_dataset(config) if known is None else known)
+        check_preparation(dataset, config)
+        return dataset

@@ -40,7 +40,7 @@ def estimate(prepared: Prepared, network: Network) -> Estimate:
     update = by_numpy if prepared.engine(network) == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
     rows = sum(len(part) for part in parts if part is not None)
-    evaluations = -(-iterations // (config.evaluate_every or iterations))
+    evaluations = -(-iterations // prepared.evaluate_every)
     return Estimate(
         iterations=iterations,
         parameters=network.size,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from nnrun.config.emit import flow
-from nnrun.runs.identity import run_digest, run_id
+from nnrun.runs.identity import Identity
 from nnrun.sweeps.estimate import Estimate
 
 
@@ -23,6 +22,7 @@ class Variant:
         file: its config.
         choice: the values chosen, by their dotted keys; empty where there is no grid.
         config: resolved, as JSON, its keys in their order.
+        identity: what its runs are but for their seeds.
         dataset: the name of its data.
         sha256: the digest of its data's file or arrays.
         data: what tells its data from all other; of one file, several may be read.
@@ -42,6 +42,7 @@ class Variant:
     file: str
     choice: dict[str, Any]
     config: str
+    identity: Identity
     dataset: str
     sha256: str
     data: str
@@ -61,10 +62,8 @@ class Variant:
 
     def runs(self) -> Iterator[PlannedRun]:
         """One for each seed."""
-        config = json.loads(self.config)
         for seed in self.seeds:
-            config["seed"] = seed
-            yield PlannedRun(self, seed, run_id(seed, run_digest(config, self.sha256)))
+            yield PlannedRun(self, seed, self.identity.run_id(seed))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
 from nnrun.models.task import Classification, Regression
-from nnrun.runs.identity import run_digest
+from nnrun.runs.describe import published_of
+from nnrun.runs.identity import Identity
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
@@ -56,7 +57,7 @@ class _Planner:
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
         self._names: dict[str, tuple[str, Path]] = {}
-        self._digests: set[str] = set()
+        self._known: set[tuple[str, Identity]] = set()
 
     def add(self, file: Path) -> None:
         """Take up one config with its grid and its seeds."""
@@ -82,9 +83,9 @@ class _Planner:
         except NnrunError as error:
             self.refuse([Problem(str(error), path=str(file))], error.exit_code)
         else:
-            digest = run_digest({**prepared.config_dict, "seed": 0}, prepared.dataset.sha256)
-            if digest not in self._digests:
-                self._digests.add(digest)
+            known = prepared.config.name, prepared.identity
+            if known not in self._known:
+                self._known.add(known)
                 number = len(self.variants)
                 self.variants.append(_variant(number, file, choice, prepared, seeds))
 
@@ -117,6 +118,7 @@ def _variant(
         file=str(file),
         choice=choice.choice,
         config=json.dumps(prepared.config_dict, allow_nan=False),
+        identity=prepared.identity,
         dataset=dataset.name,
         sha256=dataset.sha256,
         data=data_key(block, dataset.sha256),
@@ -126,6 +128,6 @@ def _variant(
         metric=task.main_metric,
         larger_is_better=task.larger_is_better,
         seeds=seeds,
-        published=dict(config.published.numbers) if config.published else {},
+        published=published_of(config),
         estimate=estimate(prepared, prepared.network()),
     )

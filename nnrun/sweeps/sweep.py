@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.describe import compare_published
 from nnrun.runs.lifecycle import Claim, begin
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
@@ -159,7 +160,9 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, RunRecord):
-                self._count(run, begun, trained=False)
+                # The config's words may have changed since; they do not say which run it is.
+                published = compare_published(run.variant.published, begun.metrics)
+                self._count(run, replace(begun, published=published), trained=False)
             else:
                 self._submit(ActiveRun(run, begun), workers)
 

@@ -65,6 +65,28 @@ def test_moving_the_data_changes_nothing_but_changing_it_does(tmp_path):
     assert run_of(first) != run_of(changed)
 
 
+def test_what_the_data_decide_may_be_written_out(prepared):
+    """An explicit value that is what the default comes to names the same run."""
+    assert prepared().run_id == prepared(None, "dataset.test_size=0.2").run_id
+    assert prepared().run_id == prepared(None, "dataset.task=classification").run_id
+    assert prepared().run_id == prepared(None, "training.evaluate_every=10").run_id
+    assert prepared().run_id != prepared(None, "dataset.test_size=0.3").run_id
+    assert prepared().run_id != prepared(None, "training.evaluate_every=20").run_id
+    digits = ("dataset.name=mnist_5k", "network.sizes=[10]", "network.activations=[softmax]")
+    given = prepared(None, *digits).run_id
+    assert given == prepared(None, *digits, "dataset.test_size=given").run_id
+    assert given != prepared(None, *digits, "dataset.test_size=0.2").run_id
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["name=other", "description=in other words", "published={test_accuracy: 0.9}", "sweep={}"],
+)
+def test_words_rename_no_run(prepared, override):
+    """A typo in a description is put right without training again; the name is the folder's."""
+    assert prepared().run_id == prepared(None, override).run_id
+
+
 def test_a_new_version_of_the_numerics_is_another_run(prepared, monkeypatch):
     """Numbers from before and after a change of bits never share a folder."""
     before = prepared().run_id

@@ -1,15 +1,18 @@
-"""The notebook's experiments over 20 seeds, against what its own code gave over random splits.
+"""The notebook's experiments over 20 seeds, against what its procedure gives when it is repeated.
 
-The reference numbers are mean, standard deviation and count of repeated runs of the notebook's
-procedure, which kept the initial weights fixed and drew the splits; here both are drawn.
+The reference numbers are mean, standard deviation and count of runs of the notebook's procedure
+with exact gradients, each run with a split, weights and an order of its own. The seeds are those
+that a sweep of the configs takes, from the default on.
+
+There are 16 comparisons, and the Boston rows share their splits. By Bonferroni's inequality, which
+holds all the same, a program that is right fails one of them for at most 1 in 100 choices of seeds.
 """
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind_from_stats
 
 from nnrun.config.load import load_config
 from nnrun.runs.control import Control
@@ -17,17 +20,19 @@ from nnrun.runs.execute import Execution
 from nnrun.runs.prepare import prepare
 
 SEEDS = 20
+FALSE_ALARMS = 0.01
 # config: (mean, standard deviation, runs) on the training and on the test split
 NOTEBOOK = {
-    "boston_linear": ((61.3, 3.9, 20), (63.7, 12.5, 20)),
-    "iris_softmax": ((0.736, 0.107, 20), (0.698, 0.167, 20)),
-    "boston_arch1": ((60.4, 18.6, 20), (64.5, 22.1, 20)),
-    "boston_arch2": ((61.1, 3.7, 20), (64.2, 12.8, 20)),
-    "boston_arch3": ((62.7, 3.7, 20), (65.8, 13.1, 20)),
-    "digits_arch1": ((0.955, 0.009, 20), (0.913, 0.013, 20)),
-    "digits_arch2": ((0.950, 0.008, 20), (0.913, 0.014, 20)),
-    "digits_cnn": ((0.904, 0.018, 10), (0.881, 0.031, 10)),
+    "boston_linear": ((61.2, 3.7, 200), (62.2, 13.7, 200)),
+    "iris_softmax": ((0.598, 0.154, 200), (0.519, 0.181, 200)),
+    "boston_arch1": ((61.8, 26, 600), (63.9, 28, 600)),
+    "boston_arch2": ((61.8, 4.0, 200), (62.6, 13.6, 200)),
+    "boston_arch3": ((63.3, 4.5, 200), (64.1, 14.0, 200)),
+    "digits_arch1": ((0.962, 0.008, 100), (0.922, 0.014, 100)),
+    "digits_arch2": ((0.955, 0.005, 100), (0.920, 0.012, 100)),
+    "digits_cnn": ((0.907, 0.024, 80), (0.885, 0.027, 80)),
 }
+COMPARISONS = 2 * len(NOTEBOOK)
 
 
 def metrics_over_seeds(path):
@@ -43,9 +48,11 @@ def metrics_over_seeds(path):
 
 @pytest.mark.parametrize("name", NOTEBOOK)
 def test_the_notebooks_results_come_out(configs, name):
-    """Both means lie within three standard errors of the difference to the notebook's."""
+    """Both means differ from the notebook's by no more than chance, by Welch's t-test."""
     ours = metrics_over_seeds(configs / f"{name}.yaml")
     for column, (mean, deviation, runs) in enumerate(NOTEBOOK[name]):
-        error = sqrt(deviation**2 / runs + ours[:, column].var(ddof=1) / SEEDS)
-        distance = (ours[:, column].mean() - mean) / error
-        assert abs(distance) <= 3, f"{ours[:, column].mean():.4g} against {mean}: {distance:.2f}"
+        values = ours[:, column]
+        p = ttest_ind_from_stats(
+            values.mean(), values.std(ddof=1), SEEDS, mean, deviation, runs, equal_var=False
+        ).pvalue
+        assert p >= FALSE_ALARMS / COMPARISONS, f"{values.mean():.4g} against {mean}: p = {p:.2g}"

@@ -94,6 +94,22 @@ def test_a_finished_run_is_not_trained_again(prepared, store):
     assert stamp == (first.folder / "report.json").stat().st_mtime_ns
 
 
+def test_a_finished_run_is_told_in_todays_words(prepared, store):
+    """Description and published numbers may be put right without training again."""
+    before = train(prepared(), store).record
+    words = ("description=put right", "published={test_accuracy: 0.5, source: a book}")
+    again = train(prepared(None, *words), store)
+    assert not again.trained
+    assert before.weights_sha256 == again.record.weights_sha256
+    assert ("put right", "a book") == (
+        again.record.description,
+        again.record.config["published"]["source"],
+    )
+    ours = before.metrics["test"]["accuracy"]
+    expected = {"published": 0.5, "ours": ours, "difference": ours - 0.5}
+    assert [{"metric": "test_accuracy", **expected}] == again.record.published
+
+
 @pytest.mark.parametrize("damage", ["cut", "gone", "no model"])
 def test_a_damaged_run_is_trained_again(prepared, store, damage):
     """A report that cannot be read, or a model that is missing, does not pass for a run."""

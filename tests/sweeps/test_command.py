@@ -156,6 +156,19 @@ def test_replication_is_written_on_request(run, write, tmp_path):
     assert "nnrun sweep configs --seeds 2 --replication" in text
 
 
+def test_replication_of_runs_that_are_complete(run, write, tmp_path):
+    """Numbers that are published after the runs were trained are held against them all the same."""
+    write("iris")
+    assert 0 == run("sweep", "configs", "--seeds", 2)[0]
+    write("iris", IRIS + "published: {test_accuracy: 0.0, train_accuracy: 1.5}\n")
+    code, _, err = run("sweep", "configs", "--seeds", 2, "--replication")
+    assert 0 == code
+    assert "0 trained" in err
+    text = (tmp_path / "results/REPLICATION.md").read_text()
+    assert "| 0 | **no** |" in text
+    assert "| 1.5 | **no** |" in text
+
+
 def test_jobs_and_dask_exclude_each_other(run, write):
     """A usage error, as is an address that is none."""
     write("iris")

@@ -15,6 +15,7 @@ from nnrun.reports.leaderboard_files import (
     leaderboard_markdown,
 )
 from nnrun.reports.replication import replication_markdown
+from nnrun.runs.identity import Identity
 from nnrun.sweeps.estimate import Estimate
 from nnrun.sweeps.leaderboard import Leaderboard, make_leaderboard
 from nnrun.sweeps.plan import Plan, Variant
@@ -27,6 +28,7 @@ VARIANT = Variant(
     file="a.yaml",
     choice={},
     config="{}",
+    identity=Identity(""),
     dataset="digits",
     sha256="1",
     splits=("train", "test"),

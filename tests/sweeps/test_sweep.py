@@ -8,6 +8,7 @@ import os
 import time
 import tracemalloc
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
 from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
 from nnrun.sweeps.choose import workers_for
@@ -290,7 +292,7 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
 def test_a_worker_with_another_nnrun_is_refused(plan, sweep, write):
     """Its results would pass for those of this version."""
     made = plan(write("iris"))
-    other = Plan([made.variants[0].__class__(**{**made.variants[0].__dict__, "sha256": "0" * 64})])
+    other = Plan([replace(made.variants[0], identity=Identity("another"))])
     progress = run_inline(sweep(other))
     assert "versions differ" in progress.failures[0].reason
 

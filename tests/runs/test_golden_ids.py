@@ -1,0 +1,96 @@
+"""The names of runs last: finished work is found again by later versions of nnrun."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from nnrun import NUMERICS_VERSION
+from nnrun.config.dataset import Binarize, ColumnsConfig, DatasetConfig
+from nnrun.config.emit import flow
+from nnrun.config.load import config_to_yaml, load_config
+from nnrun.config.network import InitializerConfig, LayerConfig, LossConfig
+from nnrun.config.training import (
+    EarlyStoppingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+from nnrun.runs.prepare import prepare
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+DEFAULTS = Path(__file__).with_name("defaults.txt")
+
+# These change where a config does, or NUMERICS_VERSION: never because the language has grown.
+GOLDEN = {
+    "autompg_mlp": "s42-3cdbad70b9",
+    "boston_arch1": "s42-ba0364eaff",
+    "boston_arch2": "s42-d3802927fc",
+    "boston_arch2_standardized": "s42-4d6beb1b8e",
+    "boston_arch3": "s42-8548a8bcd2",
+    "boston_linear": "s42-dfdf1de87a",
+    "digits_arch1": "s42-3216db5f94",
+    "digits_arch2": "s42-48fcf53cd0",
+    "digits_cnn": "s42-f6f7831cfd",
+    "iris_softmax": "s42-a8b11006e0",
+    "mnist_5k_cnn": "s42-4cc61a5a95",
+    "mnist_5k_mlp": "s42-d768fc249b",
+}
+
+
+@cache
+def shipped(name):
+    return prepare(load_config(CONFIGS / f"{name}.yaml"))
+
+
+def test_every_shipped_config_is_here():
+    """A config that is added gets its line."""
+    assert sorted(GOLDEN) == sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_shipped_configs_keep_the_ids_of_their_runs(name):
+    """A version that computes the same bits finds what an earlier one has trained."""
+    assert GOLDEN[name] == shipped(name).run_id
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("iterations", [None, 50])
+def test_the_config_of_a_run_is_that_run(name, iterations, tmp_path):
+    """`config.yaml` gives the same id, also for another length: nothing in it was counted out."""
+    original = CONFIGS / f"{name}.yaml"
+    resolved = tmp_path / "config.yaml"
+    resolved.write_text(config_to_yaml(shipped(name).config))
+    one, other = (prepare(load_config(f, iterations=iterations)) for f in (original, resolved))
+    assert one.run_id == other.run_id
+    assert one.evaluate_every == other.evaluate_every
+
+
+def blocks():
+    """Those that have defaults with a say in the results, by the words for them."""
+    named = [DatasetConfig, ColumnsConfig, Binarize, InitializerConfig, TrainingConfig]
+    for block in (*named, EarlyStoppingConfig):
+        yield block.__name__, block
+    for base in (LayerConfig, LossConfig, OptimizerConfig, ScheduleConfig):
+        for name, block in base.blocks.items():
+            yield f"{base.__name__} {name}", block
+
+
+def defaults():
+    """A line for each key with a default."""
+    for name, block in blocks():
+        for key, field in block.model_fields.items():
+            if not field.is_required():
+                yield f"{name}.{key}: {flow(field.default)}"
+
+
+def test_defaults_stay_what_they_are():
+    """Digests leave defaults out, so a changed one would give old runs a new meaning.
+
+    Add a line for a new key. A default that changes raises NUMERICS_VERSION, here too.
+    """
+    head, *known = DEFAULTS.read_text().splitlines()
+    assert f"numerics {NUMERICS_VERSION}" == head
+    assert known == list(defaults())
