@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
+    "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),
     "datasets": ("nnrun.cli.datasets", "Show what data there is."),
     "init": ("nnrun.cli.init", "Write a commented config to start from."),
     "schema": ("nnrun.cli.schema", "Print the JSON Schema of configs, for editors."),

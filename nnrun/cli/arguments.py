@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from nnrun.errors import UsageError
+
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -65,6 +67,24 @@ def _in_folder(folder: Path, recursive: bool) -> list[Path]:
         for entry in entries
         if entry.suffix in SUFFIXES and not entry.name.startswith(hidden) and entry.is_file()
     )
+
+
+def check_target(file: Path, source: Path | None = None) -> None:
+    """Find out before all work what would keep it from being written.
+
+    Args:
+        file: what is to be written.
+        source: what it is made from.
+
+    Raises:
+        UsageError: it is a folder, in none, or the source itself.
+    """
+    if file.is_dir():
+        raise UsageError(f"-o {file}: is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise UsageError(f"-o {file}: there is no folder {file.parent}")
+    if source is not None and file.is_file() and source.is_file() and file.samefile(source):
+        raise UsageError(f"-o {file}: is the input itself; name another file")
 
 
 def command_line(

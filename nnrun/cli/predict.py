@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +11,10 @@ from typing import BinaryIO
 import click
 
 from nnrun.cli import options
+from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.data.new_rows import STDIN, open_rows
+from nnrun.data.new_rows import open_rows
 from nnrun.errors import UsageError
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
@@ -66,7 +66,7 @@ def command(
     if output.json and file is None and not score:
         raise UsageError("--json needs stdout for itself; say where predictions go with -o FILE")
     if file is not None:
-        _check_target(file, rows)
+        check_target(file, rows)
     model = load(select_run(run, results))
     keeper = score_of(model.task) if score else None
     with (
@@ -100,16 +100,6 @@ def _format(file: Path | None, kind: str) -> str:
     """By the name of the output, else that of the input."""
     named = "" if file is None else file.suffix.lower().removeprefix(".")
     return named if named in WRITERS else kind
-
-
-def _check_target(file: Path, rows: Path) -> None:
-    """Find out now what would go wrong only after all work is done."""
-    if file.is_dir():
-        raise UsageError(f"-o {file}: is a folder; name a file in it")
-    if not file.parent.is_dir():
-        raise UsageError(f"-o {file}: there is no folder {file.parent}")
-    if str(rows) != STDIN and file.is_file() and rows.exists() and os.path.samefile(file, rows):
-        raise UsageError(f"-o {file}: is the input itself; name another file")
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Models as scripts that need NumPy or PyTorch and nothing of nnrun."""

@@ -1,0 +1,150 @@
+"""A model as a script: its layers line by line, and its weights at the end."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from textwrap import wrap
+
+import numpy as np
+
+from nnrun import __version__
+from nnrun.models.code.language import Language
+from nnrun.models.code.numpy_language import NUMPY
+from nnrun.models.code.torch_language import TORCH
+from nnrun.models.model import Model
+from nnrun.models.naming import Names
+from nnrun.models.task import Classification
+from nnrun.models.weights import weights_views
+from nnrun.nn.signature import Array
+
+LANGUAGES: dict[str, Language] = {"numpy": NUMPY, "pytorch": TORCH}
+_WIDTH = 96
+
+
+def script(model: Model, language: Language) -> str:
+    """The source: functions `outputs`, `predict` and, for probabilities, `predict_proba`, of raw
+    rows x as an array; they give what those of the model give.
+    """
+    body = [*_preparation(model, language), *_network(model, language)]
+    parts = [
+        f'"""{_heading(model)}"""',
+        "\n".join(language.imports),
+        *_helpers(language, body),
+        _function("outputs", "What the network puts out for raw rows x.", ["return h"], body),
+        *_meaning(model, language),
+        "\n".join(_loading(model, language)),
+        _MAIN,
+    ]
+    return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _heading(model: Model) -> str:
+    layout = model.layout
+    what = "one of " + ", ".join(layout.classes[:10]) + ", …" * (len(layout.classes) > 10)
+    if layout.task == "regression":
+        what = ", ".join(layout.target_names)
+    features = ", ".join(layout.columns.feature_names[:20])
+    more = ", …" if len(layout.columns.feature_names) > 20 else ""
+    lines = [
+        f"The network of the run {model.run_id}, written by nnrun {__version__}.",
+        "",
+        *wrap(f"Raw rows x have the shape (rows, {_sides(layout.shape)}): {features}{more}.", 90),
+        *wrap(f"It predicts {what}.", 90),
+    ]
+    # Names come from data files; in a docstring they must not end it.
+    return "\n".join(lines).replace("\\", "/").replace('"""', "'''") + "\n"
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return ", ".join(map(str, shape))
+
+
+def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
+    lines = [f"def {name}(x):", f'    """{says}"""', *(f"    {text}" for text in body)]
+    return "\n".join([*lines, *(f"    {text}" for text in ending)])
+
+
+def _preparation(model: Model, language: Language) -> Iterator[str]:
+    yield f"h = {language.take}"
+    yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
+    for index, step in enumerate(model.preprocessing.steps):
+        yield from language.steps[step.name](f"features.{index}", step)
+    yield "h = " + language.cast.format(dtype=model.network.dtype.name)
+    if model.network.input_shape != model.layout.shape:
+        yield "h = " + language.reshape.format(shape=_sides(model.network.input_shape))
+
+
+def _network(model: Model, language: Language) -> Iterator[str]:
+    names = Names(model.network)
+    for layer in model.network.layers:
+        yield from language.layers[layer.type](names, layer)
+
+
+def _helpers(language: Language, body: list[str]) -> Iterator[str]:
+    """Those that are called, and those that they call."""
+    needed = "\n".join(body)
+    for name in reversed(list(language.helpers)):  # those that are called come before callers
+        if f"{name}(" in needed:
+            needed += language.helpers[name]
+    return (source for source in language.helpers.values() if source in needed)
+
+
+def _meaning(model: Model, language: Language) -> Iterator[str]:
+    if not isinstance(model.task, Classification):
+        body = ["h = outputs(x)"]
+        if model.preprocessing.target is not None:
+            body.append(f"h = {language.inverse}")
+        single = model.network.output_shape[0] == 1
+        result = language.numbers.format(h="h[:, 0]" if single else "h")
+        says = "Values in the target's own units, (rows,)."
+        yield _function("predict", says, [f"return {result}"], body)
+        return
+    number = language.above_half if model.task.outputs == 1 else language.argmax
+    yield f"CLASSES = np.array({model.classes.tolist()!r})"
+    result = f"return CLASSES[{language.numbers.format(h=number)}]"
+    yield _function("predict", "Classes, (rows,).", [result], ["h = outputs(x)"])
+    if model.task.probabilistic:
+        columns = language.two_columns if model.task.outputs == 1 else "h"
+        result = f"return {language.numbers.format(h=columns)}"
+        says = "The probability of each of CLASSES, (rows, classes)."
+        yield _function("predict_proba", says, [result], ["h = outputs(x)"])
+
+
+def _loading(model: Model, language: Language) -> Iterator[str]:
+    yield "def array(size, shape, text):"
+    yield '    """Numbers of that many bytes from base64."""'
+    yield "    content = base64.b64decode(text)"
+    yield from (f"    {text}" for text in language.array)
+    yield ""
+    yield ""
+    yield "W = {"
+    for name, values in _arrays(model).items():
+        little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        text = wrap(base64.b64encode(little.tobytes()).decode(), _WIDTH - 10)
+        yield f"    {json.dumps(name)}: array({values.dtype.itemsize}, {values.shape}, ("
+        yield from (f"        {json.dumps(piece)}" for piece in text)
+        yield "    )),"
+    yield "}"
+
+
+def _arrays(model: Model) -> dict[str, Array]:
+    """Weights, and what preprocessing has learned."""
+    scalings = {f"features.{i}": step for i, step in enumerate(model.preprocessing.steps)}
+    if model.preprocessing.target is not None:
+        scalings["target"] = model.preprocessing.target
+    fitted = {
+        f"{name}.{key}": np.asarray(value, np.float64)
+        for name, step in scalings.items()
+        for key, value in step.state().items()
+        if key in ("shift", "scale")
+    }
+    return {**fitted, **weights_views(model.network)}
+
+
+_MAIN = """
+if __name__ == "__main__":
+    # Predictions for the array x of an npz file, one a line.
+    print(*predict(np.load(sys.argv[1])["x"]), sep="\\\\n")
+""".replace("\\\\", "\\")

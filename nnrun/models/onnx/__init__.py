@@ -1,0 +1,1 @@
+"""Models in the exchange format ONNX; needs the package `onnx`, the extra `nnrun[onnx]`."""

@@ -1,0 +1,120 @@
+"""A model as an ONNX file: preprocessing, network, and what its outputs mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from nnrun import __version__
+from nnrun.models.model import Model
+from nnrun.models.naming import Names, all_layers
+from nnrun.models.onnx import layers, steps
+from nnrun.models.onnx.activations import OPERATORS
+from nnrun.models.onnx.graph import OPSET, Graph
+from nnrun.models.task import Classification
+
+INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
+_ROWS = "rows"
+_LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
+
+
+def onnx_bytes(model: Model) -> bytes:
+    """The file: takes `x`, raw rows in float32; gives `prediction` and, for classes whose
+    probabilities are known, `probability`.
+
+    Predictions are labels (int64, double or string), or values in the target's own units. The
+    network computes in float32 whatever it was trained in.
+
+    Raises:
+        onnx.checker.ValidationError: the file is not what the standard asks for.
+    """
+    graph = Graph(_opset(model))
+    outputs = _predict(graph, model, _network(graph, model, _prepared(graph, model)))
+    row = list(model.layout.shape)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "nnrun",
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [_ROWS, *row])],
+            outputs,
+            list(graph.constants.values()),
+        ),
+        producer_name="nnrun",
+        producer_version=__version__,
+        ir_version=graph.ir_version,
+        opset_imports=[helper.make_opsetid("", graph.opset)],
+    )
+    helper.set_model_props(proto, {"run_id": model.run_id, "task": model.layout.task})
+    onnx.checker.check_model(proto, full_check=True)
+    content: bytes = proto.SerializeToString(deterministic=True)
+    return content
+
+
+def _opset(model: Model) -> int:
+    """The oldest operator set that has all that is needed."""
+    types = {layer.type for layer in all_layers(model.network)} & set(OPERATORS)
+    return max([OPSET, *(OPERATORS[name].opset for name in types)])
+
+
+def _prepared(graph: Graph, model: Model) -> str:
+    """Rows as the network takes them."""
+    x = INPUT
+    if model.preprocessing.steps:
+        x = graph.add("Cast", x, to=steps.DOUBLE)
+        for index, step in enumerate(model.preprocessing.steps):
+            x = steps.EMITTERS[step.name](graph, f"features.{index}", step, x)
+        x = graph.add("Cast", x, to=steps.FLOAT)
+    if model.network.input_shape != model.layout.shape:
+        shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
+        x = graph.add("Reshape", x, graph.constant("input_shape", shape))
+    return x
+
+
+def _network(graph: Graph, model: Model, x: str) -> str:
+    names = Names(model.network)
+    for layer in model.network.layers:
+        x = layers.emit(graph, names, layer, x)
+    return x
+
+
+def _predict(graph: Graph, model: Model, y: str) -> list[onnx.ValueInfoProto]:
+    if isinstance(model.task, Classification):
+        return _classes(graph, model, model.task, y)
+    if model.preprocessing.target is not None:
+        y = graph.add("Cast", y, to=steps.DOUBLE)
+        y = steps.invert(graph, "target", model.preprocessing.target, y)
+        y = graph.add("Cast", y, to=steps.FLOAT)
+    count = model.network.output_shape[0]
+    if count == 1:
+        _squeezed(graph, y, PREDICTION)
+        return [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [_ROWS])]
+    graph.add("Identity", y, output=PREDICTION)
+    return [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [_ROWS, count])]
+
+
+def _classes(graph: Graph, model: Model, task: Classification, y: str) -> list[onnx.ValueInfoProto]:
+    if task.outputs == 1:
+        half = graph.constant("half", np.float32(0.5))
+        above = graph.add("Cast", graph.add("Greater", y, half), to=steps.INT64)
+        number = _squeezed(graph, above)
+    else:
+        number = graph.add("ArgMax", y, axis=1, keepdims=0)
+    labels = model.classes.astype(object) if model.classes.dtype.kind == "U" else model.classes
+    graph.add("Gather", graph.constant("classes", labels), number, output=PREDICTION)
+    kind = _LABELS[model.classes.dtype.kind]
+    outputs = [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])]
+    if task.probabilistic:
+        if task.outputs == 1:
+            no = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
+            graph.add("Concat", no, y, output=PROBABILITY, axis=1)
+        else:
+            graph.add("Identity", y, output=PROBABILITY)
+        shape: list[str | int | None] = [_ROWS, task.classes]
+        outputs.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, shape))
+    return outputs
+
+
+def _squeezed(graph: Graph, x: str, output: str | None = None) -> str:
+    axis = graph.constant("axes_1", np.array([1], np.int64))
+    return graph.add("Squeeze", x, axis, output=output)

@@ -1,0 +1,57 @@
+"""A graph in the making: operators one after the other, with the arrays that they use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from nnrun.nn.signature import Array
+
+# The oldest that have all operators, so that runtimes in use take the file.
+OPSET, IR_VERSION = 13, 8
+# What a newer operator set needs at least.
+_IR_VERSIONS = {20: 9}
+
+
+class Graph:
+    """Collects operators (nodes) and constants; names are made up to be unique and to the point.
+
+    Args:
+        opset: the version of the operators.
+    """
+
+    def __init__(self, opset: int = OPSET) -> None:
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, onnx.TensorProto] = {}
+
+    @property
+    def ir_version(self) -> int:
+        """The version of the file format that goes with the operators."""
+        return _IR_VERSIONS.get(self.opset, IR_VERSION)
+
+    def constant(self, name: str, value: Any) -> str:
+        """The name of a constant array; a number is turned into one in place of a name."""
+        if name not in self.constants:
+            self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Append an operator and return the name of what it puts out."""
+        name = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def reduce(self, operator: str, x: str, axes: list[int]) -> str:
+        """A reduction that keeps its axes, which newer operator sets take as an input."""
+        if operator == "ReduceSum" or self.opset >= 18:
+            named = self.constant(f"axes_{'_'.join(map(str, axes))}", np.array(axes, np.int64))
+            return self.add(operator, x, named, keepdims=1)
+        return self.add(operator, x, axes=axes, keepdims=1)
+
+    def weight(self, name: str, value: Array) -> str:
+        """A constant of the network: in single precision."""
+        return self.constant(name, value.astype(np.float32))

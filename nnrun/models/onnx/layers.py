@@ -1,0 +1,83 @@
+"""The layers as ONNX operators: one emitter for each type.
+
+An emitter appends to the graph what makes y of x in evaluation mode, and returns y's name. Rows
+come first and images are (channels, height, width), in ONNX as here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nnrun.models.naming import Names
+from nnrun.models.onnx.activations import OPERATORS
+from nnrun.models.onnx.graph import Graph
+from nnrun.nn.layer import Layer
+
+Emitter = Callable[[Graph, Names, Any, str], str]
+
+
+def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
+    """Append any layer."""
+    return EMITTERS[layer.type](graph, names, layer, x)
+
+
+def _matmul(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("MatMul", x, graph.weight(names[layer.w], layer.w.value))
+
+
+def _bias(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("Add", x, graph.weight(names[layer.b], layer.b.value.reshape(layer.view)))
+
+
+def _convolution(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    _, rows, columns = layer.inside
+    _, height, width = layer.padded
+    return graph.add(
+        "Conv",
+        x,
+        graph.weight(names[layer.w], layer.w.value),
+        kernel_shape=layer.kernel,
+        strides=layer.stride,
+        pads=[rows.start, columns.start, height - rows.stop, width - columns.stop],
+    )
+
+
+def _pooling(operator: str) -> Emitter:
+    def emitter(graph: Graph, names: Names, layer: Any, x: str) -> str:
+        return graph.add(operator, x, kernel_shape=layer.size, strides=layer.stride)
+
+    return emitter
+
+
+def _flatten(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return graph.add("Flatten", x, axis=1)
+
+
+def _dropout(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    return x
+
+
+def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    values = (layer.gamma.value, layer.beta.value, *layer.statistics.values())
+    parts = (layer.gamma, layer.beta, *layer.statistics.values())
+    weights = [graph.weight(names[part], value) for part, value in zip(parts, values, strict=True)]
+    return graph.add("BatchNormalization", x, *weights, epsilon=layer.epsilon)
+
+
+def _activation(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    operator = OPERATORS[layer.type]
+    return graph.add(operator.name, x, **operator.attributes)
+
+
+EMITTERS: dict[str, Emitter] = {
+    "matmul": _matmul,
+    "bias": _bias,
+    "convolution": _convolution,
+    "max_pool2d": _pooling("MaxPool"),
+    "avg_pool2d": _pooling("AveragePool"),
+    "flatten": _flatten,
+    "dropout": _dropout,
+    "batch_norm": _batch_norm,
+    **dict.fromkeys(OPERATORS, _activation),
+}

@@ -1,0 +1,58 @@
+"""The steps of preprocessing as ONNX operators, in double precision as in training.
+
+A threshold or a mean that is rounded first would put rows on the other side of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnrun.models.onnx.graph import Graph
+
+Emitter = Callable[[Graph, str, Any, str], str]
+
+
+def _affine(graph: Graph, name: str, step: Any, x: str) -> str:
+    shift = graph.constant(f"{name}.shift", step.shift)
+    scale = graph.constant(f"{name}.scale", step.scale)
+    return graph.add("Div", graph.add("Sub", x, shift), scale)
+
+
+def _binarize(graph: Graph, name: str, step: Any, x: str) -> str:
+    threshold = graph.constant(f"{name}.threshold", np.float64(step.threshold))
+    return graph.add("Cast", graph.add("GreaterOrEqual", x, threshold), to=DOUBLE)
+
+
+def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
+    """Divided by its largest entry first, as in `nnrun.data.steps.L2`."""
+    flat = graph.add("Flatten", x, axis=1)
+    scaled = _divided(graph, flat, graph.reduce("ReduceMax", graph.add("Abs", flat), [1]))
+    squares = graph.reduce("ReduceSum", graph.add("Mul", scaled, scaled), [1])
+    divided = _divided(graph, scaled, graph.add("Sqrt", squares))
+    return graph.add("Reshape", divided, graph.add("Shape", x))
+
+
+def _divided(graph: Graph, x: str, by: str) -> str:
+    """x / by, where by is 0: x."""
+    zero, one = graph.constant("zero", np.float64(0)), graph.constant("one", np.float64(1))
+    return graph.add("Div", x, graph.add("Where", graph.add("Greater", by, zero), by, one))
+
+
+def invert(graph: Graph, name: str, scaling: Any, y: str) -> str:
+    """Back to the units that a scaling was fitted in."""
+    shift = graph.constant(f"{name}.shift", scaling.shift)
+    scale = graph.constant(f"{name}.scale", scaling.scale)
+    return graph.add("Add", graph.add("Mul", y, scale), shift)
+
+
+FLOAT, DOUBLE, INT64 = 1, 11, 7  # of TensorProto.DataType
+
+EMITTERS: dict[str, Emitter] = {
+    "l2": _l2,
+    "binarize": _binarize,
+    "standard": _affine,
+    "minmax": _affine,
+}

@@ -1,0 +1,90 @@
+"""Models that nobody trained: random networks with preprocessing that was fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.steps import SCALERS, STEPS
+from nnrun.models.model import Model
+from nnrun.nn import LOSSES, MeanSquared, Network
+from nnrun.nn.signature import Array, Shape
+from tests.engines.compiled.test_tables import NETWORKS
+from tests.nn.architectures import chooser, draw
+
+SHAPE = (2, 7, 6)
+STEPS_TRIED: dict[str, Any] = {name: name for name in STEPS if name != "binarize"}
+
+
+def model_of(
+    network: Network, shape: Shape, features: list[Any], task: str, target: str = "none"
+) -> Model:
+    """A model of an initialized network; its preprocessing is fitted on random rows."""
+    outputs = network.output_shape[0]
+    classes = tuple(str(3 * number) for number in range(max(2, outputs)))
+    names = tuple(f"x{number}" for number in range(int(np.prod(shape))))
+    layout = Layout(
+        task=task,
+        shape=shape,
+        columns=Columns(names),
+        classes=classes if task == "classification" else (),
+        target_names=tuple(f"y{number}" for number in range(outputs)),
+    )
+    preprocessing = Preprocessing(features, target, layout)
+    y = np.random.default_rng(5).normal(20, 7, (40, outputs))
+    unsettle(network)
+    model = Model(network, preprocessing, layout, "s1-0123456789")
+    preprocessing.fit(rows(model, 40, seed=4), y)
+    return model
+
+
+def unsettle(network: Network) -> None:
+    """Running means and variances as training would leave them, and biases that are not zero."""
+    rng = np.random.default_rng(6)
+    for name, array in network.statistics.items():
+        array[...] = (
+            rng.uniform(0.5, 2, array.shape) if "variance" in name else rng.normal(size=array.shape)
+        )
+    network.theta += (0.1 * rng.standard_normal(network.size)).astype(network.dtype)
+
+
+def rows(model: Model, count: int, seed: int = 0) -> Array:
+    """Raw rows that single precision holds exactly.
+
+    Their features are of very different scale where the first step takes that away; else sums of
+    large numbers would leave little of what single precision holds, in any program.
+    """
+    shape, steps = model.layout.shape, model.preprocessing.steps
+    scaled = bool(steps) and steps[0].name in SCALERS
+    scale = np.random.default_rng(1).uniform(0.1, 100 if scaled else 1, shape)
+    x = np.random.default_rng(seed).normal(scale, scale, (count, *shape))
+    return x.astype(np.float32).astype(np.float64)
+
+
+def table_model(name: str, index: int, dtype: str) -> Model:
+    """A network that uses a layer of the table, in one of several ways."""
+    network = Network(NETWORKS[name][index](), MeanSquared(), SHAPE, dtype)
+    network.initialize(rng=np.random.default_rng(0))
+    return model_of(network, SHAPE, ["standard"], "regression", "standard")
+
+
+def random_model(seed: int, dtype: str) -> Model:
+    """A random architecture, with random steps before it and a random meaning after."""
+    choose = chooser(seed)
+    plan = draw(choose, images=choose((True, False)), batch_norm=True, dropout=True)
+    network = plan.build(seed, dtype)
+    steps = [*STEPS_TRIED.values(), {"binarize": choose((0, 0.1, 5))}]
+    features = [_step(choose(steps)) for _ in range(choose((0, 1, 2)))]
+    kind = choose(("regression", "classification"))
+    target = choose(("none", "standard", "minmax")) if kind == "regression" else "none"
+    assert plan.loss in LOSSES
+    return model_of(network, plan.input_shape, features, kind, target)
+
+
+def _step(step: Any) -> Any:
+    from nnrun.config.dataset import Binarize
+
+    return Binarize(binarize=step["binarize"]) if isinstance(step, dict) else step

@@ -1,0 +1,124 @@
+"""Scripts that are written, run beside the models that they are made from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nnrun.config.dataset import Binarize
+from nnrun.data.steps import STEPS
+from nnrun.models.code.script import LANGUAGES, script
+from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
+from tests.engines.compiled.test_tables import NETWORKS
+from tests.models.random_models import model_of, random_model, rows, table_model
+
+PRECISION = {"float32": 2e-5, "float64": 1e-12}
+
+
+def run(source: str) -> dict:
+    names: dict = {"__name__": "model"}
+    exec(compile(source, "model.py", "exec"), names)
+    return names
+
+
+def assert_equal(model, language: str) -> None:
+    source = script(model, LANGUAGES[language])
+    assert max(map(len, source.splitlines())) <= 100
+    names, x = run(source), rows(model, 20)
+    tolerance = PRECISION[model.network.dtype.name]
+    outputs = model.outputs(x)
+    np.testing.assert_allclose(np.asarray(names["outputs"](x)), outputs, tolerance, tolerance)
+    expected, found = model.predict(x), names["predict"](x)
+    if model.layout.task == "regression":
+        np.testing.assert_allclose(found, expected, 10 * tolerance, 10 * tolerance)
+        return
+    apart = np.abs(np.diff(np.sort(outputs, axis=1)[:, -2:], axis=1)[:, -1:]).min(initial=1, axis=1)
+    assert expected[apart > 1e-4].tolist() == found[apart > 1e-4].tolist()
+    assert model.probabilistic == ("predict_proba" in names)
+    if model.probabilistic:
+        probabilities = model.predict_proba(x)
+        np.testing.assert_allclose(names["predict_proba"](x), probabilities, 0, tolerance)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_entry_has_an_emitter(language):
+    """A layer, activation or step that is added must be added to the languages too."""
+    built = [layer for makers in NETWORKS.values() for make in makers for layer in make()]
+    types = {
+        each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
+    }
+    assert set() == (types | set(ACTIVATIONS)) - set(LANGUAGES[language].layers)
+    assert set() == set(STEPS) - set(LANGUAGES[language].steps)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, language):
+    """Every layer, in all the ways that the compiled engine is tested in."""
+    for index in range(len(NETWORKS[name])):
+        assert_equal(table_model(name, index, "float64"), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name, language):
+    """Every activation, far out on both sides too."""
+    for dtype in PRECISION:
+        network = Network([dense(30, name), dense(2)], MeanSquared(), (5,), dtype)
+        network.initialize(rng=np.random.default_rng(0))
+        model = model_of(network, (5,), ["standard"], "regression")
+        network.theta[:] *= 4
+        assert_equal(model, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", STEPS)
+def test_steps(name, language):
+    """Every step, on vectors and on images, and a scaled target."""
+    step = Binarize(binarize=0.1) if name == "binarize" else name
+    network = Network([dense(3, "tanh")], MeanSquared(), (84,))
+    network.initialize(rng=np.random.default_rng(0))
+    assert_equal(model_of(network, (84,), [step], "regression", "minmax"), language)
+    network = Network([dense(1, "sigmoid")], MeanSquared(), (84,))
+    network.initialize(rng=np.random.default_rng(0))
+    assert_equal(model_of(network, (2, 7, 6), [step], "classification"), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_random_architectures(dtype, language):
+    """Thirty networks that nobody chose."""
+    for seed in range(100, 130):
+        assert_equal(random_model(seed, dtype), language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_script_runs_without_nnrun(language, tmp_path):
+    """As a program of its own, on an npz file."""
+    model = table_model("dense", 0, "float64")
+    x = rows(model, 3)
+    np.savez(tmp_path / "x.npz", x=x)
+    (tmp_path / "model.py").write_text(script(model, LANGUAGES[language]))
+    command = [sys.executable, "-c", "import sys; sys.modules['nnrun'] = None\n"
+               "import runpy; sys.argv = ['model.py', 'x.npz']\n"
+               "runpy.run_path('model.py', run_name='__main__')"]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert 3 == len(done.stdout.splitlines())
+    first = np.array(done.stdout.splitlines()[0].strip("[]").split(), float)
+    np.testing.assert_allclose(first, model.predict(x)[0], rtol=1e-6)
+
+
+def test_names_from_data_do_nothing():
+    """Whatever columns and classes are called, the script is text that says so."""
+    network = Network([dense(2, "softmax")], MeanSquared(), (2,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (2,), [], "classification")
+    evil = '"""\nraise SystemExit\n"""\\'
+    columns = type(model.layout.columns)((evil, "b"))
+    parts = {**vars(model.layout), "classes": (evil, "'); raise SystemExit"), "columns": columns}
+    model.layout = type(model.layout)(**parts)
+    model.run_id = evil
+    assert evil in run(script(model, LANGUAGES["numpy"]))["CLASSES"]

@@ -1,0 +1,154 @@
+"""ONNX files, run by onnxruntime beside the models that they are made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from nnrun.config.dataset import Binarize
+from nnrun.data.steps import SCALERS, STEPS
+from nnrun.models.model import Model
+from nnrun.models.onnx import layers, steps
+from nnrun.models.onnx.export import onnx_bytes
+from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
+from tests.engines.compiled.test_tables import NETWORKS
+from tests.models.random_models import SHAPE, model_of, random_model, rows, table_model
+
+PRECISION = {"float32": 1e-6, "float64": 1e-5}
+
+
+def session(model: Model) -> onnxruntime.InferenceSession:
+    content = onnx_bytes(model)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
+def assert_equal(model: Model, count: int = 30) -> None:
+    """Values to single precision; classes wherever it can tell them apart."""
+    tolerance = PRECISION[model.network.dtype.name]
+    x = rows(model, count)
+    found = session(model).run(None, {"x": x.astype(np.float32)})
+    expected = model.predict(x)
+    if model.layout.task == "regression":
+        # In units of the target's spread, for what is subtracted is no error of the network.
+        scaling = model.preprocessing.target
+        scale = 1.0 if scaling is None else np.maximum(scaling.scale, np.abs(scaling.shift))
+        difference = np.abs(found[0] - expected) / np.maximum(np.abs(expected), scale)
+        assert difference.max() < tolerance
+        return
+    outputs = np.sort(model.outputs(x), axis=1)
+    apart = outputs[:, -1] - (outputs[:, -2] if outputs.shape[1] > 1 else 0.5)
+    sure = np.abs(apart) > 10 * tolerance
+    assert expected[sure].tolist() == found[0][sure].tolist()
+    if model.probabilistic:
+        assert np.abs(found[1] - model.predict_proba(x)).max() < tolerance
+
+
+def test_every_entry_has_an_emitter():
+    """A layer, activation or step that is added must be added to the tables of ONNX too."""
+    built = [layer for makers in NETWORKS.values() for make in makers for layer in make()]
+    types = {
+        each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
+    }
+    assert set() == (types | set(ACTIVATIONS)) - set(layers.EMITTERS)
+    assert set() == (set(STEPS) | set(SCALERS)) - set(steps.EMITTERS)
+    assert set(LAYERS) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers(name, dtype):
+    """Every layer, in all the ways that the compiled engine is tested in."""
+    for index in range(len(NETWORKS[name])):
+        assert_equal(table_model(name, index, dtype))
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name, dtype):
+    """Every activation, far out on both sides too."""
+    network = Network([dense(30, name), dense(2)], MeanSquared(), (5,), dtype)
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (5,), ["standard"], "regression")
+    network.theta[:] *= 4
+    assert_equal(model)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+@pytest.mark.parametrize("name", [*STEPS, "all"])
+def test_steps(name, task):
+    """Every step, alone and one after the other; on thresholds that single precision has not."""
+    made = {**{step: step for step in STEPS}, "binarize": Binarize(binarize=0.1)}
+    features = list(made.values())[::-1] if name == "all" else [made[name]]
+    features = [f for f in features if name != "all" or f != made["binarize"]]
+    network = Network([dense(6, "tanh"), dense(3, "softmax")], MeanSquared(), (5,), "float32")
+    network.initialize(rng=np.random.default_rng(0))
+    assert_equal(model_of(network, (5,), features, task))
+
+
+def test_rows_of_zeros_have_no_length():
+    """And stay zero."""
+    network = Network([dense(2)], MeanSquared(), (3,), "float32")
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (3,), ["l2"], "regression")
+    zeros = np.zeros((2, 3), np.float32)
+    found = session(model).run(None, {"x": zeros})[0]
+    np.testing.assert_allclose(model.predict(zeros), found, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("part", range(4))
+def test_random_architectures(part, dtype):
+    """Forty networks that nobody chose, with whatever comes before and after."""
+    for seed in range(10 * part, 10 * part + 10):
+        assert_equal(random_model(seed, dtype))
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind"),
+    [
+        (("no", "yes"), "tensor(string)"),
+        (("3", "7"), "tensor(int64)"),
+        (("0.5", "2"), "tensor(double)"),
+    ],
+)
+def test_labels_are_those_of_the_model(classes, kind):
+    """One output for two classes; numbers stay numbers."""
+    network = Network([dense(1, "sigmoid")], MeanSquared(), (4,), "float32")
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (4,), [], "classification")
+    model.layout = type(model.layout)(**{**vars(model.layout), "classes": classes})
+    runtime = session(model)
+    assert [kind, "tensor(float)"] == [output.type for output in runtime.get_outputs()]
+    x = rows(model, 20)
+    prediction, probability = runtime.run(None, {"x": x.astype(np.float32)})
+    assert model.predict(x).tolist() == prediction.tolist()
+    assert set(model.classes.tolist()) == set(prediction.tolist())
+    np.testing.assert_allclose(model.predict_proba(x), probability, atol=1e-6)
+
+
+def test_old_runtimes_can_read_it():
+    """Operators of 2020 and their file format, but for GELU, which is from 2023."""
+    for name, opset, version in (("tanh", 13, 8), ("gelu", 20, 9)):
+        network = Network([dense(3, name), dense(2)], MeanSquared(), SHAPE[:1], "float32")
+        network.initialize(rng=np.random.default_rng(0))
+        proto = onnx.load_from_string(
+            onnx_bytes(model_of(network, SHAPE[:1], ["l2"], "regression"))
+        )
+        assert [(opset, version)] == [(e.version, proto.ir_version) for e in proto.opset_import]
+
+
+def test_shapes_and_names_are_declared():
+    """Any number of rows, none included; images as images."""
+    runtime = session(table_model("conv2d", 0, "float32"))
+    (x,) = runtime.get_inputs()
+    assert ("x", "tensor(float)", ["rows", 2, 7, 6]) == (x.name, x.type, x.shape)
+    assert ["prediction"] == [output.name for output in runtime.get_outputs()]
+    assert (0, 3) == runtime.run(None, {"x": np.zeros((0, 2, 7, 6), np.float32)})[0].shape
+
+
+def test_the_same_model_is_the_same_file():
+    """Byte for byte."""
+    assert onnx_bytes(random_model(3, "float64")) == onnx_bytes(random_model(3, "float64"))
