@@ -6,7 +6,7 @@ shell see the same distinction: 2 for a mistake in what was asked, 1 for a failu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -20,6 +20,15 @@ class UsageError(NnrunError):
     """What was asked for makes no sense; nothing has been started or written."""
 
     exit_code = 2
+
+
+MOST_SHOWN = 20
+
+
+def first_of(lines: Sequence[str]) -> list[str]:
+    """As many as are worth reading before the next attempt, and how many more there are."""
+    more = len(lines) - MOST_SHOWN
+    return [*lines[:MOST_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 class DataError(UsageError):
@@ -41,6 +50,14 @@ class DisagreementError(NnrunError):
 
 
 _EXCERPT = 72
+_LONGEST = 1200
+_LONGEST_ARGUMENT = 200
+
+
+def clipped(text: str, longest: int = _LONGEST) -> str:
+    """The text without its middle, where it is longer than anyone would read."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} […] {text[-half:]}"
 
 
 @dataclass(frozen=True)
@@ -71,8 +88,12 @@ class Problem:
     argument: str | None = None
 
     def __str__(self) -> str:
-        origin = f"argument '{self.argument}'" if self.argument is not None else self.place
-        head = ": ".join(str(part) for part in (origin, self.path, self.message) if part)
+        origin = str(self.place or "")
+        if self.argument is not None:
+            origin = f"argument '{clipped(self.argument, _LONGEST_ARGUMENT)}'"
+        head = ": ".join(
+            part for part in (origin, clipped(self.path), clipped(self.message)) if part
+        )
         if self.place is None or not self.place.text.strip():
             return head
         return f"{head}\n{self._excerpt(self.place)}"
@@ -94,8 +115,23 @@ class Problem:
 
 
 class ConfigError(UsageError):
-    """All mistakes that were found in a config, in the order of the file."""
+    """All mistakes that were found in a config, in the order of the file.
+
+    Of very many, the message has the first and the number of the others.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        lines = [str(problem) for problem in self.shown]
+        lines += [f"and {self.unshown:,} more problems"] if self.unshown else []
+        super().__init__("\n".join(lines))
+
+    @property
+    def shown(self) -> tuple[Problem, ...]:
+        """Those that are worth reading before the next attempt."""
+        return self.problems[:MOST_SHOWN]
+
+    @property
+    def unshown(self) -> int:
+        """How many there are besides."""
+        return max(0, len(self.problems) - MOST_SHOWN)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nnrun.cli.output import Output, silence
-from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, clipped
 
 _INTERRUPTED = 130
 
@@ -49,26 +49,33 @@ def exit_code_for(error: BaseException, output: Output) -> int:
 def report(error: NnrunError, output: Output) -> None:
     """Print an error's message; all problems of a config, each with its place."""
     output.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
-    problems = error.problems if isinstance(error, ConfigError) else ()
-    output.data({"error": str(error), "problems": [problem_data(p) for p in problems]})
+    output.data({"error": str(error), **problems_data(error)})
+
+
+def problems_data(error: NnrunError) -> dict[str, Any]:
+    """The problems of an error as JSON data, and how many there are besides those."""
+    if not isinstance(error, ConfigError):
+        return {"problems": [], "more_problems": 0}
+    problems = [problem_data(problem) for problem in error.shown]
+    return {"problems": problems, "more_problems": error.unshown}
 
 
 def problem_data(problem: Problem) -> dict[str, Any]:
     """A problem as JSON data."""
     place = problem.place
     return {
-        "message": problem.message,
-        "path": problem.path or None,
+        "message": clipped(problem.message),
+        "path": clipped(problem.path) or None,
         "file": place.file if place else None,
         "line": place.line if place else None,
         "column": place.column if place else None,
-        "argument": problem.argument,
+        "argument": None if problem.argument is None else clipped(problem.argument),
     }
 
 
 def _tell(message: str, output: Output) -> None:
     output.error(f"error: {message}")
-    output.data({"error": message, "problems": []})
+    output.data({"error": message, "problems": [], "more_problems": 0})
 
 
 def _subject(error: OSError) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 from pydantic import (
@@ -19,10 +20,13 @@ from nnrun.config.source import Part
 from nnrun.config.suggestions import nearest, suggestion
 from nnrun.config.yaml12 import KeyPath
 
+MOST_LOOKED_AT = 100
+"""Of unknown keys, so many are compared with those that may be meant; more are no slips."""
+
 _TYPE = "complaint"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # pydantic would write all of them out
 class Complaint:
     """What is wrong at a path, and which part of that place to point at.
 
@@ -34,7 +38,7 @@ class Complaint:
     path: KeyPath = ()
     part: Part = "value"
     phrase: str = ""
-    hint: str = ""
+    hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
 
     def error(self) -> PydanticCustomError:
         """The form in which pydantic carries it up; the path is relative to where it is raised."""
@@ -84,11 +88,12 @@ class Block(BaseModel):
     def _explained(cls, error: ValidationError, data: Any) -> Iterator[InitErrorDetails]:
         errors = error.errors(include_url=False)
         unknown = [e["loc"][0] for e in errors if e["type"] == "extra_forbidden" and e["loc"]]
-        misspelt = {nearest(key, cls.model_fields) for key in unknown}
+        looked_at = set(unknown[:MOST_LOOKED_AT])
+        misspelt = {nearest(key, cls.model_fields) for key in looked_at}
         for e in errors:
             match e:
                 case {"type": "extra_forbidden", "loc": (str(key),)}:
-                    complaint = cls._unknown(key)
+                    complaint = cls._unknown(key, suggesting=key in looked_at)
                     if complaint is not None:
                         yield _details(complaint, data)
                 case {"type": "missing", "loc": (str(key),)}:
@@ -103,12 +108,13 @@ class Block(BaseModel):
     def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
         """Whether one of these keys seems to be there with a slip; that is complained of anyway."""
         unknown = (key for key in data if key not in cls.model_fields)
-        return any(nearest(key, cls.model_fields) in keys for key in unknown)
+        looked_at = islice(unknown, MOST_LOOKED_AT)
+        return any(nearest(key, cls.model_fields) in keys for key in looked_at)
 
     @classmethod
-    def _unknown(cls, key: str) -> Complaint | None:
-        message = f"'{key}' is not a key of {cls.noun}{suggestion(key, cls.model_fields)}"
-        return Complaint(message, (key,), "key")
+    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+        hint = suggestion(key, cls.model_fields) if suggesting else ""
+        return Complaint(f"'{key}' is not a key of {cls.noun}{hint}", (key,), "key")
 
     @classmethod
     def _missing(cls, key: str) -> Complaint:

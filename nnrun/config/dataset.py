@@ -38,9 +38,10 @@ class ColumnsConfig(Block):
         if isinstance(features, list) and target in features:
             message = f"the target '{target}' cannot be a feature too"
             yield Complaint(message, ("features", features.index(target)))
+        dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
         for key, names in (("features", features), ("categorical", data.get("categorical"))):
             for index, name in enumerate(names if isinstance(names, list) else ()):
-                if isinstance(drop, list) and name in drop:
+                if isinstance(name, str) and name in dropped:
                     yield Complaint(f"'{name}' is dropped, so it cannot stand here", (key, index))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -53,7 +54,7 @@ class Kind:
         try:
             return handler(self.prepare(value))
         except ValueError:
-            raise Complaint(phrase=self.phrase, hint=self.hint(value)).error() from None
+            raise Complaint(phrase=self.phrase, hint=partial(self.hint, value)).error() from None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+_MOST_TRIED = 200
+"""Values of a grid that are looked at beforehand; a sweep looks at all when it plans."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A valid config, and where everything in it was written."""
@@ -83,7 +87,8 @@ def load_config(
         steps = ("training", "iterations")
         arguments.append(Override(f"--iterations {iterations}", steps, iterations))
     problems += apply_overrides(source, arguments)
-    broken = [place for place in document.broken if place in source.values]
+    broken = {place for place in document.broken if place in source.values}
+    around = {place[:length] for place in broken for length in range(len(place) + 1)}
     config, found = _validate({"name": path.stem, **source.data})
     if "name" not in source.data and not is_name(path.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(path)]
@@ -91,7 +96,7 @@ def load_config(
     problems += [
         source.problem(complaint.path, complaint.message, complaint.part)
         for complaint in found
-        if not any(_follows(complaint, place) for place in broken)
+        if not _follows(complaint, broken, around)
     ]
     if problems or config is None:
         raise ConfigError(in_order(problems, overrides))
@@ -128,10 +133,17 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[Complaint]]:
         return None, list(complaints(error, data))
 
 
-def _follows(complaint: Complaint, broken: KeyPath) -> bool:
-    """Whether this is only said because a value with a problem of its own counts as null."""
-    lacking = complaint.part == "block" and broken[: len(complaint.path)] == complaint.path
-    return lacking or complaint.path[: len(broken)] == broken
+def _follows(complaint: Complaint, broken: set[KeyPath], around: set[KeyPath]) -> bool:
+    """Whether this is only said because a value with a problem of its own counts as null.
+
+    Args:
+        complaint: what is said.
+        broken: where such values are.
+        around: these places and all that they stand in.
+    """
+    path = complaint.path
+    lacking = complaint.part == "block" and path in around
+    return lacking or any(path[:length] in broken for length in range(len(path) + 1))
 
 
 def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) -> ExperimentConfig:
@@ -155,9 +167,13 @@ def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complai
     sweep = source.data.get("sweep")
     base = {**source.data, "sweep": None}
     grid = sweep.get("grid") if isinstance(sweep, dict) else None
+    said, tried = set(known), 0
     for key, values in grid.items() if isinstance(grid, dict) else ():
         for index, value in enumerate(values if isinstance(values, list) else ()):
-            refused = _refused(base, key, value, known)
+            if tried == _MOST_TRIED:
+                return
+            tried += 1
+            refused = _refused(base, key, value, said)
             if refused is not None and refused.part == "key":
                 yield Complaint(refused.message, ("sweep", "grid", key), "key")
                 break
@@ -165,7 +181,7 @@ def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complai
                 yield Complaint(refused.message, ("sweep", "grid", key, index))
 
 
-def _refused(data: Any, key: str, value: Any, known: list[Complaint]) -> Complaint | None:
+def _refused(data: Any, key: str, value: Any, known: set[Complaint]) -> Complaint | None:
     """What is wrong with this one value of a grid; how values go together is not looked at."""
     trial = Source("", copy.deepcopy(data))
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nnrun.config.blocks import Complaint
+from nnrun.config.blocks import MOST_LOOKED_AT, Complaint
 from nnrun.config.scalars import write_scalar
 from nnrun.config.yaml12 import KeyPath
 
@@ -17,7 +17,7 @@ _PHRASES = {"list_type": "a list", "dict_type": "a mapping", "model_type": "a ma
 def complaints(error: ValidationError, data: Any) -> Iterator[Complaint]:
     """Every mistake once, as a sentence, with its path in the data that was validated."""
     found = [_complaint(e, data) for e in error.errors(include_url=False)]
-    paths = {c.path for c in found}
+    above = {path[:length] for path in {c.path for c in found} for length in range(len(path))}
     settled = {c.path for c in found if not c.phrase}
     expected: dict[KeyPath, list[Complaint]] = {}
     for complaint in found:
@@ -25,11 +25,11 @@ def complaints(error: ValidationError, data: Any) -> Iterator[Complaint]:
             expected.setdefault(complaint.path, []).append(complaint)
         else:
             yield complaint
-    for path, alternatives in expected.items():
+    for number, (path, alternatives) in enumerate(expected.items()):
         # A value that takes several forms and fails inside of one of them was meant as that one.
-        deeper = any(len(p) > len(path) and p[: len(path)] == path for p in paths)
-        if not deeper and path not in settled:
-            message = _sentence(value_at(data, path), alternatives)
+        if path not in above and path not in settled:
+            hinting = number < MOST_LOOKED_AT
+            message = _sentence(value_at(data, path), alternatives, hinting=hinting)
             yield Complaint(message, path, phrase=alternatives[0].phrase)
 
 
@@ -65,11 +65,12 @@ def _existing(location: KeyPath, data: Any) -> KeyPath:
     return path
 
 
-def _sentence(value: Any, alternatives: list[Complaint]) -> str:
+def _sentence(value: Any, alternatives: list[Complaint], *, hinting: bool) -> str:
     phrases = " or ".join(dict.fromkeys(complaint.phrase for complaint in alternatives))
     if value is None:
         return f"nothing is given here; write {phrases}"
-    hint = next((complaint.hint for complaint in alternatives if complaint.hint), "")
+    hints = (complaint.hint() for complaint in alternatives if hinting)
+    hint = next((hint for hint in hints if hint), "")
     return f"{show(value)} is not {phrases}{hint}"
 
 

@@ -45,7 +45,9 @@ def _initializer(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value not in INITIALIZERS:
-        raise Complaint(phrase="an initializer", hint=suggestion(value, INITIALIZERS)).error()
+        raise Complaint(
+            phrase="an initializer", hint=lambda: suggestion(value, INITIALIZERS)
+        ).error()
     return {"type": value}
 
 
@@ -113,8 +115,8 @@ class NetworkConfig(Block):
             yield Complaint(message, (short[0],), "key")
 
     @classmethod
-    def _unknown(cls, key: str) -> Complaint | None:
-        return None if key in STACK_KEYS else super()._unknown(key)
+    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+        return None if key in STACK_KEYS else super()._unknown(key, suggesting=suggesting)
 
     @classmethod
     def _missing(cls, key: str) -> Complaint:

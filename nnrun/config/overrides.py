@@ -13,7 +13,7 @@ from nnrun.config.messages import show
 from nnrun.config.names import LOCATED_DATASETS
 from nnrun.config.source import Source
 from nnrun.config.text import Text
-from nnrun.config.yaml12 import KeyPath, format_path, parse
+from nnrun.config.yaml12 import MAX_DEPTH, KeyPath, format_path, parse
 from nnrun.errors import ConfigError, Problem
 
 MAX_RANGE = 1_000_000
@@ -68,7 +68,9 @@ def split_argument(argument: str) -> tuple[tuple[str, ...], str]:
     if not equals:
         raise OverrideError("this is not of the form key=value")
     if not all(steps):
-        raise OverrideError(f"'{key}' is not a key in dotted form, like training.learning_rate")
+        raise OverrideError(f"{show(key)} is not a key in dotted form, like training.learning_rate")
+    if len(steps) > MAX_DEPTH:
+        raise OverrideError(f"a key of {len(steps):,} steps; a config has at most {MAX_DEPTH}")
     if steps[:2] == ("sweep", "grid") and len(steps) > 3:
         steps = (*steps[:2], ".".join(steps[2:]))
     return steps, value
@@ -201,8 +203,8 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
         return
     for rival in _RIVALS.get(path, ()):
         if rival[1] in block:
-            del block[rival[1]]
             source.forget(rival)
+            del block[rival[1]]
 
 
 def parse_grid(arguments: Iterable[str]) -> dict[str, list[Any]]:

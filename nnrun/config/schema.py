@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from nnrun.config.blocks import Block, Complaint
+from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
 from nnrun.config.dataset import DatasetConfig
 from nnrun.config.fields import Integer, Listed, Number, Text
 from nnrun.config.messages import show
@@ -80,11 +80,11 @@ class PublishedConfig(Block):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
-        for key in data:
-            if key not in ("source", *PUBLISHED):
-                near = nearest(key, ("source", *PUBLISHED))
-                form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
-                yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
+        unknown = [key for key in data if key not in ("source", *PUBLISHED)]
+        for number, key in enumerate(unknown):
+            near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
+            form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
+            yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
 _CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
@@ -113,9 +113,13 @@ class SweepConfig(Block):
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
         seeds, grid = data.get("seeds"), data.get("grid")
         listed = seeds if isinstance(seeds, list) else []
+        known = set()
         for index, seed in enumerate(listed):
-            if seed in listed[:index]:
+            if not isinstance(seed, int | float):
+                continue  # no seed at all, which is told elsewhere
+            if seed in known:
                 yield Complaint(f"the seed {show(seed)} is given twice", ("seeds", index))
+            known.add(seed)
         for key in grid if isinstance(grid, dict) else ():
             if changes_nothing(key):
                 yield Complaint(f"'{key}' changes no result, so no sweep", ("grid", key), "key")

@@ -76,21 +76,39 @@ class Source:
         )
 
     def forget(self, path: KeyPath) -> None:
-        """Remove the origin of everything at and below `path`, because the data there goes."""
-        origins: tuple[dict[KeyPath, Any], ...] = (self.keys, self.values, self.arguments)
-        for origin in origins:
-            for known in [known for known in origin if known[: len(path)] == path]:
-                del origin[known]
+        """Remove the origin of everything at and below `path`, because the data there will go."""
+        below = [(path, self._at(path))]
+        while below:
+            known, data = below.pop()
+            for origin in (self.keys, self.values, self.arguments):
+                origin.pop(known, None)
+            if isinstance(data, dict | list):
+                items = data.items() if isinstance(data, dict) else enumerate(data)
+                below += [((*known, step), value) for step, value in items]
+
+    def _at(self, path: KeyPath) -> Any:
+        """The data at a path, or None where there is none."""
+        data = self.data
+        for step in path:
+            if isinstance(data, list) and isinstance(step, int) and step < len(data):
+                data = data[step]
+            elif isinstance(data, dict):
+                data = data.get(step)
+            else:
+                return None
+        return data
 
 
 def in_order(problems: list[Problem], arguments: Sequence[str] = ()) -> Iterator[Problem]:
     """Problems in the order of the file, then those of the arguments, each once."""
+    order: dict[str | None, int] = {}
+    for number, argument in enumerate(arguments):
+        order.setdefault(argument, number)
 
     def position(problem: Problem) -> tuple[int, int, int]:
         if problem.place is not None:
             return 0, problem.place.line, problem.place.column
-        known = problem.argument in arguments
-        return 1, arguments.index(problem.argument or "") if known else len(arguments), 0
+        return 1, order.get(problem.argument, len(arguments)), 0
 
     seen = set()
     for problem in sorted(problems, key=position):

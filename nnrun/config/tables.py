@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, getdoc, isclass, signature
+from itertools import islice
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -21,7 +22,7 @@ from typing import (
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
 
-from nnrun.config.blocks import Block, Complaint
+from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
 from nnrun.config.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.config.suggestions import nearest, suggestion
 from nnrun.nn.signature import Bounds, Named
@@ -172,18 +173,19 @@ def _named(value: Any, key: str, names: tuple[str, ...], noun: str, word: bool) 
         return value
     if word and isinstance(value, str):
         if value not in names:
-            raise Complaint(phrase=noun, hint=suggestion(value, names)).error()
+            raise Complaint(phrase=noun, hint=lambda: suggestion(value, names)).error()
         return {key: value}
     if not isinstance(value, dict):
         raise Complaint(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
     if key not in value:
-        for other in value:
+        for other in islice(value, MOST_LOOKED_AT):
             if nearest(other, [key]):
                 message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
                 raise Complaint(message, (other,), "key").error()
         message = f"{noun} needs '{key}'{suggestion(None, names)}"
         raise Complaint(message, part="block").error()
     if value[key] not in names:
-        hint = suggestion(value[key], names)
-        raise Complaint(path=(key,), phrase=noun, hint=hint).error()
+        raise Complaint(
+            path=(key,), phrase=noun, hint=lambda: suggestion(value[key], names)
+        ).error()
     return value

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from nnrun.data.labels import number
-from nnrun.errors import DataError
+from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
@@ -71,9 +72,9 @@ class CsvFile:
             if not name
         ]
         problems += [
-            f"{self.path}:1:{name}: {names.count(name)} columns have this name"
-            for name in dict.fromkeys(names)
-            if name and names.count(name) > 1
+            f"{self.path}:1:{name}: {count} columns have this name"
+            for name, count in Counter(names).items()
+            if name and count > 1
         ]
         if all(number(name) is not None for name in names):
             problems = [
@@ -81,7 +82,7 @@ class CsvFile:
                 "is needed"
             ]
         if problems:
-            raise DataError("\n".join(problems))
+            raise DataError("\n".join(first_of(problems)))
         return tuple(names)
 
     def _lines(self, file: BinaryIO) -> Iterator[str]:

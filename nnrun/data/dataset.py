@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.layout import Columns, Layout
-from nnrun.errors import DataError
+from nnrun.errors import DataError, first_of
 
 Task = Literal["regression", "classification"]
 Key = tuple[str | int, ...]
@@ -27,7 +27,9 @@ class DatasetProblem(DataError):  # noqa: N818  # named as the other errors are
     def __init__(self, problems: Iterable[tuple[Key, str]]) -> None:
         self.problems = tuple(problems)
         self.key: Key = self.problems[0][0]
-        super().__init__("\n".join(f"{dotted(key)}: {text}" for key, text in self.problems))
+        super().__init__(
+            "\n".join(first_of([f"{dotted(key)}: {text}" for key, text in self.problems]))
+        )
 
     def __reduce__(self) -> tuple[type[DatasetProblem], tuple[tuple[tuple[Key, str], ...]]]:
         return type(self), (self.problems,)

@@ -16,7 +16,7 @@ from nnrun.data.labels import all_numbers, check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.opening import open_data
-from nnrun.errors import DataError
+from nnrun.errors import MOST_SHOWN, DataError, first_of
 
 FEATURE_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
 TARGET_HINT = ", and the target of a regression has to be one"
@@ -48,10 +48,10 @@ def read_csv(
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file)
         names = _choose(table.header, target, features, drop, categorical)
-        problems = Problems(path)
+        problems, labelled = Problems(path), set(categorical)
         columns: list[NumberColumn | LabelColumn] = [
             LabelColumn(name, problems)
-            if name in categorical
+            if name in labelled
             else NumberColumn(name, problems, FEATURE_HINT)
             for name in names
         ]
@@ -96,34 +96,40 @@ def _choose(
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, "categorical": categorical}
     found: list[tuple[Key, str]] = []
-    if target not in header:
+    known, dropped = set(header), set(drop)
+    chosen_ones = None if features is None else set(features)
+    if target not in known:
         found.append(((*base, "target"), _unknown(target, header)))
     for key, names in lists.items():
+        before: set[str] = set()
         for position, name in enumerate(names):
             message = ""
-            if name not in header:
-                message = _unknown(name, header)
+            if name not in known:
+                # Nobody reads what more than the first ones may have been meant to be.
+                message = _unknown(name, header if len(found) < MOST_SHOWN else ())
             elif name == target:
                 message = f"'{name}' is the target"
-            elif name in names[:position]:
+            elif name in before:
                 message = f"'{name}' is listed twice"
-            elif key != "drop" and name in drop:
+            elif key != "drop" and name in dropped:
                 message = f"'{name}' is also under drop"
-            elif key == "categorical" and features is not None and name not in features:
+            elif key == "categorical" and chosen_ones is not None and name not in chosen_ones:
                 message = f"'{name}' is not among the features"
+            before.add(name)
             if message:
                 found.append(((*base, key, position), message))
     if found:
         raise DatasetProblem(found)
     chosen = list(features) if features is not None else list(header)
-    chosen = [name for name in chosen if name != target and name not in drop]
+    chosen = [name for name in chosen if name != target and name not in dropped]
     if not chosen:
-        message = f"no features are left beside the target; the columns are {', '.join(header)}"
+        columns = ", ".join(first_of(header))
+        message = f"no features are left beside the target; the columns are {columns}"
         raise DatasetProblem([(base, message)])
     return chosen
 
 
-def _unknown(name: str, header: tuple[str, ...]) -> str:
+def _unknown(name: str, header: Sequence[str]) -> str:
     return f"there is no column '{name}'{suggestion(name, header)}"
 
 
@@ -134,7 +140,8 @@ def fill(
     problems: Problems,
 ) -> int:
     """Read numbered rows of cells into the columns and return how many there are."""
-    places = [(header.index(column.name), column) for column in columns]
+    position = {name: index for index, name in enumerate(header)}
+    places = [(position[column.name], column) for column in columns]
     width, count = len(header), 0
     for line, cells in rows:
         count += 1
