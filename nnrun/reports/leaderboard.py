@@ -9,14 +9,16 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.reports.numbers import MISSING, count, duration, number
+from nnrun.reports.numbers import MISSING, count, duration, number, signed
 from nnrun.reports.terminal import FirstThatFits, clean, longest_word, plain_table
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 from nnrun.sweeps.plan import choice_words
 from nnrun.sweeps.statistics import Summary
+from nnrun.sweeps.verdicts import BEST, NOT_COMPARED, PAIRED, UNPAIRED
 
 # Of the columns, how many to keep where there is room for fewer: at least runs and result.
-_KEPT = (8, 7, 6, 4, 3, 2)
+_KEPT = (9, 8, 7, 5, 4, 3, 2)
+_NAMED = 5
 
 
 def leaderboard_tables(board: Leaderboard) -> RenderableType:
@@ -42,7 +44,7 @@ def _table(group: Group, kept: int) -> Table:
         column.no_wrap = True
     for row in group.rows:
         style = "" if row.rank is not None else "red"
-        table.add_row(place(row), clean(name(row)), *cells(group, row)[:kept], style=style)
+        table.add_row(place(group, row), clean(name(row)), *cells(group, row)[:kept], style=style)
     return table
 
 
@@ -57,7 +59,7 @@ def columns(group: Group) -> list[str]:
     splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
     others = [f"{split} ± sd" for split in splits[1:]]
     first = [f"{splits[0]} ± sd", "95% interval"]
-    return ["n", *first, "baseline", *others, "best (seed)", "time"]
+    return ["n", *first, "to the best", "baseline", *others, "best of n (seed)", "time"]
 
 
 def cells(group: Group, row: Row) -> list[str]:
@@ -68,6 +70,7 @@ def cells(group: Group, row: Row) -> list[str]:
         runs(row),
         spread(first),
         interval(first),
+        to_the_best(row),
         number(row.baseline),
         *(spread(row.summary(split)) for split in splits[1:]),
         best(group, row),
@@ -75,10 +78,12 @@ def cells(group: Group, row: Row) -> list[str]:
     ]
 
 
-def place(row: Row) -> str:
-    """`1`, `2 =` for a tie with the best, `–` where no run has completed."""
+def place(group: Group, row: Row) -> str:
+    """`1`, `2 =` for a tie with the best, `3 ?` for no comparison, `–` for no completed run."""
     if row.rank is None:
         return MISSING
+    if row.comparison == NOT_COMPARED and len(group.rows) > 1:
+        return f"{row.rank} ?"
     return f"{row.rank} =" if row.tied else str(row.rank)
 
 
@@ -108,6 +113,16 @@ def interval(summary: Summary | None) -> str:
     return f"[{number(summary.low)}, {number(summary.high)}]"
 
 
+def to_the_best(row: Row) -> str:
+    """The difference to the best row with its interval, or what there is in its place."""
+    if row.comparison == BEST:
+        return "the best"
+    if row.difference is None or row.difference_low is None or row.difference_high is None:
+        return row.comparison if row.rank is not None else MISSING
+    ends = f"{signed(row.difference_low)}, {signed(row.difference_high)}"
+    return f"{signed(row.difference)} [{ends}]"
+
+
 def best(group: Group, row: Row) -> str:
     """The best run and its seed."""
     summary = row.summary(group.ordered_by)
@@ -133,12 +148,15 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     if "train" in splits:
         yield "Ordered by train, since there is no other split: this says nothing about new data."
     rows = [row for group in groups for row in group.rows]
-    if any(row.tied for row in rows):
+    if any(row.comparison in (PAIRED, UNPAIRED) for row in rows):
         yield (
-            "= marks a tie with the first row: a t-test finds no difference beyond noise "
-            "(p > 0.05, each row by itself); paired over common seeds, or Welch's where the splits "
-            "differ."
+            "= marks rows that cannot be told from the best; rows without a mark are worse. Both "
+            "hold at 95% for the whole table at once, however many rows it has, as do the "
+            "intervals of the differences to the best."
         )
+    if any(row.comparison == UNPAIRED for row in rows):
+        yield "Rows whose splits differ from the best row's are compared without pairing by seed."
+    yield from _not_compared(groups)
     if any(row.diverged and row.completed for row in rows):
         yield (
             "Rows with diverged runs come last: their numbers are those of the runs that are left, "
@@ -146,3 +164,23 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         )
     if any(row.completed == row.runs == 1 for row in rows):
         yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."
+    if any(row.completed > 1 for row in rows):
+        yield (
+            "The interval is that of the mean. Where seeds draw the splits it allows for training "
+            "sets that overlap, so that it speaks of new data and not of these rows alone. The "
+            "best of n seeds is the maximum of their noise; the mean is the row's result."
+        )
+
+
+def _not_compared(groups: Sequence[Group]) -> Iterator[str]:
+    """Why rows were not compared, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for group in groups:
+        for row in group.rows:
+            if row.rank is not None and row.note and len(group.rows) > 1:
+                reasons.setdefault(row.note, []).append(name(row))
+    if reasons:
+        yield "? marks rows that were not compared, which says nothing against them:"
+    for reason, names in reasons.items():
+        more = f" and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
+        yield f"{reason}: {', '.join(names[:_NAMED])}{more}"

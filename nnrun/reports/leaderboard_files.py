@@ -37,7 +37,7 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
     for group in board.groups:
         yield f"## {escape(heading(group))}"
         header = ["", "config", *columns(group)]
-        rows = [[place(row), escape(name(row)), *cells(group, row)] for row in group.rows]
+        rows = [[place(group, row), escape(name(row)), *cells(group, row)] for row in group.rows]
         yield table(header, rows, texts=2)
     yield from notes(board.groups)
 
@@ -61,6 +61,11 @@ def _record(group: Group, row: Row) -> dict[str, Any]:
         "rank": row.rank,
         "tied": row.tied,
         "p": row.p,
+        "comparison": row.comparison,
+        "note": row.note,
+        "difference": row.difference,
+        "difference_low": row.difference_low,
+        "difference_high": row.difference_high,
         "name": row.name,
         "choice": _compact(row.choice),
         "runs": row.runs,
@@ -76,6 +81,7 @@ def _record(group: Group, row: Row) -> dict[str, Any]:
     return record | {
         "baseline": row.baseline,
         "best_seed": row.best_seed,
+        "best_run": row.best_run,
         "train_seconds": row.seconds,
         "published": _compact(row.published),
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from statistics import fmean
+from math import inf
 from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.sweeps.plan import Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress
-from nnrun.sweeps.statistics import CONFIDENCE, Summary, paired_p, summarize, welch_p
+from nnrun.sweeps.statistics import CONFIDENCE, Summary, mean_of, summarize
+from nnrun.sweeps.verdicts import Member, Verdict, has_diverged, verdicts
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,18 @@ class Row:
         baseline: the mean of what a model that ignores the features reaches, on the split that the
             order is by.
         best_seed: of the best run, by that split.
+        best_run: its folder within the results, which is also what commands call it.
         seconds: of training, the mean.
-        p: of the difference to the best row: paired over common seeds where these split the data
-            into the same rows, else Welch's; None where that says nothing.
-        tied: whether that difference is within noise.
+        comparison: how it was compared with the best row: `paired` over common seeds and splits,
+            `unpaired` where splits differ, or `not compared`; `best` for that row itself.
+        note: why it was not compared.
+        difference: of the means of the runs that were compared, this row less the best.
+        difference_low: lower end of its 95% interval, which holds for all rows of the group at
+            once; None where that is not finite.
+        difference_high: its upper end.
+        p: of that difference, adjusted for all rows of the group.
+        tied: whether the row was compared and cannot be told from the best. A row that was
+            compared and is not tied is worse; of one that was not compared, nobody knows.
         published: numbers from elsewhere.
     """
 
@@ -52,7 +61,13 @@ class Row:
     test: Summary | None
     baseline: float | None
     best_seed: int | None
+    best_run: str | None
     seconds: float | None
+    comparison: str
+    note: str | None
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
     p: float | None
     tied: bool
     published: dict[str, float]
@@ -107,7 +122,7 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {"schema_version": 1, "confidence": CONFIDENCE, **asdict(self)}
+        return {"schema_version": 2, "confidence": CONFIDENCE, **asdict(self)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
@@ -138,7 +153,7 @@ def _kind(variant: Variant) -> tuple[str, str | None, str, tuple[str, ...]]:
     return variant.sha256, variant.target, variant.metric, variant.splits
 
 
-def _group(members: Sequence[tuple[Variant, list[RunScore]]]) -> Group:
+def _group(members: Sequence[Member]) -> Group:
     first = members[0][0]
     completed = {
         variant.number: {score.seed: score for score in scores if score.status == "completed"}
@@ -151,51 +166,35 @@ def _group(members: Sequence[tuple[Variant, list[RunScore]]]) -> Group:
         number = score.metrics[column]
         return float("inf") if number is None else sign * number
 
-    def cost(member: tuple[Variant, list[RunScore]]) -> tuple[bool, bool, float]:
+    def cost(member: Member) -> tuple[bool, bool, float]:
         runs = completed[member[0].number].values()
-        mean = fmean(map(value, runs)) if runs else float("inf")
-        return not runs, _has_diverged(member[1]), mean
+        mean = mean_of([*map(value, runs)]) if runs else float("inf")
+        return not runs, has_diverged(member[1]), mean
 
     rows = []
     ranked = sorted(members, key=cost)
-    for rank, (variant, scores) in enumerate(ranked, start=1):
+    found = verdicts(ranked, split, column, -sign)
+    for rank, ((variant, scores), verdict) in enumerate(zip(ranked, found, strict=True), start=1):
         runs = completed[variant.number]
-        row = _row(variant, scores, list(runs.values()))
+        row = _row(variant, scores, list(runs.values()), verdict)
         if runs:
-            seed = min(runs.values(), key=value).seed
-            baselines = [s.baseline[column] for s in runs.values()]
-            p = None if rank == 1 else _compare(ranked[0], (variant, scores), column)
+            best = min(runs.values(), key=value)
             row = replace(
-                row, rank=rank, best_seed=seed, baseline=_mean(baselines), p=p,
-                tied=p is not None and p > 1 - CONFIDENCE,
+                row, rank=rank, best_seed=best.seed, best_run=f"{variant.name}/{best.run_id}",
+                baseline=_mean([s.baseline[column] for s in runs.values()]),
             )  # fmt: skip
         rows.append(row)
     return Group(first.dataset, first.target, first.metric, first.larger_is_better, split, rows)
 
 
-def _has_diverged(scores: Sequence[RunScore]) -> bool:
-    return any(score.status == "diverged" for score in scores)
-
-
-def _compare(
-    best: tuple[Variant, list[RunScore]], other: tuple[Variant, list[RunScore]], column: int
-) -> float | None:
-    """p of the difference; None where runs have diverged, since the survivors flatter their row."""
-    if _has_diverged(best[1]) or _has_diverged(other[1]):
-        return None
-    theirs, ours = (
-        {score.seed: number for score in scores if (number := score.metrics[column]) is not None}
-        for _, scores in (best, other)
-    )
-    if best[0].division != other[0].division:
-        return welch_p([*ours.values()], [*theirs.values()])
-    return paired_p([ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()])
-
-
-def _row(variant: Variant, scores: list[RunScore], completed: list[RunScore]) -> Row:
+def _row(
+    variant: Variant, scores: list[RunScore], completed: list[RunScore], verdict: Verdict
+) -> Row:
     def over_seeds(split: str) -> Summary | None:
         values = [score.metrics[SPLITS.index(split)] for score in completed]
-        return summarize([value for value in values if value is not None])
+        known = [value for value in values if value is not None]
+        most = 1.0 if variant.metric == "accuracy" else inf
+        return summarize(known, variant.overlap.get(split, 0.0), within=(0.0, most))
 
     return Row(
         rank=None,
@@ -210,13 +209,19 @@ def _row(variant: Variant, scores: list[RunScore], completed: list[RunScore]) ->
         test=over_seeds("test"),
         baseline=None,
         best_seed=None,
+        best_run=None,
         seconds=_mean([score.seconds for score in completed]),
-        p=None,
-        tied=False,
+        comparison=verdict.comparison,
+        note=verdict.note,
+        difference=verdict.difference,
+        difference_low=verdict.low,
+        difference_high=verdict.high,
+        p=verdict.p,
+        tied=verdict.tied,
         published=variant.published,
     )
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    return mean_of(known) if known else None

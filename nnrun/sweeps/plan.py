@@ -35,6 +35,8 @@ class Variant:
         seeds: of its runs.
         published: numbers from elsewhere, by `<split>_<metric>`.
         estimate: of one run.
+        rows: of each split.
+        overlap: for each split, rows tested per row trained on, where the seed draws them; else 0.
     """
 
     number: int
@@ -54,6 +56,8 @@ class Variant:
     seeds: Sequence[int]
     published: dict[str, float]
     estimate: Estimate
+    rows: dict[str, int] = field(default_factory=dict)
+    overlap: dict[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

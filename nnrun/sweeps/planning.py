@@ -112,6 +112,8 @@ def _variant(
     config, dataset, split = prepared.config, prepared.dataset, prepared.split
     block = config.dataset
     task = Classification if dataset.task == "classification" else Regression
+    parts = {name: part for name in SPLITS if (part := getattr(split, name)) is not None}
+    rows = {name: len(part) for name, part in parts.items()}
     return Variant(
         number=number,
         name=config.name,
@@ -123,11 +125,27 @@ def _variant(
         sha256=dataset.sha256,
         data=data_key(block, dataset.sha256),
         target=None if block.columns is None else block.columns.target,
-        splits=tuple(name for name in SPLITS if getattr(split, name) is not None),
+        splits=tuple(rows),
         division=f"{block.test_size} {block.validation_size} {block.stratify}",
         metric=task.main_metric,
         larger_is_better=task.larger_is_better,
         seeds=seeds,
         published=published_of(config),
         estimate=estimate(prepared, prepared.network()),
+        rows=rows,
+        overlap=_overlap(rows, drawn=split.test_size != "given"),
     )
+
+
+def _overlap(rows: dict[str, int], *, drawn: bool) -> dict[str, float]:
+    """For each split, rows tested per row trained on, as far as the seed draws them.
+
+    Args:
+        rows: of each split.
+        drawn: whether the test split is drawn; the validation split always is.
+    """
+    by_seed = {name for name in rows if name == "validation" or (name == "test" and drawn)}
+    # On rows that stay, runs differ by the rows that are held out of their training.
+    held_out = sum(rows[name] for name in by_seed)
+    tested = {name: count if name in by_seed else held_out for name, count in rows.items()}
+    return {name: count / rows["train"] for name, count in tested.items()}

@@ -15,7 +15,8 @@ class RunScore(NamedTuple):
     """One run that has come to an end.
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
-    where there is none; `published` is ours for each published number, ordered by their names.
+    where there is none; `published` is ours for each published number, ordered by their names;
+    `run_id` names its folder.
     """
 
     seed: int
@@ -24,6 +25,7 @@ class RunScore(NamedTuple):
     baseline: tuple[float | None, ...]
     seconds: float
     published: tuple[float | None, ...]
+    run_id: str = ""
 
     @classmethod
     def of(cls, record: RunRecord) -> RunScore:
@@ -40,6 +42,7 @@ class RunScore(NamedTuple):
             baseline=main(record.baseline),
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
+            run_id=record.run_id,
         )
 
 

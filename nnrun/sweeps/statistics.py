@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from statistics import fmean, stdev
 
 CONFIDENCE = 0.95
@@ -18,7 +18,8 @@ class Summary:
         n: how many.
         mean: of them.
         sd: the standard deviation of the sample (n - 1); None for a single value.
-        low: lower end of the 95% t-interval of the mean, mean - t·sd/√n; None likewise.
+        low: lower end of the 95% t-interval of the mean, mean - t·sd·√(1/n + overlap); None
+            likewise.
         high: its upper end.
         minimum: the smallest value.
         maximum: the largest.
@@ -33,51 +34,37 @@ class Summary:
     maximum: float
 
 
-def summarize(values: Sequence[float]) -> Summary | None:
-    """Their summary; None where there are none."""
+def summarize(
+    values: Sequence[float], overlap: float = 0.0, within: tuple[float, float] = (-inf, inf)
+) -> Summary | None:
+    """Their summary; None where there are none.
+
+    Args:
+        values: finite. An end of the interval that leaves the range of numbers is None.
+        overlap: rows tested per row trained on, where the seeds draw the split: results of
+            training sets that overlap are less independent than their spread shows. Nadeau and
+            Bengio, Machine Learning 52 (2003).
+        within: the values that are possible, which the interval does not leave.
+    """
     n = len(values)
     if n == 0:
         return None
-    mean = fmean(values)
+    mean = mean_of(values)
     if n == 1:
         return Summary(1, mean, None, None, None, mean, mean)
     sd = stdev(values)
-    half = t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd / sqrt(n)
-    return Summary(n, mean, sd, mean - half, mean + half, min(values), max(values))
+    half = t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd * sqrt(1 / n + overlap)
+    ends = (max(mean - half, within[0]), min(mean + half, within[1]))
+    low, high = (end if isfinite(end) else None for end in ends)
+    return Summary(n, mean, sd, low, high, min(values), max(values))
 
 
-def paired_p(differences: Sequence[float]) -> float | None:
-    """The two-sided p of Student's paired t-test: how easily noise alone makes such a mean.
-
-    None for fewer than two pairs.
-    """
-    n = len(differences)
-    if n < 2:
-        return None
-    mean, sd = fmean(differences), stdev(differences)
-    if sd == 0:
-        return 1.0 if mean == 0 else 0.0
-    return 2 * t_below(-abs(mean) / (sd / sqrt(n)), n - 1)
-
-
-def welch_p(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
-    """The two-sided p of Welch's t-test, for values that are no pairs.
-
-    None where one side has fewer than two. Welch, Biometrika 34 (1947).
-    """
-    if min(len(ours), len(theirs)) < 2:
-        return None
-    difference = fmean(ours) - fmean(theirs)
-    spreads = [stdev(values) for values in (ours, theirs)]
-    unit = max(spreads)
-    if unit == 0:
-        return 1.0 if difference == 0 else 0.0
-    # In units of the larger spread, so that no square leaves the range of numbers.
-    difference /= unit
-    parts = [(s / unit) ** 2 / len(v) for s, v in zip(spreads, (ours, theirs), strict=True)]
-    weights = [len(ours) - 1, len(theirs) - 1]
-    degrees = sum(parts) ** 2 / sum(p**2 / w for p, w in zip(parts, weights, strict=True))
-    return 2 * t_below(-abs(difference) / sqrt(sum(parts)), degrees)
+def mean_of(values: Sequence[float]) -> float:
+    """Their mean, also where their sum leaves the range of numbers; infinite where one is."""
+    try:
+        return fmean(values)
+    except OverflowError:
+        return fmean([value / len(values) for value in values]) * len(values)
 
 
 def t_quantile(p: float, degrees: int) -> float:
@@ -85,10 +72,3 @@ def t_quantile(p: float, degrees: int) -> float:
     from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
 
     return float(stdtrit(degrees, p))
-
-
-def t_below(t: float, degrees: float) -> float:
-    """The probability of values below t."""
-    from scipy.special import stdtr  # noqa: PLC0415  # slow to import
-
-    return 0.0 if t == -inf else float(stdtr(degrees, t))

@@ -8,7 +8,23 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from nnrun.sweeps.statistics import paired_p, summarize, t_quantile, welch_p
+from nnrun.sweeps.comparisons import paired_differences, unpaired_differences
+from nnrun.sweeps.statistics import mean_of, summarize, t_quantile
+
+
+def paired_p(differences):
+    """Of two rows, by these differences: Student's paired test."""
+    values = np.array([differences, [0.0] * len(differences)])
+    return paired_differences(values, rows=2).p[0]
+
+
+def welch_p(ours, theirs):
+    """Of two rows: Welch's test. It is two-sided, so that the better one stands first."""
+    rows = sorted((ours, theirs), key=lambda row: -sum(row) / len(row))
+    values = np.full((2, max(map(len, rows))), np.nan)
+    for line, row in zip(values, rows, strict=True):
+        line[: len(row)] = row
+    return unpaired_differences(values, rows=2).p[0]
 
 
 def test_summary_of_four_values():
@@ -47,10 +63,9 @@ def test_paired_p_at_the_edge_of_significance():
 
 
 def test_paired_p_of_equal_differences():
-    """Never any difference is no evidence; always the same one is all there can be."""
+    """Never any difference is no evidence; always the same one has no noise to be held against."""
     assert 1.0 == paired_p([0.0, 0.0, 0.0])
-    assert 0.0 == paired_p([0.5, 0.5])
-    assert paired_p([0.5]) is None
+    assert np.isnan(paired_p([0.5, 0.5]))
 
 
 def test_welch_p_is_that_of_scipy():
@@ -69,7 +84,19 @@ def test_welch_p_of_enormous_numbers():
 
 
 def test_welch_p_without_any_spread():
-    """Equal means of equal values are no evidence, unequal ones all there can be."""
+    """Equal means of equal values are no evidence, unequal ones nothing that can be told."""
     assert 1.0 == welch_p([0.5, 0.5], [0.5, 0.5])
-    assert 0.0 == welch_p([0.5, 0.5], [0.4, 0.4])
-    assert welch_p([0.5], [0.4, 0.6]) is None
+    assert np.isnan(welch_p([0.5, 0.5], [0.4, 0.4]))
+
+
+def test_an_interval_stays_where_values_can_be():
+    """An accuracy is at most 1, and so is what its mean may be."""
+    values = [0.7, 0.9, 1.0]
+    assert summarize(values).high > 1
+    assert 1.0 == summarize(values, within=(0.0, 1.0)).high
+
+
+def test_a_sum_that_leaves_the_range_of_numbers_has_a_mean():
+    """And its interval has the ends that are numbers."""
+    assert 1.5e308 == pytest.approx(mean_of([1.4e308, 1.6e308]))
+    assert summarize([1.0e308, 1.6e308], within=(0.0, float("inf"))).high is None
