@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
     "check": ("nnrun.cli.check", "Validate configs without training them."),
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
+    "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
     "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),

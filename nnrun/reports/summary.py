@@ -50,6 +50,11 @@ class PublishedRow:
         return self.difference / abs(self.published)
 
 
+def metric_label(key: str) -> str:
+    """What people call a metric."""
+    return _LABELS.get(key, key)
+
+
 def splits(dataset: dict[str, Any]) -> list[str]:
     """The splits that there are, the test split last."""
     return [split for split in SPLITS if dataset[f"n_{split}"]]

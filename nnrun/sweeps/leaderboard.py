@@ -9,10 +9,10 @@ from math import inf
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.sweeps.plan import Variant
+from nnrun.sweeps.comparable import Comparable, Member
 from nnrun.sweeps.progress import RunScore, SweepProgress
 from nnrun.sweeps.statistics import CONFIDENCE, Summary, mean_of, summarize
-from nnrun.sweeps.verdicts import Member, Verdict, has_diverged, verdicts
+from nnrun.sweeps.verdicts import Verdict, has_diverged, verdicts
 
 
 @dataclass(frozen=True)
@@ -140,16 +140,20 @@ class Leaderboard:
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    pairs = list(zip(progress.plan.variants, progress.by_variant(), strict=True))
-    kinds = dict.fromkeys(_kind(variant) for variant, _ in pairs)
-    ordered = sorted(pairs, key=lambda pair: list(kinds).index(_kind(pair[0])))
-    groups = [
-        _group(list(members)) for _, members in groupby(ordered, key=lambda pair: _kind(pair[0]))
-    ]
-    return Leaderboard(command, groups)
+    members = list(zip(progress.plan.variants, progress.by_variant(), strict=True))
+    return Leaderboard(command, groups_of(members))
 
 
-def _kind(variant: Variant) -> tuple[str, str | None, str, tuple[str, ...]]:
+def groups_of(members: Sequence[Member]) -> list[Group]:
+    """Configs by what can be compared, each with the scores of its runs."""
+    kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
+    ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))
+    by_kind = groupby(ordered, key=lambda member: kind_of(member[0]))
+    return [_group(list(found)) for _, found in by_kind]
+
+
+def kind_of(variant: Comparable) -> tuple[str, str | None, str, tuple[str, ...]]:
+    """Data, target, metric and splits: where these are the same, numbers can be compared."""
     return variant.sha256, variant.target, variant.metric, variant.splits
 
 
@@ -188,7 +192,7 @@ def _group(members: Sequence[Member]) -> Group:
 
 
 def _row(
-    variant: Variant, scores: list[RunScore], completed: list[RunScore], verdict: Verdict
+    variant: Comparable, scores: list[RunScore], completed: list[RunScore], verdict: Verdict
 ) -> Row:
     def over_seeds(split: str) -> Summary | None:
         values = [score.metrics[SPLITS.index(split)] for score in completed]

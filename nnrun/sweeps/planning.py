@@ -12,6 +12,7 @@ from nnrun.models.task import Classification, Regression
 from nnrun.runs.describe import published_of
 from nnrun.runs.identity import Identity
 from nnrun.runs.prepare import Prepared, prepare
+from nnrun.sweeps.comparable import overlap_of
 from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
 from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
@@ -133,19 +134,5 @@ def _variant(
         published=published_of(config),
         estimate=estimate(prepared, prepared.network()),
         rows=rows,
-        overlap=_overlap(rows, drawn=split.test_size != "given"),
+        overlap=overlap_of(rows, drawn=split.test_size != "given"),
     )
-
-
-def _overlap(rows: dict[str, int], *, drawn: bool) -> dict[str, float]:
-    """For each split, rows tested per row trained on, as far as the seed draws them.
-
-    Args:
-        rows: of each split.
-        drawn: whether the test split is drawn; the validation split always is.
-    """
-    by_seed = {name for name in rows if name == "validation" or (name == "test" and drawn)}
-    # On rows that stay, runs differ by the rows that are held out of their training.
-    held_out = sum(rows[name] for name in by_seed)
-    tested = {name: count if name in by_seed else held_out for name, count in rows.items()}
-    return {name: count / rows["train"] for name, count in tested.items()}

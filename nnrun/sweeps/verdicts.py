@@ -8,19 +8,17 @@ from math import isfinite, isnan, nan
 
 import numpy as np
 
+from nnrun.sweeps.comparable import Comparable, Member
 from nnrun.sweeps.comparisons import (
     Array,
     Differences,
     paired_differences,
     unpaired_differences,
 )
-from nnrun.sweeps.plan import Variant
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.statistics import CONFIDENCE
 
 BEST, PAIRED, UNPAIRED, NOT_COMPARED = "best", "paired", "unpaired", "not compared"
-
-Member = tuple[Variant, list[RunScore]]
 
 
 @dataclass(frozen=True)
@@ -128,12 +126,12 @@ def _trouble(member: Member, values: dict[int, float]) -> str | None:
     return "a single seed shows no spread" if len(values) == 1 else None
 
 
-def _same_splits(one: Variant, other: Variant) -> bool:
+def _same_splits(one: Comparable, other: Comparable) -> bool:
     """Whether runs of one seed have the same rows in the same splits."""
     return one.division == other.division and one.rows == other.rows
 
 
-def _resolution(variant: Variant, split: str) -> float:
+def _resolution(variant: Comparable, split: str) -> float:
     """The step between two values of the metric; 0 where there is none, or none is known."""
     rows = variant.rows.get(split, 0)
     return 1 / rows if variant.metric == "accuracy" and rows else 0.0

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from nnrun.reports.charts.scales import Scale
 from nnrun.reports.charts.svg import element, group, shortened
 
-WIDTH, HEIGHT = 440.0, 260.0
+WIDTH, HEIGHT = 360.0, 232.0
 # Of the font of the style sheet; generous, since nobody knows which it will be.
 CHARACTER = 6.6
 LINE = 14.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 from markupsafe import Markup
 
@@ -30,6 +31,7 @@ def heatmap(
     text: Callable[[float], str],
     empty: Callable[[int, int], bool] = lambda row, column: False,
     links: dict[tuple[int, int], str] | None = None,
+    domain: tuple[float, float] | None = None,
 ) -> Chart:
     """A chart of cells.
 
@@ -45,11 +47,11 @@ def heatmap(
         text: a value as it is written into its cell.
         empty: which cells are left without colour.
         links: where cells lead, by (row, column).
+        domain: the values of the first and the last colour; by default those that there are.
     """
-    scale = Linear.over([v for line in values for v in line])
-    known = [v for line in values for v in line if v is not None]
-    if known and min(known) < max(known):
-        scale = Linear(min(known), max(known))
+    known = [v for line in values for v in line if v is not None and isfinite(v)]
+    low, high = domain or (min(known, default=0.0), max(known, default=0.0))
+    scale = Linear(low, high) if low < high else Linear.over(known)
     names = [shortened(name, _LONGEST) for name in rows]
     left = 24 + CHARACTER * max(map(len, names), default=1)
     side = min(46.0, max(14.0, 420 / max(1, len(columns))))
@@ -64,9 +66,11 @@ def heatmap(
         element("text", shortened(column_label, 40), x=left, y=11.0),
         element("text", shortened(row_label, _LONGEST), x=4.0, y=top - 6),
     ]
-    for column, name in enumerate(columns):
+    longest = min(max(map(len, columns), default=1), 3)
+    every = max(1, -(-longest // fits))
+    for column, name in list(enumerate(columns))[::every]:
         x = left + side * (column + 0.5)
-        shown = shortened(name, fits)
+        shown = shortened(name, max(fits, longest))
         parts.append(element("text", shown, x=x, y=top - 6, class_="mid name"))
     for row, name in enumerate(names):
         y = top + height * row

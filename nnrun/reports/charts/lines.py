@@ -69,7 +69,7 @@ def lines(
         x or Linear.over(across), y, labels=tick_labels(y.ticks(5)), width=WIDTH, height=HEIGHT
     )
     parts = [_one(frame, one, marked) for one in series]
-    drawing = y_axis(frame, y_label) + x_axis(frame, x_label) + Markup("").join(parts)
+    drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     return Chart(
         title, _alternative(series, values if log else (), y_label), drawing, WIDTH, HEIGHT,
         _table(frame, series, x_label),

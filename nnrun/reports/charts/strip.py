@@ -11,7 +11,7 @@ from nnrun.reports.charts.scales import Scale
 from nnrun.reports.charts.svg import element
 from nnrun.reports.numbers import number
 
-_WIDTH, _HEIGHT = 150.0, 22.0
+_WIDTH, _HEIGHT = 130.0, 22.0
 
 
 def strip(

@@ -1,0 +1,94 @@
+"""`nnrun report`: one HTML file over many runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.html.page import render
+from nnrun.reports.html.report import Found, Report
+from nnrun.reports.numbers import count, plural, size
+from nnrun.runs.files import write_atomically
+from nnrun.runs.listing import list_runs
+from nnrun.runs.locks import is_held
+from nnrun.runs.reading import StoredRun, read_run
+from nnrun.runs.select import is_run_folder, select_run
+from nnrun.sweeps.datasets import Datasets
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    metavar="FILE",
+    help="Where to write the report.",
+)
+@options.results_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, runs: tuple[str, ...], file: Path, results: Path) -> None:
+    """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
+
+    RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
+    of that name, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs in the
+    results folder. The file needs nothing else: it opens from disk, can be mailed, and prints.
+
+    \b
+    nnrun report
+    nnrun report latest -o latest.html
+    nnrun report results/digits_arch1 results/digits_arch2
+    """
+    found = find_runs(runs, results)
+    report = Report(found, Datasets().load)
+    text = render(report).encode()
+    try:
+        write_atomically(file, text)
+    except OSError as error:
+        raise NnrunError(f"{file} cannot be written: {error.strerror or error}") from error
+    data = {"file": str(file), "bytes": len(text), "runs": len(found), "in_full": report.in_full}
+    output.data(data)
+    output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
+    if len(report.in_full) < len(found):
+        output.note(f"{count(len(report.in_full))} of them in full; the file says which")
+
+
+def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
+    """The runs that are meant, each once, by name and id."""
+    if not words:
+        if not results.is_dir():
+            raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
+        found = [_look(results / run.name / run.run_id, run) for run in list_runs(results)]
+        if not found:
+            raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
+        return found
+    folders = [folder for word in words for folder in _folders(word, results)]
+    runs = [(folder, read_run(folder)) for folder in dict.fromkeys(map(Path.resolve, folders))]
+    found = [_look(folder, run) for folder, run in runs if run is not None]
+    return sorted(found, key=lambda one: (one.run.name, one.run.run_id))
+
+
+def _look(folder: Path, run: StoredRun) -> Found:
+    ended = run.record is not None and run.record.status in ("completed", "diverged", "failed")
+    return Found(folder, run, running=not ended and is_held(folder))
+
+
+def _folders(word: str, results: Path) -> list[Path]:
+    """The run that a word means, or all runs in the folder that it names."""
+    folder = Path(word)
+    if folder.is_dir() and not is_run_folder(folder):
+        inside = [*folder.glob("*"), *folder.glob("*/*")]
+        runs = sorted(path for path in inside if path.is_dir() and is_run_folder(path))
+        if runs:
+            return runs
+    return [select_run(word, results)]

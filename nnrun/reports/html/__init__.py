@@ -1,0 +1,1 @@
+"""One HTML file over many runs: first the values of its sections, then the markup around them."""

@@ -1,0 +1,238 @@
+"""What a run's network answered: which classes it takes for which others, how far it is off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.heatmap import heatmap
+from nnrun.reports.charts.histogram import histogram
+from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.pictures import Picture, grey_picture
+from nnrun.reports.charts.scatter import calibration, predicted_and_true, residuals
+from nnrun.reports.html.blocks import (
+    Block,
+    Cell,
+    Figure,
+    Figures,
+    Gallery,
+    Grid,
+    MistakenCell,
+    Mistakes,
+    Note,
+    text_of,
+)
+from nnrun.reports.numbers import count, number, percent, plural
+from nnrun.runs.examine import Answers, Histogram
+from nnrun.runs.record import RunRecord
+
+_MOST_CLASSES = 26
+_MOST_PICTURES = 60
+_MOST_IN_CELL = 8
+_MOST_CELLS = 24
+_MOST_COLUMNS = 12
+_MOST_POINTS = 400
+_BINS = 10
+
+
+def class_blocks(record: RunRecord, answers: Answers | None, anchor: str) -> Iterator[Block]:
+    """Precision and recall, the confusion matrix, the rows behind its cells, calibration.
+
+    Args:
+        record: the run's report.
+        answers: of its network; None where there are none.
+        anchor: the id of the run's section.
+    """
+    split = _last_split(record)
+    numbers: dict[str, Any] | None = record.metrics.get(split)
+    if numbers is None:
+        return
+    classes = [text_of(name, 40) for name in record.dataset["classes"]]
+    mistakes = [] if answers is None else list(_mistakes(answers, classes, anchor))
+    figures = [] if answers is None else _calibration(answers)
+    if len(classes) <= _MOST_CLASSES:
+        figures.insert(0, _confusion(numbers["confusion"], classes, split, mistakes))
+    yield Figures(figures)
+    if len(classes) > _MOST_CLASSES:
+        yield Note(f"{len(classes)} classes are too many for a matrix; report.json has it.")
+    if answers is not None and mistakes:
+        wrong = int(np.count_nonzero(answers.decoded != answers.part.y))
+        shown = sum(cell.rows for cell in mistakes)
+        some = "all of them" if shown == wrong else f"{count(shown)} of them"
+        yield Note(f"{plural(wrong, 'row')} misclassified; {some} are shown, cell by cell:")
+        yield Mistakes(mistakes)
+    columns = ("precision", "recall", "f1")
+    rows = [
+        [
+            Cell(name),
+            Cell(count(numbers["support"][index]), numbers["support"][index]),
+            *(Cell(number(v := numbers[key][index]), v) for key in columns),
+        ]
+        for index, name in enumerate(classes)
+    ]
+    header = ["class", "rows", "precision", "recall", "F1"]
+    yield Grid(f"Classes, {split} split", header, rows, sortable=len(rows) > 3)
+
+
+def regression_blocks(answers: Answers) -> Iterator[Block]:
+    """Predicted against true, and what is left."""
+    names = answers.dataset.target_names
+    for output in range(min(answers.decoded.shape[1], 4)):
+        of = f" of {text_of(names[output], 30)}" if output < len(names) else ""
+        true, predicted = answers.part.y[:, output], answers.decoded[:, output]
+        known = np.isfinite(predicted)
+        true, predicted = true[known], predicted[known]
+        left = true - predicted
+        bars = Histogram.of(left)
+        some = slice(None, _MOST_POINTS)
+        split = answers.split
+        yield Figures(
+            [
+                Figure(
+                    predicted_and_true(
+                        f"Predicted against true{of}, {split}", _list(true[some]),
+                        _list(predicted[some]),
+                    )
+                ),
+                Figure(
+                    residuals(f"Residuals{of}, {split}", _list(predicted[some]), _list(left[some]))
+                ),
+                Figure(
+                    histogram(
+                        f"How often each residual{of} occurs, {split}", bars.edges, bars.counts,
+                        "true − predicted", "rows",
+                    )
+                ),
+            ]
+        )  # fmt: skip
+        if len(true) > _MOST_POINTS:
+            yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
+
+
+def _last_split(record: RunRecord) -> str:
+    return next(s for s in ("test", "validation", "train") if record.dataset[f"n_{s}"])
+
+
+def _confusion(
+    matrix: Sequence[Sequence[int]],
+    classes: Sequence[str],
+    split: str,
+    mistakes: Sequence[MistakenCell],
+) -> Figure:
+    cells = {
+        (row, column): (value, classes[row], classes[column])
+        for row, line in enumerate(matrix)
+        for column, value in enumerate(line)
+    }
+    wrong = {place: cell for place, cell in cells.items() if place[0] != place[1] and cell[0]}
+    total = sum(value for value, _, _ in cells.values())
+    right = total - sum(value for value, _, _ in wrong.values())
+    most = max(wrong.values(), default=None)
+    worst = f" Most often, {most[1]} is taken for {most[2]} ({most[0]} rows)." if most else ""
+    links = {_place(cell.id): cell.id for cell in mistakes}
+    return Figure(
+        heatmap(
+            f"Confusion matrix, {split} split",
+            f"{count(right)} of {plural(total, 'row')} are answered rightly.{worst}"
+            + (" Cells lead to the rows behind them." if links else ""),
+            matrix,
+            classes,
+            classes,
+            row_label="true",
+            column_label="answer",
+            colours=BLUES,
+            text=lambda value: count(int(value)),
+            empty=lambda row, column: matrix[row][column] == 0,
+            links=links,
+        )
+    )
+
+
+def _place(anchor: str) -> tuple[int, int]:
+    row, column = anchor.split("-")[-2:]
+    return int(row), int(column)
+
+
+def _mistakes(answers: Answers, classes: Sequence[str], anchor: str) -> Iterator[MistakenCell]:
+    """The rows of the fullest cells, in the order of the matrix."""
+    y, said = answers.part.y, answers.decoded
+    pairs, sizes = np.unique(
+        np.stack([y[y != said], said[y != said]], axis=1), axis=0, return_counts=True
+    )
+    order = sorted(range(len(pairs)), key=lambda index: -sizes[index])[:_MOST_CELLS]
+    left = _MOST_PICTURES
+    for index in sorted(order, key=lambda index: tuple(pairs[index])):
+        true, taken = map(int, pairs[index])
+        rows = np.flatnonzero((y == true) & (said == taken))
+        shown = rows[: min(_MOST_IN_CELL, left)]
+        left -= len(shown)
+        if not len(shown):
+            break
+        title = f"{classes[true]} taken for {classes[taken]}: {plural(len(rows), 'row')}"
+        identity = f"{anchor}-{true}-{taken}"
+        if len(answers.dataset.shape) == 3:
+            content: Gallery | Grid = _pictures(answers, shown, title, classes)
+        else:
+            content = _values(answers, shown, title)
+        yield MistakenCell(identity, title, content)
+
+
+def _pictures(answers: Answers, rows: Array, title: str, classes: Sequence[str]) -> Gallery:
+    pictures = []
+    for row in rows:
+        true, said = classes[answers.part.y[row]], classes[answers.decoded[row]]
+        where = f"row {answers.part.rows[row]}"
+        label = f"{where}: a {true}, taken for {said}"
+        picture: Picture = grey_picture(answers.part.x[row], label)
+        caption = f"{where}: {true} → {said}{_sureness(answers, row)}"
+        pictures.append((picture, caption))
+    return Gallery(title, pictures)
+
+
+def _values(answers: Answers, rows: Array, title: str) -> Grid:
+    names = answers.dataset.feature_names[:_MOST_COLUMNS]
+    sure = [] if answers.probabilities is None else ["sure"]
+    flat = answers.part.x.reshape(len(answers.part.x), -1)
+    more = flat.shape[1] - len(names)
+    header = ["row", *sure, *(text_of(name, 24) for name in names), *(["…"] if more > 0 else [])]
+    lines = []
+    for row in rows:
+        values = [Cell(number(float(v)), float(v)) for v in flat[row, : len(names)]]
+        first = [Cell(str(int(answers.part.rows[row])))]
+        if sure:
+            first.append(Cell(_sureness(answers, row).strip(" ,")))
+        rest = [Cell(f"{more} more")] if more > 0 else []
+        lines.append([*first, *values, *rest])
+    return Grid(title, header, lines)
+
+
+def _sureness(answers: Answers, row: int) -> str:
+    if answers.probabilities is None:
+        return ""
+    probability = float(answers.probabilities[row, answers.decoded[row]])
+    return f", {percent(probability).lstrip('+')}"
+
+
+def _calibration(answers: Answers) -> list[Figure]:
+    """How often answers of each sureness are right, in ten bins."""
+    if answers.probabilities is None:
+        return []
+    sure = answers.probabilities[np.arange(len(answers.decoded)), answers.decoded]
+    right = answers.decoded == answers.part.y
+    bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
+    filled = [b for b in range(_BINS) if (bins == b).any()]
+    chart = calibration(
+        f"Calibration, {answers.split} split",
+        [float(sure[bins == b].mean()) for b in filled],
+        [float(right[bins == b].mean()) for b in filled],
+        [int((bins == b).sum()) for b in filled],
+    )
+    return [Figure(chart)]
+
+
+def _list(values: Array) -> list[float]:
+    found: list[float] = np.asarray(values, np.float64).tolist()
+    return found

@@ -1,0 +1,190 @@
+"""The leaderboard of stored runs, with the spread over their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from nnrun.config.names import SPLITS
+from nnrun.reports.charts.scales import Linear, Scale
+from nnrun.reports.charts.strip import strip
+from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
+from nnrun.reports.leaderboard import heading, notes, place, runs, to_the_best
+from nnrun.reports.numbers import MISSING, duration, number
+from nnrun.sweeps.leaderboard import Group, Row, groups_of, kind_of
+from nnrun.sweeps.plan import choice_words
+from nnrun.sweeps.progress import RunScore
+from nnrun.sweeps.statistics import Summary
+from nnrun.sweeps.stored import StoredVariant
+
+_MOST_SEEDS = 60
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of the leaderboard with the runs that it is about."""
+
+    row: Row
+    variant: StoredVariant
+    scores: Sequence[RunScore]
+
+    @property
+    def name(self) -> str:
+        """The config with its choice."""
+        return text_of(self.variant.label)
+
+    @property
+    def choice(self) -> str:
+        """What tells it from others of its name."""
+        return text_of(" ".join(choice_words(self.variant.choice)))
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that can be compared, the best first."""
+
+    group: Group
+    standings: Sequence[Standing]
+
+    @property
+    def title(self) -> str:
+        """What they have in common."""
+        return text_of(heading(self.group))
+
+    @property
+    def column(self) -> int:
+        """The number of the split that the order is by."""
+        return SPLITS.index(self.group.ordered_by)
+
+
+def boards_of(variants: Sequence[StoredVariant]) -> list[Board]:
+    """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
+    ended = [variant for variant in variants if variant.seeds]
+    known = {(kind_of(v), v.name, repr(v.choice)): (v, v.scores) for v in ended}
+    kinds = dict.fromkeys(kind for kind, _, _ in known)
+    groups = groups_of([*known.values()])
+    return [
+        Board(
+            group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
+        )
+        for kind, group in zip(kinds, groups, strict=True)
+    ]
+
+
+def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
+    """The table, and how to read it.
+
+    Args:
+        board: the leaderboard.
+        anchors: the ids of the sections of runs, by `name/run id`.
+        most: rows to show.
+    """
+    group, shown = board.group, board.standings[:most]
+    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
+    splits = [s for s in splits if any(standing.row.summary(s) for standing in shown)] or splits[:1]
+    published = [f"{split}_{group.metric}" for split in splits]
+    published = [key for key in published if any(key in s.row.published for s in shown)]
+    header = [
+        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "each seed"),
+        *(["to the best"] if len(board.standings) > 1 else []),
+        *(f"{split} {group.metric}" for split in splits[1:]),
+        "baseline",
+        *(f"published {key.partition('_')[0]}" for key in published),
+        *("best run", "training"),
+    ]  # fmt: skip
+    values = [
+        value
+        for standing in shown
+        for score in standing.scores
+        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+    ]
+    scale = _scale(values)
+    alone = len({standing.variant.name for standing in board.standings}) == 1
+    rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
+    yield Grid(board.title, header, rows, texts=2, sortable=True, heads=1, hidden=True)
+    if len(shown) < len(board.standings):
+        left = len(board.standings) - len(shown)
+        yield Note(f"{left:,} more configs, all ranked below these, are left out.", "warning")
+    for note in notes([group]):
+        yield Note(note)
+
+
+def _row(
+    standing: Standing,
+    board: Board,
+    splits: Sequence[str],
+    published: Sequence[str],
+    scale: Scale,
+    anchors: Mapping[str, str],
+    alone: bool,
+) -> list[Cell]:
+    row, variant = standing.row, standing.variant
+    summary = row.summary(splits[0])
+    mean = None if summary is None else summary.mean
+    half = _half(summary)
+    others = (row.summary(split) for split in splits[1:])
+    return [
+        Cell(place(board.group, row), row.rank),
+        Cell(standing.choice if alone and standing.choice else standing.name),
+        Cell(runs(row) + _troubles(row), row.completed),
+        _mean(summary) if half is None else Cell(f"{_mean(summary).text} ± {number(half)}", mean),
+        _strip(standing, board, summary, scale),
+        *([Cell(to_the_best(row), row.difference)] if len(board.standings) > 1 else []),
+        *(_mean(other) for other in others),
+        Cell(number(row.baseline), row.baseline),
+        *(Cell(number(v := variant.published.get(key)), v) for key in published),
+        _best(row, anchors),
+        Cell(MISSING if row.seconds is None else duration(row.seconds), row.seconds),
+    ]
+
+
+def _mean(summary: Summary | None) -> Cell:
+    mean = None if summary is None else summary.mean
+    return Cell(number(mean), mean)
+
+
+def _half(summary: Summary | None) -> float | None:
+    """Half the interval's width; its longer side, where it ends at the metric's own bounds."""
+    if summary is None or summary.low is None or summary.high is None:
+        return None
+    return max(summary.mean - summary.low, summary.high - summary.mean)
+
+
+def _troubles(row: Row) -> str:
+    parts = [
+        f", {n} {what}" for n, what in ((row.diverged, "diverged"), (row.failed, "failed")) if n
+    ]
+    return "".join(parts)
+
+
+def _strip(standing: Standing, board: Board, summary: Summary | None, scale: Scale) -> Cell:
+    values = [
+        value
+        for score in standing.scores
+        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+    ]
+    if summary is None or not values:
+        return Cell(MISSING)
+    drawing = strip(values[:_MOST_SEEDS], scale, summary.low, summary.high, summary.mean)
+    spread = summary.maximum - summary.minimum
+    return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
+
+
+def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
+    if row.best_run is None:
+        return Cell(MISSING)
+    return Cell(row.best_run.partition("/")[2], row.best_seed, link=anchors.get(row.best_run))
+
+
+def _scale(values: Sequence[float]) -> Scale:
+    """From the lowest to the highest value, but for single ones that would crush all others."""
+    if len(values) < 4:
+        return Linear.over(values)
+    ordered = sorted(values)
+    quarter = len(ordered) // 4
+    low, high = ordered[quarter], ordered[-1 - quarter]
+    reach = 6 * (high - low)
+    inside = [v for v in ordered if not reach or low - reach <= v <= high + reach]
+    if min(inside) == max(inside):
+        return Linear.over(inside)
+    return Linear(min(inside), max(inside))

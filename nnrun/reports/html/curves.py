@@ -1,0 +1,149 @@
+"""Learning curves: of configs, with a band over their seeds, and of single runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+
+from nnrun.config.names import SPLITS
+from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.marks import Numbers
+from nnrun.reports.html.blocks import Block, Figure, Figures, Note
+from nnrun.reports.html.board import Board
+from nnrun.reports.numbers import plural
+from nnrun.reports.summary import metric_label
+from nnrun.sweeps.stored import StoredVariant
+
+History = Mapping[str, Sequence[float]]
+
+_MOST_LINES = 12
+_MOST_POINTS = 60
+
+
+def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Block]:
+    """The curves of the configs of a leaderboard: a chart for each number and split.
+
+    Args:
+        board: the leaderboard.
+        histories: the columns of history.csv, by `name/run id`.
+    """
+    with_history = [
+        (standing.name, found)
+        for standing in board.standings
+        if (found := _histories(standing.variant, histories))
+    ]
+    shown = with_history[:_MOST_LINES]
+    figures = [
+        figure
+        for what in _numbers(board.group.metric, [h for _, found in shown for h in found])
+        for figure in _by_split(what, shown)
+    ]
+    if not figures:
+        return
+    legend = [(index, name) for index, (name, _) in enumerate(shown)]
+    yield Figures(figures, legend)
+    if any(len(found) > 1 for _, found in shown):
+        yield Note("Lines are means over seeds; bands go from the lowest seed to the highest.")
+    if len(shown) < len(with_history):
+        left = plural(len(with_history) - len(shown), "config")
+        yield Note(f"The first {len(shown)} configs by rank are drawn; {left} more are not.")
+
+
+def run_curves(history: History, metric: str) -> Iterator[Block]:
+    """The curves of a single run: a line for each split."""
+    figures = []
+    for what in _numbers(metric, [history]):
+        series = [
+            Series(split, x, y, index=index)
+            for index, split in enumerate(SPLITS)
+            if (column := history.get(f"{split}_{what}"))
+            for x, y in [_thinned(history["iteration"], _known(column))]
+        ]
+        if series:
+            figures.append(_figure(metric_label(what), series, what))
+    if figures:
+        legend = [
+            (index, split)
+            for index, split in enumerate(SPLITS)
+            if any(f"{split}_{what}" in history for what in ("loss", metric))
+        ]
+        yield Figures(figures, legend)
+
+
+def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
+    found = (histories.get(f"{record.name}/{record.run_id}") for record in variant.records)
+    return [history for history in found if history and history.get("iteration")]
+
+
+def _numbers(metric: str, histories: Sequence[History]) -> list[str]:
+    """The loss and the main metric; once, where they are the same."""
+    same = all(
+        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
+        for history in histories
+        for split in SPLITS
+    )
+    return ["loss"] if same else ["loss", metric]
+
+
+def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Figure]:
+    every: dict[str, list[Series]] = {}
+    for split in SPLITS:
+        key = f"{split}_{what}"
+        for index, (name, histories) in enumerate(shown):
+            found = [history for history in histories if key in history]
+            if found:
+                every.setdefault(split, []).append(_over_seeds(name, found, key, index))
+    # One scale for all splits, so that what is better in one of them is seen to be.
+    domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
+    for split, series in every.items():
+        yield _figure(f"{split} {metric_label(what)}", series, what, domain)
+
+
+def _figure(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Figure:
+    label = metric_label(what)
+    chart = lines(title, series, x_label="iteration", y_label=label, domain=domain)
+    values = [v for one in series for v in one.y if v is not None]
+    if not values or min(values) <= 0 or what in ("accuracy", "r2"):
+        return Figure(chart)
+    log = lines(
+        f"{title}, logarithmic", series, x_label="iteration", y_label=label, log=True,
+        domain=domain,
+    )  # fmt: skip
+    return Figure(chart, log)
+
+
+def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -> Series:
+    """The mean of each evaluation over the runs that have it, with their lowest and highest."""
+    values: dict[float, list[float]] = {}
+    for history in histories:
+        for iteration, value in zip(history["iteration"], history[key], strict=True):
+            values.setdefault(iteration, []).append(value)
+    x, _ = _thinned(sorted(values), sorted(values))
+    several = len(histories) > 1
+    known = [[v for v in values[iteration] if isfinite(v)] for iteration in x]
+    return Series(
+        name,
+        x,
+        [_mean(v) for v in known],
+        [min(v, default=None) for v in known] if several else (),
+        [max(v, default=None) for v in known] if several else (),
+        index,
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    # Divided first, since the sum of large numbers may be too large for one.
+    return sum(value / len(values) for value in values) if values else None
+
+
+def _known(values: Sequence[float]) -> Numbers:
+    return [value if isfinite(value) else None for value in values]
+
+
+def _thinned(x: Sequence[float], y: Numbers) -> tuple[Sequence[float], Numbers]:
+    """Points at even distances where there are too many, the last among them."""
+    last = len(x) - 1
+    if last < _MOST_POINTS:
+        return x, y
+    kept = [round(k * last / (_MOST_POINTS - 1)) for k in range(_MOST_POINTS)]
+    return [x[k] for k in kept], [y[k] for k in kept]

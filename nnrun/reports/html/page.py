@@ -1,0 +1,121 @@
+"""From the values of a report to one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nnrun import __version__
+from nnrun.reports.charts.palette import series_class
+from nnrun.reports.charts.style import DARK, LIGHT, PAGE
+from nnrun.reports.html.report import Report
+from nnrun.reports.numbers import plural
+
+# Runs in full beyond this many bytes of markup are left out, so that the file can be mailed.
+MOST_BYTES = 2_500_000
+
+# What a page needs beyond its charts; every text has a contrast of 4.5 to 1 on its ground.
+_LIGHT = {
+    "link": "#0757a8", "good": "#11633d", "mild": "#8a5300", "bad": "#b3261e",
+    "hover": "#f3f5f7", "mark": "#fff6df",
+}  # fmt: skip
+_DARK = {
+    "link": "#79b8ff", "good": "#6fcf97", "mild": "#e8b04a", "bad": "#ff8a80",
+    "hover": "#1b222a", "mark": "#2e2712",
+}  # fmt: skip
+
+
+def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
+    """The report as HTML: the same bytes for the same results.
+
+    Args:
+        report: what to show.
+        most_bytes: of the runs that are shown in full; the first is shown in any case.
+    """
+    style, script = _style(), _resource("page.js")
+    runs, left_out = _runs(report, most_bytes)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            sections=list(report.sections()),
+            runs=runs,
+            left_out=left_out,
+            style=Markup(style),
+            script=Markup(script),
+            policy=_policy(style, script),
+            version=__version__,
+            plural=plural,
+        )
+    )
+
+
+def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
+    template = _environment().get_template("run.html")
+    rendered: list[Markup] = []
+    size = 0
+    for run in report.runs():
+        markup = template.render(run=run, open=len(report.in_full) == 1)
+        size += len(markup.encode())
+        if rendered and size > most_bytes:
+            break
+        rendered.append(Markup(markup))
+    return rendered, len(report.in_full) - len(rendered)
+
+
+def _policy(style: str, script: str) -> str:
+    """What the page may do: use its own style and script, and show pictures that are in it."""
+    return "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _style() -> str:
+    light, dark = (
+        ";".join(f"--{name}:{colour}" for name, colour in colours.items())
+        for colours in (LIGHT | _LIGHT, DARK | _DARK)
+    )
+    return "\n".join(
+        [
+            f":root{{{light};color-scheme:light dark}}",
+            f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}",
+            f"@media print{{:root{{{light};color-scheme:light}}}}",
+            _resource("page.css"),
+            PAGE,
+        ]
+    )
+
+
+@cache
+def _resource(name: str) -> str:
+    return (files("nnrun.reports.html") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("nnrun.reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["series_class"] = series_class
+    return environment

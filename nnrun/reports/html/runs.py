@@ -1,0 +1,256 @@
+"""A run in full: how it ended, its numbers, its config, its network, and how to make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.emit import flow
+from nnrun.config.essence import essence
+from nnrun.config.load import config_from_dict
+from nnrun.config.schema import DatasetConfig, changes_nothing
+from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
+from nnrun.models.load import load
+from nnrun.models.model import Model
+from nnrun.reports.html.answers import class_blocks, regression_blocks
+from nnrun.reports.html.blocks import (
+    Block,
+    Cell,
+    Code,
+    Grid,
+    Note,
+    Section,
+    Setting,
+    Settings,
+    text_of,
+)
+from nnrun.reports.html.curves import run_curves
+from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
+from nnrun.reports.markup import sentence
+from nnrun.reports.numbers import MISSING, number, percent, plural, shape, signed
+from nnrun.reports.summary import (
+    baseline_name,
+    data_line,
+    layer_rows,
+    metric_rows,
+    published_rows,
+    published_source,
+    splits,
+    training_line,
+)
+from nnrun.runs.examine import Answers, answers_of
+from nnrun.runs.history import read_history
+from nnrun.runs.record import RunRecord
+from nnrun.sweeps.stored import flatten
+
+LoadData = Callable[[DatasetConfig], Dataset]
+# What a damaged report may hold leads to one of these, wherever it is looked at.
+DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+
+
+@dataclass(frozen=True)
+class RunSections:
+    """Everything about one run.
+
+    Args:
+        anchor: its id in the page.
+        name: of the experiment, and the run's own.
+        status: how it ended.
+        sections: what there is to see.
+    """
+
+    anchor: str
+    name: str
+    status: str
+    sections: Sequence[Section]
+
+
+def run_sections(
+    record: RunRecord,
+    folder: Path,
+    anchor: str,
+    varying: Sequence[str],
+    load_data: LoadData,
+) -> RunSections:
+    """A run in full; what cannot be shown says why.
+
+    Args:
+        record: its report.
+        folder: where it lies.
+        anchor: its id in the page.
+        varying: the keys in which runs of its name differ.
+        load_data: loads data sets, or has them already.
+    """
+    parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
+        ("Result", lambda: _result(record)),
+        ("Learning curves", lambda: run_curves(read_history(folder), record.main_metric)),
+        *_trained(record, folder, anchor, load_data),
+        ("Config", lambda: _config(record, varying)),
+        ("Network", lambda: _network(record)),
+        ("To make it again", lambda: _again(record)),
+    ]
+    sections = []
+    for title, blocks in parts:
+        try:
+            found = list(blocks())
+        except DAMAGE as error:
+            found = [Note(f"This part of its report is damaged ({_kind_of(error)}).", "bad")]
+        if found:
+            sections.append(Section(title, found))
+    return RunSections(anchor, text_of(f"{record.name}/{record.run_id}"), record.status, sections)
+
+
+def _kind_of(error: Exception) -> str:
+    return text_of(f"{type(error).__name__}: {error}", 80)
+
+
+def _trained(
+    record: RunRecord, folder: Path, anchor: str, load_data: LoadData
+) -> list[tuple[str, Callable[[], Iterator[Block]]]]:
+    """What needs the network, and what needs its data besides."""
+    model, answers, trouble = _answers(record, folder, load_data)
+
+    def classes() -> Iterator[Block]:
+        if trouble:
+            yield Note(trouble, "warning")
+        if record.task == "classification":
+            yield from class_blocks(record, answers, anchor)
+        elif answers is not None:
+            yield from regression_blocks(answers)
+
+    def weights() -> Iterator[Block]:
+        if model is not None:
+            yield from weight_blocks(record, model)
+
+    def units() -> Iterator[Block]:
+        if answers is not None:
+            yield from activity_blocks(record, answers)
+
+    def surface() -> Iterator[Block]:
+        if model is not None and answers is not None:
+            yield from surface_blocks(answers, model)
+
+    return [
+        ("Answers", classes),
+        ("Decision surface", surface),
+        ("Weights", weights),
+        ("Units", units),
+    ]
+
+
+def _answers(
+    record: RunRecord, folder: Path, load_data: LoadData
+) -> tuple[Model | None, Answers | None, str]:
+    if record.weights_sha256 is None:
+        return None, None, ""
+    try:
+        model = load(folder)
+    except (NnrunError, OSError) as error:
+        return None, None, f"Its network cannot be shown: {text_of(str(error))}."
+    try:
+        return model, answers_of(record, folder, load_data, model), ""
+    except (NnrunError, OSError, MemoryError, *DAMAGE) as error:
+        why = text_of(str(error) or type(error).__name__)
+        return model, None, f"What its network answers cannot be shown: {why}."
+
+
+def _result(record: RunRecord) -> Iterator[Block]:
+    if record.description:
+        yield Note(text_of(record.description, 500))
+    if record.status != "completed":
+        yield Note(sentence(text_of(record.error or record.status, 500)), "bad")
+    for warning in getattr(record, "warnings", ()):
+        yield Note(sentence(text_of(str(warning["message"]), 500)), "warning")
+    if any(record.metrics.values()):
+        parts = splits(record.dataset)
+        header = ["", *parts, *(f"baseline {part}" for part in parts)]
+        rows = [
+            [
+                Cell(row.label, kind="strong" if row.main else ""),
+                *(_number(value, "strong" if row.main else "") for value in row.ours),
+                *(_number(value, "soft") for value in row.baseline),
+            ]
+            for row in metric_rows(record)
+        ]
+        yield Grid("Metrics", header, rows)
+        yield Note(f"The baseline is always {baseline_name(record)} of the training split.")
+    if record.published:
+        title = "Published numbers"
+        if source := published_source(record):
+            title += f", from {text_of(source)}"
+        rows = [
+            [
+                Cell(text_of(row.label)),
+                _number(row.published),
+                _number(row.ours),
+                Cell(signed(row.difference), row.difference),
+                Cell(percent(row.share), row.share),
+            ]
+            for row in published_rows(record)
+        ]
+        yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
+    yield Note(f"{text_of(data_line(record.dataset))}.")
+    yield Note(sentence(training_line(record)))
+
+
+def _number(value: float | None, kind: str = "") -> Cell:
+    return Cell(number(value), value, kind=kind)
+
+
+def _config(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
+    """Every key, what is at its default dimmed."""
+    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
+    given = _given(record.config)
+    yield Settings(
+        [
+            Setting(
+                text_of(key, 80),
+                MISSING if value is None else text_of(flow(value)),
+                default=key not in given,
+                differs=key in varying,
+            )
+            for key, value in flatten(config).items()
+        ]
+    )
+    if varying:
+        yield Note(
+            "Marked keys are those in which runs of this name differ; grey ones are defaults."
+        )
+
+
+def _given(config: dict[str, Any]) -> set[str]:
+    """The keys that differ from their defaults."""
+    try:
+        whole = config_from_dict(config)
+    except NnrunError:
+        return set(flatten(config))
+    return set(flatten(essence(whole)))
+
+
+def _network(record: RunRecord) -> Iterator[Block]:
+    rows = [[Cell(text_of(text)) for text in row] for row in layer_rows(record.network)]
+    start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
+    yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
+    yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
+
+
+def _again(record: RunRecord) -> Iterator[Block]:
+    yield Note("In the run's folder; on the same machine, to the same bits:")
+    yield Code("nnrun train config.yaml --results again")
+    environment: dict[str, Any] = record.environment
+    packages = environment.get("packages") or {}
+    rows = [
+        ("seed", str(record.seed)),
+        ("engine", record.engine),
+        ("nnrun", record.nnrun_version),
+        *((key, str(value)) for key, value in environment.items() if key != "packages"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("SHA-256 of the data", str(record.dataset["sha256"])),
+        ("SHA-256 of the weights", record.weights_sha256 or MISSING),
+        ("started", record.started),
+    ]
+    lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
+    yield Grid("Environment and digests", ["", ""], lines, texts=2)

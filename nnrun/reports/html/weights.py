@@ -1,0 +1,172 @@
+"""What a network has learnt, as far as it shows: weights, units, the surface of its decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nnrun.errors import NnrunError
+from nnrun.models.model import Model
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.heatmap import heatmap
+from nnrun.reports.charts.histogram import histogram
+from nnrun.reports.charts.palette import RED_BLUE
+from nnrun.reports.charts.pictures import Picture, signed_picture
+from nnrun.reports.charts.surface import decision_surface
+from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
+from nnrun.reports.numbers import count, number, plural
+from nnrun.runs.examine import Answers, Histogram
+from nnrun.runs.record import RunRecord
+
+_MOST_PICTURES = 48
+_MOST_FEATURES, _MOST_UNITS = 30, 32
+_MOST_POINTS = 300
+_SIDE = 60
+
+
+def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
+    """First-layer weights as pictures, and how all weights are distributed."""
+    parameters = {name: p.value for name, p in model.network.parameters.items()}
+    first = next((name for name, w in parameters.items() if w.ndim > 1), None)
+    if first is not None:
+        yield from _first_layer(first, parameters[first], model)
+    figures = []
+    for name, values in parameters.items():
+        bars = Histogram.of(values)
+        title = f"{name} ({_kind(record, name)}), {plural(values.size, 'value')}"
+        figures.append(Figure(histogram(title, bars.edges, bars.counts, "value", "weights")))
+    yield Figures(figures)
+
+
+def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:
+    """What layers put out, and units that say the same whatever the row."""
+    rows = min(len(answers.part), 500)
+    header = ["layer", "kind", "units", "dead", "share dead"]
+    table = [
+        [
+            Cell(str(layer.index), layer.index),
+            Cell(_kind(record, str(layer.index))),
+            Cell(count(layer.units), layer.units),
+            Cell(count(layer.dead), layer.dead),
+            Cell(
+                f"{100 * layer.dead / max(1, layer.units):.0f}%", layer.dead / max(1, layer.units)
+            ),
+        ]
+        for layer in answers.activity
+    ]
+    yield Grid("Units by layer", header, table, texts=2)
+    yield Note(
+        f"A unit, or a channel of images, is dead if it puts out the same for all of the first "
+        f"{plural(rows, 'row')} of the {answers.split} split."
+    )
+    yield Figures(
+        [
+            Figure(
+                histogram(
+                    f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
+                    layer.histogram.edges, layer.histogram.counts, "output", "outputs",
+                )
+            )
+            for layer in answers.activity
+        ]
+    )  # fmt: skip
+
+
+def surface_blocks(answers: Answers, model: Model) -> Iterator[Block]:
+    """For two features: what the network answers everywhere around its data."""
+    if answers.dataset.shape != (2,):
+        return
+    x = answers.train.x.astype(np.float64)
+    low, high = x.min(axis=0), x.max(axis=0)
+    room = np.where(high > low, (high - low) * 0.08, 1.0)
+    left, bottom = (low - room).tolist()
+    right, top = (high + room).tolist()
+    across, up = np.linspace(left, right, _SIDE), np.linspace(bottom, top, _SIDE)
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    try:
+        said = model.task.decode(model.outputs(grid)).reshape(_SIDE, _SIDE, -1)[:, :, 0]
+    except NnrunError as error:
+        yield Note(f"There is no decision surface: {error}", "warning")
+        return
+    classes = [text_of(name, 40) for name in answers.dataset.classes]
+    part = answers.part
+    points = [
+        (float(row[0]), float(row[1]), int(label) if classes else 0)
+        for row, label in zip(
+            part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
+        )
+    ]
+    names = [text_of(name, 40) for name in answers.dataset.feature_names]
+    pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
+    what = "answer" if classes else "prediction"
+    title = f"The {what} everywhere, with the rows of the {answers.split} split"
+    surface = said.astype(np.float64)
+    extent = (left, right, bottom, top)
+    yield Figures([Figure(decision_surface(title, surface, extent, pair, points, classes))])
+
+
+def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
+    largest = float(np.abs(w).max())
+    if w.ndim == 4:
+        yield _gallery(name, [*_filters(w, largest)], len(w), largest, "filter")
+        return
+    shape = model.layout.shape
+    if len(shape) == 3 and w.shape[0] == np.prod(shape):
+        images = w.T.reshape(-1, *shape).mean(axis=1)
+        pictures = [
+            (signed_picture(image, f"weights of unit {unit}", largest), f"unit {unit}")
+            for unit, image in enumerate(images[:_MOST_PICTURES])
+        ]
+        yield _gallery(name, pictures, len(images), largest, "unit")
+        return
+    names = [text_of(feature, 40) for feature in model.layout.columns.features]
+    if len(names) != w.shape[0]:
+        names = [f"input {index}" for index in range(w.shape[0])]
+    shown = w[:_MOST_FEATURES, :_MOST_UNITS]
+    limit = max(largest, 1e-300)
+    cells = [[float(v) / limit for v in line] for line in shown]
+    yield Figure(
+        heatmap(
+            f"Weights of the first layer ({name})",
+            f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
+            cells,
+            names[:_MOST_FEATURES],
+            [str(unit) for unit in range(shown.shape[1])],
+            row_label="feature",
+            column_label="unit",
+            colours=RED_BLUE,
+            text=lambda share: number(share * limit),
+            domain=(-1.0, 1.0),
+        )
+    )
+    if shown.size < w.size:
+        yield Note(
+            f"{shown.shape[0]} of {plural(w.shape[0], 'feature')} and {shown.shape[1]} of "
+            f"{plural(w.shape[1], 'unit')} are shown."
+        )
+
+
+def _filters(w: Array, largest: float) -> Iterator[tuple[Picture, str]]:
+    for number_, channels in enumerate(w[:_MOST_PICTURES]):
+        label = f"weights of filter {number_}"
+        yield signed_picture(channels.mean(axis=0), label, largest), f"filter {number_}"
+
+
+def _gallery(
+    name: str, pictures: list[tuple[Picture, str]], total: int, largest: float, noun: str
+) -> Gallery:
+    note = f"Red is negative, blue positive; the strongest colours are ±{number(largest)}."
+    if len(pictures) < total:
+        note += f" The first {len(pictures)} of {plural(total, noun)} are shown."
+    return Gallery(f"Weights of the first layer ({name})", pictures, note)
+
+
+def _kind(record: RunRecord, name: str) -> str:
+    """What the config calls the layer that a parameter belongs to."""
+    index, _, parameter = name.partition(".")
+    layer = record.network["layers"][int(index)]
+    activation = layer.get("activation")
+    shown = activation not in (None, "linear", layer["type"])
+    kind = f"{layer['type']}, {activation}" if shown else layer["type"]
+    return f"{parameter} of {kind}" if parameter else kind

@@ -1,0 +1,71 @@
+"""What comparing configs needs to know of each, whether its runs are planned or stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from nnrun.sweeps.progress import RunScore
+
+
+class Comparable(Protocol):
+    """One config; `Variant` says what each of these is."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def choice(self) -> dict[str, Any]: ...
+
+    @property
+    def seeds(self) -> Sequence[int]: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def target(self) -> str | None: ...
+
+    @property
+    def splits(self) -> tuple[str, ...]: ...
+
+    @property
+    def division(self) -> str: ...
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def larger_is_better(self) -> bool: ...
+
+    @property
+    def published(self) -> dict[str, float]: ...
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+    @property
+    def overlap(self) -> Mapping[str, float]: ...
+
+
+Member = tuple[Comparable, list[RunScore]]
+
+
+def overlap_of(rows: Mapping[str, int], *, drawn: bool) -> dict[str, float]:
+    """For each split, rows tested per row trained on, as far as the seed draws them.
+
+    Args:
+        rows: of each split.
+        drawn: whether the test split is drawn; the validation split always is.
+    """
+    by_seed = {name for name in rows if name == "validation" or (name == "test" and drawn)}
+    # On rows that stay, runs differ by the rows that are held out of their training.
+    held_out = sum(rows[name] for name in by_seed)
+    tested = {name: count if name in by_seed else held_out for name, count in rows.items()}
+    return {name: count / rows["train"] for name, count in tested.items()}

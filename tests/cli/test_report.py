@@ -1,0 +1,64 @@
+"""`nnrun report` takes runs by any of their names, and leaves nothing half-written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def trained(nnrun, cars):
+    """Two runs of one experiment."""
+    for seed in (3, 4):
+        assert 0 == nnrun("train", cars, f"seed={seed}").exit_code
+
+
+@pytest.mark.parametrize(
+    ("words", "runs"),
+    [
+        ([], 2),
+        (["cars"], 1),
+        (["latest"], 1),
+        (["cars/s3"], 1),
+        (["results/cars"], 2),
+        (["results"], 2),
+        (["cars/s3", "cars/s4", "cars/s3"], 2),
+    ],
+)
+def test_runs_are_named_as_everywhere(nnrun, trained, words, runs) -> None:
+    """A folder that holds runs stands for all of them."""
+    found = nnrun("report", *words, "--json")
+    assert 0 == found.exit_code
+    data = json.loads(found.stdout)
+    assert ("report.html", runs) == (data["file"], data["runs"])
+    assert Path("report.html").stat().st_size == data["bytes"]
+
+
+def test_it_says_where_it_wrote(nnrun, trained) -> None:
+    """On stderr, unless asked to be quiet."""
+    found = nnrun("report", "-o", "deep.html")
+    assert ("", True) == (found.stdout, "wrote deep.html: 2 runs" in found.stderr)
+    assert "" == nnrun("report", "-q").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["report", "nobody"], "no run in results is called 'nobody'"),
+        (["report", "--results", "nowhere"], "there is no results folder nowhere"),
+        (["report", "--results", "."], "there is no run in ."),
+    ],
+)
+def test_mistakes_are_told(nnrun, trained, words, message) -> None:
+    """With exit code 2, and no file."""
+    found = nnrun(*words)
+    assert (2, True) == (found.exit_code, message in found.stderr)
+    assert not Path("report.html").exists()
+
+
+def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
+    """With exit code 1, and without a traceback."""
+    found = nnrun("report", "-o", "missing/report.html")
+    assert (1, True) == (found.exit_code, "missing/report.html cannot be written" in found.stderr)

@@ -1,0 +1,280 @@
+"""A report shows what is there, says what it leaves out, and what is not as it should be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
+from nnrun.reports.html.page import render
+from nnrun.reports.html.report import Report
+from tests.reports.html.conftest import with_report
+from tests.reports.html.test_page import Page
+
+
+def sections(report: Report) -> dict[str, list]:
+    return {section.title: list(section.blocks) for section in report.sections()}
+
+
+def full(report: Report, name: str) -> dict[str, list]:
+    """The sections of the first run of this name."""
+    run = next(run for run in report.runs() if run.name.startswith(f"{name}/"))
+    return {section.title: list(section.blocks) for section in run.sections}
+
+
+def notes(blocks: list) -> str:
+    return " ".join(block.text for block in blocks if isinstance(block, Note))
+
+
+def titles(blocks: list) -> list[str]:
+    figures = [f for block in blocks if isinstance(block, Figures) for f in block.figures]
+    figures += [block for block in blocks if hasattr(block, "chart")]
+    return [figure.chart.title for figure in figures]
+
+
+def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> None:
+    """And the rest is shown."""
+    report = make_report(results)
+    expected = {
+        "completed": 11, "diverged": 1, "failed": 1, "interrupted": 1, "unfinished": 1,
+        "unreadable": 2,
+    }  # fmt: skip
+    assert expected == dict(report.counts)
+    listed = notes(sections(report)["All runs"])
+    assert "broken/s3-00000000cc: report.json is damaged" in listed
+    assert "broken/s4-00000000dd: its report is damaged" in listed
+    assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
+    text = Page(page).text
+    assert "The disk is full." in text
+    assert "Diverged: " in text
+
+
+def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
+    """Its folder is held by the process that is at it."""
+    from nnrun.runs.locks import acquire
+
+    folder = tmp_path / "results" / "broken" / "s5-00000000ee"
+    shutil.copytree(results / "broken" / "s5-00000000ee", folder)
+    lock = acquire(folder, wait=False)
+    assert lock is not None
+    assert [("running", 1)] == make_report(tmp_path / "results").counts
+    lock.release()
+    assert [("unfinished", 1)] == make_report(tmp_path / "results").counts
+
+
+def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
+    """Of each config: the mean over its seeds, with its best run linked."""
+    blocks = sections(make_report(results))["iris: accuracy, ordered by the test split"]
+    grid = blocks[0]
+    found: dict[str, list[float]] = {}
+    for path in (results / "flowers").glob("*/report.json"):
+        record = json.loads(path.read_text())
+        training, layers = record["config"]["training"], record["config"]["network"]["layers"]
+        key = f"layers.0.units={layers[0]['units']} learning_rate={training['learning_rate']}"
+        found.setdefault(key, []).append(record["metrics"]["test"]["accuracy"])
+    means = {key: sum(values) / len(values) for key, values in found.items()}
+    shown = {row[1].text: row[3].value for row in grid.rows}
+    expected = {key.replace("layers.0.", ""): value for key, value in means.items()}
+    assert expected == pytest.approx(shown)
+    assert sorted(means.values(), reverse=True) == pytest.approx([r[3].value for r in grid.rows])
+    assert all(row[4].drawing.count("<circle") == 2 for row in grid.rows)
+
+
+def test_a_grid_of_two_keys_has_a_heat_map(results, make_report) -> None:
+    """And the metric against each of the two."""
+    blocks = sections(make_report(results))["Settings of flowers"]
+    expected = [
+        "test accuracy against units",
+        "test accuracy against learning_rate",
+        "test accuracy by units and learning_rate",
+    ]
+    assert expected == titles(blocks)
+
+
+def test_a_grid_of_three_keys_has_parallel_coordinates(results, make_report, tmp_path) -> None:
+    """One axis for each, and one for the metric."""
+    source = next((results / "flowers").iterdir())
+    config = json.loads((source / "report.json").read_text())["config"]
+    for index in range(4):
+        changed = json.loads(json.dumps(config))
+        changed["training"] |= {"learning_rate": 0.1 * (index + 1), "batch_size": 4 + index % 2}
+        changed["training"]["sampling"] = ["shuffle", "with_replacement"][index // 2]
+        with_report(source, tmp_path / "grid" / f"s1-000000000{index}", config=changed)
+    blocks = sections(make_report(tmp_path))["Settings of grid"]
+    chart = next(b.chart for b in blocks if getattr(b, "chart", None))
+    assert "test accuracy of every config" == chart.title
+    expected = ["learning_rate", "batch_size", "sampling", "test accuracy"]
+    assert expected == list(chart.table.header)
+
+
+def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
+    """With a band from the lowest to the highest; the loss can be seen on a log scale."""
+    (figures, *_) = sections(make_report(results))["Learning curves: iris"]
+    expected = ["train loss", "test loss", "train accuracy", "test accuracy"]
+    assert expected == [figure.chart.title for figure in figures.figures]
+    assert [True, True, False, False] == [figure.log is not None for figure in figures.figures]
+    assert 4 == len(figures.legend)
+    assert 4 == figures.figures[0].chart.drawing.count('class="area')
+
+
+def test_misclassified_rows_are_those_that_the_report_counts(results, make_report) -> None:
+    """Every cell off the diagonal has as many pictures as it has rows, up to eight."""
+    report = make_report(results, "pictures")
+    record = json.loads(next((results / "pictures").glob("*/report.json")).read_text())
+    matrix = record["metrics"]["test"]["confusion"]
+    answers = full(report, "pictures")["Answers"]
+    (cells,) = [block.cells for block in answers if isinstance(block, Mistakes)]
+    for cell in cells:
+        true, said = map(int, cell.id.split("-")[-2:])
+        assert cell.rows <= min(8, matrix[true][said])
+        assert cell.title.endswith(f"{matrix[true][said]} row" + "s" * (matrix[true][said] > 1))
+        assert all(f": {true} → {said}" in caption for _, caption in cell.content.pictures)
+    assert "Confusion matrix, test split" == titles(answers)[0]
+
+
+def test_misclassified_rows_of_a_table_show_its_values(results, make_report) -> None:
+    """By the names of its columns."""
+    answers = full(make_report(results, "moons"), "moons")["Answers"]
+    (cells,) = [block.cells for block in answers if isinstance(block, Mistakes)]
+    assert ["row", "sure", "left", "up"] == list(cells[0].content.header)
+
+
+def test_regression_shows_how_far_it_is_off(results, make_report) -> None:
+    """Predicted against true, residuals, and how often each occurs: of all test rows."""
+    answers = full(make_report(results, "houses"), "houses")["Answers"]
+    expected = [
+        "Predicted against true of MEDV, test",
+        "Residuals of MEDV, test",
+        "How often each residual of MEDV occurs, test",
+    ]
+    assert expected == titles(answers)
+    (figures,) = [block for block in answers if isinstance(block, Figures)]
+    assert 102 == figures.figures[0].chart.drawing.count("<circle")
+
+
+def test_two_features_have_a_decision_surface(results, make_report) -> None:
+    """Only two features have one."""
+    report = make_report(results, "moons", "houses")
+    assert "Decision surface" in full(report, "moons")
+    assert "Decision surface" not in full(report, "houses")
+
+
+def test_weights_and_units_are_shown(results, make_report) -> None:
+    """Filters as pictures, every parameter's histogram, dead units by layer."""
+    run = full(make_report(results, "pictures"), "pictures")
+    gallery, figures = run["Weights"]
+    assert ["filter 0", "filter 1"] == [caption for _, caption in gallery.pictures]
+    assert 4 == len(figures.figures)
+    grid = next(block for block in run["Units"] if isinstance(block, Grid))
+    assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
+
+
+def test_the_config_shows_what_was_chosen(results, make_report) -> None:
+    """Defaults are dimmed, keys that differ between runs of one name are marked."""
+    report = make_report(results)
+    run = full(report, "flowers")
+    (settings,) = [block.settings for block in run["Config"] if isinstance(block, Settings)]
+    by_key = {one.key: one for one in settings}
+    found = {key: (by_key[key].default, by_key[key].differs) for key in by_key}
+    assert (False, True) == found["training.learning_rate"]
+    assert (False, True) == found["network.layers.0.units"]
+    assert (False, False) == found["training.batch_size"]
+    assert (True, False) == found["training.optimizer.momentum"]
+
+
+def test_changed_data_are_told(results, make_report, tmp_path) -> None:
+    """What needs them says why it is missing; all else is shown."""
+    source = next((results / "moons").iterdir())
+    folder = with_report(source, tmp_path / "moons" / source.name)
+    report = json.loads((folder / "report.json").read_text())
+    report["dataset"]["sha256"] = "00" * 32
+    (folder / "report.json").write_text(json.dumps(report))
+    run = full(make_report(tmp_path), "moons")
+    assert "the data are not those it was trained on" in notes(run["Answers"])
+    assert "Confusion matrix, test split" in titles(run["Answers"])
+    assert "Weights" in run
+
+
+def test_missing_data_are_told(results, make_report, tmp_path) -> None:
+    """Likewise."""
+    source = next((results / "moons").iterdir())
+    config = json.loads((source / "report.json").read_text())["config"]
+    config["dataset"]["path"] = str(tmp_path / "gone.csv")
+    with_report(source, tmp_path / "moons" / source.name, config=config)
+    assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Answers"])
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 100], ids=["empty", "zeros"])
+def test_a_damaged_model_is_told(results, make_report, tmp_path, damage) -> None:
+    """The numbers of the run are shown all the same."""
+    source = next((results / "houses").iterdir())
+    folder = with_report(source, tmp_path / "houses" / source.name)
+    (folder / "model.safetensors").write_bytes(damage)
+    run = full(make_report(tmp_path), "houses")
+    assert "Its network cannot be shown" in notes(run["Answers"])
+    assert "Result" in run
+
+
+@pytest.mark.parametrize("key", ["metrics", "network", "timing", "environment", "baseline"])
+def test_a_damaged_part_of_a_report_spoils_nothing_else(
+    results, make_report, tmp_path, key
+) -> None:
+    """Whatever is in the place of a block, the page is made."""
+    source = next((results / "flowers").iterdir())
+    for index, value in enumerate([{}, {"train": []}, {"packages": 3}]):
+        with_report(source, tmp_path / "odd" / f"s1-000000000{index}", **{key: value})
+    with_report(source, tmp_path / "odd" / "s2-0000000000")
+    assert "completed" in dict(make_report(tmp_path).counts)
+    assert "s2-0000000000" in render(make_report(tmp_path))
+
+
+def test_what_is_left_out_is_said(results, make_report) -> None:
+    """Of leaderboards, of the list, and of what is shown in full."""
+    report = make_report(results, rows=1, runs=5, in_full=2)
+    found = sections(report)
+    assert "3 more configs, all ranked below these, are left out." in notes(
+        found["iris: accuracy, ordered by the test split"]
+    )
+    assert "12 more runs are left out of this list." in notes(found["All runs"])
+    assert "2 runs of 14 are shown in full below" in notes(found["All runs"])
+    assert 2 == len(list(report.runs()))
+    text = Page(render(make_report(results), most_bytes=1)).text
+    assert "13 more runs would make this file too large to mail" in text
+
+
+def test_a_thousand_runs_are_few_bytes(results, make_report, tmp_path) -> None:
+    """Under five million, with a row for each config."""
+    source = next((results / "flowers").iterdir())
+    report = json.loads((source / "report.json").read_text())
+    for index in range(1000):
+        folder = tmp_path / "many" / f"s{index}-{index:010x}"
+        folder.mkdir(parents=True)
+        training = {**report["config"]["training"], "learning_rate": 0.001 * (index + 1)}
+        config = {**report["config"], "training": training}
+        changed = {**report, "name": "many", "run_id": folder.name, "config": config}
+        (folder / "report.json").write_text(json.dumps(changed))
+    text = render(make_report(tmp_path))
+    assert len(text.encode()) < 5_000_000
+    board = next(iter(sections(make_report(tmp_path)).values()))[0]
+    assert 1000 == len(board.rows)
+
+
+def test_one_run_is_a_report_too(results, make_report) -> None:
+    """Without a leaderboard, open from the start."""
+    text = render(make_report(results, "houses"))
+    assert (1, 1) == (text.count('class="run"'), text.count(" open>"))
+
+
+def test_names_from_elsewhere_do_not_count(results, make_report, tmp_path) -> None:
+    """A report in a folder of another name was put there by hand: it is not what it says."""
+    source = next((results / "houses").iterdir())
+    shutil.copytree(source, tmp_path / "other" / source.name)
+    assert [("unreadable", 1)] == make_report(tmp_path).counts
+
+
+def test_paths_of_this_machine_are_not_needed(page) -> None:
+    """The page is about runs, wherever they lie."""
+    assert str(Path(__file__).parents[3]) not in page
