@@ -15,6 +15,7 @@ from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
+from nnrun.nn.sequential import Layers, Place
 
 _INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")
 _ACTIVATION = OneOf(tuple(ACTIVATIONS), "an activation")
@@ -60,7 +61,13 @@ InitializerField = Annotated[
 
 _TRANSLATOR = Translator(
     names={"activation": ("an activation", tuple(ACTIVATIONS))},
-    blocks={Initializer: InitializerField},
+    blocks={
+        Initializer: InitializerField,
+        Layers: Annotated[
+            list["Layer"], Listed("layers"), Field(description="Layers, one after the other")
+        ],
+    },
+    module=__name__,
 )
 
 
@@ -68,6 +75,27 @@ class LayerConfig(NamedBlock):
     """One layer of a network."""
 
     type: str
+
+
+def _walk(value: Any, place: Place) -> Iterator[tuple[Place, LayerConfig]]:
+    """The layers in a value of a config, with their places, each before those that it holds."""
+    if isinstance(value, LayerConfig):
+        yield place, value
+        for field, inner in value:
+            yield from _walk(inner, (*place, field))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*place, index))
+
+
+def _spread(value: Any, initializer: InitializerConfig) -> Any:
+    """The value, with this initializer in every layer in it that has none."""
+    if isinstance(value, LayerConfig):
+        update = {field: _spread(inner, initializer) for field, inner in value}
+        if "initializer" in update and update["initializer"] is None:
+            update["initializer"] = initializer
+        return value.model_copy(update=update)
+    return [_spread(item, initializer) for item in value] if isinstance(value, list) else value
 
 
 class LossConfig(NamedBlock):
@@ -98,10 +126,12 @@ class NetworkConfig(Block):
     @model_validator(mode="after")
     def _spread_initializer(self) -> Self:
         """Every layer says its own initializer, so that it can be read and built alone."""
-        for index, layer in enumerate(self.layers):
-            if getattr(layer, "initializer", self.initializer) is None:
-                self.layers[index] = layer.model_copy(update={"initializer": self.initializer})
+        self.layers[:] = _spread(self.layers, self.initializer)
         return self
+
+    def walk(self) -> Iterator[tuple[Place, LayerConfig]]:
+        """Every layer with its place, as `nnrun.nn.Sequential.walk` gives those that are built."""
+        return _walk(self.layers, ("layers",))
 
     @classmethod
     def phrase(cls) -> str:

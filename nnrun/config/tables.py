@@ -65,6 +65,8 @@ def _revive(base: type[NamedBlock], name: str, values: dict[str, Any], given: se
 
 
 def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_built(item) for item in value]
     return value.build() if isinstance(value, Block) and hasattr(value, "build") else value
 
 
@@ -73,17 +75,26 @@ class Translator:
 
     Args:
         names: for each kind of `Named`, the noun with its article and the names there are.
-        blocks: for a class that stands in signatures, the type of the block it is built from.
+        blocks: for a type that stands in signatures, the type of the block it is built from. A
+            string in one of these is a name of `module`, looked up when a config is first read,
+            so that entries of a table may hold entries of the same table.
+        module: of the caller.
     """
 
     def __init__(
-        self, names: Mapping[str, tuple[str, tuple[str, ...]]], blocks: Mapping[type, Any]
+        self,
+        names: Mapping[str, tuple[str, tuple[str, ...]]],
+        blocks: Mapping[Any, Any],
+        module: str = __name__,
     ) -> None:
         self.names = names
         self.blocks = blocks
+        self.module = module
 
     def field(self, annotation: Any) -> Any:
         """The type of the field for an argument annotated like this."""
+        if annotation in self.blocks:
+            return self.blocks[annotation]
         origin, arguments = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             return self._marked(arguments[0], arguments[1:])
@@ -94,8 +105,6 @@ class Translator:
         if origin is tuple:
             items = tuple(self.field(argument) for argument in arguments)
             return Annotated[tuple.__class_getitem__(items), Listed(str(len(items)), len(items))]
-        if annotation in self.blocks:
-            return self.blocks[annotation]
         if annotation in _SIMPLE:
             return _SIMPLE[annotation]
         raise TypeError(f"an argument annotated {annotation!r} has no form in a config")
@@ -126,6 +135,7 @@ class Translator:
         model: type[NamedBlock] = create_model(
             words,
             __base__=base,
+            __module__=self.module,
             __doc__=(getdoc(call) or name).split("\n\n")[0].replace("\n", " "),
             **fields,
         )

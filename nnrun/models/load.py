@@ -17,12 +17,10 @@ from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.models.chunks import numbers_per_row
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_shapes
-from nnrun.nn.layers.pooling import Pooling
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
@@ -132,14 +130,10 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
 
 def _network(stored: _Stored) -> Network:
     blocks = [layer.build() for layer in stored.network.layers]
-    shape: Shape = stored.input_shape
-    for block in blocks:
-        for layer in block if isinstance(block, list) else [block]:
-            if isinstance(layer, Pooling):  # lists the pixels of its windows at once
-                refuse_if_too_big(8 * prod(shape) * min(prod(layer.size), prod(shape)), _NETWORK)
-            shape = layer.connect(shape)
-            refuse_if_too_big(8 * numbers_per_row(layer), _NETWORK)
-    return Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
+    network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
+    for _, layer in network.walk():
+        refuse_if_too_big(8 * layer.numbers, _NETWORK)
+    return network
 
 
 def _try_out(model: Model) -> None:

@@ -21,5 +21,5 @@ class Names:
 
 
 def all_layers(network: Network) -> Iterator[Layer]:
-    """Every layer that a row goes through."""
-    yield from network.layers
+    """Every layer that a row goes through, those within layers included."""
+    return (layer for _, layer in network.walk())

@@ -22,6 +22,7 @@ from nnrun.nn.layers import (
     Flatten,
     MatMul,
     MaxPool2d,
+    Residual,
     activation,
     conv2d,
     dense,
@@ -38,6 +39,7 @@ from nnrun.nn.losses import (
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.optimizers import OPTIMIZERS, SGD, Adam
 from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.sequential import Sequential
 
 __all__ = [
     "ACTIVATIONS",
@@ -64,6 +66,8 @@ __all__ = [
     "MeanAbsolute",
     "MeanSquared",
     "Network",
+    "Residual",
+    "Sequential",
     "activation",
     "check_gradients",
     "conv2d",

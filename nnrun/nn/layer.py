@@ -8,14 +8,17 @@ returns dL/dx. The gradients are exact for whatever loss L the dy came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nnrun.nn.initializers import Initializer
-from nnrun.nn.signature import Array, Rng, Shape
+from nnrun.nn.signature import Array, Rng, Shape, ShapeError
+
+if TYPE_CHECKING:
+    from nnrun.nn.sequential import Sequential
 
 
 class Parameter:
@@ -47,17 +50,43 @@ class Parameter:
 
 
 class Layer:
-    """One differentiable step of a network; see the module's text for the rules."""
+    """One differentiable step of a network; see the module's text for the rules.
+
+    A layer may hold layers: they are its `children`, and all that is said of parameters, costs
+    and memory is of the layer's own, without theirs (`Sequential.walk` finds them).
+    """
 
     type = ""
     initializer = Initializer()
+    takes: Literal["images", "vectors"] | None = None  # None: both
+    looks_across = False  # whether what becomes of a row depends on the others of its batch
+    identity = False  # whether y is x in every mode, so that the layer need not be computed
 
     def __init__(self) -> None:
         self.input_shape: Shape = ()
         self.output_shape: Shape = ()
         self.parameters: list[Parameter] = []
         self.statistics: dict[str, Array] = {}
+        self.children: Sequence[Sequential] = ()
         self._memory: dict[tuple[str, Shape], Array] | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether the layer, or one in it, has parameters."""
+        return bool(self.parameters) or any(inner.learns for inner in self.children)
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions in the sums of products of one row's forward pass.
+
+        What is done number by number does not count; backward there are twice as many.
+        """
+        return 0
+
+    @property
+    def numbers(self) -> int:
+        """Numbers that it keeps for one row between forward and backward, dx included."""
+        return prod(self.input_shape) + prod(self.output_shape)
 
     def connect(self, input_shape: Shape) -> Shape:
         """Fix the shapes for rows of `input_shape` and return the shape of a row of the output.
@@ -65,6 +94,12 @@ class Layer:
         Raises:
             ShapeError: the layer cannot take such rows.
         """
+        if self.takes == "images" and len(input_shape) != 3:
+            raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
+        if self.takes == "vectors" and len(input_shape) != 1:
+            raise ShapeError(
+                f"takes vectors, but its input is images of {input_shape}; put a flatten before it"
+            )
         self.input_shape = input_shape
         self.output_shape = self._connect(input_shape)
         return self.output_shape
@@ -74,7 +109,7 @@ class Layer:
         return input_shape
 
     def initialize(self, *, rng: Rng) -> None:
-        """Draw all parameters, in their order."""
+        """Draw its own parameters, in their order."""
         for parameter in self.parameters:
             parameter.initialize(rng=rng)
 

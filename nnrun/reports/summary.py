@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ _LABELS = {
     "r2": "R²",
     "loss": "loss",
 }
+_INDENT = "\u00a0\u00a0"  # of layers within a layer: spaces that Markdown keeps
 # These losses are the log loss, which need not be shown twice.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -103,15 +105,25 @@ def published_source(record: RunRecord) -> str:
 
 
 def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Index, kind, output shape and number of parameters of every layer, for a table."""
-    rows = []
-    for index, layer in enumerate(network["layers"]):
+    """Index, kind, output shape and number of parameters of every layer, for a table.
+
+    Layers within a layer come after it, indented; their parameters are not counted twice.
+    """
+    return list(_layer_rows(network["layers"], ""))
+
+
+def _layer_rows(
+    layers: Sequence[dict[str, Any]], indent: str
+) -> Iterator[tuple[str, str, str, str]]:
+    for index, layer in enumerate(layers):
+        inner = layer.get("layers", [])
         activation = layer.get("activation")
         shown = activation not in (None, "linear", layer["type"])
         kind = f"{layer['type']}, {activation}" if shown else layer["type"]
-        parameters = count(layer["parameters"]) if layer["parameters"] else ""
-        rows.append((str(index), kind, shape(layer["output_shape"]), parameters))
-    return rows
+        own = layer["parameters"] - sum(each["parameters"] for each in inner)
+        row = (layer.get("name", str(index)), indent + kind, shape(layer["output_shape"]))
+        yield (*row, count(own) if own else "")
+        yield from _layer_rows(inner, indent + _INDENT)
 
 
 def data_line(dataset: dict[str, Any]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
-from nnrun.nn.layers import Convolution
-from nnrun.nn.layers.pooling import Pooling
 from nnrun.nn.network import LayerError, Network
-from nnrun.nn.signature import Shape
+from nnrun.nn.sequential import Sequential
 
 Path = tuple[str | int, ...]
 
@@ -47,24 +46,18 @@ def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
         MisfitError: with everything that does not fit, by path.
     """
     blocks = [layer.build() for layer in config.network.layers]
-    layers = [
-        layer for block in blocks for layer in (block if isinstance(block, list) else [block])
-    ]
-    takes_images = next(
-        (isinstance(layer, (Convolution, Pooling)) for layer in layers if _decides(layer)), False
-    )
-    shape: Shape = dataset.shape if takes_images else (_size(dataset.shape),)
+    images = Sequential(blocks).takes == "images"
+    shape = dataset.shape if images else (prod(dataset.shape),)
     try:
         network = Network(blocks, config.loss.build(), shape, config.training.dtype)
     except LayerError as error:
-        path: Path = ("network", "layers", error.index)
-        path = (*path, error.field) if error.field else path
-        raise MisfitError([Misfit(path, str(error))]) from None
+        field = (error.field,) if error.field else ()
+        raise MisfitError([Misfit(("network", *error.place, *field), str(error))]) from None
     misfits = [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
         *_loss(network, config, dataset),
-        *_batch_norm(network, config),
+        *_single_rows(network, config),
         *_monitor(config, dataset),
         *_published(config, dataset),
     ]
@@ -73,28 +66,15 @@ def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
     return network
 
 
-def _decides(layer: object) -> bool:
-    """Whether a layer takes images only, or vectors only."""
-    return isinstance(layer, (Convolution, Pooling)) or getattr(layer, "type", "") == "matmul"
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
-
-
 def _softmax_in_the_middle(network: Network) -> list[Misfit]:
-    last = len(network.blocks) - 1
+    last = ("layers", len(network.blocks) - 1)
     return [
         Misfit(
-            ("network", "layers", index, "activation"),
+            ("network", *place, "activation"),
             "softmax belongs in the last layer: it makes a distribution over the classes",
         )
-        for index, block in enumerate(network.blocks)
-        for layer in block
-        if layer.type == "softmax" and index != last
+        for place, layer in network.walk()
+        if layer.type == "softmax" and place != last
     ]
 
 
@@ -139,17 +119,17 @@ def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[
     return []
 
 
-def _batch_norm(network: Network, config: ExperimentConfig) -> list[Misfit]:
+def _single_rows(network: Network, config: ExperimentConfig) -> list[Misfit]:
     if config.training.batch_size > 1:
         return []
     return [
         Misfit(
-            ("network", "layers", index),
-            "batch_norm on vectors needs batches of more than one row; raise training.batch_size",
+            ("network", *place),
+            f"{layer.type} on vectors needs batches of more than one row; "
+            "raise training.batch_size",
         )
-        for index, block in enumerate(network.blocks)
-        for layer in block
-        if layer.type == "batch_norm" and len(layer.input_shape) == 1
+        for place, layer in network.walk()
+        if layer.looks_across and len(layer.input_shape) == 1
     ]
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.preprocessing import Preprocessing
+from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
+from nnrun.nn.sequential import Place, dotted
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.prepare import Prepared
 from nnrun.training.evaluation import Examples
@@ -33,21 +35,36 @@ def describe_dataset(prepared: Prepared, examples: dict[str, Examples]) -> Descr
 
 
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
-    """Layers as the config has them, with what they put out and how many parameters they have."""
-    layers = [
-        {
-            "type": layer.type,
+    """Layers as the config has them, with what they put out and how many parameters they have.
+
+    A layer that holds layers has theirs under `layers`, each with a `name`, and counts their
+    parameters with its own.
+    """
+    blocks: dict[Place, list[Layer]] = {}
+    for place, layer in network.walk():
+        blocks.setdefault(place, []).append(layer)
+    found: dict[Place, Description] = {}
+    outermost: list[Description] = []
+    for place, config_layer in config.network.walk():
+        block = blocks[place]
+        own = sum(parameter.size for part in block for parameter in part.parameters)
+        found[place] = {
+            "type": config_layer.type,
             "activation": block[-1].type if len(block) > 1 else None,
-            "output_shape": list(shape),
-            "parameters": sum(parameter.size for part in block for parameter in part.parameters),
+            "output_shape": list(block[-1].output_shape),
+            "parameters": own,
         }
-        for layer, block, shape in zip(
-            config.network.layers, network.blocks, network.block_shapes, strict=True
-        )
-    ]
+        holders = [place[:end] for end in range(len(place)) if place[:end] in found]
+        for holder in holders:
+            found[holder]["parameters"] += own
+        if holders:
+            found[place]["name"] = dotted(place)
+            found[holders[-1]].setdefault("layers", []).append(found[place])
+        else:
+            outermost.append(found[place])
     return {
         "input_shape": list(network.input_shape),
-        "layers": layers,
+        "layers": outermost,
         "parameters": network.size,
     }
 
@@ -56,8 +73,9 @@ def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
     """What went wrong, where and when, and what to try, as a sentence."""
     where = "the loss"
     if found.parameter is not None:
-        index, _, name = found.parameter.partition(".")
-        where = f"the {name} of layer {index} ({config.network.layers[int(index)].type})"
+        layer, _, name = found.parameter.rpartition(".")
+        types = {dotted(place): layer.type for place, layer in config.network.walk()}
+        where = f"the {name} of layer {layer} ({types[layer]})"
     return (
         f"diverged: {where} left the range of numbers at iteration {found.iteration} (last good "
         f"loss {found.last_good_loss:.6g} at iteration {found.last_good_iteration}); try a smaller "

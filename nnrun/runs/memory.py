@@ -9,7 +9,7 @@ from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.errors import UsageError
-from nnrun.models.chunks import chunk_rows, numbers_per_row
+from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
@@ -37,7 +37,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     row = prod(dataset.shape)
     # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
     data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
-    per_row = sum(numbers_per_row(layer) for layer in network.layers)
+    per_row = sum(layer.numbers for _, layer in network.walk())
     batch = max(config.training.batch_size, min(chunk_rows(network), rows))
     return MemoryEstimate(
         parameters=network.size * width * _COPIES_OF_PARAMETERS,

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from math import prod
 
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
-from nnrun.nn.layers import Convolution
 from nnrun.nn.network import Network
 from nnrun.runs.prepare import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
-_SECONDS_PER_PRODUCT = 4e-11  # of a multiplication and addition, in an evaluation
+_SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
 _SECONDS_PER_NUMBER = 6e-10  # that a layer puts out; most are activations
 _SECONDS_PER_RUN = 0.006  # preparation, metrics, report
 
@@ -51,13 +50,7 @@ def estimate(prepared: Prepared, network: Network) -> Estimate:
 
 def _row(network: Network) -> float:
     """Seconds for one row in an evaluation."""
-    seconds = 0.0
-    for layer in network.layers:
-        numbers = prod(layer.output_shape)
-        products = 0
-        if isinstance(layer, Convolution):
-            products = numbers * layer.kernel[0] * layer.kernel[1] * layer.input_shape[0]
-        elif layer.type == "matmul":
-            products = numbers * prod(layer.input_shape)
-        seconds += products * _SECONDS_PER_PRODUCT + numbers * _SECONDS_PER_NUMBER
-    return seconds
+    return sum(
+        layer.operations * _SECONDS_PER_OPERATION + prod(layer.output_shape) * _SECONDS_PER_NUMBER
+        for _, layer in network.walk()
+    )

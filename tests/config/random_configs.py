@@ -16,11 +16,14 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Bounds, Named
 
 
 def annotated(annotation: Any) -> st.SearchStrategy[Any]:
     """Config values that an argument with this annotation of `nnrun.nn.signature` may have."""
+    if annotation == Layers:
+        return st.lists(st.deferred(lambda: entries(LAYERS)), min_size=1, max_size=2)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         (mark,) = arguments[1:]

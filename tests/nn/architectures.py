@@ -16,6 +16,7 @@ from nnrun.nn import (
     Flatten,
     Initializer,
     Network,
+    Residual,
     conv2d,
     dense,
 )
@@ -23,6 +24,7 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.signature import Array, Shape
 
 Choose = Callable[[Sequence[Any]], Any]
+Block = tuple[Callable[..., Any], dict[str, Any]]
 HIDDEN = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu")
 OUTPUT = ("linear", "sigmoid", "tanh", "leaky_relu", "gelu", "softmax")  # none that can be dead
 LAST = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -38,7 +40,7 @@ def chooser(seed: int) -> Choose:
 class Architecture:
     """The plan of a network: what to build it from, as often as needed."""
 
-    blocks: tuple[tuple[Callable[..., Any], dict[str, Any]], ...]
+    blocks: tuple[Block, ...]
     loss: str
     input_shape: Shape
     outputs: int
@@ -72,17 +74,14 @@ def draw(
     shape: Shape = (choose((1, 2, 3)), choose((5, 6, 7)), choose((5, 6, 8))) if images else (4,)
     input_shape, blocks = shape, []
     for _ in range(choose((1, 2, 3))):
-        maker, arguments = (_image if len(shape) == 3 else _vector)(choose, shape)
-        normed = batch_norm and choose((True, False))
-        if normed and arguments.get("activation") == "linear":
-            # A mean that is taken off makes a bias before it pointless, its gradient mere rounding.
-            arguments["activation"] = "tanh"
-        block = [(maker, arguments)]
-        block += [(BatchNorm, {"momentum": choose((0.1, 0.4))})] * normed
-        block += [(Dropout, {"rate": choose((0.2, 0.5))})] * (dropout and choose((True, False)))
-        for make, given in block:
+        more = {"batch_norm": batch_norm, "dropout": dropout}
+        if choose((False, False, True)):
+            found: list[Block] = [_residual(choose, shape, more)]
+        else:
+            found = _with(choose, (_image if len(shape) == 3 else _vector)(choose, shape), **more)
+        for make, given in found:
             shape = _shape_after(make(**given), shape)
-        blocks += block
+        blocks += found
     loss = choose(sorted(LOSSES))
     outputs = choose((2, 3))
     last = LAST.get(loss) or choose(OUTPUT)
@@ -92,15 +91,50 @@ def draw(
     return Architecture(tuple(blocks), loss, input_shape, outputs)
 
 
-def _vector(choose: Choose, shape: Shape) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _with(choose: Choose, block: Block, *, batch_norm: bool, dropout: bool) -> list[Block]:
+    """The block, perhaps with batch normalisation and dropout after it."""
+    normed = batch_norm and choose((True, False))
+    if normed and block[1].get("activation") == "linear":
+        # A mean that is taken off makes a bias before it pointless, its gradient mere rounding.
+        block[1]["activation"] = "tanh"
+    norms: list[Block] = [(BatchNorm, {"momentum": choose((0.1, 0.4))})] * normed
+    drops: list[Block] = [(Dropout, {"rate": choose((0.2, 0.5))})] * (
+        dropout and choose((True, False))
+    )
+    return [block, *norms, *drops]
+
+
+def _residual(choose: Choose, shape: Shape, more: dict[str, bool], depth: int = 1) -> Block:
+    """Layers that end in the shape they begin with, at times a residual of its own among them."""
+    same = {"stride": 1, "padding": "same"} if len(shape) == 3 else {}
+    make, arguments = (_convolution if same else _vector)(choose, shape)
+    blocks = _with(choose, (make, arguments | same), **more)
+    last: dict[str, Any] = {"initializer": _drawn(choose), **same}
+    last |= {"channels" if same else "units": shape[0]}
+    blocks.append((make, last))
+    if depth < 2 and choose((False, True)):
+        blocks.append(_residual(choose, shape, more, depth + 1))
+    return residual, {"blocks": tuple(blocks)}
+
+
+def residual(blocks: tuple[Block, ...]) -> Residual:
+    """A residual of layers of its own."""
+    return Residual([make(**arguments) for make, arguments in blocks])
+
+
+def _vector(choose: Choose, shape: Shape) -> Block:
     arguments = {"units": choose((2, 3, 5)), "activation": choose(HIDDEN)}
     return dense, arguments | {"bias": choose((True, True, False)), "initializer": _drawn(choose)}
 
 
-def _image(choose: Choose, shape: Shape) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _image(choose: Choose, shape: Shape) -> Block:
     if min(shape[1:]) >= 2 and choose((True, False, False)):
         kind = choose(("max_pool2d", "avg_pool2d"))
         return LAYERS[kind], {"size": choose((2, (1, 2), (2, 1))), "stride": choose((None, 1, 2))}
+    return _convolution(choose, shape)
+
+
+def _convolution(choose: Choose, shape: Shape) -> Block:
     height, width = (min(side, 3) for side in shape[1:])
     return conv2d, {
         "channels": choose((1, 2, 3)),

@@ -57,10 +57,7 @@ class Bug:
         """A small network of these layers, with four rows and their targets."""
         shape: Shape = (2, 5, 5) if self.images else (3,)
         output = {"type": "dense", "units": outputs, "activation": self.last}
-        blocks = [
-            nn.LAYERS[layer["type"]](**{name: layer[name] for name in layer if name != "type"})
-            for layer in (*self.layers, output)
-        ]
+        blocks = [built(layer) for layer in (*self.layers, output)]
         network = nn.Network(blocks, nn.LOSSES[self.loss](), shape)
         network.initialize(rng=np.random.default_rng(1))
         rng = np.random.default_rng(2)
@@ -68,6 +65,14 @@ class Bug:
         if self.loss in LAST:
             target = np.eye(outputs)[rng.integers(outputs, size=4)]
         return network, rng.standard_normal((4, *shape)), target
+
+
+def built(layer: LayerConfig) -> Any:
+    """What the config makes of such a layer."""
+    arguments = {name: value for name, value in layer.items() if name != "type"}
+    if "layers" in arguments:
+        arguments["layers"] = [built(inner) for inner in arguments["layers"]]
+    return nn.LAYERS[layer["type"]](**arguments)
 
 
 def dense(activation: str = "tanh", **more: Any) -> LayerConfig:
@@ -105,6 +110,7 @@ TWO = (dense(), dense())
 CONVS = (conv(padding=1), conv(stride=2), FLAT)
 NORM = (dense(), {"type": "batch_norm"}, dense())
 DROPOUT = (dense(), {"type": "dropout", "rate": 0.3}, dense())
+RESIDUAL = (dense(), {"type": "residual", "layers": [dense(), dense("linear")]})
 SHIFTED = ("kh - 1 : kh - 1 + oh * sh : sh", "kh - 2 : kh - 2 + oh * sh : sh")
 SUMMED = "np.bincount(flat, weights=dy.ravel(), minlength=planes * pixels)"
 WINS = "np.maximum(np.bincount(flat, minlength=planes * pixels), 1)"
@@ -187,6 +193,15 @@ BUGS: tuple[Bug, ...] = (
         (conv(), {"type": "batch_norm"}, FLAT),
         {"pixels_not_counted": ("dy.size // len(self.beta.grad)", "len(dy)")},
     ),
+    *bugs(
+        "Residual.backward",
+        RESIDUAL,
+        {
+            "input_forgotten": ("np.add(dy, dx", "np.add(0, dx"),
+            "layers_forgotten": ("np.add(dy, dx", "np.add(dy, 0"),
+            "dx_asked_for_too_seldom": ("backward(dy, needs_dx)", "backward(dy, False)"),
+        },
+    ),
     *slope("Sigmoid", "sigmoid", {"of_x": ("(1, y,", "(1, x,")}),
     *slope("Tanh", "tanh", {"not_squared": ("multiply(y, y,", "multiply(y, 1,")}),
     *slope("ReLU", "relu", {"at_output": ("x > 0", "y >= 0")}),
@@ -220,11 +235,11 @@ BUGS: tuple[Bug, ...] = (
         "binary_cross_entropy",
     ),
     *bugs(
-        "Network.backpropagate",
+        "Sequential._find_way_back",
         (dense(bias=False), dense()),
         {
-            "layer_skipped": ("trunk) - 1", "trunk) - 2"),
-            "dx_not_asked_for": ("> self._first", "> self._first + 1"),
+            "layer_skipped": ("steps[first:][::-1]", "steps[first:-1][::-1]"),
+            "dx_not_asked_for": ("> first", "> first + 1"),
         },
     ),
 )

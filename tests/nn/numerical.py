@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnrun.nn.layer import Layer
+from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
 
 
@@ -29,6 +29,12 @@ def spaced(shape: tuple[int, ...], seed: int = 0) -> Array:
     return np.random.default_rng(seed).permutation(values).reshape(shape)
 
 
+def parameters_of(layer: Layer) -> dict[str, Parameter]:
+    """The layer's own parameters by name, and those of layers in it by `<index>.<name>`."""
+    own = {parameter.name: parameter for parameter in layer.parameters}
+    return own | {name: p for inner in layer.children for name, p in inner.parameters.items()}
+
+
 def worst_errors(layer: Layer, x: Array, *, training: bool = True) -> dict[str, float]:
     """How far backward's dx and parameter gradients are from differences, each on its own scale.
 
@@ -44,9 +50,10 @@ def worst_errors(layer: Layer, x: Array, *, training: bool = True) -> dict[str, 
         return float(np.sum(forward() * weighting))
 
     forward()
+    parameters = parameters_of(layer)
     found = {"dx": layer.backward(weighting).copy()}
-    found |= {p.name: p.grad.copy() for p in layer.parameters}
-    moved = {"dx": x} | {p.name: p.value for p in layer.parameters}
+    found |= {name: p.grad.copy() for name, p in parameters.items()}
+    moved = {"dx": x} | {name: p.value for name, p in parameters.items()}
     errors = {}
     for name, array in moved.items():
         numerical = differences(loss, array)

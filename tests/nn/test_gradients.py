@@ -44,6 +44,7 @@ def blocks(layer: str, activation: str, loss: str, shape: Shape) -> list[Any]:
     """The layer between a bias, which needs its dx, and the output, with the activation in it."""
     hidden = "tanh" if activation == "softmax" else activation
     given = {"units": 3, "channels": 2, "name": hidden, "activation": hidden}
+    given["layers"] = [Bias(), activation_layer(hidden)]
     signature = inspect.signature(LAYERS[layer]).parameters
     required = [name for name, p in signature.items() if p.default is inspect.Parameter.empty]
     arguments = {name: given[name] for name in {*required, "activation"} & set(signature)}

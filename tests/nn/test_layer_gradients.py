@@ -16,9 +16,14 @@ from nnrun.nn import (
     Initializer,
     MatMul,
     MaxPool2d,
+    Residual,
+    Sequential,
+    activation,
+    conv2d,
+    dense,
 )
 from nnrun.nn.layer import Layer
-from tests.nn.numerical import spaced, worst_errors
+from tests.nn.numerical import parameters_of, spaced, worst_errors
 
 TOLERANCE = 1e-7
 NORMAL = Initializer("glorot_normal", scale=2.0)
@@ -27,8 +32,9 @@ NORMAL = Initializer("glorot_normal", scale=2.0)
 def errors(layer: Layer, shape: tuple[int, ...], *, rows: int = 2, training: bool = True) -> dict:
     """The layer's errors on rows of this shape, parameters drawn away from zero and one."""
     layer.connect(shape)
-    layer.initialize(rng=np.random.default_rng(0))
-    for parameter in layer.parameters:
+    for _, part in Sequential([layer]).walk():
+        part.initialize(rng=np.random.default_rng(0))
+    for parameter in parameters_of(layer).values():
         parameter.value += 0.3 * np.random.default_rng(5).standard_normal(parameter.shape)
     return worst_errors(layer, spaced((rows, *shape)), training=training)
 
@@ -109,6 +115,33 @@ def test_matmul(units: int):
 def test_flatten():
     """dx has every number back at its pixel."""
     assert {} == too_large(errors(Flatten(), (2, 3, 2)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_residual(depth: int, training: bool):
+    """dx and the gradients of the layers inside are exact, however deep residuals stand."""
+    layer = Residual([dense(4, "tanh"), BatchNorm(0.0), dense(3, "sigmoid")])
+    for _ in range(depth - 1):
+        layer = Residual([dense(3, "tanh"), layer, Dropout(0.3)])
+    found = errors(layer, (3,), rows=4, training=training)
+
+    inside = "1." * (depth - 1)
+    names = {"dx", f"{inside}0.weight", f"{inside}1.bias", f"{inside}2.weight"}
+    assert names <= set(found)
+    assert 1 + 6 + 2 * (depth - 1) == len(found)
+    assert {} == too_large(found)
+
+
+@pytest.mark.parametrize("layers", ["convolutions", "no parameters", "nothing but a bias"])
+def test_residual_on_images(layers: str):
+    """dx is exact where layers inside hand dy on as it is, and where none learns."""
+    made = {
+        "convolutions": [conv2d(3, 3, padding="same", activation="tanh"), conv2d(2, 1)],
+        "no parameters": [activation("tanh"), activation("linear")],
+        "nothing but a bias": [Bias("channel")],
+    }
+    assert {} == too_large(errors(Residual(made[layers]), (2, 3, 4)))
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))

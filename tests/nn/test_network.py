@@ -71,6 +71,17 @@ def test_shapes_of_the_blocks_are_known_before_memory_is_taken():
     assert ((3,), 0) == (network.output_shape, network.theta.size)
 
 
+def test_a_network_of_any_size_takes_no_memory_before_it_is_initialized():
+    """What could never be held has a size that can be told: parameters, windows, statistics."""
+    wide = Network([dense(10**15), BatchNorm()], MeanSquared(), (3,))
+    large = Network([MaxPool2d(3, 1)], MeanSquared(), (2, 10**7, 10**7))
+
+    assert 4 * 10**15 + 2 * 10**15 == wide.size
+    assert {(10**15,)} == {array.shape for array in wide.statistics.values()}
+    outputs = 2 * (10**7 - 2) ** 2
+    assert 2 * 10**14 + outputs + 9 * outputs == large.layers[0].numbers
+
+
 def test_a_dense_layer_is_its_three_primitives():
     """dense is matmul, bias and activation: the same draws, outputs and gradients, bit for bit."""
     one = ready([dense(4, "tanh"), dense(2)])

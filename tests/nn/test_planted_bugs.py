@@ -20,6 +20,7 @@ from nnrun.nn import (
     MaxPool2d,
     MeanAbsolute,
     MeanSquared,
+    Residual,
     check_gradients,
 )
 from nnrun.nn.activations import Linear
@@ -62,6 +63,7 @@ def test_there_are_enough_bugs_of_every_kind():
 
     with_bugs = {bug.where.split(".")[0] for bug in BUGS}
     layers = {MatMul, Bias, Convolution, MaxPool2d, AvgPool2d, Flatten, Dropout, BatchNorm}
+    layers |= {Residual}
     activations = set(ACTIVATIONS.values()) - {Linear}
     trained = {MeanSquared, MeanAbsolute, Huber, *FUSED.values()}
     assert {cls.__name__ for cls in layers | activations | trained} <= with_bugs

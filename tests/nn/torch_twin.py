@@ -20,7 +20,9 @@ from nnrun.nn import (
     MatMul,
     MaxPool2d,
     Network,
+    Residual,
 )
+from nnrun.nn.layer import Layer
 from nnrun.nn.layers.windows import padding_of
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -61,7 +63,7 @@ class TorchTwin:
         }
         self.statistics = {
             id(layer): [torch.tensor(array) for array in layer.statistics.values()]
-            for layer in network.layers
+            for _, layer in network.walk()
         }
         self.loss = LOSSES[network.loss.type]
 
@@ -78,10 +80,7 @@ class TorchTwin:
 
     def forward(self, x: Array, training: bool = True) -> torch.Tensor:
         """What the loss takes: the logits where the network computes both together."""
-        y = torch.tensor(x)
-        for layer in self.network.trunk:
-            y = self._layer(layer, y, training)
-        return y
+        return self._all(self.network.trunk, torch.tensor(x), training)
 
     @torch.no_grad()
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
@@ -90,6 +89,11 @@ class TorchTwin:
         head = self.network.head
         output = y if head is None else ACTIVATIONS[head.type](y)
         return float(self.loss(y, torch.tensor(target))), output.numpy()
+
+    def _all(self, layers: list[Layer], x: torch.Tensor, training: bool) -> torch.Tensor:
+        for layer in layers:
+            x = self._layer(layer, x, training)
+        return x
 
     def _layer(self, layer: Any, x: torch.Tensor, training: bool) -> torch.Tensor:
         w = [self.weights[id(parameter)] for parameter in layer.parameters]
@@ -118,6 +122,8 @@ class TorchTwin:
                 )
             case Dropout():
                 y = x * self._mask(layer.rate, x) if training else x
+            case Residual():
+                y = x + self._all(layer.inner.trunk, x, training)
             case _:
                 y = ACTIVATIONS[layer.type](x)
         return y

@@ -39,7 +39,7 @@ TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
     """Why the compiled engine cannot train this, or None if it can."""
-    for layer in network.trunk:
+    for layer in network.steps:
         if layer.type not in EMITTERS:
             return f"the compiled engine has no layer {layer.type}"
         if (
@@ -68,23 +68,25 @@ def choose(
 
 def estimate(network: Network, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    numpy = NUMPY_BATCH + NUMPY_LAYER * len(network.trunk)
+    layers = network.steps
+    numpy = NUMPY_BATCH + NUMPY_LAYER * len(layers)
     compiled = COMPILED_BATCH
     precision = 8 / network.dtype.itemsize
     more = batch_size - 1
     matrix = NUMPY_ROW + NUMPY_MATRIX * more / (more + HALFWAY)
-    for index, layer in enumerate(network.trunk):
-        work = batch_size * _operations(layer, first=index == 0) / precision
-        if layer.type == "convolution":
-            numpy += work / NUMPY_CONVOLUTION
-            compiled += work / COMPILED_CONVOLUTION
-        elif layer.type == "matmul":
-            numpy += work / matrix
-            compiled += work / _matrix_rate(network, layer, batch_size)
-        else:
+    for index, layer in enumerate(layers):
+        # Forward, the weights' gradient, and dx, which the first layer does not need.
+        work = batch_size * layer.operations * (2 if index == 0 else 3) / precision
+        if not work:
             numbers = batch_size * prod(layer.output_shape) / precision
             numpy += numbers * NUMPY_NUMBER
             compiled += numbers * COMPILED_NUMBER
+        elif layer.takes == "images":
+            numpy += work / NUMPY_CONVOLUTION
+            compiled += work / COMPILED_CONVOLUTION
+        else:
+            numpy += work / matrix
+            compiled += work / _matrix_rate(network, layer, batch_size)
     return numpy, compiled
 
 
@@ -92,16 +94,9 @@ def _matrix_rate(network: Network, layer: Layer, batch_size: int) -> float:
     """Operations per second of a matrix product in generated code."""
     if batch_size == 1:
         return COMPILED_ROW
-    size = layer.parameters[0].size
+    size = sum(parameter.size for parameter in layer.parameters)
     if not (is_tiled(network) and size >= TILED):
         return COMPILED_ROWS
     filled = min(batch_size / HEIGHTS[0], 1)
     large = size * network.dtype.itemsize > TILED_BYTES
     return filled * (COMPILED_LARGE_TILES if large else COMPILED_TILES)
-
-
-def _operations(layer: Layer, *, first: bool) -> int:
-    """Multiplications and additions for one row: forward, weights, and back unless it is first."""
-    weights = sum(parameter.size for parameter in layer.parameters)
-    places = prod(layer.output_shape[1:])  # where a convolution uses its weights
-    return 2 * (2 if first else 3) * weights * places

@@ -48,7 +48,7 @@ def generate(
         single: all batches are of one row.
     """
     tiled = not single and is_tiled(network)
-    whole = tiled or any(layer.type == "batch_norm" for layer in network.trunk)
+    whole = tiled or any(layer.looks_across for layer in network.steps)
     simple = plain(optimizer) and clip_norm is None
     p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
     x = _input(p, network)

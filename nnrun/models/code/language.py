@@ -48,3 +48,13 @@ class Language:
     above_half: str
     two_columns: str
     numbers: str
+
+
+def residual(language: Language, names: Names, layer: Any) -> list[str]:
+    """The same in all languages: x, the layers' lines, and x added to what they make of it."""
+    lines = [
+        text for inner in layer.inner.layers for text in language.layers[inner.type](names, inner)
+    ]
+    # Each of several, one within the other, keeps its x under a name of its own.
+    x = f"x{sum(text.endswith(' = h') for text in lines)}"
+    return [f"{x} = h", *lines, f"h = {x} + h"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.models.code.language import Language, LayerEmitter
+from nnrun.models.code.language import Language, LayerEmitter, residual
 from nnrun.models.naming import Names
 from nnrun.nn.activations.relu import LeakyReLU
 
@@ -96,7 +96,7 @@ def _pooling(method: str) -> LayerEmitter:
     ]
 
 
-NUMPY = Language(
+NUMPY: Language = Language(
     imports=("import base64", "import math", "import sys", "", "import numpy as np"),
     helpers=_HELPERS,
     layers={
@@ -108,6 +108,7 @@ NUMPY = Language(
         "flatten": line("h = h.reshape(len(h), -1)"),
         "dropout": lambda names, layer: [],
         "batch_norm": batch_norm("np.sqrt"),
+        "residual": lambda names, layer: residual(NUMPY, names, layer),
         "linear": lambda names, layer: [],
         "sigmoid": line("h = np.where(h < 0, np.exp(-abs(h)), 1) / (1 + np.exp(-abs(h)))"),
         "tanh": line("h = np.tanh(h)"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.models.code.language import Language, LayerEmitter
+from nnrun.models.code.language import Language, LayerEmitter, residual
 from nnrun.models.code.numpy_language import affine, batch_norm, bias, line, matmul
 from nnrun.models.naming import Names
 from nnrun.nn.activations.relu import LeakyReLU
@@ -37,7 +37,7 @@ def _pooling(function: str) -> LayerEmitter:
     return lambda names, layer: [f"h = F.{function}(h, {layer.size}, {layer.stride})"]
 
 
-TORCH = Language(
+TORCH: Language = Language(
     imports=(
         "import base64", "import sys", "", "import numpy as np", "import torch",
         "import torch.nn.functional as F",
@@ -52,6 +52,7 @@ TORCH = Language(
         "flatten": line("h = h.flatten(1)"),
         "dropout": lambda names, layer: [],
         "batch_norm": batch_norm("torch.sqrt"),
+        "residual": lambda names, layer: residual(TORCH, names, layer),
         "linear": lambda names, layer: [],
         "sigmoid": line("h = torch.sigmoid(h)"),
         "tanh": line("h = torch.tanh(h)"),

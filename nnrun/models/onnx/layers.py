@@ -65,6 +65,13 @@ def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
     return graph.add("BatchNormalization", x, *weights, epsilon=layer.epsilon)
 
 
+def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
+    y = x
+    for inner in layer.inner.layers:
+        y = emit(graph, names, inner, y)
+    return graph.add("Add", x, y)
+
+
 def _activation(graph: Graph, names: Names, layer: Any, x: str) -> str:
     operator = OPERATORS[layer.type]
     return graph.add(operator.name, x, **operator.attributes)
@@ -79,5 +86,6 @@ EMITTERS: dict[str, Emitter] = {
     "flatten": _flatten,
     "dropout": _dropout,
     "batch_norm": _batch_norm,
+    "residual": _residual,
     **dict.fromkeys(OPERATORS, _activation),
 }

@@ -10,6 +10,7 @@ class Linear(Activation):
     """f(x) = x, f'(x) = 1."""
 
     type = "linear"
+    identity = True
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         return x

@@ -19,6 +19,7 @@ from nnrun.nn.layers.dropout import Dropout
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.layers.matmul import MatMul
 from nnrun.nn.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.nn.layers.residual import Residual
 from nnrun.nn.signature import ActivationName, NonNegativeInt, PositiveInt, Sides
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "MatMul",
     "MaxPool2d",
     "Parameter",
+    "Residual",
     "activation",
     "conv2d",
     "dense",
@@ -81,6 +83,7 @@ LAYERS: dict[str, Callable[..., Layer | list[Layer]]] = {
     "flatten": Flatten,
     "dropout": Dropout,
     "batch_norm": BatchNorm,
+    "residual": Residual,
     "matmul": MatMul,
     "bias": Bias,
     "activation": activation,

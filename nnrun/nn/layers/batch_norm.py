@@ -22,6 +22,7 @@ class BatchNorm(Layer):
     """
 
     type = "batch_norm"
+    looks_across = True
 
     def __init__(self, momentum: Share = 0.1, epsilon: PositiveFloat = 1e-5) -> None:
         super().__init__()
@@ -36,13 +37,14 @@ class BatchNorm(Layer):
         self.gamma = Parameter("weight", shape, lambda rng: np.ones(shape))
         self.beta = Parameter("bias", shape, lambda rng: np.zeros(shape))
         self.parameters = [self.gamma, self.beta]
-        self.statistics = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
+        unset = np.broadcast_to(np.int8(0), shape)  # of that shape, but takes no memory
+        self.statistics = {"running_mean": unset, "running_variance": unset}
         return input_shape
 
     def initialize(self, *, rng: Rng) -> None:
         super().initialize(rng=rng)
-        for running, start in zip(self.statistics.values(), (0, 1), strict=True):
-            running[...] = start
+        shape = self.gamma.shape
+        self.statistics = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.training = rng is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,6 @@ from nnrun.nn.signature import (
     PositiveInt,
     Rng,
     Shape,
-    ShapeError,
     Sides,
     pair,
 )
@@ -33,6 +33,7 @@ class Convolution(Layer):
     """
 
     type = "convolution"
+    takes = "images"
 
     def __init__(
         self,
@@ -50,8 +51,6 @@ class Convolution(Layer):
         self.initializer = initializer or Layer.initializer
 
     def _connect(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
         inputs, height, width = input_shape
         (top, bottom), (left, right) = padding_of(
             self.padding, (height, width), self.kernel, self.stride
@@ -66,6 +65,17 @@ class Convolution(Layer):
         )
         self.parameters = [self.w]
         return self.channels, oh, ow
+
+    @property
+    def operations(self) -> int:
+        return 2 * self.w.size * prod(self.output_shape[1:])
+
+    @property
+    def numbers(self) -> int:
+        """Besides x and y, the patches of both passes."""
+        inputs, height, width = self.padded
+        patches = inputs * prod(self.output_shape[1:]) + self.channels * height * width
+        return super().numbers + self.kernel[0] * self.kernel[1] * patches
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         padded = x

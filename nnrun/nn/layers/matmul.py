@@ -6,7 +6,7 @@ import numpy as np
 
 from nnrun.nn.initializers import Initializer
 from nnrun.nn.layer import Layer, Parameter
-from nnrun.nn.signature import Array, PositiveInt, Rng, Shape, ShapeError
+from nnrun.nn.signature import Array, PositiveInt, Rng, Shape
 
 
 class MatMul(Layer):
@@ -16,6 +16,7 @@ class MatMul(Layer):
     """
 
     type = "matmul"
+    takes = "vectors"
 
     def __init__(self, units: PositiveInt, initializer: Initializer | None = None) -> None:
         super().__init__()
@@ -23,10 +24,6 @@ class MatMul(Layer):
         self.initializer = initializer or Layer.initializer
 
     def _connect(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise ShapeError(
-                f"takes vectors, but its input is images of {input_shape}; put a flatten before it"
-            )
         inputs = input_shape[0]
         shape, fans = (inputs, self.units), (inputs, self.units)
         self.w = Parameter(
@@ -34,6 +31,10 @@ class MatMul(Layer):
         )
         self.parameters = [self.w]
         return (self.units,)
+
+    @property
+    def operations(self) -> int:
+        return 2 * self.w.size
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.x = x  # (batch, inputs)

@@ -8,11 +8,13 @@ import numpy as np
 
 from nnrun.nn.layer import Layer
 from nnrun.nn.layers.windows import output_size, windows
-from nnrun.nn.signature import Array, Rng, Shape, ShapeError, Sides, pair
+from nnrun.nn.signature import Array, Rng, Shape, Sides, pair
 
 
 class Pooling(Layer):
     """What max and average pooling share: windows of `size`, by default side by side."""
+
+    takes = "images"
 
     def __init__(self, size: Sides = 2, stride: Sides | None = None) -> None:
         super().__init__()
@@ -20,8 +22,6 @@ class Pooling(Layer):
         self.stride = pair(size if stride is None else stride)
 
     def _connect(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
         channels, height, width = input_shape
         oh, ow = output_size((height, width), self.size, self.stride, "size")
         return channels, oh, ow
@@ -36,12 +36,17 @@ class MaxPool2d(Pooling):
 
     type = "max_pool2d"
 
-    def _connect(self, input_shape: Shape) -> Shape:
-        output_shape = super()._connect(input_shape)
-        pixels = np.arange(prod(input_shape[1:])).reshape(1, 1, *input_shape[1:])
-        flat = windows(pixels, self.size, self.stride).reshape(-1, self.size[0] * self.size[1])
+    @property
+    def numbers(self) -> int:
+        """Besides x and y, a copy of all windows."""
+        return super().numbers + prod(self.size) * prod(self.output_shape)
+
+    def initialize(self, *, rng: Rng) -> None:
+        super().initialize(rng=rng)
+        sides = self.input_shape[1:]
+        pixels = np.arange(prod(sides)).reshape(1, 1, *sides)
+        flat = windows(pixels, self.size, self.stride).reshape(-1, prod(self.size))
         self.window_pixels = np.ascontiguousarray(flat)  # (positions, kh · kw)
-        return output_shape
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         view = windows(x, self.size, self.stride).transpose(4, 5, 0, 1, 2, 3)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nnrun.engines.compiled import supports
 from nnrun.engines.compiled.layers import EMITTERS
 from nnrun.engines.compiled.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
@@ -24,6 +25,8 @@ from nnrun.nn import (
     MatMul,
     MaxPool2d,
     MeanSquared,
+    Network,
+    Residual,
     activation,
     conv2d,
     dense,
@@ -52,27 +55,50 @@ NETWORKS: dict[str, list[Any]] = {
     "batch_norm": [
         lambda: [conv2d(4), BatchNorm(), Flatten(), BatchNorm(0.3), dense(6), BatchNorm(), dense(3)]
     ],
+    "residual": [
+        lambda: [
+            Residual([conv2d(2, 3, padding="same", activation="tanh"), Residual([Bias()])]),
+            Flatten(),
+            dense(3),
+        ],
+        lambda: [
+            Flatten(),
+            dense(6),
+            Residual([dense(4, "tanh"), BatchNorm(), dense(6)]),
+            dense(3),
+        ],
+    ],
     "matmul": [lambda: [Flatten(), MatMul(10), MatMul(40), MatMul(3)]],
     "bias": [lambda: [Bias("channel"), Bias(), Flatten(), MatMul(2), Bias(), Bias()]],
     "activation": [lambda: [activation("tanh"), Flatten(), dense(4), activation("softmax")]],
 }
 
+NUMPY_ONLY = {"residual"}
+
 
 def test_every_entry_has_an_emitter() -> None:
     """A layer, activation, loss or optimizer that is added must be added here too."""
+    assert set(LAYERS) == set(NETWORKS)
     built = [layer for block in NETWORKS.values() for make in block for layer in make()]
     types = {
         each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
     }
-    assert (types | set(ACTIVATIONS)) - {"linear"} <= set(EMITTERS)
+    assert (types | set(ACTIVATIONS)) - {"linear", *NUMPY_ONLY} <= set(EMITTERS)
     assert {cls.type for cls in LOSSES.values()} | {cls.type for cls in FUSED.values()} == set(
         LOSS_EMITTERS
     )
     assert set(OPTIMIZERS) == set(OPTIMIZER_EMITTERS)
 
 
+@pytest.mark.parametrize("name", NUMPY_ONLY)
+def test_what_has_no_emitter_is_refused(name: str) -> None:
+    """The compiled engine says which layer it has not."""
+    network = Network(NETWORKS[name][0](), MeanSquared(), (2, 7, 6))
+    assert f"the compiled engine has no layer {name}" == supports(network, SGD())
+
+
 @pytest.mark.parametrize("batch_size", [1, 5])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("name", [name for name in LAYERS if name not in NUMPY_ONLY])
 def test_layers(name: str, batch_size: int, task: Any, agree: Any) -> None:
     """Every layer, on single rows and on batches."""
     for blocks in NETWORKS[name]:

@@ -1,0 +1,131 @@
+"""Layers one after the other, in a network or within a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.signature import Array, Rng, Shape, ShapeError
+
+Layers = list[Layer | list[Layer]]
+"""Layers as they are written: a block is one layer, or several such as those of `dense`."""
+
+Place = tuple[str | int, ...]
+"""Where a layer stands, as the steps of a config: ("layers", 1, "layers", 0)."""
+
+
+def dotted(place: Place) -> str:
+    """The place as it stands in the names of parameters: `1.0` for `layers[1].layers[0]`."""
+    return ".".join(str(step) for step in place if step != "layers")
+
+
+class LayerError(ShapeError):
+    """The layer at `place` does not fit its input; `index` is that of the outermost one."""
+
+    def __init__(self, place: Place, message: str, field: str | None = None) -> None:
+        super().__init__(message, field)
+        self.place = place
+        self.index = next(step for step in place if isinstance(step, int))
+
+
+class Sequential:
+    """y = fₙ(… f₂(f₁(x))), with dL/dx by the chain rule from the last layer to the first.
+
+    Args:
+        blocks: the layers as written.
+        argument: of whatever holds them, the argument that they are: its steps in a config.
+    """
+
+    def __init__(
+        self, blocks: Sequence[Layer | list[Layer]], argument: Place = ("layers",)
+    ) -> None:
+        self.blocks = [block if isinstance(block, list) else [block] for block in blocks]
+        self.argument = argument
+        self.layers = [layer for block in self.blocks for layer in block]
+        self.trunk = [layer for layer in self.layers if not layer.identity]
+        self.block_shapes: list[Shape] = []
+        self.output_shape: Shape = ()
+
+    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+        """Every layer with its place, each followed by the layers that it holds."""
+        for index, block in enumerate(self.blocks):
+            place = (*holder, *self.argument, index)
+            for layer in block:
+                yield place, layer
+                for inner in layer.children:
+                    yield from inner.walk(place)
+
+    @property
+    def shapes(self) -> dict[Place, Shape]:
+        """The shape of what each block puts out, those within layers included."""
+        return {place: layer.output_shape for place, layer in self.walk()}
+
+    @property
+    def takes(self) -> Literal["images", "vectors"] | None:
+        """What the first layer takes that does not take both."""
+        return next((layer.takes for _, layer in self.walk() if layer.takes is not None), None)
+
+    @property
+    def learns(self) -> bool:
+        """Whether there are parameters."""
+        return any(layer.parameters for _, layer in self.walk())
+
+    def connect(self, input_shape: Shape) -> Shape:
+        """Fix the shapes for rows of `input_shape` and return the shape of a row of the output.
+
+        Raises:
+            LayerError: a layer does not fit the shape that reaches it.
+        """
+        shape, self.block_shapes = input_shape, []
+        for index, block in enumerate(self.blocks):
+            place = (*self.argument, index)
+            for layer in block:
+                try:
+                    shape = layer.connect(shape)
+                except LayerError as error:
+                    inner = (*place, *error.place)
+                    raise LayerError(inner, str(error), error.field) from None
+                except ShapeError as error:
+                    raise LayerError(place, str(error), error.field) from None
+            self.block_shapes.append(shape)
+        self.output_shape = shape
+        self._find_way_back()
+        return shape
+
+    def _find_way_back(self) -> None:
+        """Backpropagation ends at the first layer with parameters where nobody asks for dx."""
+        first = next((i for i, layer in enumerate(self.trunk) if layer.learns), 0)
+        steps = [(layer, index > first) for index, layer in enumerate(self.trunk)]
+        self._to_parameters = steps[first:][::-1]
+        self._to_input = [(layer, True) for layer in reversed(self.trunk)]
+
+    def forward(self, x: Array, rng: Rng | None = None) -> Array:
+        """y for rows x; with `rng` in training mode."""
+        for layer in self.trunk:
+            x = layer.forward(x, rng)
+        return x
+
+    def backward(self, dy: Array, needs_dx: bool = True) -> Array:
+        """Write the gradients of all parameters; dL/dx from dL/dy, of no use if not needed."""
+        for layer, wanted in self._to_input if needs_dx else self._to_parameters:
+            dy = layer.backward(dy, wanted)
+        return dy
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """All parameters by name, `<index of the block>.<name>`, in nested layers `1.0.<name>`."""
+        return {
+            f"{dotted(place)}.{parameter.name}": parameter
+            for place, layer in self.walk()
+            for parameter in layer.parameters
+        }
+
+    @property
+    def statistics(self) -> dict[str, Array]:
+        """What layers keep besides parameters, such as running means, named likewise."""
+        return {
+            f"{dotted(place)}.{name}": array
+            for place, layer in self.walk()
+            for name, array in layer.statistics.items()
+        }
