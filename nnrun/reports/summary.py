@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,26 +104,37 @@ def published_source(record: RunRecord) -> str:
     return str((record.config.get("published") or {}).get("source") or "")
 
 
+def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All layers, each followed by those that it holds, by what stands in names of parameters."""
+    return {
+        layer.get("name", str(index)): layer for index, layer in _walk(enumerate(network["layers"]))
+    }
+
+
+def _walk(layers: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for index, layer in layers:
+        yield index, layer
+        yield from _walk(enumerate(layer.get("layers", [])))
+
+
+def layer_kind(layer: dict[str, Any]) -> str:
+    """What the config calls a layer, with its activation."""
+    activation = layer.get("activation")
+    shown = activation not in (None, "linear", layer["type"])
+    return f"{layer['type']}, {activation}" if shown else str(layer["type"])
+
+
 def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Index, kind, output shape and number of parameters of every layer, for a table.
+    """Name, kind, output shape and number of parameters of every layer, for a table.
 
     Layers within a layer come after it, indented; their parameters are not counted twice.
     """
-    return list(_layer_rows(network["layers"], ""))
-
-
-def _layer_rows(
-    layers: Sequence[dict[str, Any]], indent: str
-) -> Iterator[tuple[str, str, str, str]]:
-    for index, layer in enumerate(layers):
-        inner = layer.get("layers", [])
-        activation = layer.get("activation")
-        shown = activation not in (None, "linear", layer["type"])
-        kind = f"{layer['type']}, {activation}" if shown else layer["type"]
-        own = layer["parameters"] - sum(each["parameters"] for each in inner)
-        row = (layer.get("name", str(index)), indent + kind, shape(layer["output_shape"]))
-        yield (*row, count(own) if own else "")
-        yield from _layer_rows(inner, indent + _INDENT)
+    rows = []
+    for name, layer in layers_by_name(network).items():
+        own = layer["parameters"] - sum(inner["parameters"] for inner in layer.get("layers", []))
+        kind = _INDENT * name.count(".") + layer_kind(layer)
+        rows.append((name, kind, shape(layer["output_shape"]), count(own) if own else ""))
+    return rows
 
 
 def data_line(dataset: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from nnrun.reports.charts.pictures import Picture, signed_picture
 from nnrun.reports.charts.surface import decision_surface
 from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
 from nnrun.reports.numbers import count, number, plural
+from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.runs.examine import Answers, Histogram
 from nnrun.runs.record import RunRecord
 
@@ -164,9 +165,8 @@ def _gallery(
 
 def _kind(record: RunRecord, name: str) -> str:
     """What the config calls the layer that a parameter belongs to."""
-    index, _, parameter = name.partition(".")
-    layer = record.network["layers"][int(index)]
-    activation = layer.get("activation")
-    shown = activation not in (None, "linear", layer["type"])
-    kind = f"{layer['type']}, {activation}" if shown else layer["type"]
-    return f"{parameter} of {kind}" if parameter else kind
+    layers = layers_by_name(record.network)
+    if name in layers:
+        return layer_kind(layers[name])
+    layer, _, parameter = name.rpartition(".")
+    return f"{parameter} of {layer_kind(layers[layer])}"

@@ -51,7 +51,11 @@ training: {learning_rate: 100.0, iterations: 500, engine: numpy}
 """,
     "moons": """
 dataset: {path: moons.csv, columns: {target: side}, task: classification}
-network: {sizes: [6, 2], activations: [tanh, softmax]}
+network:
+  layers:
+    - {type: dense, units: 6, activation: tanh}
+    - {type: residual, layers: [{type: dense, units: 6, activation: relu}]}
+    - {type: dense, units: 2, activation: softmax}
 loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 60, batch_size: 8, engine: numpy}
 """,
