@@ -9,9 +9,10 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.suggestions import suggestion
+from nnrun.config.dataset import options_of
 from nnrun.data.registry import DATASETS, Entry
 from nnrun.reports.datasets import dataset_details, datasets_overview
+from nnrun.suggestions import suggestion
 
 
 @click.command("datasets")
@@ -30,7 +31,7 @@ def command(output: Output, name: str | None) -> None:
         output.show(datasets_overview(DATASETS))
     elif name in DATASETS:
         output.data(_data(name, DATASETS[name]))
-        output.show(dataset_details(name, DATASETS[name]))
+        output.show(dataset_details(name, DATASETS[name], options_of(name)))
     else:
         raise click.BadParameter(
             f"there is no data set '{name}'{suggestion(name, DATASETS)}", param_hint="NAME"
@@ -39,4 +40,5 @@ def command(output: Output, name: str | None) -> None:
 
 def _data(name: str, entry: Entry) -> dict[str, Any]:
     content = {key: value for key, value in asdict(entry).items() if key != "load"}
-    return {"name": name, **content, "shape": list(entry.shape)}
+    options = [asdict(option) for option in options_of(name)]
+    return {"name": name, **content, "shape": list(entry.shape), "options": options}

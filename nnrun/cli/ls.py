@@ -9,11 +9,11 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.runs import listed_data, runs_table
 from nnrun.runs.listing import list_runs
+from nnrun.suggestions import suggestion
 from nnrun.sweeps.leaderboard import Leaderboard
 
 _LEADERBOARD = "leaderboard.json"

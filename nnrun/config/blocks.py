@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nnrun.config.source import Part
-from nnrun.config.suggestions import nearest, suggestion
 from nnrun.config.yaml12 import KeyPath
+from nnrun.suggestions import nearest, suggestion
 
 MOST_LOOKED_AT = 100
 """Of unknown keys, so many are compared with those that may be meant; more are no slips."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from nnrun.config.blocks import Block, Complaint
 from nnrun.config.fields import Flag, Listed, Number, OneOf, Rows, Text
 from nnrun.config.messages import show
-from nnrun.config.names import DATASETS, LOCATED_DATASETS
+from nnrun.config.tables import NamedBlock, Translator
+from nnrun.data.registry import DATASETS
+from nnrun.suggestions import suggestion
 
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", "standard", "minmax")
@@ -77,10 +80,10 @@ Features = Annotated[
 class SourceConfig(Block):
     """Where data come from, and how they are read."""
 
-    name: Annotated[str, OneOf(DATASETS, "a built-in data set")] | None = None
+    name: Annotated[str, OneOf(tuple(DATASETS), "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
-    """A .csv or .npz file, or the folder of IDX files for mnist and fashion_mnist."""
+    """A .csv or .npz file; for sets that take one, the folder of their files."""
     columns: ColumnsConfig | None = None
     """What the columns of a CSV file are."""
     task: Annotated[str, OneOf(TASKS)] | None = None
@@ -109,6 +112,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
     noun: ClassVar[str] = "dataset"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
+    parameters: ClassVar[tuple[str, ...]] = ()
 
     @property
     def source(self) -> dict[str, Any]:
@@ -117,31 +121,101 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
-        name, path = data.get("name"), data.get("path")
         if data.get("target") == "l2":
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield Complaint(message, ("target",))
+        name, path = data.get("name"), data.get("path")
         if name is None and path is None and not cls.misspells(data, "name", "path"):
             yield Complaint("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
-        if isinstance(path, str):
-            yield from cls._about_path(name, path, data.get("columns"))
-        elif path is None and data.get("columns") is not None:
+        if isinstance(path, str) and (not path or "\0" in path):
+            yield Complaint("this is not the path of a file", ("path",))
+        elif isinstance(path, str) and name is None:
+            yield from cls._about_file(path, data.get("columns"))
+
+    @classmethod
+    def _about_file(cls, path: str, columns: Any) -> Iterator[Complaint]:
+        kind = path.lower().rpartition(".")[2]
+        if kind not in ("csv", "npz"):
+            yield Complaint(f"'{path}' is neither a .csv nor a .npz file", ("path",))
+        elif kind == "csv" and columns is None:
+            message = "a CSV file needs 'columns', like columns: {target: price}"
+            yield Complaint(message, part="block")
+        elif columns is not None and kind != "csv":
+            yield Complaint("columns are for CSV files only", ("columns",), "key")
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+        owners = [name for name, block in BuiltInConfig.blocks.items() if key in block.parameters]
+        if owners:
+            own = ", ".join(cls.parameters) or "no options"
+            holder = "a file" if cls.noun == DatasetConfig.noun else cls.noun
+            message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
+        else:
+            block = cls.noun if cls.parameters else DatasetConfig.noun
+            hint = suggestion(key, cls.model_fields) if suggesting else ""
+            message = f"'{key}' is not a key of {block}{hint}"
+        return Complaint(message, (key,), "key")
+
+    def arguments(self) -> dict[str, Any]:
+        """What the loader of a built-in set is called with; files have none."""
+        return {}
+
+
+class BuiltInConfig(NamedBlock, DatasetConfig):
+    """A built-in data set: what all have, and the options that its loader takes."""
+
+    noun: ClassVar[str] = "dataset"
+    key: ClassVar[str] = "name"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        yield from super().contradictions(data)
+        if "path" not in cls.parameters and data.get("path") is not None:
+            message = (
+                f"{show(data['name'])} is built in and has no path; remove one of 'name' and 'path'"
+            )
+            yield Complaint(message, ("path",), "key")
+        if data.get("columns") is not None:
             message = "columns are for a CSV file in 'path'; a built-in data set has its own"
             yield Complaint(message, ("columns",), "key")
 
-    @classmethod
-    def _about_path(cls, name: Any, path: str, columns: Any) -> Iterator[Complaint]:
-        kind = path.lower().rpartition(".")[2]
-        located = name in LOCATED_DATASETS
-        if not path or "\0" in path:
-            yield Complaint("this is not the path of a file", ("path",))
-        elif name is not None and not located:
-            message = f"{show(name)} is built in and has no path; remove one of 'name' and 'path'"
-            yield Complaint(message, ("path",), "key")
-        elif not located and kind not in ("csv", "npz"):
-            yield Complaint(f"'{path}' is neither a .csv nor a .npz file", ("path",))
-        elif not located and kind == "csv" and columns is None:
-            message = "a CSV file needs 'columns', like columns: {target: price}"
-            yield Complaint(message, part="block")
-        elif columns is not None and (located or kind != "csv"):
-            yield Complaint("columns are for CSV files only", ("columns",), "key")
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a built-in data set, as people read of it."""
+
+    name: str
+    description: str
+    default: Any
+
+
+def options_of(name: str) -> list[Option]:
+    """What may stand beside the name of this built-in data set."""
+    block = BuiltInConfig.blocks[name]
+    fields = ((key, block.model_fields[key]) for key in block.parameters)
+    return [Option(key, field.description or "", field.default) for key, field in fields]
+
+
+def takes_path(name: object) -> bool:
+    """Whether this is a built-in data set that may be read from a `path`."""
+    return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
+
+
+def _kind(value: Any) -> str:
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return f"<{name}>" if isinstance(name, str) and name in DATASETS else "<file>"
+
+
+Translator({}, {}).enter(
+    {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
+)
+if TYPE_CHECKING:
+    Dataset = DatasetConfig
+else:
+    Dataset = Annotated[
+        Union[
+            Annotated[DatasetConfig, Tag("<file>")],
+            *(Annotated[block, Tag(f"<{name}>")] for name, block in BuiltInConfig.blocks.items()),
+        ],
+        Discriminator(_kind),
+    ]

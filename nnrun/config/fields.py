@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from nnrun.config.blocks import Complaint
 from nnrun.config.scalars import read_scalar, write_scalar
-from nnrun.config.suggestions import nearest, suggestion
+from nnrun.suggestions import nearest, suggestion
 
 MAX_INTEGER = 2**63 - 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from nnrun.config.dataset import BuiltInConfig
 from nnrun.config.schema import ExperimentConfig
 
 
@@ -14,12 +15,21 @@ def json_schema() -> dict[str, Any]:
     schema["required"].remove("name")
     blocks = schema["$defs"]
     blocks["TrainingConfig"] |= _need("oneOf", iterations="integer", epochs="integer")
-    blocks["DatasetConfig"] |= _need("anyOf", name="string", path="string")
+    blocks["DatasetConfig"] |= _need("anyOf", path="string")
+    blocks["DatasetConfig"]["properties"]["name"] = _nothing("this is a file")
+    for block in BuiltInConfig.blocks.values():
+        for key in {"path", "columns"} - {*block.parameters}:
+            blocks[block.__name__]["properties"][key] = _nothing("this data set is built in")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": "nnrun config",
     }
+
+
+def _nothing(reason: str) -> dict[str, Any]:
+    """A key that stands in resolved configs, but may not be given."""
+    return {"description": f"None: {reason}", "type": "null"}
 
 
 def _need(how_many: Literal["oneOf", "anyOf"], **types: str) -> dict[str, Any]:

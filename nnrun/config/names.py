@@ -4,22 +4,6 @@ from __future__ import annotations
 
 import re
 
-DATASETS = (
-    "boston",
-    "iris",
-    "digits",
-    "diabetes",
-    "wine",
-    "breast_cancer",
-    "autompg",
-    "mnist_5k",
-    "mnist",
-    "fashion_mnist",
-    "california",
-)
-LOCATED_DATASETS = ("mnist", "fashion_mnist")
-"""Built-in data sets that may be read from a `path`."""
-
 SPLITS = ("train", "validation", "test")
 METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
 PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)

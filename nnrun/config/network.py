@@ -9,13 +9,13 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from nnrun.config.blocks import Block, Complaint
 from nnrun.config.fields import Integer, Listed, Number, OneOf
-from nnrun.config.suggestions import suggestion
 from nnrun.config.tables import NamedBlock, Translator
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.sequential import Layers, Place
+from nnrun.suggestions import suggestion
 
 _INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")
 _ACTIVATION = OneOf(tuple(ACTIVATIONS), "an activation")

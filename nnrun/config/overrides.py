@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from nnrun.config.dataset import takes_path
 from nnrun.config.emit import flow
 from nnrun.config.messages import show
-from nnrun.config.names import LOCATED_DATASETS
 from nnrun.config.source import Source
 from nnrun.config.text import Text
 from nnrun.config.yaml12 import MAX_DEPTH, KeyPath, format_path, parse
@@ -199,7 +199,7 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
     block = source.data.get(path[0])
     if value is None or not isinstance(block, dict):
         return
-    if path[0] == "dataset" and block.get("name") in LOCATED_DATASETS:
+    if path[0] == "dataset" and takes_path(block.get("name")):
         return
     for rival in _RIVALS.get(path, ()):
         if rival[1] in block:

@@ -10,16 +10,15 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
-from nnrun.config.dataset import DatasetConfig
+from nnrun.config.dataset import Dataset, DatasetConfig
 from nnrun.config.fields import Integer, Listed, Number, Text
 from nnrun.config.messages import show
-from nnrun.config.names import DATASETS, NAME_PATTERN, NAME_RULE, PUBLISHED, is_name
+from nnrun.config.names import NAME_PATTERN, NAME_RULE, PUBLISHED, is_name
 from nnrun.config.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
-from nnrun.config.suggestions import nearest
 from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.suggestions import nearest
 
 __all__ = [
-    "DATASETS",
     "DatasetConfig",
     "ExperimentConfig",
     "LayerConfig",
@@ -137,7 +136,7 @@ class ExperimentConfig(Block):
     """Names the folder of results; by default the config file's name without its suffix."""
     description: Annotated[str, Text()] = ""
     """One line, shown in every report."""
-    dataset: DatasetConfig
+    dataset: Dataset
     """The data, its splits and its preparation."""
     network: Network
     """The layers, or `sizes` and `activations` of a plain stack of dense layers."""

@@ -23,9 +23,10 @@ from typing import (
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
 
 from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
+from nnrun.config.docs import argument_docs
 from nnrun.config.fields import Flag, Integer, Listed, Number, OneOf, Text
-from nnrun.config.suggestions import nearest, suggestion
 from nnrun.nn.signature import Bounds, Named
+from nnrun.suggestions import nearest, suggestion
 
 _SIMPLE: dict[Any, Any] = {
     int: Annotated[int, Integer()],
@@ -44,6 +45,8 @@ class NamedBlock(Block):
     key: ClassVar[str] = "type"
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     blocks: ClassVar[Mapping[str, type[NamedBlock]]] = {}
+    parameters: ClassVar[tuple[str, ...]] = ()
+    """The arguments that the entry has."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Classes made at run time cannot be found by name, but by their place in the table.
@@ -52,8 +55,7 @@ class NamedBlock(Block):
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments to call the table's entry with."""
-        fields = (field for field in type(self).model_fields if field != self.key)
-        return {field: _built(getattr(self, field)) for field in fields}
+        return {name: _built(getattr(self, name)) for name in self.parameters}
 
     def build(self) -> Any:
         """What the table's entry makes of the arguments."""
@@ -126,10 +128,13 @@ class Translator:
         fields: dict[str, Any] = {
             base.key: (Literal[name], Field(description=f"Makes this {noun}"))
         }
+        docs = argument_docs(call)
         for parameter in signature(call).parameters.values():
             if parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
                 required = parameter.default is Parameter.empty
                 default = ... if required else parameter.default
+                if parameter.name in docs:
+                    default = Field(default, description=docs[parameter.name])
                 fields[parameter.name] = (self.field(hints[parameter.name]), default)
         words = "".join(word.capitalize() for word in (*name.split("_"), *noun.split()[1:]))
         model: type[NamedBlock] = create_model(
@@ -140,7 +145,15 @@ class Translator:
             **fields,
         )
         model.noun = f"'{name}'"
+        model.parameters = tuple(key for key in fields if key != base.key)
         return model
+
+    def enter(
+        self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
+    ) -> None:
+        """Give the base class of a table's blocks the table, and the blocks."""
+        base.table = table
+        base.blocks = {name: self.block(name, call, base, noun) for name, call in table.items()}
 
     def union(
         self,
@@ -159,8 +172,7 @@ class Translator:
             word: whether the name alone will do, where all arguments have defaults.
         """
         names = tuple(table)
-        base.table = table
-        base.blocks = {name: self.block(name, call, base, noun) for name, call in table.items()}
+        self.enter(table, base, noun)
         blocks = [Annotated[block, Tag(f"<{name}>")] for name, block in base.blocks.items()]
         choice: Any = Annotated[Union[tuple(blocks)], Discriminator(lambda v: _tag(v, base.key))]  # noqa: UP007
         # The name alone is accepted too; in annotations made at run time mypy sees no types.

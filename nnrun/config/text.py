@@ -6,8 +6,8 @@ import re
 from bisect import bisect_right
 from pathlib import Path
 
-from nnrun.config.suggestions import nearest
 from nnrun.errors import ConfigError, Place, Problem
+from nnrun.suggestions import nearest
 
 MAX_BYTES = 2**20
 MAX_SHOWN = 300  # characters of a line that is worth showing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,44 +13,41 @@ from nnrun.data.dataset import Dataset, hash_arrays, pixel_names
 from nnrun.data.npz import read_npz
 from nnrun.data.tabular import read_csv
 
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
-
 FILES = Path(__file__).parent / "files"
 DIGITS = tuple("0123456789")
 
 
-def boston(_: DatasetConfig) -> Dataset:
+def boston() -> Dataset:
     """House prices of 506 tracts around Boston."""
     return read_csv(FILES / "boston.csv", "MEDV", task="regression")
 
 
-def autompg(_: DatasetConfig) -> Dataset:
+def autompg() -> Dataset:
     """Fuel consumption of 392 cars."""
     return read_csv(FILES / "autompg.csv", "mpg", task="regression")
 
 
-def mnist_5k(_: DatasetConfig) -> Dataset:
+def mnist_5k() -> Dataset:
     """4,000 and 1,000 of MNIST's digits, as many of each class."""
     return replace(read_npz(FILES / "mnist_5k.npz"), target_names=("digit",))
 
 
-def iris(_: DatasetConfig) -> Dataset:
+def iris() -> Dataset:
     """Species of 150 irises."""
     return _vectors("iris", "species")
 
 
-def wine(_: DatasetConfig) -> Dataset:
+def wine() -> Dataset:
     """Cultivar of 178 wines."""
     return _vectors("wine", "cultivar")
 
 
-def breast_cancer(_: DatasetConfig) -> Dataset:
+def breast_cancer() -> Dataset:
     """Diagnosis for 569 tumours."""
     return _vectors("breast_cancer", "diagnosis")
 
 
-def diabetes(_: DatasetConfig) -> Dataset:
+def diabetes() -> Dataset:
     """Disease progression of 442 patients."""
     bunch = _sklearn("diabetes")()
     x, y = bunch.data, bunch.target.astype(np.float64)[:, None]
@@ -65,7 +62,7 @@ def diabetes(_: DatasetConfig) -> Dataset:
     )
 
 
-def digits(_: DatasetConfig) -> Dataset:
+def digits() -> Dataset:
     """1,797 handwritten digits of 8×8 pixels."""
     bunch = _sklearn("digits")()
     x, y = bunch.images[:, None], bunch.target.astype(np.int64)  # (n, 1, 8, 8)

@@ -12,7 +12,6 @@ import os
 import tarfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +19,6 @@ from nnrun.data.dataset import Dataset, hash_arrays
 from nnrun.data.opening import open_data
 from nnrun.data.openml import fetching
 from nnrun.errors import NnrunError
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
 
 URL = "https://ndownloader.figshare.com/files/5976036"
 ARCHIVE = "cal_housing.tgz"
@@ -35,7 +31,7 @@ NAMES = (
 )
 
 
-def california(_: DatasetConfig) -> Dataset:
+def california() -> Dataset:
     """Median house values of 20,640 Californian block groups.
 
     Raises: NnrunError if the archive is not in scikit-learn's folder and cannot be fetched.

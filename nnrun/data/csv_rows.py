@@ -10,7 +10,6 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.config.suggestions import MAX_LISTED, nearest
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.layout import Layout
@@ -18,6 +17,7 @@ from nnrun.data.opening import disk_told
 from nnrun.data.row_batch import RowBatch
 from nnrun.data.tabular import fill, joined
 from nnrun.errors import DataError
+from nnrun.suggestions import MAX_LISTED, nearest
 
 INPUT_HINT = ", as it was in training"
 

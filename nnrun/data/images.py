@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,6 @@ from nnrun.data.idx import read_idx
 from nnrun.data.opening import file_sha256
 from nnrun.data.openml import fetch_images
 from nnrun.errors import DataError
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -34,28 +31,34 @@ CLOTHES = (
 TRAINING_ROWS = 60000  # OpenML has one table; its first rows are the training set
 
 
-def mnist(config: DatasetConfig) -> Dataset:
-    """70,000 handwritten digits."""
-    return _images(config, "mnist_784", DIGITS, "digit")
+def mnist(path: str | None = None) -> Dataset:
+    """70,000 handwritten digits.
+
+    Args:
+        path: the folder of the IDX files, gzipped or not; without it, they come from OpenML.
+    """
+    return _images(path, "mnist_784", DIGITS, "digit")
 
 
-def fashion_mnist(config: DatasetConfig) -> Dataset:
-    """70,000 articles of clothing."""
-    return _images(config, "Fashion-MNIST", CLOTHES, "article")
+def fashion_mnist(path: str | None = None) -> Dataset:
+    """70,000 articles of clothing.
+
+    Args:
+        path: the folder of the IDX files, gzipped or not; without it, they come from OpenML.
+    """
+    return _images(path, "Fashion-MNIST", CLOTHES, "article")
 
 
-def _images(
-    config: DatasetConfig, openml_name: str, classes: tuple[str, ...], target: str
-) -> Dataset:
-    if config.path is not None:
-        parts, sha256 = _from_folder(Path(config.path), classes)
+def _images(folder: str | None, openml_name: str, classes: tuple[str, ...], target: str) -> Dataset:
+    if folder is not None:
+        parts, sha256 = _from_folder(Path(folder), classes)
     else:
         x, y = fetch_images(openml_name)
         parts = [x[:TRAINING_ROWS], y[:TRAINING_ROWS], x[TRAINING_ROWS:], y[TRAINING_ROWS:]]
         sha256 = hash_arrays(*parts)
     x, y, x_test, y_test = parts
     return Dataset(
-        name=str(config.name),
+        name=openml_name,
         task="classification",
         x=x,
         y=y,

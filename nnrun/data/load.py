@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.config.suggestions import suggestion
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.layout import Layout
 from nnrun.data.new_rows import open_rows
 from nnrun.data.npz import read_npz
 from nnrun.data.preprocessing import CLASS_TARGET
 from nnrun.data.registry import DATASETS
+from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.data.tabular import read_csv
 from nnrun.errors import DataError
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
+from nnrun.suggestions import suggestion
 
 _ROWS = 4096
 
 
-def load_dataset(config: DatasetConfig) -> Dataset:
+def load_dataset(config: DatasetSettings) -> Dataset:
     """The data set that a config names, raw and whole, and fit for the preparation it asks for.
 
     Raises: DatasetProblem where the config's keys do not fit the data, DataError where a file is
@@ -36,7 +34,7 @@ def load_dataset(config: DatasetConfig) -> Dataset:
     return dataset
 
 
-def read_dataset(config: DatasetConfig) -> Dataset:
+def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, whatever is to be done with it; raises as above."""
     return _built_in(config.name, config) if config.name is not None else _from_path(config)
 
@@ -53,16 +51,16 @@ def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
     return np.concatenate(parts)
 
 
-def _built_in(name: str, config: DatasetConfig) -> Dataset:
+def _built_in(name: str, config: SourceSettings) -> Dataset:
     if name not in DATASETS:
         message = f"there is no data set '{name}'{suggestion(name, DATASETS)}"
         raise DatasetProblem([(("dataset", "name"), message)])
     entry = DATASETS[name]
-    dataset = entry.load(config)
+    dataset = entry.load(**config.arguments())
     return replace(dataset, name=name, description=entry.description, note=entry.note)
 
 
-def _from_path(config: DatasetConfig) -> Dataset:
+def _from_path(config: SourceSettings) -> Dataset:
     path = Path(config.path or "")
     if not path.is_file():
         state = "is a folder, not a file" if path.is_dir() else "does not exist"
@@ -84,7 +82,7 @@ def _from_path(config: DatasetConfig) -> Dataset:
     )
 
 
-def check_preparation(dataset: Dataset, config: DatasetConfig) -> None:
+def check_preparation(dataset: Dataset, config: DatasetSettings) -> None:
     """Raise a DatasetProblem where the config asks for what goes with another task only."""
     problems: list[tuple[Key, str]] = []
     if config.task not in (None, dataset.task):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
+from nnrun.data.settings import PreparationSettings
 from nnrun.data.steps import SCALERS, STEPS, Array, Binarize, MinMax, Standard, Step
 from nnrun.errors import DataError
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
 
 
 class Preprocessing:
@@ -35,7 +33,7 @@ class Preprocessing:
         self.layout = layout
 
     @classmethod
-    def for_dataset(cls, dataset: Dataset, config: DatasetConfig) -> Preprocessing:
+    def for_dataset(cls, dataset: Dataset, config: PreparationSettings) -> Preprocessing:
         """What a config asks for, not fitted yet."""
         return cls(config.features, config.target, dataset.layout)
 

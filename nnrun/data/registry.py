@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from nnrun.data import builtin, california, images
+from nnrun.data import moons as half_moons
 from nnrun.data.dataset import Dataset, Task
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
 
 
 @dataclass(frozen=True)
 class Entry:
     """One built-in data set.
 
+    The arguments of `load` are options that a config gives beside `name`: its signature, with the
+    types of `nnrun/nn/signature.py`, is their schema.
+
     `shape` is that of a row; `rows` counts all of them, `test_rows` those that the set itself
     holds out; `classes` is 0 for regression; `source` says where the data comes from, `note` what
     a user should know before using it.
     """
 
-    load: Callable[[DatasetConfig], Dataset]
+    load: Callable[..., Dataset]
     description: str
     task: Task
     shape: tuple[int, ...]
@@ -104,5 +104,10 @@ DATASETS: dict[str, Entry] = {
         "median house values ($100,000s) of 20,640 Californian block groups, 1990",
         "regression", (8,), 20640, source="fetched once into scikit-learn's folder",
         note="Values are capped at 5.00001.",
+    ),
+    "moons": Entry(
+        half_moons.moons,
+        "two interleaved half circles with noise, as many points as asked for",
+        "classification", (2,), half_moons.ROWS, classes=2, source="computed",
     ),
 }  # fmt: skip

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
-
-if TYPE_CHECKING:
-    from nnrun.config.schema import DatasetConfig
+from nnrun.data.settings import PreparationSettings
 
 DEFAULT_TEST_SIZE = 0.2
 
@@ -41,7 +39,7 @@ class Split:
     test_size: float | int | str
 
 
-def make_split(dataset: Dataset, config: DatasetConfig, rng: np.random.Generator) -> Split:
+def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Generator) -> Split:
     """Divide a data set as `test_size`, `validation_size` and `stratify` say.
 
     A fraction takes ceil(rows · fraction) rows, as scikit-learn's `train_test_split` does, and

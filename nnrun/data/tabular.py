@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.config.suggestions import suggestion
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
@@ -17,6 +16,7 @@ from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.opening import open_data
 from nnrun.errors import MOST_SHOWN, DataError, first_of
+from nnrun.suggestions import suggestion
 
 FEATURE_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
 TARGET_HINT = ", and the target of a regression has to be one"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from nnrun.config.dataset import Option
+from nnrun.config.emit import flow
 from nnrun.data.registry import Entry
 from nnrun.reports.numbers import count, shape
 from nnrun.reports.terminal import labelled, plain_table
@@ -33,12 +35,12 @@ def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
     yield Text("`nnrun datasets NAME` shows where one comes from and how it is divided.")
 
 
-def dataset_details(name: str, entry: Entry) -> RenderableType:
+def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> RenderableType:
     """Everything about one, without loading it."""
-    return Group(*_details(name, entry))
+    return Group(*_details(name, entry, options))
 
 
-def _details(name: str, entry: Entry) -> Iterator[RenderableType]:
+def _details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
     yield Text(name, "bold")
     yield Text(entry.description)
     yield Text()
@@ -50,7 +52,16 @@ def _details(name: str, entry: Entry) -> Iterator[RenderableType]:
     yield labelled("source", entry.source)
     if entry.note:
         yield labelled("note", entry.note)
-    yield labelled("config", f"dataset: {{name: {name}}}")
+    for number, option in enumerate(options):
+        yield labelled("" if number else "options", _option(option))
+    named = [option for option in options if option.default is not None]
+    given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
+    yield labelled("config", f"dataset: {{name: {name}{given}}}")
+
+
+def _option(option: Option) -> str:
+    default = "" if option.default is None else f" ({flow(option.default)} by default)"
+    return f"{option.name}: {option.description}{default}"
 
 
 def _rows(entry: Entry) -> str:

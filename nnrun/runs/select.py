@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
 from nnrun.models.load import MODEL
 from nnrun.runs.listing import list_runs
 from nnrun.runs.reading import CHECKPOINT, REPORT
+from nnrun.suggestions import suggestion
 
 LATEST = "latest"
 _SHOWN = 8

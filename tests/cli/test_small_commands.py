@@ -11,8 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from nnrun.config.names import DATASETS
-from nnrun.data.registry import BOSTON_NOTE
+from nnrun.data.registry import BOSTON_NOTE, DATASETS
 
 
 def test_datasets_lists_all_with_what_is_wrong(nnrun):
@@ -45,6 +44,18 @@ def test_one_data_set_in_full(nnrun):
     slip = nnrun("datasets", "mnist5k")
     assert 2 == slip.exit_code
     assert "did you mean 'mnist_5k'?" in slip.stderr
+
+
+def test_a_data_set_with_options_shows_them(nnrun):
+    """Each with what it means and its default, and the line for a config."""
+    done = " ".join(nnrun("datasets", "moons").stdout.split())
+    assert "options rows: how many; half of them" in done
+    assert "seed: of the noise" in done
+    assert "dataset: {name: moons, rows: 1000, noise: 0.1, seed: 0}" in done
+    options = json.loads(nnrun("datasets", "moons", "--json").stdout)["options"]
+    assert [("rows", 1000), ("noise", 0.1), ("seed", 0)] == [
+        (option["name"], option["default"]) for option in options
+    ]
 
 
 def test_datasets_reads_no_data(nnrun, monkeypatch):

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from hypothesis import strategies as st
 
-from nnrun.config.names import DATASETS, PUBLISHED
+from nnrun.config.names import PUBLISHED
+from nnrun.data.registry import DATASETS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
@@ -41,6 +42,7 @@ def annotated(annotation: Any) -> st.SearchStrategy[Any]:
     return {
         NoneType: st.none(),
         bool: st.booleans(),
+        str: st.just("folder"),
         int: st.integers(-(2**63) + 1, 2**63 - 1),
         float: st.floats(allow_nan=False, allow_infinity=False),
         Initializer: initializers(),
@@ -101,16 +103,18 @@ STACKS = st.lists(st.tuples(POSITIVE, st.sampled_from([*ACTIVATIONS])), min_size
 OPTIMIZER_ENTRIES = entries(OPTIMIZERS).filter(
     lambda o: not o.get("nesterov") or o.get("momentum", 0) > 0
 )
+SOURCES = entries({name: entry.load for name, entry in DATASETS.items()}, "name")
+PREPARATIONS = fields(
+    {"validation_size": st.sampled_from([0.1, 7])},
+    test_size=st.sampled_from(["given", 0, 0.25, 10, None]),
+    stratify=st.booleans(),
+    features=st.just("none") | STEPS | st.lists(STEPS, max_size=3),
+    target=st.sampled_from(["none", "standard", "minmax"]),
+    task=st.sampled_from(["regression", "classification", None]),
+)
 CONFIGS = fields(
     {
-        "dataset": fields(
-            {"name": st.sampled_from(DATASETS), "validation_size": st.sampled_from([0.1, 7])},
-            test_size=st.sampled_from(["given", 0, 0.25, 10, None]),
-            stratify=st.booleans(),
-            features=st.just("none") | STEPS | st.lists(STEPS, max_size=3),
-            target=st.sampled_from(["none", "standard", "minmax"]),
-            task=st.sampled_from(["regression", "classification", None]),
-        ),
+        "dataset": st.builds(lambda source, how: {**source, **how}, SOURCES, PREPARATIONS),
         "network": STACKS
         | fields(
             {"layers": st.lists(entries(LAYERS), min_size=1, max_size=4)},

@@ -50,6 +50,22 @@ def test_short_forms_are_accepted(validator: jsonschema.Draft202012Validator) ->
 
 
 @pytest.mark.parametrize(
+    "dataset",
+    [
+        {"name": "moons", "rows": 100, "noise": 0.2, "seed": 1, "test_size": 0.5},
+        {"name": "mnist", "path": "folder"},
+        {"path": "x.npz"},
+        {"path": "x.csv", "columns": {"target": "y"}},
+    ],
+)
+def test_data_of_every_kind_are_accepted(
+    validator: jsonschema.Draft202012Validator, dataset: dict[str, Any]
+) -> None:
+    """Sets with options beside their names, folders, files."""
+    validator.validate({**VALID, "dataset": dataset})
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"sed": 1},
@@ -62,6 +78,9 @@ def test_short_forms_are_accepted(validator: jsonschema.Draft202012Validator) ->
         {"training": {"learning_rate": 1}},
         {"dataset": {"name": "bostn"}},
         {"dataset": {"test_size": 0.2}},
+        {"dataset": {"name": "iris", "rows": 100}},
+        {"dataset": {"name": "moons", "rows": 3}},
+        {"dataset": {"name": "moons", "path": "x.csv"}},
         {"name": "../elsewhere"},
         {"published": {"test_acuracy": 1}},
         {"seed": "1"},

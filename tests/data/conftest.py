@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.dataset import ColumnsConfig, DatasetConfig
+from nnrun.config.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 
 
 @pytest.fixture
@@ -21,7 +21,8 @@ def config() -> Callable[..., DatasetConfig]:
     def make(**given: Any) -> DatasetConfig:
         if given.get("columns") is not None:
             given["columns"] = ColumnsConfig.model_construct(**given["columns"])
-        return DatasetConfig.model_construct(**given)
+        block = BuiltInConfig.blocks.get(given.get("name"), DatasetConfig)
+        return block.model_construct(**given)
 
     return make
 

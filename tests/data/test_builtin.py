@@ -14,7 +14,7 @@ import nnrun.data
 from nnrun.data import DATASETS, load_dataset
 
 FILES = Path(nnrun.data.__file__).parent / "files"
-LOCAL = [name for name, entry in DATASETS.items() if entry.source.startswith("ships")]
+LOCAL = [name for name, entry in DATASETS.items() if entry.source.startswith(("ships", "computed"))]
 
 
 def test_boston_is_the_set_of_harrison_and_rubinfeld(config):
@@ -139,7 +139,8 @@ def test_shipped_sets_load_without_scikit_learn():
     script = (
         "import sys; from types import SimpleNamespace as N; from nnrun.data import load_dataset\n"
         "for name in ('boston', 'autompg', 'mnist_5k'):\n"
-        "    load_dataset(N(name=name, path=None, task=None, target='none', stratify=False))\n"
+        "    load_dataset(N(name=name, path=None, task=None, target='none', stratify=False,\n"
+        "        arguments=dict))\n"
         "sys.exit('sklearn' in sys.modules)"
     )
     folder = Path(nnrun.data.__file__).parents[2]

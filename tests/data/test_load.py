@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from nnrun.config.schema import DATASETS as CONFIG_NAMES
+from nnrun.config.dataset import BuiltInConfig
 from nnrun.config.schema import DatasetConfig
 from nnrun.data import DATASETS, DatasetProblem, Preprocessing, load_dataset, make_split
 from nnrun.data.dataset import hash_arrays
@@ -44,7 +44,7 @@ def test_a_validated_config_is_understood(csv):
 
 def test_the_config_knows_the_same_names():
     """What a config may name is what there is, in the same order."""
-    assert list(DATASETS) == list(CONFIG_NAMES)
+    assert list(DATASETS) == list(BuiltInConfig.blocks)
 
 
 def test_npz_by_path(tmp_path, config):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nnrun import NUMERICS_VERSION
-from nnrun.config.dataset import Binarize, ColumnsConfig, DatasetConfig
+from nnrun.config.dataset import Binarize, BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.emit import flow
 from nnrun.config.load import config_to_yaml, load_config
 from nnrun.config.network import InitializerConfig, LayerConfig, LossConfig
@@ -73,16 +73,17 @@ def blocks():
     named = [DatasetConfig, ColumnsConfig, Binarize, InitializerConfig, TrainingConfig]
     for block in (*named, EarlyStoppingConfig):
         yield block.__name__, block
-    for base in (LayerConfig, LossConfig, OptimizerConfig, ScheduleConfig):
+    for base in (BuiltInConfig, LayerConfig, LossConfig, OptimizerConfig, ScheduleConfig):
         for name, block in base.blocks.items():
             yield f"{base.__name__} {name}", block
 
 
 def defaults():
-    """A line for each key with a default."""
+    """A line for each key with a default; of built-in data sets, only their own options."""
     for name, block in blocks():
         for key, field in block.model_fields.items():
-            if not field.is_required():
+            shared = issubclass(block, BuiltInConfig) and key not in block.parameters
+            if not (field.is_required() or shared):
                 yield f"{name}.{key}: {flow(field.default)}"
 
 

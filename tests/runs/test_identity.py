@@ -78,6 +78,15 @@ def test_what_the_data_decide_may_be_written_out(prepared):
     assert given != prepared(None, *digits, "dataset.test_size=0.2").run_id
 
 
+def test_options_of_a_data_set_are_part_of_it(prepared):
+    """Each makes other data; written out at their defaults they change nothing."""
+    moons = ("dataset.name=moons", "network.sizes=[4, 2]")
+    plain = prepared(None, *moons).run_id
+    assert plain == prepared(None, *moons, "dataset.rows=1000", "dataset.seed=0").run_id
+    for option in ("dataset.rows=1001", "dataset.noise=0.2", "dataset.seed=1"):
+        assert plain != prepared(None, *moons, option).run_id
+
+
 @pytest.mark.parametrize(
     "override",
     ["name=other", "description=in other words", "published={test_accuracy: 0.9}", "sweep={}"],
