@@ -36,6 +36,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 
 _MOST_FAILURES = 20
+MOST_RUNS = 100_000
 REPLICATION = "REPLICATION.md"
 
 
@@ -45,6 +46,7 @@ class _Request:
 
     results: Path
     seeds: int | None
+    max_runs: int
     iterations: int | None
     jobs: int | None
     dask: str | None
@@ -61,6 +63,13 @@ class _Request:
     type=click.IntRange(min=1, max=MAX_RANGE),
     metavar="N",
     help="N seeds for each config, counted from its seed on.",
+)
+@click.option(
+    "--max-runs",
+    type=click.IntRange(min=1),
+    default=MOST_RUNS,
+    metavar="N",
+    help=f"Refuse sweeps of more runs; {MOST_RUNS:,} by default.",
 )
 @click.option(
     "-j",
@@ -109,7 +118,8 @@ def command(
         paths, words = split_arguments(arguments)
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
-        plan = make_plan(files, Arguments.parse(words, asked.seeds, asked.iterations), datasets)
+        wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs)
+        plan = make_plan(files, wanted, datasets)
         store = Store(asked.results, report_markdown)
         for variant in plan.variants:
             store.folder(variant.name, "")  # would refuse a link that leads elsewhere
@@ -235,6 +245,7 @@ def _command_line(arguments: Sequence[str], asked: _Request) -> str:
     """The command that goes on with a sweep: the same, without --force."""
     options = {
         "--seeds": asked.seeds,
+        "--max-runs": None if asked.max_runs == MOST_RUNS else asked.max_runs,
         "--iterations": asked.iterations,
         "--jobs": asked.jobs,
         "--dask": asked.dask,

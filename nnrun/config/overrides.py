@@ -207,7 +207,7 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
             del block[rival[1]]
 
 
-def parse_grid(arguments: Iterable[str]) -> dict[str, list[Any]]:
+def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
     """The values that each argument `key=1,2,3` or `key=range(0,20)` gives to its key.
 
     Commas within brackets and quotes belong to a value: `network.sizes=[13,1],[26,1]` is two.
@@ -215,7 +215,7 @@ def parse_grid(arguments: Iterable[str]) -> dict[str, list[Any]]:
     Raises:
         ConfigError: arguments that are malformed, empty, or give one key twice.
     """
-    grid: dict[str, list[Any]] = {}
+    grid: dict[str, Sequence[Any]] = {}
     problems = []
     for argument in arguments:
         try:
@@ -231,14 +231,14 @@ def parse_grid(arguments: Iterable[str]) -> dict[str, list[Any]]:
     return grid
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: str) -> Sequence[Any]:
     counted = _RANGE.fullmatch(text.replace(" ", ""))
     if counted:
         first, second, step = (None if part is None else int(part) for part in counted.groups())
         numbers = range(first or 0) if second is None else range(first or 0, second, step or 1)
         if step == 0 or not 0 < len(numbers) <= MAX_RANGE:
             raise OverrideError(f"'{text.strip()}' holds no numbers, or more than {MAX_RANGE:,}")
-        return list(numbers)
+        return numbers
     pieces = _split_at_commas(text)
     if len(pieces) > 1 and not all(piece.strip() for piece in pieces):
         raise OverrideError("there is a comma with nothing before or after it")

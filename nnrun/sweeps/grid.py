@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -29,25 +30,32 @@ class Arguments:
         seeds: how many seeds were asked for.
         iterations: what replaces `iterations` or `epochs`.
         origin: for an override that sets one value, the argument it was taken from.
+        most_runs: how many runs a sweep may have.
     """
 
-    grid: dict[str, list[Any]]
-    seed: list[Any]
+    grid: dict[str, Sequence[Any]]
+    seed: Sequence[Any]
     seeds: int | None
     iterations: int | None
     origin: dict[str, str]
+    most_runs: int
 
     @classmethod
     def parse(
-        cls, words: Sequence[str], seeds: int | None = None, iterations: int | None = None
+        cls,
+        words: Sequence[str],
+        seeds: int | None = None,
+        iterations: int | None = None,
+        most_runs: int = MAX_RANGE,
     ) -> Arguments:
         """Read arguments such as `training.learning_rate=0.1,0.01` and `seed=range(0,20)`.
 
         Raises:
             ConfigError: they cannot be read.
-            UsageError: they contradict each other.
+            UsageError: they contradict each other, or ask for more runs than there may be.
         """
         grid = parse_grid(words)
+        refuse_too_many(prod(len(values) for values in grid.values()) * (seeds or 1), most_runs)
         origin = {
             format_override(key, value): word
             for word, (key, values) in zip(words, grid.items(), strict=True)
@@ -58,12 +66,12 @@ class Arguments:
             place = list(grid).index(useless[0])
             message = f"'{useless[0]}' changes no result, so no sweep"
             raise ConfigError([Problem(message, argument=words[place])])
-        seed = grid.pop("seed", [])
+        seed = grid.pop("seed", ())
         if seeds is not None and len(seed) > 1:
             raise UsageError(
                 f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
             )
-        return cls(grid, seed, seeds, iterations, origin)
+        return cls(grid, seed, seeds, iterations, origin, most_runs)
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all values of `seed` that cannot be one."""
@@ -101,6 +109,17 @@ class GridPoint:
         return Problem(problem.message, problem.path, place.place, place.argument)
 
 
+def refuse_too_many(runs: int, most: int) -> None:
+    """Before anything is made for each of these runs.
+
+    Raises:
+        UsageError: there are too many.
+    """
+    if runs > most:
+        message = f"this sweep would have {runs:,} runs, and may have {most:,}"
+        raise UsageError(f"{message}; --max-runs {runs} allows as many")
+
+
 def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
     """The seeds of a config's runs; the command line decides where it says anything.
 
@@ -125,10 +144,17 @@ def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
     return range(config.seed, config.seed + count)
 
 
-def grid_points(
-    file: Path, arguments: Arguments
-) -> tuple[Experiment, Iterator[GridPoint | ConfigError]]:
-    """The config as it stands, and all choices of its grid, good or bad.
+@dataclass(frozen=True)
+class Grid:
+    """A config as it stands, with all choices of its grid, good or bad, and how many there are."""
+
+    base: Experiment
+    choices: Iterator[GridPoint | ConfigError]
+    count: int
+
+
+def load_grid(file: Path, arguments: Arguments) -> Grid:
+    """The grid of a config and of the arguments.
 
     Raises:
         ConfigError: the config is wrong before any choice is made.
@@ -154,21 +180,21 @@ def grid_points(
             choice = {key: values[key] for key in varied}
             yield _load(file, base, values, choice, places, own, arguments)
 
-    return base, points()
+    return Grid(base, points(), prod(len(values) for values in {**own, **arguments.grid}.values()))
 
 
 def _all_problems(file: Path, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
     """Those of the first grid point, and those of each other value of an argument."""
     found = {str(problem): problem for problem in map(arguments.relocated, first.problems)}
-    for key, values in arguments.grid.items():
-        for value in values[1:_MOST_TRIED]:
-            point = {**{other: first for other, (first, *_) in arguments.grid.items()}, key: value}
-            words = [format_override(*item) for item in point.items()]
-            try:
-                load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
-            except ConfigError as error:
-                for problem in map(arguments.relocated, error.problems):
-                    found.setdefault(str(problem), problem)
+    firsts = {key: values[0] for key, values in arguments.grid.items()}
+    others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
+    for key, value in islice(others, _MOST_TRIED):
+        words = [format_override(*item) for item in {**firsts, key: value}.items()]
+        try:
+            load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
+        except ConfigError as error:
+            for problem in map(arguments.relocated, error.problems):
+                found.setdefault(str(problem), problem)
     return found.values()
 
 
@@ -204,8 +230,8 @@ def _origins(
 
 def _seed_override(arguments: Arguments) -> list[str]:
     """The seed to load a config with; all others are as good."""
-    sound = [seed for seed in arguments.seed if _is_seed(seed)]
-    return [format_override("seed", seed) for seed in sound[:1]]
+    sound = (seed for seed in arguments.seed if _is_seed(seed))
+    return [format_override("seed", seed) for seed in islice(sound, 1)]
 
 
 def _is_seed(value: Any) -> bool:

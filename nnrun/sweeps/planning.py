@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
-from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem, UsageError
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.describe import published_of
 from nnrun.runs.identity import Identity
@@ -15,10 +15,8 @@ from nnrun.runs.prepare import Prepared, prepare
 from nnrun.sweeps.comparable import overlap_of
 from nnrun.sweeps.datasets import Datasets, data_key
 from nnrun.sweeps.estimate import estimate
-from nnrun.sweeps.grid import Arguments, GridPoint, grid_points, seeds_of
+from nnrun.sweeps.grid import Arguments, Grid, GridPoint, load_grid, refuse_too_many, seeds_of
 from nnrun.sweeps.plan import Plan, Variant
-
-MOST_RUNS = 1_000_000
 
 
 class PlanError(ConfigError):
@@ -34,18 +32,17 @@ def make_plan(files: Sequence[Path], arguments: Arguments, datasets: Datasets) -
 
     Raises:
         PlanError: something is wrong; it names everything that is.
-        UsageError: there are more runs than anyone means.
+        UsageError: there are more runs than there may be.
     """
     planner = _Planner(arguments, datasets)
     planner.refuse(arguments.wrong_seeds())
     for file in files:
-        planner.add(file)
+        planner.open(file)
+    refuse_too_many(planner.count, arguments.most_runs)
+    planner.plan()
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    plan = Plan(planner.variants)
-    if len(plan) > MOST_RUNS:
-        raise UsageError(f"this sweep would have {len(plan):,} runs; the most are {MOST_RUNS:,}")
-    return plan
+    return Plan(planner.variants)
 
 
 class _Planner:
@@ -55,24 +52,33 @@ class _Planner:
         self.arguments = arguments
         self.datasets = datasets
         self.variants: list[Variant] = []
+        self.count = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
+        self._opened: list[tuple[Path, Grid, Sequence[int]]] = []
         self._names: dict[str, tuple[str, Path]] = {}
         self._known: set[tuple[str, Identity]] = set()
 
-    def add(self, file: Path) -> None:
-        """Take up one config with its grid and its seeds."""
+    def open(self, file: Path) -> None:
+        """Take up one config: how many choices its grid has, and which seeds."""
         try:
-            base, choices = grid_points(file, self.arguments)
-            seeds = seeds_of(base, self.arguments)
-            self._require_new_name(base.config.name, file)
-            for choice in choices:
+            grid = load_grid(file, self.arguments)
+            seeds = seeds_of(grid.base, self.arguments)
+            self._require_new_name(grid.base.config.name, file)
+        except ConfigError as error:
+            self.refuse(error.problems, error.exit_code)
+        else:
+            self.count += grid.count * len(seeds)
+            self._opened.append((file, grid, seeds))
+
+    def plan(self) -> None:
+        """Look at every choice of what was taken up."""
+        for file, grid, seeds in self._opened:
+            for choice in grid.choices:
                 if isinstance(choice, ConfigError):
                     self.refuse(choice.problems, choice.exit_code)
                 else:
                     self._add_choice(file, choice, seeds)
-        except ConfigError as error:
-            self.refuse(error.problems, error.exit_code)
 
     def _add_choice(self, file: Path, choice: GridPoint, seeds: Sequence[int]) -> None:
         try:
