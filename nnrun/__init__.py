@@ -1,7 +1,41 @@
-"""nnrun: an experiment runner for small neural networks."""
+"""nnrun: an experiment runner for small neural networks.
+
+import nnrun
+
+run = nnrun.train("configs/digits_cnn.yaml", seed=3)
+run.metrics["test"]["accuracy"]
+run.predict(x)
+"""
+
+# Not from typing: `python -m nnrun` has the working folder among its places until __main__ takes
+# it out, so that nothing may be imported before.
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from nnrun.api import check, load, sweep, train
 
 __version__ = "0.1.0"
 
 # Raised whenever a change alters the bits of a result; it is part of every run's digest, so that
 # numbers from before and after such a change never pass for the same run.
 NUMERICS_VERSION = 1
+
+__all__ = ["NUMERICS_VERSION", "__version__", "check", "load", "sweep", "train"]
+
+_FUNCTIONS = ("check", "load", "sweep", "train")
+_MODULES = ("api", "errors", "nn")
+
+
+def __getattr__(name: str) -> object:
+    """What needs more than this file is imported when it is asked for."""
+    from importlib import import_module  # noqa: PLC0415  # as above
+
+    if name in _FUNCTIONS:
+        return getattr(import_module("nnrun.api"), name)
+    if name in _MODULES:
+        return import_module(f"nnrun.{name}")
+    raise AttributeError(f"module 'nnrun' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES])

@@ -1,4 +1,4 @@
-"""Arguments apart: the configs of files and folders, and `key=value` overrides."""
+"""Arguments apart: paths, and `key=value` overrides."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
+from nnrun.config.files import SUFFIXES
 from nnrun.errors import UsageError
-
-SUFFIXES = (".yaml", ".yml")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -38,35 +37,6 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
 def _is_override(argument: str) -> bool:
     """Whether it is `key=value`; a config whose name has an equals sign is still a config."""
     return "=" in argument and not (argument.endswith(SUFFIXES) and Path(argument).is_file())
-
-
-def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
-    """Files as they are, folders as the YAML files that lie in them, each once.
-
-    Raises:
-        click.UsageError: there is none in a folder.
-    """
-    files: dict[Path, Path] = {}
-    for path in paths:
-        found = _in_folder(path, recursive) if path.is_dir() else [path]
-        if not found:
-            raise click.UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
-        for file in found:
-            same = files.get(file.resolve())
-            # The file itself, rather than a link to it, for its name is that of its results.
-            if same is None or (same.is_symlink() and not file.is_symlink()):
-                files[file.resolve()] = file
-    return list(files.values())
-
-
-def _in_folder(folder: Path, recursive: bool) -> list[Path]:
-    entries = folder.rglob("*") if recursive else folder.iterdir()
-    hidden = (".",)
-    return sorted(
-        entry
-        for entry in entries
-        if entry.suffix in SUFFIXES and not entry.name.startswith(hidden) and entry.is_file()
-    )
 
 
 def check_target(file: Path, source: Path | None = None) -> None:

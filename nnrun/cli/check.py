@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import prod
 from pathlib import Path
-from typing import Any
 
 import click
 
+from nnrun.api.experiments import describe
 from nnrun.cli import options
-from nnrun.cli.arguments import config_files, split_arguments
+from nnrun.cli.arguments import split_arguments
 from nnrun.cli.errors import problem_data
 from nnrun.cli.output import Output
+from nnrun.config.files import config_files
 from nnrun.config.load import load_config
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
 from nnrun.reports.checks import CheckedRun, check_details, check_overview, gradient_failures
-from nnrun.runs.describe import describe_network
-from nnrun.runs.gradients import check_run_gradients
-from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.prepare import prepare
 
 
 @click.command("check")
@@ -69,7 +67,8 @@ def command(
         if gradients and len(files) > 1:
             output.note(f"comparing gradients of {file}")
         try:
-            runs.append(_check(file, overrides, iterations, gradients))
+            experiment = load_config(file, overrides, iterations)
+            runs.append(describe(experiment, gradients=gradients))
         except NnrunError as error:
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
@@ -101,38 +100,6 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
     output.data({"source": source})
     if not output.json:
         click.echo(source)
-
-
-def _check(file: Path, overrides: list[str], iterations: int | None, gradients: bool) -> CheckedRun:
-    prepared = prepare(load_config(file, overrides, iterations))
-    config, network = prepared.config, prepared.network()
-    return CheckedRun(
-        file=str(file),
-        name=config.name,
-        description=config.description,
-        run_id=prepared.run_id,
-        dataset=_dataset(prepared),
-        network=describe_network(config, network),
-        memory=prepared.memory(network),
-        iterations=prepared.iterations,
-        batch_size=config.training.batch_size,
-        epochs=prepared.iterations / prepared.batches_per_epoch,
-        dtype=config.training.dtype,
-        engine=prepared.engine(network),
-        gradients=check_run_gradients(prepared) if gradients else None,
-    )
-
-
-def _dataset(prepared: Prepared) -> dict[str, Any]:
-    split = prepared.split
-    return {
-        "name": prepared.dataset.name,
-        "sha256": prepared.dataset.sha256,
-        "n_train": len(split.train),
-        "n_validation": len(split.validation) if split.validation else 0,
-        "n_test": len(split.test) if split.test else 0,
-        "n_features": prod(prepared.dataset.shape),
-    }
 
 
 def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[Problem]:

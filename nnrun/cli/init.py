@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import SUFFIXES
 from nnrun.cli.output import Output
+from nnrun.config.files import SUFFIXES
 from nnrun.config.names import NAME_RULE, is_name
 
 STARTER = Path(__file__).with_name("starter.yaml")

@@ -10,10 +10,11 @@ from time import monotonic
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line, config_files, split_arguments
+from nnrun.cli.arguments import command_line, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweep_view import troubles_of, watching_sweep
+from nnrun.config.files import config_files
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.leaderboard import leaderboard_tables

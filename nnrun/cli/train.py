@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import SUFFIXES, command_line
+from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
-from nnrun.cli.progress import watching
 from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
 from nnrun.cli.signals import Interruption
+from nnrun.config.files import SUFFIXES
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.schema import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown import report_markdown
 from nnrun.reports.numbers import count
+from nnrun.reports.progress import watching
 from nnrun.reports.terminal import run_summary
 from nnrun.runs.control import Control
 from nnrun.runs.lifecycle import Outcome, train

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
+from nnrun.config.plain import plain
 from nnrun.config.schema import ExperimentConfig
 from nnrun.config.source import Source, in_order
 from nnrun.config.text import read_text
-from nnrun.config.yaml12 import KeyPath, parse
+from nnrun.config.yaml12 import Document, KeyPath, parse
 from nnrun.errors import ConfigError, Problem
 
 __all__ = [
@@ -41,6 +42,9 @@ __all__ = [
 
 _MOST_TRIED = 200
 """Values of a grid that are looked at beforehand; a sweep looks at all when it plans."""
+
+UNNAMED = Path("run")
+"""Stands for the file, and its name, of a config that is none."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +61,32 @@ class Experiment:
 
 
 def load_config(
-    path: Path, overrides: Sequence[str] = (), iterations: int | None = None
+    origin: Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    iterations: int | None = None,
 ) -> Experiment:
-    """Read a config file, apply `key=value` arguments, and check everything.
+    """Read a config, apply `key=value` arguments, and check everything.
 
     Args:
-        path: the YAML file; paths within it are relative to its folder.
+        origin: a YAML file, in which paths are relative to its folder; or the content of one,
+            in which they are relative to the current folder.
         overrides: arguments such as `training.learning_rate=0.01`; paths in them are relative to
             the current folder.
         iterations: if given, replaces the config's `iterations` or `epochs`.
 
     Raises:
-        ConfigError: all that is wrong with the file and the arguments.
+        ConfigError: all that is wrong with the config and the arguments; of content that is no
+            file, each with its dotted key.
     """
     arguments, problems = parse_overrides(overrides)
     try:
-        document = parse(read_text(path))
+        source, document, file = _read(origin)
     except ConfigError as error:
         raise ConfigError([*error.problems, *problems]) from error
-    source = Source.of(str(path), document)
     problems += document.problems
     if source.data is None:
         message = "the file is empty; `nnrun init` writes a config to start from"
-        raise ConfigError([Problem(message, path=str(path)), *problems])
+        raise ConfigError([Problem(message, path=str(file)), *problems])
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
         raise ConfigError(in_order([*problems, source.problem((), message)], overrides))
@@ -89,9 +96,9 @@ def load_config(
     problems += apply_overrides(source, arguments)
     broken = {place for place in document.broken if place in source.values}
     around = {place[:length] for place in broken for length in range(len(place) + 1)}
-    config, found = _validate({"name": path.stem, **source.data})
-    if "name" not in source.data and not is_name(path.stem):
-        found = [c for c in found if c.path != ("name",)] + [_unusable_name(path)]
+    config, found = _validate({"name": file.stem, **source.data})
+    if "name" not in source.data and not is_name(file.stem):
+        found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
     found += _grid_complaints(source, found)
     problems += [
         source.problem(complaint.path, complaint.message, complaint.part)
@@ -100,7 +107,15 @@ def load_config(
     ]
     if problems or config is None:
         raise ConfigError(in_order(problems, overrides))
-    return Experiment(_with_absolute_path(config, source, path), source, path)
+    return Experiment(_with_absolute_path(config, source, file), source, file)
+
+
+def _read(origin: Path | Mapping[str, Any]) -> tuple[Source, Document, Path]:
+    if isinstance(origin, Path):
+        document = parse(read_text(origin))
+        return Source.of(str(origin), document), document, origin
+    document = Document(plain(origin))
+    return Source("", document.data), document, UNNAMED
 
 
 def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:

@@ -96,6 +96,16 @@ def format_override(key: str, value: Any) -> str:
     return f"{key}={flow(value)}"
 
 
+def format_grid(key: str, values: Any) -> str:
+    """The argument that gives each value of a list to this key in turn, or one value for good."""
+    if not isinstance(values, list):
+        return format_override(key, values)
+    if not values:
+        message = "the list of its values is empty"
+        raise ConfigError([Problem(message, key)])
+    return f"{key}={','.join(flow(value) for value in values)}"
+
+
 def parse_overrides(arguments: Iterable[str]) -> tuple[list[Override], list[Problem]]:
     """The arguments that can be read, and the problems of the others."""
     overrides, problems = [], []

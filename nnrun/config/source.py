@@ -69,10 +69,14 @@ class Source:
 
     def _has_short_form(self, path: KeyPath) -> bool:
         overridden = any(path[:n] in self.arguments for n in range(3, len(path) + 1))
+        network = self.data.get("network") if isinstance(self.data, dict) else None
         return (
             not overridden
             and ("network", "layers") not in self.keys
-            and any(("network", "sizes") in places for places in (self.keys, self.arguments))
+            and (
+                any(("network", "sizes") in places for places in (self.keys, self.arguments))
+                or (isinstance(network, dict) and "sizes" in network)
+            )
         )
 
     def forget(self, path: KeyPath) -> None:

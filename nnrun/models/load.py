@@ -56,7 +56,20 @@ def load(folder: Path) -> Model:
     if not path.is_file():
         what = "no trained model is kept there" if folder.is_dir() else "there is no such run"
         raise UsageError(f"{path}: {what}")
-    arrays, values = unpack(path)
+    return make_model(*unpack(path), str(path))
+
+
+def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
+    """The model of these weights, and of what is stored beside them.
+
+    Args:
+        arrays: by name.
+        values: plain data, as in the file of a model.
+        origin: what to call damaged, if it is.
+
+    Raises:
+        NnrunError: they are not what nnrun stores.
+    """
     try:
         return _model(arrays, _Stored.model_validate(values))
     except (
@@ -69,7 +82,7 @@ def load(folder: Path) -> Model:
         RuntimeError,
     ) as error:
         raise NnrunError(
-            f"{path}: damaged, or of another version of nnrun ({_reason(error)})"
+            f"{origin}: damaged, or of another version of nnrun ({_reason(error)})"
         ) from error
 
 

@@ -45,14 +45,15 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
 def leaderboard_csv(board: Leaderboard) -> str:
     """For spreadsheets: every number in full, an empty cell where there is none."""
     text = io.StringIO()
-    rows = [_record(group, row) for group in board.groups for row in group.rows]
+    rows = [flat_row(group, row) for group in board.groups for row in group.rows]
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
 
 
-def _record(group: Group, row: Row) -> dict[str, Any]:
+def flat_row(group: Group, row: Row) -> dict[str, Any]:
+    """A row with what its group has in common, as one line of leaderboard.csv."""
     record: dict[str, Any] = {
         "dataset": group.dataset,
         "target": group.target,

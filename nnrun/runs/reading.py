@@ -10,7 +10,7 @@ from nnrun.errors import NnrunError
 from nnrun.models.load import MODEL
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord
 
-REPORT, CHECKPOINT = "report.json", "checkpoint.safetensors"
+REPORT, HISTORY, CHECKPOINT = "report.json", "history.csv", "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)

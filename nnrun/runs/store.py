@@ -15,7 +15,7 @@ from nnrun.models.load import MODEL
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.locks import Lock, acquire, locked
-from nnrun.runs.reading import CHECKPOINT, REPORT, read_run
+from nnrun.runs.reading import CHECKPOINT, HISTORY, REPORT, read_run
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import HistoryRow
@@ -96,7 +96,7 @@ class Store:
         remove_leftovers(folder)
         files = {
             "config.yaml": dump(record.config).encode(),
-            "history.csv": history_csv(result.history).encode(),
+            HISTORY: history_csv(result.history).encode(),
             "report.md": self.render(result).encode(),
         }
         if result.weights is not None:

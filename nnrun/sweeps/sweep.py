@@ -51,7 +51,7 @@ class Sweep:
 
     Args:
         plan: what to do.
-        store: where results are kept.
+        store: where results are kept; None to keep nothing but their scores.
         datasets: those the plan was made with.
         listener: is told what happens.
         stopped: is asked whether to stop, and go on another time.
@@ -62,7 +62,7 @@ class Sweep:
     def __init__(
         self,
         plan: Plan,
-        store: Store,
+        store: Store | None,
         datasets: Datasets,
         listener: SweepListener,
         stopped: Callable[[], bool] = lambda: False,

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import pytest
 
-from nnrun.cli import progress as module
 from nnrun.cli.output import Output
-from nnrun.cli.progress import watching
+from nnrun.reports import progress as module
+from nnrun.reports.progress import watching
 from nnrun.training.trainer import Progress
 
 LONG = ("--iterations", "60000")

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nnrun.cli.output import Output
 from nnrun.reports.numbers import count, number, remaining
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
 
     from nnrun.training.trainer import Progress
@@ -21,6 +21,18 @@ _LINE_SECONDS = 30.0
 _LABEL_WIDTH = 22
 # A narrower terminal has room for the figures only.
 _WIDE = 60
+
+
+class Output(Protocol):
+    """Where a display goes."""
+
+    quiet: bool
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+
+    def console(self, stream: IO[str]) -> Console:
+        """What draws on a terminal."""
 
 
 class Observer(Protocol):

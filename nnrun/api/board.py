@@ -1,0 +1,82 @@
+"""The leaderboard of a sweep as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from nnrun.api.run import Run, read
+from nnrun.errors import UsageError
+from nnrun.reports.leaderboard_files import flat_row
+from nnrun.reports.notebook import board_html
+from nnrun.sweeps.leaderboard import Group, Leaderboard
+from nnrun.sweeps.progress import Failure, SweepProgress
+
+
+class Board:
+    """What came of a sweep: rows that can be compared stand in one group, the best first.
+
+    Args:
+        leaderboard: of the sweep.
+        progress: what became of its runs.
+        path: the results folder; None where nothing was written.
+    """
+
+    def __init__(
+        self, leaderboard: Leaderboard, progress: SweepProgress, path: Path | None
+    ) -> None:
+        self.leaderboard = leaderboard
+        self.path = path
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        runs, rows = len(self._progress.plan), len(self.rows())
+        failed = f", {len(self.failures)} failed or diverged" if self.failures else ""
+        return f"<Board of {runs} runs in {rows} rows{failed}>"
+
+    @property
+    def groups(self) -> Sequence[Group]:
+        """Rows with all their statistics, by data set and metric."""
+        return self.leaderboard.groups
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """Runs that diverged or failed, and why."""
+        return self._progress.failures
+
+    @property
+    def trained(self) -> int:
+        """Runs that this sweep trained; others were complete before."""
+        return self._progress.trained
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A dictionary for each row, with the columns of leaderboard.csv."""
+        return [flat_row(group, row) for group in self.groups for row in group.rows]
+
+    def runs(self) -> Iterator[Run]:
+        """All runs that were kept, in the order of the plan.
+
+        Raises:
+            UsageError: nothing was written.
+        """
+        if self.path is None:
+            raise UsageError("no run was kept: the sweep had results=None")
+        for variant in self._progress.plan.variants:
+            for run in variant.runs():
+                folder = self.path / variant.name / run.run_id
+                if folder.is_dir():
+                    yield read(folder)
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas DataFrame.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        return import_module("pandas").DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return board_html(self.leaderboard)

@@ -1,0 +1,183 @@
+"""One config: trained, checked, or loaded again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from nnrun.api.interrupts import DeferredInterrupt
+from nnrun.api.run import Run, read
+from nnrun.config.load import Experiment, load_config
+from nnrun.config.overrides import format_override
+from nnrun.config.plain import plain
+from nnrun.errors import UsageError
+from nnrun.reports.checks import CheckedRun
+from nnrun.reports.markdown import report_markdown
+from nnrun.reports.progress import watching
+from nnrun.runs.control import Control
+from nnrun.runs.describe import describe_network
+from nnrun.runs.gradients import check_run_gradients
+from nnrun.runs.lifecycle import train as train_prepared
+from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.select import select_run
+from nnrun.runs.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Path_ = str | os.PathLike[str]
+Config = Path_ | Mapping[str, Any]
+
+
+def train(
+    config: Config,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    seed: int | None = None,
+    iterations: int | None = None,
+    results: Path_ | None = "results",
+    force: bool = False,
+    quiet: bool = True,
+) -> Run:
+    """Train a config, unless that has been done before, and give its run.
+
+    Args:
+        config: a YAML file, or what stands in one as a dictionary.
+        overrides: values by their dotted keys, such as `{"training.learning_rate": 0.1}`.
+        seed: takes the place of the config's.
+        iterations: takes the place of the config's iterations or epochs.
+        results: the folder to keep results in; None to keep them in memory alone, and to train
+            whatever was trained before.
+        force: train again whatever is in the results folder.
+        quiet: show no progress.
+
+    Returns:
+        The run, which may have diverged: its `status` says so.
+
+    Raises:
+        ConfigError: all that is wrong with the config.
+        UsageError: the run needs more memory than there is.
+        OSError: the results cannot be written.
+        KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
+    """
+    prepared = prepare(_experiment(config, overrides, seed, iterations))
+    store = None if results is None else Store(Path(results), report_markdown)
+    terminal = _Terminal(quiet)
+    with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
+        control = Control(
+            start=interrupt.defer, observe=observe, stop=interrupt.stop, note=terminal.note
+        )
+        outcome = train_prepared(prepared, store, control, force=force)
+    return Run(outcome.record, outcome.folder, outcome.result)
+
+
+def check(
+    config: Config,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    iterations: int | None = None,
+    gradients: bool = False,
+) -> CheckedRun:
+    """What a config's run will be, without training it.
+
+    Args:
+        config: a YAML file, or what stands in one as a dictionary.
+        overrides: values by their dotted keys.
+        iterations: takes the place of the config's iterations or epochs.
+        gradients: whether to compare every parameter's gradient with a numerical one.
+
+    Raises:
+        ConfigError: all that is wrong with the config.
+        UsageError: the run needs more memory than there is.
+    """
+    return describe(_experiment(config, overrides, None, iterations), gradients=gradients)
+
+
+def load(run: Path_, *, results: Path_ = "results") -> Run:
+    """A run that was trained before.
+
+    Args:
+        run: its folder; or the name of an experiment, for its newest run; `name/ID-PREFIX`; or
+            `latest`.
+        results: the folder in which names are looked for.
+
+    Raises:
+        UsageError: there is no such run, or several.
+        NnrunError: its report is damaged.
+    """
+    return read(select_run(os.fspath(run), Path(results)))
+
+
+def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
+    """What `check` finds, for a config that was loaded."""
+    prepared = prepare(experiment)
+    config, network = prepared.config, prepared.network()
+    return CheckedRun(
+        file=str(experiment.file),
+        name=config.name,
+        description=config.description,
+        run_id=prepared.run_id,
+        dataset=_dataset(prepared),
+        network=describe_network(config, network),
+        memory=prepared.memory(network),
+        iterations=prepared.iterations,
+        batch_size=config.training.batch_size,
+        epochs=prepared.iterations / prepared.batches_per_epoch,
+        dtype=config.training.dtype,
+        engine=prepared.engine(network),
+        gradients=check_run_gradients(prepared) if gradients else None,
+    )
+
+
+def words(overrides: Mapping[str, Any] | None) -> list[str]:
+    """Overrides as the command line has them, in which words errors speak of them.
+
+    Raises:
+        ConfigError: a value cannot stand in a config.
+    """
+    if not isinstance(overrides or {}, Mapping):
+        raise UsageError('overrides are a dictionary such as {"training.learning_rate": 0.1}')
+    return [format_override(key, value) for key, value in plain(overrides or {}).items()]
+
+
+def _experiment(
+    config: Config, overrides: Mapping[str, Any] | None, seed: int | None, iterations: int | None
+) -> Experiment:
+    origin = config if isinstance(config, Mapping) else Path(config)
+    given = words(overrides) + ([] if seed is None else words({"seed": seed}))
+    return load_config(origin, given, iterations)
+
+
+def _dataset(prepared: Prepared) -> dict[str, Any]:
+    split = prepared.split
+    return {
+        "name": prepared.dataset.name,
+        "sha256": prepared.dataset.sha256,
+        "n_train": len(split.train),
+        "n_validation": len(split.validation) if split.validation else 0,
+        "n_test": len(split.test) if split.test else 0,
+        "n_features": prod(prepared.dataset.shape),
+    }
+
+
+class _Terminal:
+    """Where progress is shown, if it is wanted."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def note(self, text: str) -> None:
+        """Write a line to stderr."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    @staticmethod
+    def console(stream: IO[str]) -> Console:
+        """What draws the bar."""
+        from rich.console import Console  # noqa: PLC0415  # quiet runs do without
+
+        return Console(file=stream, markup=False, highlight=False, emoji=False)

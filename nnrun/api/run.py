@@ -1,0 +1,170 @@
+"""A run as a value: what its report says, its learning curve, and its network to use."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from nnrun.api.history import History
+from nnrun.data.frames import frame_rows
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.load import load as load_model
+from nnrun.models.load import make_model
+from nnrun.models.model import Model
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+from nnrun.reports.notebook import run_html
+from nnrun.runs.reading import HISTORY, read_run
+from nnrun.runs.record import RunRecord, RunResult
+
+
+class Run:
+    """One run, trained now or before.
+
+    Args:
+        record: its report.
+        path: its folder; None where nothing was written.
+        result: what training brought, if it is at hand; else it is read from the folder.
+    """
+
+    def __init__(
+        self, record: RunRecord, path: Path | None, result: RunResult | None = None
+    ) -> None:
+        self.record = record
+        self.path = path
+        self._result = result
+
+    def __repr__(self) -> str:
+        where = "in memory" if self.path is None else str(self.path)
+        return f"<Run {self.record.name}/{self.record.run_id}: {self.status}, {where}>"
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self.record.name
+
+    @property
+    def run_id(self) -> str:
+        """What tells it from the other runs of the experiment."""
+        return self.record.run_id
+
+    @property
+    def seed(self) -> int:
+        """That of the run."""
+        return self.record.seed
+
+    @property
+    def status(self) -> str:
+        """`completed`, `diverged`, `interrupted` or `failed`."""
+        return self.record.status
+
+    @property
+    def error(self) -> str | None:
+        """Why it is not completed, in a sentence."""
+        return self.record.error
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved config, every default written out."""
+        return self.record.config
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The numbers by split: `metrics["test"]["accuracy"]`; None for a split that is not."""
+        return self.record.metrics
+
+    @cached_property
+    def history(self) -> History:
+        """The learning curve: `history["test_loss"]` is an array; `history.to_frame()` a table."""
+        if self._result is not None:
+            return History(self._result.history)
+        return History([] if self.path is None else _read_history(self.path / HISTORY))
+
+    @cached_property
+    def model(self) -> Model:
+        """The network with its weights and the preprocessing that was fitted with it.
+
+        Raises:
+            UsageError: none is kept, since the run diverged or failed.
+        """
+        if self._result is None and self.path is not None:
+            return load_model(self.path)
+        if self._result is None or self._result.weights is None:
+            raise UsageError(f"{self.name}/{self.run_id}: no trained model is kept there")
+        values = json.loads(json.dumps(self._result.metadata))
+        return make_model(self._result.weights, values, repr(self))
+
+    @property
+    def network(self) -> Network:
+        """The network with its weights, for rows that are preprocessed already."""
+        return self.model.network
+
+    @property
+    def classes(self) -> Array:
+        """The labels by class number, in the order of `predict_proba`'s columns."""
+        return self.model.classes
+
+    def predict(self, x: npt.ArrayLike) -> Array:
+        """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
+
+        Args:
+            x: raw rows (rows, *shape), as those of the training data; or a DataFrame with its
+                columns, in any order.
+
+        Raises:
+            DataError: the rows have another shape or lack a column, or are no finite numbers.
+        """
+        return self.model.predict(self._rows(x))
+
+    def predict_proba(self, x: npt.ArrayLike) -> Array:
+        """The probability of each class: (rows, classes), columns as in `classes`.
+
+        Raises:
+            DataError: as `predict` does.
+            UsageError: the network does not put out probabilities.
+        """
+        return self.model.predict_proba(self._rows(x))
+
+    def _rows(self, x: Any) -> Any:
+        return frame_rows(x, self.model.layout) if hasattr(x, "columns") else x
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table of results and the learning curve."""
+        return run_html(self.record, self.history.rows(), self.path)
+
+
+def read(folder: Path) -> Run:
+    """A run on disk.
+
+    Raises:
+        UsageError: there is none.
+        NnrunError: its report cannot be read.
+    """
+    found = read_run(folder)
+    if found is None:
+        raise UsageError(f"{folder}: there is no run")
+    if found.record is None:
+        raise NnrunError(f"{folder}: {found.trouble}")
+    return Run(found.record, folder)
+
+
+def _read_history(file: Path) -> list[dict[str, float | int]]:
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return [
+                {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
+                for row in csv.DictReader(lines, strict=True)
+            ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
+
+
+_KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}

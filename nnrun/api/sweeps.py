@@ -1,0 +1,111 @@
+"""Many configs with many seeds, on any executor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from nnrun.api.board import Board
+from nnrun.config.files import config_files
+from nnrun.config.overrides import format_grid
+from nnrun.config.plain import plain
+from nnrun.errors import UsageError
+from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.reports.markdown import report_markdown
+from nnrun.runs.store import Store
+from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.compiling import compile_plan
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.leaderboard import make_leaderboard
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers.base import Workers
+from nnrun.sweeps.workers.executor import ExecutorWorkers
+
+Path_ = str | os.PathLike[str]
+
+
+def sweep(
+    paths: Path_ | Sequence[Path_],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    seeds: int | Sequence[int] | None = None,
+    iterations: int | None = None,
+    executor: Executor | None = None,
+    jobs: int | None = 1,
+    results: Path_ | None = "results",
+    force: bool = False,
+    fail_fast: bool = False,
+    listener: SweepListener | None = None,
+) -> Board:
+    """Train configs times grid times seeds, but for what is complete, and compare them.
+
+    Args:
+        paths: config files, and folders of them.
+        overrides: values by their dotted keys; a list of values spans a grid, as
+            `{"training.learning_rate": [0.1, 0.01]}` does. A value that is a list itself stands in
+            a list of its own.
+        seeds: how many seeds of each config, counted from its seed on; or the seeds.
+        iterations: takes the place of the configs' iterations or epochs.
+        executor: any executor of `concurrent.futures`; it stays its owner's to shut down.
+        jobs: how many runs to train at a time: without an executor, in so many processes, where
+            None stands for as many as there are cores, if that saves time; with one, as many as
+            it has workers.
+        results: the folder to keep results in; None to keep the leaderboard alone.
+        force: train again what is complete.
+        fail_fast: stop at the first run that fails.
+        listener: is told what happens, from this thread.
+
+    Raises:
+        ConfigError: all that is wrong with the configs; nothing was trained.
+        UsageError: there is no config, or there are too many runs.
+        NnrunError: there is nobody left to work; what was finished is kept.
+        OSError: the leaderboard cannot be written.
+    """
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files = config_files([Path(path) for path in several])
+    if not files:
+        raise UsageError("a config file or a folder of them is needed")
+    datasets = Datasets()
+    plan = make_plan(files, _arguments(overrides, seeds, iterations), datasets)
+    store = None if results is None else Store(Path(results), report_markdown)
+    made = Sweep(
+        plan, store, datasets, listener or SweepListener(), force=force, fail_fast=fail_fast
+    )
+    if executor is not None:
+        workers: Workers = ExecutorWorkers(executor, _workers_of(executor, jobs))
+    else:
+        processes = workers_for(plan, jobs)
+        if processes > 1:
+            compile_plan(plan, datasets)
+        workers = local_workers(made, processes)
+    progress = made.run(workers)
+    board = make_leaderboard(progress, f"nnrun.sweep({[str(path) for path in several]!r})")
+    if store is not None and not progress.missing:
+        store.write(leaderboard_files(board))
+    return Board(board, progress, None if store is None else store.root)
+
+
+def _arguments(
+    overrides: Mapping[str, Any] | None, seeds: int | Sequence[int] | None, iterations: int | None
+) -> Arguments:
+    """The same words as the command line takes, in which errors speak of them."""
+    grid = plain(overrides or {})
+    number = seeds if isinstance(seeds, int) else None
+    if number is not None and number < 1:
+        raise UsageError(f"seeds={seeds}: at least one seed is needed")
+    if seeds is not None and number is None:
+        grid["seed"] = plain(seeds)
+    return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
+
+
+def _workers_of(executor: Executor, jobs: int | None) -> int:
+    """Executors do not say how many workers they have, but most have it written down."""
+    if jobs is not None and jobs > 1:
+        return jobs
+    return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)

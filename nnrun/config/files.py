@@ -1,0 +1,39 @@
+"""The configs among files and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnrun.errors import UsageError
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
+    """Files as they are, folders as the YAML files that lie in them, each once.
+
+    Raises:
+        UsageError: there is none in a folder.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        found = _in_folder(path, recursive) if path.is_dir() else [path]
+        if not found:
+            raise UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
+        for file in found:
+            same = files.get(file.resolve())
+            # The file itself, rather than a link to it, for its name is that of its results.
+            if same is None or (same.is_symlink() and not file.is_symlink()):
+                files[file.resolve()] = file
+    return list(files.values())
+
+
+def _in_folder(folder: Path, recursive: bool) -> list[Path]:
+    entries = folder.rglob("*") if recursive else folder.iterdir()
+    hidden = (".",)
+    return sorted(
+        entry
+        for entry in entries
+        if entry.suffix in SUFFIXES and not entry.name.startswith(hidden) and entry.is_file()
+    )

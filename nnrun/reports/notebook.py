@@ -1,0 +1,93 @@
+"""What a notebook shows for a run, and for a leaderboard."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.scales import log_suits
+from nnrun.reports.charts.svg import clean, element
+from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
+from nnrun.reports.numbers import number
+from nnrun.reports.summary import data_line, metric_rows, splits, training_line
+from nnrun.runs.record import RunRecord
+from nnrun.sweeps.leaderboard import Leaderboard
+
+Row = dict[str, float | int]
+
+
+def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> str:
+    """A run's status, its table of results and its learning curve.
+
+    Args:
+        record: its report.
+        history: a row for each evaluation.
+        path: its folder, if there is one.
+    """
+    return element("div", *_run(record, history, path))
+
+
+def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterator[Markup]:
+    title = element("strong", clean(f"{record.name}/{record.run_id}"))
+    yield element(
+        "p", title, f" {record.status}", *([clean(f": {record.error}")] * bool(record.error))
+    )
+    if any(record.metrics.values()):
+        parts = splits(record.dataset)
+        rows = [
+            [row.label, *map(number, row.ours), *map(number, row.baseline)]
+            for row in metric_rows(record)
+        ]
+        yield _table(["", *parts, *(f"baseline, {part}" for part in parts)], rows)
+    if len(history) > 1:
+        yield _image(_curve(record, history))
+    yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
+    if path is not None:
+        yield element("p", clean(str(path)))
+
+
+def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
+    parts = [part for part in splits(record.dataset) if f"{part}_loss" in history[0]]
+    iterations = [row["iteration"] for row in history]
+    series = [
+        Series(part, iterations, [row[f"{part}_loss"] for row in history], index=index)
+        for index, part in enumerate(parts)
+    ]
+    losses = [value for one in series for value in one.y]
+    return lines(
+        f"Loss of {record.name}", series, x_label="iteration", y_label="loss", log=log_suits(losses)
+    )
+
+
+def _image(chart: Chart) -> Markup:
+    """A picture of its own, since its style sheet must not reach the rest of the notebook."""
+    content = b64encode(chart.file.encode()).decode()
+    label = f"{chart.title}. {chart.alternative}"
+    return element("img", src=f"data:image/svg+xml;base64,{content}", alt=clean(label))
+
+
+def board_html(board: Leaderboard) -> str:
+    """The leaderboard, and how to read it."""
+    return element("div", *_board(board))
+
+
+def _board(board: Leaderboard) -> Iterator[Markup]:
+    for group in board.groups:
+        yield element("p", element("strong", clean(heading(group))))
+        rows = [[place(group, row), name(row), *cells(group, row)] for row in group.rows]
+        yield _table(["", "config", *columns(group)], rows)
+    for note in notes(board.groups):
+        yield element("p", clean(note))
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    def line(kind: str, texts: Sequence[str]) -> Markup:
+        return element("tr", *(element(kind, clean(text) or "\u00a0") for text in texts))
+
+    body = element("tbody", *(line("td", row) for row in rows))
+    return element("table", element("thead", line("th", header)), body)

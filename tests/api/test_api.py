@@ -1,0 +1,368 @@
+"""nnrun from Python: runs and leaderboards as values, mistakes as the command line tells them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import nnrun
+from nnrun.cli import cli
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
+from nnrun.models.load import load as load_model
+from nnrun.nn import Network
+
+IRIS = {
+    "name": "flowers",
+    "dataset": {"name": "iris", "features": "standard"},
+    "network": {"sizes": (4, np.int64(3)), "activations": ["tanh", "softmax"]},
+    "loss": "cross_entropy",
+    "training": {"learning_rate": np.float64(0.05), "iterations": 200, "batch_size": 8},
+    "seed": 3,
+}
+YAML = """
+name: flowers
+dataset: {name: iris, features: standard}
+network: {sizes: [4, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 200, batch_size: 8}
+seed: 3
+"""
+HOUSES = {
+    "name": "houses",
+    "dataset": {
+        "path": "houses.csv",
+        "columns": {"target": "price", "categorical": ["kind"]},
+        "task": "regression",
+        "features": "standard",
+    },
+    "network": {"sizes": [4, 1], "activations": ["tanh", "linear"]},
+    "loss": "mean_squared",
+    "training": {"learning_rate": 0.01, "iterations": 50},
+}
+WILD = {
+    "name": "wild",
+    "dataset": {"name": "boston"},
+    "network": {"sizes": [5, 1], "activations": ["tanh", "linear"]},
+    "loss": "mean_squared",
+    "training": {"learning_rate": 10.0, "iterations": 2000},
+}
+FLOWER = [[5.1, 3.5, 1.4, 0.2], [6.3, 2.9, 5.6, 1.8]]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def houses(folder):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=60), "age": rng.normal(size=60)})
+    frame["kind"] = ["flat", "house"] * 30
+    frame["price"] = frame["size"] * 3 + (frame["kind"] == "flat")
+    frame.to_csv("houses.csv", index=False)
+    return frame
+
+
+def test_a_file_a_dictionary_and_the_command_line_are_the_same_run(folder):
+    """Same id, same weights, same numbers, whichever way the config comes in."""
+    Path("flowers.yaml").write_text(YAML)
+    CliRunner().invoke(cli, ["train", "flowers.yaml", "--results", "cli"])
+    shell = nnrun.load("latest", results="cli")
+    file = nnrun.train("flowers.yaml", results="file")
+    content = nnrun.train(IRIS, results=None)
+    for run in (file, content):
+        assert shell.run_id == run.run_id
+        assert shell.record.weights_sha256 == run.record.weights_sha256
+        assert shell.metrics == run.metrics
+        assert shell.history.rows() == run.history.rows()
+    assert (Path("file/flowers") / file.run_id, None) == (file.path, content.path)
+    assert ["cli", "file", "flowers.yaml"] == sorted(os.listdir(folder))
+
+
+def test_a_run_says_what_its_report_says():
+    """Status, numbers, config and curve; arrays for columns."""
+    run = nnrun.train(IRIS, {"training.iterations": 100}, seed=5)
+    assert ("completed", None, 5, "flowers") == (run.status, run.error, run.seed, run.name)
+    assert run.metrics["test"]["accuracy"] == run.history["test_accuracy"][-1]
+    assert 100 == run.config["training"]["iterations"]
+    np.testing.assert_array_equal(np.arange(5, 101, 5), run.history["iteration"])
+    assert np.integer in type(run.history["iteration"][0]).__mro__
+    frame = run.history.to_frame()
+    assert list(run.history) == list(frame.columns)
+    np.testing.assert_array_equal(run.history["train_loss"], frame["train_loss"])
+    with pytest.raises(KeyError, match="there are iteration, epoch"):
+        run.history["tset_loss"]
+
+
+def test_a_run_predicts_the_same_in_memory_and_from_disk():
+    """Labels and probabilities for raw rows; the network's own outputs for prepared ones."""
+    kept, fresh = nnrun.train(IRIS), nnrun.train(IRIS, results=None)
+    again = nnrun.load(kept.path)
+    model = load_model(kept.path)
+    for run in (kept, fresh, again):
+        np.testing.assert_array_equal(model.predict(FLOWER), run.predict(FLOWER))
+        np.testing.assert_array_equal(model.predict_proba(FLOWER), run.predict_proba(FLOWER))
+        np.testing.assert_array_equal(["setosa", "versicolor", "virginica"], run.classes)
+        assert isinstance(run.network, Network)
+        np.testing.assert_array_equal(model.network.theta, run.network.theta)
+    prepared = fresh.model.preprocessing.transform_x(np.array(FLOWER))
+    np.testing.assert_array_equal(fresh.predict_proba(FLOWER), fresh.network.predict(prepared))
+
+
+def test_the_columns_of_a_table_are_found_by_their_names(houses):
+    """Whatever their order, categories and all; what is missing is named, and what is no number."""
+    run = nnrun.train(HOUSES)
+    kinds = houses["kind"].to_numpy()[:, None] == np.array(["flat", "house"])
+    rows = np.hstack([houses[["size", "age"]].to_numpy(), kinds])
+    expected = run.predict(rows)
+    np.testing.assert_array_equal(expected, run.predict(houses))
+    np.testing.assert_array_equal(expected, run.predict(houses[["kind", "price", "age", "size"]]))
+    with pytest.raises(DataError, match="the table has no column 'age'; did you mean 'aeg'"):
+        run.predict(houses.rename(columns={"age": "aeg"}))
+    spoilt = houses.assign(kind=["flat", "tent"] * 30, age=[None, *houses["age"][1:]])
+    with pytest.raises(DataError) as caught:
+        run.predict(spoilt)
+    assert "row:0:age: " in str(caught.value)
+    assert "row:1:kind: 'tent' is none of the categories in training: flat, house" in str(
+        caught.value
+    )
+
+
+def test_tables_without_names_count_their_columns(houses):
+    """As an array does."""
+    run = nnrun.train(IRIS)
+    np.testing.assert_array_equal(run.predict(FLOWER), run.predict(pd.DataFrame(FLOWER)))
+
+
+def test_what_was_trained_is_not_trained_again():
+    """A second call finds the run; `force` trains it."""
+    first = nnrun.train(IRIS)
+    second = nnrun.train(IRIS)
+    assert first.record == second.record
+    assert first.history.rows() == second.history.rows()
+    third = nnrun.train(IRIS, force=True)
+    assert first.record.weights_sha256 == third.record.weights_sha256
+    assert first.record.timing != third.record.timing
+
+
+def test_a_diverged_run_is_a_value_too():
+    """Its status and its reason; there is no network to use."""
+    run = nnrun.train(WILD, results=None)
+    assert "diverged" == run.status
+    assert run.error
+    with pytest.raises(UsageError, match="no trained model is kept"):
+        run.predict(FLOWER)
+    assert "diverged" in run._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("changes", "overrides", "expected"),
+    [
+        (
+            {"network": {"sizes": [4, 3], "activations": ["tnah", "softmax"]}},
+            {},
+            "network.activations[0]: 'tnah' is not an activation; did you mean 'tanh'?",
+        ),
+        ({"sead": 3}, {}, "sead: 'sead' is not a key of the config; did you mean 'seed'?"),
+        ({"loss": object()}, {}, "loss: a value of type object cannot stand in a config"),
+        ({3: 4}, {}, "the key 3 is not a string"),
+        (
+            {},
+            {"training.learning_rate": "fast"},
+            "argument 'training.learning_rate=fast': training.learning_rate: 'fast' is not",
+        ),
+        ({"network": {"sizes": [4, 2], "activations": ["tanh", "softmax"]}}, {}, "network.sizes"),
+    ],
+)
+def test_a_mistake_names_its_dotted_key(folder, changes, overrides, expected):
+    """There is no line to point at; the words are those of the command line."""
+    with pytest.raises(ConfigError) as caught:
+        nnrun.train({**IRIS, **changes}, overrides)
+    assert expected in str(caught.value)
+    assert [] == os.listdir(folder)
+
+
+def test_mistakes_of_a_file_are_told_as_by_the_command_line():
+    """Word for word."""
+    Path("wrong.yaml").write_text(YAML.replace("tanh", "tnah").replace("seed: 3", "sead: 3"))
+    done = CliRunner().invoke(cli, ["train", "wrong.yaml"])
+    with pytest.raises(ConfigError) as caught:
+        nnrun.train("wrong.yaml")
+    assert done.stderr.strip() == str(caught.value)
+    with pytest.raises(ConfigError, match=r"there is no such file; did you mean 'wrong\.yaml'"):
+        nnrun.check("worng.yaml")
+
+
+def test_a_config_that_holds_itself_is_told():
+    """And does not go on for ever."""
+    config = dict(IRIS)
+    config["dataset"] = config
+    with pytest.raises(ConfigError, match=r"dataset: this holds itself"):
+        nnrun.train(config)
+
+
+def test_nothing_is_changed_in_what_is_passed_in():
+    """Overrides are applied to a copy."""
+    config = {**IRIS, "training": dict(IRIS["training"])}
+    nnrun.train(config, {"training.iterations": 10, "training.batch_size": 4}, results=None)
+    assert 200 == config["training"]["iterations"]
+    assert {"learning_rate", "iterations", "batch_size"} == set(config["training"])
+
+
+def test_check_says_what_a_run_will_be(folder):
+    """Without training it, or writing anything."""
+    checked = nnrun.check(IRIS, gradients=True)
+    assert (200, 4 * 4 + 4 + 4 * 3 + 3) == (checked.iterations, checked.network["parameters"])
+    assert checked.gradients_agree
+    assert nnrun.train(IRIS, results=None).run_id == checked.run_id
+    assert [] == os.listdir(folder)
+
+
+def test_runs_are_loaded_by_their_names():
+    """As on the command line; what is not there is told."""
+    kept = nnrun.train(IRIS)
+    for word in ("latest", "flowers", f"flowers/{kept.run_id[:4]}", str(kept.path)):
+        assert kept.record == nnrun.load(word).record
+    with pytest.raises(UsageError, match="is called 'flower'; did you mean 'flowers'"):
+        nnrun.load("flower")
+    (kept.path / "report.json").write_text("{")
+    with pytest.raises(NnrunError, match=r"report\.json is damaged"):
+        nnrun.load(kept.path)
+
+
+def test_a_damaged_history_is_told():
+    """Not as a traceback of the csv module."""
+    kept = nnrun.train(IRIS)
+    (kept.path / "history.csv").write_text("iteration,train_loss\n1,x\n")
+    with pytest.raises(NnrunError, match=r"history\.csv: damaged"):
+        nnrun.load(kept.path).history  # noqa: B018  # reading it is what is tested
+
+
+@pytest.mark.parametrize("kind", ["inline", "executor", "memory"])
+def test_a_sweep_gives_its_leaderboard(folder, kind):
+    """Rows in order, the same in this process, on an executor, and without any file."""
+    Path("flowers.yaml").write_text(YAML)
+    grid = {"training.learning_rate": [0.05, 0.2], "network.sizes": [[4, 3]]}
+    with ThreadPoolExecutor(2) as threads:
+        board = nnrun.sweep(
+            "flowers.yaml",
+            grid,
+            seeds=2,
+            executor=threads if kind == "executor" else None,
+            results=None if kind == "memory" else "results",
+        )
+    assert (4, 0) == (board.trained, len(board.failures))
+    (group,) = board.groups
+    assert [2, 2] == [row.completed for row in group.rows]
+    single = nnrun.train("flowers.yaml", {"training.learning_rate": 0.2}, seed=4, results=None)
+    (row,) = [row for row in group.rows if row.choice["training.learning_rate"] == 0.2]
+    reached = (row.test.minimum, row.test.maximum)
+    assert single.metrics["test"]["accuracy"] in reached
+    assert [1, 2] == [row["rank"] for row in board.rows()]
+    assert board.rows() == board.to_frame().astype(object).where(
+        board.to_frame().notna(), None
+    ).to_dict("records")
+    if kind == "memory":
+        assert ["flowers.yaml"] == os.listdir(folder)
+        with pytest.raises(UsageError, match="no run was kept"):
+            list(board.runs())
+    else:
+        assert {"flowers", "leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(
+            os.listdir("results")
+        )
+        assert [3, 4, 3, 4] == [run.seed for run in board.runs()]
+
+
+def test_a_sweep_tells_mistakes_and_failures():
+    """Of configs before anything is trained; of runs in the board."""
+    Path("flowers.yaml").write_text(YAML)
+    with pytest.raises(ConfigError, match="'tnah' is not an activation"):
+        nnrun.sweep("flowers.yaml", {"network.activations.0": ["tanh", "tnah"]})
+    with pytest.raises(ConfigError, match="the list of its values is empty"):
+        nnrun.sweep("flowers.yaml", {"training.batch_size": []})
+    with pytest.raises(UsageError, match="seeds=0: at least one seed"):
+        nnrun.sweep("flowers.yaml", seeds=0)
+    with pytest.raises(UsageError, match=r"no \.yaml or \.yml file"):
+        nnrun.sweep([os.curdir + "/empty"] if os.mkdir("empty") is None else [])
+    Path("wild.yaml").write_text(json.dumps(WILD))
+    board = nnrun.sweep(["flowers.yaml", "wild.yaml"], seeds=[7, 9], results=None)
+    assert 2 == len(board.failures)
+    assert "2 failed or diverged" in repr(board)
+
+
+def test_notebooks_see_tables_and_curves(folder):
+    """Escaped, and the picture in a frame of its own."""
+    hostile = {**IRIS, "name": "a-b", "dataset": {**IRIS["dataset"]}}
+    run = nnrun.train(hostile)
+    shown = run._repr_html_()
+    assert "<td>accuracy</td>" in shown
+    assert '<img src="data:image/svg+xml;base64,' in shown
+    Path("flowers.yaml").write_text(YAML)
+    board = nnrun.sweep("flowers.yaml", {"training.sampling": ["shuffle"]}, results=None)
+    assert "<th>95% interval</th>" in board._repr_html_()
+    assert "<script" not in shown
+
+
+def test_training_prints_nothing_unless_asked(capfd):
+    """Neither run nor sweep; with quiet=False, what happens is told on stderr."""
+    Path("flowers.yaml").write_text(YAML)
+    nnrun.train("flowers.yaml")
+    nnrun.sweep("flowers.yaml", seeds=2)
+    assert ("", "") == capfd.readouterr()
+
+
+def test_importing_nnrun_imports_little():
+    """No library that is heavy; the functions are there, and so are the errors."""
+    code = (
+        "import sys, nnrun\n"
+        "heavy = {'numpy', 'sklearn', 'scipy', 'numba', 'click', 'rich', 'pydantic', 'yaml'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert {'train', 'load', 'sweep', 'check', 'errors', 'nn'} <= set(dir(nnrun))\n"
+        "assert nnrun.errors.ConfigError and nnrun.nn.Network\n"
+        "assert callable(nnrun.train) and not {'sklearn', 'numba', 'click'} & set(sys.modules)\n"
+        "try: nnrun.trian\n"
+        "except AttributeError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ("module 'nnrun' has no attribute 'trian'\n", "") == (done.stdout, done.stderr)
+
+
+def test_ctrl_c_saves_what_was_reached():
+    """KeyboardInterrupt comes out, and the next call goes on to the same bits."""
+    long = {**IRIS, "training": {**IRIS["training"], "iterations": 40_000, "engine": "numpy"}}
+    whole = nnrun.train(long, results=None)
+
+    def interrupt():
+        while not list(Path("results").glob("flowers/*")):
+            time.sleep(0.01)
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        nnrun.train(long)
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    half = nnrun.load("latest")
+    assert "interrupted" == half.status
+    assert 0 < half.record.timing["iterations"] < 40_000
+    again = nnrun.train(long)
+    assert ("completed", whole.record.weights_sha256) == (
+        again.status,
+        again.record.weights_sha256,
+    )
