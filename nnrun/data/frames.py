@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.suggestions import suggestion
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
+from nnrun.suggestions import suggestion
 
 
 def frame_rows(frame: Any, layout: Layout) -> Array:
