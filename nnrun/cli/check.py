@@ -33,6 +33,7 @@ from nnrun.runs.prepare import prepare
     help="Print the source that the compiled engine makes for the network of one config.",
 )
 @options.iterations_option
+@options.wide_option
 @options.json_option
 @options.quiet_option
 @options.debug_option

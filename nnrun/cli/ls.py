@@ -3,43 +3,84 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
+from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.runs import listed_data, runs_table
-from nnrun.runs.listing import list_runs
+from nnrun.reports.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.runs.choosing import RESULT, ordered, where
+from nnrun.runs.overview import Overview, by_time, overviews, varied
 from nnrun.suggestions import suggestion
 from nnrun.sweeps.leaderboard import Leaderboard
 
 _LEADERBOARD = "leaderboard.json"
+_MOST = 100
 
 
 @click.command("ls")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "-n", "--last", type=click.IntRange(min=1), metavar="N", help="Only the N that began last."
+    "-n",
+    "--last",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Only the N that began last; the table shows {_MOST} unless told otherwise.",
 )
+@click.option("--all", "everything", is_flag=True, help="However many there are.")
+@click.option(
+    "--sort",
+    metavar="KEY",
+    help="By `result`, `test`, `train`, `validation` (the best first), or by `started`, `seconds`, "
+    "`seed`, `name`, `status`, or a setting such as learning_rate.",
+)
+@click.option(
+    "--top", type=click.IntRange(min=1), metavar="N", help="Only the first N; by result at first."
+)
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only runs with this setting, status, name or seed; several values are parted by commas.",
+)
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
+@click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
 @click.option("--leaderboard", is_flag=True, help="Show the leaderboard of the last sweep.")
+@options.wide_option
 @options.results_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
 def command(
-    output: Output, /, names: tuple[str, ...], last: int | None, leaderboard: bool, results: Path
+    output: Output,
+    /,
+    names: tuple[str, ...],
+    last: int | None,
+    everything: bool,
+    sort: str | None,
+    top: int | None,
+    conditions: tuple[str, ...],
+    form: str | None,
+    leaderboard: bool,
+    results: Path,
 ) -> None:
     """Show the runs in the results folder, the last ones at the end.
 
-    With NAME, only those of experiments of that name. What is no run is passed over; a report
-    that cannot be read is listed as such.
+    With NAME, only those of experiments of that name. Runs of one name are told apart by the
+    settings in which they differ; what was cut off or is going on stands at the end. What is no run
+    is passed over; a report that cannot be read is listed as such.
 
     \b
     nnrun ls
     nnrun ls iris_softmax --last 10
+    nnrun ls --sort test --top 5 --where optimizer.type=adam
+    nnrun ls --where status=diverged,failed
     nnrun ls --leaderboard
     """
     if not results.is_dir():
@@ -47,16 +88,30 @@ def command(
     if leaderboard:
         _show_leaderboard(results / _LEADERBOARD, output)
         return
-    found = list(list_runs(results))
-    known = sorted({run.name for run in found})
+    runs = list(overviews(results))
+    _require(names, runs, results)
+    runs = [run for run in runs if not names or run.name in names]
+    keys = varied(runs)
+    chosen = where(by_time(runs), parse_grid(conditions))
+    if sort or top:
+        shown = ordered(chosen, sort or RESULT)[:top]
+    else:
+        plain = everything or output.json or form is not None
+        shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
+    if last and (sort or top):
+        raise UsageError("--last is by time; with --sort, --top N takes the first N")
+    output.data([listed_data(run) for run in shown])
+    if form is not None:
+        output.text({"csv": runs_csv, "md": runs_markdown}[form](shown, keys))
+        return
+    output.show(runs_table(shown, len(chosen), keys))
+
+
+def _require(names: Sequence[str], runs: Sequence[Overview], results: Path) -> None:
+    known = sorted({run.name for run in runs})
     for name in names:
         if name not in known:
             raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
-    runs = [listed_data(run) for run in found if not names or run.name in names]
-    runs.sort(key=lambda run: (str(run["started"] or ""), run["name"], run["run_id"]))
-    shown = runs[-last:] if last else runs
-    output.data(shown)
-    output.show(runs_table(shown, len(runs)))
 
 
 def _show_leaderboard(file: Path, output: Output) -> None:
@@ -68,4 +123,4 @@ def _show_leaderboard(file: Path, output: Output) -> None:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
     output.data(board.to_dict())
-    output.show(leaderboard_tables(board))
+    output.show(leaderboard_tables(board, file.parent))

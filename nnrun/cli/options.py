@@ -34,6 +34,7 @@ def _flag(*names: str, attribute: str, text: str) -> Callable[[F], F]:
 
 
 json_option = _flag("--json", attribute="json", text="Print data as JSON.")
+wide_option = _flag("--wide", attribute="wide", text="Show all columns, however wide.")
 quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only.")
 debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
 

@@ -12,16 +12,20 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
+ANY_WIDTH = 10_000
+
+
 class Output:
     """What a command says, as the shared options want it.
 
     `json` replaces what is shown to people by data; `quiet` leaves out all but errors, and data
-    that was asked for; `debug` adds tracebacks to errors.
+    that was asked for; `wide` leaves out no column; `debug` adds tracebacks to errors.
     """
 
     def __init__(self) -> None:
         self.json = False
         self.quiet = False
+        self.wide = False
         self.debug = os.environ.get("NNRUN_DEBUG", "") not in ("", "0")
         self.has_data = False
 
@@ -35,6 +39,11 @@ class Output:
         # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
         lines = [line.rstrip() for line in captured.get().splitlines()]
         click.echo("\n".join(lines), color=True, err=to_stderr)
+
+    def text(self, text: str) -> None:
+        """Print data that was asked for in a form of its own."""
+        if not self.quiet:
+            click.echo(text, nl=False)
 
     def data(self, value: Any) -> None:
         """Print data, if data is wanted; at most once, so that stdout is one JSON document."""

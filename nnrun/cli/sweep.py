@@ -91,6 +91,7 @@ class _Request:
 @options.results_option
 @options.iterations_option
 @options.force_option
+@options.wide_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
@@ -209,7 +210,7 @@ def _conclude(
     )
     troubles = [_failures(progress)] if progress.failures else []
     if whole:
-        output.show(leaderboard_tables(board))
+        output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
         if asked.replication:
             files[REPLICATION] = replication_markdown(replications(progress), again).encode()

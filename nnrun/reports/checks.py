@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
+from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.summary import data_line
 from nnrun.reports.terminal import clean, labelled, network_table, plain_table
@@ -79,7 +80,8 @@ def _details(run: CheckedRun) -> Iterator[RenderableType]:
 
 
 def _training(run: CheckedRun) -> str:
-    epochs = f"{run.epochs:.3g} epoch" + ("" if run.epochs == 1 else "s")
+    number_of = count(round(run.epochs)) if run.epochs >= 100 else f"{run.epochs:.3g}"
+    epochs = f"{number_of} epoch" + ("" if run.epochs == 1 else "s")
     line = f"{plural(run.iterations, 'iteration')} of {plural(run.batch_size, 'row')} ({epochs})"
     return f"{line}, {run.dtype}, {run.engine} engine"
 
@@ -92,18 +94,17 @@ def _memory(memory: MemoryEstimate) -> str:
 def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
     """A line for each of several configs."""
     with_gradients = any(run.gradients is not None for run in runs)
-    last = "gradients" if with_gradients else "memory"
-    table = plain_table("config", "data", "parameters", "iterations", last)
-    table.columns[1].justify = "left"
     folders = {str(Path(run.file).parent) for run in runs}
-    for run in runs:
-        table.add_row(
-            clean(Path(run.file).name if len(folders) == 1 else run.file),
-            clean(run.dataset["name"]),
-            count(run.network["parameters"]),
-            count(run.iterations),
-            _verdict(run.gradients_agree) if with_gradients else size(run.memory.total),
-        )
+    files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
+    table = FittedTable([
+        Column("config", files, left=True),
+        Column("data", [run.dataset["name"] for run in runs], need=2, left=True),
+        Column("parameters", [count(run.network["parameters"]) for run in runs], need=1),
+        Column("iterations", [count(run.iterations) for run in runs], need=3),
+        Column("gradients", [_verdict(run.gradients_agree) for run in runs])
+        if with_gradients
+        else Column("memory", [size(run.memory.total) for run in runs], need=4),
+    ])  # fmt: skip
     return Group(table, Text(), Text(plural(len(runs), "valid config"), "green"))
 
 

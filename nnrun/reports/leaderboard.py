@@ -3,49 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Group as Lines
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from nnrun.config.settings import choice_words
+from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import MISSING, count, duration, number, signed
-from nnrun.reports.terminal import FirstThatFits, clean, longest_word, plain_table
+from nnrun.reports.terminal import clean
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
-from nnrun.sweeps.plan import choice_words
 from nnrun.sweeps.statistics import Summary
 from nnrun.sweeps.verdicts import BEST, NOT_COMPARED, PAIRED, UNPAIRED
 
-# Of the columns, how many to keep where there is room for fewer: at least runs and result.
-_KEPT = (9, 8, 7, 5, 4, 3, 2)
 _NAMED = 5
 
 
-def leaderboard_tables(board: Leaderboard) -> RenderableType:
-    """A table for each data set, and how to read it."""
-    return Lines(*_parts(board))
+def leaderboard_tables(board: Leaderboard, root: Path | None = None) -> RenderableType:
+    """A table for each data set, and how to read it.
+
+    Args:
+        board: to show.
+        root: the results folder that its runs lie in.
+    """
+    return Lines(*_parts(board, root))
 
 
-def _parts(board: Leaderboard) -> Iterator[RenderableType]:
+def _parts(board: Leaderboard, root: Path | None) -> Iterator[RenderableType]:
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
-        yield FirstThatFits([_table(group, kept) for kept in _KEPT])
+        yield _table(group)
+        if root is not None and (run := best_run(group)):
+            yield Text()
+            yield Text(f"best seed of the first row: {root / run}")
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
 
 
-def _table(group: Group, kept: int) -> Table:
-    table = plain_table("", "config", *columns(group)[:kept])
-    table.columns[1].justify = "left"
-    table.columns[1].min_width = longest_word(["config", *map(name, group.rows)])
-    for column in (table.columns[0], *table.columns[2:]):
-        column.no_wrap = True
-    for row in group.rows:
-        style = "" if row.rank is not None else "red"
-        table.add_row(place(group, row), clean(name(row)), *cells(group, row)[:kept], style=style)
-    return table
+def _table(group: Group) -> FittedTable:
+    numbers = list(zip(*(cells(group, row) for row in group.rows), strict=True))
+    columns = [
+        Column("", [place(group, row) for row in group.rows], left=True),
+        Column("config", [clean(name(row)) for row in group.rows], left=True, wraps=True),
+        *(
+            Column(title, column, need)
+            for title, need, column in zip(titles(group), needs(group), numbers, strict=True)
+        ),
+    ]
+    styles = ["" if row.rank is not None else "red" for row in group.rows]
+    return FittedTable(columns, styles, more="--wide or leaderboard.csv")
+
+
+def best_run(group: Group) -> str | None:
+    """The run of the first row's best seed, as commands call it."""
+    return group.rows[0].best_run if group.rows else None
 
 
 def heading(group: Group) -> str:
@@ -54,12 +68,20 @@ def heading(group: Group) -> str:
     return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
 
 
-def columns(group: Group) -> list[str]:
+def titles(group: Group) -> list[str]:
     """The headings of the numbers of a row."""
     splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
     others = [f"{split} ± sd" for split in splits[1:]]
     first = [f"{splits[0]} ± sd", "95% interval"]
     return ["n", *first, "to the best", "baseline", *others, "best of n (seed)", "time"]
+
+
+def needs(group: Group) -> list[int]:
+    """How soon each of these is missed: the result never, the test split last of all others."""
+    others = [1, 6] if group.ordered_by == "validation" else [6]
+    if group.ordered_by == "train":
+        others = [1]
+    return [2, 0, 4, 3, 5, *others, 7, 8]
 
 
 def cells(group: Group, row: Row) -> list[str]:

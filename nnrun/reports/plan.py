@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import count, duration
-from nnrun.reports.terminal import clean, plain_table
 from nnrun.sweeps.plan import Plan, Variant
 
 
@@ -66,18 +66,16 @@ def _variant(variant: Variant, complete: int) -> dict[str, Any]:
 
 def plan_table(outlook: Outlook) -> RenderableType:
     """A row for each config and grid point, and the sum."""
-    table = plain_table("config", "data", "seeds", "runs", "complete", "iterations", "about")
-    table.columns[1].justify = table.columns[2].justify = "left"
-    for variant, complete in zip(outlook.plan.variants, outlook.complete, strict=True):
-        table.add_row(
-            clean(variant.label),
-            clean(variant.dataset),
-            seeds(variant.seeds),
-            count(len(variant.seeds)),
-            count(complete),
-            count(variant.estimate.iterations),
-            duration(variant.estimate.seconds * (len(variant.seeds) - complete)),
-        )
+    pairs = list(zip(outlook.plan.variants, outlook.complete, strict=True))
+    table = FittedTable([
+        Column("config", [v.label for v, _ in pairs], left=True, wraps=True),
+        Column("data", [v.dataset for v, _ in pairs], need=4, left=True),
+        Column("seeds", [seeds(v.seeds) for v, _ in pairs], need=3, left=True, wraps=True),
+        Column("runs", [count(len(v.seeds)) for v, _ in pairs]),
+        Column("complete", [count(complete) for _, complete in pairs], need=5),
+        Column("iterations", [count(v.estimate.iterations) for v, _ in pairs], need=2),
+        Column("about", [duration(_seconds(v, complete)) for v, complete in pairs], need=1),
+    ])  # fmt: skip
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)
     known = f", {count(done)} of them complete already" if done else ""
@@ -87,6 +85,10 @@ def plan_table(outlook: Outlook) -> RenderableType:
         f"{count(outlook.left)}{at_a_time}. Nothing was written."
     )
     return Group(table, Text(), Text(text))
+
+
+def _seconds(variant: Variant, complete: int) -> float:
+    return variant.estimate.seconds * (len(variant.seeds) - complete)
 
 
 def seeds(values: Sequence[int]) -> str:

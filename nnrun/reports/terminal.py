@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.measure import Measurement
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -28,7 +26,6 @@ from nnrun.reports.summary import (
 from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
-_ANY_WIDTH = 10_000
 _STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
 
 
@@ -112,34 +109,6 @@ def plain_table(*columns: str) -> Table:
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", overflow="fold")
     return table
-
-
-class FirstThatFits:
-    """Of several tables, the first that fits into the width there is, or else the last.
-
-    It fits where no column without wrapping is cut, and none is narrower than its least width.
-    """
-
-    def __init__(self, tables: Sequence[Table]) -> None:
-        self.tables = tables
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        free = options.update(max_width=_ANY_WIDTH)
-        table = self.tables[-1]
-        for table in self.tables:
-            for column in table.columns:
-                if column.no_wrap:
-                    cells = (column.header, *column.cells)
-                    widths = (Measurement.get(console, free, cell).maximum for cell in cells)
-                    column.min_width = max(widths)
-            if Measurement.get(console, free, table).minimum <= options.max_width:
-                break
-        yield table
-
-
-def longest_word(texts: Iterable[str]) -> int:
-    """The width at which none of these texts is broken but at a space."""
-    return max((cell_len(word) for text in texts for word in clean(text).split()), default=1)
 
 
 def labelled(label: str, text: str, width: int = _LABEL_WIDTH) -> Table:

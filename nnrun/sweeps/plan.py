@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from nnrun.config.emit import flow
+from nnrun.config.settings import choice_words
 from nnrun.runs.identity import Identity
 from nnrun.sweeps.estimate import Estimate
 
@@ -114,19 +114,3 @@ class Plan:
             yield from islice(variant.runs(), 1)
         for variant in variants:
             yield from islice(variant.runs(), 1, None)
-
-
-def choice_words(choice: dict[str, Any]) -> list[str]:
-    """A choice from a grid as people read it: of each key, as much as tells it from the others."""
-    return [f"{_short(key, choice)}={flow(value)}" for key, value in choice.items()]
-
-
-def _short(key: str, keys: Iterable[str]) -> str:
-    """`units`; or `layers.0.units`, where another layer's are among the keys."""
-    parts = key.split(".")
-    for start in range(len(parts) - 1, 0, -1):
-        end = ".".join(parts[start:])
-        alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
-        if alone and not parts[start].isdigit():
-            return end
-    return key

@@ -1,0 +1,90 @@
+"""Some of many runs: those that a condition holds for, in an order, by the words of the config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.suggestions import suggestion
+from nnrun.errors import UsageError
+from nnrun.runs.overview import Overview
+
+RESULT = "result"
+_PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")
+
+
+def where(runs: Sequence[Overview], conditions: Mapping[str, Sequence[Any]]) -> list[Overview]:
+    """The runs for which each key has one of the values it is given.
+
+    Args:
+        runs: to choose from.
+        conditions: values by key: a setting, in full or by its last words, or a column of the list.
+
+    Raises:
+        UsageError: there is no such key.
+    """
+    kept = list(runs)
+    for key, values in conditions.items():
+        found = resolve(key, runs)
+        kept = [run for run in kept if any(_equal(value_of(run, found), v) for v in values)]
+    return kept
+
+
+def ordered(runs: Sequence[Overview], key: str) -> list[Overview]:
+    """By a result, the best first, runs of one metric together; else from the smallest on.
+
+    What has no such value comes last.
+
+    Raises:
+        UsageError: there is no such key.
+    """
+    found = resolve(key, runs)
+    return sorted(runs, key=lambda run: _place(run, found))
+
+
+def resolve(key: str, runs: Sequence[Overview]) -> str:
+    """The full key that a word stands for.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    if key == RESULT or key in _PLAIN:
+        return key
+    known = dict.fromkeys(setting for run in runs for setting in run.settings)
+    if key in known or not runs:
+        return key
+    found = [setting for setting in known if setting.endswith(f".{key}")]
+    if len(found) > 1:
+        raise UsageError(f"'{key}' may be {' or '.join(found)}; say which")
+    if not found:
+        names = [RESULT, *_PLAIN, *known, *(setting.rpartition(".")[2] for setting in known)]
+        raise UsageError(
+            f"no run has a '{key}'{suggestion(key, names) or '; settings have dotted keys'}"
+        )
+    return found[0]
+
+
+def value_of(run: Overview, key: str) -> Any:
+    """What a run has under a full key; None for nothing."""
+    if key == RESULT:
+        return run.result[1] if run.result else None
+    return getattr(run, key) if key in _PLAIN else run.settings.get(key)
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return bool(value == wanted or (isinstance(value, str) and value == str(wanted)))
+
+
+def _place(run: Overview, key: str) -> tuple[Any, ...]:
+    value = value_of(run, key)
+    if value is None:
+        return (3,)
+    if key in (RESULT, *SPLITS):
+        number = float(value)
+        return (0, str(run.metric), -number if run.larger_is_better else number)
+    if isinstance(value, bool | int | float):
+        return (1, "", float(value))
+    return (2, str(value), 0.0)
