@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 
 import pytest
+
+from nnrun.runs.locks import acquire
+from tests.sweeps.helpers import BOSTON
 
 
 def test_runs_are_listed(run, write):
@@ -104,3 +109,94 @@ def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
         assert 2 == run("ls", "--leaderboard")[0]
     board.unlink()
     assert "nnrun sweep writes one" in run("ls", "--leaderboard")[2]
+
+
+@pytest.fixture
+def rates(run, write):
+    """Six runs of two names, of which one varies its learning rate."""
+    write("iris"), write("boston", BOSTON)
+    run("sweep", "configs/iris.yaml", "training.learning_rate=0.1,0.01", "--seeds", 2)
+    run("sweep", "configs/boston.yaml", "--seeds", 2)
+    return lambda *words: json.loads(run("ls", "--json", *words)[1])
+
+
+def test_settings_tell_runs_of_one_name_apart(run, rates):
+    """In the words of the config; a name whose runs agree has none."""
+    out = run("ls")[1]
+    assert 2 == out.count("learning_rate=0.1 ")
+    assert 2 == out.count("learning_rate=0.01 ")
+    assert "learning_rate" not in run("ls", "boston")[1]
+    assert 2 == run("ls", "--top", 2, "--where", "learning_rate=0.01")[1].count(
+        "learning_rate=0.01"
+    )
+
+
+def test_runs_are_chosen_by_their_settings(rates):
+    """In full or by its last words, one value of several, status, name and seed likewise."""
+    found = rates("--where", "learning_rate=0.1")
+    assert [0.1, 0.1] == [row["settings"]["training.learning_rate"] for row in found]
+    assert 4 == len(rates("--where", "training.learning_rate=0.1,0.01", "iris"))
+    assert 2 == len(rates("--where", "name=boston", "--where", "status=completed"))
+    assert [3, 3] == [row["seed"] for row in rates("--where", "seed=3")]
+    assert [] == rates("--where", "status=failed")
+
+
+def test_runs_are_ordered_by_what_matters(rates):
+    """The best first: the largest accuracy, the smallest error, each metric by itself."""
+    runs = rates("--sort", "test")
+    accuracies = [row["test"] for row in runs if row["metric"] == "accuracy"]
+    errors = [row["test"] for row in runs if row["metric"] == "mse"]
+    assert sorted(accuracies, reverse=True) + sorted(errors) == [row["test"] for row in runs]
+    assert runs[:2] == rates("--top", 2)
+    assert [3, 3, 4, 4, 42, 43] == [row["seed"] for row in rates("--sort", "seed")]
+    slow = [
+        row["settings"]["training.learning_rate"]
+        for row in rates("iris", "--sort", "learning_rate")
+    ]
+    assert [0.01, 0.01, 0.1, 0.1] == slow
+
+
+def test_a_key_that_no_run_has_is_told(run, rates):
+    """With what may have been meant; exit 2."""
+    for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):
+        code, out, err = run("ls", *words)
+        assert (2, "") == (code, out)
+        assert "no run has a 'lerning_rate'; did you mean 'learning_rate'?" in err
+    assert "not of the form key=value" in run("ls", "--where", "seed")[2]
+    code, _, err = run("ls", "--where", "type=adam")
+    assert 2 == code
+    assert "'type' may be " in err
+
+
+def test_the_list_in_other_forms(run, rates):
+    """CSV with a column for each setting that differs and numbers in full, and Markdown."""
+    rows = list(csv.DictReader(io.StringIO(run("ls", "iris", "--csv")[1])))
+    data = rates("iris")
+    assert [row["test"] for row in data] == [float(row["test"]) for row in rows]
+    assert {"0.1", "0.01"} == {row["training.learning_rate"] for row in rows}
+    text = run("ls", "iris", "--md")[1]
+    assert text.startswith("| run | status | settings | test accuracy |")
+    assert 6 == len(text.splitlines())
+
+
+def test_a_long_list_shows_its_end(run, write):
+    """And says how to see the rest."""
+    write("iris")
+    run("sweep", "configs", "--seeds", 101, "--iterations", 1)
+    out = run("ls")[1]
+    assert 100 == out.count("iris/s")
+    assert "101 runs, 100 of them shown; --all shows all" in out
+    assert 101 == run("ls", "--all")[1].count("iris/s")
+
+
+def test_a_run_that_goes_on_is_listed_as_such(run, write, tmp_path):
+    """Also before its first checkpoint, when nothing but its lock is there; and at the end."""
+    write("iris")
+    run("sweep", "configs", "--seeds", 2)
+    held = acquire(tmp_path / "results/iris/s9-0123456789", wait=False)
+    try:
+        rows = json.loads(run("ls", "--json")[1])
+        assert ["completed", "completed", "running"] == [row["status"] for row in rows]
+    finally:
+        held.release()
+    assert 2 == len(json.loads(run("ls", "--json")[1]))

@@ -1,0 +1,172 @@
+"""Recorded screens: what tables show at 60, 80 and 120 columns, and what they never do.
+
+The screens lie in `screens/`. To record them anew after a change that is wanted, run
+`NNRUN_RECORD=1 pytest tests/reports/test_screens.py` and read the difference.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from nnrun.reports.fitting import Column, FittedTable
+from nnrun.reports.leaderboard import leaderboard_tables
+from nnrun.reports.runs import runs_table
+from nnrun.runs.overview import Overview, by_time, varied
+from nnrun.sweeps.leaderboard import make_leaderboard
+from tests.sweeps.boards import named, progress, score
+
+SCREENS = Path(__file__).parent / "screens"
+WIDTHS = (60, 80, 120)
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|9[0-7])\b[0-9;]*m")
+
+RUN = Overview(
+    name="iris_softmax",
+    run_id="s42-0123456789",
+    status="completed",
+    seed=42,
+    metric="accuracy",
+    larger_is_better=True,
+    train=0.958333,
+    test=0.966667,
+    started="2026-01-02T03:04:05+00:00",
+    seconds=0.03,
+    iterations=5000,
+    settings={"training.learning_rate": 0.01, "training.optimizer.type": "sgd"},
+)
+
+
+def run(seed, rate, digest, **changes):
+    settings = {**RUN.settings, "training.learning_rate": rate}
+    return replace(RUN, run_id=f"s{seed}-{digest}", seed=seed, settings=settings, **changes)
+
+
+RUNS = by_time(
+    [
+        run(42, 0.01, "0123456789"),
+        run(42, 0.1, "01239abcde", test=0.9, started="2026-01-02T03:04:06+00:00"),
+        run(43, 0.1, "aaaaaaaaaa", status="diverged", train=None, test=None),
+        run(44, 0.1, "bbbbbbbbbb", status="failed", train=None, test=None),
+        Overview("iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"),
+        Overview("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
+        Overview("houses", "s2-eeeeeeeeee", "unreadable", "report.json is damaged"),
+    ]
+)
+
+
+def board(validation=True):
+    """Three rows, of which one diverged in part; ordered by validation where there is any."""
+    splits = ("train", "validation", "test") if validation else ("train", "test")
+    shared = {"splits": splits, "seeds": range(3), "dataset": "iris"}
+
+    def scores(level):
+        kept = level if validation else None
+        return [
+            score(s, level + s / 100, 0.95, kept and kept + s * level / 45)._replace(
+                run_id=f"s{s}-0123456789"
+            )
+            for s in range(3)
+        ]
+
+    members = [
+        (named("iris_softmax", choice={"training.learning_rate": 0.1}, **shared), scores(0.9)),
+        (named("iris_softmax", choice={"training.learning_rate": 0.01}, **shared), scores(0.88)),
+        (
+            named("iris_softmax", choice={"training.learning_rate": 10.0}, **shared),
+            [*scores(0.3)[:2], score(2, None, None, status="diverged")],
+        ),
+    ]
+    return make_leaderboard(progress(*members), "nnrun sweep configs")
+
+
+SHOWN = {
+    "ls": lambda: runs_table(RUNS, len(RUNS), varied(RUNS)),
+    "leaderboard": lambda: leaderboard_tables(board(), Path("results")),
+}
+
+
+def screen(renderable, width, **console) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width, markup=False, highlight=False, **console).print(renderable)
+    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SHOWN)
+def test_screens_are_as_they_were_recorded(name, width):
+    """Piped, and, but for colours and bold type, in a terminal; without colours under NO_COLOR."""
+    text = screen(SHOWN[name](), width)
+    file = SCREENS / f"{name}_{width}.txt"
+    if os.environ.get("NNRUN_RECORD"):
+        file.write_text(text, encoding="utf-8")
+    assert file.read_text(encoding="utf-8") == text
+    for settings in ({"color_system": "standard"}, {"no_color": True}):
+        shown = screen(SHOWN[name](), width, force_terminal=True, **settings)
+        assert text == "".join(f"{x.rstrip()}\n" for x in _ESCAPES.sub("", shown).splitlines())
+        assert ("no_color" in settings) != bool(_COLOURS.search(shown)) or name != "ls"
+    assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", range(60, 121, 10))
+def test_what_matters_stays(width):
+    """Results and how runs ended in a list; the split that decides and the test split, from 80
+    columns on, in a leaderboard: whole numbers, and whole words.
+    """
+    text = screen(SHOWN["ls"](), width)
+    for word in ("0.9667", "0.9000", "completed", "diverged", "failed", "running", "interrupted"):
+        assert word in text.split()
+    shown = screen(SHOWN["leaderboard"](), width)
+    assert "0.9200 ± 0.02000" in shown
+    assert width < 80 or "0.9100 ± 0.01000" in shown
+    assert "best seed of the first row:" in shown
+    assert "results/iris_softmax/s2-0123456789" in shown
+
+
+def test_columns_give_way_in_the_order_of_need():
+    """What is left out is named, with what shows it; what is needed stays, however little fits."""
+    columns = [
+        Column("name", ["alpha", "beta"], left=True),
+        Column("first", ["1234567", "1"], need=1),
+        Column("last", ["7654321", "2"], need=2),
+    ]
+    table = FittedTable(columns, more="--wide")
+    assert "left out" not in screen(table, 25)
+    text = screen(table, 24)
+    assert "1234567" in text
+    assert "7654321" not in text
+    assert "left out: last (--wide shows all)" in text.replace("\n", " ").replace("  ", " ")
+    least = screen(table, 10)
+    assert "alpha" in least
+    assert "1234567" not in least
+
+
+def test_cells_shrink_before_columns_go():
+    """First to their shorter forms, a heading to a word a line."""
+    columns = [
+        Column("run", ["a-long-name/0123456789"], left=True, short=[["a-long-name/01"]]),
+        Column("test accuracy", ["0.9"], need=1),
+    ]
+    assert "a-long-name/0123456789             0.9" in screen(FittedTable(columns), 38)
+    short = screen(FittedTable(columns), 30)
+    assert "a-long-name/01        0.9" in short
+    assert "left out" not in short
+
+
+def test_runs_that_have_not_ended_stand_last():
+    """Whenever they began: what was cut off, and then what is going on."""
+    assert ["interrupted", "running"] == [run.status for run in RUNS[-2:]]
+
+
+def test_ids_are_as_short_as_they_can_be():
+    """Where two begin alike, they are longer, so that commands know which is meant."""
+    text = screen(SHOWN["ls"](), 60)
+    assert "s42-01234" in text
+    assert "s42-01239" in text
+    assert "s42-0123456789" not in text
