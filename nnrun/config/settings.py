@@ -6,16 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.emit import flow
-from nnrun.config.schema import changes_nothing
-
-
-def settings_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a resolved config says about its numbers but the seed, by dotted keys.
-
-    A data file's path is left out: the data decide, and not where they lie.
-    """
-    found = flatten({key: value for key, value in config.items() if not changes_nothing(key)})
-    return {key: value for key, value in found.items() if key not in ("seed", "dataset.path")}
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:

@@ -45,16 +45,16 @@ def _parts(board: Leaderboard, root: Path | None) -> Iterator[RenderableType]:
 
 def _table(group: Group) -> FittedTable:
     numbers = list(zip(*(cells(group, row) for row in group.rows), strict=True))
-    columns = [
+    shown = [
         Column("", [place(group, row) for row in group.rows], left=True),
         Column("config", [clean(name(row)) for row in group.rows], left=True, wraps=True),
         *(
             Column(title, column, need)
-            for title, need, column in zip(titles(group), needs(group), numbers, strict=True)
+            for title, need, column in zip(columns(group), needs(group), numbers, strict=True)
         ),
     ]
     styles = ["" if row.rank is not None else "red" for row in group.rows]
-    return FittedTable(columns, styles, more="--wide or leaderboard.csv")
+    return FittedTable(shown, styles, more="--wide or leaderboard.csv")
 
 
 def best_run(group: Group) -> str | None:
@@ -68,7 +68,7 @@ def heading(group: Group) -> str:
     return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
 
 
-def titles(group: Group) -> list[str]:
+def columns(group: Group) -> list[str]:
     """The headings of the numbers of a row."""
     splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
     others = [f"{split} ± sd" for split in splits[1:]]

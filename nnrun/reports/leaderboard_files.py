@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.reports.leaderboard import best_run, cells, heading, name, notes, place, titles
+from nnrun.reports.leaderboard import best_run, cells, columns, heading, name, notes, place
 from nnrun.reports.markup import code, escape, table
 from nnrun.runs.store import strict_json
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
@@ -36,7 +36,7 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
     yield code(board.command, "sh")
     for group in board.groups:
         yield f"## {escape(heading(group))}"
-        header = ["", "config", *titles(group)]
+        header = ["", "config", *columns(group)]
         rows = [[place(group, row), escape(name(row)), *cells(group, row)] for row in group.rows]
         yield table(header, rows, texts=2)
         if run := best_run(group):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.suggestions import suggestion
 from nnrun.errors import UsageError
 from nnrun.runs.overview import Overview
+from nnrun.suggestions import suggestion
 
 RESULT = "result"
 _PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")

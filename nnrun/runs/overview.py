@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS, is_name
-from nnrun.config.settings import differing, settings_of
+from nnrun.config.schema import changes_nothing
+from nnrun.config.settings import differing, flatten
 from nnrun.runs.listing import folders
 from nnrun.runs.locks import is_held
 from nnrun.runs.reading import StoredRun, read_run
+from nnrun.runs.record import RunRecord
 
 RUNNING, INTERRUPTED, DAMAGED, UNREADABLE = "running", "interrupted", "damaged", "unreadable"
 
@@ -95,6 +97,14 @@ def overview_of(folder: Path) -> Overview | None:
     return _described(run, folder)
 
 
+def settings_of(record: RunRecord) -> dict[str, Any]:
+    """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
+    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
+    found = flatten({key: value for key, value in config.items() if key != "seed"})
+    found.pop("dataset.path", None)
+    return {**found, "dataset.sha256": str(record.dataset["sha256"])[:10]}
+
+
 def varied(runs: Iterable[Overview]) -> dict[str, list[str]]:
     """For each name, the settings in which its runs differ."""
     by_name: dict[str, list[dict[str, Any]]] = {}
@@ -134,7 +144,7 @@ def _described(run: StoredRun, folder: Path) -> Overview:
             started=str(record.started),
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
-            settings=settings_of(record.config),
+            settings=settings_of(record),
         )
     except (AttributeError, TypeError, KeyError):
         return Overview(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.schema import changes_nothing
+from nnrun.config.settings import choice_words, differing
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.identity import canonical_json
+from nnrun.runs.overview import settings_of
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.comparable import overlap_of
-from nnrun.sweeps.plan import choice_words
 from nnrun.sweeps.progress import RunScore
 
 _ENDED = ("completed", "diverged", "failed")
@@ -95,34 +95,6 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         _variant(number, {k: settings[key].get(k) for k in varied[key[0]]}, members)
         for number, (key, members) in enumerate(by_config.items())
     ]
-
-
-def settings_of(record: RunRecord) -> dict[str, Any]:
-    """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
-    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    found = flatten({key: value for key, value in config.items() if key != "seed"})
-    found.pop("dataset.path", None)
-    return {**found, "dataset.sha256": str(record.dataset["sha256"])[:10]}
-
-
-def flatten(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested mappings, and lists of them, as one mapping by dotted keys."""
-    if isinstance(value, dict) and value:
-        parts = value.items()
-    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
-        parts = {str(index): item for index, item in enumerate(value)}.items()
-    else:
-        return {key: value}
-    flat: dict[str, Any] = {}
-    for name, part in parts:
-        flat |= flatten(part, f"{key}.{name}" if key else str(name))
-    return flat
-
-
-def differing(settings: Sequence[dict[str, Any]]) -> list[str]:
-    """The keys in which some mappings differ, in the order of their first appearance."""
-    keys = dict.fromkeys(key for found in settings for key in found)
-    return [key for key in keys if len({canonical_json(found.get(key)) for found in settings}) > 1]
 
 
 def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:

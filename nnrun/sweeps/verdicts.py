@@ -156,7 +156,7 @@ def _enter(
     for place, *numbers in zip(places, *(column.tolist() for column in columns), strict=True):
         mean, low, high, p = numbers
         if isnan(p):
-            note = "it differs from the best row by the same for every seed: no noise to compare with"
+            note = "always apart from the best row by the same: there is no noise to compare with"
             found[place] = Verdict(NOT_COMPARED, note, difference=_finite(-sign * mean))
             continue
         ends = sorted((-sign * low, -sign * high))

@@ -25,7 +25,7 @@ from tests.sweeps.boards import named, progress, score
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 120)
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*\b(3[0-7]|9[0-7])\b[0-9;]*m")
+_COLOURS = re.compile(r"\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
 
 RUN = Overview(
     name="iris_softmax",

@@ -100,7 +100,7 @@ def test_seeds_that_change_nothing_leave_nothing_to_compare_with():
     assert ("not compared", False, 1.0) == (
         rows["c"].comparison, rows["c"].tied, rows["c"].difference,
     )  # fmt: skip
-    assert rows["c"].note.startswith("it differs from the best row by the same for every seed")
+    assert rows["c"].note.startswith("always apart from the best row by the same")
 
 
 def test_splits_that_differ_are_compared_without_pairs():

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.strip import strip
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
 from nnrun.reports.leaderboard import heading, notes, place, runs, to_the_best
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.sweeps.leaderboard import Group, Row, groups_of, kind_of
-from nnrun.sweeps.plan import choice_words
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.statistics import Summary
 from nnrun.sweeps.stored import StoredVariant

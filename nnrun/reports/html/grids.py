@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.emit import flow
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.heatmap import heatmap
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.parallel import Coordinate, parallel
@@ -15,7 +16,6 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
 from nnrun.reports.html.board import Board, Standing
 from nnrun.reports.numbers import number
-from nnrun.sweeps.plan import choice_words
 
 _MOST_KEYS = 8
 _MOST_DOTS = 1000

@@ -15,10 +15,11 @@ from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.history import read_history
+from nnrun.runs.overview import settings_of
 from nnrun.runs.reading import StoredRun
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.progress import RunScore
-from nnrun.sweeps.stored import StoredVariant, settings_of, stored_variants
+from nnrun.sweeps.stored import StoredVariant, stored_variants
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from nnrun.config.emit import flow
 from nnrun.config.essence import essence
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema import DatasetConfig, changes_nothing
+from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.models.load import load
@@ -44,7 +45,6 @@ from nnrun.reports.summary import (
 from nnrun.runs.examine import Answers, answers_of
 from nnrun.runs.history import read_history
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.stored import flatten
 
 LoadData = Callable[[DatasetConfig], Dataset]
 # What a damaged report may hold leads to one of these, wherever it is looked at.
