@@ -17,6 +17,9 @@ from nnrun.reports.numbers import number
 _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0
 _SPACE = 130.0
 _LONGEST = 16
+_APART = 13.0
+# The yellow end of the ramp is hard to see on white.
+_BRIGHTEST = 0.8
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,12 @@ def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
             element("path", d=d, class_="axis"),
             element("text", shortened(axis.name, 20), x=x, y=_TOP - 24, class_="mid name"),
         ]
-        for place, label in columns[index][1]:
+        last = None
+        for place, label in sorted(columns[index][1]):
             y = _up(place)
+            if last is not None and last - y < _APART:
+                continue
+            last = y
             parts.append(
                 element("text", shortened(label, _LONGEST), x=x + 6, y=y + 4, class_="halo")
             )
@@ -79,7 +86,7 @@ def _line(
 ) -> Markup:
     points = (f"{coordinate(x)} {coordinate(_up(p))}" for x, p in zip(spots, places, strict=True))
     label = ", ".join(f"{axis.name} {_text(axis.values[number_])}" for axis in axes)
-    stroke = ramp(CIVIDIS, places[-1])
+    stroke = ramp(CIVIDIS, _BRIGHTEST * places[-1])
     path = element(
         "path",
         d=f"M{'L'.join(points)}",

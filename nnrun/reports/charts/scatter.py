@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from markupsafe import Markup
 
@@ -108,7 +109,8 @@ def by_setting(
     elif min(x) > 0 and max(x) / min(x) >= 20:
         shown = Log(min(x) / 1.5, max(x) * 1.5)
     else:
-        shown = Linear.over(x)
+        room = (max(x) - min(x)) / 12
+        shown = Linear(min(x) - room, max(x) + room) if 0 < room < inf else Linear.over(x)
     frame = _frame(shown, Linear.over(y))
     groups = {
         value: [b for a, b in zip(x, y, strict=True) if a == value] for value in sorted(set(x))

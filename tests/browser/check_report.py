@@ -1,0 +1,198 @@
+"""What a person with a browser finds in a report."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import write_report
+from tests.reports.html.conftest import with_report
+from tests.reports.html.test_page import WORDS
+
+AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+BOARD = "table.sortable >> nth=0"
+
+
+def open_everything(page) -> None:
+    page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
+
+
+def test_it_opens_quietly(notebook, open_page) -> None:
+    """No message on the console, no request but for the file itself."""
+    opened = open_page(notebook)
+    open_everything(opened.page)
+    opened.page.mouse.wheel(0, 5000)
+    assert [] == opened.console
+    outside = [url for url in opened.requests if not url.startswith("data:image/png")]
+    assert [notebook.as_uri()] == outside
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["notebook", "troubled"])
+def test_it_is_accessible(request, open_page, which, scheme) -> None:
+    """axe-core finds no violation of WCAG 2.1 AA, with everything open."""
+    page = open_page(request.getfixturevalue(which), color_scheme=scheme).page
+    # Each of the runs has the same kinds of parts.
+    kept = "runs => runs.slice(6).forEach(run => run.remove())"
+    page.eval_on_selector_all("details.run", kept)
+    open_everything(page)
+    found = Axe().run(page, options=AA).response["violations"]
+    assert [] == [(f["id"], [node["html"][:300] for node in f["nodes"][:3]]) for f in found]
+
+
+@pytest.mark.parametrize("which", ["notebook", "troubled"])
+def test_nothing_overflows_a_telephone(request, open_page, which) -> None:
+    """At 390 pixels the page is 390 wide; what is wider scrolls within its own frame."""
+    page = open_page(request.getfixturevalue(which), width=390).page
+    open_everything(page)
+    assert 390 == page.evaluate("document.documentElement.scrollWidth")
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter(e => !e.closest(".scroll, .unseen, svg") && e.getClientRects().length)
+            .filter(e => e.getBoundingClientRect().right > 391)
+            .map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert [] == wide
+
+
+def test_all_content_is_there_without_javascript(notebook, open_page) -> None:
+    """The same texts, and both scales; only what is for sorting and switching is missing."""
+    plain = open_page(notebook, java_script_enabled=False).page
+    scripted = open_page(notebook).page
+    assert plain.locator("button, input").count() == 0
+    for selector in ("table tr", ".plot", "details.run", "img", ".legend li", "section"):
+        assert scripted.locator(selector).count() == plain.locator(selector).count()
+    assert plain.locator(".plot.log").first.is_visible()
+    first = plain.locator("details.run").first
+    first.locator("summary").first.click()
+    assert first.locator("h4").first.is_visible()
+
+
+def test_a_click_on_a_heading_sorts(notebook, open_page) -> None:
+    """Up, then down; numbers as numbers, and what is missing at the end."""
+    page = open_page(notebook).page
+    board = page.locator("table.sortable", has_text="boston_arch3").first
+    button = board.locator("thead th button", has_text="published test")
+    column = button.evaluate("b => b.closest('th').cellIndex")
+
+    def values() -> list[str]:
+        return board.locator(f"tbody tr > :nth-child({column + 1})").all_inner_texts()
+
+    button.click()
+    assert ["54.84", "58.32", "63.66", "–"] == [v.strip() for v in values()]
+    button.click()
+    assert ["63.66", "58.32", "54.84", "–"] == [v.strip() for v in values()]
+    assert "descending" == board.locator("th[aria-sort]").get_attribute("aria-sort")
+
+
+def test_words_filter(notebook, open_page) -> None:
+    """All words must be in a row, in any order; the box says how many are left."""
+    page = open_page(notebook).page
+    box = page.get_by_label("Filter Runs")
+    rows = page.locator("table.sortable", has_text="digits_cnn/s").first.locator("tbody tr")
+    assert 40 == rows.count()
+    box.fill("COMPLETED digits_cnn")
+    assert 5 == rows.locator("visible=true").count()
+    assert "5 of 40" == page.locator(".tools span", has_text="of 40").inner_text()
+    box.fill("")
+    assert 40 == rows.locator("visible=true").count()
+
+
+def test_the_legend_switches_lines_off(notebook, open_page) -> None:
+    """A config goes from all charts of its leaderboard, and comes back."""
+    page = open_page(notebook).page
+    plots = page.locator(".plots").first
+    button = plots.locator(".legend button").first
+    line = plots.locator(".plot:not(.hide) g.s0").first
+    assert line.is_visible()
+    button.click()
+    assert (False, "false") == (line.is_visible(), button.get_attribute("aria-pressed"))
+    button.click()
+    assert line.is_visible()
+
+
+def test_a_button_goes_to_a_log_scale(notebook, open_page) -> None:
+    """And back; one of the two is seen at any time."""
+    page = open_page(notebook).page
+    plots = page.locator(".plots", has=page.locator(".plot.log")).first
+    linear, log = plots.locator(".plot.has-log").first, plots.locator(".plot.log").first
+    assert (True, False) == (linear.is_visible(), log.is_visible())
+    plots.get_by_role("button", name="log scale").click()
+    assert (False, True) == (linear.is_visible(), log.is_visible())
+
+
+def test_hovering_shows_the_values_there(notebook, open_page) -> None:
+    """Those of the nearest evaluation, with the names of the lines."""
+    page = open_page(notebook).page
+    chart = page.locator(".plot.has-log .drawing svg").first
+    chart.scroll_into_view_if_needed()
+    chart.hover()
+    text = page.locator("#tip").inner_text()
+    assert re.match(r"iteration [\d,]+", text)
+    names = page.locator(".plots").first.locator(".legend li").all_inner_texts()
+    assert all(name.strip() in text for name in names)
+
+
+def test_a_cell_opens_the_rows_behind_it(notebook, open_page) -> None:
+    """Pictures with truth and answer, within a run that was closed."""
+    page = open_page(notebook).page
+    assert not page.locator(".mistakes img").first.is_visible()
+    page.locator("a[href^='#run-']", has_text="s").first.click()
+    link = page.locator("svg a", has=page.locator("title", has_text=re.compile(r"^\d, \d"))).first
+    target = link.get_attribute("href")
+    page.locator("details.run", has=page.locator(target)).evaluate("run => { run.open = true; }")
+    link.click()
+    rows = page.locator(target)
+    assert rows.locator("img").first.is_visible()
+    true, said = target.split("-")[-2:]
+    caption = rows.locator("figcaption").first.inner_text()
+    assert re.search(rf"row \d+: {true} → {said}", caption)
+
+
+def test_a_cell_of_a_table_opens_its_values(troubled, open_page) -> None:
+    """For data without pictures."""
+    page = open_page(troubled).page
+    target = page.locator("svg a").evaluate_all(
+        "links => links.map(a => a.getAttribute('href')).find(h => "
+        "document.querySelector(h + ' table'))"
+    )
+    page.evaluate("hash => { location.hash = hash; }", target)
+    assert page.locator(f"{target} table tbody tr").first.is_visible()
+
+
+def test_hostile_words_do_nothing(results, tmp_path, open_page) -> None:
+    """No script runs, nothing is asked for, nothing is left of the page's form."""
+    source = next((results / "flowers").iterdir())
+    report = json.loads((source / "report.json").read_text())
+    for index in range(20):
+        words = [f"{WORDS[(index + k) % 10]} {'w' * 10_000 * (k == index % 3)}" for k in range(10)]
+        config = json.loads(json.dumps(report["config"]))
+        config["dataset"]["columns"] = {"target": words[0]}
+        config["published"] = {"source": words[2]}
+        data = {**report["dataset"], "name": words[4], "classes": words[5:8]}
+        with_report(
+            source, tmp_path / "results" / "hostile" / f"s{index}-0000000000", seed=index,
+            description=words[3], config=config, dataset=data, error=words[1],
+        )  # fmt: skip
+    file = write_report(tmp_path / "results", tmp_path / "report.html")
+    opened = open_page(file, width=390)
+    opened.page.evaluate("() => { window.alert = () => { document.title = 'taken over'; }; }")
+    open_everything(opened.page)
+    assert [] == opened.console
+    assert [] == [url for url in opened.requests if not url.startswith(("file:", "data:"))]
+    assert "nnrun" in opened.page.title()
+    assert (1, 1) == (opened.page.locator("script").count(), opened.page.locator("style").count())
+    assert 390 == opened.page.evaluate("document.documentElement.scrollWidth")
+
+
+def test_it_prints(notebook, open_page) -> None:
+    """On white, with every run in full, without what is for clicking."""
+    page = open_page(notebook, color_scheme="dark").page
+    page.emulate_media(media="print", color_scheme="dark")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ("rgb(255, 255, 255)", False) == (ground, page.locator(".tools").first.is_visible())
+    assert page.locator("details.run h4").first.is_visible()
+    assert len(page.pdf(format="A4")) > 100_000

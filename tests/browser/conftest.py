@@ -1,0 +1,92 @@
+"""Reports in a real browser: Chromium from the distribution, without a network."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from nnrun.cli import cli
+
+pytest_plugins = ["tests.reports.html.conftest"]
+
+NOTEBOOK = [
+    *("boston_linear", "boston_arch1", "boston_arch2", "boston_arch3"),
+    *("iris_softmax", "digits_arch1", "digits_arch2", "digits_cnn"),
+]
+_QUIET = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+@dataclass
+class Opened:
+    """A page, and what it has said and asked for."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The distribution's Chromium."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert program, "these tests need Chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=_QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file; options are those of a browser's context, such as `color_scheme`."""
+    contexts = []
+
+    def opened(file: Path, width: int = 1280, **options) -> Opened:
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, **options)
+        contexts.append(context)
+        found = Opened(context.new_page())
+        found.page.on("console", lambda message: found.console.append(message.text))
+        found.page.on("pageerror", lambda error: found.console.append(str(error)))
+        found.page.on("request", lambda request: found.requests.append(request.url))
+        found.page.goto(file.as_uri())
+        return found
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def write_report(results: Path, file: Path) -> Path:
+    outcome = CliRunner().invoke(cli, ["report", "--results", str(results), "-o", str(file), "-q"])
+    assert 0 == outcome.exit_code, outcome.output
+    return file
+
+
+@pytest.fixture(scope="session")
+def notebook(tmp_path_factory) -> Path:
+    """The report of the notebook's eight experiments over five seeds."""
+    folder = tmp_path_factory.mktemp("notebook")
+    configs = Path(__file__).parents[2] / "configs"
+    words = [str(configs / f"{name}.yaml") for name in NOTEBOOK]
+    results = folder / "results"
+    outcome = CliRunner().invoke(
+        cli, ["sweep", *words, "--seeds", "5", "--results", str(results), "-q"]
+    )
+    assert 0 == outcome.exit_code, outcome.output
+    return write_report(results, folder / "report.html")
+
+
+@pytest.fixture(scope="session")
+def troubled(results, tmp_path_factory) -> Path:
+    """The report of runs that came to grief in every way, with grids and two features."""
+    return write_report(results, tmp_path_factory.mktemp("troubled") / "report.html")
