@@ -84,9 +84,12 @@ def command(
                 "--tolerance": tolerance,
             })  # fmt: skip
             raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
+    if record.status != "completed":
+        # The cause first and what to do, then the table, which says where the details lie.
+        output.error(f"error: {record.error or record.status}")
     output.show(run_summary(record, store.folder(record.name, record.run_id)))
     if record.status != "completed":
-        raise NnrunError(record.error or record.status)
+        raise click.exceptions.Exit(NnrunError.exit_code)
     if wants is not None:
         demand_published(record, wants)
 

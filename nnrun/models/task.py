@@ -55,6 +55,11 @@ class Classification:
         """What is followed during training."""
         return {"accuracy": np.count_nonzero(self.decode(outputs) == y) / len(y)}
 
+    def has_learned(self, outputs: Array, y: Array) -> bool:
+        """Whether it makes less than half the errors of always naming the most frequent class."""
+        errors = int(np.count_nonzero(self.decode(outputs) != y))
+        return bool(2 * errors < len(y) - np.bincount(y).max())
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -78,6 +83,10 @@ class Regression:
         """What is followed during training, in the target's own units."""
         with np.errstate(over="ignore", invalid="ignore"):
             return {"mse": float(np.mean((self.decode(outputs) - y) ** 2))}
+
+    def has_learned(self, outputs: Array, y: Array) -> bool:
+        """False: what regression has learned, its loss says."""
+        return False
 
 
 Task = Classification | Regression

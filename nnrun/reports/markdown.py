@@ -34,6 +34,9 @@ def _blocks(result: RunResult) -> Iterator[str]:
     if record.description:
         yield escape(record.description)
     yield _status(record)
+    if record.warnings:
+        lines = [f"- {sentence(escape(warning['message']))}" for warning in record.warnings]
+        yield "\n".join(["**Warnings**, the likeliest cause first:", "", *lines])
     yield from _results(record)
     yield from class_sections(record)
     yield from curve_section(result.history, splits(record.dataset), record.main_metric)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.runs.record import RunRecord
 
@@ -21,6 +22,8 @@ _LABELS = {
     "loss": "loss",
 }
 _INDENT = "\u00a0\u00a0"  # of layers within a layer: spaces that Markdown keeps
+# Warnings in the line of a table; the report has all.
+_WARNINGS_TOLD = 3
 # These losses are the log loss, which need not be shown twice.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -158,6 +161,13 @@ def training_line(record: RunRecord) -> str:
         best = f"{'weights' if restored else 'best'} of iteration {count(record.best_iteration)}"
         line += f"; {ended}, {best}"
     return line
+
+
+def warning_line(record: RunRecord) -> str:
+    """What is wrong with a result and what to try, the likeliest first; empty for a good run."""
+    told = record.warnings[:_WARNINGS_TOLD]
+    more = " The report says more." if len(record.warnings) > len(told) else ""
+    return " ".join(sentence(warning["message"]) for warning in told) + more
 
 
 # A full stop after a word; one after a single capital letter belongs to somebody's initials.

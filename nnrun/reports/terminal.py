@@ -22,6 +22,7 @@ from nnrun.reports.summary import (
     short_note,
     splits,
     training_line,
+    warning_line,
 )
 from nnrun.runs.record import RunRecord
 
@@ -45,6 +46,8 @@ def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
         yield Text()
         yield published_table(record)
     yield Text()
+    if record.warnings and record.status == "completed":
+        yield labelled("warning", clean(warning_line(record)), style="yellow")
     for label, text in _remarks(record, folder):
         yield labelled(label, clean(text))
 
@@ -111,10 +114,10 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def labelled(label: str, text: str, width: int = _LABEL_WIDTH) -> Table:
-    """A dim label and a text, which wraps beside it."""
+def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim") -> Table:
+    """A label and a text, which wraps beside it."""
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(width=width, no_wrap=True, style="dim")
+    table.add_column(width=width, no_wrap=True, style=style)
     table.add_column(overflow="fold")
     table.add_row(label, text)
     return table

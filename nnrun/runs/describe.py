@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnrun.config.schema import ExperimentConfig
@@ -10,10 +10,12 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import Place, dotted
+from nnrun.runs.diagnosis import Finding
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.prepare import Prepared
+from nnrun.training.divergence import Divergence
 from nnrun.training.evaluation import Examples
-from nnrun.training.trainer import Divergence, Trainer
+from nnrun.training.trainer import Trainer
 
 Description = dict[str, Any]
 
@@ -69,24 +71,43 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
     }
 
 
-def describe_divergence(config: ExperimentConfig, found: Divergence) -> str:
+def describe_divergence(
+    config: ExperimentConfig, found: Divergence, causes: Sequence[Finding] = ()
+) -> str:
     """What went wrong, where and when, and what to try, as a sentence."""
+    advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
+    return ". ".join([f"diverged: {_what(config, found)}", *advice])
+
+
+def _what(config: ExperimentConfig, found: Divergence) -> str:
+    at = f"at iteration {found.iteration:,}"
     where = "the loss"
     if found.parameter is not None:
         layer, _, name = found.parameter.rpartition(".")
         types = {dotted(place): layer.type for place, layer in config.network.walk()}
         where = f"the {name} of layer {layer} ({types[layer]})"
+    if found.cause == "loss":
+        return (
+            f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
+            f"{found.loss:.4g}"
+        )
+    if found.cause == "weights":
+        return (
+            f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
+            "at the end and a loss no better than the baseline's"
+        )
     return (
-        f"diverged: {where} left the range of numbers at iteration {found.iteration} (last good "
-        f"loss {found.last_good_loss:.6g} at iteration {found.last_good_iteration}); try a smaller "
-        "learning_rate, or clip_norm"
+        f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
+        f"iteration {found.last_good_iteration:,})"
     )
 
 
 def describe_timing(trainer: Trainer) -> Description:
     """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
     seconds, found = trainer.train_seconds, trainer.divergence
-    iterations = found.iteration if found else trainer.iteration
+    # What came after numbers that are not finite was no training.
+    lost = found is not None and found.cause == "not_finite"
+    iterations = found.iteration if found is not None and lost else trainer.iteration
     return {
         "train_seconds": seconds,
         "evaluation_seconds": trainer.evaluation_seconds,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from nnrun import __version__
 from nnrun.config.names import SPLITS
+from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.engines.selection import build_engine
 from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
 from nnrun.nn.schedules import Constant, Schedule
+from nnrun.nn.signature import Array
 from nnrun.runs.control import Control
 from nnrun.runs.describe import (
     compare_published,
@@ -28,6 +31,7 @@ from nnrun.runs.describe import (
     describe_timing,
     published_of,
 )
+from nnrun.runs.diagnosis import Case, Finding, diagnose, diagnose_divergence
 from nnrun.runs.environment import environment
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
@@ -38,6 +42,9 @@ from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
+
+# Causes that the error of a diverged run tells; its report has all of them.
+_CAUSES_TOLD = 2
 
 
 class Execution:
@@ -57,6 +64,7 @@ class Execution:
         self.examples: dict[str, Examples] = prepared.examples(
             self.network, self.preprocessing, self.task
         )
+        self.baseline = self._baseline()
         self.trainer = self._trainer()
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
@@ -69,8 +77,11 @@ class Execution:
             if interrupted:
                 return self._result("interrupted", "stopped before its end; it can go on from here")
             if self.trainer.divergence is not None:
-                text = describe_divergence(self.prepared.config, self.trainer.divergence)
-                return self._result("diverged", text)
+                causes = diagnose_divergence(self._case({}, {}))
+                text = describe_divergence(
+                    self.prepared.config, self.trainer.divergence, causes[:_CAUSES_TOLD]
+                )
+                return self._result("diverged", text, causes)
             return self._result("completed", None)
 
     def _train(self, control: Control) -> bool:
@@ -111,6 +122,7 @@ class Execution:
             task=self.task,
             iterations=self.prepared.iterations,
             evaluate_every=self.prepared.evaluate_every,
+            baseline=(self.baseline["train"] or {}).get("loss") or 0.0,
             stopping=self._stopping(),
         )
 
@@ -126,10 +138,16 @@ class Execution:
             restore_best=config.restore_best,
         )
 
-    def _result(self, status: Status, error: str | None) -> RunResult:
-        diverged = status == "diverged"
-        metrics = self._metrics(not diverged)
-        weights = None if diverged else weights_of(self.network)
+    def _result(
+        self, status: Status, error: str | None, findings: Sequence[Finding] = ()
+    ) -> RunResult:
+        found = self.trainer.divergence
+        sound = found is None or found.cause != "not_finite"
+        metrics = self._metrics(sound)
+        if status == "completed":
+            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
+            findings = diagnose(self._case(outputs, metrics))
+        weights = weights_of(self.network) if sound else None
         record = RunRecord(
             name=self.prepared.config.name,
             run_id=self.prepared.run_id,
@@ -141,7 +159,7 @@ class Execution:
             dataset=describe_dataset(self.prepared, self.examples),
             network=describe_network(self.prepared.config, self.network),
             metrics=metrics,
-            baseline=self._baseline(),
+            baseline=self.baseline,
             published=compare_published(published_of(self.prepared.config), metrics),
             timing=describe_timing(self.trainer),
             engine=self.trainer.engine.name,
@@ -151,6 +169,7 @@ class Execution:
             main_metric=self.task.main_metric,
             description=self.prepared.config.description,
             nnrun_version=__version__,
+            warnings=[finding.to_dict() for finding in findings],
             **self._ending(),
         )
         checkpoint = self.trainer.state() if status == "interrupted" else None
@@ -175,6 +194,24 @@ class Execution:
         loss, outputs = self.trainer.evaluate(name)
         return metrics_of(self.task, loss, outputs, self.examples[name].y)
 
+    def _case(self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]) -> Case:
+        """What a diagnosis is made from; without outputs, where there are none of use."""
+        trainer = self.trainer
+        first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
+        return Case(
+            config=self.prepared.config,
+            task=self.task,
+            features=_column_names(self.prepared.dataset),
+            examples=self.examples,
+            outputs=outputs,
+            metrics=metrics,
+            baseline=self.baseline,
+            history=trainer.history,
+            network=self.network,
+            peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
+            iterations=trainer.iteration,
+        )
+
     def _baseline(self) -> dict[str, Metrics | None]:
         loss, train = self.prepared.config.loss.type, self.examples["train"]
         return {
@@ -183,6 +220,12 @@ class Execution:
             else None
             for name in SPLITS
         }
+
+
+def _column_names(dataset: Dataset) -> Sequence[str]:
+    if len(dataset.shape) > 1:
+        return ()
+    return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]
 
 
 @cache

@@ -39,6 +39,7 @@ class RunRecord:
     best_iteration: int | None = None
     stopped_early: bool = False
     divergence: dict[str, Any] | None = None
+    warnings: list[dict[str, str]] = field(default_factory=list)
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""

@@ -9,6 +9,8 @@ import numpy as np
 
 from nnrun.nn.signature import Array, Rng
 
+# Iterations whose rows are drawn at once, at most.
+MOST_ITERATIONS = 1 << 18
 # Rows drawn at once where they are drawn with replacement.
 _DRAWN_ROWS = 16_384
 

@@ -17,6 +17,11 @@ class TrainingState:
     arrays: dict[str, Array]
     values: dict[str, Any]
 
+    @property
+    def iteration(self) -> int:
+        """How many updates had been made."""
+        return int(self.values["iteration"])
+
 
 def network_arrays(network: Network) -> dict[str, Array]:
     """What a trained network consists of, by name; views, not copies."""

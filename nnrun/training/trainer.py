@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +14,11 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array, Rng
+from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.evaluation import Examples, evaluate
-from nnrun.training.sampling import Sampler
+from nnrun.training.replay import find_divergence
+from nnrun.training.sampling import MOST_ITERATIONS, Sampler
 from nnrun.training.state import (
     TrainingState,
     copies,
@@ -32,19 +32,8 @@ HistoryRow = dict[str, float | int]
 # Updates are made in stretches of about this many seconds, after each of which the loop can be
 # watched, saved or left.
 _STRETCH_SECONDS = 0.05
-_MOST_ITERATIONS = 1 << 18
 # Rows that a first loss is taken from, to have one to show before the first evaluation.
 _GLANCE = 256
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """Where training left the range of numbers."""
-
-    iteration: int
-    parameter: str | None  # `<layer>.<name>`; None where only the loss overflowed
-    last_good_loss: float  # on the training split
-    last_good_iteration: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +61,7 @@ class Trainer:
         task: what outputs mean.
         iterations: how many updates the whole run has.
         evaluate_every: updates between evaluations; there is one at the end in any case.
+        baseline: the training loss of always predicting the mean of the targets.
         stopping: early stopping, if any.
     """
 
@@ -85,6 +75,7 @@ class Trainer:
     task: Task
     iterations: int
     evaluate_every: int
+    baseline: float
     stopping: EarlyStopping | None = None
 
     iteration: int = 0
@@ -92,37 +83,62 @@ class Trainer:
     evaluation_seconds: float = 0.0
     history: list[HistoryRow] = field(default_factory=list)
     divergence: Divergence | None = None
-    _best: dict[str, Array] = field(default_factory=dict)
+    best: dict[str, Array] = field(default_factory=dict)
     _seen: dict[str, tuple[float, Array]] = field(default_factory=dict)
     _rate: float = 0.0
     _loss: float | None = None
     _stretch: int = 1
 
+    def __post_init__(self) -> None:
+        self._loss = evaluate(self.network, self.parts["train"].head(_GLANCE))[0]
+        self.bounds = Bounds.of(self._loss, self.baseline, self.network, self.parts["train"].target)
+        self.good = self.here()
+
     def run(self) -> Iterator[Progress]:
         """Train to the end, stopping early or diverging; yields after every stretch."""
-        good = self.state()
-        if not self.history:
-            self._loss = evaluate(self.network, self.parts["train"].head(_GLANCE))[0]
         while self.iteration < self.iterations and not self._stopped:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
             )
             yield from self._advance_to(evaluation)
             row = self._evaluate()
-            if not self._sound(row):
-                self.divergence = self._find_divergence(good)
+            cause = self.trouble()
+            if cause == "not_finite":
+                self.divergence = find_divergence(self, cause)
                 return
             self.history.append(row)
             self._loss = float(row["train_loss"])
             self._follow(row)
-            good = self.state()
+            if cause is None:
+                self.good = self.here()
             yield self._progress()
         self._finish()
+        cause = self.trouble()
+        if cause is not None:
+            self.divergence = find_divergence(self, cause)
 
     def state(self) -> TrainingState:
         """A copy of everything needed to go on from here, to the same bits."""
+        here, good = self.here(), self.good
+        if good.iteration != self.iteration:
+            here.arrays.update({f"good.{name}": array for name, array in good.arrays.items()})
+            here.values["good"] = good.values
+        return here
+
+    def restore(self, state: TrainingState) -> None:
+        """Go back to a state of the same run."""
+        arrays = {name: state.arrays[name] for name in state.arrays if name[:5] != "good."}
+        self.go_back(TrainingState(arrays, state.values))
+        if "good" in state.values:
+            arrays = _under("good.", state.arrays)
+            self.good = TrainingState(arrays, state.values["good"])
+        else:
+            self.good = self.here()
+
+    def here(self) -> TrainingState:
+        """A copy of where training is, without where it was last well."""
         arrays = copies(live_arrays(self.network, self.optimizer))
-        arrays.update({f"best.{name}": array for name, array in self._best.items()})
+        arrays.update({f"best.{name}": array for name, array in self.best.items()})
         values = {
             "iteration": self.iteration,
             "train_seconds": self.train_seconds,
@@ -136,8 +152,8 @@ class Trainer:
         }
         return TrainingState(arrays, values)
 
-    def restore(self, state: TrainingState) -> None:
-        """Go back to a state of the same run."""
+    def go_back(self, state: TrainingState) -> None:
+        """Be where training was."""
         self._seen.clear()
         copy_into(live_arrays(self.network, self.optimizer), state.arrays)
         values = state.values
@@ -146,17 +162,14 @@ class Trainer:
         self.evaluation_seconds = values["evaluation_seconds"]
         self._rate = values["rate"]
         self.history = list(values["history"])
-        self._loss = float(self.history[-1]["train_loss"]) if self.history else None
+        if self.history:
+            self._loss = float(self.history[-1]["train_loss"])
         self.optimizer.steps = values["optimizer_steps"]
         self.sampler.restore(values["sampler"])
         self.dropout.bit_generator.state = values["dropout"]
         if self.stopping:
             self.stopping = EarlyStopping(**values["stopping"])
-        self._best = {
-            name.removeprefix("best."): array
-            for name, array in state.arrays.items()
-            if name.startswith("best.")
-        }
+        self.best = _under("best.", state.arrays)
 
     def evaluate(self, name: str) -> tuple[float, Array]:
         """The loss over a split and the outputs for its rows, with the weights as they are."""
@@ -172,15 +185,16 @@ class Trainer:
         while self.iteration < goal:
             stretch = min(self._stretch, goal - self.iteration)
             start = perf_counter()
-            self._update(stretch)
+            self.update(stretch)
             seconds = perf_counter() - start
             self.train_seconds += seconds
             if self.iteration < goal:
                 yield self._progress()
             growth = min(_STRETCH_SECONDS / max(seconds, 1e-6), 8.0)
-            self._stretch = max(1, min(int(stretch * growth), _MOST_ITERATIONS))
+            self._stretch = max(1, min(int(stretch * growth), MOST_ITERATIONS))
 
-    def _update(self, iterations: int) -> None:
+    def update(self, iterations: int) -> None:
+        """Make so many updates, without looking."""
         self._seen.clear()
         rows, bounds = self.sampler.take(iterations)
         steps = np.arange(self.iteration, self.iteration + iterations, dtype=np.float64)
@@ -204,50 +218,34 @@ class Trainer:
         self.evaluation_seconds += perf_counter() - start
         return row
 
-    def _sound(self, row: HistoryRow) -> bool:
-        return isfinite(row["train_loss"]) and bool(np.isfinite(self.network.theta).all())
+    def trouble(self) -> Cause | None:
+        """What is wrong with the weights as they are, if anything."""
+        loss, outputs = self.evaluate("train")
+        y = self.parts["train"].y
+        return self.bounds.broken_by(
+            loss, self.network.theta, lambda: self.task.has_learned(outputs, y)
+        )
 
     def _follow(self, row: HistoryRow) -> None:
         if self.stopping is None:
             return
         improved = self.stopping.update(row[self.stopping.monitor], self.iteration)
         if improved and self.stopping.restore_best:
-            self._best = copies(network_arrays(self.network))
+            self.best = copies(network_arrays(self.network))
 
     def _finish(self) -> None:
-        if self._best:
+        if self.best:
             self._seen.clear()
-            copy_into(network_arrays(self.network), self._best)
+            copy_into(network_arrays(self.network), self.best)
 
     def _progress(self) -> Progress:
         return Progress(self.iteration, self.iterations, self._loss, self.train_seconds)
 
-    def _find_divergence(self, good: TrainingState) -> Divergence:
-        """Go back to the last good evaluation and look for the update that went wrong.
 
-        A parameter that has become infinite or NaN stays so, so halving finds the first.
-        """
-        end, last_good = self.iteration, good
-        seconds = self.train_seconds, self.evaluation_seconds
-        self.restore(good)
-        loss, _ = self.evaluate("train")
-        while end - self.iteration > 1:
-            middle = (self.iteration + end) // 2
-            while self.iteration < middle:
-                self._update(min(middle - self.iteration, _MOST_ITERATIONS))
-            if self._unsound_parameter() is None:
-                good = self.state()
-            else:
-                end = middle
-                self.restore(good)
-        self._update(1)
-        culprit = self._unsound_parameter()
-        self.restore(last_good)
-        self.train_seconds, self.evaluation_seconds = seconds
-        return Divergence(end, culprit, loss, self.iteration)
-
-    def _unsound_parameter(self) -> str | None:
-        if np.isfinite(self.network.theta).all():
-            return None
-        parameters: dict[str, Any] = self.network.parameters
-        return next(n for n, p in parameters.items() if not np.isfinite(p.value).all())
+def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Those whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

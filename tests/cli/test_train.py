@@ -212,3 +212,42 @@ def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, 
     assert 2 == done.exit_code
     assert said in done.stderr
     assert not Path("results").exists()
+
+
+RAW_BOSTON = """\
+dataset: {name: boston}
+network: {sizes: [13, 1], activations: [relu, linear]}
+loss: mean_squared
+training: {learning_rate: 0.001, iterations: 3000}
+"""
+
+
+def test_a_run_that_blew_up_is_no_success(nnrun, report):
+    """Finite numbers or not: exit 1, what happened, and the columns whose scales made it so."""
+    Path("raw.yaml").write_text(RAW_BOSTON)
+    done = nnrun("train", "raw.yaml")
+    assert 1 == done.exit_code
+    assert "diverged" == report()["status"]
+    assert f"error: {report()['error']}\n" == done.stderr
+    assert "TAX reaches 711 and NOX 0.871, a factor of 816" in done.stderr
+    assert "try dataset.features=standard" in done.stderr
+    assert "TAX" not in done.stdout
+    assert f"raw  {report()['run_id']}  diverged" == done.stdout.splitlines()[0]
+
+
+def test_a_useless_run_says_so_in_its_table(nnrun, report):
+    """One line with what is wrong and what to try; the report has it as data and for people."""
+    Path("raw.yaml").write_text(RAW_BOSTON)
+    done = nnrun("train", "raw.yaml", "training.learning_rate=1e-7")
+    assert 0 == done.exit_code
+    line = " ".join(done.stdout.split())
+    expected = (
+        "warning Worse than always predicting the mean, on training and test data. Features "
+        "differ in scale: TAX reaches 711 and NOX 0.871, a factor of 816; try "
+        "dataset.features=standard."
+    )
+    assert expected in line
+    kinds = [warning["kind"] for warning in report()["warnings"]]
+    assert ["worse_than_baseline", "feature_scale"] == kinds[:2]
+    written = next(Path("results").rglob("report.md")).read_text()
+    assert all(warning["message"][1:] in written for warning in report()["warnings"])

@@ -118,3 +118,15 @@ def test_markup_in_text_is_shown_as_it_is():
     assert "a b" == escape("a\nb")
     assert "````\n```\n````" == code("```")
     assert "| a | b |\n| :-- | --: |\n| c | 1 |" == table(["a", "b"], [["c", "1"]])
+
+
+def test_warnings_stand_above_the_results(regression, result):
+    """Each as a line of its own, with no markup of theirs; a good run has none."""
+    warnings = [
+        {"kind": "one_prediction", "message": "the same for *every* row"},
+        {"kind": "feature_scale", "message": "try dataset.features=standard"},
+    ]
+    text = report_markdown(result(replace(regression, warnings=warnings)))
+    assert r"- The same for \*every\* row." in text.split("## Results")[0]
+    assert "- Try dataset.features=standard." in text.split("## Results")[0]
+    assert "Warning" not in report_markdown(result(regression))

@@ -30,6 +30,7 @@ class Settings:
     stopping: EarlyStopping | None = None
     optimizer: object = None
     noise: float = 0.1
+    linear: bool = False
 
 
 def make(settings: Settings) -> Trainer:
@@ -41,7 +42,8 @@ def make(settings: Settings) -> Trainer:
         "train": Examples(x[:30], y[:30], y[:30]),
         "validation": Examples(x[30:], y[30:], y[30:]),
     }
-    blocks = [dense(5, "tanh"), BatchNorm(), Dropout(0.2), dense(1)]
+    hidden = [] if settings.linear else [dense(5, "tanh"), BatchNorm(), Dropout(0.2)]
+    blocks = [*hidden, dense(1)]
     network = Network(blocks, MeanSquared(), (3,))
     network.initialize(rng=streams.weights)
     optimizer = settings.optimizer or SGD(momentum=0.9)
@@ -58,6 +60,7 @@ def make(settings: Settings) -> Trainer:
         task=Regression(lambda y: y, lambda y: y),
         iterations=settings.iterations,
         evaluate_every=settings.evaluate_every,
+        baseline=float(np.var(y[:30])),
         stopping=settings.stopping,
     )
 

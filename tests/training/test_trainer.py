@@ -88,7 +88,7 @@ def test_divergence_is_pinned_to_its_iteration(trainer):
     witness = trainer(learning_rate=1e200, iterations=100, evaluate_every=50)
     iteration = 0
     while np.isfinite(witness.network.theta).all():
-        witness._update(1)
+        witness.update(1)
         iteration += 1
     assert iteration == run.divergence.iteration
     assert run.divergence.parameter in witness.network.parameters

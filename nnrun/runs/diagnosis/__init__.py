@@ -1,0 +1,43 @@
+"""Whether a run is of any use, and if not, why: computed from what that run did.
+
+Symptoms are what is wrong with the result; only where there is one are causes looked for, each by
+a function of its own, and told in the order of how much they explain.
+"""
+
+from __future__ import annotations
+
+from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
+from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
+from nnrun.runs.diagnosis.symptoms import SYMPTOMS
+
+__all__ = ["Case", "Finding", "diagnose", "diagnose_divergence"]
+
+
+def diagnose(case: Case) -> list[Finding]:
+    """The symptoms of a run that reached its end, then their causes, the likeliest first.
+
+    A good run has none.
+    """
+    symptoms = [symptom for find in SYMPTOMS if (symptom := find(case)) is not None]
+    if not symptoms:
+        return []
+    learned = all(symptom.split != "train" for symptom in symptoms)
+    causes = CAUSES_OF_OVERFITTING if learned else CAUSES_OF_FAILURE
+    found = _by_weight([cause(case) for cause in causes])
+    unknown = Finding(
+        "unknown_cause",
+        "neither scales, nor the learning rate, nor the number of iterations or rows, nor dead "
+        "units explain it; perhaps these features say little about the target",
+    )
+    return [*symptoms, *(found or [unknown])]
+
+
+def diagnose_divergence(case: Case) -> list[Finding]:
+    """The causes that a run diverged from, the likeliest first; there is always one."""
+    return _by_weight([cause(case) for cause in CAUSES_OF_DIVERGENCE])
+
+
+def _by_weight(found: list[Finding | None]) -> list[Finding]:
+    there = [finding for finding in found if finding is not None]
+    return sorted(there, key=lambda finding: -finding.weight)

@@ -1,0 +1,211 @@
+"""Why a run has learned nothing, or has diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import floor, log10
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.units import constant_units
+
+# Scales that differ by less than this factor are no cause of anything.
+_FACTOR = 10.0
+# The loss is still falling where it loses this share from one fifth of the run to the next.
+_FALL = 0.02
+# It has risen where it ends at so many times the least that it was.
+_RISE = 1.5
+# Units that do nothing count from this share on.
+_DEAD = 0.25
+# The curvature of a loss along an output, at its largest, times the number of outputs where the
+# loss is a mean over them: d²L/dz².
+_CURVATURE = {"mean_squared": 2.0, "huber": 1.0, "cross_entropy": 0.5, "binary_cross_entropy": 0.25}
+_MEANS_OVER_OUTPUTS = ("mean_squared", "huber")
+_LARGE_FOR_ADAM = 0.01
+# A learning rate is tiny where it is so many times below what is stable, and the loss has moved by
+# no more than this share from the first evaluation to the last.
+_TINY = 1000.0
+_MOVED = 0.05
+
+
+def feature_scale(case: Case) -> Finding | None:
+    """Columns that differ in size by orders of magnitude, or features that are large altogether.
+
+    Columns differ where both their largest values and their root mean squares do: a rare 1 among
+    zeros, or an outlier, is no other scale.
+    """
+    x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
+    sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+    if case.features and sizes.any():
+        reach = np.abs(x).max(axis=0).astype(np.float64)
+        there = np.where(sizes > 0, reach, np.inf)
+        large, small = int(reach.argmax()), int(there.argmin())
+        factor = float(reach[large] / reach[small])
+        if factor >= _FACTOR and sizes[large] >= _FACTOR * sizes[small]:
+            text = (
+                f"features differ in scale: {case.features[large]} reaches {reach[large]:.3g} and "
+                f"{case.features[small]} {reach[small]:.3g}, a factor of {_rounded(factor)}; "
+                "try dataset.features=standard"
+            )
+            return Finding("feature_scale", text, log10(factor))
+    size = float(np.sqrt(np.mean(sizes**2)))
+    if size >= _FACTOR:
+        step = "standard" if case.features else "minmax"
+        text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
+        return Finding("feature_scale", text, log10(size))
+    return None
+
+
+def target_scale(case: Case) -> Finding | None:
+    """A target whose numbers, as the network has to put them out, are far from 1."""
+    target = case.examples["train"].target
+    size = float(np.sqrt(np.mean(np.square(target, dtype=np.float64))))
+    if case.classifies or size < _FACTOR:
+        return None
+    largest = float(np.abs(target).max())
+    text = f"the target is not scaled: it reaches {largest:.3g}; try dataset.target=standard"
+    return Finding("target_scale", text, log10(size))
+
+
+def learning_rate(case: Case) -> Finding | None:
+    """A learning rate beyond what a linear model of these rows would bear, or that shows itself.
+
+    Gradient descent on a quadratic of curvature c is stable below a rate of 2 / c. Along one row x
+    with a bias, a linear model's is c = d²L/dz² (|x|² + 1). LeCun et al., Efficient BackProp, 1998.
+    """
+    rate = case.peak_rate
+    limit = rate_limit(case, case.examples["train"].x)
+    if limit is not None and rate > limit:
+        # What is left of the excess with features of size 1 is not theirs.
+        badly_scaled = feature_scale(case) is not None
+        scaled = (rate_limit(case, None) or limit) if badly_scaled else limit
+        much = f"{_rounded(rate / limit)} times what "
+        much += "rows of this size bear" if _is_sgd(case) else "Adam usually bears"
+        whether = ""
+        if badly_scaled and _is_sgd(case):
+            whether = "with scaled features, " if rate > scaled else "without scaling, "
+        suggested = _one_digit((scaled if rate > scaled else limit) / 2)
+        text = (
+            f"the learning rate {rate:.3g} is {much}; {whether}try "
+            f"training.learning_rate={suggested}"
+        )
+        return Finding("learning_rate", text, max(0.0, log10(rate / scaled)))
+    losses = [float(row["train_loss"]) for row in case.history]
+    if len(losses) < 2:
+        return None
+    least = min(range(len(losses)), key=losses.__getitem__)
+    if losses[-1] > _RISE * losses[least]:
+        text = (
+            f"the training loss was {losses[least]:.3g} at iteration "
+            f"{case.history[least]['iteration']:,} and rose to {losses[-1]:.3g}; try "
+            f"training.learning_rate={_one_digit(rate / 10)}"
+        )
+        return Finding("learning_rate", text, 1.0 + log10(min(losses[-1] / losses[least], 1e9)))
+    if limit is not None and rate < limit / _TINY and losses[-1] > (1 - _MOVED) * losses[0]:
+        text = (
+            f"the learning rate {rate:.3g} is tiny: the training loss went from {losses[0]:.4g} to "
+            f"{losses[-1]:.4g}; try training.learning_rate={_one_digit(limit / 10)}"
+        )
+        return Finding("learning_rate", text, log10(limit / rate) - 1.0)
+    return None
+
+
+def rate_limit(case: Case, x: Array | None) -> float | None:
+    """The largest stable learning rate for such rows, or for features of size 1."""
+    optimizer = case.config.training.optimizer
+    if not _is_sgd(case):
+        return _LARGE_FOR_ADAM
+    curvature = _CURVATURE.get(case.config.loss.type)
+    if curvature is None:
+        return None
+    if case.config.loss.type in _MEANS_OVER_OUTPUTS:
+        curvature /= case.network.output_shape[0]
+    rows = case.examples["train"].x
+    features = rows[0].size if x is None else np.mean(np.square(x, dtype=np.float64)) * x[0].size
+    # A velocity adds up to 1 / (1 - μ) gradients.
+    return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
+
+
+def any_learning_rate(case: Case) -> Finding:
+    """For a run that diverged, the learning rate is a cause in any case."""
+    found = learning_rate(case)
+    if found is not None:
+        return found
+    clip = "" if case.config.training.clip_norm else ", or training.clip_norm=1"
+    text = (
+        f"the learning rate {case.peak_rate:.3g} may be too large; try "
+        f"training.learning_rate={_one_digit(case.peak_rate / 10)}{clip}"
+    )
+    return Finding("learning_rate", text, 0.5)
+
+
+def too_few_iterations(case: Case) -> Finding | None:
+    """A loss that was still falling at the end, or rows that have not been seen once."""
+    rows, seen = len(case.examples["train"]), case.iterations * case.config.training.batch_size
+    if seen < rows:
+        text = f"training has seen {seen:,} of {rows:,} rows; try more iterations"
+        return Finding("too_few_iterations", text, 1.0 + log10(rows / seen))
+    losses = np.array([row["train_loss"] for row in case.history], np.float64)
+    fifth = max(1, len(losses) // 5)
+    if len(losses) < 2 * fifth or losses[-1] > losses.min() * (1 + _FALL):
+        return None
+    before, last = losses[-2 * fifth : -fifth].mean(), losses[-fifth:].mean()
+    fall = 1 - last / before if before > 0 else 0.0
+    if fall < _FALL:
+        return None
+    share = "fifth" if len(losses) >= 10 else "part"
+    text = (
+        f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
+        "run; try more iterations, or a larger learning rate"
+    )
+    return Finding("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
+
+
+def dead_units(case: Case) -> Finding | None:
+    """Units that give the same for every training row, of rectifiers zero: nothing moves them."""
+    found = max(constant_units(case.network, case.examples["train"].x), default=None)
+    if found is None or found.share < _DEAD:
+        return None
+    zeros = case.config.network.initializer.type == "zeros"
+    if zeros:
+        cure = "another network.initializer than zeros, with which all units stay alike"
+    elif found.activation == "relu":
+        cure = "a smaller learning rate, or leaky_relu"
+    else:
+        cure = "a smaller learning rate, scaled features, or smaller initial weights"
+    state = "are zero" if found.activation == "relu" else "give the same"
+    text = (
+        f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "
+        f"{state} for every training row; try {cure}"
+    )
+    return Finding("dead_units", text, (3 if zeros else 2) * found.share)
+
+
+CAUSES_OF_FAILURE: Sequence[Callable[[Case], Finding | None]] = (
+    feature_scale,
+    target_scale,
+    learning_rate,
+    too_few_iterations,
+    dead_units,
+)
+CAUSES_OF_DIVERGENCE: Sequence[Callable[[Case], Finding | None]] = (
+    feature_scale,
+    target_scale,
+    any_learning_rate,
+)
+
+
+def _is_sgd(case: Case) -> bool:
+    return bool(case.config.training.optimizer.type == "sgd")
+
+
+def _rounded(factor: float) -> str:
+    return f"{factor:,.0f}" if 1e2 <= factor < 1e6 else f"{factor:.2g}"
+
+
+def _one_digit(value: float) -> str:
+    """The number, rounded down to one digit."""
+    power = 10.0 ** floor(log10(value))
+    return f"{floor(value / power + 1e-9) * power:.1g}"

@@ -1,0 +1,107 @@
+"""What shows that a result is of no use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from nnrun.runs.diagnosis.case import Case, Finding
+
+# Predictions that differ by less than this share of the target's spread are the same.
+_SAME = 1e-6
+# Training and other data are far apart where so much of the skill is lost between them. Over twenty
+# seeds of each shipped config at most 0.25 is, and that on 102 test rows.
+_GAP = 0.3
+# A skill below this is none to speak of.
+_LITTLE = 0.1
+# What chance does not explain: this many standard errors.
+_ERRORS = 2.0
+
+
+def worse_than_baseline(case: Case) -> Finding | None:
+    """Splits on which the main metric is worse than that of a model that ignores the features."""
+    worse = [split for split in case.outputs if (case.skill(split) or 0.0) < -1e-12]
+    if not worse:
+        return None
+    text = f"worse than always {_baseline(case)}, on {_named(worse)} data"
+    return Finding("worse_than_baseline", text, split=worse[0])
+
+
+def one_prediction(case: Case) -> Finding | None:
+    """All training rows get one prediction."""
+    predicted = np.asarray(case.task.decode(case.outputs["train"]), np.float64)
+    spread = 0.0 if case.classifies else float(np.std(case.examples["train"].y))
+    if len(predicted) < 2 or (np.ptp(predicted, axis=0) > _SAME * spread).any():
+        return None
+    return Finding("one_prediction", "the same prediction for every row", split="train")
+
+
+def majority_share(case: Case) -> Finding | None:
+    """Accuracy that is the share of the most frequent class, but for chance."""
+    if not case.classifies:
+        return None
+    found = []
+    for split, outputs in case.outputs.items():
+        share, accuracy = case.main(case.baseline, split), case.main(case.metrics, split)
+        chance = _ERRORS * np.sqrt((share or 0) * (1 - (share or 0)) / len(outputs))
+        if share is not None and accuracy is not None and share <= accuracy <= share + chance:
+            found.append(split)
+    if not found:
+        return None
+    share = case.main(case.baseline, found[0]) or 0.0
+    text = f"accuracy on {_named(found)} data at the majority class's share ({share:.2g})"
+    return Finding("majority_share", text, split=found[0])
+
+
+def sure_and_wrong(case: Case) -> Finding | None:
+    """Classes named better than by the baseline, with a training loss that is worse than its."""
+    loss, base = (
+        (numbers.get("train") or {}).get("loss") for numbers in (case.metrics, case.baseline)
+    )
+    if not case.classifies or loss is None or base is None or loss <= base:
+        return None
+    if (case.skill("train") or 0.0) <= _LITTLE:
+        return None
+    text = (
+        f"the training loss {loss:.3g} is worse than the class shares' {base:.3g}: where it is "
+        "wrong it is sure, and its probabilities mean nothing"
+    )
+    return Finding("sure_and_wrong", text, split="train")
+
+
+def far_apart(case: Case) -> Finding | None:
+    """Other data are predicted much worse than the training data, beyond chance."""
+    learned = case.skill("train")
+    if learned is None:
+        return None
+    for split in ("test", "validation"):
+        if split not in case.outputs:
+            continue
+        there = case.skill(split)
+        if there is None:
+            continue
+        gap = learned - there
+        if gap > _GAP and gap > _ERRORS * case.uncertainty(split):
+            metric = case.task.main_metric
+            ours, other = case.main(case.metrics, "train"), case.main(case.metrics, split)
+            text = f"training and {split} data are far apart: {metric} {ours:.3g} and {other:.3g}"
+            return Finding("far_apart", text, split=split)
+    return None
+
+
+SYMPTOMS: Sequence[Callable[[Case], Finding | None]] = (
+    worse_than_baseline,
+    one_prediction,
+    majority_share,
+    sure_and_wrong,
+    far_apart,
+)
+
+
+def _baseline(case: Case) -> str:
+    return "naming the majority class" if case.classifies else "predicting the mean"
+
+
+def _named(splits: Sequence[str]) -> str:
+    return " and ".join({"train": "training"}.get(split, split) for split in splits)

@@ -1,0 +1,61 @@
+"""Units that give the same for every row: dead rectifiers, saturated sigmoids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.models.chunks import chunk_rows
+from nnrun.nn.activations.base import Activation
+from nnrun.nn.network import Network
+from nnrun.nn.sequential import dotted
+from nnrun.nn.signature import Array
+
+# Outputs that differ by no more than this are the same; no activation that saturates goes past 1.
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, order=True)
+class ConstantUnits:
+    """Of the units of a hidden activation, those that give the same for all rows; by their share.
+
+    Units of an image are its channels.
+    """
+
+    share: float
+    layer: str
+    activation: str
+    constant: int
+    units: int
+
+
+def constant_units(network: Network, x: Array) -> list[ConstantUnits]:
+    """For each hidden activation but `linear`, how many of its units are constant over rows x."""
+    last = network.blocks[-1]
+    hidden = [
+        (dotted(place), layer)
+        for place, layer in network.walk()
+        if isinstance(layer, Activation) and not layer.identity and layer not in last
+    ]
+    low = [np.full(_units(layer), np.inf) for _, layer in hidden]
+    high = [np.full(_units(layer), -np.inf) for _, layer in hidden]
+    step = chunk_rows(network)
+    with np.errstate(all="ignore"):
+        for start in range(0, len(x), step):
+            network.predict(x[start : start + step])
+            for k, (_, layer) in enumerate(hidden):
+                over = tuple(axis for axis in range(layer.y.ndim) if axis != 1)
+                np.minimum(low[k], layer.y.min(axis=over), out=low[k])
+                np.maximum(high[k], layer.y.max(axis=over), out=high[k])
+    found = []
+    for (place, layer), lowest, highest in zip(hidden, low, high, strict=True):
+        constant = int(np.count_nonzero(highest - lowest <= _SAME))
+        found.append(
+            ConstantUnits(constant / len(lowest), place, layer.type, constant, len(lowest))
+        )
+    return found
+
+
+def _units(layer: Activation) -> int:
+    return layer.output_shape[0]

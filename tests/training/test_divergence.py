@@ -1,0 +1,177 @@
+"""A run that ends far from where it began has diverged, however it was watched or interrupted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.models.task import Classification
+from nnrun.nn import SGD, CrossEntropy, MeanSquared, Network, dense
+from nnrun.nn.schedules import Constant
+from nnrun.training.divergence import LOSS_FACTOR, Bounds
+from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.evaluation import Examples
+from nnrun.training.sampling import Sampler
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Trainer
+
+# A learning rate at which the loss of a linear model grows, and stays within float64.
+WILD = {"linear": True, "learning_rate": 1.0, "iterations": 60, "evaluate_every": 10}
+
+
+def finish(trainer):
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def network(loss=None, units=1, activation="linear"):
+    made = Network([dense(units, activation)], loss or MeanSquared(), (3,))
+    made.initialize(rng=np.random.default_rng(0))
+    return made
+
+
+def bounds(first=2.0, baseline=1.0, **settings):
+    return Bounds.of(first, baseline, network(), np.ones((4, 1)), **settings)
+
+
+def never():
+    return False
+
+
+def test_the_bound_is_taken_from_where_the_run_began():
+    """From the loss of the initial weights or of the mean, whichever is larger."""
+    theta = np.zeros(4)
+    for made, began in ((bounds(2.0, 1.0), 2.0), (bounds(1e-9, 1.0), 1.0), (bounds(np.inf), 1.0)):
+        assert began == made.began
+        assert None is made.broken_by(LOSS_FACTOR * began, theta, never)
+        assert "loss" == made.broken_by(1.001 * LOSS_FACTOR * began, theta, never)
+
+
+@pytest.mark.parametrize("loss", [np.inf, np.nan])
+def test_numbers_that_are_not_finite_are_divergence(loss):
+    """Of the loss, or of any weight."""
+    assert "not_finite" == bounds().broken_by(loss, np.zeros(4), never)
+    assert "not_finite" == bounds().broken_by(1.0, np.array([0.0, loss]), never)
+
+
+def test_weights_alone_prove_nothing():
+    """Weights beyond rounding are divergence only with a loss no better than the baseline's."""
+    beyond = np.array([1e17])
+    assert "weights" == bounds().broken_by(1.0, beyond, never)
+    assert None is bounds().broken_by(0.99, beyond, never)
+    assert None is bounds().broken_by(1.0, np.array([1e15]), never)
+
+
+def test_large_targets_need_large_weights():
+    """The size that weights may have grows with that of the targets."""
+    large = Bounds.of(1.0, 1.0, network(), np.full((4, 1), 1e6))
+    assert None is large.broken_by(1.0, np.array([1e17]), never)
+    assert "weights" == large.broken_by(1.0, np.array([1e23]), never)
+
+
+def test_a_classifier_that_has_learned_may_be_sure_of_its_errors():
+    """Up to where what its loss was at the start is lost to rounding."""
+    assert None is bounds().broken_by(1e9, np.zeros(4), lambda: True)
+    assert "loss" == bounds().broken_by(1e17, np.zeros(4), lambda: True)
+
+
+def test_to_have_learned_is_less_than_half_the_errors_of_the_majority_class():
+    """Three classes of 5, 3 and 2 rows: the majority class makes five errors."""
+    task = Classification(classes=3, outputs=3, probabilistic=True)
+    y = np.array([0] * 5 + [1] * 3 + [2] * 2)
+    for errors, learned in ((2, True), (3, False)):
+        outputs = np.eye(3)[np.concatenate([(y[:errors] + 1) % 3, y[errors:]])]
+        assert learned == task.has_learned(outputs, y)
+
+
+def test_a_loss_that_blows_up_is_pinned_to_its_update(trainer):
+    """Before the update the run is within its bounds, after it it is not."""
+    run = finish(trainer(**WILD))
+    assert "loss" == run.divergence.cause
+    witness = trainer(**WILD)
+    witness.update(run.divergence.iteration - 1)
+    assert None is witness.trouble()
+    witness.update(1)
+    assert "loss" == witness.trouble()
+
+
+def test_what_blew_up_is_left_as_it_ended(trainer):
+    """All its evaluations are in the history, and the weights are those of the last update."""
+    run = finish(trainer(**WILD))
+    assert [10, 20, 30, 40, 50, 60] == [row["iteration"] for row in run.history]
+    witness = trainer(**WILD)
+    witness.update(60)
+    assert witness.network.theta.tobytes() == run.network.theta.tobytes()
+    assert run.divergence.loss == run.history[-1]["train_loss"] == run.evaluate("train")[0]
+
+
+@pytest.mark.parametrize("left_at", [1, 9, 10, 15, 35, 59])
+def test_interruptions_change_no_verdict(trainer, left_at):
+    """A run that is left, before or after it went astray, tells the same when it goes on."""
+    whole = finish(trainer(**WILD))
+    first = trainer(**WILD)
+    first._stretch = 1
+    for progress in first.run():
+        first._stretch = 1
+        if progress.iteration >= left_at:
+            break
+    state = first.state()
+    second = trainer(**WILD)
+    second.restore(TrainingState(state.arrays, json.loads(json.dumps(state.values))))
+    finish(second)
+    assert whole.divergence == second.divergence
+    assert whole.history == second.history
+
+
+def test_a_loss_that_comes_back_is_no_divergence(trainer):
+    """What counts is where training ends: on the way the loss may rise as far as it likes."""
+    run = trainer(**WILD | {"iterations": 1000})
+    for progress in run.run():
+        if progress.iteration >= 20:
+            run.schedule.value = 0.02
+    assert max(row["train_loss"] for row in run.history) > 10 * LOSS_FACTOR * run.bounds.began
+    assert run.history[-1]["train_loss"] < run.bounds.began
+    assert None is run.divergence
+
+
+def test_the_best_weights_are_what_training_ends_with(trainer):
+    """A run that blows up after its best evaluation, and goes back to that, has not diverged."""
+    stopping = EarlyStopping("validation_loss", False, patience=2, restore_best=True)
+    run = trainer(**WILD | {"learning_rate": 0.02, "stopping": stopping})
+    for progress in run.run():
+        if progress.iteration >= 20:
+            run.schedule.value = 3.0
+    assert run.history[-1]["train_loss"] > LOSS_FACTOR * run.bounds.began
+    assert None is run.divergence
+
+
+def test_a_softmax_that_names_the_right_classes_has_not_diverged():
+    """Steps that are far too long for the loss can still put the right class in front."""
+    rng = np.random.default_rng(1)
+    y = np.arange(90) % 3
+    x = np.eye(3)[y] + 0.3 * rng.standard_normal((90, 3))
+    made = network(CrossEntropy(), 3, "softmax")
+    optimizer = SGD()
+    optimizer.allocate(made.theta)
+    target = np.eye(3)[y]
+    run = Trainer(
+        network=made,
+        optimizer=optimizer,
+        engine=NumpyEngine(made, optimizer, x, target, rng=rng),
+        sampler=Sampler(90, 1, "shuffle", rng=rng),
+        schedule=Constant(1e5),
+        dropout=rng,
+        parts={"train": Examples(x, target, y)},
+        task=Classification(3, 3, probabilistic=True),
+        iterations=900,
+        evaluate_every=90,
+        baseline=float(np.log(3)),
+    )
+    finish(run)
+    assert run.history[-1]["train_loss"] > LOSS_FACTOR * run.bounds.began
+    assert run.history[-1]["train_accuracy"] > 0.8
+    assert None is run.divergence
