@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from typing import Any
@@ -29,14 +30,16 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         case KeyboardInterrupt() | click.Abort():
             output.error("interrupted")
             return _INTERRUPTED
-        case InterruptionError():
-            output.error(str(error))
-            return error.exit_code
         case NnrunError():
-            report(error, output)
+            if isinstance(error, InterruptionError):
+                output.error(str(error))
+            else:
+                report(error, output)
             return error.exit_code
         case OSError():
             _tell(f"{_subject(error)}{error.strerror or error}", output)
+            # Not the disk's fault: no file could have such a name.
+            return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
         case MemoryError():
             _tell("there is not enough memory", output)
         case _:
@@ -74,6 +77,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
 
 
 def _tell(message: str, output: Output) -> None:
+    message = clipped(message)
     output.error(f"error: {message}")
     output.data({"error": message, "problems": [], "more_problems": 0})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,16 +17,17 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
     Raises:
         UsageError: there is none in a folder.
     """
-    files: dict[Path, Path] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         found = _in_folder(path, recursive) if path.is_dir() else [path]
         if not found:
             raise UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
         for file in found:
-            same = files.get(file.resolve())
+            place = os.path.realpath(file)  # which a link that leads to itself has, too
+            same = files.get(place)
             # The file itself, rather than a link to it, for its name is that of its results.
             if same is None or (same.is_symlink() and not file.is_symlink()):
-                files[file.resolve()] = file
+                files[place] = file
     return list(files.values())
 
 

@@ -28,7 +28,7 @@ from nnrun.config.schema import ExperimentConfig
 from nnrun.config.source import Source, in_order
 from nnrun.config.text import read_text
 from nnrun.config.yaml12 import Document, KeyPath, parse
-from nnrun.errors import ConfigError, Problem
+from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
     "Experiment",
@@ -86,7 +86,8 @@ def load_config(
     problems += document.problems
     if source.data is None:
         message = "the file is empty; `nnrun init` writes a config to start from"
-        raise ConfigError([Problem(message, path=str(file)), *problems])
+        place = source.values.get((), Place(str(file), 1, 1))
+        raise ConfigError([Problem(message, place=place), *problems])
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
         raise ConfigError(in_order([*problems, source.problem((), message)], overrides))

@@ -76,6 +76,12 @@ class CsvFile:
             for name, count in Counter(names).items()
             if name and count > 1
         ]
+        problems += [
+            f"{self.path}:1: the name of column {position} has a NUL (U+0000) in it; "
+            "save the file as UTF-8 text"
+            for position, name in enumerate(names, 1)
+            if "\0" in name
+        ]
         if all(number(name) is not None for name in names):
             problems = [
                 f"{self.path}:1: the first line holds numbers; a header row with the column names "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
 from nnrun.data.idx import read_idx
-from nnrun.data.opening import file_sha256
+from nnrun.data.opening import disk_told, fault_of, file_sha256
 from nnrun.data.openml import fetch_images
 from nnrun.errors import DataError
 
@@ -73,9 +73,10 @@ def _images(folder: str | None, openml_name: str, classes: tuple[str, ...], targ
 
 def _from_folder(folder: Path, classes: tuple[str, ...]) -> tuple[list[npt.NDArray[Any]], str]:
     """x, y, x_test, y_test, and the digest over the four files' digests."""
-    if not folder.is_dir():
-        state = "is a file; needed is the folder with the" if folder.exists() else "does not exist;"
-        message = f"{folder} {state} IDX files are looked for there"
+    with disk_told(folder):
+        fault = fault_of(folder, folder=True)
+    if fault is not None:
+        message = f"{folder} {fault}; needed is the folder with the IDX files"
         raise DatasetProblem([(("dataset", "path"), message)])
     parts: list[npt.NDArray[Any]] = []
     digests = ""

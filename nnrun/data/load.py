@@ -13,6 +13,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.layout import Layout
 from nnrun.data.new_rows import open_rows
 from nnrun.data.npz import read_npz
+from nnrun.data.opening import disk_told, fault_of
 from nnrun.data.preprocessing import CLASS_TARGET
 from nnrun.data.registry import DATASETS
 from nnrun.data.settings import DatasetSettings, SourceSettings
@@ -62,9 +63,10 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
 
 def _from_path(config: SourceSettings) -> Dataset:
     path = Path(config.path or "")
-    if not path.is_file():
-        state = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise DatasetProblem([(("dataset", "path"), f"{path} {state}")])
+    with disk_told(path):
+        fault = fault_of(path)
+    if fault is not None:
+        raise DatasetProblem([(("dataset", "path"), f"{path} {fault}")])
     if path.suffix.lower() == ".npz":
         return read_npz(path, task=config.task)
     if path.suffix.lower() != ".csv":

@@ -7,9 +7,11 @@ before its size is known to be what the archive holds.
 from __future__ import annotations
 
 import errno
+import io
 import lzma
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ from nnrun.data.opening import file_sha256, open_data
 from nnrun.errors import DataError
 
 Array = npt.NDArray[Any]
+
+_LONGEST_HEADER, _DEEPEST_HEADER = 10_000, 100
+_NESTING = (b"(", b"[", b"{", b"-", b"+", b"~")
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -136,8 +141,20 @@ def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether the first index varies fastest, and dtype of the array that follows."""
     version = npy.read_magic(stream)
+    width, form = (2, "<H") if version == (1, 0) else (4, "<I")
+    length = stream.read(width)
+    (size,) = struct.unpack(form, length)
+    content = stream.read(min(size, _LONGEST_HEADER))
+    # Python's parser goes as deep as these do, and no array needs many of them.
+    if size > _LONGEST_HEADER or sum(map(content.count, _NESTING)) > _DEEPEST_HEADER:
+        raise ValueError("a header is no array's")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    try:
+        shape, fortran, dtype = read(io.BytesIO(length + content))
+    except (SyntaxError, TypeError, tokenize.TokenError) as error:
+        raise ValueError(f"a header is no array's: {error}") from error
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise ValueError(f"an array cannot have the shape {shape}")
     return shape, fortran, dtype
 
 
@@ -206,6 +223,18 @@ def _targets(
     return values, ()
 
 
+def _check_text(path: Path, name: str, labels: Array) -> None:
+    """Raise a DataError where there is what is no character, which Python cannot even hold."""
+    width = labels.dtype.itemsize // 4
+    if not width:
+        return
+    points = np.ascontiguousarray(labels).view(labels.dtype.byteorder + "u4").reshape(-1, width)
+    wrong = (points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        raise DataError(f"{path}: {name}[{row}]: U+{points[row, place]:04X} is no character")
+
+
 def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:
     texts: dict[str, Array] = {}
     for name, given in targets.items():
@@ -217,6 +246,8 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
             raise DataError(f"{path}: {name}: holds {array.dtype}, neither numbers nor text")
         if array.dtype.kind == "f":
             check_finite(path, name, array)
+        if array.dtype.kind == "U":
+            _check_text(path, name, array)
         texts[name] = array.astype(str)
     seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
     classes, names = ordered_classes(str(text) for text in seen)

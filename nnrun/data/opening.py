@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
 from nnrun.errors import DataError, NnrunError
+
+_KINDS = {
+    stat.S_ISREG: "a file",
+    stat.S_ISDIR: "a folder",
+    stat.S_ISFIFO: "a FIFO",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 
 
 @contextmanager
@@ -17,8 +28,33 @@ def open_data(path: Path) -> Iterator[BufferedReader]:
 
     Raises: DataError where there is no such file; NnrunError where the disk or a permission fails.
     """
-    with disk_told(path), path.open("rb") as file:
-        yield file
+    with disk_told(path):
+        if (fault := fault_of(path)) is not None:
+            raise DataError(f"{path}: {fault}")
+        with path.open("rb") as file:
+            yield file
+
+
+def fault_of(path: Path, *, folder: bool = False) -> str | None:
+    """What stands there instead of a file, or of a folder; None if there is one.
+
+    Raises: OSError where the disk or a permission fails.
+    """
+    wanted = "folder" if folder else "file"
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "is a link to nothing" if path.is_symlink() else "does not exist"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads to itself"
+        if error.errno == errno.ENAMETOOLONG:
+            return "does not exist: the name is too long"
+        raise
+    if (stat.S_ISDIR if folder else stat.S_ISREG)(mode):
+        return None
+    found = (what for is_kind, what in _KINDS.items() if is_kind(mode))
+    return f"is {next(found, 'something else')}, not a {wanted}"
 
 
 @contextmanager
