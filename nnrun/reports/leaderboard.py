@@ -184,6 +184,15 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Rows with diverged runs come last: their numbers are those of the runs that are left, "
             "and flatter them."
         )
+    if warned := [row for row in rows if row.warned]:
+        told = [
+            f"{clean(name(row))} {count(row.warned)} of {count(row.completed)}" for row in warned
+        ]
+        more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+        yield (
+            f"Runs with warnings: {', '.join(told[:_NAMED])}{more}. Their reports say what is "
+            "wrong and what to try."
+        )
     if any(row.completed == row.runs == 1 for row in rows):
         yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
@@ -200,7 +209,7 @@ def _not_compared(groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         for row in group.rows:
             if row.rank is not None and row.note and len(group.rows) > 1:
-                reasons.setdefault(row.note, []).append(name(row))
+                reasons.setdefault(row.note, []).append(clean(name(row)))
     if reasons:
         yield "? marks rows that were not compared, which says nothing against them:"
     for reason, names in reasons.items():

@@ -75,6 +75,7 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "completed": row.completed,
         "diverged": row.diverged,
         "failed": row.failed,
+        "warned": row.warned,
     }
     for split in SPLITS:
         summary = row.summary(split)

@@ -19,6 +19,7 @@ from nnrun.reports.summary import (
     published_source,
     splits,
     training_line,
+    warnings_of,
 )
 from nnrun.runs.record import RunRecord, RunResult
 
@@ -34,8 +35,8 @@ def _blocks(result: RunResult) -> Iterator[str]:
     if record.description:
         yield escape(record.description)
     yield _status(record)
-    if record.warnings:
-        lines = [f"- {sentence(escape(warning['message']))}" for warning in record.warnings]
+    if warnings := warnings_of(record):
+        lines = [f"- {sentence(escape(warning))}" for warning in warnings]
         yield "\n".join(["**Warnings**, the likeliest cause first:", "", *lines])
     yield from _results(record)
     yield from class_sections(record)

@@ -163,11 +163,18 @@ def training_line(record: RunRecord) -> str:
     return line
 
 
+def warnings_of(record: RunRecord) -> list[str]:
+    """What its warnings say, but for what the error of a diverged run has said already."""
+    told = (record.error or "").lower()
+    messages = [warning["message"] for warning in record.warnings]
+    return [message for message in messages if message.lower() not in told]
+
+
 def warning_line(record: RunRecord) -> str:
     """What is wrong with a result and what to try, the likeliest first; empty for a good run."""
-    told = record.warnings[:_WARNINGS_TOLD]
-    more = " The report says more." if len(record.warnings) > len(told) else ""
-    return " ".join(sentence(warning["message"]) for warning in told) + more
+    messages = warnings_of(record)
+    more = " The report says more." if len(messages) > _WARNINGS_TOLD else ""
+    return " ".join(map(sentence, messages[:_WARNINGS_TOLD])) + more
 
 
 # A full stop after a word; one after a single capital letter belongs to somebody's initials.

@@ -28,6 +28,7 @@ class Row:
         completed: all numbers below are about these.
         diverged: runs that left the range of numbers.
         failed: runs that could not be trained.
+        warned: completed runs whose reports have warnings.
         train: the main metric on the training split, over the seeds.
         validation: likewise.
         test: likewise.
@@ -71,6 +72,7 @@ class Row:
     p: float | None
     tied: bool
     published: dict[str, float]
+    warned: int = 0
 
     def summary(self, split: str) -> Summary | None:
         """The main metric on this split."""
@@ -223,6 +225,7 @@ def _row(
         p=verdict.p,
         tied=verdict.tied,
         published=variant.published,
+        warned=sum(score.warned for score in completed),
     )
 
 

@@ -16,7 +16,7 @@ class RunScore(NamedTuple):
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
     where there is none; `published` is ours for each published number, ordered by their names;
-    `run_id` names its folder.
+    `run_id` names its folder. `warned` is whether its report has warnings.
     """
 
     seed: int
@@ -26,6 +26,7 @@ class RunScore(NamedTuple):
     seconds: float
     published: tuple[float | None, ...]
     run_id: str = ""
+    warned: bool = False
 
     @classmethod
     def of(cls, record: RunRecord) -> RunScore:
@@ -43,6 +44,7 @@ class RunScore(NamedTuple):
             seconds=record.timing["train_seconds"],
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
+            warned=bool(record.warnings),
         )
 
 

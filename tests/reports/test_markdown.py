@@ -130,3 +130,16 @@ def test_warnings_stand_above_the_results(regression, result):
     assert r"- The same for \*every\* row." in text.split("## Results")[0]
     assert "- Try dataset.features=standard." in text.split("## Results")[0]
     assert "Warning" not in report_markdown(result(regression))
+
+
+def test_what_the_error_says_is_not_said_again(regression, result):
+    """A diverged run's causes that its error tells are left out below it."""
+    warnings = [
+        {"kind": "feature_scale", "message": "features differ in scale"},
+        {"kind": "learning_rate", "message": "the rate is large"},
+    ]
+    error = "diverged: the loss left. Features differ in scale"
+    record = replace(regression, status="diverged", error=error, warnings=warnings)
+    text = report_markdown(result(record)).split("## Results")[0]
+    assert 1 == text.lower().count("features differ in scale")
+    assert "- The rate is large." in text

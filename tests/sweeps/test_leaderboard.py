@@ -185,6 +185,18 @@ def test_the_files_say_the_same():
     assert b"```sh\nnnrun sweep x\n```" in files["leaderboard.md"]
 
 
+def test_runs_with_warnings_are_counted():
+    """In the row, in the files, and in a note that names the rows; diverged runs apart."""
+    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warned=True) for s in (1, 2))]
+    lost = score(3, None, None, status="diverged")._replace(warned=True)
+    board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
+    assert 2 == board.groups[0].rows[0].warned
+    assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
+    assert "Runs with warnings: a 2 of 3." in leaderboard_markdown(board)
+    good = make_leaderboard(progress((VARIANT, scores[:1])), "")
+    assert "warnings" not in leaderboard_markdown(good)
+
+
 def test_replication_holds_published_numbers_against_the_range():
     """Inside and outside, and configs without a published number beside them."""
     published = {"train_accuracy": 0.95, "test_accuracy": 0.4}

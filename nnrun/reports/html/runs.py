@@ -41,6 +41,7 @@ from nnrun.reports.summary import (
     published_source,
     splits,
     training_line,
+    warnings_of,
 )
 from nnrun.runs.examine import Answers, answers_of
 from nnrun.runs.history import read_history
@@ -162,8 +163,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield Note(text_of(record.description, 500))
     if record.status != "completed":
         yield Note(sentence(text_of(record.error or record.status, 500)), "bad")
-    for warning in getattr(record, "warnings", ()):
-        yield Note(sentence(text_of(str(warning["message"]), 500)), "warning")
+    for warning in warnings_of(record):
+        yield Note(sentence(text_of(warning, 500)), "warning")
     if any(record.metrics.values()):
         parts = splits(record.dataset)
         header = ["", *parts, *(f"baseline {part}" for part in parts)]
