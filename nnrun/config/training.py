@@ -14,7 +14,7 @@ from nnrun.config.tables import NamedBlock, Translator
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 
-SAMPLINGS = ("shuffle", "with_replacement")
+SAMPLINGS = ("shuffle", "with_replacement", "in_order")
 DTYPES = ("float64", "float32")
 ENGINES = ("auto", "numpy", "compiled")
 
@@ -79,7 +79,7 @@ class TrainingConfig(Block):
     batch_size: Annotated[int, Integer(gt=0)] = 1
     """Rows for each update."""
     sampling: Annotated[str, OneOf(SAMPLINGS)] = "shuffle"
-    """Every epoch visits each row once, or every row is drawn anew."""
+    """Every epoch visits each row once, in a new order or as they stand, or rows are drawn anew."""
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
     early_stopping: EarlyStoppingConfig | None = None

@@ -71,7 +71,7 @@ def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
         NnrunError: they are not what nnrun stores.
     """
     try:
-        return _model(arrays, _Stored.model_validate(values))
+        return restore(arrays, values)
     except (
         DataError,
         ValueError,
@@ -93,8 +93,13 @@ def _reason(error: Exception) -> str:
     return (str(error) or repr(error)).splitlines()[0]
 
 
-def _model(arrays: dict[str, Array], stored: _Stored) -> Model:
-    """The model, if everything in it fits together; else one of the errors that `load` catches."""
+def restore(arrays: dict[str, Array], values: Any) -> Model:
+    """The model of weights by name and of the values that `describe_model` makes.
+
+    Raises:
+        One of many errors, where something does not fit together.
+    """
+    stored = _Stored.model_validate(values)
     preprocessing = Preprocessing.from_dict(stored.preprocessing)
     layout = preprocessing.layout
     if layout is None:
@@ -111,7 +116,7 @@ def _model(arrays: dict[str, Array], stored: _Stored) -> Model:
         raise ValueError("its weights are no finite numbers")
     network.initialize(rng=np.random.default_rng(0))
     load_weights(network, arrays)
-    model = Model(network, preprocessing, layout, stored.run_id)
+    model = Model(network, preprocessing, layout, stored.run_id, values)
     _try_out(model)
     return model
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,7 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, UsageError
 from nnrun.models.chunks import chunk_rows
 from nnrun.models.task import Classification, task_of
+from nnrun.models.weights import weights_of
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
@@ -23,16 +26,30 @@ class Model:
         preprocessing: fitted.
         layout: what rows and outputs are.
         run_id: of the run that it comes from, if any.
+        values: what is stored beside the weights; with them the model can be pickled.
     """
 
     def __init__(
-        self, network: Network, preprocessing: Preprocessing, layout: Layout, run_id: str = ""
+        self,
+        network: Network,
+        preprocessing: Preprocessing,
+        layout: Layout,
+        run_id: str = "",
+        values: dict[str, Any] | None = None,
     ) -> None:
         self.network = network
         self.preprocessing = preprocessing
         self.layout = layout
         self.run_id = run_id
+        self.values = values
         self.task = task_of(network, preprocessing, layout)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from nnrun.models.load import restore  # noqa: PLC0415  # which makes models
+
+        if self.values is None:
+            raise TypeError("a model of which no values are known cannot be pickled")
+        return restore, (weights_of(self.network), self.values)
 
     @property
     def classes(self) -> Array:

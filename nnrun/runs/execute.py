@@ -84,6 +84,11 @@ class Execution:
                 return self._result("diverged", text, causes)
             return self._result("completed", None)
 
+    def train(self, control: Control) -> bool:
+        """Train without a report at the end; whether `control` stopped it."""
+        with _threads().limit(limits=1, user_api="blas"):
+            return self._train(control)
+
     def _train(self, control: Control) -> bool:
         control.start(self.trainer.iteration)
         progress: Iterator[Progress] = self.trainer.run()

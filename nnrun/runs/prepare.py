@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnrun.config.essence import essence
-from nnrun.config.load import Experiment, config_to_dict
+from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema import DatasetConfig, ExperimentConfig
+from nnrun.config.source import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
@@ -173,6 +175,19 @@ def prepare(
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     require_memory(prepared.memory(network))
     return prepared
+
+
+def prepare_arrays(data: dict[str, Any], dataset: Dataset) -> Prepared:
+    """A run on rows in memory.
+
+    Args:
+        data: a config as plain values; what its `dataset` block says of a source is not looked at.
+        dataset: the rows.
+
+    Raises: as `prepare` does.
+    """
+    experiment = Experiment(config_from_dict(data), Source("", data), Path())
+    return prepare(experiment, lambda _: dataset)
 
 
 def prepare_again(config: ExperimentConfig, dataset: Dataset) -> Prepared:

@@ -24,9 +24,9 @@ class Sampler:
     """Rows of batch after batch, drawn block by block.
 
     With `shuffle` a block is an epoch: every row once, in a new order, the last batch being what is
-    left. With `with_replacement` every row of every batch is any row. How many iterations are
-    taken at a time makes no difference to which rows they get, and a sampler put back to a state
-    goes on just as it did from there.
+    left; with `in_order` it is that too, the rows as they stand. With `with_replacement` every row
+    of every batch is any row. How many iterations are taken at a time makes no difference to which
+    rows they get, and a sampler put back to a state goes on just as it did from there.
     """
 
     def __init__(self, rows: int, batch_size: int, sampling: str, *, rng: Rng) -> None:
@@ -71,6 +71,8 @@ class Sampler:
         self._stream = self.rng.bit_generator.state
         if self.sampling == "shuffle":
             self._block = self.rng.permutation(self.rows)
+        elif self.sampling == "in_order":
+            self._block = np.arange(self.rows)
         else:
             batches = max(1, _DRAWN_ROWS // self.batch_size)
             self._block = self.rng.integers(self.rows, size=batches * self.batch_size)

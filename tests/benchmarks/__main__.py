@@ -1,10 +1,10 @@
 """`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W7, one thread, as a table.
 
-For example, the NumPy engine beside PyTorch; and whole processes, and what a run costs beyond its
-training:
+For example, the NumPy engine beside PyTorch; and whole processes, what a run costs beyond its
+training, and scikit-learn's estimators:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
-    python -m tests.benchmarks --only S1,S2,S3
+    python -m tests.benchmarks --only S1,S2,S3,S4
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-from tests.benchmarks import overhead, processes  # noqa: E402
+from tests.benchmarks import estimators, overhead, processes  # noqa: E402
 from tests.benchmarks.contest import measure  # noqa: E402
 from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
 from tests.benchmarks.table import render  # noqa: E402
 from tests.benchmarks.works import WORKS  # noqa: E402
 
-_ALL = [*WORKS, *processes.PROCESSES, overhead.ID]
+_ALL = [*WORKS, *processes.PROCESSES, overhead.ID, estimators.ID]
 
 
 def _names(text: str) -> list[str]:
@@ -76,6 +76,8 @@ def main() -> None:
     ]
     if overhead.ID in arguments.only:
         parts.append(overhead.render(overhead.measure_all(4 * arguments.rounds)))
+    if estimators.ID in arguments.only:
+        parts.append(estimators.render(estimators.measure_all(arguments.rounds)))
     table = "\n\n".join(parts)
     print()
     print(table)

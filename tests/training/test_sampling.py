@@ -40,7 +40,13 @@ def test_replacement_draws_every_row_about_equally_often():
     assert list(range(100_001)) == bounds.tolist()
 
 
-@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement"])
+def test_rows_may_stay_in_order():
+    """Epoch after epoch from the first to the last, what is left over as the last batch."""
+    expected = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert 2 * expected == batches(sampler(batch_size=4, sampling="in_order"), 6)
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement", "in_order"])
 @given(cuts=st.lists(st.integers(1, 40), min_size=1, max_size=8), batch=st.integers(1, 12))
 def test_taking_in_pieces_changes_nothing(sampling, cuts, batch):
     """However many iterations are taken at a time, the rows are the same."""
@@ -49,7 +55,7 @@ def test_taking_in_pieces_changes_nothing(sampling, cuts, batch):
     assert whole == [b for cut in cuts for b in batches(source, cut)]
 
 
-@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement"])
+@pytest.mark.parametrize("sampling", ["shuffle", "with_replacement", "in_order"])
 @pytest.mark.parametrize("taken", [0, 1, 4, 7, 20_000])
 def test_a_restored_sampler_goes_on_as_the_first_did(sampling, taken):
     """A state survives JSON, and a new sampler put to it yields what the old one would."""

@@ -1,0 +1,148 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from nnrun.data.dataset import Dataset
+from nnrun.errors import UsageError
+from nnrun.models.model import Model
+from nnrun.models.task import Classification
+from nnrun.nn.signature import Array
+from nnrun.sklearn.base import NetworkEstimator
+
+
+def _probabilistic(estimator: Any) -> bool:
+    """Whether there are probabilities, as far as the parameters tell."""
+    if hasattr(estimator, "model_"):
+        return bool(estimator.model_.probabilistic)
+    return estimator.output_activation in (None, "softmax", "sigmoid")
+
+
+class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]  # no types
+    """A neural network that tells classes apart.
+
+    The output layer is added to `layers`: one unit with sigmoid for two classes, else softmax with
+    a unit for each.
+
+    Args:
+        layers: units of the hidden dense layers; or layers as in a config, such as
+            `{"type": "conv2d", "channels": 8, "kernel": 3, "activation": "relu"}`.
+        activations: of the dense layers that are given by their units: one name, or one for each.
+        loss: as in a config; by default `cross_entropy`, for two classes `binary_cross_entropy`.
+        output_activation: by default the one that suits the loss.
+        input_shape: the shape that a row is given for the network, such as (1, 8, 8) for images.
+        initializer: how weights are drawn.
+        optimizer: `"adam"`, `"sgd"`, or with settings, `{"type": "sgd", "momentum": 0.9}`.
+        learning_rate: a number, or a schedule as in a config.
+        epochs: passes over the rows; not looked at if `iterations` is given.
+        iterations: updates.
+        batch_size: rows for each update.
+        sampling: `shuffle`, `in_order` or `with_replacement`.
+        clip_norm: the largest norm that a gradient may have.
+        early_stopping: whether to hold rows out and stop when the loss on them no longer falls;
+            the best weights are kept.
+        validation_fraction: the share of rows that are held out then.
+        n_iter_no_change: epochs without gain to wait for.
+        dtype: `float64` or `float32`.
+        engine: `auto`, `numpy` or `compiled`.
+        random_state: decides initial weights, order, dropout and what is held out; an integer is
+            the seed that a config would have.
+
+    Attributes:
+        classes_: the labels, sorted.
+        loss_curve_: the loss over all training rows after each epoch; `loss_` is the last one.
+        validation_loss_curve_: with early stopping, that over the rows held out.
+        n_iter_: epochs.
+        n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+        model_: the trained model; `network_` is its network.
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803  # scikit-learn's name
+        """Train on rows X (rows, features) and their labels y (rows,).
+
+        Raises:
+            ValueError: the rows, the labels or a parameter cannot be used, or training diverged.
+        """
+        dataset = self._dataset(X, y, None)
+        self._fit(dataset)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:  # noqa: N803
+        """Train one epoch on these rows, from where the last call ended.
+
+        Args:
+            X: rows.
+            y: their labels.
+            classes: all labels there will be; needed in the first call if y has not all of them.
+
+        Raises:
+            ValueError: as `fit` does.
+        """
+        first = not hasattr(self, "_state")
+        known = self.classes_ if not first else classes
+        dataset = self._dataset(X, y, known, reset=first)
+        if not first and classes is not None and set(unique_labels(classes)) != set(self.classes_):
+            raise ValueError(f"classes {classes!r} are not those of the first call")
+        self._fit_more(dataset)
+        return self
+
+    def predict(self, X: Any) -> Array:  # noqa: N803
+        """The class of each row, (rows,)."""
+        outputs = self._outputs(X)
+        labels: Array = self.classes_[self.model_.task.decode(outputs)]
+        return labels
+
+    @available_if(_probabilistic)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Array:  # noqa: N803
+        """The probability of each of `classes_`, (rows, classes)."""
+        outputs = self._outputs(X)
+        probabilities: Array = self.model_.probabilities(outputs)
+        return probabilities
+
+    @available_if(_probabilistic)  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
+        """The logarithms of `predict_proba`."""
+        with np.errstate(divide="ignore"):
+            logarithms: Array = np.log(self.predict_proba(X))
+        return logarithms
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags
+
+    def _dataset(self, x: Any, y: Any, classes: Any, *, reset: bool = True) -> Dataset:
+        x, y = validate_data(
+            self, x, y, dtype=[np.float64, np.float32], multi_output=True, reset=reset
+        )
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        labels = np.unique(y) if classes is None else unique_labels(classes)
+        if len(labels) < 2:
+            raise ValueError(f"there is one class only, '{labels[0]}': nothing to tell apart")
+        numbers = np.searchsorted(labels, y).clip(max=len(labels) - 1)
+        strange = labels[numbers] != y
+        if strange.any():
+            raise ValueError(f"the label '{y[strange.argmax()]}' is none of the classes {labels}")
+        self.classes_ = labels
+        return Dataset(
+            name="rows",
+            task="classification",
+            x=self._shaped(x),
+            y=numbers.astype(np.int64),
+            classes=tuple(str(number) for number in range(len(labels))),
+            feature_names=tuple(f"x{number}" for number in range(x.shape[1])),
+            target_names=("y",),
+        )
+
+    def _take_model(self, model: Model) -> None:
+        if not isinstance(model.task, Classification):
+            raise UsageError(f"the run {model.run_id} is a regression; use NetworkRegressor")
+        self.model_, self.classes_ = model, model.classes

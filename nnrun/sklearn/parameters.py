@@ -1,0 +1,130 @@
+"""The parameters of an estimator as a config, and a run's config as parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.training import TrainingConfig
+from nnrun.data.dataset import Dataset
+from nnrun.errors import UsageError
+from nnrun.models.model import Model
+from nnrun.runs.reading import read_run
+
+# The activation of the output where a loss asks for one.
+_OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+
+
+def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -> dict[str, Any]:
+    """The config of an estimator's run on this data set.
+
+    Args:
+        estimator: its parameters.
+        dataset: the rows.
+        seed: of the run.
+        epochs: in place of the estimator's own length.
+    """
+    given = estimator.loss or _default_loss(dataset)
+    loss = given if isinstance(given, str) else given.get("type")
+    rows, held_out = len(dataset.x), 0.0
+    training = {
+        "optimizer": estimator.optimizer,
+        "learning_rate": estimator.learning_rate,
+        "epochs": epochs or (None if estimator.iterations is not None else estimator.epochs),
+        "iterations": None if epochs else estimator.iterations,
+        "batch_size": estimator.batch_size,
+        "sampling": estimator.sampling,
+        "clip_norm": estimator.clip_norm,
+        "dtype": estimator.dtype,
+        "engine": estimator.engine,
+    }
+    if estimator.early_stopping:
+        held_out = estimator.validation_fraction
+        rows -= -int(-rows * held_out // 1)
+        training["early_stopping"] = {"patience": estimator.n_iter_no_change}
+    if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
+        training["evaluate_every"] = max(1, -(-rows // estimator.batch_size))
+    config: dict[str, Any] = _plain(
+        {
+            "name": "estimator",
+            "dataset": {"path": "arrays.npz", "test_size": 0, "validation_size": held_out},
+            "network": {
+                "initializer": estimator.initializer,
+                "layers": [*_hidden(estimator), _output(estimator, dataset, loss)],
+            },
+            "loss": given,
+            "training": training,
+            "seed": seed,
+        }
+    )
+    return config
+
+
+def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
+    """The parameters that train such a network as a run has trained.
+
+    Raises:
+        UsageError: the run's report cannot be read.
+    """
+    run = read_run(folder)
+    if run is None or run.record is None:
+        trouble = "there is no report" if run is None else run.trouble
+        raise UsageError(f"{folder}: {trouble}; a model alone does not say how it was trained")
+    config = run.record.config
+    layers = config["network"]["layers"]
+    training = {key: config["training"][key] for key in _TRAINING if key in config["training"]}
+    stopping = config["training"].get("early_stopping")
+    if stopping is not None:
+        training |= {"early_stopping": True, "n_iter_no_change": stopping["patience"]}
+        training["validation_fraction"] = config["dataset"]["validation_size"]
+    return {
+        **training,
+        "layers": tuple(layers[:-1]),
+        "output_activation": layers[-1].get("activation"),
+        "loss": config["loss"],
+        "initializer": config["network"].get("initializer", "glorot_uniform"),
+        "input_shape": model.layout.shape if len(model.layout.shape) == 3 else None,
+        "random_state": config["seed"],
+    }
+
+
+_TRAINING = [
+    name for name in TrainingConfig.model_fields if name not in ("early_stopping", "evaluate_every")
+]
+
+
+def _default_loss(dataset: Dataset) -> str:
+    if dataset.task == "regression":
+        return "mean_squared"
+    return "binary_cross_entropy" if len(dataset.classes) == 2 else "cross_entropy"
+
+
+def _hidden(estimator: Any) -> list[Any]:
+    """Dense layers where `layers` has numbers; anything else is as in a config."""
+    layers = list(estimator.layers)
+    dense = [index for index, layer in enumerate(layers) if not isinstance(layer, dict)]
+    names = estimator.activations
+    names = [names] * len(dense) if isinstance(names, str) else list(names or ())
+    if len(names) != len(dense):
+        counts = f"{len(names)} for {len(dense)} layers"
+        raise ValueError(f"activations: one name, or one for each number in layers; not {counts}")
+    for index, name in zip(dense, names, strict=True):
+        layers[index] = {"type": "dense", "units": layers[index], "activation": name}
+    return layers
+
+
+def _output(estimator: Any, dataset: Dataset, loss: Any) -> dict[str, Any]:
+    single = loss == "binary_cross_entropy" and dataset.outputs == 2
+    default = "softmax" if dataset.task == "classification" else "linear"
+    activation = estimator.output_activation or _OUTPUT.get(loss, default)
+    units = 1 if single and dataset.task == "classification" else dataset.outputs
+    return {"type": "dense", "units": units, "activation": activation}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of NumPy and tuples as a config file would have them."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value

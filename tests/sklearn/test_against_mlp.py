@@ -1,0 +1,109 @@
+"""The same weights, order and settings as scikit-learn's own networks: the same loss curve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.metrics import log_loss, mean_squared_error
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.preprocessing import scale
+
+from nnrun.sklearn import NetworkClassifier, NetworkRegressor
+
+EPOCHS = 12
+# Adam's ε is added at another place there; where it is next to nothing, both are the same.
+OPTIMIZERS = {
+    "sgd": ({"type": "sgd"}, {"solver": "sgd", "momentum": 0.0}),
+    "momentum": (
+        {"type": "sgd", "momentum": 0.9},
+        {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False},
+    ),
+    "nesterov": (
+        {"type": "sgd", "momentum": 0.9, "nesterov": True},
+        {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True},
+    ),
+    "adam": ({"type": "adam", "epsilon": 1e-30}, {"solver": "adam", "epsilon": 1e-30}),
+}
+ACTIVATIONS = {"tanh": "tanh", "sigmoid": "logistic", "relu": "relu"}
+
+
+def classes():
+    x, y = load_iris(return_X_y=True)
+    return scale(x), y
+
+
+def two_classes():
+    x, y = load_breast_cancer(return_X_y=True)
+    return scale(x)[:200], y[:200]
+
+
+def values():
+    x, y = load_diabetes(return_X_y=True)
+    return scale(x)[:150], scale(y)[:150]
+
+
+def twins(data, activation: str, optimizer: str, batch_size: int):
+    """Both estimators before their first update, with the same weights; and how a loss is ours."""
+    x, y = data()
+    regression = data is values
+    ours, theirs = OPTIMIZERS[optimizer]
+    # Half the error there, the whole of it here: twice the gradient, which Adam does not see.
+    rate = 0.01 / (2 if regression and optimizer != "adam" else 1)
+    kind, peer_kind = NetworkClassifier, MLPClassifier
+    if regression:
+        kind, peer_kind = NetworkRegressor, MLPRegressor
+    settings = {"optimizer": ours, "batch_size": batch_size, "sampling": "in_order",
+                "random_state": 0, "engine": "numpy"}  # fmt: skip
+    model = kind((7, 5), activation, learning_rate=rate, epochs=EPOCHS, **settings)
+    # A rate so small that it changes no bit, but of the biases, which start at zero.
+    start = kind((7, 5), activation, learning_rate=1e-300, epochs=1, **settings).fit(x, y)
+    peer = peer_kind(
+        hidden_layer_sizes=(7, 5), activation=ACTIVATIONS[activation], alpha=0,
+        batch_size=batch_size, shuffle=False,
+        learning_rate_init=0.01, **theirs,
+    )  # fmt: skip
+    peer.partial_fit(x, y, **({} if regression else {"classes": np.unique(y)}))
+    weights = {
+        name: np.where(np.abs(part.value) < 1e-200, 0.0, part.value)
+        for name, part in start.network_.parameters.items()
+    }
+    peer.coefs_ = [weights[f"{layer}.weight"] for layer in range(3)]
+    peer.intercepts_ = [weights[f"{layer}.bias"] for layer in range(3)]
+    peer.loss_curve_ = []
+    del peer._optimizer
+    return model, peer, x, y
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("data", [classes, two_classes, values])
+def test_batches(data, optimizer, engine):
+    """After each epoch of batches, the loss over all rows is the same to 1e-10."""
+    model, peer, x, y = twins(data, "tanh", optimizer, 16)
+    model.set_params(engine=engine).fit(x, y)
+    curve = []
+    for _ in range(EPOCHS):
+        peer.partial_fit(x, y)
+        predicted = peer.predict(x) if data is values else peer.predict_proba(x)
+        curve.append((mean_squared_error if data is values else log_loss)(y, predicted))
+    np.testing.assert_allclose(model.loss_curve_, curve, rtol=1e-10)
+    assert model.loss_curve_[-1] < 0.9 * model.loss_curve_[0]
+    for layer in range(3):
+        weight = model.network_.parameters[f"{layer}.weight"].value
+        np.testing.assert_allclose(weight, peer.coefs_[layer], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("data", [classes, two_classes, values])
+def test_loss_curves(data, activation):
+    """`loss_curve_` beside `loss_curve_`, where all rows are one batch: theirs has the loss before
+    each update, ours after it.
+    """
+    model, peer, x, y = twins(data, activation, "momentum", len(data()[0]))
+    model.fit(x, y)
+    for _ in range(EPOCHS):
+        peer.partial_fit(x, y)
+    factor = 2 if data is values else 1
+    theirs = factor * np.array(peer.loss_curve_)
+    np.testing.assert_allclose(model.loss_curve_[:-1], theirs[1:], rtol=1e-10)

@@ -1,0 +1,286 @@
+"""nnrun's networks where scikit-learn's estimators are expected."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from nnrun.config.load import load_config
+from nnrun.errors import UsageError
+from nnrun.models.load import load
+from nnrun.runs.lifecycle import train
+from nnrun.runs.prepare import prepare
+from nnrun.runs.store import Store
+from nnrun.sklearn import NetworkClassifier, NetworkRegressor
+
+QUICK = {"layers": (8,), "epochs": 30, "learning_rate": 0.01, "engine": "numpy", "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def iris():
+    x, y = load_iris(return_X_y=True)
+    return scale(x), np.array(["setosa", "versicolor", "virginica"])[y]
+
+
+@pytest.fixture(scope="module")
+def sugar():
+    x, y = load_diabetes(return_X_y=True)
+    return scale(x), scale(y)
+
+
+def test_labels_come_back(iris):
+    """Sorted, with a probability each, in the order of the columns."""
+    x, y = iris
+    model = NetworkClassifier(**QUICK).fit(x, y)
+    assert ["setosa", "versicolor", "virginica"] == model.classes_.tolist()
+    assert model.score(x, y) > 0.9
+    probabilities = model.predict_proba(x)
+    assert model.classes_[probabilities.argmax(axis=1)].tolist() == model.predict(x).tolist()
+    np.testing.assert_array_equal(np.log(probabilities), model.predict_log_proba(x))
+    assert (30, 30, 4) == (model.n_iter_, len(model.loss_curve_), model.n_features_in_)
+    assert log_loss(y, probabilities) == pytest.approx(model.loss_, rel=1e-12)
+    assert model.loss_ == model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_two_classes_have_one_output():
+    """A sigmoid, as scikit-learn's own networks have it."""
+    x, y = load_breast_cancer(return_X_y=True)
+    model = NetworkClassifier(**QUICK).fit(scale(x), y)
+    assert (1,) == model.network_.output_shape
+    assert model.score(scale(x), y) > 0.9
+    np.testing.assert_allclose(1, model.predict_proba(scale(x)).sum(axis=1))
+
+
+def test_numbers_have_the_shape_of_the_target(sugar):
+    """One dimension or two, one output or several."""
+    x, y = sugar
+    for target in (y, y[:, None], np.stack([y, -y, 2 * y], axis=1)):
+        model = NetworkRegressor(**QUICK).fit(x, target)
+        assert target.shape == model.predict(x).shape
+        assert model.score(x, target) > 0.4
+        mse = np.mean((model.predict(x) - target) ** 2)
+        assert mse == pytest.approx(model.loss_, rel=1e-12)
+
+
+def test_images_go_through_convolutions():
+    """Layers as in a config, and rows in the shape that they need."""
+    x, y = load_digits(return_X_y=True)
+    convolution = {"type": "conv2d", "channels": 4, "kernel": 3, "activation": "relu"}
+    layers = (convolution, {"type": "max_pool2d"}, {"type": "flatten"}, 16)
+    model = NetworkClassifier(
+        layers, "tanh", input_shape=(1, 8, 8), epochs=3, learning_rate=0.005, random_state=0,
+        engine="numpy",
+    )  # fmt: skip
+    assert model.fit(x / 16, y).score(x / 16, y) > 0.8
+    assert ["conv2d", "max_pool2d", "flatten", "dense"] == [
+        layer["type"] if isinstance(layer, dict) else "dense" for layer in model.layers
+    ]
+    assert 10 == model.network_.output_shape[0]
+
+
+def test_a_seed_decides_everything(iris):
+    """The same again; another seed, another network; a generator goes on."""
+    x, y = iris
+    first = NetworkClassifier(**QUICK).fit(x, y)
+    assert first.loss_curve_ == NetworkClassifier(**QUICK).fit(x, y).loss_curve_
+    other = NetworkClassifier(**{**QUICK, "random_state": 1}).fit(x, y)
+    assert first.loss_curve_ != other.loss_curve_
+    stream = np.random.RandomState(0)
+    several = [NetworkClassifier(**{**QUICK, "random_state": stream}).fit(x, y) for _ in "ab"]
+    assert several[0].loss_curve_ != several[1].loss_curve_
+
+
+def test_the_seed_is_that_of_a_config(iris, tmp_path):
+    """The same rows, network and seed on the command line: the same weights."""
+    x, y = iris
+    np.savez(tmp_path / "iris.npz", x=x, y=y)
+    config = tmp_path / "iris.yaml"
+    config.write_text(
+        "dataset: {path: iris.npz, test_size: 0}\n"
+        "network: {sizes: [8, 3], activations: [relu, softmax]}\nloss: cross_entropy\nseed: 5\n"
+        "training: {optimizer: adam, learning_rate: 0.01, epochs: 4, batch_size: 32, engine: numpy}"
+    )
+    run = train(prepare(load_config(config)), None)
+    model = NetworkClassifier(**{**QUICK, "epochs": 4, "random_state": 5}).fit(x, y)
+    for name, array in run.result.weights.items():
+        np.testing.assert_array_equal(array, model.network_.parameters[name].value)
+
+
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+def test_epochs_one_by_one_are_the_same_epochs(kind, iris, sugar):
+    """partial_fit goes on with weights, momenta and order where it was, to the same bits."""
+    x, y = iris if kind is NetworkClassifier else sugar
+    settings = {**QUICK, "sampling": "in_order", "epochs": 5}
+    whole, parts = kind(**settings).fit(x, y), kind(**settings)
+    for _ in range(5):
+        parts.partial_fit(x, y)
+        parts = pickle.loads(pickle.dumps(parts))
+    assert whole.loss_curve_ == parts.loss_curve_
+    assert (5, 5) == (whole.n_iter_, parts.n_iter_)
+    np.testing.assert_array_equal(whole.predict(x), parts.predict(x))
+
+
+def test_partial_fit_sees_classes_come(iris):
+    """The first call says which there will be; each batch may have but some."""
+    x, y = iris
+    model = NetworkClassifier(**QUICK)
+    for _ in range(20):
+        for label in np.unique(y):
+            model.partial_fit(x[y == label], y[y == label], classes=np.unique(y))
+    assert model.score(x, y) > 0.6
+    with pytest.raises(ValueError, match="the label 'rose' is none of the classes"):
+        model.partial_fit(x, np.full(len(x), "rose"))
+    with pytest.raises(ValueError, match="are not those of the first call"):
+        model.partial_fit(x, y, classes=["setosa", "rose"])
+
+
+def test_it_stops_early_and_keeps_the_best(iris):
+    """On rows that are held out."""
+    x, y = iris
+    model = NetworkClassifier(
+        **{**QUICK, "epochs": 1000, "learning_rate": 0.1}, early_stopping=True,
+        validation_fraction=0.3, n_iter_no_change=5,
+    ).fit(x, y)  # fmt: skip
+    curve = model.validation_loss_curve_
+    assert model.n_iter_ == len(curve) < 1000
+    assert 5 == len(curve) - 1 - int(np.argmin(curve))
+
+
+def test_it_works_where_estimators_do(iris, sugar):
+    """In pipelines, searches, cross-validation and calibration, also in processes of joblib."""
+    x, y = iris
+    model = make_pipeline(StandardScaler(), NetworkClassifier(**QUICK))
+    assert cross_val_score(model, x, y, cv=3, n_jobs=2).mean() > 0.85
+    grid = {"networkclassifier__layers": [(4,), (8, 4)], "networkclassifier__learning_rate": [0.01]}
+    search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise").fit(x, y)
+    assert search.best_score_ > 0.7
+    calibrated = CalibratedClassifierCV(search.best_estimator_, cv=2).fit(x, y)
+    assert calibrated.score(x, y) > 0.85
+    regressor = NetworkRegressor(**QUICK)
+    assert cross_val_score(regressor, *sugar, cv=2).mean() > 0.2
+    with joblib.parallel_config("threading", n_jobs=2):
+        assert cross_val_score(model, x, y, cv=3).mean() > 0.85
+
+
+def test_names_of_columns_are_kept(iris):
+    """Those of a data frame; with others, scikit-learn refuses."""
+    frame = pd.DataFrame(iris[0], columns=["a", "b", "c", "d"])
+    model = NetworkClassifier(**QUICK).fit(frame, iris[1])
+    assert ["a", "b", "c", "d"] == model.feature_names_in_.tolist()
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.rename(columns={"a": "e"}))
+
+
+def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
+    """There is no predict_proba then."""
+    x, y = iris
+    model = NetworkClassifier(**QUICK, loss="mean_squared", output_activation="tanh")
+    assert not hasattr(model, "predict_proba")
+    assert model.fit(x, y).score(x, y) > 0.8
+    assert not hasattr(model, "predict_proba")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"activations": "rleu"}, "'rleu' is not an activation; did you mean 'relu'?"),
+        ({"layers": (0,)}, "units: 0 is not a whole number greater than 0"),
+        ({"activations": ["relu", "tanh"]}, "not 2 for 1 layers"),
+        ({"loss": "hinge"}, "'hinge' is not a loss"),
+        ({"optimizer": "lbfgs"}, "'lbfgs' is not an optimizer"),
+        ({"learning_rate": -1}, "learning_rate: -1 is not a number greater than 0"),
+        ({"batch_size": 0}, "batch_size: 0 is not a whole number greater than 0"),
+        ({"input_shape": (1, 3, 3)}, r"rows of 4 features do not fit \(1, 3, 3\)"),
+        ({"sampling": "random"}, "sampling: 'random' is not 'shuffle'"),
+        ({"engine": "gpu"}, "engine: 'gpu' is not 'auto'"),
+        ({"optimizer": "sgd", "learning_rate": 1e9, "loss": "mean_squared",
+          "output_activation": "linear"}, "diverged: "),
+    ],
+)  # fmt: skip
+def test_parameters_that_cannot_be_are_told(iris, parameters, expected):
+    """As a config's are, by a ValueError of `fit`."""
+    with pytest.raises(ValueError, match=expected):
+        NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Trains a config and returns the results folder."""
+
+    def run(text: str) -> Path:
+        (tmp_path / "run.yaml").write_text(text)
+        train(
+            prepare(load_config(tmp_path / "run.yaml")), Store(tmp_path / "results", lambda _: "")
+        )
+        return tmp_path / "results"
+
+    return run
+
+
+DIGITS = """
+dataset: {name: digits, features: [{binarize: 8}]}
+network:
+  layers:
+    - {type: conv2d, channels: 2, activation: tanh}
+    - {type: flatten}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+training:
+  optimizer: {type: sgd, momentum: 0.5}
+  learning_rate: 0.05
+  iterations: 200
+  engine: numpy
+"""
+CARS = """
+dataset: {name: autompg, features: standard, target: standard}
+network: {sizes: [4, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, epochs: 2, engine: numpy}
+"""
+
+
+def test_a_run_is_an_estimator(results):
+    """With its preprocessing, raw rows in, and parameters that train such a network again."""
+    root = results(DIGITS)
+    x, y = load_digits(return_X_y=True)
+    model = NetworkClassifier.from_run("run", root)
+    folder = next(root.glob("run/*"))
+    expected = load(folder)
+    frame = pd.DataFrame(x, columns=model.feature_names_in_)
+    assert expected.predict(x).tolist() == model.predict(frame).tolist()
+    np.testing.assert_array_equal(expected.predict_proba(x), model.predict_proba(frame))
+    assert 0.5 < model.score(frame, y)
+    assert model.score(frame, y) == pickle.loads(pickle.dumps(model)).score(frame, y)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(frame, y)
+    assert 0.5 < calibrated.score(frame, y)
+    again = clone(NetworkClassifier.from_run(folder)).fit((x >= 8) * 1.0, y)
+    assert 200 == again.iterations
+    assert [layer.type for layer in model.network_.layers] == [
+        layer.type for layer in again.network_.layers
+    ]
+
+
+def test_a_run_keeps_its_task(results):
+    """Values in the target's own units; and no regression is taken for a classifier."""
+    root = results(CARS)
+    model = NetworkRegressor.from_run("latest", results=root)
+    x = [[8, 307, 130, 3504, 12, 70, 1]]
+    frame = pd.DataFrame(x, columns=model.feature_names_in_)
+    assert load(next(root.glob("run/*"))).predict(x)[0] == model.predict(frame)[0]
+    with pytest.raises(UsageError, match="is a regression; use NetworkRegressor"):
+        NetworkClassifier.from_run("latest", root)
+    with pytest.raises(UsageError, match="did you mean 'run'"):
+        NetworkRegressor.from_run("runn", root)
