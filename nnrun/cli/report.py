@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
+from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
-from nnrun.runs.files import write_atomically
+from nnrun.runs.files import write_together
 from nnrun.runs.listing import list_runs
 from nnrun.runs.locks import is_held
 from nnrun.runs.reading import StoredRun, read_run
@@ -27,17 +29,37 @@ from nnrun.sweeps.datasets import Datasets
     "--output",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("report.html"),
-    show_default=True,
     metavar="FILE",
-    help="Where to write the report.",
+    help="Where to write the report.  [default: report.html]",
+)
+@click.option(
+    "--figures",
+    type=options.Folder(),
+    metavar="DIR",
+    help="Write every chart into this folder, as a file of its own; a report only with -o.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="svg",
+    show_default=True,
+    help="Of the figures; pdf and png need the extra nnrun[figures].",
 )
 @options.results_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, runs: tuple[str, ...], file: Path, results: Path) -> None:
+def command(
+    output: Output,
+    /,
+    runs: tuple[str, ...],
+    file: Path | None,
+    figures: Path | None,
+    form: str,
+    results: Path,
+) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
@@ -48,19 +70,33 @@ def command(output: Output, /, runs: tuple[str, ...], file: Path, results: Path)
     nnrun report
     nnrun report latest -o latest.html
     nnrun report results/digits_arch1 results/digits_arch2
+    nnrun report --figures figures --format pdf
     """
     found = find_runs(runs, results)
     report = Report(found, Datasets().load)
-    text = render(report).encode()
-    try:
-        write_atomically(file, text)
-    except OSError as error:
-        raise NnrunError(f"{file} cannot be written: {error.strerror or error}") from error
-    data = {"file": str(file), "bytes": len(text), "runs": len(found), "in_full": report.in_full}
+    data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
+    if figures is not None:
+        data["figures"] = _write(figures, dict(figure_files(report.charts(), form)))
+        output.note(f"wrote {plural(len(data['figures']), 'figure')} into {figures}")
+    if figures is None or file is not None:
+        file = file or Path("report.html")
+        text = render(report).encode()
+        _write(file.parent, {file.name: text})
+        data |= {"file": str(file), "bytes": len(text)}
+        output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
+        if len(report.in_full) < len(found):
+            output.note(f"{count(len(report.in_full))} of them in full; the file says which")
     output.data(data)
-    output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
-    if len(report.in_full) < len(found):
-        output.note(f"{count(len(report.in_full))} of them in full; the file says which")
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> list[str]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_together(folder, files)
+    except OSError as error:
+        place = error.filename or folder
+        raise NnrunError(f"{place} cannot be written: {error.strerror or error}") from error
+    return list(files)
 
 
 def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:

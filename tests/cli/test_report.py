@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,5 +61,25 @@ def test_mistakes_are_told(nnrun, trained, words, message) -> None:
 
 def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
     """With exit code 1, and without a traceback."""
-    found = nnrun("report", "-o", "missing/report.html")
-    assert (1, True) == (found.exit_code, "missing/report.html cannot be written" in found.stderr)
+    Path("file").touch()
+    found = nnrun("report", "-o", "file/report.html")
+    assert (1, True) == (found.exit_code, "file cannot be written" in found.stderr)
+
+
+def test_figures_are_files_of_their_own(nnrun, trained) -> None:
+    """Every chart, numbered and named for what it shows; a report only if asked for as well."""
+    found = nnrun("report", "--figures", "deep/figures", "--json")
+    names = json.loads(found.stdout)["figures"]
+    assert names == sorted(path.name for path in Path("deep/figures").iterdir())
+    assert "001-learning-curves-autompg-train-loss.svg" == names[0]
+    assert not Path("report.html").exists()
+    assert 0 == nnrun("report", "--figures", "figures", "-o", "also.html").exit_code
+    assert Path("also.html").exists()
+
+
+def test_a_missing_extra_is_told(nnrun, trained, monkeypatch) -> None:
+    """With the command that brings it, and nothing written."""
+    monkeypatch.setitem(sys.modules, "cairosvg", None)
+    found = nnrun("report", "--figures", "figures", "--format", "pdf")
+    assert (2, True) == (found.exit_code, "pip install 'nnrun[figures]'" in found.stderr)
+    assert not Path("figures").exists()

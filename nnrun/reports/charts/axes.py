@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import element, group, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
 
 WIDTH, HEIGHT = 360.0, 232.0
-# Of the font of the style sheet; generous, since nobody knows which it will be.
-CHARACTER = 6.6
-LINE = 14.0
 _LONGEST_LABEL = 22
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
+from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.style import STANDALONE
-from nnrun.reports.charts.svg import clean, element
+from nnrun.reports.charts.svg import CHARACTER, LINE, clean, element, shortened
+
+_LINK = re.compile(r"</?a\b[^>]*>")
+_MARGIN = 10.0
+_KEY = 42.0  # the line before a name in a legend, and the space after it
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Chart:
         height: likewise.
         table: its numbers.
         interactive: whether there are links among the marks.
+        legend: the number and the name of each series. Pages show it once for several charts.
     """
 
     title: str
@@ -47,26 +54,58 @@ class Chart:
     height: float
     table: Table
     interactive: bool = False
+    legend: Sequence[tuple[int, str]] = ()
 
     @property
     def svg(self) -> Markup:
         """For a page that has the charts' style sheet."""
-        return self._svg(self.drawing)
+        return self._svg(self.height, self.drawing)
 
     @property
     def file(self) -> str:
-        """A whole SVG file, with its colours in it."""
-        title, style = element("title", self.title), element("style", Markup(STANDALONE))
-        paper = element("rect", width=self.width, height=self.height, class_="paper")
-        drawing = self._svg(title, style, paper, self.drawing, xmlns="http://www.w3.org/2000/svg")
+        """A whole SVG file, with its colours and its legend in it."""
+        legend, height = self._legend()
+        content = (
+            element("title", self.title),
+            element("style", Markup(STANDALONE)),
+            element("rect", width=self.width, height=height, class_="paper"),
+            # What links lead to is not in this file.
+            Markup(_LINK.sub("", self.drawing)),
+            legend,
+        )
+        alone = replace(self, interactive=False)
+        drawing = alone._svg(height, *content, xmlns="http://www.w3.org/2000/svg")
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'
 
-    def _svg(self, *content: str, **attributes: str) -> Markup:
+    def _legend(self) -> tuple[Markup, float]:
+        """The names of the series below the drawing, and the height of both."""
+        if len(self.legend) < 2:
+            return Markup(""), self.height
+        x, y = _MARGIN, self.height + LINE
+        parts = []
+        for index, name in self.legend:
+            shown = shortened(name, int((self.width - _KEY) / CHARACTER))
+            wide = _KEY + len(shown) * CHARACTER
+            if x > _MARGIN and x + wide > self.width:
+                x, y = _MARGIN, y + LINE
+            key = Markup(f"M{x:g} {y - 4:g}h20")
+            parts.append(element("path", d=key, class_=f"line {series_class(index)}"))
+            parts.append(element("text", shown, x=x + 26, y=y, class_="name"))
+            x += wide
+        return Markup("").join(parts), y + _MARGIN
+
+    def _svg(self, height: float, *content: str, **attributes: str) -> Markup:
         # The parts of an image are hidden from screen readers, which links must not be.
         role = "group" if self.interactive else "img"
-        box = Markup(f"0 0 {self.width:g} {self.height:g}")
+        box = Markup(f"0 0 {self.width:g} {height:g}")
         label = clean(f"{self.title}. {self.alternative}")
         return element(
-            "svg", *content, viewBox=box, width=self.width, class_="chart", role=role,
-            aria_label=label, **attributes,
-        )  # fmt: skip
+            "svg",
+            *content,
+            viewBox=box,
+            width=self.width,
+            class_="chart",
+            role=role,
+            aria_label=label,
+            **attributes,
+        )

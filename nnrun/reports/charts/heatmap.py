@@ -7,11 +7,10 @@ from math import isfinite
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import CHARACTER, LINE
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import ink_on, ramp
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.charts.svg import element, group, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 16

@@ -71,9 +71,14 @@ def lines(
     parts = [_one(frame, one, marked) for one in series]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     return Chart(
-        title, _alternative(series, values if log else (), y_label), drawing, WIDTH, HEIGHT,
+        title,
+        _alternative(series, values if log else (), y_label),
+        drawing,
+        WIDTH,
+        HEIGHT,
         _table(frame, series, x_label),
-    )  # fmt: skip
+        legend=[(one.index, one.name) for one in series],
+    )
 
 
 def _wide(values: Sequence[float]) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from nnrun.reports.charts.axes import LINE, tick_labels
+from nnrun.reports.charts.axes import tick_labels
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import CIVIDIS, ramp
 from nnrun.reports.charts.scales import Linear, Log
-from nnrun.reports.charts.svg import coordinate, element, group, shortened
+from nnrun.reports.charts.svg import LINE, coordinate, element, group, shortened
 from nnrun.reports.numbers import number
 
 _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0

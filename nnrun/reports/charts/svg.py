@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+# Of the font of the style sheet; generous, since nobody knows which it will be.
+CHARACTER = 6.6
+LINE = 14.0
+
 Value = str | float | int | None
 
 

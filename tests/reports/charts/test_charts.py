@@ -144,8 +144,27 @@ def test_what_has_no_place_on_a_log_scale_is_told() -> None:
 def test_cells_with_links_are_no_single_image() -> None:
     """Screen readers would not find the links within one."""
     whole, plain = cells(), replace(cells(), interactive=False)
-    roles = [ET.fromstring(chart.file).get("role") for chart in (whole, plain)]
+    roles = [ET.fromstring(chart.svg).get("role") for chart in (whole, plain)]
     assert ["group", "img"] == roles
+
+
+def test_a_file_has_no_links() -> None:
+    """What they lead to is in a page; cells are there all the same."""
+    chart = cells()
+    found = [*ET.fromstring(chart.file).iter()]
+    assert (1, 0) == (chart.svg.count("<a "), sum(e.tag == f"{SVG}a" for e in found))
+    assert 4 == sum(e.tag == f"{SVG}rect" and e.get("class") != "paper" for e in found)
+
+
+def test_a_file_has_its_legend() -> None:
+    """Below the drawing, a name for each of several lines; on a page it stands beside them."""
+    series = [Series(f"line {k}", [0.0, 1.0], [1.0, k], index=k) for k in range(9)]
+    chart = lines("a", series, x_label="x", y_label="y")
+    root = ET.fromstring(chart.file)
+    names = [e.text for e in root.iter(f"{SVG}text") if (e.text or "").startswith("line")]
+    assert [f"line {k}" for k in range(9)] == names
+    assert float((root.get("viewBox") or "").split()[3]) > chart.height
+    assert "line 8</text>" not in chart.svg
 
 
 def test_a_strip_has_a_dot_for_each_seed() -> None:
