@@ -20,6 +20,8 @@ COMMANDS = {
     "sweep": ("nnrun.cli.sweep", "Train many configs with many seeds, and compare them."),
     "report": ("nnrun.cli.report", "Write one HTML file that shows runs."),
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
+    "show": ("nnrun.cli.show", "Show one run in full."),
+    "compare": ("nnrun.cli.compare", "Show what differs between runs."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
     "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),
     "datasets": ("nnrun.cli.datasets", "Show what data there is."),

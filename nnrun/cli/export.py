@@ -18,7 +18,7 @@ from nnrun.runs.select import select_run
 
 
 @click.command("export")
-@click.argument("run")
+@options.run_argument()
 @click.option(
     "-o",
     "--output",

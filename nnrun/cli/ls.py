@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.completion import Name
 from nnrun.cli.output import Output
 from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
@@ -24,7 +25,7 @@ _MOST = 100
 
 
 @click.command("ls")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, type=Name(), metavar="[NAME]...")
 @click.option(
     "-n",
     "--last",

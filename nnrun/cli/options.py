@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from nnrun.cli.completion import Run
 from nnrun.cli.output import Output
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -70,3 +71,10 @@ iterations_option = click.option(
 force_option = click.option(
     "--force", is_flag=True, help="Train again what has been trained already."
 )
+
+
+def run_argument(*, many: bool = False) -> Callable[[F], F]:
+    """RUN, or several, completed by the shell."""
+    if many:
+        return click.argument("runs", nargs=-1, type=Run(), metavar="[RUN]...")
+    return click.argument("run", type=Run())

@@ -29,7 +29,7 @@ _STDOUT = "-"
 
 
 @click.command("predict")
-@click.argument("run")
+@options.run_argument()
 @click.argument("rows", metavar="INPUT", type=click.Path(path_type=Path))
 @click.option(
     "-o",

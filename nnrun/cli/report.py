@@ -15,15 +15,15 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.files import write_together
+from nnrun.runs.folders import is_held
 from nnrun.runs.listing import list_runs
-from nnrun.runs.locks import is_held
 from nnrun.runs.reading import StoredRun, read_run
 from nnrun.runs.select import is_run_folder, select_run
 from nnrun.sweeps.datasets import Datasets
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@options.run_argument(many=True)
 @click.option(
     "-o",
     "--output",

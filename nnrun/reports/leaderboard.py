@@ -20,21 +20,24 @@ from nnrun.sweeps.verdicts import BEST, NOT_COMPARED, PAIRED, UNPAIRED
 _NAMED = 5
 
 
-def leaderboard_tables(board: Leaderboard, root: Path | None = None) -> RenderableType:
+def leaderboard_tables(
+    board: Leaderboard, root: Path | None = None, more: str = "--wide or leaderboard.csv"
+) -> RenderableType:
     """A table for each data set, and how to read it.
 
     Args:
         board: to show.
         root: the results folder that its runs lie in.
+        more: what shows the columns that there is no room for.
     """
-    return Lines(*_parts(board, root))
+    return Lines(*_parts(board, root, more))
 
 
-def _parts(board: Leaderboard, root: Path | None) -> Iterator[RenderableType]:
+def _parts(board: Leaderboard, root: Path | None, more: str) -> Iterator[RenderableType]:
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
-        yield _table(group)
+        yield _table(group, more)
         if root is not None and (run := best_run(group)):
             yield Text()
             yield Text(f"best seed of the first row: {root / run}")
@@ -43,7 +46,7 @@ def _parts(board: Leaderboard, root: Path | None) -> Iterator[RenderableType]:
         yield Text(note, "dim")
 
 
-def _table(group: Group) -> FittedTable:
+def _table(group: Group, more: str) -> FittedTable:
     numbers = list(zip(*(cells(group, row) for row in group.rows), strict=True))
     shown = [
         Column("", [place(group, row) for row in group.rows], left=True),
@@ -54,7 +57,7 @@ def _table(group: Group) -> FittedTable:
         ),
     ]
     styles = ["" if row.rank is not None else "red" for row in group.rows]
-    return FittedTable(shown, styles, more="--wide or leaderboard.csv")
+    return FittedTable(shown, styles, more=more)
 
 
 def best_run(group: Group) -> str | None:

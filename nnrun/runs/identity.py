@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,3 +38,8 @@ class Identity:
     def run_id(self, seed: int) -> str:
         """The name of the run's folder."""
         return f"s{seed}-{self.digest(seed)[:10]}"
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run's folder may be called this."""
+    return re.fullmatch(r"s\d+-[0-9a-f]{10}", text) is not None

@@ -64,23 +64,6 @@ def _is_still_there(folder: Path, descriptor: int) -> bool:
     return False
 
 
-def is_held(folder: Path) -> bool:
-    """Whether some process holds the folder now."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(descriptor)
-    return False
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder alone, waiting for whoever holds it now."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnrun.config.names import SPLITS, is_name
+from nnrun.config.names import SPLITS
 from nnrun.config.schema import changes_nothing
 from nnrun.config.settings import differing, flatten
-from nnrun.runs.listing import folders
-from nnrun.runs.locks import is_held
+from nnrun.runs.folders import folders, is_held, names_in
+from nnrun.runs.identity import is_run_id
 from nnrun.runs.reading import StoredRun, read_run
 from nnrun.runs.record import RunRecord
 
 RUNNING, INTERRUPTED, DAMAGED, UNREADABLE = "running", "interrupted", "damaged", "unreadable"
 
-_RUN_ID = re.compile(r"s\d+-[0-9a-f]{10}")
 # What is going on or was cut off stands nearest to the prompt, whenever it began.
 _LATE = {INTERRUPTED: 1, RUNNING: 2}
 
@@ -79,7 +77,7 @@ class Overview:
 
 def overviews(root: Path, names: Iterable[str] = ()) -> Iterator[Overview]:
     """All runs in a results folder, or those of these names; what is no run is passed over."""
-    for name in list(names) or filter(is_name, folders(root)):
+    for name in list(names) or names_in(root):
         for run_id in folders(root / name):
             found = overview_of(root / name / run_id)
             if found is not None:
@@ -91,7 +89,7 @@ def overview_of(folder: Path) -> Overview | None:
     run = read_run(folder)
     if run is None:
         # Until its first checkpoint, a run leaves nothing but its lock.
-        if _RUN_ID.fullmatch(folder.name) and is_held(folder):
+        if is_run_id(folder.name) and is_held(folder):
             return Overview(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
         return None
     return _described(run, folder)

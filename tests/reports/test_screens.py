@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nnrun.reports.compare import comparison_tables
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.runs import runs_table
+from nnrun.reports.show import run_in_full
+from nnrun.runs.comparison import compare
 from nnrun.runs.overview import Overview, by_time, varied
 from nnrun.sweeps.leaderboard import make_leaderboard
+from tests.reports.conftest import REGRESSION
 from tests.sweeps.boards import named, progress, score
 
 SCREENS = Path(__file__).parent / "screens"
@@ -86,7 +90,35 @@ def board(validation=True):
     return make_leaderboard(progress(*members), "nnrun sweep configs")
 
 
+def shown_run():
+    """A regression whose loss falls over three decades, then over none."""
+    steps = [*range(0, 10_001, 500)]
+    train = [1000.0 * 0.7**k for k in range(21)]
+    history = {
+        "iteration": steps,
+        "train_loss": train,
+        "test_loss": [2 * value + 5 for value in train],
+        "train_mse": train,
+        "test_mse": [2 * value + 5 for value in train],
+    }
+    folder = Path("results/houses/s7-0123456789")
+    overview = Overview("houses", "s7-0123456789", "completed")
+    return run_in_full(overview, REGRESSION, history, folder)
+
+
+def compared():
+    """Two runs of a regression that differ in a setting, a result, and how they ended."""
+    config = {**REGRESSION.config, "training": {"learning_rate": 0.1, "early_stopping": None}}
+    metrics = {**REGRESSION.metrics, "test": {**REGRESSION.metrics["test"], "mse": 30.0}}
+    other = replace(
+        REGRESSION, run_id="s7-9876543210", config=config, metrics=metrics, status="interrupted"
+    )
+    return comparison_tables(compare([REGRESSION, other]), board(), Path("results"))
+
+
 SHOWN = {
+    "show": shown_run,
+    "compare": compared,
     "ls": lambda: runs_table(RUNS, len(RUNS), varied(RUNS)),
     "leaderboard": lambda: leaderboard_tables(board(), Path("results")),
 }

@@ -1,0 +1,80 @@
+"""`nnrun compare`: what differs between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import command_line
+from nnrun.cli.output import Output
+from nnrun.errors import UsageError
+from nnrun.reports.compare import comparison_tables
+from nnrun.runs.comparison import compare
+from nnrun.runs.folders import ids_in
+from nnrun.runs.overview import settings_of
+from nnrun.runs.reading import read_run
+from nnrun.runs.record import RunRecord
+from nnrun.runs.select import select_run
+from nnrun.sweeps.leaderboard import Leaderboard, groups_of
+from nnrun.sweeps.stored import stored_variants
+
+
+@click.command("compare")
+@options.run_argument(many=True)
+@options.wide_option
+@options.results_option
+@options.json_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
+    """Show what differs between runs: their settings first, then what came of them.
+
+    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    Below that, the configs of these runs are compared over all seeds that are stored beside them:
+    paired over common seeds, with an interval of the difference.
+
+    \b
+    nnrun compare digits_arch1 digits_arch2
+    nnrun compare iris_softmax/s42-1f iris_softmax/s42-2a iris_softmax/s42-c0
+    """
+    if len(runs) < 2:
+        raise UsageError("compare takes two runs or more; `nnrun show RUN` shows one")
+    folders = [select_run(run, results) for run in runs]
+    records = [_record(folder) for folder in folders]
+    try:
+        comparison = compare(records)
+        board = _board(records, folders, command_line("compare", runs, results, {}))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError("one of these reports is damaged; nnrun show tells of each") from None
+    output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
+    output.show(comparison_tables(comparison, board, results))
+
+
+def _record(folder: Path) -> RunRecord:
+    found = read_run(folder)
+    if found is None or found.record is None:
+        why = "no run is there any more" if found is None else found.trouble
+        raise UsageError(f"{folder} cannot be compared: {why}")
+    return found.record
+
+
+def _board(
+    records: Sequence[RunRecord], folders: Sequence[Path], command: str
+) -> Leaderboard | None:
+    """The configs of these runs over all seeds; None where no two of them have any in common."""
+    wanted = [settings_of(record) for record in records]
+    found = [
+        other
+        for parent in dict.fromkeys(folder.parent for folder in folders)
+        for run_id in ids_in(parent.parent, parent.name)
+        if (stored := read_run(parent / run_id)) is not None
+        and (other := stored.record) is not None
+        and stored.complete
+        and settings_of(other) in wanted
+    ]
+    members = [(variant, variant.scores) for variant in stored_variants(found)]
+    several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
+    return Leaderboard(command, groups_of(members)) if several else None

@@ -1,0 +1,59 @@
+"""`nnrun show`: one run in full."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.errors import NnrunError
+from nnrun.reports.show import run_in_full, unreadable_run
+from nnrun.runs.history import read_history
+from nnrun.runs.overview import UNREADABLE, overview_of
+from nnrun.runs.reading import read_run
+from nnrun.runs.select import select_run
+
+
+@click.command("show")
+@options.run_argument()
+@options.wide_option
+@options.results_option
+@options.json_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, run: str, results: Path) -> None:
+    """Show one run in full: results, learning curve, confusion, network, how to make it again.
+
+    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+
+    \b
+    nnrun show latest
+    nnrun show digits_cnn
+    nnrun show digits_cnn/s42 --json
+    """
+    folder = select_run(run, results)
+    stored, found = read_run(folder), overview_of(folder)
+    if stored is None or found is None:
+        raise NnrunError(f"there is no run in {folder} any more")
+    if stored.record is None or found.status == UNREADABLE:
+        output.data({**asdict(found), "folder": str(folder)})
+        output.show(unreadable_run(found, folder))
+        return
+    history = read_history(folder)
+    output.data(
+        {
+            **stored.record.to_dict(),
+            "status": found.status,
+            "folder": str(folder),
+            "history": {name: [_plain(v) for v in values] for name, values in history.items()},
+        }
+    )
+    output.show(run_in_full(found, stored.record, history, folder))
+
+
+def _plain(value: float) -> float | None:
+    """A number that JSON can hold."""
+    return value if abs(value) < float("inf") else None

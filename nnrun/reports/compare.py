@@ -1,0 +1,100 @@
+"""Runs beside each other: what differs, first in their configs, then in what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.config.emit import flow
+from nnrun.config.settings import short_key
+from nnrun.reports.fitting import Column, FittedTable
+from nnrun.reports.leaderboard import leaderboard_tables
+from nnrun.reports.numbers import MISSING, count, duration, number
+from nnrun.reports.summary import metric_label
+from nnrun.runs.comparison import Comparison
+from nnrun.sweeps.leaderboard import Leaderboard
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def comparison_tables(
+    comparison: Comparison, board: Leaderboard | None, root: Path
+) -> RenderableType:
+    """Which run is which, what differs, and what their configs reach over all their seeds.
+
+    Args:
+        comparison: of the runs.
+        board: of their configs, over all seeds that are stored; None where that says nothing.
+        root: the results folder.
+    """
+    return Group(*_parts(comparison, board, root))
+
+
+def _parts(
+    comparison: Comparison, board: Leaderboard | None, root: Path
+) -> Iterator[RenderableType]:
+    letters = [_letter(index) for index in range(len(comparison.labels))]
+    for letter, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
+        ended = "" if status == "completed" else f"  {status}"
+        yield Text.assemble((letter, "bold"), f"  {label}", (ended, "bold red"))
+    yield Text()
+    if comparison.settings:
+        yield _table("setting", comparison.settings, letters, _setting)
+    else:
+        yield Text("Their settings are the same.")
+    yield Text()
+    if comparison.results:
+        yield _table("result", comparison.results, letters, _result)
+    else:
+        yield Text("Their results are the same.")
+    if board is not None:
+        yield Text()
+        yield Text("Over all seeds that are stored", "bold")
+        yield Text()
+        yield leaderboard_tables(board, root, more="--wide or --json")
+
+
+def _letter(index: int) -> str:
+    return _LETTERS[index] if index < len(_LETTERS) else str(index + 1)
+
+
+def _table(
+    corner: str, rows: dict[str, list[Any]], letters: Sequence[str], show: Any
+) -> RenderableType:
+    """A line for each key, a column for each run; the last runs are the first to be left out."""
+    names = [_words(key, rows) if corner == "setting" else _metric(key) for key in rows]
+    columns = [Column(corner, names, left=True)]
+    for index, letter in enumerate(letters):
+        cells = [show(key, values[index]) for key, values in rows.items()]
+        need = max(0, index - 1)
+        columns.append(
+            Column(letter, cells, need, left=corner == "setting", wraps=corner == "setting")
+        )
+    return FittedTable(columns, more="--wide or --json")
+
+
+def _words(key: str, keys: dict[str, Any]) -> str:
+    return short_key(key, keys)
+
+
+def _metric(key: str) -> str:
+    split, _, metric = key.partition(" ")
+    return f"{split} {metric_label(metric)}" if metric else key
+
+
+def _setting(_: str, value: Any) -> str:
+    return MISSING if value is None else flow(value)
+
+
+def _result(key: str, value: Any) -> str:
+    if value is None:
+        return MISSING
+    if key == "iterations":
+        return count(int(value))
+    if key == "seconds":
+        return duration(value)
+    return number(value) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,110 @@
+"""Curves drawn with characters, for terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from nnrun.reports.charts.scales import Linear, Log, Scale, log_suits
+from nnrun.reports.numbers import count, number
+
+_HEIGHT = 10
+_WIDEST = 100
+_TICKS = 4
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot.
+
+    Args:
+        label: what it shows.
+        x: iterations, from left to right.
+        y: values; what is no number leaves a gap.
+        mark: the character that it is drawn with.
+        style: its colour, which says nothing that the mark does not.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    mark: str
+    style: str
+
+
+class Plot:
+    """Some curves over the iterations, in the width that there is.
+
+    The scale is logarithmic where that shows more, as it is in the charts of a report, and then
+    the title says so.
+
+    Args:
+        title: of the vertical axis.
+        curves: of which the first is drawn last, over the others.
+    """
+
+    def __init__(self, title: str, curves: Sequence[Curve]) -> None:
+        self.title = title
+        self.curves = curves
+        values = [value for curve in curves for value in curve.y]
+        self.is_log = log_suits(values)
+        self._scale: Scale = Log.over(values) if self.is_log else Linear.over(values, count=_TICKS)
+        self._last = max((max(curve.x, default=0.0) for curve in curves), default=0.0)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        labels = self._labels()
+        margin = max(map(cell_len, labels.values()), default=0)
+        width = max(1, min(options.max_width, _WIDEST) - margin - 3)
+        heading = Text(self.title + (", logarithmic" if self.is_log else ""), "bold")
+        for curve in self.curves:
+            heading.append_text(Text.assemble("   ", (curve.mark, curve.style), f" {curve.label}"))
+        yield heading
+        for row, line in enumerate(self._grid(width)):
+            yield Text.assemble(f"{labels.get(row, ''):>{margin}} │ ", line)
+        end = count(round(self._last))
+        yield Text(f"{'':>{margin}} └{'─' * (width + 1)}")
+        middle = "iteration".center(max(0, width - len(end) - 1))
+        yield Text(f"{'':>{margin}}   0{middle[: max(0, width - len(end) - 1)]}{end}")
+
+    def _labels(self) -> dict[int, str]:
+        """Round values beside the rows that they lie in."""
+        found: dict[int, str] = {}
+        for tick in reversed(self._scale.ticks(_TICKS)):
+            place = self._scale.place(tick)
+            if place is not None:
+                found.setdefault(_row(place), number(tick))
+        return found
+
+    def _grid(self, width: int) -> Iterator[Text]:
+        cells = [[" "] * width for _ in range(_HEIGHT)]
+        styles = [[""] * width for _ in range(_HEIGHT)]
+        for curve in reversed(self.curves):
+            for column, row in self._places(curve, width):
+                cells[row][column], styles[row][column] = curve.mark, curve.style
+        for line, line_styles in zip(cells, styles, strict=True):
+            yield Text.assemble(*zip(line, line_styles, strict=True)) if any(line) else Text()
+
+    def _places(self, curve: Curve, width: int) -> Iterator[tuple[int, int]]:
+        """Column and row of every character: straight lines between the points that there are."""
+        before: tuple[float, float] | None = None
+        for x, y in zip(curve.x, curve.y, strict=True):
+            place = self._scale.place(y)
+            if place is None:
+                before = None
+                continue
+            at = (x / self._last * (width - 1) if self._last else 0.0, place)
+            start = before or at
+            first, last = round(start[0]), round(at[0])
+            for column in range(first, last + 1):
+                share = (column - first) / (last - first) if last > first else 1.0
+                yield column, _row(start[1] + share * (at[1] - start[1]))
+            before = at
+
+
+def _row(place: float) -> int:
+    """From the top, for a place from 0 at the bottom to 1."""
+    return min(_HEIGHT - 1, max(0, round((1 - place) * (_HEIGHT - 1))))

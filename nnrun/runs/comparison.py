@@ -1,0 +1,80 @@
+"""What differs between runs: settings, and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import differing
+from nnrun.runs.overview import settings_of
+from nnrun.runs.record import RunRecord
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Some runs beside each other.
+
+    Args:
+        labels: `name/run id` of each.
+        statuses: how each ended.
+        settings: for each key that differs, the value of each run; seeds and names are settings
+            here.
+        results: likewise for metrics by split, iterations, seconds, engine and versions.
+    """
+
+    labels: list[str]
+    statuses: list[str]
+    settings: dict[str, list[Any]]
+    results: dict[str, list[Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self)
+
+
+def compare(records: Sequence[RunRecord]) -> Comparison:
+    """What differs between these runs.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
+    """
+    return Comparison(
+        labels=[f"{record.name}/{record.run_id}" for record in records],
+        statuses=[record.status for record in records],
+        settings=_differing([_settings(record) for record in records]),
+        results=_differing([_results(record) for record in records]),
+    )
+
+
+def _differing(columns: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {key: [column.get(key) for column in columns] for key in differing(columns)}
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    return {"seed": record.seed, **settings_of(record)}
+
+
+def _results(record: RunRecord) -> dict[str, Any]:
+    numbers = {
+        f"{split} {metric}": value
+        for split in reversed(SPLITS)
+        for metric, value in (record.metrics.get(split) or {}).items()
+        if isinstance(value, int | float) and not _repeats_loss(metric, split, record)
+    }
+    return {
+        **numbers,
+        "parameters": record.network["parameters"],
+        "iterations": record.timing["iterations"],
+        "seconds": record.timing["train_seconds"],
+        "engine": record.engine,
+        "nnrun": record.nnrun_version,
+        **(record.environment.get("packages") or {}),
+    }
+
+
+def _repeats_loss(metric: str, split: str, record: RunRecord) -> bool:
+    """Whether a metric is the loss by another name."""
+    numbers = record.metrics[split]
+    return metric == "log_loss" and numbers[metric] == numbers["loss"]

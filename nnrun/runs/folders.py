@@ -1,0 +1,46 @@
+"""The folders that runs lie in: their names, and whether a process is at them; no file is read."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from nnrun.config.names import is_name
+from nnrun.runs.identity import is_run_id
+
+
+def names_in(root: Path) -> list[str]:
+    """The names of experiments that there may be runs of."""
+    return [*filter(is_name, folders(root))]
+
+
+def ids_in(root: Path, name: str) -> list[str]:
+    """The ids of runs that there may be of an experiment."""
+    return [*filter(is_run_id, folders(root / name))] if is_name(name) else []
+
+
+def folders(root: Path) -> list[str]:
+    """The names of the folders in a folder, in order; none where it cannot be read."""
+    try:
+        with os.scandir(root) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process holds the folder now."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,163 @@
+"""`nnrun show` and `nnrun compare`: runs in full, and beside each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nnrun.runs.locks import acquire
+from tests.cli.conftest import write
+
+IRIS = """\
+dataset: {name: iris, features: standard}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 200, engine: numpy}
+seed: 3
+"""
+
+
+@pytest.fixture
+def iris(nnrun):
+    """Runs of iris with two learning rates and three seeds."""
+    write("iris.yaml", IRIS)
+    assert 0 == nnrun("sweep", "iris.yaml", "training.learning_rate=0.1,0.001", "--seeds", "3",
+                      "-j", "1", "-q").exit_code  # fmt: skip
+    return lambda rate: [
+        row["name"] + "/" + row["run_id"]
+        for row in json.loads(
+            nnrun("ls", "--json", "--sort", "seed", "--where", f"learning_rate={rate}").stdout
+        )
+    ]
+
+
+def test_a_run_is_shown_in_full(nnrun, iris):
+    """Results, curve, confusion, network, and the command that makes it again."""
+    run = iris(0.1)[0]
+    shown = nnrun("show", run, env={"COLUMNS": "90"})
+    assert 0 == shown.exit_code
+    for words in ("accuracy", "iteration", "└", "Answers on the test split", "true class", "setosa",
+                  "dense, softmax", "nnrun train", f"results/{run}/config.yaml"):  # fmt: skip
+        assert words in shown.stdout
+    assert "loss   • test   · train" in shown.stdout
+
+
+def test_the_command_that_makes_it_again_does(nnrun, iris):
+    """To the same weights, in another folder."""
+    run = iris(0.1)[0]
+    line = next(
+        x for x in nnrun("show", run, "--wide").stdout.splitlines() if x.startswith("again")
+    )
+    assert 0 == nnrun(*line.split()[2:]).exit_code
+    reports = [
+        json.loads(Path(root, run, "report.json").read_text()) for root in ("results", "again")
+    ]
+    assert reports[0]["weights_sha256"] == reports[1]["weights_sha256"]
+
+
+def test_show_as_data(nnrun, cars):
+    """The report, its folder, and the history with nothing but numbers."""
+    nnrun("train", cars)
+    data = json.loads(nnrun("show", "latest", "--json").stdout)
+    assert ("cars", "completed") == (data["name"], data["status"])
+    assert (Path(data["folder"]) / "report.json").is_file()
+    assert 300 == data["history"]["iteration"][-1]
+    assert data["metrics"]["test"]["loss"] == data["history"]["test_loss"][-1]
+
+
+def test_every_state_is_shown_as_what_it_is(nnrun, cars):
+    """Diverged with its reason, corrupt, and going on; the exit code says that it was shown."""
+    nnrun("train", cars, "training.learning_rate=1e6")
+    assert "diverged" in nnrun("show", "latest").stdout
+    nnrun("train", cars)
+    (row,) = json.loads(nnrun("ls", "--json", "--where", "status=completed").stdout)
+    folder = Path("results/cars", row["run_id"])
+    held = acquire(folder, wait=False)
+    (folder / "model.safetensors").unlink()
+    try:
+        assert "running: what follows is from its last report" in nnrun("show", str(folder)).stdout
+    finally:
+        held.release()
+    shown = nnrun("show", str(folder)).stdout
+    assert "damaged: what follows is from its last report" in shown
+    assert "model.safetensors is missing" in shown
+    (folder / "report.json").write_text("{")
+    shown = nnrun("show", str(folder))
+    assert 0 == shown.exit_code
+    assert "unreadable" in shown.stdout
+    assert "report.json is damaged" in shown.stdout
+    assert "unreadable" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
+
+
+def test_a_run_that_is_none_is_told(nnrun, cars):
+    """With exit code 2, as everywhere."""
+    nnrun("train", cars)
+    shown = nnrun("show", "carz")
+    assert (2, "") == (shown.exit_code, shown.stdout)
+    assert "did you mean 'cars'?" in shown.stderr
+
+
+def test_compare_shows_only_what_differs(nnrun, iris):
+    """Settings first, then results; what is the same is left out."""
+    fast, slow = iris(0.1)[0], iris(0.001)[0]
+    shown = nnrun("compare", fast, slow, env={"COLUMNS": "90"}).stdout
+    assert shown.index("learning_rate   0.1   0.001") < shown.index("test accuracy")
+    for same in ("seed", "iterations", "cross_entropy", "engine"):
+        assert same not in shown.partition("Over all seeds")[0]
+    data = json.loads(nnrun("compare", fast, slow, "--json").stdout)
+    assert {"training.learning_rate": [0.1, 0.001]} == data["settings"]
+    assert [fast, slow] == data["labels"]
+
+
+def test_compare_pairs_configs_over_their_seeds(nnrun, iris):
+    """Over all seeds that are stored for them, with the interval of the difference."""
+    data = json.loads(nnrun("compare", iris(0.1)[0], iris(0.001)[2], "--json").stdout)
+    first, second = data["leaderboard"]["groups"][0]["rows"]
+    assert ("best", "paired") == (first["comparison"], second["comparison"])
+    assert (3, 3) == (first["completed"], second["completed"])
+    assert second["difference_low"] < second["difference"] < second["difference_high"]
+    expected = second["test"]["mean"] - first["test"]["mean"]
+    assert expected == pytest.approx(second["difference"])
+    assert "Over all seeds that are stored" in nnrun("compare", iris(0.1)[0], iris(0.001)[0]).stdout
+
+
+def test_compare_of_seeds_of_one_config_has_no_table_of_configs(nnrun, iris):
+    """They are one row; only their seeds and results differ."""
+    runs = iris(0.1)[:2]
+    data = json.loads(nnrun("compare", *runs, "--json").stdout)
+    assert {"seed": [3, 4]} == data["settings"]
+    assert data["leaderboard"] is None
+
+
+def test_what_cannot_be_compared_is_told(nnrun, cars):
+    """One run, or one whose report cannot be read."""
+    nnrun("train", cars)
+    assert "two runs or more" in nnrun("compare", "cars").stderr
+    folder = next(Path("results/cars").iterdir())
+    (folder / "report.json").write_text("{")
+    shown = nnrun("compare", str(folder), str(folder))
+    assert 2 == shown.exit_code
+    assert "cannot be compared: report.json is damaged" in shown.stderr
+
+
+def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
+    """Names and `latest`, then ids; in the folder that --results or the environment names."""
+    expected = sorted(f"plain,{run}" for rate in (0.1, 0.001) for run in iris(rate))
+
+    def completed(line, **environment):
+        monkeypatch.setenv("COMP_WORDS", line)
+        words = line.split()
+        monkeypatch.setenv("COMP_CWORD", str(len(words) - (not line.endswith(" "))))
+        monkeypatch.setenv("_NNRUN_COMPLETE", "bash_complete")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return nnrun().stdout.split()
+
+    assert ["plain,latest", "plain,iris"] == completed("nnrun show ")
+    assert ["plain,iris"] == completed("nnrun compare latest ir")
+    assert expected == sorted(completed("nnrun predict iris/s"))
+    Path("results").rename("elsewhere")
+    assert ["plain,latest", "plain,iris"] == completed("nnrun show --results elsewhere ")
+    assert ["plain,iris"] == completed("nnrun ls i", NNRUN_RESULTS="elsewhere")
