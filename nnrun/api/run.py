@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from nnrun.models.model import Model
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.reports.notebook import run_html
-from nnrun.runs.reading import HISTORY, read_run
+from nnrun.runs.history import load_history
+from nnrun.runs.reading import read_run
 from nnrun.runs.record import RunRecord, RunResult
 
 
@@ -84,7 +83,7 @@ class Run:
         """The learning curve: `history["test_loss"]` is an array; `history.to_frame()` a table."""
         if self._result is not None:
             return History(self._result.history)
-        return History([] if self.path is None else _read_history(self.path / HISTORY))
+        return History([] if self.path is None else load_history(self.path))
 
     @cached_property
     def model(self) -> Model:
@@ -152,19 +151,3 @@ def read(folder: Path) -> Run:
     if found.record is None:
         raise NnrunError(f"{folder}: {found.trouble}")
     return Run(found.record, folder)
-
-
-def _read_history(file: Path) -> list[dict[str, float | int]]:
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            return [
-                {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
-                for row in csv.DictReader(lines, strict=True)
-            ]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
-
-
-_KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}

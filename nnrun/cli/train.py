@@ -12,7 +12,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
 from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
-from nnrun.config.load import Experiment, load_config
+from nnrun.config.load import load_config
 from nnrun.config.schema import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown import report_markdown
@@ -20,8 +20,11 @@ from nnrun.reports.numbers import count
 from nnrun.reports.progress import watching
 from nnrun.reports.terminal import run_summary
 from nnrun.runs.control import Control
+from nnrun.runs.extension import Extension
+from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.lifecycle import Outcome, train
-from nnrun.runs.prepare import prepare
+from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.select import select_run
 from nnrun.runs.store import Store
 
 
@@ -31,6 +34,13 @@ from nnrun.runs.store import Store
 @options.results_option
 @options.iterations_option
 @options.force_option
+@click.option(
+    "--extend",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="CONFIG is a completed run: its folder, name, name/ID-PREFIX or latest. Train it for N "
+    "iterations more, as a new run.",
+)
 @click.option(
     "--require-published",
     is_flag=True,
@@ -54,6 +64,7 @@ def command(
     results: Path,
     iterations: int | None,
     force: bool,
+    extend: int | None,
     require_published: bool,
     tolerance: float | None,
 ) -> None:
@@ -65,13 +76,25 @@ def command(
     \b
     nnrun train configs/iris_softmax.yaml
     nnrun train configs/iris_softmax.yaml training.learning_rate=0.1 seed=7
+    nnrun train iris_softmax --extend 1000
     """
     _refuse_second_config(overrides)
-    experiment = load_config(config, overrides, iterations)
-    wants = _wanted_tolerance(experiment.config, require_published, tolerance)
     store = Store(results, report_markdown)
     with Interruption(announce=not output.quiet) as interruption:
-        outcome = _run(experiment, store, output, interruption, force)
+        extension = None
+        if extend is None:
+            experiment = load_config(config, overrides, iterations)
+            wants = _wanted_tolerance(experiment.config, require_published, tolerance)
+            prepared = prepare(experiment)
+        else:
+            if overrides or iterations is not None:
+                raise UsageError(
+                    "--extend takes no overrides and no --iterations: all stays as it was"
+                )
+            extension = extend_run(select_run(str(config), results), extend)
+            prepared = extension.prepared
+            wants = _wanted_tolerance(prepared.config, require_published, tolerance)
+        outcome = _run(prepared, store, output, interruption, force, extension)
         record = outcome.record
         output.data(record.to_dict())
         if record.status == "interrupted":
@@ -80,6 +103,7 @@ def command(
                 raise interruption.error(f"{done}; the complete result of before is kept")
             again = command_line("train", [str(config), *overrides], results, options={
                 "--iterations": iterations,
+                "--extend": extend,
                 "--require-published": require_published,
                 "--tolerance": tolerance,
             })  # fmt: skip
@@ -95,9 +119,13 @@ def command(
 
 
 def _run(
-    experiment: Experiment, store: Store, output: Output, interruption: Interruption, force: bool
+    prepared: Prepared,
+    store: Store,
+    output: Output,
+    interruption: Interruption,
+    force: bool,
+    extension: Extension | None,
 ) -> Outcome:
-    prepared = prepare(experiment)
 
     def start(iteration: int) -> None:
         interruption.defer()
@@ -106,7 +134,7 @@ def _run(
 
     with watching(prepared.config.name, output) as observe:
         control = Control(start=start, observe=observe, stop=interruption.stop, note=output.note)
-        outcome = train(prepared, store, control, force=force)
+        outcome = train(prepared, store, control, force=force, extension=extension)
     if not outcome.trained:
         output.note("already trained; --force trains it again")
     return outcome

@@ -169,6 +169,9 @@ def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) ->
     given = any(path[:length] in source.arguments for length in (1, 2))
     folder = Path() if given else file.parent
     absolute = os.path.abspath(folder / os.path.expanduser(config.dataset.path))
+    beside = file.parent / os.path.basename(config.dataset.path)
+    if os.path.isabs(config.dataset.path) and not os.path.exists(absolute) and beside.exists():
+        absolute = os.path.abspath(beside)  # as of a run's folder that was moved with its data
     dataset = config.dataset.model_copy(update={"path": absolute})
     return config.model_copy(update={"dataset": dataset})
 

@@ -22,6 +22,7 @@ from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
 
 _ROWS = 4096
+_ELSEWHERE = "put it there or beside the config, or name another with dataset.path=FILE"
 
 
 def load_dataset(config: DatasetSettings) -> Dataset:
@@ -66,7 +67,8 @@ def _from_path(config: SourceSettings) -> Dataset:
     with disk_told(path):
         fault = fault_of(path)
     if fault is not None:
-        raise DatasetProblem([(("dataset", "path"), f"{path} {fault}")])
+        elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
+        raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
     if path.suffix.lower() == ".npz":
         return read_npz(path, task=config.task)
     if path.suffix.lower() != ".csv":

@@ -160,6 +160,9 @@ def training_line(record: RunRecord) -> str:
         ended = "stopped early" if record.stopped_early else "not stopped early"
         best = f"{'weights' if restored else 'best'} of iteration {count(record.best_iteration)}"
         line += f"; {ended}, {best}"
+    if record.extended_from is not None:
+        before = count(record.extended_from["iterations"])
+        line += f"; the first {before} of them in {record.extended_from['run_id']}"
     return line
 
 

@@ -53,9 +53,16 @@ class Execution:
     Args:
         prepared: what to train.
         checkpoint: where an earlier execution of the same run was interrupted.
+        extended_from: the shorter run that it goes on from, as its report is to say.
     """
 
-    def __init__(self, prepared: Prepared, checkpoint: TrainingState | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        checkpoint: TrainingState | None = None,
+        extended_from: dict[str, Any] | None = None,
+    ) -> None:
+        self.extended_from = extended_from
         self.prepared = prepared
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.network: Network = prepared.network()
@@ -173,13 +180,15 @@ class Execution:
             started=self.started,
             main_metric=self.task.main_metric,
             description=self.prepared.config.description,
+            extended_from=self.extended_from,
             nnrun_version=__version__,
             warnings=[finding.to_dict() for finding in findings],
             **self._ending(),
         )
         checkpoint = self.trainer.state() if status == "interrupted" else None
         metadata = describe_model(self.prepared, self.network, self.preprocessing)
-        return RunResult(record, self.trainer.history, weights, metadata, checkpoint)
+        ending = self.trainer.ending() if status == "completed" else None
+        return RunResult(record, self.trainer.history, weights, metadata, checkpoint, ending)
 
     def _ending(self) -> dict[str, Any]:
         stopping, found = self.trainer.stopping, self.trainer.divergence

@@ -1,12 +1,47 @@
-"""A run's learning curve, as it was written."""
+"""A run's learning curve, as it is written and as it was."""
 
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Callable
 from math import nan
 from pathlib import Path
 
-HISTORY = "history.csv"
+from nnrun.errors import NnrunError
+from nnrun.runs.reading import HISTORY
+from nnrun.training.trainer import HistoryRow
+
+_KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
+
+
+def history_csv(history: list[HistoryRow]) -> str:
+    """A line for each evaluation; floats by their shortest exact form."""
+    text = io.StringIO()
+    columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
+
+
+def load_history(folder: Path) -> list[HistoryRow]:
+    """What `history_csv` wrote, to the last bit; empty without the file.
+
+    Raises:
+        NnrunError: it is damaged, or cannot be read.
+    """
+    file = folder / HISTORY
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            return [
+                {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
+                for row in csv.DictReader(lines, strict=True)
+            ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
 
 
 def read_history(folder: Path) -> dict[str, list[float]]:

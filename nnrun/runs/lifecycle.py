@@ -19,6 +19,7 @@ from typing import Self
 from nnrun.runs.control import Control
 from nnrun.runs.describe import compare_published, published_of
 from nnrun.runs.execute import Execution
+from nnrun.runs.extension import Extension
 from nnrun.runs.failed import failed_result
 from nnrun.runs.locks import Lock
 from nnrun.runs.prepare import Prepared
@@ -183,7 +184,12 @@ def begin(
 
 
 def train(
-    prepared: Prepared, store: Store | None, control: Control | None = None, *, force: bool = False
+    prepared: Prepared,
+    store: Store | None,
+    control: Control | None = None,
+    *,
+    force: bool = False,
+    extension: Extension | None = None,
 ) -> Outcome:
     """Train a run and store it, unless it is there already.
 
@@ -192,6 +198,7 @@ def train(
         store: where results are kept; None to keep them in memory.
         control: watches and steers it.
         force: train again whatever is there.
+        extension: where to start from, if that is where another run has ended.
 
     Raises:
         OSError: the results cannot be written.
@@ -210,12 +217,17 @@ def train(
         return Outcome(_in_words_of(prepared, begun), folder, trained=False)
     with begun as claim:
         saving = replace(control, checkpoint=now_and_then(claim.save_checkpoint))
-        return claim.conclude(execute(prepared, claim.checkpoint(), saving))
+        return claim.conclude(execute(prepared, claim.checkpoint(), saving, extension))
 
 
-def execute(prepared: Prepared, checkpoint: TrainingState | None, control: Control) -> RunResult:
-    """Train a run in this process, from the checkpoint, or from the start if it is none of its."""
-    return _execution(prepared, checkpoint).run(control)
+def execute(
+    prepared: Prepared,
+    checkpoint: TrainingState | None,
+    control: Control,
+    extension: Extension | None = None,
+) -> RunResult:
+    """Train a run in this process, from the checkpoint, or from its start if it is none of its."""
+    return _execution(prepared, checkpoint, extension).run(control)
 
 
 def now_and_then(
@@ -233,11 +245,14 @@ def now_and_then(
     return checkpoint
 
 
-def _execution(prepared: Prepared, checkpoint: TrainingState | None) -> Execution:
+def _execution(
+    prepared: Prepared, checkpoint: TrainingState | None, extension: Extension | None
+) -> Execution:
+    origin = None if extension is None else extension.origin
     if checkpoint is not None:
         with suppress(KeyError, TypeError, ValueError):
-            return Execution(prepared, checkpoint)
-    return Execution(prepared)
+            return Execution(prepared, checkpoint, origin)
+    return Execution(prepared, None if extension is None else extension.state, origin)
 
 
 def _in_words_of(prepared: Prepared, found: RunRecord) -> RunRecord:

@@ -10,7 +10,8 @@ from nnrun.errors import NnrunError
 from nnrun.models.load import MODEL
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord
 
-REPORT, HISTORY, CHECKPOINT = "report.json", "history.csv", "checkpoint.safetensors"
+REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
+CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
 
 
 @dataclass(frozen=True)

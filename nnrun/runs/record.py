@@ -40,6 +40,7 @@ class RunRecord:
     stopped_early: bool = False
     divergence: dict[str, Any] | None = None
     warnings: list[dict[str, str]] = field(default_factory=list)
+    extended_from: dict[str, Any] | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
@@ -76,6 +77,7 @@ class RunResult:
         weights: arrays by name, None where there is nothing worth keeping.
         metadata: what prediction needs besides: network and fitted preprocessing.
         checkpoint: where to go on, for a run that was interrupted.
+        ending: where a run that completed would go on, but for what its weights say already.
     """
 
     record: RunRecord
@@ -83,3 +85,4 @@ class RunResult:
     weights: dict[str, Array] | None
     metadata: dict[str, Any] = field(default_factory=dict)
     checkpoint: TrainingState | None = None
+    ending: TrainingState | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +12,11 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import MODEL
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
+from nnrun.runs.history import history_csv
 from nnrun.runs.locks import Lock, acquire, locked
-from nnrun.runs.reading import CHECKPOINT, HISTORY, REPORT, read_run
+from nnrun.runs.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, read_run
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
-from nnrun.training.trainer import HistoryRow
 
 
 class Store:
@@ -95,17 +93,23 @@ class Store:
         folder = self.folder(record.name, record.run_id)
         remove_leftovers(folder)
         files = {
-            "config.yaml": dump(record.config).encode(),
+            CONFIG: dump(record.config).encode(),
             HISTORY: history_csv(result.history).encode(),
             "report.md": self.render(result).encode(),
         }
         if result.weights is not None:
-            files[MODEL] = pack(result.weights, result.metadata)
+            values = {
+                **result.metadata,
+                **({"state": result.ending.values} if result.ending else {}),
+            }
+            files[MODEL] = pack(result.weights, values)
+        if result.ending is not None and result.ending.arrays:
+            files[STATE] = pack(result.ending.arrays, {})
         if result.checkpoint is not None:
             files[CHECKPOINT] = pack(result.checkpoint.arrays, result.checkpoint.values)
         files[REPORT] = strict_json(record.to_dict()).encode()
         write_together(folder, files)
-        for name in (CHECKPOINT, MODEL):
+        for name in (CHECKPOINT, MODEL, STATE):
             if name not in files:
                 (folder / name).unlink(missing_ok=True)
         return folder
@@ -139,13 +143,3 @@ class Store:
 def strict_json(value: Any) -> str:
     """Indented JSON without NaN or Infinity, which no other program could read."""
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def history_csv(history: list[HistoryRow]) -> str:
-    """A line for each evaluation; floats by their shortest exact form."""
-    text = io.StringIO()
-    columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()

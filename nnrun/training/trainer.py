@@ -85,6 +85,7 @@ class Trainer:
     divergence: Divergence | None = None
     best: dict[str, Array] = field(default_factory=dict)
     _seen: dict[str, tuple[float, Array]] = field(default_factory=dict)
+    _ending: TrainingState | None = None
     _rate: float = 0.0
     _loss: float | None = None
     _stretch: int = 1
@@ -151,6 +152,22 @@ class Trainer:
             "stopping": asdict(self.stopping) if self.stopping else None,
         }
         return TrainingState(arrays, values)
+
+    def ending(self) -> TrainingState:
+        """Where a finished run would go on, but for what its weights say already.
+
+        The arrays are the optimizer's memory; and where the best weights were restored, the last
+        ones, which they took the place of.
+        """
+        state, restored = self._ending or self.here(), self._ending is not None
+        known = () if restored else network_arrays(self.network)
+        arrays = {
+            name: array
+            for name, array in state.arrays.items()
+            if name not in known and not name.startswith("best.")
+        }
+        told = ("history", "train_seconds", "evaluation_seconds")
+        return TrainingState(arrays, {k: v for k, v in state.values.items() if k not in told})
 
     def go_back(self, state: TrainingState) -> None:
         """Be where training was."""
@@ -235,6 +252,7 @@ class Trainer:
 
     def _finish(self) -> None:
         if self.best:
+            self._ending = self.here()
             self._seen.clear()
             copy_into(network_arrays(self.network), self.best)
 

@@ -34,13 +34,15 @@ def uses(*names: str) -> set[str]:
     return found
 
 
-def importers(module: str) -> set[str]:
-    """The modules of nnrun that import this one."""
+def importers(module: str, name: str | None = None) -> set[str]:
+    """The modules of nnrun that import this one, or this name from it."""
     found = set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == module:
-                found.add(str(path.relative_to(ROOT)))
+                names = [alias.name for alias in node.names]
+                if name in (None, *names):
+                    found.add(str(path.relative_to(ROOT)))
     return found
 
 
@@ -50,7 +52,7 @@ def test_one_module_locks_and_saves_runs():
     assert {"runs/lifecycle.py"} == uses(*steps)
     assert {"runs/lifecycle.py"} == importers("nnrun.runs.execute")
     assert {"runs/lifecycle.py"} == importers("nnrun.runs.failed")
-    assert {"runs/lifecycle.py", "runs/store.py"} == importers("nnrun.runs.locks")
+    assert {"runs/store.py"} == importers("nnrun.runs.locks", "acquire")
 
 
 def test_one_module_reads_reports():

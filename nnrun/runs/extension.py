@@ -1,0 +1,132 @@
+"""A completed run that goes on: the same training, longer, from where it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.load import load_config
+from nnrun.config.schema import ExperimentConfig
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.load import MODEL
+from nnrun.models.tensors import unpack
+from nnrun.models.weights import load_weights, weights_sha256
+from nnrun.runs.history import load_history
+from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.reading import CONFIG, STATE, read_run
+from nnrun.runs.record import RunRecord
+from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
+from nnrun.training.streams import Streams
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A longer run, and the state it starts from.
+
+    Args:
+        prepared: the longer run.
+        state: of its training where the shorter one ended.
+        origin: which that was, as its report says.
+    """
+
+    prepared: Prepared
+    state: TrainingState
+    origin: dict[str, Any]
+
+
+def extend(folder: Path, iterations: int) -> Extension:
+    """The run in a folder, to go on for so many iterations more.
+
+    What depends on the length of a run stays as it was: where it evaluates, over how many
+    iterations a schedule falls, and the engine. So the longer run is, to the last bit, what its
+    config would have given all at once.
+
+    Args:
+        folder: of a completed run.
+        iterations: how many more.
+
+    Raises:
+        ConfigError: its config is damaged, or its data are missing.
+        UsageError: the run did not complete, stopped early, or was trained on other data.
+        NnrunError: its files are damaged.
+    """
+    record = _completed(folder)
+    stored = load_config(folder / CONFIG)
+    shorter = prepare(stored)
+    if shorter.dataset.sha256 != record.dataset["sha256"]:
+        raise UsageError(f"{folder}: its data have changed, so it cannot go on")
+    if shorter.run_id != record.run_id:
+        raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot go on")
+    longer = prepare(replace(stored, config=_longer(shorter, record, iterations)))
+    origin = {"run_id": record.run_id, "iterations": shorter.iterations}
+    return Extension(longer, _state(folder, longer, record), origin)
+
+
+def _completed(folder: Path) -> RunRecord:
+    run = read_run(folder)
+    if run is None:
+        raise UsageError(f"{folder}: there is no run")
+    record = run.record
+    if record is None or run.trouble is not None:
+        raise UsageError(f"{folder}: {run.trouble}")
+    if record.status != "completed":
+        raise UsageError(f"{folder}: only a completed run goes on, and this one is {record.status}")
+    if record.stopped_early:
+        raise UsageError(
+            f"{folder}: it stopped early after {record.timing['iterations']} iterations; "
+            "more of them would change nothing"
+        )
+    return record
+
+
+def _longer(shorter: Prepared, record: RunRecord, iterations: int) -> ExperimentConfig:
+    training, total = shorter.config.training, shorter.iterations
+    off_grid = total % shorter.evaluate_every
+    if training.early_stopping is not None and off_grid:
+        raise UsageError(
+            f"early stopping has counted the evaluation at iteration {total}, which a longer run "
+            f"would not make; train it whole, with --iterations {total + iterations}"
+        )
+    rate = training.learning_rate
+    if not isinstance(rate, float) and getattr(rate, "over", total) is None:
+        rate = rate.model_copy(update={"over": total})
+    update = {
+        "iterations": total + iterations,
+        "epochs": None,
+        "evaluate_every": shorter.evaluate_every,
+        "learning_rate": rate,
+        "engine": record.engine,
+    }
+    return shorter.config.model_copy(update={"training": training.model_copy(update=update)})
+
+
+def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
+    """As it was when the shorter run ended."""
+    weights, stored = unpack(folder / MODEL)
+    if weights_sha256(weights) != record.weights_sha256:
+        raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
+    kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
+    network, optimizer = longer.network(), longer.config.training.optimizer.build()
+    network.initialize(rng=Streams.of(longer.config.seed).weights)
+    optimizer.allocate(network.theta)
+    try:
+        load_weights(network, weights)
+        arrays = copies(live_arrays(network, optimizer))
+        if "theta" in kept:
+            best = copies(network_arrays(network))
+            arrays |= {f"best.{name}": array for name, array in best.items()}
+        lacking = {name for name in arrays if name.startswith("optimizer.")} - kept.keys()
+        if lacking:
+            raise KeyError(*lacking)
+        values = stored["state"]
+        history = load_history(folder)
+        if values["iteration"] % longer.evaluate_every:
+            history = history[:-1]
+        return TrainingState({**arrays, **kept}, {**values, "history": history, **_seconds(record)})
+    except (KeyError, TypeError, ValueError) as error:
+        raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
+
+
+def _seconds(record: RunRecord) -> dict[str, float]:
+    return {key: record.timing[key] for key in ("train_seconds", "evaluation_seconds")}
