@@ -8,13 +8,12 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
+from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
-from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.runs.files import write_atomically
-from nnrun.runs.select import select_run
 
 
 @click.command("export")
@@ -57,7 +56,7 @@ def command(output: Output, /, run: str, file: Path, code: str | None, results: 
     if code is not None and kind != ".py":
         raise UsageError(f"--code is for scripts, but -o {file} is none; name it .py")
     check_target(file)
-    model = load(select_run(run, results))
+    model = load_selected(run, results, output)
     if kind == ".onnx":
         content = _onnx(model)
     else:

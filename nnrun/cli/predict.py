@@ -12,18 +12,17 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
+from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.data.new_rows import open_rows
 from nnrun.errors import UsageError
-from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
 from nnrun.reports.numbers import plural
 from nnrun.reports.score import score_table
 from nnrun.runs.files import written_whole
-from nnrun.runs.select import select_run
 
 _STDOUT = "-"
 
@@ -67,7 +66,7 @@ def command(
         raise UsageError("--json needs stdout for itself; say where predictions go with -o FILE")
     if file is not None:
         check_target(file, rows)
-    model = load(select_run(run, results))
+    model = load_selected(run, results, output)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),

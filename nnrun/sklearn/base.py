@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from nnrun.data.dataset import Dataset
+from nnrun.data.frames import frame_rows
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import restore
@@ -84,8 +85,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def from_run(cls, run: str | Path, results: str | Path = "results") -> Self:
         """The trained model of a run, its preprocessing included.
 
-        Its parameters are those of the run's config; a clone of it has them, but is not trained,
-        and takes its rows as they are.
+        It takes rows of the features as the network saw them, or data frames with the columns of
+        the run's file, categories as text. Its parameters are those of the run's config; a clone
+        of it has them, but is not trained, and takes its rows as they are.
 
         Args:
             run: as on the command line: a run's folder, `name`, `name/ID-PREFIX` or `latest`.
@@ -182,5 +184,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _outputs(self, x: Any) -> Array:
         check_is_fitted(self)
-        outputs: Array = self.model_.outputs(self._rows(x))
+        layout = self.model_.layout
+        encoded = layout.columns.categories and set(layout.columns.features) <= set(_columns(x))
+        rows = frame_rows(x, layout) if encoded else self._rows(x)
+        outputs: Array = self.model_.outputs(rows)
         return outputs
+
+
+def _columns(x: Any) -> list[Any]:
+    """The names of a data frame's columns; none of anything else."""
+    return list(getattr(x, "columns", ()))

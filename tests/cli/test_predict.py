@@ -281,6 +281,15 @@ def test_mistakes_of_the_command_are_told(prices, nnrun, arguments, expected):
     assert expected in result.stderr
 
 
+def test_a_run_that_was_interrupted_says_so(prices, nnrun):
+    """Its weights are worth something, but not what its config says."""
+    report = next(Path("results").glob("*/*/report.json"))
+    report.write_text(report.read_text().replace('"completed"', '"interrupted"'))
+    result = nnrun("predict", "prices", "houses.csv")
+    assert 0 == result.exit_code
+    assert "interrupted: its weights are those of iteration 40\n" in result.stderr
+
+
 def test_a_damaged_model_is_told(prices, nnrun):
     """With the file's name."""
     model = next(Path("results").glob("*/*/model.safetensors"))

@@ -9,6 +9,7 @@ import pytest
 
 from nnrun.config.dataset import Binarize
 from nnrun.data.steps import SCALERS, STEPS
+from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.onnx import layers, steps
 from nnrun.models.onnx.export import onnx_bytes
@@ -152,3 +153,10 @@ def test_shapes_and_names_are_declared():
 def test_the_same_model_is_the_same_file():
     """Byte for byte."""
     assert onnx_bytes(random_model(3, "float64")) == onnx_bytes(random_model(3, "float64"))
+
+
+def test_what_no_file_can_hold_is_refused(monkeypatch):
+    """The format ends at 2 GB."""
+    monkeypatch.setattr("nnrun.models.onnx.export._LARGEST", 1000)
+    with pytest.raises(UsageError, match="an ONNX file holds 2 GB, and the weights need"):
+        onnx_bytes(table_model("dense", 0, "float64"))

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from nnrun.config.load import load_config
-from nnrun.errors import UsageError
+from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
@@ -284,3 +284,21 @@ def test_a_run_keeps_its_task(results):
         NetworkClassifier.from_run("latest", root)
     with pytest.raises(UsageError, match="did you mean 'run'"):
         NetworkRegressor.from_run("runn", root)
+
+
+def test_categories_of_a_run_are_encoded(results, tmp_path):
+    """Data frames come as the file did, in any order of columns."""
+    (tmp_path / "houses.csv").write_text(
+        "size,colour,price\n" + "".join(f"{n},{'red' if n % 3 else 'blue'},{n}\n" for n in range(9))
+    )
+    root = results(
+        CARS.replace("name: autompg,", "path: houses.csv, task: regression, columns: "
+                     "{target: price, categorical: [colour]},")
+    )  # fmt: skip
+    model = NetworkRegressor.from_run("latest", root)
+    assert ["size", "colour=blue", "colour=red"] == model.feature_names_in_.tolist()
+    frame = pd.DataFrame({"colour": ["red", "blue"], "size": [3, 4]})
+    encoded = pd.DataFrame([[3, 0, 1], [4, 1, 0]], columns=model.feature_names_in_)
+    assert model.predict(encoded).tolist() == model.predict(frame).tolist()
+    with pytest.raises(DataError, match="'green' is none of the categories"):
+        model.predict(frame.replace("red", "green"))

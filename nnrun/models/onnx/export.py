@@ -7,6 +7,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from nnrun import __version__
+from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import layers, steps
@@ -16,6 +17,7 @@ from nnrun.models.task import Classification
 
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
 _ROWS = "rows"
+_LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
 _LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
 
 
@@ -27,8 +29,10 @@ def onnx_bytes(model: Model) -> bytes:
     network computes in float32 whatever it was trained in.
 
     Raises:
+        UsageError: the network is too large for the format.
         onnx.checker.ValidationError: the file is not what the standard asks for.
     """
+    _refuse_if_too_large(model)
     graph = Graph(_opset(model))
     outputs = _predict(graph, model, _network(graph, model, _prepared(graph, model)))
     row = list(model.layout.shape)
@@ -49,6 +53,12 @@ def onnx_bytes(model: Model) -> bytes:
     onnx.checker.check_model(proto, full_check=True)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+def _refuse_if_too_large(model: Model) -> None:
+    needed = 4 * model.network.size
+    if needed > _LARGEST:
+        raise UsageError(f"an ONNX file holds 2 GB, and the weights need {needed / 1e9:.1f} GB")
 
 
 def _opset(model: Model) -> int:
