@@ -10,6 +10,7 @@ import warnings
 import click
 
 from nnrun import __version__
+from nnrun.characters import escaped
 from nnrun.cli.group import LazyGroup
 from nnrun.cli.options import debug_option
 
@@ -54,5 +55,5 @@ def main() -> None:
         # A terminal that knows no `×` shows `?`, instead of ending the program.
         if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
             stream.reconfigure(errors="replace")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"
     cli()

@@ -10,7 +10,7 @@ import click
 from nnrun.api.experiments import describe
 from nnrun.cli import options
 from nnrun.cli.arguments import split_arguments
-from nnrun.cli.errors import problem_data
+from nnrun.cli.errors import problems_data
 from nnrun.cli.output import Output
 from nnrun.config.files import config_files
 from nnrun.config.load import load_config
@@ -73,9 +73,10 @@ def command(
         except NnrunError as error:
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)
-    _present(output, runs, problems, alone=len(files) == 1)
+    found = ConfigError(problems)
+    _present(output, runs, found, alone=len(files) == 1)
     if problems:
-        output.error("\n".join(str(problem) for problem in problems))
+        output.error(str(found))
         # A mistake in a config weighs more than data that cannot be fetched just now.
         raise click.exceptions.Exit(max(codes))
     wrong = [run for run in runs if not run.gradients_agree]
@@ -114,13 +115,8 @@ def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[P
             yield problem
 
 
-def _present(output: Output, runs: list[CheckedRun], problems: list[Problem], alone: bool) -> None:
-    output.data(
-        {
-            "configs": [run.to_dict() for run in runs],
-            "problems": [problem_data(problem) for problem in problems],
-        }
-    )
+def _present(output: Output, runs: list[CheckedRun], found: ConfigError, alone: bool) -> None:
+    output.data({"configs": [run.to_dict() for run in runs], **problems_data(found)})
     if alone:
         output.show(*(check_details(run) for run in runs))
     elif runs:

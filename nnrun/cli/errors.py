@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 import traceback
 from typing import Any
@@ -18,10 +19,14 @@ _INTERRUPTED = 130
 def exit_code_for(error: BaseException, output: Output) -> int:
     """Tell the user about an error and return the code to exit with."""
     if output.debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
-        traceback.print_exception(error)
+        output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
         case click.ClickException():
-            error.show()
+            shown = io.StringIO()
+            error.show(shown)
+            output.error("\n".join(clipped(line) for line in shown.getvalue().splitlines()))
+            message = clipped(error.format_message())
+            output.data({"error": message, "problems": [], "more_problems": 0})
             return error.exit_code
         case SystemExit() | BrokenPipeError():
             # click and rich exit like this when the reader of a pipe has left, as `head` does.

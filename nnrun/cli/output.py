@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from nnrun.characters import escaped, hidden_escaped
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -38,12 +40,12 @@ class Output:
             console.print(*renderables, sep="\n")
         # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
         lines = [line.rstrip() for line in captured.get().splitlines()]
-        click.echo("\n".join(lines), color=True, err=to_stderr)
+        click.echo(hidden_escaped("\n".join(lines)), color=True, err=to_stderr)
 
     def text(self, text: str) -> None:
         """Print data that was asked for in a form of its own."""
         if not self.quiet:
-            click.echo(text, nl=False)
+            click.echo(hidden_escaped(text), nl=False)
 
     def data(self, value: Any) -> None:
         """Print data, if data is wanted; at most once, so that stdout is one JSON document."""
@@ -61,7 +63,7 @@ class Output:
     def error(self, text: str) -> None:
         """Tell what went wrong; a reader of stderr who has left is no reason to stop work."""
         try:
-            click.echo(printable(text), err=True)
+            click.echo(escaped(text), err=True)
         except BrokenPipeError:
             silence(sys.stderr)
 
@@ -86,8 +88,3 @@ def silence(stream: IO[str]) -> None:
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)
-
-
-def printable(text: str) -> str:
-    """Text without the control characters by which a file's content could steer a terminal."""
-    return "".join(c if c in "\n\t" or c.isprintable() else "\ufffd" for c in text)

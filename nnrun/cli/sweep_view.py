@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from nnrun.cli.output import Output, printable
+from nnrun.characters import escaped
+from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, duration, number, remaining
 from nnrun.sweeps.listener import SweepListener
 
@@ -110,7 +111,7 @@ class _View(_Lines):
         self._draw()
 
     def _tell(self, text: str) -> None:
-        self.live.console.print(printable(text))
+        self.live.console.print(escaped(text))
 
     def _draw(self) -> None:
         if monotonic() - self.drawn > _REFRESH_SECONDS:
@@ -156,7 +157,7 @@ def troubles_of(progress: SweepProgress) -> list[str]:
 def _line(run: PlannedRun, progress: Progress) -> list[str]:
     speed = progress.iteration / progress.train_seconds if progress.train_seconds else 0.0
     return [
-        printable(run.label),
+        escaped(run.label),
         f"{100 * progress.iteration // progress.total}%",
         f"{count(round(speed))}/s",
         f"loss {number(progress.loss)}",

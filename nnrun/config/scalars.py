@@ -10,6 +10,8 @@ import json
 import re
 from math import isnan
 
+from nnrun.characters import BIDI
+
 Scalar = str | int | float | bool | None
 
 _WORDS: dict[str, Scalar] = {
@@ -24,7 +26,7 @@ _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 # What may stand unquoted anywhere in YAML, inside brackets and out.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]([A-Za-z0-9_./+ ()%-]*[A-Za-z0-9_./+()%-])?")
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_UNPRINTABLE = re.compile(f"[\x7f-\x9f{BIDI}\u2028\u2029\ufeff\ufffe\uffff]")
 
 MAX_DIGITS = 3500  # Python writes and reads at most 4300, which are 3570 of base sixteen.
 

@@ -8,9 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.reports.leaderboard import best_run, cells, columns, heading, name, notes, place
 from nnrun.reports.markup import code, escape, table
+from nnrun.reports.spreadsheet import cell
 from nnrun.runs.store import strict_json
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 
@@ -33,7 +35,7 @@ def leaderboard_markdown(board: Leaderboard) -> str:
 
 def _blocks(board: Leaderboard) -> Iterator[str]:
     yield "# Leaderboard"
-    yield code(board.command, "sh")
+    yield code(escaped(board.command), "sh")
     for group in board.groups:
         yield f"## {escape(heading(group))}"
         header = ["", "config", *columns(group)]
@@ -50,7 +52,7 @@ def leaderboard_csv(board: Leaderboard) -> str:
     rows = [flat_row(group, row) for group in board.groups for row in group.rows]
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 

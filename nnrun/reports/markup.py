@@ -6,13 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 
 # An underscore within a word is no mark-up.
-_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~]|(?<!\w)_|_(?!\w))")
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&]|(?<!\w)_|_(?!\w))")
+# What starts a list, draws a rule or underlines a heading, at the start of a line.
+_START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))([.)+=-])(?=[\s=-]|$)")
+# What many readers of Markdown make a link of, though nothing marks it as one.
+_LINK = re.compile(r"(https?|ftp)(?=://)|(?<!\w)www(?=\.)", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
-    """Text on one line that is shown as it is: no mark-up, no HTML, no end of a table's cell."""
+    """Text on one line that is shown as it is: no mark-up, HTML or link, no end of a cell."""
     plain = "".join(c if c.isprintable() else " " for c in text)
-    return _SPECIAL.sub(r"\\\1", plain)
+    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", plain))
+    return _LINK.sub(r"\g<0>\\", shown)
 
 
 def sentence(text: str) -> str:

@@ -15,6 +15,7 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.spreadsheet import cell
 from nnrun.reports.terminal import clean
 from nnrun.runs.overview import INTERRUPTED, RUNNING, Overview
 
@@ -129,10 +130,10 @@ def runs_csv(runs: Sequence[Overview], keys: Varied) -> str:
     found = dict.fromkeys(key for name in keys for key in keys[name])
     plain = [field for field in Overview.__dataclass_fields__ if field != "settings"]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*plain, *found])
+    writer.writerow(map(cell, [*plain, *found]))
     for run in runs:
         values = [getattr(run, key) for key in plain]
-        writer.writerow([*values, *(run.settings.get(key) for key in found)])
+        writer.writerow(map(cell, [*values, *(run.settings.get(key) for key in found)]))
     return text.getvalue()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nnrun.characters import hidden_escaped
 from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import MODEL
@@ -141,5 +142,9 @@ class Store:
 
 
 def strict_json(value: Any) -> str:
-    """Indented JSON without NaN or Infinity, which no other program could read."""
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    """Indented JSON without NaN or Infinity, which no other program could read.
+
+    What would steer a terminal is escaped, as JSON itself asks for below U+0020.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    return hidden_escaped(text) + "\n"

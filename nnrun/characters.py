@@ -1,0 +1,32 @@
+"""Characters that show nothing themselves, and change how all else is shown.
+
+Control characters steer terminals, those from U+0080 to U+009F as well as those below U+0020;
+bidi controls turn text around, so that it reads as something else than it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_HIDDEN = re.compile(f"[\x7f-\x9f{BIDI}\u2028\u2029\ufeff]")
+
+
+def escaped(text: str, kept: str = "\n\t") -> str:
+    r"""Text in which everything that is not printable is written out, as `\x1b` or `\u202e`.
+
+    Args:
+        text: from wherever.
+        kept: what stays as it is all the same.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
+
+
+def hidden_escaped(text: str) -> str:
+    r"""Text whose escape sequences are wanted: only what no terminal needs is written out.
+
+    In JSON, too, `\u202e` is another way to write the same.
+    """
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
