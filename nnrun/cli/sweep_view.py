@@ -12,6 +12,7 @@ from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, duration, number, remaining
 from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.progress import RunScore
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from nnrun.training.trainer import Progress
 
 _REFRESH_SECONDS = 0.1
-_MOST_LINES = 16
+# Of runs in progress; the rest of the screen is for the rows of the leaderboard.
+_MOST_LINES = 8
 
 
 @contextmanager
@@ -76,17 +78,21 @@ class _Lines(SweepListener):
 
 
 class _View(_Lines):
-    """A bar for the sweep, and a line for each run in progress."""
+    """A bar for the sweep, a line for each run in progress, and below them the rows that form."""
 
     def __init__(self, runs: int, output: Output) -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only
 
+        from nnrun.reports.forming import FormingRows  # noqa: PLC0415  # likewise
+
         super().__init__(runs, output)
         self.started = self.drawn = monotonic()
+        self.rows = FormingRows()
+        self.console = output.console(sys.stderr)
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.live: Live = Live(
-            console=output.console(sys.stderr),
+            console=self.console,
             get_renderable=self._render,
             auto_refresh=False,
             transient=True,
@@ -101,6 +107,7 @@ class _View(_Lines):
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
+        self.rows.add(run.variant, RunScore.of(record))
         self.tick(progress)
 
     def released(self, run: PlannedRun) -> None:
@@ -124,6 +131,8 @@ class _View(_Lines):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
+        from nnrun.reports.forming import columns_of  # noqa: PLC0415
+
         done = self.progress.ended if self.progress else 0
         begun = sum(progress.iteration / progress.total for _, progress in self.running.values())
         overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -132,10 +141,10 @@ class _View(_Lines):
         overall.add_row(
             ProgressBar(total=self.runs, completed=done + begun), self._counts(done, begun)
         )
-        lines = Table.grid(padding=(0, 2, 0, 0))
-        for run, progress in list(self.running.values())[:_MOST_LINES]:
-            lines.add_row(*map(Text, _line(run, progress)))
-        return Group(overall, lines)
+        running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
+        # The bar, a blank line, and the line of the cursor need room as well.
+        rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
+        return Group(overall, columns_of(running, self.console.width), Text(), rows)
 
     def _counts(self, done: int, begun: float) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]

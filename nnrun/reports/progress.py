@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite, log
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nnrun.reports.numbers import count, number, remaining
+from nnrun.reports.numbers import count, number, remaining, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,9 @@ _LINE_SECONDS = 30.0
 _LABEL_WIDTH = 22
 # A narrower terminal has room for the figures only.
 _WIDE = 60
+# And one that is wider than this, for the curve of the loss.
+_WIDEST = 79
+_CURVE_WIDTH = 12
 
 
 class Output(Protocol):
@@ -100,14 +104,17 @@ class _Live:
         self.last = 0.0
         short = label if len(label) <= _LABEL_WIDTH else label[: _LABEL_WIDTH - 1] + "…"
         self.task = bar.add_task(short, total=None, figures="")
+        self.losses: list[float] = []
+        self.draws_curve = bar.console.width > _WIDEST and _knows_bars(bar.console.encoding)
 
     def __call__(self, progress: Progress) -> None:
         speed, left = self.pace(progress)
+        self._remember(progress.loss)
         if monotonic() - self.last < _REFRESH_SECONDS:
             return
         self.last = monotonic()
         self.bar.start()
-        figures = [f"{count(round(speed))}/s", f"loss {number(progress.loss)}"]
+        figures = [f"{count(round(speed))}/s", f"loss {number(progress.loss)}{self._curve()}"]
         if speed:
             figures.append(f"{remaining(left)} left")
         self.bar.update(
@@ -117,6 +124,26 @@ class _Live:
             figures=", ".join(figures),
         )
         self.bar.refresh()
+
+    def _remember(self, loss: float | None) -> None:
+        """Keep what is new: the loss is that of the last evaluation."""
+        if loss is not None and isfinite(loss) and self.losses[-1:] != [loss]:
+            self.losses.append(loss)
+
+    def _curve(self) -> str:
+        if not self.draws_curve or len(self.losses) < 2:
+            return ""
+        logarithmic = min(self.losses) > 0 and max(self.losses) > 20 * min(self.losses)
+        values = [log(loss) for loss in self.losses] if logarithmic else self.losses
+        return f" {sparkline(values, _CURVE_WIDTH)}"
+
+
+def _knows_bars(encoding: str) -> bool:
+    try:
+        sparkline([0.0, 1.0]).encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _bar(output: Output) -> Any:

@@ -89,3 +89,12 @@ def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
         now[0] = 40.0
         watcher(Progress(94_000, 100_000, None, 540.0))
     assert "100/s, loss –, 1 min 00 s left" in capsys.readouterr().err
+
+
+def test_a_wide_terminal_sees_the_curve_of_the_loss(on_terminal, cars):
+    """From 80 columns on, and only where its characters are known."""
+    curve = re.compile(r"loss [\d.]+ [▁▂▃▄▅▆▇█]+, ")
+    assert curve.search(on_terminal("train", cars, *LONG, COLUMNS="80")[1])
+    assert not curve.search(on_terminal("train", cars, *LONG, "seed=4", COLUMNS="79")[1])
+    plain = {"COLUMNS": "80", "PYTHONIOENCODING": "ascii:replace", "PYTHONUTF8": "0"}
+    assert "?" not in on_terminal("train", cars, *LONG, "seed=5", **plain)[1].split("loss")[1]

@@ -1,0 +1,59 @@
+"""The live view of a sweep fits its terminal, whatever goes on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+
+from nnrun.cli.output import Output
+from nnrun.cli.sweep_view import watching_sweep
+from nnrun.sweeps.plan import PlannedRun
+from nnrun.training.trainer import Progress
+from tests.reports.conftest import CLASSIFICATION
+from tests.sweeps.boards import VARIANT, progress
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 80 by 24 characters."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+
+def test_it_fits_80_by_24_and_shows_rows_forming(terminal):
+    """With forty configs, ten runs in progress and long names: no line is broken, none is lost."""
+    with watching_sweep(200, Output()) as view:
+        for number in range(40):
+            variant = replace(VARIANT, number=number, name=f"{'long_' * 20}{number}")
+            run = PlannedRun(variant, 0, f"s0-{number}")
+            view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
+            if number < 10:
+                view.progressed(run, Progress(1, 100, 0.5, 1.0))
+        console = view.live.console
+        shown = console.render_lines(view.live.get_renderable())
+        lines = ["".join(part.text for part in line).rstrip() for line in shown]
+    assert (80, 24) == (console.width, console.height)
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    assert 8 == sum("loss 0.5000" in line for line in lines)
+    rows = [line for line in lines if "0.9000" in line]
+    assert len(rows) >= 5
+    assert all(line.endswith(f"1/{len(VARIANT.seeds)}") for line in rows)
+    assert "… 29 more" == lines[-1]
+
+
+def test_a_wide_screen_shows_more(terminal, monkeypatch):
+    """All forty rows, where there is room."""
+    monkeypatch.setenv("LINES", "60")
+    with watching_sweep(200, Output()) as view:
+        for number in range(40):
+            variant = replace(VARIANT, number=number, name=f"config_{number}")
+            run = PlannedRun(variant, 0, f"s0-{number}")
+            view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
+        shown = view.live.console.render_lines(view.live.get_renderable())
+        text = "\n".join("".join(part.text for part in line) for line in shown)
+    assert 40 == text.count("config_")
