@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +15,50 @@ from nnrun.cli.output import Output
 from nnrun.config.files import SUFFIXES
 from nnrun.config.names import NAME_RULE, is_name
 
-STARTER = Path(__file__).with_name("starter.yaml")
+if TYPE_CHECKING:
+    from nnrun.config.tables import NamedBlock
+
+_STARTER = Path(__file__).with_name("starter.yaml")
+_PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
+_WIDTH = 100
+
+
+def starter() -> str:
+    """The config to start from; what its comments list comes from the tables of what there is."""
+    # What a user may write is known to the config, which is slow to import.
+    from nnrun.config.dataset import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
+    from nnrun.config.network import LayerConfig, LossConfig  # noqa: PLC0415
+    from nnrun.config.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
+    from nnrun.nn.activations import ACTIVATIONS  # noqa: PLC0415
+    from nnrun.nn.initializers import INITIALIZERS  # noqa: PLC0415
+
+    entries = {
+        "layers": _with_keys(LayerConfig),
+        "activations": [*ACTIVATIONS],
+        "initializers": [*INITIALIZERS],
+        "steps": [*FEATURE_STEPS, *(f"{{{name}: …}}" for name in STEP_BLOCKS)],
+        "losses": _with_keys(LossConfig),
+        "optimizers": _with_keys(OptimizerConfig),
+        "schedules": _with_keys(ScheduleConfig),
+    }
+
+    def filled(place: re.Match[str]) -> str:
+        before, table = place["before"], place["table"]
+        # Lines are broken between entries, and not within them.
+        names = ", ".join(entry.replace(" ", "\u00a0") for entry in entries[table])
+        text = f"{table.capitalize()}: {names}"
+        lines = wrap(text, _WIDTH, initial_indent=before, subsequent_indent=f"{before}  ")
+        return "\n".join(lines).replace("\u00a0", " ")
+
+    return _PLACE.sub(filled, _STARTER.read_text(encoding="utf-8"))
+
+
+def _with_keys(base: type[NamedBlock]) -> list[str]:
+    """The entries of a table, each with the keys that it takes."""
+    return [
+        f"{name} {{{', '.join(block.parameters)}}}" if block.parameters else name
+        for name, block in base.blocks.items()
+    ]
 
 
 @click.command("init")
@@ -34,7 +80,7 @@ def command(output: Output, name: str) -> None:
     file = Path(f"{stem}.yaml")
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(STARTER.read_text(encoding="utf-8"))
+            new.write(starter())
     except FileExistsError:
         message = f"{file} exists already, and nothing is overwritten; give another name"
         raise click.BadParameter(message, param_hint="NAME") from None

@@ -11,16 +11,16 @@ import numpy.typing as npt
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Layout
 from nnrun.data.settings import PreparationSettings
-from nnrun.data.steps import SCALERS, STEPS, Array, Binarize, MinMax, Standard, Step
+from nnrun.data.steps import SCALERS, STEPS, Array, MinMax, Standard, Step
 from nnrun.errors import DataError
 
 
 class Preprocessing:
     """A list of steps for the features and at most one scaling of the target.
 
-    `features` holds `"l2"`, `"standard"`, `"minmax"` and objects with a `binarize` threshold, in
-    the order in which they act (`"none"` does nothing); `target` is `"none"`, `"standard"` or
-    `"minmax"`. With `layout`, rows of another shape are refused.
+    `features` holds names of steps and, of those with an option, objects with that under the
+    step's name (`binarize`), in the order in which they act (`"none"` does nothing); `target` is
+    `"none"` or the name of a scaler. With `layout`, rows of another shape are refused.
     """
 
     def __init__(
@@ -112,7 +112,10 @@ CLASS_TARGET = "'{}' scales numbers, but the target is a class; leave it at 'non
 
 
 def _step(step: Any) -> Step:
-    return Binarize(step.binarize) if not isinstance(step, str) else STEPS[step]()  # type: ignore[call-arg]
+    if isinstance(step, str):
+        return STEPS[step]()
+    ((name, option),) = vars(step).items()
+    return STEPS[name](option)
 
 
 def _described(step: Standard | MinMax) -> dict[str, Any]:

@@ -6,6 +6,7 @@ per feature (or per pixel), so they have the shape of one row.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -50,7 +51,11 @@ class L2:
 
 
 class Binarize:
-    """1 where x ≥ threshold, else 0."""
+    """1 where x ≥ threshold, else 0.
+
+    Args:
+        threshold: The threshold.
+    """
 
     name: ClassVar[str] = "binarize"
 
@@ -124,7 +129,7 @@ class MinMax(_Affine):
             self._keep(low, high - low)
 
 
-STEPS: dict[str, type[L2] | type[Standard] | type[MinMax] | type[Binarize]] = {
+STEPS: dict[str, Callable[..., Step]] = {
     step.name: step for step in (L2, Standard, MinMax, Binarize)
 }
 SCALERS: dict[str, type[Standard] | type[MinMax]] = {

@@ -7,14 +7,12 @@ from math import prod
 
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
+from nnrun.nn.activations import Activation
+from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.sequential import Sequential
 
 Path = tuple[str | int, ...]
-
-# What a loss needs of the last layer, for its numbers to mean anything.
-_LAST_ACTIVATION = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
-
 
 # The loss, the main metric, and the others that a report has.
 _METRICS = {
@@ -107,7 +105,7 @@ def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
 def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
     loss, activation = config.loss.type, _last_activation(network)
     path = ("network", "layers", len(network.blocks) - 1, "activation")
-    needed = _LAST_ACTIVATION.get(loss)
+    needed = LOSSES[loss].needs
     if needed is not None and dataset.task == "regression":
         return [Misfit(("loss",), f"{loss} is for classes, but {dataset.name} is regression")]
     if needed is not None and activation != needed:
@@ -163,5 +161,5 @@ def _published(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
 
 def _last_activation(network: Network) -> str:
     """The type of the last layer's last step, `linear` where that is no activation."""
-    last = network.blocks[-1][-1].type
-    return last if last in ("sigmoid", "softmax") else "linear"
+    last = network.layers[-1]
+    return last.type if isinstance(last, Activation) else "linear"

@@ -12,8 +12,8 @@ from nnrun.data.steps import SCALERS, STEPS
 from nnrun.models.model import Model
 from nnrun.nn import LOSSES, MeanSquared, Network
 from nnrun.nn.signature import Array, Shape
-from tests.engines.compiled.test_tables import NETWORKS
 from tests.nn.architectures import chooser, draw
+from tests.nn.examples import NETWORKS
 
 SHAPE = (2, 7, 6)
 STEPS_TRIED: dict[str, Any] = {name: name for name in STEPS if name != "binarize"}

@@ -12,8 +12,8 @@ from nnrun.config.dataset import Binarize
 from nnrun.data.steps import STEPS
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
-from tests.engines.compiled.test_tables import NETWORKS
 from tests.models.random_models import model_of, random_model, rows, table_model
+from tests.nn.examples import NETWORKS
 
 PRECISION = {"float32": 2e-5, "float64": 1e-12}
 

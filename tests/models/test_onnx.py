@@ -14,8 +14,8 @@ from nnrun.models.model import Model
 from nnrun.models.onnx import layers, steps
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
-from tests.engines.compiled.test_tables import NETWORKS
 from tests.models.random_models import SHAPE, model_of, random_model, rows, table_model
+from tests.nn.examples import NETWORKS
 
 PRECISION = {"float32": 1e-6, "float64": 1e-5}
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.nn import (
+    ACTIVATIONS,
     LAYERS,
     LOSSES,
     BatchNorm,
@@ -25,9 +26,9 @@ from nnrun.nn.signature import Array, Shape
 
 Choose = Callable[[Sequence[Any]], Any]
 Block = tuple[Callable[..., Any], dict[str, Any]]
-HIDDEN = ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "gelu")
+HIDDEN = tuple(name for name in ACTIVATIONS if name != "softmax")
 OUTPUT = ("linear", "sigmoid", "tanh", "leaky_relu", "gelu", "softmax")  # none that can be dead
-LAST = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 
 
 def chooser(seed: int) -> Choose:

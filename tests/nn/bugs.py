@@ -21,7 +21,7 @@ from nnrun.nn import activations, layers, losses
 from nnrun.nn.signature import Array, Shape
 
 LayerConfig = dict[str, Any]
-LAST = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+LAST = {name: loss.needs for name, loss in nn.LOSSES.items() if loss.needs}
 PLACES = (nn, layers, activations, losses)
 
 

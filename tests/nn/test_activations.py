@@ -11,6 +11,37 @@ from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.signature import Array
 
 POINTWISE = sorted(set(ACTIVATIONS) - {"softmax"})
+# (name, x, f(x), f'(x))
+BY_HAND = [
+    ("linear", -3, -3, 1),
+    ("sigmoid", log(4), 0.8, 0.16),
+    ("sigmoid", -log(4), 0.2, 0.16),
+    ("tanh", log(3), 0.8, 0.36),
+    ("tanh", -log(3), -0.8, 0.36),
+    ("relu", 3, 3, 1),
+    ("relu", -3, 0, 0),
+    ("leaky_relu", 3, 3, 1),
+    ("leaky_relu", -3, -0.03, 0.01),
+    ("elu", 3, 3, 1),
+    ("elu", -log(2), -0.5, 0.5),
+    ("softplus", 0, log(2), 0.5),
+    ("softplus", log(3), log(4), 0.75),
+    ("softplus", -log(3), log(4 / 3), 0.25),
+    ("gelu", 0, 0, 0.5),
+    ("gelu", 1, 0.8413447460685429, 1.0833154705876864),
+    ("gelu", -1, -0.15865525393145705, -0.0833154705876863),
+]
+# (name, f and f' at -10,000, f and f' at 10,000)
+FAR_ENDS = [
+    ("linear", (-1e4, 1), (1e4, 1)),
+    ("sigmoid", (0, 0), (1, 0)),
+    ("tanh", (-1, 0), (1, 0)),
+    ("relu", (0, 0), (1e4, 1)),
+    ("leaky_relu", (-100, 0.01), (1e4, 1)),
+    ("elu", (-1, 0), (1e4, 1)),
+    ("softplus", (0, 0), (1e4, 1)),
+    ("gelu", (0, 0), (1e4, 1)),
+]
 
 
 def value_and_slope(name: str, x: float) -> tuple[float, float]:
@@ -22,25 +53,7 @@ def value_and_slope(name: str, x: float) -> tuple[float, float]:
 
 @pytest.mark.parametrize(
     ("name", "x", "y", "slope"),
-    [
-        ("linear", -3, -3, 1),
-        ("sigmoid", log(4), 0.8, 0.16),
-        ("sigmoid", -log(4), 0.2, 0.16),
-        ("tanh", log(3), 0.8, 0.36),
-        ("tanh", -log(3), -0.8, 0.36),
-        ("relu", 3, 3, 1),
-        ("relu", -3, 0, 0),
-        ("leaky_relu", 3, 3, 1),
-        ("leaky_relu", -3, -0.03, 0.01),
-        ("elu", 3, 3, 1),
-        ("elu", -log(2), -0.5, 0.5),
-        ("softplus", 0, log(2), 0.5),
-        ("softplus", log(3), log(4), 0.75),
-        ("softplus", -log(3), log(4 / 3), 0.25),
-        ("gelu", 0, 0, 0.5),
-        ("gelu", 1, 0.8413447460685429, 1.0833154705876864),
-        ("gelu", -1, -0.15865525393145705, -0.0833154705876863),
-    ],
+    BY_HAND,
 )
 def test_values_and_slopes_by_hand(name: str, x: float, y: float, slope: float):
     """f(x) and f'(x) are what the equations give with pencil and paper."""
@@ -49,16 +62,7 @@ def test_values_and_slopes_by_hand(name: str, x: float, y: float, slope: float):
 
 @pytest.mark.parametrize(
     ("name", "at_left", "at_right"),
-    [
-        ("linear", (-1e4, 1), (1e4, 1)),
-        ("sigmoid", (0, 0), (1, 0)),
-        ("tanh", (-1, 0), (1, 0)),
-        ("relu", (0, 0), (1e4, 1)),
-        ("leaky_relu", (-100, 0.01), (1e4, 1)),
-        ("elu", (-1, 0), (1e4, 1)),
-        ("softplus", (0, 0), (1e4, 1)),
-        ("gelu", (0, 0), (1e4, 1)),
-    ],
+    FAR_ENDS,
 )
 def test_far_ends_neither_overflow_nor_warn(name: str, at_left: tuple, at_right: tuple):
     """At ±10,000 every activation and its slope have reached their limits, without a warning."""

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, Adam
+from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
 from nnrun.nn.optimizers import Optimizer
 from tests.nn.architectures import Architecture, chooser, draw
+from tests.nn.examples import NETWORKS
 from tests.nn.torch_twin import TorchTwin
 
 STEPS, ROWS, BATCH = 20, 20, 8
@@ -71,6 +73,24 @@ def test_weights_after_twenty_steps(seed: int):
     choose = chooser(seed)
     plan = draw(choose, images=seed % 3 != 0, batch_norm=True, dropout=True)
     compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_has_a_twin(name: str):
+    """Float64: outputs and gradients of every layer agree with PyTorch's to 1e-10."""
+    rng = np.random.default_rng(5)
+    for make in NETWORKS[name]:
+        network = Network(make(), MeanSquared(), (2, 7, 6))
+        network.initialize(rng=rng)
+        x = rng.standard_normal((4, 2, 7, 6))
+        target = rng.standard_normal((4, *network.output_shape))
+        twin = TorchTwin(network, np.random.default_rng(7))
+
+        network.backpropagate(x, target, np.random.default_rng(7))
+        twin.step(x, target, torch.optim.SGD(twin.weights.values(), 1.0), None)
+
+        expected = network.theta - twin.theta  # one step at a rate of 1
+        np.testing.assert_allclose(network.gradient, expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))

@@ -25,7 +25,7 @@ from nnrun.nn.network import LayerError
 from nnrun.nn.signature import Array, Shape
 
 VECTOR, IMAGE = (3,), (1, 4, 4)
-LAST = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
+LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 ROWS, OUTPUTS = 3, 2
 
 
@@ -47,6 +47,8 @@ def blocks(layer: str, activation: str, loss: str, shape: Shape) -> list[Any]:
     given["layers"] = [Bias(), activation_layer(hidden)]
     signature = inspect.signature(LAYERS[layer]).parameters
     required = [name for name, p in signature.items() if p.default is inspect.Parameter.empty]
+    unknown = [name for name in required if name not in given]
+    assert not unknown, f"{layer} needs {unknown}: say in `given` of this file what to try"
     arguments = {name: given[name] for name in {*required, "activation"} & set(signature)}
     # The tanh gives every row a weight of its own: batch_norm takes out what all rows share.
     first = [Bias(), activation_layer("tanh")]

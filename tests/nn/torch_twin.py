@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,6 @@ import torch
 from torch.nn import functional
 
 from nnrun.nn import (
-    SGD,
-    Adam,
     AvgPool2d,
     BatchNorm,
     Bias,
@@ -47,6 +46,15 @@ LOSSES = {
     "softmax_cross_entropy": functional.cross_entropy,
     "sigmoid_binary_cross_entropy": lambda z, t: (
         functional.binary_cross_entropy_with_logits(z, t, reduction="sum") / len(z)
+    ),
+}
+# From the parameters, the learning rate and nnrun's optimizer to PyTorch's.
+OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Optimizer]] = {
+    "sgd": lambda weights, rate, like: torch.optim.SGD(
+        weights, rate, like.momentum, weight_decay=like.weight_decay, nesterov=like.nesterov
+    ),
+    "adam": lambda weights, rate, like: torch.optim.Adam(
+        weights, rate, (like.beta1, like.beta2), like.epsilon, like.weight_decay
     ),
 }
 
@@ -124,8 +132,10 @@ class TorchTwin:
                 y = x * self._mask(layer.rate, x) if training else x
             case Residual():
                 y = x + self._all(layer.inner.trunk, x, training)
-            case _:
+            case _ if layer.type in ACTIVATIONS:
                 y = ACTIVATIONS[layer.type](x)
+            case _:
+                raise KeyError(f"{layer.type}: add a case to TorchTwin._layer in {__file__}")
         return y
 
     def _mask(self, rate: float, x: torch.Tensor) -> torch.Tensor:
@@ -134,23 +144,7 @@ class TorchTwin:
 
     def optimizer(self, like: Optimizer, learning_rate: float) -> torch.optim.Optimizer:
         """PyTorch's optimizer with the same settings."""
-        weights = list(self.weights.values())
-        if isinstance(like, Adam):
-            return torch.optim.Adam(
-                weights,
-                learning_rate,
-                (like.beta1, like.beta2),
-                like.epsilon,
-                like.weight_decay,
-            )
-        assert isinstance(like, SGD)
-        return torch.optim.SGD(
-            weights,
-            learning_rate,
-            like.momentum,
-            weight_decay=like.weight_decay,
-            nesterov=like.nesterov,
-        )
+        return OPTIMIZERS[like.type](list(self.weights.values()), learning_rate, like)
 
     def step(
         self, x: Array, target: Array, optimizer: torch.optim.Optimizer, clip_norm: float | None

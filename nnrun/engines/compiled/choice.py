@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-from nnrun.engines.compiled.layers import EMITTERS
+from nnrun.engines.compiled.layers import refusal
 from nnrun.engines.compiled.layers.matmul import TILED, is_tiled
 from nnrun.engines.compiled.layers.matmul_tiled import HEIGHTS
 from nnrun.engines.compiled.losses import LOSSES
@@ -21,8 +21,6 @@ from nnrun.nn.optimizers import Optimizer
 # Seconds that a single run must gain. Compiling takes about one, but once for each architecture:
 # its machine code is kept, and what is run once is mostly run over twenty seeds, and tomorrow.
 WORTH = 0.025
-# Every pixel of a pooling window has its own lines of source.
-LARGEST_WINDOW = 64
 # What Python and NumPy take for a batch besides arithmetic, and for each layer in it.
 NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
 COMPILED_BATCH = 0.05e-6
@@ -40,13 +38,8 @@ TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 def supports(network: Network, optimizer: Optimizer) -> str | None:
     """Why the compiled engine cannot train this, or None if it can."""
     for layer in network.steps:
-        if layer.type not in EMITTERS:
-            return f"the compiled engine has no layer {layer.type}"
-        if (
-            layer.type in ("max_pool2d", "avg_pool2d")
-            and prod(vars(layer)["size"]) > LARGEST_WINDOW
-        ):
-            return f"the compiled engine pools at most {LARGEST_WINDOW} pixels into one"
+        if (reason := refusal(layer)) is not None:
+            return f"the compiled engine {reason}"
     if network.loss.type not in LOSSES:
         return f"the compiled engine has no loss {network.loss.type}"
     if optimizer.type not in OPTIMIZERS:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from nnrun.models.naming import Names
-
-# From a layer, to the lines that make h = y of h = x.
-LayerEmitter = Callable[[Names, Any], list[str]]
-# From a step and the name of its arrays, to such lines.
-StepEmitter = Callable[[str, Any], list[str]]
+from nnrun.models.code import layers, steps
 
 
 @dataclass(frozen=True)
@@ -37,8 +31,8 @@ class Language:
 
     imports: tuple[str, ...]
     helpers: Mapping[str, str]
-    layers: Mapping[str, LayerEmitter]
-    steps: Mapping[str, StepEmitter]
+    layers: Mapping[str, layers.Emitter]
+    steps: Mapping[str, steps.Emitter]
     array: tuple[str, ...]
     take: str
     cast: str
@@ -48,13 +42,3 @@ class Language:
     above_half: str
     two_columns: str
     numbers: str
-
-
-def residual(language: Language, names: Names, layer: Any) -> list[str]:
-    """The same in all languages: x, the layers' lines, and x added to what they make of it."""
-    lines = [
-        text for inner in layer.inner.layers for text in language.layers[inner.type](names, inner)
-    ]
-    # Each of several, one within the other, keeps its x under a name of its own.
-    x = f"x{sum(text.endswith(' = h') for text in lines)}"
-    return [f"{x} = h", *lines, f"h = {x} + h"]

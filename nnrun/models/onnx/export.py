@@ -8,10 +8,10 @@ from onnx import TensorProto, helper
 
 from nnrun import __version__
 from nnrun.errors import UsageError
+from nnrun.models.activations import ACTIVATIONS
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import layers, steps
-from nnrun.models.onnx.activations import OPERATORS
 from nnrun.models.onnx.graph import OPSET, Graph
 from nnrun.models.task import Classification
 
@@ -63,8 +63,8 @@ def _refuse_if_too_large(model: Model) -> None:
 
 def _opset(model: Model) -> int:
     """The oldest operator set that has all that is needed."""
-    types = {layer.type for layer in all_layers(model.network)} & set(OPERATORS)
-    return max([OPSET, *(OPERATORS[name].opset for name in types)])
+    types = {layer.type for layer in all_layers(model.network)} & set(ACTIVATIONS)
+    return max([OPSET, *(ACTIVATIONS[name].opset for name in types)])
 
 
 def _prepared(graph: Graph, model: Model) -> str:

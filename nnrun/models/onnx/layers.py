@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nnrun.models.activations import ACTIVATIONS
 from nnrun.models.naming import Names
-from nnrun.models.onnx.activations import OPERATORS
 from nnrun.models.onnx.graph import Graph
 from nnrun.nn.layer import Layer
 
@@ -73,8 +73,7 @@ def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
 
 
 def _activation(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    operator = OPERATORS[layer.type]
-    return graph.add(operator.name, x, **operator.attributes)
+    return ACTIVATIONS[layer.type].onnx(graph, x)
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -87,5 +86,5 @@ EMITTERS: dict[str, Emitter] = {
     "dropout": _dropout,
     "batch_norm": _batch_norm,
     "residual": _residual,
-    **dict.fromkeys(OPERATORS, _activation),
+    **dict.fromkeys(ACTIVATIONS, _activation),
 }

@@ -13,6 +13,7 @@ class Loss:
     """
 
     type = ""
+    needs: str | None = None  # the last activation without which its numbers mean nothing
 
     def value(self, y: Array, target: Array) -> float:
         """The loss of predictions y."""

@@ -15,6 +15,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     type = "binary_cross_entropy"
+    needs = "sigmoid"
 
     def value(self, y: Array, target: Array) -> float:
         with np.errstate(divide="ignore"):

@@ -17,6 +17,7 @@ class CrossEntropy(Loss):
     """
 
     type = "cross_entropy"
+    needs = "softmax"
 
     def value(self, y: Array, target: Array) -> float:
         with np.errstate(divide="ignore"):

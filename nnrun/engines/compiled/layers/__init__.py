@@ -14,8 +14,9 @@ from nnrun.engines.compiled.layers.dropout import Dropout
 from nnrun.engines.compiled.layers.flatten import Flatten
 from nnrun.engines.compiled.layers.matmul import matmul
 from nnrun.engines.compiled.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.nn.layer import Layer
 
-__all__ = ["EMITTERS", "Bias", "Emitter"]
+__all__ = ["EMITTERS", "Bias", "Emitter", "refusal"]
 
 EMITTERS: dict[str, Callable[..., Emitter]] = {
     "matmul": matmul,
@@ -29,3 +30,13 @@ EMITTERS: dict[str, Callable[..., Emitter]] = {
     "softmax": Softmax,
     **dict.fromkeys(POINTWISE, Activation),
 }
+
+
+def refusal(layer: Layer) -> str | None:
+    """Why this layer cannot be compiled, as the end of "the compiled engine …"; None if it can."""
+    emitter = EMITTERS.get(layer.type)
+    if emitter is None:
+        return f"has no layer {layer.type}"
+    if isinstance(emitter, type) and issubclass(emitter, Emitter):
+        return emitter.refuses(layer)
+    return None

@@ -30,6 +30,11 @@ class Emitter:
         self.needs_dx = needs_dx
         self.plan()
 
+    @classmethod
+    def refuses(cls, layer: Any) -> str | None:
+        """What of this layer cannot be compiled, as the end of "the compiled engine …"."""
+        return None
+
     def plan(self) -> None:
         """Take memory and decide what `y`, the row that goes out, is."""
         raise NotImplementedError

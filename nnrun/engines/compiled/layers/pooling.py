@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
+from typing import Any
 
 from nnrun.engines.compiled.layers.base import Emitter
 from nnrun.engines.compiled.row import Row
 from nnrun.engines.compiled.text import affine, tree
 
+# Every pixel of a window has its own lines of source.
+LARGEST_WINDOW = 64
+
 
 class Pooling(Emitter):
     """What both kinds share."""
+
+    @classmethod
+    def refuses(cls, layer: Any) -> str | None:
+        if prod(layer.size) > LARGEST_WINDOW:
+            return f"pools at most {LARGEST_WINDOW} pixels into one"
+        return None
 
     def plan(self) -> None:
         p, shape = self.program, self.layer.output_shape

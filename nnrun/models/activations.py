@@ -1,0 +1,59 @@
+"""What activations are called elsewhere: in ONNX, in NumPy and in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nnrun.nn.activations.relu import LeakyReLU
+
+if TYPE_CHECKING:
+    from nnrun.models.onnx.graph import Graph
+
+
+@dataclass(frozen=True)
+class Forms:
+    """One activation y = f(x).
+
+    Args:
+        onnx: appends its operators to the graph, from the name of x, and returns that of y.
+        numpy: an expression of `h` in a script that may call the helpers of its language.
+        pytorch: likewise.
+        opset: the ONNX operator set that first has these operators.
+    """
+
+    onnx: Callable[[Graph, str], str]
+    numpy: str
+    pytorch: str
+    opset: int = 1
+
+
+def operator(name: str, **attributes: Any) -> Callable[[Graph, str], str]:
+    """A single operator of ONNX."""
+    return lambda graph, x: graph.add(name, x, **attributes)
+
+
+ACTIVATIONS: dict[str, Forms] = {
+    "linear": Forms(operator("Identity"), "h", "h"),
+    "sigmoid": Forms(
+        operator("Sigmoid"),
+        "np.where(h < 0, np.exp(-abs(h)), 1) / (1 + np.exp(-abs(h)))",
+        "torch.sigmoid(h)",
+    ),
+    "tanh": Forms(operator("Tanh"), "np.tanh(h)", "torch.tanh(h)"),
+    "relu": Forms(operator("Relu"), "np.maximum(h, 0)", "F.relu(h)"),
+    "leaky_relu": Forms(
+        operator("LeakyRelu", alpha=LeakyReLU.slope),
+        f"np.where(h > 0, h, {LeakyReLU.slope} * h)",
+        f"F.leaky_relu(h, {LeakyReLU.slope})",
+    ),
+    "elu": Forms(
+        operator("Elu", alpha=1.0), "np.where(h > 0, h, np.expm1(np.minimum(h, 0)))", "F.elu(h)"
+    ),
+    "softplus": Forms(
+        operator("Softplus"), "np.logaddexp(h, 0)", "torch.logaddexp(h, torch.zeros_like(h))"
+    ),
+    "gelu": Forms(operator("Gelu", approximate="none"), "gelu(h)", "F.gelu(h)", opset=20),
+    "softmax": Forms(operator("Softmax", axis=1), "softmax(h)", "torch.softmax(h, 1)"),
+}

@@ -1,0 +1,119 @@
+"""Layers as lines of a script that make h = y of h = x, in NumPy and in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.naming import Names
+
+Emitter = Callable[[Names, Any], list[str]]
+"""From a layer to its lines."""
+
+
+@dataclass(frozen=True)
+class Emitters:
+    """Those of one type of layer, by the library that the script uses."""
+
+    numpy: Emitter
+    pytorch: Emitter
+
+
+def _both(emitter: Emitter) -> Emitters:
+    """Lines that are the same in both."""
+    return Emitters(emitter, emitter)
+
+
+def _line(expression: str) -> Emitter:
+    """The emitter of what is the same for all layers of a type."""
+    return lambda names, layer: [] if expression == "h" else [f"h = {expression}"]
+
+
+def _matmul(names: Names, layer: Any) -> list[str]:
+    return [f'h = h @ W["{names[layer.w]}"]']
+
+
+def _bias(names: Names, layer: Any) -> list[str]:
+    pixels = "[:, None, None]" if len(layer.view) > len(layer.b.shape) else ""
+    return [f'h = h + W["{names[layer.b]}"]{pixels}']
+
+
+def _batch_norm(root: str) -> Emitter:
+    """The running mean and variance, and what was learned, by the name of the square root."""
+
+    def emitter(names: Names, layer: Any) -> list[str]:
+        view = "[:, None, None]" if len(layer.view) > 2 else ""
+        parts = (layer.gamma, layer.beta, *layer.statistics.values())
+        gamma, beta, mean, variance = (f'W["{names[part]}"]{view}' for part in parts)
+        return [
+            f"h = h - {mean}",
+            f"h = h / {root}({variance} + {layer.epsilon!r})",
+            f"h = h * {gamma} + {beta}",
+        ]
+
+    return emitter
+
+
+def _padding(layer: Any) -> tuple[int, int, int, int]:
+    """Rows of zeros above and below the image, and columns to its left and right."""
+    _, rows, columns = layer.inside
+    _, height, width = layer.padded
+    return rows.start, height - rows.stop, columns.start, width - columns.stop
+
+
+def _numpy_convolution(names: Names, layer: Any) -> list[str]:
+    top, bottom, left, right = _padding(layer)
+    sides = f"((0, 0), (0, 0), ({top}, {bottom}), ({left}, {right}))"
+    pad = [f"h = np.pad(h, {sides})"] if layer.padded != layer.input_shape else []
+    return [*pad, f'h = convolve(h, W["{names[layer.w]}"], {layer.stride})']
+
+
+def _torch_convolution(names: Names, layer: Any) -> list[str]:
+    top, bottom, left, right = _padding(layer)
+    # From the last side to the first, as PyTorch has it.
+    sides = f"({left}, {right}, {top}, {bottom})"
+    pad = [f"h = F.pad(h, {sides})"] if layer.padded != layer.input_shape else []
+    return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']
+
+
+def _pooling(method: str, function: str) -> Emitters:
+    return Emitters(
+        lambda names, layer: [
+            f"h = windows(h, {layer.size}, {layer.stride}).{method}(axis=(4, 5))"
+        ],
+        lambda names, layer: [f"h = F.{function}(h, {layer.size}, {layer.stride})"],
+    )
+
+
+def _residual(library: str) -> Emitter:
+    """x, the layers' lines, and x added to what they make of it."""
+
+    def emitter(names: Names, layer: Any) -> list[str]:
+        layers = layer.inner.layers
+        lines = [
+            line for inner in layers for line in getattr(LAYERS[inner.type], library)(names, inner)
+        ]
+        # Each of several, one within the other, keeps its x under a name of its own.
+        x = f"x{sum(line.endswith(' = h') for line in lines)}"
+        return [f"{x} = h", *lines, f"h = {x} + h"]
+
+    return emitter
+
+
+LAYERS: dict[str, Emitters] = {
+    "matmul": _both(_matmul),
+    "bias": _both(_bias),
+    "convolution": Emitters(_numpy_convolution, _torch_convolution),
+    "max_pool2d": _pooling("max", "max_pool2d"),
+    "avg_pool2d": _pooling("mean", "avg_pool2d"),
+    "flatten": Emitters(_line("h.reshape(len(h), -1)"), _line("h.flatten(1)")),
+    "dropout": _both(_line("h")),
+    "batch_norm": Emitters(_batch_norm("np.sqrt"), _batch_norm("torch.sqrt")),
+    "residual": Emitters(_residual("numpy"), _residual("pytorch")),
+    **{
+        name: Emitters(_line(forms.numpy), _line(forms.pytorch))
+        for name, forms in ACTIVATIONS.items()
+    },
+}

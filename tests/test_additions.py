@@ -1,0 +1,274 @@
+"""What an addition needs: every entry of a table is wherever it has to be, or a line says where.
+
+Most of what nnrun knows of a layer or a data set it reads from the tables. Whatever else has to be
+written by hand is listed here, and whoever leaves it out is told which file it belongs to.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import click
+import pytest
+
+from nnrun import cli, data
+from nnrun.cli.init import starter
+from nnrun.data import dataset, registry, steps
+from nnrun.engines.compiled.layers import EMITTERS
+from nnrun.engines.compiled.losses import LOSSES as COMPILED_LOSSES
+from nnrun.engines.compiled.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
+from nnrun.models.activations import ACTIVATIONS as FORMS
+from nnrun.models.code.layers import LAYERS as CODE_LAYERS
+from nnrun.models.code.steps import STEPS as CODE_STEPS
+from nnrun.models.onnx.layers import EMITTERS as ONNX_LAYERS
+from nnrun.models.onnx.steps import EMITTERS as ONNX_STEPS
+from nnrun.nn import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    LAYERS,
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    activations,
+    layers,
+    losses,
+    optimizers,
+)
+from nnrun.nn.losses import FUSED
+from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
+from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
+from tests.nn.bugs import BUGS
+from tests.nn.examples import NETWORKS, layers_of
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def in_readme(label: str) -> set[str]:
+    """The words of one row of the README's tables, which is found by its first cell."""
+    (line,) = (line for line in README.splitlines() if line.startswith(f"| {label} |"))
+    return set(re.findall(r"\w+", line.removeprefix(f"| {label} |")))
+
+
+# What networks are trained on: a loss that needs its activation stands fused with it.
+TRAINED = {loss.type: loss for loss in LOSSES.values() if loss.needs is None}
+TRAINED |= {loss.type: loss for loss in FUSED.values()}
+BUILT = {layer.type: type(layer) for name in NETWORKS for layer in layers_of(name)}
+LEAVES = {name: cls for name, cls in BUILT.items() if name not in ACTIVATIONS}
+WITH_BUGS = {bug.where.partition(".")[0] for bug in BUGS}
+
+
+@dataclass(frozen=True)
+class Need:
+    """All of `names`, each a `kind`, have to be in `there`; `where` says what that is."""
+
+    kind: str
+    names: Collection[str]
+    there: Collection[str]
+    where: str
+
+
+def with_bugs(classes: dict[str, type]) -> set[str]:
+    """The names of those that have a planted bug."""
+    return {name for name, cls in classes.items() if cls.__name__ in WITH_BUGS}
+
+
+TWIN = "tests/nn/torch_twin.py"
+COMPILED = "nnrun/engines/compiled"
+OR_NUMPY = "; or put it into NUMPY_ONLY in tests/engines/compiled/test_tables.py"
+BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
+TESTS = "tests/nn/test_activations.py"
+TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
+VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
+POINTWISE = set(ACTIVATIONS) - {"softmax"}
+NEEDS = [
+    Need("layer", LAYERS, NETWORKS, "NETWORKS in tests/nn/examples.py, networks that use it"),
+    Need(
+        "layer",
+        LEAVES,
+        {*EMITTERS, *NUMPY_ONLY},
+        f"EMITTERS in {COMPILED}/layers/__init__.py{OR_NUMPY}",
+    ),
+    Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
+    Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
+    Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
+    Need("layer", LAYERS, in_readme("`network.layers`"), "the row `network.layers` of README.md"),
+    Need(
+        "activation",
+        set(ACTIVATIONS) - {"linear"},
+        {*EMITTERS, *NUMPY_ONLY},
+        f"POINTWISE in {COMPILED}/activations/__init__.py{OR_NUMPY}",
+    ),
+    Need("activation", ACTIVATIONS, FORMS, "ACTIVATIONS in nnrun/models/activations.py"),
+    Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
+    Need(
+        "activation",
+        set(ACTIVATIONS) - {"linear"},
+        with_bugs(ACTIVATIONS),
+        f"{BUG} gradient",
+    ),
+    Need(
+        "activation",
+        POINTWISE,
+        {name for name, *_ in test_activations.BY_HAND},
+        f"BY_HAND in {TESTS}, values and slopes",
+    ),
+    Need(
+        "activation",
+        POINTWISE,
+        {name for name, *_ in test_activations.FAR_ENDS},
+        f"FAR_ENDS in {TESTS}, its limits",
+    ),
+    Need("activation", ACTIVATIONS, in_readme("activations"), "the row `activations` of README.md"),
+    Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
+    Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
+    Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
+    Need("loss", LOSSES, in_readme("`loss`"), "the row `loss` of README.md"),
+    Need(
+        "optimizer",
+        OPTIMIZERS,
+        {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
+        f"OPTIMIZERS in {COMPILED}/optimizers/__init__.py{OR_NUMPY}",
+    ),
+    Need(
+        "optimizer",
+        set(OPTIMIZERS) - NUMPY_ONLY,
+        OPTIMIZERS_TRIED,
+        "OPTIMIZERS_TRIED in tests/engines/compiled/test_tables.py, its variants",
+    ),
+    Need("optimizer", OPTIMIZERS, torch_twin.OPTIMIZERS, f"OPTIMIZERS in {TWIN}"),
+    Need("optimizer", OPTIMIZERS, TRIED, "OPTIMIZERS in tests/nn/test_against_pytorch.py"),
+    Need("optimizer", OPTIMIZERS, VARIED, "VARIANTS in tests/nn/test_optimizers.py"),
+    Need(
+        "variant of an optimizer",
+        test_optimizers.VARIANTS,
+        test_optimizers.GOLDEN,
+        "GOLDEN in tests/nn/test_optimizers.py, its trajectory by PyTorch",
+    ),
+    Need(
+        "optimizer",
+        OPTIMIZERS,
+        in_readme("`training.optimizer`"),
+        "the row `training.optimizer` of README.md",
+    ),
+    Need("schedule", SCHEDULES, in_readme("schedules"), "the row `schedules` of README.md"),
+    Need(
+        "initializer",
+        INITIALIZERS,
+        in_readme("initializers"),
+        "the row `initializers` of README.md",
+    ),
+    Need(
+        "data set",
+        registry.DATASETS,
+        in_readme("`dataset.name`"),
+        "the row `dataset.name` of README.md",
+    ),
+    Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
+    Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
+    Need(
+        "step",
+        steps.STEPS,
+        in_readme("`dataset.features`"),
+        "the row `dataset.features` of README.md",
+    ),
+    Need("command", cli.COMMANDS, set(re.findall(r"nnrun (\w+)", README)), "README.md"),
+]
+
+
+@pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.kind}: {need.where}")
+def test_every_entry_is_wherever_it_has_to_be(need: Need):
+    """Whatever stands in a table has all that is written by hand for its kind."""
+    missing = sorted(set(need.names) - set(need.there))
+    assert [] == [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+
+
+def modules(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules right in a package."""
+    for module in iter_modules(package.__path__):
+        yield import_module(f"{package.__name__}.{module.name}")
+
+
+def own_classes(package: ModuleType) -> Iterator[type]:
+    """The classes with a type of their own that modules of a package define."""
+    for module in modules(package):
+        for cls in vars(module).values():
+            own = inspect.isclass(cls) and cls.__module__ == module.__name__
+            if own and vars(cls).get("type"):
+                yield cls
+
+
+@pytest.mark.parametrize(
+    ("package", "known", "table"),
+    [
+        (activations, ACTIVATIONS.values(), "ACTIVATIONS"),
+        (losses, [*LOSSES.values(), *FUSED.values()], "LOSSES"),
+        (optimizers, OPTIMIZERS.values(), "OPTIMIZERS"),
+        (layers, BUILT.values(), "LAYERS"),
+    ],
+)
+def test_what_has_a_file_is_in_the_table(package: ModuleType, known: Collection[type], table: str):
+    """A class that was written is one that a config can name."""
+    assert [] == [
+        f"{cls.__name__} in {inspect.getfile(cls)}: add it to {table} in {package.__file__}"
+        for cls in own_classes(package)
+        if cls not in known
+    ]
+
+
+def test_steps_of_preprocessing_are_in_the_table():
+    """A class in `data/steps.py` that has a name is one that a config can name."""
+    named = [cls for cls in vars(steps).values() if inspect.isclass(cls) and "name" in vars(cls)]
+    assert [] == [
+        f"{cls.__name__}: add it to STEPS in nnrun/data/steps.py"
+        for cls in named
+        if cls not in steps.STEPS.values()
+    ]
+
+
+def needs_nothing(call: Callable[..., Any]) -> bool:
+    """Whether all arguments have defaults; what reads a file, or a config, has to be told which."""
+    return all(p.default is not p.empty for p in inspect.signature(call).parameters.values())
+
+
+def test_loaders_are_in_the_table():
+    """A public function of `nnrun/data` that makes a data set of nothing is in the registry."""
+    known = {entry.load for entry in registry.DATASETS.values()}
+    found = [
+        f"{name} in {module.__file__}: add it to DATASETS in nnrun/data/registry.py"
+        for module in modules(data)
+        for name, call in vars(module).items()
+        if inspect.isfunction(call) and call.__module__ == module.__name__
+        if not name.startswith("_") and call not in known
+        if get_type_hints(call).get("return") is dataset.Dataset and needs_nothing(call)
+    ]
+    assert [] == found
+
+
+def test_commands_are_in_the_table():
+    """A file of `nnrun/cli` that has a `command` is one, under the command's own name."""
+    known = {module: name for name, (module, _) in cli.COMMANDS.items()}
+    found = []
+    for module in modules(cli):
+        command = getattr(module, "command", None)
+        if isinstance(command, click.Command):
+            if module.__name__ not in known:
+                found.append(f"{module.__file__}: add it to COMMANDS in nnrun/cli/__init__.py")
+            else:
+                assert known[module.__name__] == command.name
+    assert [] == found
+
+
+def test_the_starter_config_names_all_there_is():
+    """Its comments come from the tables, so that nothing has to be added to them."""
+    words = set(re.findall(r"\w+", starter()))
+    tables = (LAYERS, ACTIVATIONS, LOSSES, OPTIMIZERS, INITIALIZERS, SCHEDULES, steps.STEPS)
+    assert [] == [name for table in tables for name in table if name not in words]
