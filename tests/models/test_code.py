@@ -88,6 +88,18 @@ def test_steps(name, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_what_lies_on_a_threshold_is_above_it(language):
+    """As it is in training."""
+    network = Network([dense(1)], MeanSquared(), (1,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (1,), [Binarize(binarize=0.1)], "regression")
+    x = np.array([[0.1], [np.nextafter(0.1, 0)]])
+    assert 2 == len(set(model.predict(x)))
+    found = run(script(model, LANGUAGES[language]))["predict"](x)
+    np.testing.assert_allclose(model.predict(x), found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_random_architectures(dtype, language):
     """Thirty networks that nobody chose."""

@@ -64,6 +64,15 @@ def weights(**replaced):
 
 
 LAYERS = ("network", "layers")
+IMAGES = """
+dataset: {name: digits}
+network:
+  layers:
+    - {type: conv2d, channels: 2, kernel: 3}
+    - {type: flatten}
+    - {type: dense, units: 10, activation: softmax}
+loss: cross_entropy
+"""
 TAMPERED = {
     "no network": drop("network"),
     "no preprocessing": drop("preprocessing"),
@@ -137,6 +146,18 @@ def test_what_does_not_fit_together_is_refused(model, what):
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
     assert len(message) < 400
+
+
+def test_memory_is_not_taken_for_what_a_file_claims(trained, tmp_path):
+    """Weights that fit, and a frame of zeros around the image that would fill any machine."""
+    folder = trained(IMAGES).folder
+    arrays, values = unpack(folder / "model.safetensors")
+    # (8 + 2 · 10⁷ - 3) // 4000001 + 1 = 6, as without any frame.
+    values["network"]["layers"][0].update(padding=10**7, stride=[4_000_001, 4_000_001])
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(pack(arrays, values))
+    with pytest.raises(NnrunError, match=r"model\.safetensors: .*needs .* GB of memory"):
+        load(path)
 
 
 def test_every_cut_is_an_error(model):

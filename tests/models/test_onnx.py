@@ -89,6 +89,19 @@ def test_steps(name, task):
     assert_equal(model_of(network, (5,), features, task))
 
 
+@pytest.mark.parametrize("threshold", [8, 0.1, 0.7])
+def test_what_lies_on_a_threshold_is_above_it(threshold):
+    """Also where single precision has no such number, and the nearest is on one side."""
+    network = Network([dense(1)], MeanSquared(), (1,), "float32")
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (1,), [Binarize(binarize=threshold)], "regression")
+    near = np.float32(threshold)
+    x = np.array([[near], [np.nextafter(near, np.float32(99))], [near - 1], [near + 1]])
+    assert 2 == len(set(model.predict(x)))
+    found = session(model).run(None, {"x": x.astype(np.float32)})[0]
+    np.testing.assert_allclose(model.predict(x), found, rtol=1e-6)
+
+
 def test_rows_of_zeros_have_no_length():
     """And stay zero."""
     network = Network([dense(2)], MeanSquared(), (3,), "float32")
