@@ -119,10 +119,12 @@ def cases() -> Iterator[Case]:
     """All of them."""
     from tests.hostile import (
         refused_arguments,
-        refused_configs,
         refused_paths,
+        refused_syntax,
         refused_tables,
+        refused_values,
     )
 
-    for module in (refused_configs, refused_arguments, refused_tables, refused_paths):
+    tables = (refused_syntax, refused_values, refused_arguments, refused_tables, refused_paths)
+    for module in tables:
         yield from module.CASES
