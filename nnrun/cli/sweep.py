@@ -32,7 +32,8 @@ from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.planning import make_plan
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.replication import replications
+from nnrun.sweeps.reference import read_references
+from nnrun.sweeps.replication import Replication, replications
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 
@@ -53,6 +54,7 @@ class _Request:
     dask: str | None
     recursive: bool
     replication: bool
+    reference: Path | None
     force: bool
     fail_fast: bool
 
@@ -88,6 +90,12 @@ class _Request:
     is_flag=True,
     help=f"Write {REPLICATION} in the results folder: published numbers beside ours.",
 )
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="With --replication: a CSV of means of repeated runs to hold ours against.",
+)
 @options.results_option
 @options.iterations_option
 @options.force_option
@@ -116,6 +124,9 @@ def command(
         raise UsageError("--jobs is for processes on this machine, and --dask for a cluster")
     if asked.dask is not None and not asked.dask.strip():
         raise UsageError("--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786")
+    if asked.reference is not None and not asked.replication:
+        raise UsageError("--reference says what --replication holds our means against; add that")
+    references = read_references(asked.reference) if asked.reference else {}
     with Interruption() as interruption:
         paths, words = split_arguments(arguments)
         files = config_files(paths, asked.recursive)
@@ -130,7 +141,8 @@ def command(
             return
         again = _command_line(arguments, asked)
         progress = _run(plan, store, datasets, output, interruption, asked, again)
-        _conclude(progress, store, output, interruption, asked, again)
+        found = replications(progress, references) if asked.replication else []
+        _conclude(progress, store, output, interruption, asked, again, found)
 
 
 def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> None:
@@ -192,6 +204,7 @@ def _conclude(
     interruption: Interruption,
     asked: _Request,
     again: str,
+    replicated: Sequence[Replication],
 ) -> None:
     """Show and write what came of it, and end with the code that says so."""
     board = make_leaderboard(progress, again)
@@ -213,7 +226,7 @@ def _conclude(
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
         if asked.replication:
-            files[REPLICATION] = replication_markdown(replications(progress), again).encode()
+            files[REPLICATION] = replication_markdown(replicated, again).encode()
         try:
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
@@ -253,6 +266,7 @@ def _command_line(arguments: Sequence[str], asked: _Request) -> str:
         "--dask": asked.dask,
         "--recursive": asked.recursive,
         "--replication": asked.replication,
+        "--reference": asked.reference,
         "--fail-fast": asked.fail_fast,
     }
     return command_line("sweep", arguments, asked.results, options)

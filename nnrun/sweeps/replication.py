@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from nnrun.config.names import SPLITS
 from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.reference import LEVEL, Reference, holm, welch_p
 from nnrun.sweeps.statistics import Summary, summarize
 
 
@@ -20,6 +22,8 @@ class Replication:
         published: the number from elsewhere; None where none is known.
         inside: whether that lies within our range.
         runs: that were planned.
+        reference: the mean of repeated runs from elsewhere, where one was given.
+        p: of the difference of our mean to that, adjusted for all rows of the table.
     """
 
     label: str
@@ -28,12 +32,22 @@ class Replication:
     published: float | None
     inside: bool | None
     runs: int
+    reference: Reference | None = None
+    p: float | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether our mean is not that of the reference, beyond chance in the whole table."""
+        return self.p is not None and self.p < LEVEL
 
 
-def replications(progress: SweepProgress) -> list[Replication]:
+def replications(
+    progress: SweepProgress, references: Mapping[tuple[str, str], Reference] | None = None
+) -> list[Replication]:
     """All published numbers of a sweep, and the main metric of configs that have none.
 
     A config has both splits of its main metric in the table, whichever of them was published.
+    Means are held against references by experiment and metric, where there are any.
     """
     rows = []
     for variant, scores in zip(progress.plan.variants, progress.by_variant(), strict=True):
@@ -53,6 +67,27 @@ def replications(progress: SweepProgress) -> list[Replication]:
             if ours is not None and published is not None:
                 inside = ours.minimum <= published <= ours.maximum
             rows.append(
-                Replication(variant.label, metric, ours, published, inside, len(variant.seeds))
+                Replication(
+                    variant.label,
+                    metric,
+                    ours,
+                    published,
+                    inside,
+                    len(variant.seeds),
+                    (references or {}).get((variant.name, metric)),
+                )
             )
-    return rows
+    return _compared(rows)
+
+
+def _compared(rows: list[Replication]) -> list[Replication]:
+    """With the p-values of all that can be compared, adjusted for their number."""
+    found = {
+        number: p
+        for number, row in enumerate(rows)
+        if row.reference is not None
+        and row.ours is not None
+        and (p := welch_p(row.ours, row.reference)) is not None
+    }
+    adjusted = dict(zip(found, holm([*found.values()]), strict=True))
+    return [replace(row, p=adjusted.get(number)) for number, row in enumerate(rows)]
