@@ -26,15 +26,20 @@ def pack(arrays: dict[str, Array], values: Any) -> bytes:
     return save(contiguous, {_KEY: json.dumps(values)})
 
 
-def unpack(path: Path) -> tuple[dict[str, Array], Any]:
+def unpack(path: Path, content: bytes | None = None) -> tuple[dict[str, Array], Any]:
     """Arrays and values of a file.
+
+    Args:
+        path: of the file.
+        content: its bytes, if they have been read already.
 
     Raises:
         NnrunError: it is no such file, damaged, or larger than the memory.
         OSError: it cannot be read.
     """
-    refuse_if_too_big(2 * path.stat().st_size, str(path))
-    content = path.read_bytes()
+    if content is None:
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
+        content = path.read_bytes()
     try:
         (length,) = struct.unpack("<Q", content[:8])
         header = json.loads(content[8 : 8 + length])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
@@ -13,6 +15,26 @@ from typing import BinaryIO
 
 # Whatever starts and ends like this is the rest of a write that was cut off.
 _PREFIX, _SUFFIX = ".", ".partial"
+
+
+def read_regular(path: Path, most: int | None = None) -> bytes:
+    """The content of a file that is nothing else: no pipe, which might never end, and no device.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        OSError: it is something else, larger, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, "it is far too large", str(path))
+        return file.read()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,8 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
+from nnrun.errors import NnrunError
 from nnrun.runs.control import Control
 from nnrun.runs.describe import compare_published, published_of
 from nnrun.runs.execute import Execution
@@ -77,11 +78,19 @@ class Claim:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def checkpoint(self) -> TrainingState | None:
-        """Where to go on; None for the start."""
+    def checkpoint(self, note: Callable[[str], None] = lambda text: None) -> TrainingState | None:
+        """Where to go on; None for the start.
+
+        Args:
+            note: is told if there is a place, but damaged.
+        """
         if self.store is None or not self._resumes:
             return None
-        return self.store.checkpoint(self.name, self.run_id)
+        try:
+            return self.store.checkpoint(self.name, self.run_id)
+        except NnrunError as error:
+            note(f"its checkpoint cannot be used, so it starts over ({error})")
+            return None
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Keep the state of the run while it goes on.
@@ -101,22 +110,30 @@ class Claim:
         """
         if self.store is None:
             return Outcome(result.record, None, trained=True, saved=False, result=result)
-        folder = self.store.folder(self.name, self.run_id)
-        if not self._adds_nothing(result.record):
-            self.store.save(result)
+        record = result.record
+        if not self._adds_nothing(record):
+            record = self.store.save(result)
             self._saved = True
-        return Outcome(result.record, folder, trained=True, saved=self._saved, result=result)
+        folder = self.store.folder(self.name, self.run_id)
+        return Outcome(record, folder, trained=True, saved=self._saved, result=result)
 
-    def fail(self, prepare: Callable[[], Prepared], reason: str) -> None:
+    def fail(
+        self, prepare: Callable[[], Prepared], reason: str, traceback: str | None = None
+    ) -> None:
         """Leave a report of why the run could not be trained, unless there is a whole one.
+
+        Args:
+            prepare: gives the run.
+            reason: a sentence.
+            traceback: of the error, where that was none of nnrun's own.
 
         Raises:
             OSError: it cannot be written.
         """
         if self.store is None or self._is_complete():
             return
-        checkpoint = self.store.checkpoint(self.name, self.run_id)
-        self.store.save(failed_result(prepare(), reason, checkpoint))
+        failed = failed_result(prepare(), reason, self.checkpoint())
+        self.store.save(replace(failed, traceback=traceback))
         self._saved = True
 
     def release(self) -> None:
@@ -217,7 +234,8 @@ def train(
         return Outcome(_in_words_of(prepared, begun), folder, trained=False)
     with begun as claim:
         saving = replace(control, checkpoint=now_and_then(claim.save_checkpoint))
-        return claim.conclude(execute(prepared, claim.checkpoint(), saving, extension))
+        checkpoint = claim.checkpoint(control.note)
+        return claim.conclude(execute(prepared, checkpoint, saving, extension))
 
 
 def execute(
@@ -227,7 +245,24 @@ def execute(
     extension: Extension | None = None,
 ) -> RunResult:
     """Train a run in this process, from the checkpoint, or from its start if it is none of its."""
-    return _execution(prepared, checkpoint, extension).run(control)
+    origin = None if extension is None else extension.origin
+    execution = None
+    if checkpoint is not None:
+        execution = _resumed(prepared, checkpoint, origin)
+        if execution is None:
+            control.note("its checkpoint does not fit the run, so it starts over")
+    start = None if extension is None else extension.state
+    return (execution or Execution(prepared, start, origin)).run(control)
+
+
+def _resumed(
+    prepared: Prepared, checkpoint: TrainingState, origin: dict[str, Any] | None
+) -> Execution | None:
+    if checkpoint.iteration > prepared.iterations:
+        return None
+    with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        return Execution(prepared, checkpoint, origin)
+    return None
 
 
 def now_and_then(
@@ -243,16 +278,6 @@ def now_and_then(
             last = monotonic()
 
     return checkpoint
-
-
-def _execution(
-    prepared: Prepared, checkpoint: TrainingState | None, extension: Extension | None
-) -> Execution:
-    origin = None if extension is None else extension.origin
-    if checkpoint is not None:
-        with suppress(KeyError, TypeError, ValueError):
-            return Execution(prepared, checkpoint, origin)
-    return Execution(prepared, None if extension is None else extension.state, origin)
 
 
 def _in_words_of(prepared: Prepared, found: RunRecord) -> RunRecord:

@@ -13,6 +13,6 @@ def list_runs(root: Path) -> Iterator[StoredRun]:
     """All runs by name and id; folders that are no runs are passed over."""
     for name in names_in(root):
         for run_id in folders(root / name):
-            run = read_run(root / name / run_id)
+            run = read_run(root / name / run_id, placed=True)
             if run is not None:
                 yield run

@@ -79,14 +79,19 @@ def overviews(root: Path, names: Iterable[str] = ()) -> Iterator[Overview]:
     """All runs in a results folder, or those of these names; what is no run is passed over."""
     for name in list(names) or names_in(root):
         for run_id in folders(root / name):
-            found = overview_of(root / name / run_id)
+            found = overview_of(root / name / run_id, placed=True)
             if found is not None:
                 yield found
 
 
-def overview_of(folder: Path) -> Overview | None:
-    """The run in a folder; None where there is none."""
-    run = read_run(folder)
+def overview_of(folder: Path, *, placed: bool = False) -> Overview | None:
+    """The run in a folder; None where there is none.
+
+    Args:
+        folder: of the run.
+        placed: whether its place in a results folder says which run it must be.
+    """
+    run = read_run(folder, placed=placed)
     if run is None:
         # Until its first checkpoint, a run leaves nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):

@@ -8,10 +8,15 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError
 from nnrun.models.load import MODEL
+from nnrun.runs.files import read_regular
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord
+from nnrun.runs.soundness import unsound_part
 
 REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
 CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
+TRACEBACK = "traceback.txt"
+
+_MOST_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,18 @@ class StoredRun:
         return self.record.status in ("completed", "diverged")
 
 
-def read_run(folder: Path) -> StoredRun | None:
-    """The run in a folder; None where no run has left anything."""
+def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
+    """The run in a folder; None where no run has left anything.
+
+    Args:
+        folder: of the run.
+        placed: whether it lies in a results folder, so that its place says which run it must be.
+    """
     name, run_id = folder.parent.name, folder.name
     try:
         record = _read(folder / REPORT)
+        if placed and (record.name, record.run_id) != (name, run_id):
+            raise NnrunError(f"{REPORT} is damaged: it is that of {record.name}/{record.run_id}")
     except (FileNotFoundError, NotADirectoryError):
         if not (folder / CHECKPOINT).exists():
             return None
@@ -60,13 +72,17 @@ def read_run(folder: Path) -> StoredRun | None:
 
 def _read(report: Path) -> RunRecord:
     try:
-        content = json.loads(report.read_text(), parse_constant=_refuse)
+        content = json.loads(read_regular(report, _MOST_BYTES), parse_constant=_refuse)
         version = content["schema_version"]
-        if version == SCHEMA_VERSION:
-            return RunRecord.from_dict(content)
+        if version != SCHEMA_VERSION:
+            raise NnrunError(f"written by another version of nnrun ({version})")
+        record = RunRecord.from_dict(content)
+        part = unsound_part(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NnrunError(f"{REPORT} is damaged") from None
-    raise NnrunError(f"written by another version of nnrun ({version})")
+    if part is not None:
+        raise NnrunError(f"{REPORT} is damaged: its '{part}' is not what it should be")
+    return record
 
 
 def _refuse(constant: str) -> None:

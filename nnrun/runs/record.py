@@ -40,6 +40,7 @@ class RunRecord:
     stopped_early: bool = False
     divergence: dict[str, Any] | None = None
     warnings: list[dict[str, str]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
     extended_from: dict[str, Any] | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
@@ -56,16 +57,10 @@ class RunRecord:
         """As it was read; what a newer version has added is left out.
 
         Raises:
-            TypeError, ValueError: it is no record.
+            TypeError: it is no record. What its fields hold is another matter.
         """
         known = cls.__dataclass_fields__
-        record = cls(**{key: value for key, value in content.items() if key in known})
-        blocks = (record.config, record.dataset, record.network, record.metrics, record.baseline)
-        if not all(isinstance(block, dict) for block in (*blocks, record.timing)):
-            raise TypeError("a block of the report is no mapping")
-        if not isinstance(record.published, list) or "train_seconds" not in record.timing:
-            raise ValueError("published numbers or timing are missing")
-        return record
+        return cls(**{key: value for key, value in content.items() if key in known})
 
 
 @dataclass(frozen=True)
@@ -77,6 +72,7 @@ class RunResult:
         weights: arrays by name, None where there is nothing worth keeping.
         metadata: what prediction needs besides: network and fitted preprocessing.
         checkpoint: where to go on, for a run that was interrupted.
+        traceback: of the error that ended the run, where that was none of nnrun's own.
         ending: where a run that completed would go on, but for what its weights say already.
     """
 
@@ -86,3 +82,4 @@ class RunResult:
     metadata: dict[str, Any] = field(default_factory=dict)
     checkpoint: TrainingState | None = None
     ending: TrainingState | None = None
+    traceback: str | None = None

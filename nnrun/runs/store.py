@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,12 @@ from nnrun.characters import hidden_escaped
 from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import MODEL
-from nnrun.models.tensors import pack, unpack
+from nnrun.models.tensors import pack
+from nnrun.runs.checkpoints import pack_checkpoint, unpack_checkpoint
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.history import history_csv
 from nnrun.runs.locks import Lock, acquire, locked
-from nnrun.runs.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, read_run
+from nnrun.runs.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK, read_run
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
 
@@ -65,33 +68,40 @@ class Store:
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
         """The record of a run that reached its end, or diverged; None if it has to be trained."""
-        run = read_run(self.folder(name, run_id))
+        run = read_run(self.folder(name, run_id), placed=True)
         return run.record if run and run.complete else None
 
     def checkpoint(self, name: str, run_id: str) -> TrainingState | None:
-        """Where an interrupted run can go on; None if there is no such place, or it is damaged."""
+        """Where an interrupted run can go on; None if there is no such place.
+
+        Raises:
+            NnrunError: it is damaged.
+        """
         path = self.folder(name, run_id) / CHECKPOINT
-        if not path.is_file():
-            return None
         try:
-            arrays, values = unpack(path)
-        except NnrunError:
+            return unpack_checkpoint(path, run_id)
+        except FileNotFoundError:
             return None
-        return TrainingState(arrays, values)
+        except OSError as error:
+            raise NnrunError(f"{path}: {error.strerror or error}") from error
 
     def save_checkpoint(self, name: str, run_id: str, state: TrainingState) -> None:
         """Keep the state of a run that is still going on."""
         path = self.folder(name, run_id) / CHECKPOINT
-        write_atomically(path, pack(state.arrays, state.values))
+        write_atomically(path, pack_checkpoint(state, run_id))
 
-    def save(self, result: RunResult) -> Path:
+    def save(self, result: RunResult) -> RunRecord:
         """Write a run's folder, the report last: where that is, all is there.
+
+        Returns:
+            The report with the digests of the other files, as it is written.
 
         Raises:
             OSError: the disk is full, or not writable.
         """
         record = result.record
         folder = self.folder(record.name, record.run_id)
+        folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
         remove_leftovers(folder)
         files = {
             CONFIG: dump(record.config).encode(),
@@ -99,21 +109,22 @@ class Store:
             "report.md": self.render(result).encode(),
         }
         if result.weights is not None:
-            values = {
-                **result.metadata,
-                **({"state": result.ending.values} if result.ending else {}),
-            }
-            files[MODEL] = pack(result.weights, values)
+            ending = {} if result.ending is None else {"state": result.ending.values}
+            files[MODEL] = pack(result.weights, {**result.metadata, **ending})
         if result.ending is not None and result.ending.arrays:
             files[STATE] = pack(result.ending.arrays, {})
         if result.checkpoint is not None:
-            files[CHECKPOINT] = pack(result.checkpoint.arrays, result.checkpoint.values)
+            files[CHECKPOINT] = pack_checkpoint(result.checkpoint, record.run_id)
+        if result.traceback is not None:
+            files[TRACEBACK] = result.traceback.encode(errors="backslashreplace")
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        record = replace(record, files=digests)
         files[REPORT] = strict_json(record.to_dict()).encode()
         write_together(folder, files)
-        for name in (CHECKPOINT, MODEL, STATE):
+        for name in (CHECKPOINT, MODEL, STATE, TRACEBACK):
             if name not in files:
                 (folder / name).unlink(missing_ok=True)
-        return folder
+        return record
 
     def tidy(self, name: str, run_id: str) -> None:
         """Remove what an interrupted writer has left in the folder of a complete run."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
+from traceback import format_exception
 
 from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
 from nnrun.runs.lifecycle import Claim, begin
 from nnrun.runs.prepare import Prepared, prepare_again
@@ -21,7 +22,7 @@ from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.workers.base import Message, Workers
+from nnrun.sweeps.workers.base import CrashError, Message, Workers
 from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
 
@@ -38,11 +39,10 @@ class ActiveRun:
     claim: Claim
     attempt: int = 1
 
-    @property
-    def job(self) -> Job:
+    def job(self, note: Callable[[str], None]) -> Job:
         """What a worker needs to know, from where the run is known to have been."""
         run, variant = self.run, self.run.variant
-        checkpoint = self.claim.checkpoint()
+        checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint)
 
 
@@ -168,8 +168,13 @@ class Sweep:
 
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._active[active.run.key] = active
-        future = workers.submit(active.job, lambda: self._dataset(active.run))
-        self._futures[future] = active
+        job = active.job(self.listener.warn)
+        try:
+            future = workers.submit(job, lambda: self._dataset(active.run))
+        except (DataError, OSError) as error:  # its data have gone or changed
+            self._abandon(active, str(error))
+        else:
+            self._futures[future] = active
 
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and deal with all that has come."""
@@ -201,8 +206,7 @@ class Sweep:
         try:
             result = future.result()
         except Exception as error:  # one run's trouble is not the others'
-            known = isinstance(error, NnrunError)
-            self._abandon(active, str(error) if known else f"{type(error).__name__}: {error}")
+            self._abandon(active, *_account(error))
             return
         unasked = not self.stopping() if result is None else not self._save(active, result)
         if unasked:
@@ -230,6 +234,11 @@ class Sweep:
         except OSError as error:
             self._fail(run, f"cannot be saved: {error.strerror or error}")
             return True
+        except Exception as error:  # its numbers are of no use to anyone
+            reason, traceback = _account(error)
+            self._report_failure(active, reason, traceback)
+            self._fail(run, reason)
+            return True
         if outcome.record.status == "interrupted":
             self.progress.interrupted += asked and outcome.saved
             return asked
@@ -245,15 +254,18 @@ class Sweep:
             self.progress.note_failure(run, reason)
             self.listener.failed(run, reason)
 
-    def _abandon(self, active: ActiveRun, reason: str) -> None:
+    def _abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
         """A run that cannot be trained: say so, and leave a report that says why."""
+        self._report_failure(active, reason, traceback)
+        self._fail(active.run, reason)
+        self._release(active)
+
+    def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
         run = active.run
         try:
-            active.claim.fail(lambda: self._prepared(run), reason)
-        except (OSError, MemoryError, NnrunError) as error:
+            active.claim.fail(lambda: self._prepared(run), reason, traceback)
+        except Exception as error:  # the failure itself is told in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
-        self._fail(run, reason)
-        self._release(active)
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
         self._failed = True
@@ -271,6 +283,15 @@ class Sweep:
     def _prepared(self, run: PlannedRun) -> Prepared:
         config = config_from_dict(json.loads(run.variant.config) | {"seed": run.seed})
         return prepare_again(config, self.datasets.load(config.dataset))
+
+
+def _account(error: Exception) -> tuple[str, str | None]:
+    """The error in a sentence; and its traceback, where it is none that nnrun raises on purpose."""
+    if isinstance(error, CrashError):
+        return str(error), error.traceback
+    if isinstance(error, NnrunError):
+        return str(error), None
+    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

@@ -8,11 +8,17 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from nnrun.runs import files
-from nnrun.sweeps.workers import inline
+from nnrun.sweeps import sweep as sweep_module
+from nnrun.sweeps.workers import executor, inline
 from tests.sweeps.helpers import (
+    BOSTON,
     LONG,
     children_of,
     lasting,
@@ -134,3 +140,82 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
     whole = weights_of(store.root)
     run_inline(sweep(made, force=True))
     assert whole == weights_of(store.root)
+
+
+@pytest.mark.parametrize("kind", ["inline", "processes", "threads"])
+def test_an_unforeseen_error_leaves_its_traceback(plan, sweep, write, store, monkeypatch, kind):
+    """In the folder of its run; the other runs of the sweep complete."""
+    made = plan(write("iris"), seeds=3)
+    bad = next(run for run in made.runs() if run.seed == 4)
+    broken = "raise ZeroDivisionError('by nothing')"
+    if kind == "processes":
+        # The worker gets data that its code cannot take.
+        monkeypatch.setattr(
+            sweep_module.Sweep, "_dataset", spoilt(bad, sweep_module.Sweep._dataset)
+        )
+        progress = run_processes(sweep(made), workers=3)
+    else:
+        real = inline.execute_job
+
+        def work(job, channel, dataset):
+            if job.seed == 4:
+                exec(broken)
+            return real(job, channel, dataset)
+
+        monkeypatch.setattr(inline, "execute_job", work)
+        monkeypatch.setattr(executor, "execute_job", work)
+        if kind == "inline":
+            progress = run_inline(sweep(made))
+        else:
+            with ThreadPoolExecutor(2) as threads:
+                progress = sweep(made).run(executor.ExecutorWorkers(threads, workers=2))
+    assert 2 == progress.trained
+    (failure,) = progress.failures
+    text = (store.folder("iris", bad.run_id) / "traceback.txt").read_text()
+    assert text.startswith("Traceback (most recent call last):")
+    assert failure.reason == text.splitlines()[-1]
+    monkeypatch.undo()
+    assert [] == run_inline(sweep(made)).failures
+    assert not (store.folder("iris", bad.run_id) / "traceback.txt").exists()
+
+
+def spoilt(bad, real):
+    """Gives the data, but for one run something else."""
+    return lambda self, run: 5 if run.key == bad.key else real(self, run)
+
+
+def test_results_that_no_report_can_hold_are_a_failure(plan, sweep, write, store, monkeypatch):
+    """An infinite number in what came back costs its own run."""
+    real = inline.execute_job
+
+    def work(job, channel, dataset):
+        result = real(job, channel, dataset)
+        if job.seed == 4:
+            result.record.baseline["train"]["loss"] = float("inf")
+        return result
+
+    monkeypatch.setattr(inline, "execute_job", work)
+    made = plan(write("iris"), seeds=3)
+    progress = run_inline(sweep(made))
+    assert (2, 1) == (progress.trained, len(progress.failures))
+    assert "not JSON compliant" in progress.failures[0].reason
+    reports = [json.loads(path.read_text()) for path in store.root.glob("*/*/report.json")]
+    assert ["completed", "completed", "failed"] == sorted(report["status"] for report in reports)
+
+
+def test_data_that_vanish_meanwhile_fail_their_runs(plan, sweep, write, store, tmp_path):
+    """A file that is removed after the plan was made: told for its runs, the others complete."""
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    np.savetxt(tmp_path / "h.csv", rows, delimiter=",", header="a,b,price", comments="")
+    block = f"{{path: {tmp_path / 'h.csv'}, columns: {{target: price}}, task: regression}}"
+    made = plan(
+        write("h", BOSTON.replace("{name: boston, features: standard}", block)), write("iris")
+    )
+    (tmp_path / "h.csv").unlink()
+    progress = run_inline(sweep(made))
+    assert (1, 1) == (progress.trained, len(progress.failures))
+    assert "does not exist" in progress.failures[0].reason
+    with ThreadPoolExecutor(2) as threads:
+        again = sweep(made, make_store(tmp_path / "others"))
+        progress = again.run(executor.ExecutorWorkers(threads, workers=2))
+    assert (1, 1) == (progress.trained, len(progress.failures))

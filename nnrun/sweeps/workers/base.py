@@ -24,6 +24,19 @@ class WorkerLostError(NnrunError):
     """A worker ended before the run it had in progress; the run itself may be blameless."""
 
 
+class CrashError(NnrunError):
+    """A run ended by an error that nobody foresaw.
+
+    Args:
+        message: the error in a sentence.
+        traceback: where it came from, as Python prints it.
+    """
+
+    def __init__(self, message: str, traceback: str) -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
 @dataclass(frozen=True)
 class Message:
     """What a run in progress has told: how far it is, or where to go on from.

@@ -11,6 +11,7 @@ import warnings
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from traceback import format_exception
 from typing import Any
 
 from nnrun.child import ignore_signals
@@ -76,6 +77,7 @@ def main(descriptor: int) -> None:
         except MemoryError:
             socket.send("error", "there is not enough memory")
         except Exception as error:  # it is the client's to tell
-            socket.send("error", f"{type(error).__name__}: {error}")
+            told = (f"{type(error).__name__}: {error}", "".join(format_exception(error)))
+            socket.send("crash", told)
         else:
             socket.send("result", result)

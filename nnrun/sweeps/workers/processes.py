@@ -21,7 +21,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError
+from nnrun.sweeps.workers.base import PATIENCE, CrashError, Mailbox, Message, WorkerLostError
 from nnrun.sweeps.workers.job import Job, execute_job
 from nnrun.sweeps.workers.process_main import STOP
 
@@ -147,6 +147,8 @@ class ProcessExecutor(Executor):
                 return result
             if kind == "error":
                 raise NnrunError(content)
+            if kind == "crash":
+                raise CrashError(*content)
             self._mailbox.put(job.key, content)
 
     def _worker(self, number: int) -> _Worker:

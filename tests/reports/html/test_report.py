@@ -45,7 +45,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
     assert expected == dict(report.counts)
     listed = notes(sections(report)["All runs"])
     assert "broken/s3-00000000cc: report.json is damaged" in listed
-    assert "broken/s4-00000000dd: its report is damaged" in listed
+    assert "broken/s4-00000000dd: report.json is damaged: its 'config' is not what" in listed
     assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
     text = Page(page).text
     assert "The disk is full." in text
