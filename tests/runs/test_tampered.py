@@ -66,7 +66,10 @@ def test_a_tampered_report_is_damaged_and_trained_again(prepared, store, kind):
     (row,) = json.loads(done.stdout)
     assert "unreadable" == row["status"]
     assert listed.trouble == row["error"]
-    for words in (["show", str(first.folder)], ["report", str(first.folder), "-o", "x.html"]):
+    for words in (
+        ["show", str(first.folder)],
+        ["report", str(first.folder), "-o", str(store.root.parent / "x.html")],
+    ):
         shown = CliRunner().invoke(cli, [*words, *where])
         assert shown.exit_code in (0, 1, 2)
         assert "internal error" not in shown.stderr
