@@ -59,3 +59,23 @@ def test_its_mistake_looks_as_it_says(first):
     assert [line.strip() for line in shown.splitlines()] == [
         line.strip() for line in done.stderr.splitlines()
     ]
+
+
+def test_its_walk_leads_to_a_report(tmp_path, monkeypatch):
+    """Every command of the five minutes does what it says, up to the file that it ends with."""
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks("bash")
+    _, *commands = [line.partition("#")[0].split() for line in text.splitlines()]
+    for program, *words in commands:
+        done = CliRunner().invoke(cli, words)
+        assert ("nnrun", 0) == (program, done.exit_code), done.output
+    assert "15 runs" in Path("mine.html").read_text(encoding="utf-8")
+
+
+def test_its_pictures_are_there_and_small():
+    """Each a PNG of less than 200 kB."""
+    root = Path(__file__).parents[1]
+    found = [root / path for path in re.findall(r"!\[.*?\]\((.*?)\)", README)]
+    assert ["sweep.png", "report.png"] == [path.name for path in found]
+    assert [b"\x89PNG"] * 2 == [path.read_bytes()[:4] for path in found]
+    assert max(path.stat().st_size for path in found) < 200_000

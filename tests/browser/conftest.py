@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +11,9 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from nnrun.cli import cli
+from tests.browser.chromium import FLAGS, NOTEBOOK, program
 
 pytest_plugins = ["tests.reports.html.conftest"]
-
-NOTEBOOK = [
-    *("boston_linear", "boston_arch1", "boston_arch2", "boston_arch3"),
-    *("iris_softmax", "digits_arch1", "digits_arch2", "digits_cnn"),
-]
-_QUIET = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 @dataclass
@@ -37,10 +28,8 @@ class Opened:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The distribution's Chromium."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "these tests need Chromium: apt-get install chromium"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=_QUIET)
+        started = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         yield started
         started.close()
 

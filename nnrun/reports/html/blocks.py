@@ -89,7 +89,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph; `warning`, `bad` or nothing for its kind."""
+    """A paragraph; `warning`, `bad`, `small` or nothing for its kind."""
 
     block: ClassVar[str] = "note"
     text: str

@@ -16,6 +16,7 @@ from nnrun.sweeps.leaderboard import Group, Row, groups_of, kind_of
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.statistics import Summary
 from nnrun.sweeps.stored import StoredVariant
+from nnrun.sweeps.verdicts import BEST
 
 _MOST_SEEDS = 60
 
@@ -87,10 +88,10 @@ def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterato
     header = [
         *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "each seed"),
         *(["to the best"] if len(board.standings) > 1 else []),
-        *(f"{split} {group.metric}" for split in splits[1:]),
-        "baseline",
+        *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
-        *("best run", "training"),
+        *(f"{split} {group.metric}" for split in splits[1:]),
+        "training",
     ]  # fmt: skip
     values = [
         value
@@ -106,7 +107,7 @@ def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterato
         left = len(board.standings) - len(shown)
         yield Note(f"{left:,} more configs, all ranked below these, are left out.", "warning")
     for note in notes([group]):
-        yield Note(note)
+        yield Note(note, "small")
 
 
 def _row(
@@ -129,11 +130,11 @@ def _row(
         Cell(runs(row) + _troubles(row), row.completed),
         _mean(summary) if half is None else Cell(f"{_mean(summary).text} ± {number(half)}", mean),
         _strip(standing, board, summary, scale),
-        *([Cell(to_the_best(row), row.difference)] if len(board.standings) > 1 else []),
-        *(_mean(other) for other in others),
+        *([Cell(_to_the_best(row), row.difference)] if len(board.standings) > 1 else []),
+        _best(row, anchors),
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
-        _best(row, anchors),
+        *(_mean(other) for other in others),
         Cell(MISSING if row.seconds is None else duration(row.seconds), row.seconds),
     ]
 
@@ -148,6 +149,15 @@ def _half(summary: Summary | None) -> float | None:
     if summary is None or summary.low is None or summary.high is None:
         return None
     return max(summary.mean - summary.low, summary.high - summary.mean)
+
+
+def _to_the_best(row: Row) -> str:
+    """As `to_the_best` says it, in as few digits as a difference needs."""
+    ends = (row.difference, row.difference_low, row.difference_high)
+    known = [f"{end:+.2g}".replace("-", "−") for end in ends if end is not None]
+    if row.comparison == BEST or len(known) < len(ends):
+        return to_the_best(row)
+    return f"{known[0]} [{known[1]}, {known[2]}]"
 
 
 def _troubles(row: Row) -> str:
