@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Model:
         self.run_id = run_id
         self.values = values
         self.task = task_of(network, preprocessing, layout)
+        self._lock = Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         from nnrun.models.load import restore  # noqa: PLC0415  # which makes models
@@ -94,8 +96,9 @@ class Model:
         rows, network = self.rows(x), self.network
         outputs = np.empty((len(rows), *network.output_shape), network.dtype)
         step = chunk_rows(network)
-        # A number out of range shows in what comes out.
-        with np.errstate(all="ignore"):
+        # Layers keep what they compute, so that threads take turns; a number out of range shows in
+        # what comes out.
+        with self._lock, np.errstate(all="ignore"):
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
                 ready = self.preprocessing.transform_x(chunk).reshape(-1, *network.input_shape)

@@ -132,6 +132,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if isinstance(self.learning_rate, dict):
             raise ValueError("partial_fit takes a constant learning_rate: it knows no end")
         before: TrainingState | None = getattr(self, "_state", None)
+        if before is None and hasattr(self, "model_"):
+            raise ValueError("partial_fit cannot go on from a run; fit trains a new network")
         if before is None:
             self._first_seed, self.n_iter_, self.loss_curve_ = self._seed(), 0, []
         # Another seed for each epoch, hence another order; its weights are not used.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -55,6 +57,26 @@ def test_what_is_no_probability_is_not_called_one(trained, name):
     """Values and unbounded outputs have none."""
     with pytest.raises(UsageError, match="there are no probabilities"):
         load(trained(name).folder).predict_proba(np.zeros((1, 64 if name != "cars" else 7)))
+
+
+def test_threads_do_not_mix_their_rows(trained):
+    """A model that several of them use gives each its own predictions."""
+    run = trained("digits")
+    model, rows = load(run.folder), run.execution.prepared.split.test.x
+    parts = [np.roll(rows, turn, axis=0)[:100] for turn in range(40)]
+    expected = [model.predict_proba(part) for part in parts]
+    with ThreadPoolExecutor(8) as threads:
+        for one, other in zip(expected, threads.map(model.predict_proba, parts), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_can_be_sent_to_another_process(trained):
+    """Pickled, it is the same."""
+    run = trained("cars")
+    model, x = load(run.folder), run.execution.prepared.split.test.x
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(model.predict(x), again.predict(x))
+    assert model.run_id == again.run_id
 
 
 def test_images_may_be_flat_and_rows_may_be_none(trained):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import pickle
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
+import nnrun.sklearn
 from nnrun.config.load import load_config
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
@@ -53,6 +55,11 @@ def test_labels_come_back(iris):
     assert (30, 30, 4) == (model.n_iter_, len(model.loss_curve_), model.n_features_in_)
     assert log_loss(y, probabilities) == pytest.approx(model.loss_, rel=1e-12)
     assert model.loss_ == model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_the_example_of_the_module_is_true():
+    """As it is printed there."""
+    assert (0, 7) == tuple(doctest.testmod(nnrun.sklearn))
 
 
 def test_two_classes_have_one_output():
@@ -282,6 +289,8 @@ def test_a_run_keeps_its_task(results):
     assert load(next(root.glob("run/*"))).predict(x)[0] == model.predict(frame)[0]
     with pytest.raises(UsageError, match="is a regression; use NetworkRegressor"):
         NetworkClassifier.from_run("latest", root)
+    with pytest.raises(ValueError, match="partial_fit cannot go on from a run"):
+        model.partial_fit(frame, [18])
     with pytest.raises(UsageError, match="did you mean 'run'"):
         NetworkRegressor.from_run("runn", root)
 
