@@ -7,8 +7,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 for name in ("NNRUN_RESULTS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
     os.environ.pop(name, None)
 _kept = Path(__file__).parents[1] / ".pytest_cache"
 os.environ["NNRUN_CACHE"] = str(_kept / "nnrun")
 os.environ["XDG_STATE_HOME"] = str(_kept / "state")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`pytest -m campaign` runs at their full size what otherwise is a sample."""
+    if config.option.markexpr == "campaign":
+        os.environ["NNRUN_TEST_LARGE"] = "1"

@@ -1,0 +1,281 @@
+"""Whatever stands in a file, reading it ends in what it holds or in an error that says so.
+
+A few seconds for each reader, or with `-m campaign` an hour for all of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from nnrun.config.load import Experiment, load_config
+from nnrun.config.overrides import parse_grid
+from nnrun.data.csvfile import CsvFile
+from nnrun.data.dataset import Dataset
+from nnrun.data.idx import read_idx
+from nnrun.data.npz import read_npz
+from nnrun.data.tabular import read_csv
+from nnrun.errors import ConfigError, DataError, NnrunError
+from nnrun.models.load import load as load_model
+from nnrun.models.model import Model
+from nnrun.runs.lifecycle import train
+from nnrun.runs.prepare import prepare
+from nnrun.runs.reading import CHECKPOINT, REPORT, StoredRun, read_run
+from nnrun.runs.store import Store
+from tests.hostile.mutations import ODD, flipped, mutated
+from tests.sweeps.helpers import LARGE, make_store
+
+pytestmark = pytest.mark.campaign
+
+CONFIG = b"""\
+# An experiment
+name: digits
+description: "a \\"quoted\\" text"
+dataset: {name: iris, test_size: 0.25, features: [{binarize: 1.5}, standard]}
+network:
+  initializer: &how {type: he_uniform, scale: 0.5}
+  layers:
+    - {type: dense, units: 4, activation: tanh, initializer: *how}
+    - {type: dropout, rate: 0.1}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training:
+  optimizer: {type: sgd, momentum: 0.9}
+  learning_rate: {schedule: cosine, initial: 1e-1, final: 0.001, over: 20}
+  iterations: 20
+  batch_size: 0x4
+seed: 0o17
+published: {source: |
+    somewhere
+  , test_accuracy: 0.9}
+sweep: {seeds: [1, 2], grid: {training.batch_size: [1, 8]}}
+"""
+SMALL = b"""\
+dataset: {name: iris}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 20, engine: numpy}
+"""
+TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
+SECONDS = 3600 / 8 if LARGE else 0
+EXAMPLES = 300 if LARGE else 250
+
+Check = Callable[[Any], object]
+
+
+def fuzz(strategy: st.SearchStrategy[Any], check: Check, examples: int = EXAMPLES) -> None:
+    """Try examples once or, in a campaign, always others until the time is over."""
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def run(content: Any) -> None:
+        check(content)
+
+    end, number = time.monotonic() + SECONDS, 0
+    while number == 0 or time.monotonic() < end:
+        seed(number)(run)()
+        number += 1
+
+
+def test_configs(tmp_path: Path) -> None:
+    """An experiment, or problems of which every one has its place."""
+    path = tmp_path / "a.yaml"
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert isinstance(load_config(path), Experiment)
+        except ConfigError as error:
+            assert error.problems
+            assert all(problem.place or problem.path for problem in error.problems)
+            assert str(error)
+
+    fuzz(mutated(CONFIG), check)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    """An experiment, or problems of which every one names its argument; likewise for grids."""
+    path = tmp_path / "a.yaml"
+    path.write_bytes(CONFIG)
+    words = [b"training.learning_rate=0.1", b"network.layers.0.units=[1,2]", b"seed=range(1,5,2)"]
+    words += [b"dataset={path: x.csv, columns: {target: y}}", b"network.sizes='a',\"b\""]
+    word = st.sampled_from(words).flatmap(mutated).map(lambda b: b.decode(errors="surrogateescape"))
+
+    def check(arguments: list[str]) -> None:
+        try:
+            assert isinstance(load_config(path, arguments), Experiment)
+        except ConfigError as error:
+            assert all(p.argument in arguments or p.place for p in error.problems)
+        try:
+            assert isinstance(parse_grid(arguments), dict)
+        except ConfigError as error:
+            assert all(problem.argument in arguments for problem in error.problems)
+
+    fuzz(st.lists(word, max_size=3), check)
+
+
+def test_csv_files(tmp_path: Path) -> None:
+    """A data set of finite numbers, or what is wrong with the file."""
+    path = tmp_path / "x.csv"
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        for task in ("regression", "classification"):
+            try:
+                data = read_csv(path, "y", task=task, categorical=["b"])
+            except DataError as error:
+                assert str(error)
+            else:
+                assert isinstance(data, Dataset)
+                assert len(data.x) == len(data.y)
+                assert np.isfinite(data.x).all()
+        with path.open("rb") as file:
+            try:
+                assert all(isinstance(line, int) for line, _ in CsvFile(path, file).rows())
+            except DataError as error:
+                assert "x.csv:" in str(error)
+
+    fuzz(mutated(TABLE), check)
+
+
+def archive(**arrays: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["", "packed"])
+def test_npz_files(tmp_path: Path, packed: bool) -> None:
+    """A data set of finite numbers, or what is wrong with the file; nothing is unpickled."""
+    path = tmp_path / "x.npz"
+    labels = np.array(["a", "ü", "a", "ü"])
+    sound = archive(x=np.arange(8.0).reshape(4, 2), y=labels, x_test=np.ones((4, 2)), y_test=labels)
+    if packed:
+        content = io.BytesIO()
+        np.savez_compressed(content, x=np.arange(8.0).reshape(4, 2), y=np.arange(4))
+        sound = content.getvalue()
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            data = read_npz(path)
+        except DataError as error:
+            assert str(error)
+        else:
+            assert len(data.x) == len(data.y)
+            assert np.isfinite(data.x.astype(float)).all()
+
+    fuzz(mutated(sound), check)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["", "packed"])
+def test_idx_files(tmp_path: Path, packed: bool) -> None:
+    """Images of the shape that the file says, or what is wrong with it."""
+    path = tmp_path / "images"
+    sound = struct.pack(">IIII", 0x803, 2, 3, 3) + bytes(range(18))
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert 3 == read_idx(path, 3).ndim
+        except DataError as error:
+            assert "images" in str(error)
+
+    fuzz(mutated(gzip.compress(sound, mtime=0) if packed else sound), check)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Experiment, Path]:
+    """A small run, its store and its folder."""
+    root = tmp_path_factory.mktemp("trained")
+    (root / "a.yaml").write_bytes(SMALL)
+    experiment = load_config(root / "a.yaml")
+    store = make_store(root / "results")
+    folder = train(prepare(experiment), store).folder
+    assert folder is not None
+    return store, experiment, folder
+
+
+def test_reports(trained: tuple[Store, Experiment, Path]) -> None:
+    """A run as it was stored, or one that is said to be damaged."""
+    _, _, folder = trained
+    report = folder / REPORT
+    sound = report.read_bytes()
+
+    def check(content: bytes) -> None:
+        report.write_bytes(content)
+        run = read_run(folder)
+        assert isinstance(run, StoredRun)
+        assert run.record is not None or run.trouble
+
+    try:
+        fuzz(mutated(sound) | st.sampled_from([b"[" * 100_000, b"{}", b"[]", *ODD]), check)
+    finally:
+        report.write_bytes(sound)
+
+
+def test_models(trained: tuple[Store, Experiment, Path]) -> None:
+    """A model that can predict, or an error that names the file."""
+    _, _, folder = trained
+    path = folder / "model.safetensors"
+    sound = path.read_bytes()
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert isinstance(load_model(folder), Model)
+        except NnrunError as error:
+            assert "model.safetensors" in str(error)
+
+    try:
+        fuzz(mutated(sound), check)
+    finally:
+        path.write_bytes(sound)
+
+
+def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) -> None:
+    """Whatever stands in a checkpoint, the run ends with the bits that it has without one."""
+    _, experiment, whole = trained
+    prepared = prepare(experiment)
+    states = []
+
+    def stop_half_way() -> Any:
+        from nnrun.runs.execute import Execution
+
+        execution = Execution(prepared)
+        next(iter(execution.trainer.run()))
+        return execution.trainer.state()
+
+    store = make_store(tmp_path / "results")
+    store.folder(prepared.config.name, prepared.run_id).mkdir(parents=True)
+    store.save_checkpoint(prepared.config.name, prepared.run_id, stop_half_way())
+    path = store.folder(prepared.config.name, prepared.run_id) / CHECKPOINT
+    sound = path.read_bytes()
+    weights = (whole / "model.safetensors").read_bytes()
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        folder = train(prepared, store, force=False).folder
+        assert folder is not None
+        states.append((folder / "model.safetensors").read_bytes() == weights)
+        for file in folder.iterdir():
+            file.unlink()
+
+    fuzz(flipped(sound) | mutated(sound), check, examples=EXAMPLES // 4)
+    assert all(states)
