@@ -1,6 +1,6 @@
 """Sweeps that are killed at random moments, or run many times at once.
 
-A few moments of each kind, or with NNRUN_TEST_LARGE=1 as many as it takes to believe it.
+A few moments of each kind, or with `-m campaign` as many as it takes to believe it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from tests.sweeps.helpers import (
     until,
     weights_of,
 )
+
+pytestmark = pytest.mark.campaign
 
 GROUP_KILLS = 200 if LARGE else 6
 WORKER_KILLS = 20 if LARGE else 2

@@ -70,6 +70,7 @@ def configs(write):
         write(f"config{number}", text)
 
 
+@pytest.mark.campaign
 def test_a_killed_worker_of_the_cluster(shell, cluster, write):
     """Its run is taken over by another one, and the sweep finishes."""
     configs(write)
@@ -118,6 +119,7 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, write, tmp_path):
         cluster.close()
 
 
+@pytest.mark.campaign
 def test_a_killed_scheduler(shell, tmp_path, write):
     """The sweep ends with 1 and the command that goes on; what was finished is kept."""
     configs(write)

@@ -111,9 +111,10 @@ def tasks(draw: st.DrawFn, task: Any) -> Any:
     )
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("part", range(PARTS))
 def test_random_architectures(part: int, task: Any, agree: Any) -> None:
-    """30 random networks agree between the engines, 500 with NNRUN_TEST_LARGE=1."""
+    """30 random networks agree between the engines, 500 with `-m campaign`."""
 
     @seed(part)
     @settings(

@@ -1,0 +1,81 @@
+"""A disk that fails when it is told to."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from nnrun.runs import files
+
+
+class Disk:
+    """Fails at the n-th call of an operation, or once so many bytes are written.
+
+    Args:
+        operation: `write`, `fsync` or `rename`, as nnrun's files use it.
+        fails_at: the call that fails, counted from 1; None for none.
+        room: bytes that can be written; None for as many as there are.
+    """
+
+    def __init__(
+        self, operation: str = "", fails_at: int | None = None, room: int | None = None
+    ) -> None:
+        self.operation = operation
+        self.fails_at = fails_at
+        self.room = room
+        self.calls = dict.fromkeys(("write", "fsync", "rename"), 0)
+        self.failed = False
+        self._lock = Lock()
+
+    def check(self, operation: str, size: int = 0) -> None:
+        """Count a call, and fail if it is its turn."""
+        with self._lock:
+            self.calls[operation] += 1
+            if self.room is not None:
+                self.room -= size
+            here = operation == self.operation and self.calls[operation] == self.fails_at
+            if here or (self.room is not None and self.room < 0):
+                self.failed = True
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        """Put it under nnrun's files."""
+        fsync, replace, opened = os.fsync, Path.replace, Path.open
+        disk = self
+
+        def checked_fsync(descriptor: int) -> None:
+            disk.check("fsync")
+            fsync(descriptor)
+
+        def checked_replace(path: Path, target: Any) -> Path:
+            disk.check("rename")
+            return replace(path, target)
+
+        def checked_open(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+            return _File(path, disk) if mode == "xb" else opened(path, mode, *rest, **more)
+
+        patch.setattr(files.os, "fsync", checked_fsync)
+        patch.setattr(Path, "replace", checked_replace)
+        patch.setattr(Path, "open", checked_open)
+
+
+class _File(io.FileIO):
+    """A new file on the disk; of what does not fit, a part is written all the same."""
+
+    def __init__(self, path: Path, disk: Disk) -> None:
+        super().__init__(path, "xb")
+        self._disk = disk
+
+    def write(self, content: Any) -> int:
+        try:
+            self._disk.check("write", len(content))
+        except OSError:
+            super().write(bytes(content)[: len(content) // 2])
+            raise
+        return super().write(content) or 0
