@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from nnrun.config.dataset import Binarize
 from nnrun.data.steps import STEPS
@@ -16,6 +17,7 @@ from tests.models.random_models import model_of, random_model, rows, table_model
 from tests.nn.examples import NETWORKS
 
 PRECISION = {"float32": 2e-5, "float64": 1e-12}
+torch.set_num_threads(1)  # of networks this small, threads would only be waited for
 
 
 def run(source: str) -> dict:
