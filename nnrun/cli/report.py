@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.files import write_together
-from nnrun.runs.folders import is_held
-from nnrun.runs.listing import list_runs
-from nnrun.runs.reading import StoredRun, read_run
+from nnrun.runs.folders import folders, names_in
+from nnrun.runs.overview import described
+from nnrun.runs.reading import read_run
 from nnrun.runs.select import is_run_folder, select_run
 from nnrun.sweeps.datasets import Datasets
 
@@ -104,27 +105,41 @@ def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
     if not words:
         if not results.is_dir():
             raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
-        found = [_look(results / run.name / run.run_id, run) for run in list_runs(results)]
+        found = list(_inside(results))
         if not found:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
-    folders = [folder for word in words for folder in _folders(word, results)]
-    runs = [(folder, read_run(folder)) for folder in dict.fromkeys(map(Path.resolve, folders))]
-    found = [_look(folder, run) for folder, run in runs if run is not None]
-    return sorted(found, key=lambda one: (one.run.name, one.run.run_id))
+    by_key = {one.key: one for word in words for one in _meant(word, results)}
+    return [by_key[key] for key in sorted(by_key)]
 
 
-def _look(folder: Path, run: StoredRun) -> Found:
-    ended = run.record is not None and run.record.status in ("completed", "diverged", "failed")
-    return Found(folder, run, running=not ended and is_held(folder))
+def _inside(results: Path) -> Iterator[Found]:
+    """All runs of a results folder."""
+    for name in names_in(results):
+        for run_id in folders(results / name):
+            found = _look(results / name / run_id, placed=True)
+            if found is not None:
+                yield found
 
 
-def _folders(word: str, results: Path) -> list[Path]:
+def _meant(word: str, results: Path) -> Iterator[Found]:
     """The run that a word means, or all runs in the folder that it names."""
     folder = Path(word)
     if folder.is_dir() and not is_run_folder(folder):
-        inside = [*folder.glob("*"), *folder.glob("*/*")]
-        runs = sorted(path for path in inside if path.is_dir() and is_run_folder(path))
-        if runs:
-            return runs
-    return [select_run(word, results)]
+        inside = sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if path.is_dir())
+        found = [one for path in inside if (one := _look(path)) is not None]
+        if found:
+            yield from found
+            return
+    only = _look(select_run(word, results))
+    if only is not None:
+        yield only
+
+
+def _look(folder: Path, *, placed: bool = False) -> Found | None:
+    run = read_run(folder, placed=placed)
+    overview = described(run, folder)
+    if overview is None:
+        return None
+    whole = None if run is None or run.trouble else run.record
+    return Found(folder, overview, whole)

@@ -91,7 +91,11 @@ def overview_of(folder: Path, *, placed: bool = False) -> Overview | None:
         folder: of the run.
         placed: whether its place in a results folder says which run it must be.
     """
-    run = read_run(folder, placed=placed)
+    return described(read_run(folder, placed=placed), folder)
+
+
+def described(run: StoredRun | None, folder: Path) -> Overview | None:
+    """What was read in a folder at a glance; None where there is no run."""
     if run is None:
         # Until its first checkpoint, a run leaves nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
 from nnrun.reports.html.board import board_blocks, boards_of
@@ -15,11 +16,12 @@ from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.history import read_history
-from nnrun.runs.overview import settings_of
-from nnrun.runs.reading import StoredRun
+from nnrun.runs.overview import INTERRUPTED, RUNNING, UNREADABLE, Overview, settings_of
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.stored import StoredVariant, stored_variants
+
+_WHY = {RUNNING: "it is in progress", INTERRUPTED: "it goes on from its checkpoint"}
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Found:
-    """A run folder with what was read there; `running` while another process is at it."""
+    """A run folder with what was read there.
+
+    Args:
+        folder: where it lies.
+        overview: what it is, at a glance.
+        record: its report, where that is whole.
+    """
 
     folder: Path
-    run: StoredRun
-    running: bool = False
+    overview: Overview
+    record: RunRecord | None
 
     @property
     def key(self) -> str:
         """Name and id."""
-        return f"{self.run.name}/{self.run.run_id}"
+        if self.record is not None:
+            return f"{self.record.name}/{self.record.run_id}"
+        return self.overview.label
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class Report:
     @property
     def title(self) -> str:
         """What it is about."""
-        names = list(dict.fromkeys(found.run.name for found in self.found))
+        names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
         return text_of(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
@@ -167,7 +177,7 @@ class Report:
             yield Note(f"{count(left)} more runs are left out of this list.", "warning")
         troubles = [found for found in shown if found.key not in self._sound]
         for found in troubles[:20]:
-            why = found.run.trouble or "its report is damaged"
+            why = found.overview.error or _WHY.get(self._status(found), "its report is damaged")
             yield Note(f"{text_of(found.key)}: {text_of(why)}.", "warning")
         if len(self.in_full) < len(self._sound):
             yield Note(
@@ -184,11 +194,11 @@ class Report:
         if sound is None:
             blank = [Cell(MISSING)] * 5
             return [name, Cell(MISSING), Cell(status, kind=f"status {_class(status)}"), *blank]
-        label = text_of(" ".join((variant.label if variant else found.run.name).split()[1:]) or "–")
+        choice = " ".join(choice_words(variant.choice)) if variant else ""
         numbers = [Cell(number(value), value) for value in sound.score.metrics]
         return [
             name,
-            Cell(label),
+            Cell(text_of(choice) or MISSING),
             Cell(status, kind=f"status {_class(status)}"),
             Cell(str(sound.record.seed), sound.record.seed),
             Cell(text_of(sound.record.main_metric, 30)),
@@ -197,13 +207,9 @@ class Report:
 
     def _status(self, found: Found) -> str:
         """What a run is, as its folder has it."""
-        if found.running:
-            return "running"
-        if found.run.unfinished:
-            return "unfinished"
-        if found.key not in self._sound:
-            return "unreadable"
-        return text_of(self._sound[found.key].record.status, 20)
+        if found.record is not None and found.key not in self._sound:
+            return UNREADABLE
+        return text_of(found.overview.status, 20)
 
 
 def _class(status: str) -> str:
@@ -212,8 +218,8 @@ def _class(status: str) -> str:
 
 def _checked(found: Found) -> _Sound | None:
     """The run, if its report holds what leaderboards and lists need."""
-    record = found.run.record
-    if record is None or record.name != found.run.name or record.run_id != found.run.run_id:
+    record = found.record
+    if record is None:
         return None
     try:
         score = RunScore.of(record)

@@ -16,7 +16,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.models.load import load
 from nnrun.models.model import Model
-from nnrun.reports.html.answers import class_blocks, regression_blocks
+from nnrun.reports.html.answers import agree, class_blocks, regression_blocks
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
@@ -48,6 +48,7 @@ from nnrun.runs.history import read_history
 from nnrun.runs.record import RunRecord
 
 LoadData = Callable[[DatasetConfig], Dataset]
+_DISAGREE = "Beware: its network, loaded again, gives other numbers than its report has."
 # What a damaged report may hold leads to one of these, wherever it is looked at.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 
@@ -152,7 +153,9 @@ def _answers(
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {text_of(str(error))}."
     try:
-        return model, answers_of(record, folder, load_data, model), ""
+        answers = answers_of(record, folder, load_data, model)
+        told = "" if agree(record, answers) else _DISAGREE
+        return model, answers, told
     except (NnrunError, OSError, MemoryError, *DAMAGE) as error:
         why = text_of(str(error) or type(error).__name__)
         return model, None, f"What its network answers cannot be shown: {why}."

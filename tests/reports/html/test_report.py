@@ -38,10 +38,7 @@ def titles(blocks: list) -> list[str]:
 def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> None:
     """And the rest is shown."""
     report = make_report(results)
-    expected = {
-        "completed": 11, "diverged": 1, "failed": 1, "interrupted": 1, "unfinished": 1,
-        "unreadable": 2,
-    }  # fmt: skip
+    expected = {"completed": 11, "diverged": 1, "failed": 1, "interrupted": 2, "unreadable": 2}
     assert expected == dict(report.counts)
     listed = notes(sections(report)["All runs"])
     assert "broken/s3-00000000cc: report.json is damaged" in listed
@@ -61,8 +58,15 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     lock = acquire(folder, wait=False)
     assert lock is not None
     assert [("running", 1)] == make_report(tmp_path / "results").counts
+    # Until its first checkpoint, a run leaves nothing but its lock.
+    (folder / "checkpoint.safetensors").unlink()
+    assert [("running", 1)] == make_report(tmp_path / "results").counts
+    assert "broken/s5-00000000ee: it is in progress" in notes(
+        sections(make_report(tmp_path / "results"))["The run"]
+    )
+    (folder / "checkpoint.safetensors").touch()
     lock.release()
-    assert [("unfinished", 1)] == make_report(tmp_path / "results").counts
+    assert [("interrupted", 1)] == make_report(tmp_path / "results").counts
 
 
 def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> None:
@@ -196,6 +200,18 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     assert "the data are not those it was trained on" in notes(run["Answers"])
     assert "Confusion matrix, test split" in titles(run["Answers"])
     assert "Weights" in run
+
+
+def test_numbers_that_the_network_does_not_give_are_told(results, make_report, tmp_path) -> None:
+    """A report whose metrics are not those of the weights beside it says so."""
+    for name, change in (("houses", {"mse": 1.0}), ("moons", {"confusion": [[8, 0], [0, 8]]})):
+        source = next((results / name).iterdir())
+        metrics = json.loads((source / "report.json").read_text())["metrics"]
+        metrics["test"] |= change
+        with_report(source, tmp_path / name / source.name, metrics=metrics)
+        told = "its network, loaded again, gives other numbers than its report has"
+        assert told in notes(full(make_report(tmp_path), name)["Answers"])
+        assert told not in notes(full(make_report(results, name), name)["Answers"])
 
 
 def test_missing_data_are_told(results, make_report, tmp_path) -> None:
