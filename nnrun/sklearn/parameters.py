@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+from nnrun.config.plain import plain
 from nnrun.config.training import TrainingConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
@@ -40,11 +42,12 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
     }
     if estimator.early_stopping:
         held_out = estimator.validation_fraction
-        rows -= -int(-rows * held_out // 1)
+        if isinstance(held_out, float) and 0 < held_out < 1:
+            rows -= ceil(rows * held_out)  # as `make_split` does
         training["early_stopping"] = {"patience": estimator.n_iter_no_change}
     if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
         training["evaluate_every"] = max(1, -(-rows // estimator.batch_size))
-    config: dict[str, Any] = _plain(
+    config: dict[str, Any] = plain(
         {
             "name": "estimator",
             "dataset": {"path": "arrays.npz", "test_size": 0, "validation_size": held_out},
@@ -101,7 +104,8 @@ def _default_loss(dataset: Dataset) -> str:
 
 def _hidden(estimator: Any) -> list[Any]:
     """Dense layers where `layers` has numbers; anything else is as in a config."""
-    layers = list(estimator.layers)
+    layers = plain(estimator.layers)
+    layers = list(layers) if isinstance(layers, list) else [layers]
     dense = [index for index, layer in enumerate(layers) if not isinstance(layer, dict)]
     names = estimator.activations
     names = [names] * len(dense) if isinstance(names, str) else list(names or ())
@@ -119,12 +123,3 @@ def _output(estimator: Any, dataset: Dataset, loss: Any) -> dict[str, Any]:
     activation = estimator.output_activation or _OUTPUT.get(loss, default)
     units = 1 if single and dataset.task == "classification" else dataset.outputs
     return {"type": "dense", "units": units, "activation": activation}
-
-
-def _plain(value: Any) -> Any:
-    """Numbers of NumPy and tuples as a config file would have them."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value

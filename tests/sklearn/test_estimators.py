@@ -62,6 +62,13 @@ def test_the_example_of_the_module_is_true():
     assert (0, 7) == tuple(doctest.testmod(nnrun.sklearn))
 
 
+def test_a_number_is_one_hidden_layer(iris):
+    """As scikit-learn's own networks take it; and so is one of NumPy's."""
+    for layers in (8, np.int64(8), np.array([8])):
+        model = NetworkClassifier(**{**QUICK, "layers": layers}).fit(*iris)
+        assert [8, 3] == [layer.units for layer in model.network_.layers if layer.type == "matmul"]
+
+
 def test_two_classes_have_one_output():
     """A sigmoid, as scikit-learn's own networks have it."""
     x, y = load_breast_cancer(return_X_y=True)
@@ -211,6 +218,9 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
         ({"learning_rate": -1}, "learning_rate: -1 is not a number greater than 0"),
         ({"batch_size": 0}, "batch_size: 0 is not a whole number greater than 0"),
         ({"input_shape": (1, 3, 3)}, r"rows of 4 features do not fit \(1, 3, 3\)"),
+        ({"layers": "many"}, "units: 'many' is not a whole number greater than 0"),
+        ({"layers": (object(),)}, "a value of type object cannot stand in a config"),
+        ({"early_stopping": True, "validation_fraction": "some"}, "validation_size: 'some' is not"),
         ({"sampling": "random"}, "sampling: 'random' is not 'shuffle'"),
         ({"engine": "gpu"}, "engine: 'gpu' is not 'auto'"),
         ({"optimizer": "sgd", "learning_rate": 1e9, "loss": "mean_squared",
