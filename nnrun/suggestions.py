@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
+
+from nnrun.synonyms import SYNONYMS
 
 MAX_LISTED = 24
+# How alike two words are that nobody means to tell apart.
+_SURE = 0.8
 
 
 def nearest(word: object, names: Iterable[str]) -> str | None:
@@ -16,8 +21,31 @@ def nearest(word: object, names: Iterable[str]) -> str | None:
     folded = _fold(word)
     if folded in by_folded:
         return by_folded[folded]
+    meant = synonym(word, by_folded.values())
+    if meant is not None:
+        return meant
     close = get_close_matches(folded, by_folded, n=1, cutoff=0.65)
     return by_folded[close[0]] if close else None
+
+
+def is_slip(word: str, names: Iterable[str]) -> bool:
+    """Whether the word is one of these names, or our word for it, or nearly spelt like one."""
+    near = nearest(word, names := tuple(names))
+    if near is None:
+        return False
+    sure = _fold(near) == _fold(word) or synonym(word, names) == near
+    return sure or bool(get_close_matches(_fold(word), [_fold(near)], cutoff=_SURE))
+
+
+def synonym(word: str, names: Iterable[str]) -> str | None:
+    """The name that is our word for this one, among these."""
+    known = set(names)
+    return next((name for name in _synonyms().get(_fold(word), ()) if name in known), None)
+
+
+@cache
+def _synonyms() -> dict[str, tuple[str, ...]]:
+    return {_fold(word): ours for word, ours in SYNONYMS.items()}
 
 
 def suggestion(word: object, names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from nnrun.cli.errors import exit_code_for
+from nnrun.cli.hints import explained_option
 from nnrun.cli.output import Output, abandon_unwritable
 
 
@@ -65,6 +66,9 @@ class LazyGroup(click.Group):
             )
             code = result if isinstance(result, int) else 0
             sys.stdout.flush()
+        except click.NoSuchOption as error:
+            words = sys.argv[1:] if args is None else args
+            code = exit_code_for(explained_option(error, words), output)
         except BaseException as error:  # noqa: BLE001, RUF100  # whatever it is ends here
             code = exit_code_for(error, output)
         abandon_unwritable(sys.stdout)

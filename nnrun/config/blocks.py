@@ -16,9 +16,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from nnrun.config.places import place_of
 from nnrun.config.source import Part
 from nnrun.config.yaml12 import KeyPath
-from nnrun.suggestions import nearest, suggestion
+from nnrun.suggestions import is_slip, nearest, suggestion
 
 MOST_LOOKED_AT = 100
 """Of unknown keys, so many are compared with those that may be meant; more are no slips."""
@@ -39,6 +40,7 @@ class Complaint:
     part: Part = "value"
     phrase: str = ""
     hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
+    elsewhere: str = ""  # the dotted key at which an unknown key would be known
 
     def error(self) -> PydanticCustomError:
         """The form in which pydantic carries it up; the path is relative to where it is raised."""
@@ -113,8 +115,19 @@ class Block(BaseModel):
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
-        hint = suggestion(key, cls.model_fields) if suggesting else ""
-        return Complaint(f"'{key}' is not a key of {cls.noun}{hint}", (key,), "key")
+        return cls._stray(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
+
+    @classmethod
+    def _stray(cls, key: str, message: str, *, suggesting: bool) -> Complaint:
+        """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
+        if not suggesting:
+            return Complaint(message, (key,), "key")
+        slip = is_slip(key, cls.model_fields)
+        elsewhere = None if slip else place_of(key)
+        if elsewhere is not None:
+            hint = f"; did you mean {elsewhere}?"
+            return Complaint(message + hint, (key,), "key", elsewhere=elsewhere)
+        return Complaint(message + suggestion(key, cls.model_fields), (key,), "key")
 
     @classmethod
     def _missing(cls, key: str) -> Complaint:

@@ -16,7 +16,6 @@ from nnrun.config.messages import show
 from nnrun.config.tables import NamedBlock, Translator
 from nnrun.data.registry import DATASETS
 from nnrun.data.steps import SCALERS, STEPS, Step
-from nnrun.suggestions import suggestion
 
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
@@ -113,10 +112,20 @@ Features = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class DatasetName(OneOf):
+    """A built-in data set; files are often put in its place."""
+
+    def hint(self, value: Any) -> str:
+        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+            return f"; a file stands under 'path': dataset.path={value}"
+        return super().hint(value)
+
+
 class SourceConfig(Block):
     """Where data come from, and how they are read."""
 
-    name: Annotated[str, OneOf(tuple(DATASETS), "a built-in data set")] | None = None
+    name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
     """A built-in data set; `nnrun datasets` lists them."""
     path: Annotated[str, Text()] | None = None
     """A .csv or .npz file; for sets that take one, the folder of their files."""
@@ -188,8 +197,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
         else:
             block = cls.noun if cls.parameters else DatasetConfig.noun
-            hint = suggestion(key, cls.model_fields) if suggesting else ""
-            message = f"'{key}' is not a key of {block}{hint}"
+            return cls._stray(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
         return Complaint(message, (key,), "key")
 
     def arguments(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from nnrun.config.overrides import (
 from nnrun.config.plain import plain
 from nnrun.config.schema import ExperimentConfig
 from nnrun.config.source import Source, in_order
+from nnrun.config.stray import explained
 from nnrun.config.text import read_text
 from nnrun.config.yaml12 import Document, KeyPath, parse
 from nnrun.errors import ConfigError, Place, Problem
@@ -102,7 +103,7 @@ def load_config(
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
     found += _grid_complaints(source, found)
     problems += [
-        source.problem(complaint.path, complaint.message, complaint.part)
+        explained(source.problem(complaint.path, complaint.message, complaint.part), complaint)
         for complaint in found
         if not _follows(complaint, broken, around)
     ]

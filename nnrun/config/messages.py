@@ -50,6 +50,7 @@ def _complaint(error: Any, data: Any) -> Complaint:
             complaint.part,
             complaint.phrase,
             complaint.hint,
+            complaint.elsewhere,
         )
     return Complaint(path=path, phrase=_PHRASES.get(error["type"], "what is expected here"))
 

@@ -233,7 +233,7 @@ def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
             key = ".".join(steps)
             if key in grid:
                 raise OverrideError(f"{key} is given twice; write {key}=1,2")
-            grid[key] = _values(text)
+            grid[key] = values_of(text)
         except OverrideError as error:
             problems.append(Problem(str(error), argument=argument))
     if problems:
@@ -241,7 +241,12 @@ def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
     return grid
 
 
-def _values(text: str) -> Sequence[Any]:
+def values_of(text: str) -> Sequence[Any]:
+    """The values of a grid that stand in an argument.
+
+    Raises:
+        OverrideError: it is no list of values.
+    """
     counted = _RANGE.fullmatch(text.replace(" ", ""))
     if counted:
         first, second, step = (None if part is None else int(part) for part in counted.groups())

@@ -1,0 +1,32 @@
+"""What was meant by an option that no command has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+
+def explained_option(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
+    """The error, with how the setting is given that the option was taken for.
+
+    Args:
+        error: of an unknown option.
+        words: the command line.
+    """
+    from nnrun.config.places import place_of  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.stray import option_of  # noqa: PLC0415
+
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if not word.startswith("-") or not name.startswith(error.option_name):
+            continue
+        key = name.lstrip("-").replace("-", "_")
+        value = value if equals else "" if following.startswith("-") else following
+        place = place_of(key)
+        meant = option_of(key, value) or (place and f"{place}={value or '...'}")
+        if meant:
+            message = f"No such option '{name}'; did you mean {meant}?"
+            return click.NoSuchOption(error.option_name, message, ctx=error.ctx)
+        break
+    return error

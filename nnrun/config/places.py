@@ -1,0 +1,67 @@
+"""Where in a config each key belongs, for those that stand in another place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nnrun.suggestions import synonym
+
+if TYPE_CHECKING:
+    from nnrun.config.tables import NamedBlock
+
+
+def place_of(key: str) -> str | None:
+    """The dotted key, as an argument would set it, at which this key or our word for it stands."""
+    known = _places()
+    meant = key if key in known else synonym(key, known)
+    return None if meant is None else known[meant]
+
+
+@cache
+def _places() -> dict[str, str]:
+    """The first place of each key; those that most runs have come first."""
+    known: dict[str, str] = {}
+    for key, place in _all_keys():
+        known.setdefault(key, place)
+    return known
+
+
+def _all_keys() -> Iterator[tuple[str, str]]:
+    from nnrun.config.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig  # noqa: PLC0415
+    from nnrun.config.network import (  # noqa: PLC0415  # they are made of blocks, which ask here
+        STACK_KEYS,
+        LayerConfig,
+        LossConfig,
+        NetworkConfig,
+    )
+    from nnrun.config.schema import ExperimentConfig, SweepConfig  # noqa: PLC0415
+    from nnrun.config.training import (  # noqa: PLC0415
+        EarlyStoppingConfig,
+        OptimizerConfig,
+        ScheduleConfig,
+        TrainingConfig,
+    )
+
+    keys = {
+        "": ExperimentConfig.model_fields,
+        "training.": TrainingConfig.model_fields,
+        "dataset.": DatasetConfig.model_fields,
+        "network.": (*NetworkConfig.model_fields, *sorted(STACK_KEYS)),
+        "dataset.columns.": ColumnsConfig.model_fields,
+        "training.early_stopping.": EarlyStoppingConfig.model_fields,
+        "sweep.": SweepConfig.model_fields,
+    }
+    for prefix, names in keys.items():
+        yield from ((name, f"{prefix}{name}") for name in names)
+    tables: dict[str, type[NamedBlock]] = {
+        "training.optimizer.": OptimizerConfig,
+        "training.learning_rate.": ScheduleConfig,
+        "network.layers.0.": LayerConfig,
+        "loss.": LossConfig,
+        "dataset.": BuiltInConfig,
+    }
+    for prefix, base in tables.items():
+        for block in base.blocks.values():
+            yield from ((name, f"{prefix}{name}") for name in block.parameters)

@@ -1,0 +1,83 @@
+"""Words of other libraries, settings in a wrong place, options as arguments: each gets its hint."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.config.places import place_of
+from nnrun.config.schema import ExperimentConfig
+from nnrun.config.training import DTYPES, ENGINES, SAMPLINGS
+from nnrun.data.registry import DATASETS
+from nnrun.data.steps import STEPS
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+from nnrun.suggestions import nearest
+from nnrun.synonyms import SYNONYMS
+from tests.config.planted import pairs
+
+WORDS = pairs("words.txt")
+NAMES = {
+    *(*DATASETS, *STEPS, *DTYPES, *ENGINES, *SAMPLINGS, *ACTIVATIONS, *INITIALIZERS),
+    *(*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES),
+}
+
+
+@pytest.mark.parametrize(("argument", "words"), WORDS)
+def test_what_was_meant_is_said(complaints, valid, argument, words):
+    """A complaint about this argument has the word that helps."""
+    (told,) = [line for line in complaints(valid, argument) if words in line]
+    assert told.startswith(f"argument '{argument}': ")
+
+
+def test_there_are_enough_of_them():
+    """Eighty at least."""
+    assert len(WORDS) >= 80
+
+
+@pytest.mark.parametrize("word", SYNONYMS)
+def test_every_synonym_leads_somewhere(word):
+    """To names or keys that there are, and never away from one that there is."""
+    for ours in SYNONYMS[word]:
+        assert ours in NAMES or place_of(ours) is not None
+    assert SYNONYMS[word][0] == nearest(word, SYNONYMS[word])
+
+
+def test_a_name_of_ours_is_never_taken_for_another():
+    """What is known in its place stays what it is, synonym or not."""
+    for names in (ACTIVATIONS, INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, DATASETS):
+        assert list(names) == [nearest(name, names) for name in names]
+    for key in ExperimentConfig.model_fields:
+        assert key == place_of(key)
+
+
+def test_in_a_file_the_place_is_named_without_a_value(complaints, valid):
+    """The line is marked, so that the value stands there."""
+    (told,) = complaints(f"{valid}lr: 0.1\n")
+    assert "5:1: lr: 'lr' is not a key of the config; did you mean training.learning_rate?" == told
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--seed", "3"], "No such option '--seed'; did you mean seed=3?"),
+        (["--lr", "0.1"], "'--lr'; did you mean training.learning_rate=0.1?"),
+        (["-lr", "0.1"], "'-lr'; did you mean training.learning_rate=0.1?"),
+        (["--batch-size=4"], "did you mean training.batch_size=4?"),
+        (["--epochs", "3"], "did you mean training.epochs=3?"),
+        (["--optimizer"], "did you mean training.optimizer=...?"),
+        (["--seeds", "5"], "did you mean nnrun sweep with --seeds 5?"),
+        (["--jobs", "5"], "did you mean nnrun sweep with --jobs 5?"),
+        (["--itterations", "5"], "--iterations"),
+    ],
+)
+def test_options_that_are_settings(words, meant):
+    """Settings are arguments, `seed=3`; what was tried as an option is shown in that form."""
+    done = CliRunner().invoke(cli, ["train", "a.yaml", *words])
+    assert 2 == done.exit_code
+    assert meant in done.stderr
