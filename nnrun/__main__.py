@@ -1,7 +1,18 @@
 """`python -m nnrun` is `nnrun`."""
 
 import os
+import signal
 import sys
+
+
+def main() -> None:
+    """The entry point: quiet from the start, also where Ctrl-C comes while it still loads."""
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
+    from nnrun.cli import main as run  # noqa: PLC0415  # loads click
+
+    run()
+
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
@@ -10,7 +21,5 @@ if __name__ == "__main__":
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         if here not in sys.path:
             sys.path.append(here)  # a checkout that is not installed, for its worker processes
-
-    from nnrun.cli import main
 
     main()

@@ -13,6 +13,7 @@ from nnrun import __version__
 from nnrun.characters import escaped
 from nnrun.cli.group import LazyGroup
 from nnrun.cli.options import debug_option
+from nnrun.cli.output import open_missing_streams
 
 # name -> (module with `command`, what the list of commands says about it)
 COMMANDS = {
@@ -46,7 +47,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point of the `nnrun` command."""
+    """Run the command that the arguments name, and exit with its code."""
+    open_missing_streams()
     # Before NumPy is loaded: with one thread, sums have one order and results one set of bits;
     # and networks this small gain nothing from more.
     for library in ("OPENBLAS", "OMP", "MKL"):

@@ -41,6 +41,8 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             else:
                 report(error, output)
             return error.exit_code
+        case OSError(errno=errno.EBADF, filename=None):
+            _tell("stdout is closed; what was to be shown is lost", output)
         case OSError():
             _tell(f"{_subject(error)}{error.strerror or error}", output)
             # Not the disk's fault: no file could have such a name.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -33,6 +35,9 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         command: click.Command = import_module(self.table[cmd_name][0]).command
+        if threading.current_thread() is threading.main_thread():
+            # All is loaded: from here on, Ctrl-C is an error as any other.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
     def resolve_command(

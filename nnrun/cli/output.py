@@ -64,7 +64,7 @@ class Output:
         """Tell what went wrong; a reader of stderr who has left is no reason to stop work."""
         try:
             click.echo(escaped(text), err=True)
-        except BrokenPipeError:
+        except OSError:  # also a terminal that has hung up
             silence(sys.stderr)
 
     @staticmethod
@@ -73,6 +73,22 @@ class Output:
         from rich.console import Console  # noqa: PLC0415  # `--help` does without
 
         return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def open_missing_streams() -> None:
+    """Have something open as stdin, stdout and stderr, or the next file would take their place.
+
+    Where stdout was closed, writing to it stays an error; what goes to stderr has nowhere to go.
+    """
+    for descriptor, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, flags)  # takes the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # stays open
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def abandon_unwritable(stream: IO[str]) -> None:

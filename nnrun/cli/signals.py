@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first is answered where nothing is lost, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first is answered where nothing is lost, the second at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from nnrun.errors import InterruptionError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
@@ -34,6 +34,8 @@ class Interruption:
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup wants work to outlive the terminal
             self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,12 @@ def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
         yield _Lines(runs, output)
         return
     view = _View(runs, output)
-    with view.live:
+    view.live.start()
+    try:
         yield view
+    finally:
+        with suppress(OSError):
+            view.live.stop()
 
 
 class _Lines(SweepListener):
@@ -118,12 +122,14 @@ class _View(_Lines):
         self._draw()
 
     def _tell(self, text: str) -> None:
-        self.live.console.print(escaped(text))
+        with suppress(OSError):
+            self.live.console.print(escaped(text))
 
     def _draw(self) -> None:
         if monotonic() - self.drawn > _REFRESH_SECONDS:
             self.drawn = monotonic()
-            self.live.refresh()
+            with suppress(OSError):  # a terminal that has hung up is no reason to stop work
+                self.live.refresh()
 
     def _render(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415  # terminals only

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isfinite, log
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -58,7 +58,8 @@ def watching(label: str, output: Output) -> Iterator[Observer]:
         try:
             yield _Live(label, bar)
         finally:
-            bar.stop()
+            with suppress(OSError):
+                bar.stop()
 
 
 class _Pace:
@@ -113,6 +114,10 @@ class _Live:
         if monotonic() - self.last < _REFRESH_SECONDS:
             return
         self.last = monotonic()
+        with suppress(OSError):  # a terminal that has hung up is no reason to stop work
+            self._draw(progress, speed, left)
+
+    def _draw(self, progress: Progress, speed: float, left: float) -> None:
         self.bar.start()
         figures = [f"{count(round(speed))}/s", f"loss {number(progress.loss)}{self._curve()}"]
         if speed:

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
-from nnrun.errors import NnrunError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.control import Control
 from nnrun.runs.describe import compare_published, published_of
 from nnrun.runs.execute import Execution
@@ -102,8 +102,14 @@ class Claim:
             self.store.save_checkpoint(self.name, self.run_id, state)
             self._resumes = True
 
-    def conclude(self, result: RunResult) -> Outcome:
+    def conclude(
+        self, result: RunResult, note: Callable[[str], None] = lambda text: None
+    ) -> Outcome:
         """Save what came of the run, unless that is less than what is there.
+
+        Args:
+            result: of training.
+            note: is told what else the user should know.
 
         Raises:
             OSError: it cannot be written.
@@ -111,6 +117,8 @@ class Claim:
         if self.store is None:
             return Outcome(result.record, None, trained=True, saved=False, result=result)
         record = result.record
+        if self._lock is not None and self.store.reclaim(self._lock):
+            note(f"a link had taken the place of {self._lock.folder}, and was removed")
         if not self._adds_nothing(record):
             record = self.store.save(result)
             self._saved = True
@@ -233,9 +241,17 @@ def train(
         folder = None if store is None else store.folder(name, run_id)
         return Outcome(_in_words_of(prepared, begun), folder, trained=False)
     with begun as claim:
-        saving = replace(control, checkpoint=now_and_then(claim.save_checkpoint))
+
+        def save(state: TrainingState) -> None:
+            try:
+                claim.save_checkpoint(state)
+            except (OSError, UsageError) as error:  # the run itself may still end well
+                control.note(f"no checkpoint: {getattr(error, 'strerror', None) or error}")
+
+        saving = replace(control, checkpoint=now_and_then(save))
         checkpoint = claim.checkpoint(control.note)
-        return claim.conclude(execute(prepared, checkpoint, saving, extension))
+        result = execute(prepared, checkpoint, saving, extension)
+        return claim.conclude(result, control.note)
 
 
 def execute(

@@ -23,6 +23,11 @@ class Lock:
     folder: Path
     descriptor: int
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether what is locked is what others find under the folder's name."""
+        return _is_still_there(self.folder, self.descriptor)
+
     def release(self) -> None:
         """Let go."""
         os.close(self.descriptor)
@@ -59,7 +64,7 @@ def acquire(folder: Path, *, wait: bool) -> Lock | None:
 
 def _is_still_there(folder: Path, descriptor: int) -> bool:
     """Whether what was locked is what others find under this name."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         return os.path.samestat(folder.stat(), os.fstat(descriptor))
     return False
 

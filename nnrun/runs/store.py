@@ -56,6 +56,19 @@ class Store:
         """
         return acquire(self.folder(name, run_id), wait=wait)
 
+    def reclaim(self, lock: Lock) -> bool:
+        """Have a held folder under its name again, where a link has taken its place meanwhile.
+
+        Returns:
+            Whether there was a link, which is removed, and not followed.
+        """
+        found = False
+        for path in (lock.folder.parent, lock.folder):
+            if path.is_symlink() and not lock.is_in_place:
+                path.unlink()
+                found = True
+        return found
+
     @staticmethod
     def release(lock: Lock) -> None:
         """Let go of a run's folder; it goes as well if nothing was put into it."""

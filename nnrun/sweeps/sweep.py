@@ -122,8 +122,9 @@ class Sweep:
         if isinstance(message.content, TrainingState):
             try:
                 active.claim.save_checkpoint(message.content)
-            except OSError as error:
-                self.listener.warn(f"{active.run.label}: no checkpoint: {error.strerror or error}")
+            except (OSError, UsageError) as error:
+                reason = getattr(error, "strerror", None) or error
+                self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
         else:
             self.listener.progressed(active.run, message.content)
 
@@ -230,7 +231,7 @@ class Sweep:
         """Store a result; False if the run was interrupted though nobody asked for it."""
         run, asked = active.run, self.stopping()
         try:
-            outcome = active.claim.conclude(result)
+            outcome = active.claim.conclude(result, self.listener.warn)
         except OSError as error:
             self._fail(run, f"cannot be saved: {error.strerror or error}")
             return True

@@ -165,3 +165,50 @@ def test_a_complete_run_is_tidied_when_it_is_found(prepared, store):
     assert not train(prepared(), store).trained
     expected = {"config.yaml", "report.json", "report.md", "history.csv", "model.safetensors"}
     assert expected == set(os.listdir(folder))
+
+
+@pytest.mark.parametrize("level", ["run", "name"])
+def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, level):
+    """What was trained is saved in a folder of its own, and nothing where the link leads."""
+    run, outside, told = prepared(), tmp_path / "outside", []
+    outside.mkdir()
+
+    def exchange(progress):
+        place = store.root / run.config.name / (run.run_id if level == "run" else "")
+        if not place.is_symlink():
+            place.rename(tmp_path / "moved")
+            place.symlink_to(outside)
+
+    outcome = train(run, store, Control(observe=exchange, note=told.append))
+    assert ("completed", True) == (outcome.record.status, outcome.saved)
+    assert outcome.record == store.find(run.config.name, run.run_id)
+    assert [] == os.listdir(outside)
+    assert ["was removed"] == [line.rpartition(", and ")[2] for line in told]
+
+
+def test_a_folder_that_is_removed_loses_no_work(prepared, store):
+    """It is made again when the run is saved."""
+    run = prepared()
+    gone = []
+
+    def remove(progress):
+        if not gone:
+            gone.append((store.root / run.config.name / run.run_id).rmdir())
+
+    assert train(run, store, Control(observe=remove)).saved
+    assert store.find(run.config.name, run.run_id) is not None
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
+    """It is told, and training goes on."""
+    from nnrun.runs import lifecycle
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lifecycle, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(store, "save_checkpoint", full)
+    told = []
+    outcome = train(prepared(), store, Control(note=told.append))
+    assert "completed" == outcome.record.status
+    assert {"no checkpoint: No space left on device"} == set(told)

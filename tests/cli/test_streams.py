@@ -1,0 +1,139 @@
+"""Streams that are closed, terminals that hang up, and signals that come at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+name: flowers
+dataset: {name: iris}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 200, engine: numpy}
+"""
+COMMAND = [sys.executable, "-m", "nnrun"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("flowers.yaml").write_text(CONFIG)
+
+
+def shell(words, redirection):
+    """Exit code, stdout and stderr of a command whose streams are closed as the shell can."""
+    line = f'exec "$0" -m nnrun {words} {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", ["train flowers.yaml", "check flowers.yaml", "datasets"])
+def test_a_closed_stdout_is_told(words):
+    """The work is done, what cannot be shown is an error, and there is no traceback."""
+    code, out, err = shell(words, ">&-")
+    assert (1, "") == (code, out)
+    assert err.endswith("error: stdout is closed; what was to be shown is lost\n")
+    assert "Traceback" not in err
+    assert words.startswith("train") == Path("results").is_dir()
+
+
+def test_a_closed_stderr_costs_only_what_would_stand_there():
+    """Results and exit codes are what they are otherwise."""
+    assert (0, "") == shell("train flowers.yaml", "2>&-")[::2]
+    code, out, _ = shell("train flowers.yaml --json", "2>&-")
+    assert (0, "completed") == (code, json.loads(out)["status"])
+    assert (2, "", "") == shell("train none.yaml", "2>&-")
+    assert (1, "", "") == shell("train flowers.yaml", "<&- >&- 2>&-")
+    assert (2, "", "") == shell("bogus", ">&- 2>&-")
+
+
+def test_no_file_takes_the_place_of_a_closed_stream():
+    """What is written to a closed stdout ends up in no report."""
+    assert 1 == shell("train flowers.yaml", "<&- >&- 2>&-")[0]
+    files = [path for path in Path("results").rglob("*") if path.is_file()]
+    assert 5 == len(files)
+    (report,) = Path("results").rglob("report.json")
+    assert "completed" == json.loads(report.read_text())["status"]
+
+
+def start(*words, **options):
+    return subprocess.Popen([*COMMAND, *words], text=True, **options)
+
+
+def wait_for_a_run():
+    end = time.monotonic() + 30
+    while not list(Path("results").glob("flowers/*")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    time.sleep(0.3)
+
+
+def test_a_hangup_is_answered_like_a_termination():
+    """Exit 129, and what was reached is saved."""
+    process = start("train", "flowers.yaml", "--iterations", "100000000", stderr=subprocess.PIPE)
+    wait_for_a_run()
+    process.send_signal(signal.SIGHUP)
+    _, err = process.communicate(timeout=30)
+    assert 129 == process.returncode
+    assert "which is saved; to go on:" in err
+    (report,) = Path("results").rglob("report.json")
+    assert "interrupted" == json.loads(report.read_text())["status"]
+
+
+def test_a_hangup_that_is_to_be_ignored_is_ignored():
+    """As under nohup."""
+    words = ("train", "flowers.yaml", "--iterations", "60000")
+    process = start(
+        *words,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    wait_for_a_run()
+    process.send_signal(signal.SIGHUP)
+    assert 0 == process.wait(60)
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_a_terminal_that_is_gone_costs_no_run(command):
+    """Nobody sees the bar any more; the run completes all the same."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    words = (command, "flowers.yaml", "--iterations", "60000")
+    process = start(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    wait_for_a_run()
+    os.close(ours)
+    assert 0 == process.wait(60)
+    (report,) = Path("results").rglob("report.json")
+    assert "completed" == json.loads(report.read_text())["status"]
+
+
+@pytest.mark.parametrize("module", ["click", "numpy", "nnrun.cli.output"])
+def test_ctrl_c_while_it_loads_is_quiet(module):
+    """Whatever is being imported, there is no traceback."""
+    code = (
+        "import builtins, os, signal, sys\n"
+        "real = builtins.__import__\n"
+        "def spy(name, *rest, **options):\n"
+        f"    if name.startswith({module!r}): os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, *rest, **options)\n"
+        "builtins.__import__ = spy\n"
+        "from nnrun.__main__ import main\n"
+        "sys.argv = ['nnrun', 'train', 'flowers.yaml']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert not Path("results").exists()
