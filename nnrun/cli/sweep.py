@@ -81,7 +81,12 @@ class _Request:
     metavar="N",
     help="Train N runs at a time; by default as many as there are cores, if that saves time.",
 )
-@click.option("--dask", metavar="ADDRESS", help="Train on the cluster of this Dask scheduler.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
+    "use tls://… wherever others can reach them.",
+)
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")

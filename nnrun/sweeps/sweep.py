@@ -205,7 +205,7 @@ class Sweep:
             self._resubmit(active, reason or "its worker was lost", workers)
             return
         try:
-            result = future.result()
+            result = _checked(future.result(), active.run)
         except Exception as error:  # one run's trouble is not the others'
             self._abandon(active, *_account(error))
             return
@@ -293,6 +293,16 @@ def _account(error: Exception) -> tuple[str, str | None]:
     if isinstance(error, NnrunError):
         return str(error), None
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))
+
+
+def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
+    """The result, once it is known to be that of this run: workers may be anybody's."""
+    if result is None:
+        return None
+    record = result.record
+    if (record.name, record.run_id) != (run.variant.name, run.run_id):
+        raise NnrunError(f"its worker returned another run, {record.name}/{record.run_id}")
+    return result
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:

@@ -67,7 +67,7 @@ loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 20, engine: numpy}
 """
 TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
-SECONDS = 3600 / 8 if LARGE else 0
+SECONDS = 3600 / 10 if LARGE else 0
 EXAMPLES = 300 if LARGE else 250
 
 Check = Callable[[Any], object]

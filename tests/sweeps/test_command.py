@@ -179,6 +179,22 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 
+def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
+    """A `tls://` address without them is a mistake that says what to set, and what is wrong."""
+    write("iris")
+    code, _, err = run("sweep", "configs", "--dask", "tls://127.0.0.1:1")
+    assert 2 == code
+    assert "--dask tls://127.0.0.1:1: no certificates are configured; set DASK_DIS" in err
+    import dask
+
+    nothing = str(tmp_path / "nothing.pem")
+    names = ("ca-file", "client.cert", "client.key")
+    with dask.config.set({f"distributed.comm.tls.{name}": nothing for name in names}):
+        code, _, err = run("sweep", "configs", "--dask", "tls://127.0.0.1:1")
+    assert 2 == code
+    assert "the certificates cannot be used: [Errno 2] No such file" in err
+
+
 def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
     """Exit 1, and nothing is written."""
     from nnrun.sweeps.workers import dask

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +219,23 @@ def test_data_that_vanish_meanwhile_fail_their_runs(plan, sweep, write, store, t
         again = sweep(made, make_store(tmp_path / "others"))
         progress = again.run(executor.ExecutorWorkers(threads, workers=2))
     assert (1, 1) == (progress.trained, len(progress.failures))
+
+
+class _Mistaken(inline.InlineWorkers):
+    """Workers that give the result of the first run for every run."""
+
+    first: Future | None = None
+
+    def submit(self, job, load):
+        self.first = self.first or super().submit(job, load)
+        return self.first
+
+
+def test_the_result_of_another_run_is_not_taken(write, plan, sweep, tmp_path):
+    """Whatever a worker returns, it is held against the name and the id of the run."""
+    store = make_store(tmp_path / "results")
+    running = sweep(plan(write("iris"), seeds=2), store)
+    progress = running.run(_Mistaken(running.receive, running.stopping))
+    assert 1 == progress.trained
+    (failure,) = progress.failures
+    assert failure.reason.startswith("its worker returned another run, iris/s3-")

@@ -25,6 +25,7 @@ from nnrun.sweeps.workers.job import Job
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
+_CERTIFICATES = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
 _LOGGERS = ("distributed", "tornado", "asyncio")
 _PATIENCE_SECONDS = 60.0  # with no worker at all
 
@@ -159,6 +160,18 @@ class DaskWorkers:
         return [answer for answer in answers.values() if answer is not None]
 
 
+def _require_certificates(address: str) -> None:
+    """Dask itself would only find out when it connects, and then with a traceback."""
+    security = import_module("distributed").Security
+    try:
+        context = security().get_connection_args("client").get("ssl_context")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--dask {address}: the certificates cannot be used: {error}") from None
+    if context is None:
+        names = ", ".join(f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in _CERTIFICATES)
+        raise UsageError(f"--dask {address}: no certificates are configured; set {names}")
+
+
 def _connect(address: str) -> Any:
     try:
         distributed = import_module("distributed")
@@ -173,7 +186,10 @@ def _connect(address: str) -> Any:
     comm = import_module("distributed.comm")
     try:
         # A client with an address of no known kind would say so, and then wait for itself.
-        comm.registry.get_backend(comm.parse_address(address)[0])
+        protocol = comm.parse_address(address)[0]
+        comm.registry.get_backend(protocol)
+        if protocol == "tls":
+            _require_certificates(address)
         return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except ValueError as error:
         raise UsageError(f"--dask {address}: {error}") from None
