@@ -14,7 +14,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.compare import comparison_tables
 from nnrun.runs.comparison import compare
 from nnrun.runs.folders import ids_in
-from nnrun.runs.overview import settings_of
+from nnrun.runs.glance import settings_of
 from nnrun.runs.reading import read_run
 from nnrun.runs.record import RunRecord
 from nnrun.runs.select import select_run

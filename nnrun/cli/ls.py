@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nnrun.cli import options
 from nnrun.cli.completion import Name
 from nnrun.cli.output import Output
-from nnrun.config.overrides import parse_grid
 from nnrun.errors import UsageError
-from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.runs import listed_data, runs_csv, runs_markdown, runs_table
 from nnrun.runs.choosing import RESULT, ordered, where
-from nnrun.runs.overview import Overview, by_time, overviews, varied
+from nnrun.runs.folders import names_in
+from nnrun.runs.index import look
+from nnrun.runs.overview import Overview, by_time
 from nnrun.suggestions import suggestion
-from nnrun.sweeps.leaderboard import Leaderboard
 
 _LEADERBOARD = "leaderboard.json"
 _MOST = 100
@@ -89,11 +89,9 @@ def command(
     if leaderboard:
         _show_leaderboard(results / _LEADERBOARD, output)
         return
-    runs = list(overviews(results))
+    runs, keys = look(results, names)
     _require(names, runs, results)
-    runs = [run for run in runs if not names or run.name in names]
-    keys = varied(runs)
-    chosen = where(by_time(runs), parse_grid(conditions))
+    chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
         shown = ordered(chosen, sort or RESULT)[:top]
     else:
@@ -109,13 +107,25 @@ def command(
 
 
 def _require(names: Sequence[str], runs: Sequence[Overview], results: Path) -> None:
-    known = sorted({run.name for run in runs})
+    found = {run.name for run in runs}
     for name in names:
-        if name not in known:
+        if name not in found:
+            known = names_in(results)
             raise UsageError(f"no run in {results} is called '{name}'{suggestion(name, known)}")
 
 
+def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
+    if not conditions:
+        return {}
+    from nnrun.config.overrides import parse_grid  # noqa: PLC0415  # slow to import
+
+    return parse_grid(conditions)
+
+
 def _show_leaderboard(file: Path, output: Output) -> None:
+    from nnrun.reports.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
+
     try:
         content = json.loads(file.read_text())
         board = Leaderboard.from_dict(content)

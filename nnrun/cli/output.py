@@ -49,11 +49,12 @@ class Output:
 
     def data(self, value: Any) -> None:
         """Print data, if data is wanted; at most once, so that stdout is one JSON document."""
+        if not self.json or self.has_data:
+            return
         from nnrun.runs.store import strict_json  # noqa: PLC0415  # slow to import
 
-        if self.json and not self.has_data:
-            self.has_data = True
-            click.echo(strict_json(value), nl=False)
+        self.has_data = True
+        click.echo(strict_json(value), nl=False)
 
     def note(self, text: str) -> None:
         """Tell how things go."""

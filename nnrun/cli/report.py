@@ -17,7 +17,7 @@ from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.files import write_together
 from nnrun.runs.folders import folders, names_in
-from nnrun.runs.overview import described
+from nnrun.runs.glance import described
 from nnrun.runs.reading import read_run
 from nnrun.runs.select import is_run_folder, select_run
 from nnrun.sweeps.datasets import Datasets

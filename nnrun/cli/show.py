@@ -11,8 +11,9 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError
 from nnrun.reports.show import run_in_full, unreadable_run
+from nnrun.runs.glance import overview_of
 from nnrun.runs.history import read_history
-from nnrun.runs.overview import UNREADABLE, overview_of
+from nnrun.runs.overview import UNREADABLE
 from nnrun.runs.reading import read_run
 from nnrun.runs.select import select_run
 

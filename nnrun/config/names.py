@@ -16,3 +16,12 @@ NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or di
 def is_name(name: str) -> bool:
     """Whether a run may be called this; names are folders, so that only plain ones will do."""
     return re.fullmatch(NAME_PATTERN, name) is not None
+
+
+CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
+"""The keys of a config that have no say in what a run computes."""
+
+
+def changes_nothing(key: str) -> bool:
+    """Whether a dotted key has no say in what a run computes."""
+    return key.partition(".")[0] in CHANGE_NOTHING

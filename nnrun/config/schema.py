@@ -13,7 +13,14 @@ from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
 from nnrun.config.dataset import Dataset, DatasetConfig
 from nnrun.config.fields import Integer, Listed, Number, Text
 from nnrun.config.messages import show
-from nnrun.config.names import NAME_PATTERN, NAME_RULE, PUBLISHED, is_name
+from nnrun.config.names import (
+    CHANGE_NOTHING,
+    NAME_PATTERN,
+    NAME_RULE,
+    PUBLISHED,
+    changes_nothing,
+    is_name,
+)
 from nnrun.config.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.suggestions import nearest
@@ -86,14 +93,6 @@ class PublishedConfig(Block):
             yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
-_CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
-
-
-def changes_nothing(key: str) -> bool:
-    """Whether a dotted key has no say in what a run computes."""
-    return key.partition(".")[0] in _CHANGE_NOTHING
-
-
 class SweepConfig(Block):
     """What `nnrun sweep` varies."""
 
@@ -130,7 +129,7 @@ class SweepConfig(Block):
 class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
-    digest_ignores: ClassVar[frozenset[str]] = _CHANGE_NOTHING | {"seed"}  # it has its own place
+    digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # it has its own place
 
     name: Annotated[str, RunName()]
     """Names the folder of results; by default the config file's name without its suffix."""

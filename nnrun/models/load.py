@@ -17,6 +17,7 @@ from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.models.tensors import unpack
@@ -24,7 +25,6 @@ from nnrun.models.weights import load_weights, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
-MODEL = "model.safetensors"
 _NETWORK = "the network"
 
 

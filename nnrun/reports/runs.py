@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -17,7 +16,7 @@ from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.spreadsheet import cell
 from nnrun.reports.terminal import clean
-from nnrun.runs.overview import INTERRUPTED, RUNNING, Overview
+from nnrun.runs.overview import INTERRUPTED, PLAIN, RUNNING, Overview
 
 _STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 _LEAST_DIGITS = 4
@@ -27,7 +26,7 @@ Varied = Mapping[str, Sequence[str]]
 
 def listed_data(run: Overview) -> dict[str, Any]:
     """A run in plain values."""
-    return asdict(run)
+    return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
 def runs_table(runs: Sequence[Overview], total: int, keys: Varied) -> RenderableType:
@@ -128,11 +127,10 @@ def runs_csv(runs: Sequence[Overview], keys: Varied) -> str:
     """For spreadsheets: every number in full, a column for each setting that differs."""
     text = io.StringIO()
     found = dict.fromkeys(key for name in keys for key in keys[name])
-    plain = [field for field in Overview.__dataclass_fields__ if field != "settings"]
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(cell, [*plain, *found]))
+    writer.writerow(map(cell, [*PLAIN, *found]))
     for run in runs:
-        values = [getattr(run, key) for key in plain]
+        values = [getattr(run, key) for key in PLAIN]
         writer.writerow(map(cell, [*values, *(run.settings.get(key) for key in found)]))
     return text.getvalue()
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
-from nnrun.runs.record import RunRecord
+
+if TYPE_CHECKING:  # lists of runs do without
+    from nnrun.runs.record import RunRecord
 
 _LABELS = {
     "accuracy": "accuracy",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -24,7 +24,9 @@ from nnrun.reports.summary import (
     training_line,
     warning_line,
 )
-from nnrun.runs.record import RunRecord
+
+if TYPE_CHECKING:  # lists of runs do without
+    from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
 _STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}

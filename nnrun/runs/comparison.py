@@ -8,7 +8,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing
-from nnrun.runs.overview import settings_of
+from nnrun.runs.glance import settings_of
 from nnrun.runs.record import RunRecord
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnrun.config.load import load_config
 from nnrun.config.schema import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.load import MODEL
+from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_sha256
 from nnrun.runs.history import load_history

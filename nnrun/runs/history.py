@@ -7,10 +7,13 @@ import io
 from collections.abc import Callable
 from math import nan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnrun.errors import NnrunError
 from nnrun.runs.reading import HISTORY
-from nnrun.training.trainer import HistoryRow
+
+if TYPE_CHECKING:  # who reads a curve does without
+    from nnrun.training.trainer import HistoryRow
 
 _KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
 

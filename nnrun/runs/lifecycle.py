@@ -173,6 +173,7 @@ def begin(
     *,
     force: bool = False,
     held: Callable[[], bool] = lambda: False,
+    brief: bool = False,
 ) -> RunRecord | Claim | None:
     """Find a run complete, or claim it.
 
@@ -182,6 +183,7 @@ def begin(
         run_id: of the run.
         force: train it whatever is there.
         held: is asked whether to wait, if another process is at this run.
+        brief: a record that is found may lack its config, network and environment.
 
     Returns:
         The record of a complete run; else the claim; None if another process has it.
@@ -192,6 +194,8 @@ def begin(
     """
     if store is None:
         return Claim(None, name, run_id, None, force=force)
+    if brief and not force and (record := store.known(name, run_id)) is not None:
+        return record
     if not force and (record := store.find(name, run_id)) is not None:
         _tidy(store, name, run_id)
         return record

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.schema import changes_nothing
-from nnrun.config.settings import differing, flatten
-from nnrun.runs.folders import folders, is_held, names_in
-from nnrun.runs.identity import is_run_id
-from nnrun.runs.reading import StoredRun, read_run
-from nnrun.runs.record import RunRecord
+from nnrun.config.settings import differing
 
 RUNNING, INTERRUPTED, DAMAGED, UNREADABLE = "running", "interrupted", "damaged", "unreadable"
 
@@ -58,7 +50,7 @@ class Overview:
     started: str | None = None
     seconds: float | None = None
     iterations: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -75,46 +67,13 @@ class Overview:
         return None
 
 
-def overviews(root: Path, names: Iterable[str] = ()) -> Iterator[Overview]:
-    """All runs in a results folder, or those of these names; what is no run is passed over."""
-    for name in list(names) or names_in(root):
-        for run_id in folders(root / name):
-            found = overview_of(root / name / run_id, placed=True)
-            if found is not None:
-                yield found
-
-
-def overview_of(folder: Path, *, placed: bool = False) -> Overview | None:
-    """The run in a folder; None where there is none.
-
-    Args:
-        folder: of the run.
-        placed: whether its place in a results folder says which run it must be.
-    """
-    return described(read_run(folder, placed=placed), folder)
-
-
-def described(run: StoredRun | None, folder: Path) -> Overview | None:
-    """What was read in a folder at a glance; None where there is no run."""
-    if run is None:
-        # Until its first checkpoint, a run leaves nothing but its lock.
-        if is_run_id(folder.name) and is_held(folder):
-            return Overview(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
-        return None
-    return _described(run, folder)
-
-
-def settings_of(record: RunRecord) -> dict[str, Any]:
-    """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
-    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    found = flatten({key: value for key, value in config.items() if key != "seed"})
-    found.pop("dataset.path", None)
-    return {**found, "dataset.sha256": str(record.dataset["sha256"])[:10]}
+PLAIN = tuple(key for key in Overview.__dataclass_fields__ if key != "settings")
+"""The fields of an overview but its settings, in their order."""
 
 
 def varied(runs: Iterable[Overview]) -> dict[str, list[str]]:
     """For each name, the settings in which its runs differ."""
-    by_name: dict[str, list[dict[str, Any]]] = {}
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
         if run.settings:
             by_name.setdefault(run.name, []).append(run.settings)
@@ -126,42 +85,3 @@ def by_time(runs: Iterable[Overview]) -> list[Overview]:
     return sorted(
         runs, key=lambda run: (_LATE.get(run.status, 0), run.started or "", run.name, run.run_id)
     )
-
-
-def _described(run: StoredRun, folder: Path) -> Overview:
-    held = not run.complete and is_held(folder)
-    if run.record is None:
-        status = INTERRUPTED if run.unfinished else UNREADABLE
-        error = None if held else run.trouble
-        return Overview(
-            run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
-        )
-    record, status = run.record, DAMAGED if run.trouble else run.record.status
-    try:
-        numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
-        return Overview(
-            name=run.name,
-            run_id=run.run_id,
-            status=RUNNING if held else str(status),
-            error=run.trouble or record.error,
-            seed=record.seed,
-            metric=record.main_metric,
-            larger_is_better=record.task == "classification",
-            **{split: value for split, value in numbers.items() if isinstance(value, int | float)},
-            started=str(record.started),
-            seconds=record.timing["train_seconds"],
-            iterations=record.timing.get("iterations"),
-            settings=settings_of(record),
-        )
-    except (AttributeError, TypeError, KeyError):
-        return Overview(
-            run.name, run.run_id, UNREADABLE, "its report is damaged", started=_changed(folder)
-        )
-
-
-def _changed(folder: Path) -> str | None:
-    try:
-        moment = datetime.fromtimestamp(os.stat(folder).st_mtime, UTC)
-    except OSError:
-        return None
-    return moment.isoformat(timespec="seconds")

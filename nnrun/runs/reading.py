@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.errors import NnrunError
-from nnrun.models.load import MODEL
+from nnrun.models.files import MODEL
 from nnrun.runs.files import read_regular
 from nnrun.runs.record import SCHEMA_VERSION, RunRecord
 from nnrun.runs.soundness import unsound_part

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from nnrun.nn.signature import Array
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import HistoryRow
+if TYPE_CHECKING:  # who reads a report does without
+    from nnrun.nn.signature import Array
+    from nnrun.training.state import TrainingState
+    from nnrun.training.trainer import HistoryRow
 
 SCHEMA_VERSION = 1
 

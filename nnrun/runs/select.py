@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
-from nnrun.models.load import MODEL
-from nnrun.runs.listing import list_runs
+from nnrun.models.files import MODEL
+from nnrun.runs.folders import folders
+from nnrun.runs.index import look
 from nnrun.runs.reading import CHECKPOINT, REPORT
 from nnrun.suggestions import suggestion
 
@@ -52,11 +52,8 @@ def is_run_folder(folder: Path) -> bool:
 
 def _newest(root: Path, name: str | None) -> Path:
     """The run that was started last; of runs that were started together, the last by name."""
-    runs = [
-        (found.record.started, found.name, found.run_id)
-        for found in list_runs(root)
-        if found.record is not None and name in (None, found.name)
-    ]
+    found, _ = look(root, () if name is None else (name,))
+    runs = [(run.started or "", run.name, run.run_id) for run in found if run.metric is not None]
     if not runs:
         raise _unknown(root, name)
     _, *place = max(runs)
@@ -65,13 +62,15 @@ def _newest(root: Path, name: str | None) -> Path:
 
 def _by_prefix(root: Path, name: str, prefix: str) -> Path:
     folder = root / name
-    ids = sorted(f.name for f in folder.glob("*") if is_run_folder(f)) if folder.is_dir() else []
-    if not ids:
+    ids = folders(folder)
+    if not any(is_run_folder(folder / run_id) for run_id in ids):
         raise _unknown(root, name)
     # A whole seed comes before the seeds that only start like it: s3 is not s31.
     tests = (prefix.__eq__, lambda i: i.startswith(f"{prefix}-"), lambda i: i.startswith(prefix))
-    found = next(filter(None, ([i for i in ids if test(i)] for test in tests)), [])
+    chosen = ([i for i in ids if test(i) and is_run_folder(folder / i)] for test in tests)
+    found = next(filter(None, chosen), [])
     if not found:
+        ids = [run_id for run_id in ids if is_run_folder(folder / run_id)]
         raise UsageError(f"no run of {name} in {root} starts with '{prefix}'; {_listed(ids)}")
     if len(found) > 1:
         message = f"'{name}/{prefix}' is the start of {len(found)} runs; {_listed(found)}"
@@ -85,7 +84,7 @@ def _listed(ids: list[str]) -> str:
 
 
 def _unknown(root: Path, name: str | None) -> UsageError:
-    names: Iterable[str] = sorted({found.name for found in list_runs(root)})
     if name is None:
         return UsageError(f"there is no run in {root}; nnrun train and sweep put them there")
+    names = sorted({run.name for run in look(root)[0]})
     return UsageError(f"no run in {root} is called '{name}'{suggestion(name, names)}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from typing import Any
 from nnrun.characters import hidden_escaped
 from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.load import MODEL
+from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.checkpoints import pack_checkpoint, unpack_checkpoint
 from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
 from nnrun.runs.history import history_csv
+from nnrun.runs.index import KnownRuns, refresh
 from nnrun.runs.locks import Lock, acquire, locked
 from nnrun.runs.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK, read_run
 from nnrun.runs.record import RunRecord, RunResult
@@ -34,6 +36,7 @@ class Store:
     def __init__(self, root: Path, render: Callable[[RunResult], str]) -> None:
         self.root = root
         self.render = render
+        self._known = KnownRuns(root)
 
     def folder(self, name: str, run_id: str) -> Path:
         """Where a run lies.
@@ -42,7 +45,8 @@ class Store:
             UsageError: a link leads out of the results folder.
         """
         folder = self.root / name / run_id
-        if not folder.resolve().is_relative_to(self.root.resolve()):
+        linked = os.path.islink(folder) or os.path.islink(folder.parent)
+        if linked and not folder.resolve().is_relative_to(self.root.resolve()):
             raise UsageError(f"{folder} leads out of the results folder; remove that link")
         return folder
 
@@ -83,6 +87,17 @@ class Store:
         """The record of a run that reached its end, or diverged; None if it has to be trained."""
         run = read_run(self.folder(name, run_id), placed=True)
         return run.record if run and run.complete else None
+
+    def known(self, name: str, run_id: str) -> RunRecord | None:
+        """The record of a complete run, without its config, network and environment, if the index
+        has it; None says nothing.
+        """
+        self.folder(name, run_id)  # would refuse a link that leads elsewhere
+        return self._known.find(name, run_id)
+
+    def refresh_index(self, names: Iterable[str]) -> None:
+        """Let the index know of all runs of these experiments, if they are many."""
+        refresh(self.root, names)
 
     def checkpoint(self, name: str, run_id: str) -> TrainingState | None:
         """Where an interrupted run can go on; None if there is no such place.

@@ -11,8 +11,8 @@ from typing import Any
 
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.messages import show
+from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
-from nnrun.config.schema import changes_nothing
 from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEED_LIMIT = 2**63

@@ -9,8 +9,8 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, differing
 from nnrun.models.task import Classification, Regression
+from nnrun.runs.glance import settings_of
 from nnrun.runs.identity import canonical_json
-from nnrun.runs.overview import settings_of
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.comparable import overlap_of
 from nnrun.sweeps.progress import RunScore

@@ -95,6 +95,9 @@ class Sweep:
         Raises:
             NnrunError: there is nobody left to work.
         """
+        names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
+        if self.store is not None:
+            self.store.refresh_index(names)
         try:
             while True:
                 self._submit_more(workers)
@@ -109,6 +112,8 @@ class Sweep:
             workers.close()
             for active in list(self._active.values()):
                 self._release(active)
+            if self.store is not None and self.progress.trained:
+                self.store.refresh_index(names)
         return self.progress
 
     def receive(self, message: Message) -> None:
@@ -152,7 +157,7 @@ class Sweep:
     def _start(self, run: PlannedRun, workers: Workers) -> None:
         """Begin a run, unless it is complete, or another process is at it."""
         try:
-            begun = begin(self.store, run.variant.name, run.run_id, force=self.force)
+            begun = begin(self.store, run.variant.name, run.run_id, force=self.force, brief=True)
         except OSError as error:
             self._fail(run, f"its folder cannot be made: {error.strerror or error}")
         except UsageError as error:

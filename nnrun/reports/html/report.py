@@ -15,8 +15,9 @@ from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
+from nnrun.runs.glance import settings_of
 from nnrun.runs.history import read_history
-from nnrun.runs.overview import INTERRUPTED, RUNNING, UNREADABLE, Overview, settings_of
+from nnrun.runs.overview import INTERRUPTED, RUNNING, UNREADABLE, Overview
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.stored import StoredVariant, stored_variants

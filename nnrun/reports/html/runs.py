@@ -10,7 +10,8 @@ from typing import Any
 from nnrun.config.emit import flow
 from nnrun.config.essence import essence
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema import DatasetConfig, changes_nothing
+from nnrun.config.names import changes_nothing
+from nnrun.config.schema import DatasetConfig
 from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
