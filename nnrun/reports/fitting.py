@@ -15,6 +15,7 @@ from nnrun.reports.terminal import clean, plain_table
 
 _BETWEEN = 3
 _STEPS = 2
+_LEAST = 8
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class FittedTable:
             (columns for columns in self._choices() if _room(columns) <= options.max_width),
             [column.shortened(_STEPS) for column in self.columns if column.need == 0],
         )
-        yield self._table(kept)
+        yield self._table(kept, options.max_width)
         titles = {column.title.replace("\n", " ") for column in kept}
         left_out = [column.title for column in self.columns if column.title not in titles]
         if left_out:
@@ -94,12 +95,18 @@ class FittedTable:
             kept.remove(last)
             kept = list(kept)
 
-    def _table(self, columns: Sequence[Column]) -> Table:
+    def _table(self, columns: Sequence[Column], width: int) -> Table:
         table = plain_table(*(column.title for column in columns))
         for column, shown in zip(columns, table.columns, strict=True):
             shown.justify = "left" if column.left else "right"
             shown.no_wrap = not column.wraps
             shown.min_width = column.least
+        excess = _room(columns) - width
+        if excess > 0:  # a name that is longer than the screen gives way, and no number does
+            widest = max((c.left, c.least, index) for index, c in enumerate(columns))[-1]
+            folded = table.columns[widest]
+            folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
+            folded.no_wrap = False
         styles = iter(self.styles) if self.styles else ("" for _ in counting())
         for style, *cells in zip(styles, *(column.cells for column in columns), strict=False):
             table.add_row(*(_shown(cell) for cell in cells), style=style)

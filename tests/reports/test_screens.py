@@ -191,6 +191,22 @@ def test_cells_shrink_before_columns_go():
     assert "left out" not in short
 
 
+@pytest.mark.parametrize("length", [40, 60, 100])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_name_that_is_longer_than_the_screen_gives_way(width, length):
+    """It runs over several lines, and results stay whole beside it."""
+    name = "n" * length
+    runs = [replace(run, name=name) for run in RUNS]
+    text = screen(runs_table(runs, len(runs), varied(runs)), width)
+    assert {"0.9667", "0.9000"} <= set(text.split())
+    assert "…" not in text
+    shown = board()
+    rows = [replace(row, name=name) for row in shown.groups[0].rows]
+    long = replace(shown, groups=[replace(shown.groups[0], rows=rows)])
+    assert "0.9200 ± 0.02000" in screen(leaderboard_tables(long), width)
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_runs_that_have_not_ended_stand_last():
     """Whenever they began: what was cut off, and then what is going on."""
     assert ["interrupted", "running"] == [run.status for run in RUNS[-2:]]

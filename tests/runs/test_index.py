@@ -259,3 +259,28 @@ def test_numbers_survive_as_they_are(root):
     (run,) = [run for run in look(root)[0] if run.seed == 70]
     assert (value, False, 10_000) == (run.test, run.larger_is_better, run.iterations)
     assert json.loads(json.dumps(run.test)) == value
+
+
+LISTING = """
+import sys
+from nnrun.cli import cli
+sys.argv = ["nnrun", *sys.argv[1:]]
+try:
+    cli()
+finally:
+    heavy = {"numpy", "pydantic", "scipy", "sklearn", "safetensors", "yaml"} & set(sys.modules)
+    print("heavy:", sorted(heavy), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", [("ls",), ("ls", "--top", "3"), ("show", "houses/s4-")])
+def test_lists_load_nothing_that_they_do_not_need(root, words):
+    """Starting up would take longer than looking at 20,000 runs."""
+    seen(root)
+    done = subprocess.run(
+        [sys.executable, "-c", LISTING, *words, "--results", str(root)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+    assert "heavy: []" in done.stderr
+    assert "houses" in done.stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +201,19 @@ def test_a_run_that_goes_on_is_listed_as_such(run, write, tmp_path):
     finally:
         held.release()
     assert 2 == len(json.loads(run("ls", "--json")[1]))
+
+
+def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
+    """The index knows them, with numbers to the last bit; what has changed is trained again."""
+    monkeypatch.setattr("nnrun.runs.index.WORTH", 1)
+    write("iris")
+    _, shown, _ = run("sweep", "configs", "--seeds", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("nnrun.runs.store.read_run", lambda *_, **__: pytest.fail("a report is read"))
+        code, again, err = run("sweep", "configs", "--seeds", 3)
+    assert (0, shown) == (code, again)
+    assert "3 complete already" in err
+    next(Path("results/iris").glob("s3-*/model.safetensors")).unlink()
+    code, again, err = run("sweep", "configs", "--seeds", 3)
+    assert 0 == code
+    assert "1 trained" in err

@@ -1,0 +1,118 @@
+"""`python -m tests.benchmarks.folders`: folders of many runs, as whole processes.
+
+Makes 20,000 complete runs of one config over seeds, and 2,000 configs over ten seeds, from one run
+that is trained, and measures seconds and peak memory of the commands that look at them; each is
+the median of some rounds, after a first one that makes the index.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.planning import make_plan
+
+CONFIG = """\
+dataset: {name: iris, features: standard}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 500}
+"""
+RUNS, ROWS, SEEDS = 20_000, 2_000, 10
+
+
+def nnrun(*words: str, **environment: str) -> tuple[float, float]:
+    """Seconds and peak megabytes of a command."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nnrun", *words],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **environment},
+    )  # fmt: skip
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(words)}: {process.stderr.read().decode()}")
+    process.stderr.close()
+    return seconds, usage.ru_maxrss / 1000
+
+
+def fill(root: Path, template: Path, words: Sequence[str], seeds: int) -> None:
+    """Complete runs, as a sweep would have left them, with the files of another run."""
+    arguments = Arguments.parse(words, seeds, None)
+    plan = make_plan([Path("iris.yaml")], arguments, Datasets())
+    report = json.loads((template / "report.json").read_text())
+    files = {
+        path.name: path.read_bytes()
+        for path in template.iterdir()
+        if path.name != "report.json" and path.is_file()
+    }
+    for number, run in enumerate(plan.runs()):
+        folder = root / run.variant.name / run.run_id
+        folder.mkdir(parents=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        config = {**json.loads(run.variant.config), "seed": run.seed}
+        report |= {"seed": run.seed, "run_id": run.run_id, "config": config}
+        report["metrics"]["test"]["accuracy"] = number % 31 / 30
+        (folder / "report.json").write_text(json.dumps(report, indent=2))
+
+
+def measured(rounds: int) -> Iterator[tuple[str, float, float]]:
+    """What was measured, in seconds and megabytes; in the current folder."""
+    Path("iris.yaml").write_text(CONFIG)
+    nnrun("train", "iris.yaml", "--results", "template", "-q")
+    template = next(Path("template/iris").iterdir())
+    rates = ",".join(str(k / 10_000) for k in range(1, ROWS + 1))
+    fill(Path("many"), template, [], RUNS)
+    fill(Path("grid"), template, [f"training.learning_rate={rates}"], SEEDS)
+    yield ("the index of 20,000 runs is made", *nnrun("ls", "--results", "many"))
+    nnrun("ls", "--results", "grid")
+    completing = {
+        "COMP_WORDS": "nnrun show --results many iris/s1",
+        "COMP_CWORD": "4",
+        "_NNRUN_COMPLETE": "bash_complete",
+    }
+    commands = {
+        "nothing: nnrun --version": (["--version"], {}),
+        "ls, 20,000 runs of one config": (["ls", "--results", "many"], {}),
+        "ls, 2,000 configs × 10 seeds": (["ls", "--results", "grid"], {}),
+        "ls --sort test --top 5": (["ls", "--sort", "test", "--top", "5", "--results", "many"], {}),
+        "show latest": (["show", "latest", "--results", "many"], {}),
+        "completion of a run": ([], completing),
+        "sweep over 1 complete run": (["sweep", "iris.yaml", "--results", "many", "-q"], {}),
+        "sweep over 20,000 complete runs": (
+            ["sweep", "iris.yaml", "--seeds", str(RUNS), "--results", "many", "-q"], {},
+        ),
+        "ls --leaderboard, that of 1 row": (["ls", "--leaderboard", "--results", "many"], {}),
+    }  # fmt: skip
+    for name, (words, environment) in commands.items():
+        found = [nnrun(*words, **environment) for _ in range(rounds)]
+        seconds, memory = zip(*found, strict=True)
+        yield name, median(seconds), max(memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.folders")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        print("| command | seconds | peak memory, MB |\n| :-- | --: | --: |")
+        for name, seconds, memory in measured(arguments.rounds):
+            print(f"| {name} | {seconds:.2f} | {memory:.0f} |", flush=True)
+        os.chdir("/")
+
+
+if __name__ == "__main__":
+    main()
