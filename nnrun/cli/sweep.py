@@ -31,7 +31,7 @@ from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.planning import make_plan
-from nnrun.sweeps.progress import SweepProgress
+from nnrun.sweeps.progress import Failure, SweepProgress
 from nnrun.sweeps.reference import read_references
 from nnrun.sweeps.replication import Replication, replications
 from nnrun.sweeps.sweep import Sweep
@@ -226,7 +226,7 @@ def _conclude(
             "leaderboard": board.to_dict() if whole else None,
         }
     )
-    troubles = [_failures(progress)] if progress.failures else []
+    troubles = [_failures(progress, store)] if progress.failures else []
     if whole:
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
@@ -250,15 +250,19 @@ def _conclude(
         raise NnrunError("\n".join(troubles))
 
 
-def _failures(progress: SweepProgress) -> str:
+def _failures(progress: SweepProgress, store: Store) -> str:
+    """How many there were, and where each is told in full; why, was said when it happened."""
     number = len(progress.failures)
     lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(troubles_of(progress))}"]
-    lines += [
-        f"  {failure.label}: {failure.reason}" for failure in progress.failures[:_MOST_FAILURES]
-    ]
+    lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")
     return "\n".join(lines)
+
+
+def _failure(failure: Failure, store: Store) -> str:
+    report = store.root / failure.key / "report.md"
+    return f"  {failure.label}: {report if report.is_file() else failure.reason}"
 
 
 def _command_line(arguments: Sequence[str], asked: _Request) -> str:

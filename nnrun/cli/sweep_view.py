@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, duration, number, remaining
+from nnrun.reports.progress import LINE_SECONDS, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.1
 # Of runs in progress; the rest of the screen is for the rows of the leaderboard.
 _MOST_LINES = 8
+# Without a terminal, so many runs have a line each; then there is one in ten seconds, at most.
+_LINES_EACH = 20
 
 
 @contextmanager
 def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
     """What shows how far a sweep of so many runs is."""
-    if output.quiet or not sys.stderr.isatty():
+    if output.quiet or not draws(sys.stderr):
         yield _Lines(runs, output)
         return
     view = _View(runs, output)
@@ -44,19 +47,36 @@ def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
 
 
 class _Lines(SweepListener):
-    """A line for each run that was trained, and for whatever goes wrong."""
+    """A line for each run that was trained, and for whatever goes wrong.
+
+    Of many runs, after the first a line now and then that counts them.
+    """
 
     def __init__(self, runs: int, output: Output) -> None:
         self.runs = runs
         self.output = output
         self._waiting = False
+        self._told = 0
+        self._next = 0.0
 
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
         if trained and record.status == "completed":
-            done = f"{progress.ended:>{len(str(self.runs))}}/{self.runs}"
-            self.output.note(f"[{done}] {run.label}: {_result(record)}")
+            self._count(progress, f"{run.label}: {_result(record)}")
+
+    def tick(self, progress: SweepProgress) -> None:
+        self._next = self._next or monotonic() + LINE_SECONDS
+        if progress.ended == 0 and monotonic() >= self._next:
+            self._count(progress, "the first runs are not at their end yet")
+
+    def _count(self, progress: SweepProgress, text: str) -> None:
+        if self._told >= _LINES_EACH and monotonic() < self._next and progress.missing:
+            return
+        self._told += 1
+        self._next = monotonic() + LINE_SECONDS
+        done = f"{progress.ended:>{len(str(self.runs))}}/{self.runs}"
+        self.output.note(f"[{done}] {text}")
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         self._tell(f"failed: {run.label}: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from nnrun.training.trainer import Progress
 
 _REFRESH_SECONDS = 0.1
-_LINE_SECONDS = 30.0
+# Without a terminal: a line for a run that lasts, and from there on at most one in so many seconds.
+_START_SECONDS = 1.0
+LINE_SECONDS = 10.0
 _LABEL_WIDTH = 22
 # A narrower terminal has room for the figures only.
 _WIDE = 60
@@ -46,12 +49,17 @@ class Observer(Protocol):
         """Take note of it."""
 
 
+def draws(stream: IO[str]) -> bool:
+    """Whether something can be drawn there, and drawn over."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 @contextmanager
 def watching(label: str, output: Output) -> Iterator[Observer]:
     """What shows the progress of a run, if anything does; a bar is gone at the end."""
     if output.quiet:
         yield lambda progress: None
-    elif not sys.stderr.isatty():
+    elif not draws(sys.stderr):
         yield _Lines(label, output)
     else:
         bar = _bar(output)
@@ -78,18 +86,18 @@ class _Pace:
 
 
 class _Lines:
-    """A line every half minute: a log file shows that there is life, and no more."""
+    """A line when a run has begun, and one now and then: a log file shows that there is life."""
 
     def __init__(self, label: str, output: Output) -> None:
         self.label = label
         self.output = output
         self.pace = _Pace()
-        self.last = monotonic()
+        self.next = monotonic() + _START_SECONDS
 
     def __call__(self, progress: Progress) -> None:
         speed, left = self.pace(progress)
-        if monotonic() - self.last >= _LINE_SECONDS:
-            self.last = monotonic()
+        if monotonic() >= self.next:
+            self.next = monotonic() + LINE_SECONDS
             self.output.note(
                 f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
                 f"{count(round(speed))}/s, loss {number(progress.loss)}, {remaining(left)} left"

@@ -59,16 +59,26 @@ def test_quiet_shows_no_bar_on_a_terminal(on_terminal, cars):
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
 def test_no_bar_ever_goes_to_a_file(start, cars, variable, folder):
-    """Not even where colours are forced, as continuous integration does."""
+    """Not even where colours are forced, as continuous integration does; a line or two, at most."""
     with (folder / "log").open("w") as log:
         process = start("train", cars, *LONG, stderr=log, environment={variable: "1"})
         process.communicate()
     assert 0 == process.returncode
-    assert "" == (folder / "log").read_text()
+    lines = (folder / "log").read_text().splitlines()
+    assert all(line.startswith("cars: iteration ") for line in lines)
+    assert len(lines) <= 2
+    assert "━" not in "".join(lines)
+
+
+def test_a_dumb_terminal_gets_lines(on_terminal, cars):
+    """As a log file does: what cannot be drawn over is not drawn on."""
+    _, shown = on_terminal("train", cars, *LONG, TERM="dumb")
+    assert "━" not in shown
+    assert "\x1b" not in shown
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
-    """Where there is no terminal, a line in half a minute shows that there is life."""
+    """Where there is no terminal: one when a run has begun, then at most one in ten seconds."""
     now = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
     with watching("cars", Output()) as watcher:
@@ -76,8 +86,9 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, capsys):
             watcher(Progress(iteration, 100_000, 0.25, now[0]))
             now[0] += 1.0
     lines = capsys.readouterr().err.splitlines()
-    assert 2 == len(lines)
-    assert "cars: iteration 31,000 of 100,000, 1,000/s, loss 0.2500, 1 min 09 s left" == lines[0]
+    assert 7 == len(lines)
+    assert "cars: iteration 2,000 of 100,000, 1,000/s, loss 0.2500, 1 min 38 s left" == lines[0]
+    assert "cars: iteration 32,000 of 100,000, 1,000/s, loss 0.2500, 1 min 08 s left" == lines[3]
 
 
 def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from nnrun.cli import sweep_view as module
 from nnrun.cli.output import Output
 from nnrun.cli.sweep_view import watching_sweep
 from nnrun.sweeps.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION
-from tests.sweeps.boards import VARIANT, progress
+from tests.sweeps.boards import VARIANT, progress, score
 
 
 @pytest.fixture
@@ -57,3 +58,33 @@ def test_a_wide_screen_shows_more(terminal, monkeypatch):
         shown = view.live.console.render_lines(view.live.get_renderable())
         text = "\n".join("".join(part.text for part in line) for line in shown)
     assert 40 == text.count("config_")
+
+
+def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
+    """Twenty have theirs; of the rest there is one in ten seconds, and the last."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    scores = []
+    with watching_sweep(100, Output()) as lines:
+        variant = replace(VARIANT, seeds=range(100))
+        for seed in range(100):
+            now[0] += 0.5
+            scores.append(score(seed, 0.5))
+            sweep = progress((variant, scores))
+            sweep.trained = len(scores)
+            lines.ended(PlannedRun(variant, seed, f"s{seed}"), CLASSIFICATION, sweep, trained=True)
+    told = [line.partition("]")[0] for line in capsys.readouterr().err.splitlines()]
+    expected = [*range(1, 21), 40, 60, 80, 100]
+    assert [f"[{done:>3}/100" for done in expected] == told
+
+
+def test_a_log_shows_life_before_the_first_run_has_ended(monkeypatch, capsys):
+    """After ten seconds, and every ten seconds from there on."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching_sweep(3, Output()) as lines:
+        for _ in range(250):
+            lines.tick(progress((VARIANT, [])))
+            now[0] += 0.1
+    line = "[0/3] the first runs are not at their end yet"
+    assert [line, line] == capsys.readouterr().err.splitlines()
