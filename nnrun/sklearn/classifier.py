@@ -58,6 +58,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
     Attributes:
         classes_: the labels, sorted.
         loss_curve_: the loss over all training rows after each epoch; `loss_` is the last one.
+            (`MLPClassifier` has the mean over batches, each before its update.)
         validation_loss_curve_: with early stopping, that over the rows held out.
         n_iter_: epochs.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
