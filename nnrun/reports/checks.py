@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.summary import data_line
-from nnrun.reports.terminal import clean, labelled, network_table, plain_table
+from nnrun.reports.terminal import clean, labelled, network_table
 from nnrun.runs.memory import MemoryEstimate
 
 
@@ -112,13 +111,16 @@ def _verdict(agrees: bool) -> Text:
     return Text("agree", "green") if agrees else Text("WRONG", "bold red")
 
 
-def gradients_table(checks: Sequence[GradientCheck]) -> Table:
+def gradients_table(checks: Sequence[GradientCheck]) -> FittedTable:
     """How the gradient of each parameter array compares with a numerical one."""
-    table = plain_table("gradient of", "entries", "compared", "at a kink", "worst error", "")
-    for check in checks:
-        counts = [count(check.entries), count(check.compared), count(check.skipped)]
-        table.add_row(check.name, *counts, number(check.error), _verdict(check.passed))
-    return table
+    return FittedTable([
+        Column("gradient of", [check.name for check in checks], left=True),
+        Column("entries", [count(check.entries) for check in checks], need=2),
+        Column("compared", [count(check.compared) for check in checks], need=1),
+        Column("at a kink", [count(check.skipped) for check in checks], need=3),
+        Column("worst error", [number(check.error) for check in checks]),
+        Column("", [_verdict(check.passed) for check in checks]),
+    ])  # fmt: skip
 
 
 def gradient_failures(runs: Sequence[CheckedRun]) -> str:

@@ -15,14 +15,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from nnrun.nn.gradient_check import GradientCheck
+from nnrun.reports.checks import gradients_table
 from nnrun.reports.compare import comparison_tables
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.leaderboard import leaderboard_tables
+from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.runs import runs_table
 from nnrun.reports.show import run_in_full
 from nnrun.runs.comparison import compare
 from nnrun.runs.overview import Overview, by_time, varied
 from nnrun.sweeps.leaderboard import make_leaderboard
+from nnrun.sweeps.plan import Plan
 from tests.reports.conftest import REGRESSION
 from tests.sweeps.boards import named, progress, score
 
@@ -116,7 +120,29 @@ def compared():
     return comparison_tables(compare([REGRESSION, other]), board(), Path("results"))
 
 
+def planned():
+    """A sweep of two configs, of which one has a grid."""
+    rates = [{"training.learning_rate": rate} for rate in (0.1, 0.01)]
+    variants = [
+        *(named("digits_cnn", choice=choice, seeds=range(42, 62)) for choice in rates),
+        named("boston_arch2_standardized", seeds=[1, 5, 9], dataset="boston"),
+    ]
+    return plan_table(Outlook(Plan(variants), [20, 0, 1], 2, 61.0))
+
+
+def gradients():
+    """One that agrees, and one that does not."""
+    return gradients_table(
+        [
+            GradientCheck("0.weight", 1200, 200, 0, 1.2345e-12, 1.0, 1.0),
+            GradientCheck("1.0.weight", 12, 12, 3, 0.5, 1.0, 2.0),
+        ]
+    )
+
+
 SHOWN = {
+    "plan": planned,
+    "gradients": gradients,
     "show": shown_run,
     "compare": compared,
     "ls": lambda: runs_table(RUNS, len(RUNS), varied(RUNS)),
