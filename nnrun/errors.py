@@ -9,6 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+EXIT_CODES = {
+    0: "all well",
+    1: "the run diverged or failed, or the disk or the network did",
+    2: "a mistake in the config or the command; nothing was started or written",
+    3: "numbers that should agree do not",
+    130: "interrupted by Ctrl-C; the same command goes on",
+    143: "interrupted by SIGTERM; the same command goes on",
+}
+"""What each exit code of the command line means."""
+
 
 class NnrunError(Exception):
     """Something failed that the user should read about, without a traceback."""

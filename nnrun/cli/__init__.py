@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),
     "datasets": ("nnrun.cli.datasets", "Show what data there is."),
     "init": ("nnrun.cli.init", "Write a commented config to start from."),
+    "help": ("nnrun.cli.help", "Look up a key, a layer, a command, or any word."),
     "schema": ("nnrun.cli.schema", "Print the JSON Schema of configs, for editors."),
 }
 

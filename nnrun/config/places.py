@@ -36,7 +36,7 @@ def _all_keys() -> Iterator[tuple[str, str]]:
         LossConfig,
         NetworkConfig,
     )
-    from nnrun.config.schema import ExperimentConfig, SweepConfig  # noqa: PLC0415
+    from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig  # noqa: PLC0415
     from nnrun.config.training import (  # noqa: PLC0415
         EarlyStoppingConfig,
         OptimizerConfig,
@@ -52,6 +52,7 @@ def _all_keys() -> Iterator[tuple[str, str]]:
         "dataset.columns.": ColumnsConfig.model_fields,
         "training.early_stopping.": EarlyStoppingConfig.model_fields,
         "sweep.": SweepConfig.model_fields,
+        "published.": PublishedConfig.model_fields,
     }
     for prefix, names in keys.items():
         yield from ((name, f"{prefix}{name}") for name in names)

@@ -1,0 +1,1 @@
+"""The reference of the config language, made from docstrings, signatures and the schema."""

@@ -1,0 +1,72 @@
+"""The reference on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nnrun.reports.reference.topics import KINDS, Topic, plural
+from nnrun.reports.terminal import labelled
+
+_MOST_MENTIONS = 12
+
+
+def overview(topics: Sequence[Topic]) -> RenderableType:
+    """The names of all topics, by kind."""
+    return Group(*_overview(topics))
+
+
+def _overview(topics: Sequence[Topic]) -> Iterator[RenderableType]:
+    ordered = sorted(topics, key=lambda topic: KINDS.index(topic.kind))
+    for kind, group in groupby(ordered, key=lambda topic: topic.kind):
+        yield labelled(plural(kind), ", ".join(topic.name for topic in group), width=13)
+    yield Text()
+    yield Text("nnrun help TOPIC says more of each, and finds where any word stands.", "dim")
+
+
+def topic_pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> RenderableType:
+    """Topics in full, and below them the names of those that mention the word."""
+    return Group(*_pages(found, mentioned))
+
+
+def _pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> Iterator[RenderableType]:
+    for topic in found:
+        yield from _page(topic)
+        yield Text()
+    if mentioned:
+        yield Text("It is mentioned in" if found else "That word stands in", "bold")
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, style="dim")
+        table.add_column(overflow="fold")
+        for topic in mentioned[:_MOST_MENTIONS]:
+            table.add_row(topic.name, topic.kind, topic.summary)
+        yield table
+        if len(mentioned) > _MOST_MENTIONS:
+            yield Text(f"and {len(mentioned) - _MOST_MENTIONS} more", "dim")
+
+
+def _page(topic: Topic) -> Iterator[RenderableType]:
+    yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
+    yield Text()
+    yield Text(topic.text)
+    if topic.shapes:
+        yield Text()
+        yield labelled("shapes", topic.shapes)
+    if topic.keys:
+        yield Text()
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for _ in range(2):
+            table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for key in topic.keys:
+            default = f"default {key.default}" if key.default else "needed"
+            table.add_row(key.name, default, "; ".join(filter(None, (key.about, key.form))))
+        yield table
+    if topic.example:
+        yield Text()
+        yield labelled("example", topic.example)

@@ -1,0 +1,264 @@
+"""All that can be looked up, collected from the tables and blocks that configs are read by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from inspect import getdoc
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from nnrun.config.blocks import Block
+from nnrun.config.dataset import STEP_BLOCKS, ColumnsConfig, DatasetConfig, options_of
+from nnrun.config.emit import flow
+from nnrun.config.fields import Kind, Listed, OneOf
+from nnrun.config.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
+from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.tables import NamedBlock
+from nnrun.config.training import (
+    EarlyStoppingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+from nnrun.data.registry import DATASETS
+from nnrun.data.steps import STEPS
+from nnrun.errors import EXIT_CODES
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.signature import Shape, ShapeError
+from nnrun.reports.numbers import shape
+
+KINDS = (
+    "key",
+    "layer",
+    "activation",
+    "loss",
+    "optimizer",
+    "initializer",
+    "schedule",
+    "feature step",
+    "data set",
+    "exit code",
+    "command",
+)
+"""In the order in which they are listed."""
+
+EXIT_CODES_TOPIC = "exit-codes"
+
+_BLOCKS: Mapping[str, type[Block]] = {
+    "": ExperimentConfig,
+    "dataset.": DatasetConfig,
+    "dataset.columns.": ColumnsConfig,
+    "network.": NetworkConfig,
+    "network": StackConfig,
+    "training.": TrainingConfig,
+    "training.early_stopping.": EarlyStoppingConfig,
+    "published.": PublishedConfig,
+    "sweep.": SweepConfig,
+}
+# What stands for arguments that have no default in the example of a layer or schedule.
+_VALUES = {"units": 10, "channels": 8, "name": "relu", "initial": 0.1, "peak": 0.1, "every": 1000}
+_VALUES |= {"warmup": 100, "value": 0.1}
+_INNER = [{"type": "dense", "units": 4}]
+# Rows to show the shapes of a layer by: a vector, and an image.
+_ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8))
+_ARGS = re.compile(r"\n\n(Args|Raises|Returns):\n.*", re.DOTALL)
+
+
+def plural(kind: str) -> str:
+    """What several topics of a kind are called."""
+    return f"{kind}es" if kind.endswith("s") else f"{kind}s"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a topic: its name, what its value must be, its default, and what it does."""
+
+    name: str
+    form: str
+    default: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One thing to look up.
+
+    Args:
+        kind: one of `KINDS`.
+        name: how configs, or the shell, call it.
+        text: what its docstring says: its equation, and the source of the method.
+        keys: those that it has.
+        shapes: of a row that comes in and what goes out, where it is a layer.
+        example: as it may stand in a config.
+    """
+
+    kind: str
+    name: str
+    text: str
+    keys: tuple[Key, ...] = ()
+    shapes: str = ""
+    example: str = ""
+
+    @property
+    def summary(self) -> str:
+        """Its first sentence, on one line."""
+        first = self.text.split("\n\n")[0].replace("\n", " ")
+        return first if len(first) <= 100 else f"{first[:97].rsplit(' ', 1)[0]} …"
+
+    def mentions(self, word: str) -> bool:
+        """Whether the word stands anywhere in it."""
+        keys = [f"{key.name} {key.form} {key.about}" for key in self.keys]
+        return word.lower() in " ".join([self.name, self.text, *keys, self.example]).lower()
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """Everything but the commands, which the command line adds."""
+    return (*_keys(), *_tables(), _exit_codes())
+
+
+def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
+    """Topics of this name, or of keys whose last step it is; and the others that mention it."""
+    wanted = word.strip().lower().replace(" ", "-")
+    exact = [topic for topic in known if topic.name.lower() == wanted]
+    exact = exact or [topic for topic in known if topic.name.lower().endswith(f".{wanted}")]
+    return exact, [topic for topic in known if topic not in exact and topic.mentions(word.strip())]
+
+
+def _keys() -> Iterator[Topic]:
+    known = set()
+    for prefix, block in _BLOCKS.items():
+        for name, field in block.model_fields.items():
+            dotted = f"{prefix.removesuffix('.')}.{name}".removeprefix(".")
+            if dotted not in known:
+                known.add(dotted)
+                yield _key_topic(dotted, name, field)
+    tables: Mapping[str, type[NamedBlock]] = {
+        "training.optimizer": OptimizerConfig,
+        "training.learning_rate": ScheduleConfig,
+    }
+    for prefix, base in tables.items():
+        for owner, entry in base.blocks.items():
+            for name in entry.parameters:
+                if (dotted := f"{prefix}.{name}") not in known:
+                    known.add(dotted)
+                    yield _key_topic(dotted, name, entry.model_fields[name], f"of {owner}")
+
+
+def _key_topic(dotted: str, name: str, field: FieldInfo, of: str = "") -> Topic:
+    key = _key(name, field)
+    lines = [f"{key.about or name}{f' ({of})' if of else ''}".rstrip(".") + "."]
+    lines.append(f"Value: {key.form}." if key.form else "Value: a block of its own.")
+    lines.append(f"Default: {key.default}." if key.default else "It has to be given.")
+    return Topic("key", dotted, "\n\n".join(lines))
+
+
+def _key(name: str, field: FieldInfo) -> Key:
+    default = ""
+    if field.default is not PydanticUndefined:
+        default = "none" if field.default is None else flow(_plain(field.default))
+    about = (field.description or "").replace("\n", " ").removesuffix(".")
+    return Key(name, " or ".join(dict.fromkeys(_forms(field))), default, about)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _forms(field: FieldInfo) -> Iterator[str]:
+    """What a value must be, in the words of the messages."""
+    for mark in field.metadata:
+        yield from _form(mark)
+    yield from _form(field.annotation)
+
+
+def _form(annotation: Any) -> Iterator[str]:
+    if isinstance(annotation, OneOf):
+        yield " or ".join(annotation.names)
+    elif isinstance(annotation, Kind):
+        yield annotation.phrase
+    elif isinstance(annotation, Listed):
+        yield f"a list of {annotation.plural}"
+    elif isinstance(annotation, type) and issubclass(annotation, NamedBlock):
+        key = annotation.key
+        yield f"{{{key}: {get_args(annotation.model_fields[key].annotation)[0]}, …}}"
+    elif isinstance(annotation, type) and issubclass(annotation, Block):
+        yield annotation.phrase()
+    else:
+        marks = getattr(annotation, "__metadata__", ())
+        listed = [mark for mark in marks if isinstance(mark, Listed)]
+        for part in listed or (*marks, *get_args(annotation)):
+            yield from _form(part)
+
+
+def _tables() -> Iterator[Topic]:
+    blocks: Mapping[str, tuple[Mapping[str, Any], type[NamedBlock]]] = {
+        "layer": (LAYERS, LayerConfig),
+        "loss": (LOSSES, LossConfig),
+        "optimizer": (OPTIMIZERS, OptimizerConfig),
+        "schedule": (SCHEDULES, ScheduleConfig),
+    }
+    for kind, (table, base) in blocks.items():
+        for name, call in table.items():
+            block = base.blocks[name]
+            keys = tuple(_key(key, block.model_fields[key]) for key in block.parameters)
+            example = _example(block, base.key, name)
+            shapes = _shapes(block, example) if kind == "layer" else ""
+            yield Topic(kind, name, _text(call), keys, shapes, _line(kind, example))
+    plain: Mapping[str, tuple[Mapping[str, Any], str]] = {
+        "activation": (ACTIVATIONS, "activation: {}"),
+        "initializer": (INITIALIZERS, "network: {{initializer: {}, …}}"),
+        "feature step": (STEPS, "dataset: {{features: {}, …}}"),
+    }
+    for kind, (calls, form) in plain.items():
+        for name, call in calls.items():
+            written = f"{{{name}: 8}}" if kind == "feature step" and name in STEP_BLOCKS else name
+            yield Topic(kind, name, _text(call), example=form.format(written))
+    for name, entry in DATASETS.items():
+        options = [Key(o.name, "", flow(o.default), o.description) for o in options_of(name)]
+        text = "\n\n".join(part for part in (entry.description, entry.note) if part)
+        yield Topic("data set", name, text, tuple(options), example=f"dataset: {{name: {name}}}")
+
+
+def _text(call: Callable[..., Any]) -> str:
+    return _ARGS.sub("", getdoc(call) or "")
+
+
+def _example(block: type[NamedBlock], key: str, name: str) -> dict[str, Any]:
+    required = [p for p in block.parameters if block.model_fields[p].is_required()]
+    return {key: name} | {p: _INNER if p == "layers" else _VALUES[p] for p in required}
+
+
+def _line(kind: str, example: dict[str, Any]) -> str:
+    places = {"layer": "layers: [{}]", "loss": "loss: {}", "optimizer": "optimizer: {}"}
+    return places.get(kind, "learning_rate: {}").format(flow(example))
+
+
+def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
+    """What the example makes of a vector and of an image, where it takes them."""
+    made = []
+    for row in _ROWS:
+        try:
+            layer = block.model_validate(example).build()
+            network = Network([layer], LOSSES["mean_squared"](), row)
+        except ShapeError:
+            continue
+        made.append(f"{shape(row)} → {shape(network.output_shape)}")
+    return ", ".join(made)
+
+
+def _exit_codes() -> Topic:
+    lines = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
+    text = "\n\n".join(["What the shell is told when a command ends.", *lines])
+    return Topic("exit code", EXIT_CODES_TOPIC, text)

@@ -1,0 +1,171 @@
+"""`nnrun help`: whatever is in a table, a block of the schema or the list of commands is in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from nnrun.cli import COMMANDS
+from nnrun.config.load import config_from_dict
+from nnrun.config.places import place_of
+from nnrun.config.text import Text
+from nnrun.config.yaml12 import parse
+from nnrun.data.registry import DATASETS
+from nnrun.data.steps import STEPS
+from nnrun.errors import EXIT_CODES
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+from nnrun.reports.reference.topics import KINDS, topics
+
+TABLES = {
+    "layer": LAYERS,
+    "activation": ACTIVATIONS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "initializer": INITIALIZERS,
+    "schedule": SCHEDULES,
+    "feature step": STEPS,
+    "data set": DATASETS,
+}
+README = Path(__file__).parents[2] / "README.md"
+
+
+def of_kind(kind):
+    return {topic.name: topic for topic in topics() if topic.kind == kind}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_whatever_is_in_a_table_can_be_looked_up(kind):
+    """By its name, with what its docstring says and an example."""
+    found = of_kind(kind)
+    assert list(TABLES[kind]) == list(found)
+    assert all(topic.text and topic.example for topic in found.values())
+
+
+def test_every_key_of_the_schema_can_be_looked_up():
+    """In dotted form, with what it does, what it takes and its default."""
+    found = of_kind("key")
+    for name, topic in found.items():
+        assert topic.text.count("\n\n") == 2, name
+        step = name.rpartition(".")[2]
+        assert place_of(step) is not None
+    assert "a number greater than 0" in found["training.learning_rate"].text
+    assert "Default: 42." in found["seed"].text
+    assert "It has to be given." in found["loss"].text
+
+
+def test_a_layer_has_its_keys_shapes_and_defaults(nnrun):
+    """As its signature says."""
+    done = nnrun("help", "conv2d")
+    assert 0 == done.exit_code
+    for words in ("shapes     1×8×8 → 8×6×6", "channels     needed", "stride       default 1"):
+        assert words in done.stdout
+    assert all(of_kind("layer")[name].shapes for name in LAYERS)
+
+
+@pytest.mark.parametrize("kind", ["layer", "loss", "optimizer", "schedule"])
+def test_examples_are_configs(kind):
+    """Each stands in a config as it is printed."""
+    config = {
+        "name": "a",
+        "dataset": {"name": "digits"},
+        "network": {"sizes": [1], "activations": ["linear"]},
+        "loss": "mean_squared",
+        "training": {"learning_rate": 0.1, "epochs": 1},
+    }
+    for topic in of_kind(kind).values():
+        example = parse(Text(topic.example, "example")).data
+        (key,) = example
+        block = {"layers": "network", "optimizer": "training", "learning_rate": "training"}
+        changed = dict(config)
+        if key == "loss":
+            changed |= example
+        elif key == "layers":
+            changed["network"] = example
+        else:
+            changed[block[key]] = {**changed[block[key]], **example}
+        config_from_dict(changed)
+
+
+def test_exit_codes_are_those_of_the_readme(nnrun):
+    """The same words in the terminal and in the README's table."""
+    done = nnrun("help", "exit-codes")
+    rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", README.read_text(), re.M))
+    for code, meaning in EXIT_CODES.items():
+        assert f"{code}: {meaning}." in done.stdout
+        written = next(text for codes, text in rows.items() if str(code) in codes.split(", "))
+        assert code > 3 or meaning == written
+    assert "exit-codes  exit code" == nnrun("help", "exit codes").stdout.splitlines()[0]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_the_readme_names_all_there_is(kind):
+    """What is added to a table is added to the README's table of the language too."""
+    text = README.read_text()
+    assert [] == [name for name in TABLES[kind] if not re.search(rf"`[^`]*\b{name}\b", text)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_can_be_looked_up(nnrun, name):
+    """With its options."""
+    done = nnrun("help", name)
+    assert 0 == done.exit_code
+    assert f"nnrun {name} [OPTIONS]" in done.stdout
+
+
+def test_the_last_step_of_a_key_will_do(nnrun):
+    """Where it is not the name of anything else."""
+    assert "training.batch_size  key" == nnrun("help", "batch_size").stdout.splitlines()[0]
+
+
+def test_any_word_is_found_where_it_stands(nnrun):
+    """A search, when there is no topic of that name."""
+    done = nnrun("help", "Kingma")
+    assert ["That word stands in", "adam"] == [
+        line.split("  ")[0] for line in done.stdout.splitlines()
+    ][:2]
+
+
+def test_what_is_nowhere_is_told_with_what_may_be_meant(nnrun):
+    """Exit 2."""
+    done = nnrun("help", "learnig_rate")
+    assert 2 == done.exit_code
+    assert "there is no topic 'learnig_rate'" in done.stderr
+    assert "learning_rate" in done.stderr
+
+
+def test_without_a_topic_all_names_are_listed(nnrun):
+    """By kind; and as data."""
+    text = " ".join(nnrun("help").stdout.split())
+    assert all(topic.name in text for topic in topics())
+    data = json.loads(nnrun("help", "--json").stdout)
+    assert set(KINDS) == {topic["kind"] for topic in data}
+    assert len(topics()) + len(COMMANDS) == len(data)
+
+
+def test_the_same_as_one_html_file(nnrun):
+    """Every topic has its heading and a link to it, and nothing is fetched from anywhere."""
+    done = nnrun("help", "-o", "reference.html")
+    assert (0, "wrote reference.html\n") == (done.exit_code, done.stderr)
+    text = Path("reference.html").read_text(encoding="utf-8")
+    anchors, links = [], []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            names = dict(attrs)
+            anchors.append(names["id"]) if tag == "h3" else None
+            links.append(names["href"].removeprefix("#")) if tag == "a" else None
+            assert tag not in ("script", "link", "img")
+
+    Reader().feed(text)
+    assert len(topics()) + len(COMMANDS) == len(anchors) == len(set(anchors))
+    assert sorted(anchors) == sorted(links)
+    assert "x̂ = (x - μ) / sqrt(σ² + ε)" in text
