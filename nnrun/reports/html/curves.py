@@ -10,13 +10,12 @@ from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note
 from nnrun.reports.html.board import Board
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.sweeps.stored import StoredVariant
 
 History = Mapping[str, Sequence[float]]
 
-_MOST_LINES = 12
 _MOST_POINTS = 60
 
 
@@ -25,14 +24,13 @@ def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Blo
 
     Args:
         board: the leaderboard.
-        histories: the columns of history.csv, by `name/run id`.
+        histories: the columns of history.csv of those to draw, by `name/run id`.
     """
-    with_history = [
+    shown = [
         (standing.name, found)
         for standing in board.standings
         if (found := _histories(standing.variant, histories))
     ]
-    shown = with_history[:_MOST_LINES]
     figures = [
         figure
         for what in _numbers(board.group.metric, [h for _, found in shown for h in found])
@@ -44,9 +42,9 @@ def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Blo
     yield Figures(figures, legend)
     if any(len(found) > 1 for _, found in shown):
         yield Note("Lines are means over seeds; bands go from the lowest seed to the highest.")
-    if len(shown) < len(with_history):
-        left = plural(len(with_history) - len(shown), "config")
-        yield Note(f"The first {len(shown)} configs by rank are drawn; {left} more are not.")
+    if len(shown) < len(board.standings):
+        drawn, every = plural(len(shown), "config"), count(len(board.standings))
+        yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
 
 
 def run_curves(history: History, metric: str) -> Iterator[Block]:

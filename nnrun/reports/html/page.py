@@ -38,6 +38,7 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
         most_bytes: of the runs that are shown in full; the first is shown in any case.
     """
     style, script = _style(), _resource("page.js")
+    # First, so that nothing leads to runs that find no room.
     runs, left_out = _runs(report, most_bytes)
     return (
         _environment()
@@ -66,7 +67,9 @@ def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
         if rendered and size > most_bytes:
             break
         rendered.append(Markup(markup))
-    return rendered, len(report.in_full) - len(rendered)
+    left_out = len(report.in_full) - len(rendered)
+    report.trim(len(rendered))
+    return rendered, left_out
 
 
 def _policy(style: str, script: str) -> str:

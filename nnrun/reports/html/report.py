@@ -33,11 +33,13 @@ class Limits:
         rows: of each leaderboard.
         runs: in the list of all runs.
         in_full: runs that are shown with all their charts.
+        drawn: configs whose learning curves are drawn.
     """
 
     rows: int = 1000
     runs: int = 2000
     in_full: int = 24
+    drawn: int = 12
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,11 @@ class Report:
                     for chart in charts_of(block):
                         yield run.name, chart
 
+    def trim(self, in_full: int) -> None:
+        """Show no more than so many runs in full."""
+        self.in_full = self.in_full[:in_full]
+        self.anchors = {key: self.anchors[key] for key in self.in_full}
+
     def _chosen(self) -> list[str]:
         """The runs to show in full: the best of each config first, then the others in order."""
         best = [
@@ -157,7 +164,7 @@ class Report:
         """Those of the configs that are drawn."""
         drawn: dict[str, Mapping[str, Sequence[float]]] = {}
         for board in self.boards:
-            for standing in board.standings[: self.limits.in_full]:
+            for standing in board.standings[: self.limits.drawn]:
                 for record in standing.variant.records:
                     key = f"{record.name}/{record.run_id}"
                     drawn[key] = read_history(self._sound[key].found.folder)

@@ -5,38 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from nnrun.config.emit import flow
-from nnrun.config.essence import essence
-from nnrun.config.load import config_from_dict
-from nnrun.config.names import changes_nothing
 from nnrun.config.schema import DatasetConfig
-from nnrun.config.settings import flatten
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
 from nnrun.reports.html.answers import agree, class_blocks, regression_blocks
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
-    Code,
     Grid,
     Note,
     Section,
-    Setting,
-    Settings,
     text_of,
 )
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import MISSING, number, percent, plural, shape, signed
+from nnrun.reports.numbers import number, percent, signed
 from nnrun.reports.summary import (
     baseline_name,
     data_line,
-    layer_rows,
     metric_rows,
     published_rows,
     published_source,
@@ -91,9 +82,9 @@ def run_sections(
         ("Result", lambda: _result(record)),
         ("Learning curves", lambda: run_curves(read_history(folder), record.main_metric)),
         *_trained(record, folder, anchor, load_data),
-        ("Config", lambda: _config(record, varying)),
-        ("Network", lambda: _network(record)),
-        ("To make it again", lambda: _again(record)),
+        ("Config", lambda: config_blocks(record, varying)),
+        ("Network", lambda: network_blocks(record)),
+        ("To make it again", lambda: again_blocks(record)),
     ]
     sections = []
     for title, blocks in parts:
@@ -203,59 +194,3 @@ def _result(record: RunRecord) -> Iterator[Block]:
 
 def _number(value: float | None, kind: str = "") -> Cell:
     return Cell(number(value), value, kind=kind)
-
-
-def _config(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
-    """Every key, what is at its default dimmed."""
-    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    given = _given(record.config)
-    yield Settings(
-        [
-            Setting(
-                text_of(key, 80),
-                MISSING if value is None else text_of(flow(value)),
-                default=key not in given,
-                differs=key in varying,
-            )
-            for key, value in flatten(config).items()
-        ]
-    )
-    if varying:
-        yield Note(
-            "Marked keys are those in which runs of this name differ; grey ones are defaults."
-        )
-
-
-def _given(config: dict[str, Any]) -> set[str]:
-    """The keys that differ from their defaults."""
-    try:
-        whole = config_from_dict(config)
-    except NnrunError:
-        return set(flatten(config))
-    return set(flatten(essence(whole)))
-
-
-def _network(record: RunRecord) -> Iterator[Block]:
-    rows = [[Cell(text_of(text)) for text in row] for row in layer_rows(record.network)]
-    start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
-    yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
-    yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
-
-
-def _again(record: RunRecord) -> Iterator[Block]:
-    yield Note("In the run's folder; on the same machine, to the same bits:")
-    yield Code("nnrun train config.yaml --results again")
-    environment: dict[str, Any] = record.environment
-    packages = environment.get("packages") or {}
-    rows = [
-        ("seed", str(record.seed)),
-        ("engine", record.engine),
-        ("nnrun", record.nnrun_version),
-        *((key, str(value)) for key, value in environment.items() if key != "packages"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
-        ("SHA-256 of the data", str(record.dataset["sha256"])),
-        ("SHA-256 of the weights", record.weights_sha256 or MISSING),
-        ("started", record.started),
-    ]
-    lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
-    yield Grid("Environment and digests", ["", ""], lines, texts=2)

@@ -257,8 +257,9 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
     assert "12 more runs are left out of this list." in notes(found["All runs"])
     assert "2 runs of 14 are shown in full below" in notes(found["All runs"])
     assert 2 == len(list(report.runs()))
-    text = Page(render(make_report(results), most_bytes=1)).text
-    assert "13 more runs would make this file too large to mail" in text
+    page = Page(render(make_report(results), most_bytes=1))
+    assert "13 more runs would make this file too large to mail" in page.text
+    assert set() == {v[1:] for v in page.of("href") if v[0] == "#"} - set(page.of("id"))
 
 
 def test_a_thousand_runs_are_few_bytes(results, make_report, tmp_path) -> None:

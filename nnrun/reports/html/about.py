@@ -1,0 +1,75 @@
+"""What a run was made of: its config, its network, and how to make it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from nnrun.config.emit import flow
+from nnrun.config.essence import essence
+from nnrun.config.load import config_from_dict
+from nnrun.config.names import changes_nothing
+from nnrun.config.settings import flatten
+from nnrun.errors import NnrunError
+from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings, text_of
+from nnrun.reports.numbers import MISSING, plural, shape
+from nnrun.reports.summary import layer_rows
+from nnrun.runs.record import RunRecord
+
+
+def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
+    """Every key, what is at its default dimmed."""
+    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
+    given = _given(record.config)
+    yield Settings(
+        [
+            Setting(
+                text_of(key, 80),
+                MISSING if value is None else text_of(flow(value)),
+                default=key not in given,
+                differs=key in varying,
+            )
+            for key, value in flatten(config).items()
+        ]
+    )
+    if varying:
+        yield Note(
+            "Marked keys are those in which runs of this name differ; grey ones are defaults."
+        )
+
+
+def _given(config: dict[str, Any]) -> set[str]:
+    """The keys that differ from their defaults."""
+    try:
+        whole = config_from_dict(config)
+    except NnrunError:
+        return set(flatten(config))
+    return set(flatten(essence(whole)))
+
+
+def network_blocks(record: RunRecord) -> Iterator[Block]:
+    """The layers with their shapes and parameters."""
+    rows = [[Cell(text_of(text)) for text in row] for row in layer_rows(record.network)]
+    start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
+    yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
+    yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
+
+
+def again_blocks(record: RunRecord) -> Iterator[Block]:
+    """The command, the environment, and the digests of data and weights."""
+    yield Note("In the run's folder; on the same machine, to the same bits:")
+    yield Code("nnrun train config.yaml --results again")
+    environment: dict[str, Any] = record.environment
+    packages = environment.get("packages") or {}
+    rows = [
+        ("seed", str(record.seed)),
+        ("engine", record.engine),
+        ("nnrun", record.nnrun_version),
+        *((key, str(value)) for key, value in environment.items() if key != "packages"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("SHA-256 of the data", str(record.dataset["sha256"])),
+        ("SHA-256 of the weights", record.weights_sha256 or MISSING),
+        ("started", record.started),
+    ]
+    lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
+    yield Grid("Environment and digests", ["", ""], lines, texts=2)
