@@ -1,0 +1,132 @@
+"""`nnrun verify`: whether runs can be had again, number by number."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.output import Output
+from nnrun.cli.signals import Interruption
+from nnrun.errors import DisagreementError, NnrunError, UsageError
+from nnrun.reports.verdicts import summary, verdicts_table
+from nnrun.runs.listing import list_runs
+from nnrun.runs.select import select_run
+from nnrun.runs.verify import Verdict, verify
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.command("verify")
+@options.run_argument(many=True)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Verify N runs at a time; by default as many as there are cores.",
+)
+@options.results_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results: Path) -> None:
+    """Train runs again, and compare every number with what is stored.
+
+    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest;
+    without any, all complete runs in the results folder are verified. First the files of a run are
+    checked against the digests in its report. Then it is trained again, in memory: every cell of
+    its history, every metric and every weight must be the same bits. Where Python, NumPy, BLAS, the
+    CPU or nnrun are not what they were, losses and weights within 1e-6 of what is stored (1e-3 for
+    float32), and shares of rows within 0.01, will do; the output says which of the two was met.
+
+    Exits with 3 if a run is not what it says it is.
+
+    \b
+    nnrun verify latest
+    nnrun verify digits_cnn/s42
+    nnrun verify
+    """
+    folders = [select_run(run, results) for run in runs] or _all(results)
+    with Interruption(before="all runs were verified"):
+        verdicts = []
+        for verdict in _verify_all(folders, jobs or len(os.sched_getaffinity(0))):
+            verdicts.append(verdict)
+            if len(folders) > 1:
+                label = f"{verdict.name}/{verdict.run_id}"
+                finding = verdict.finding.replace("_", " ")
+                output.note(f"[{len(verdicts)}/{len(folders)}] {label}: {finding}")
+    output.data(
+        {
+            "agree": all(verdict.agrees for verdict in verdicts),
+            "runs": [{**asdict(verdict), "agrees": verdict.agrees} for verdict in verdicts],
+        }
+    )
+    output.show(verdicts_table(verdicts))
+    wrong = [verdict for verdict in verdicts if not verdict.agrees]
+    if any(verdict.exit_code == DisagreementError.exit_code for verdict in wrong):
+        raise DisagreementError(_told(wrong))
+    if wrong:
+        error = NnrunError(_told(wrong))
+        error.exit_code = max(verdict.exit_code for verdict in wrong)
+        raise error
+
+
+def _told(wrong: Sequence[Verdict]) -> str:
+    first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
+    differences = [
+        f"{d.place}: {d.stored!r} is stored, and again it is {d.again!r}" for d in first.differences
+    ]
+    reason = "; ".join(filter(None, [first.reason, *differences[:1]]))
+    return f"{first.name}/{first.run_id}: {reason}{more}"
+
+
+def _all(results: Path) -> list[Path]:
+    if not results.is_dir():
+        raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
+    found = [
+        results / run.name / run.run_id
+        for run in list_runs(results)
+        if run.complete or (run.trouble is not None and not run.unfinished)
+    ]
+    if not found:
+        raise UsageError(f"there is no complete run in {results}")
+    return found
+
+
+def _verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verdict]:
+    """Verdicts in the order of the folders, as they come."""
+    jobs = min(jobs, len(folders))
+    if jobs == 1:
+        yield from map(verify, folders)
+        return
+    executor = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_ignore_signals)
+    # Until a process can ignore them, a Ctrl-C on the terminal must not end it.
+    kept = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        futures = [executor.submit(verify, folder) for folder in folders]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
+    try:
+        for future in futures:
+            yield future.result()
+    except BaseException:
+        for process in list((executor._processes or {}).values()):
+            process.kill()  # nothing of theirs is worth saving
+        raise
+    finally:
+        executor.shutdown()
+
+
+def _ignore_signals() -> None:
+    """The command is told to stop, and ends its processes."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
