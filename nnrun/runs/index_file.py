@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,23 @@ CREATE TABLE settings (id INTEGER PRIMARY KEY, name, text TEXT, UNIQUE (name, te
 CREATE TABLE varied (name, key, PRIMARY KEY (name, key));
 PRAGMA user_version = {_VERSION};
 """
+
+
+# What SQLite keeps beside a file while it works.
+_COMPANIONS = ("", "-journal", "-wal", "-shm")
+
+
+def _require_no_links(path: Path) -> None:
+    """Find out that SQLite would write here, and not into what a link leads to."""
+    for companion in _COMPANIONS:
+        try:
+            mode = os.lstat(f"{path}{companion}").st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise sqlite3.OperationalError(f"unable to open {path}: {error}") from error
+        if not stat.S_ISREG(mode):
+            raise sqlite3.OperationalError(f"unable to open {path}{companion}: no regular file")
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,7 @@ class IndexFile:
     """
 
     def __init__(self, path: Path) -> None:
+        _require_no_links(path)
         # Without waiting for the disk: after a power cut it may be damaged, and is made anew.
         self._db = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
         self._db.execute("PRAGMA synchronous = OFF")

@@ -42,12 +42,16 @@ class Store:
         """Where a run lies.
 
         Raises:
-            UsageError: a link leads out of the results folder.
+            UsageError: a link leads out of the results folder, or to itself.
         """
         folder = self.root / name / run_id
-        linked = os.path.islink(folder) or os.path.islink(folder.parent)
-        if linked and not folder.resolve().is_relative_to(self.root.resolve()):
-            raise UsageError(f"{folder} leads out of the results folder; remove that link")
+        if os.path.islink(folder) or os.path.islink(folder.parent):
+            try:
+                inside = folder.resolve().is_relative_to(self.root.resolve())
+            except (OSError, RuntimeError):  # which of the two depends on Python's version
+                raise UsageError(f"{folder} is a link that leads to itself; remove it") from None
+            if not inside:
+                raise UsageError(f"{folder} leads out of the results folder; remove that link")
         return folder
 
     def lock(self, name: str, run_id: str, *, wait: bool = False) -> Lock | None:

@@ -83,6 +83,24 @@ CASES = [
         ("train", "a.yaml", "--results", "a.yaml"),
         "Directory 'a.yaml' is a file",
     ),
+    Case(
+        "results that lead to themselves",
+        lambda: (text("a.yaml", CONFIG)(), link("results", "results")()),
+        ("train", "a.yaml"),
+        "Too many levels of symbolic links",
+    ),
+    Case(
+        "an experiment that leads to itself",
+        lambda: (text("a.yaml", CONFIG)(), os.mkdir("results"), link("results/a", "a")()),
+        ("train", "a.yaml"),
+        "is a link that leads to itself; remove it",
+    ),
+    Case(
+        "an experiment that leads elsewhere",
+        lambda: (text("a.yaml", CONFIG)(), os.mkdir("results"), link("results/a", "..")()),
+        ("train", "a.yaml"),
+        "leads out of the results folder; remove that link",
+    ),
     Case("results without a name", text("a.yaml", CONFIG), ("ls", "--results", ""), "it is empty"),
     Case(
         "a config of megabytes",
