@@ -10,7 +10,7 @@ from math import isfinite, log
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nnrun.reports.numbers import count, number, remaining, sparkline
+from nnrun.reports.numbers import count, number, plural, remaining, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,6 +98,11 @@ class _Lines:
         speed, left = self.pace(progress)
         if monotonic() >= self.next:
             self.next = monotonic() + LINE_SECONDS
+            if not speed:
+                self.output.note(
+                    f"{self.label}: training for {plural(progress.total, 'iteration')}"
+                )
+                return
             self.output.note(
                 f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
                 f"{count(round(speed))}/s, loss {number(progress.loss)}, {remaining(left)} left"

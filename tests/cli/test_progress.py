@@ -65,7 +65,7 @@ def test_no_bar_ever_goes_to_a_file(start, cars, variable, folder):
         process.communicate()
     assert 0 == process.returncode
     lines = (folder / "log").read_text().splitlines()
-    assert all(line.startswith("cars: iteration ") for line in lines)
+    assert all(line.startswith(("cars: iteration ", "cars: training for ")) for line in lines)
     assert len(lines) <= 2
     assert "━" not in "".join(lines)
 
@@ -109,3 +109,13 @@ def test_a_wide_terminal_sees_the_curve_of_the_loss(on_terminal, cars):
     assert not curve.search(on_terminal("train", cars, *LONG, "seed=4", COLUMNS="79")[1])
     plain = {"COLUMNS": "80", "PYTHONIOENCODING": "ascii:replace", "PYTHONUTF8": "0"}
     assert "?" not in on_terminal("train", cars, *LONG, "seed=5", **plain)[1].split("loss")[1]
+
+
+def test_the_first_line_knows_no_speed_yet(monkeypatch, capsys):
+    """As when the network had to be compiled first: it says how long the run is."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching("cars", Output()) as watcher:
+        now[0] = 2.0
+        watcher(Progress(1, 100_000, 0.25, 0.1))
+    assert "cars: training for 100,000 iterations\n" == capsys.readouterr().err
