@@ -19,7 +19,7 @@ from nnrun.reports.checks import CheckedRun
 from nnrun.reports.markdown import report_markdown
 from nnrun.reports.progress import watching
 from nnrun.runs.control import Control
-from nnrun.runs.describe import describe_network
+from nnrun.runs.describe import describe_network, task_from
 from nnrun.runs.gradients import check_run_gradients
 from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.prepare import Prepared, prepare
@@ -161,6 +161,9 @@ def _dataset(prepared: Prepared) -> dict[str, Any]:
         "n_validation": len(split.validation) if split.validation else 0,
         "n_test": len(split.test) if split.test else 0,
         "n_features": prod(prepared.dataset.shape),
+        "task": prepared.dataset.task,
+        "task_from": task_from(prepared.config),
+        "inferred": prepared.inferred,
     }
 
 

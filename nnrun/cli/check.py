@@ -69,7 +69,10 @@ def command(
             output.note(f"comparing gradients of {file}")
         try:
             experiment = load_config(file, overrides, iterations)
-            runs.append(describe(experiment, gradients=gradients))
+            run = describe(experiment, gradients=gradients)
+            if run.dataset["inferred"]:
+                output.note(f"{file}: task: {run.dataset['inferred']}")
+            runs.append(run)
         except NnrunError as error:
             codes.add(error.exit_code)
             problems += _problems(error, file, problems)

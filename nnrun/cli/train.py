@@ -126,6 +126,8 @@ def _run(
     force: bool,
     extension: Extension | None,
 ) -> Outcome:
+    if prepared.inferred:
+        output.note(f"task: {prepared.inferred}")
 
     def start(iteration: int) -> None:
         interruption.defer()

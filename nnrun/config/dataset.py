@@ -14,12 +14,34 @@ from nnrun.config.docs import argument_docs
 from nnrun.config.fields import Flag, Listed, OneOf, Rows, Text
 from nnrun.config.messages import show
 from nnrun.config.tables import NamedBlock, Translator
+from nnrun.data.csvfile import SEPARATORS
+from nnrun.data.impute import STATISTICS
 from nnrun.data.registry import DATASETS
 from nnrun.data.steps import SCALERS, STEPS, Step
 
 TASKS = ("regression", "classification")
 TARGET_STEPS = ("none", *SCALERS)
 ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
+
+
+class Impute(Block):
+    """Missing numbers are filled in by a statistic of the training split."""
+
+    noun: ClassVar[str] = "missing"
+
+    impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
+    """What is filled in. Of categories, a missing one is a category of its own."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {impute: median}"
+
+
+Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
+
+
+def _rule(missing: Missing) -> str:
+    return missing.impute if isinstance(missing, Impute) else missing
 
 
 class ColumnsConfig(Block):
@@ -35,6 +57,8 @@ class ColumnsConfig(Block):
     """Columns to leave out."""
     categorical: list[Annotated[str, Text()]] = Field(default=[])
     """Text columns to encode one-hot."""
+    missing: dict[str, Missing] = Field(default={})
+    """For single columns, what is done about missing values."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
@@ -43,6 +67,10 @@ class ColumnsConfig(Block):
             message = f"the target '{target}' cannot be a feature too"
             yield Complaint(message, ("features", features.index(target)))
         dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
+        missing = data.get("missing")
+        if isinstance(missing, dict) and isinstance(missing.get(str(target)), dict):
+            message = f"no target is filled in; leave such rows out with {target}: drop_rows"
+            yield Complaint(message, ("missing", str(target)))
         for key, names in (("features", features), ("categorical", data.get("categorical"))):
             for index, name in enumerate(names if isinstance(names, list) else ()):
                 if isinstance(name, str) and name in dropped:
@@ -132,7 +160,23 @@ class SourceConfig(Block):
     columns: ColumnsConfig | None = None
     """What the columns of a CSV file are."""
     task: Annotated[str, OneOf(TASKS)] | None = None
-    """By default what the data suggests."""
+    """By default what the loss and the last activation say, or the data."""
+    missing: Missing = "error"
+    """What is done about blank cells of a CSV file, and those like NA; rows are dropped where one
+    is in a column that is used."""
+    separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
+    """Of the columns of a CSV file; by default the header shows it."""
+    decimal: Annotated[str, OneOf((".", ","))] = "."
+    """What stands before the decimals in a CSV file."""
+
+    def missing_rule(self) -> str:
+        """`error`, `drop_rows`, or the statistic to fill in."""
+        return _rule(self.missing)
+
+    def missing_rules(self) -> dict[str, str]:
+        """The same for the columns that have a rule of their own."""
+        columns = self.columns
+        return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
 
 
 class PreparationConfig(Block):
@@ -176,6 +220,13 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             yield Complaint("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
+        if name is not None or not str(path).lower().endswith(".csv"):
+            for key in ("missing", "separator", "decimal"):
+                if data.get(key) not in (None, cls.model_fields[key].default):
+                    yield Complaint(f"{key} is for CSV files only", (key,), "key")
+        if data.get("decimal") == data.get("separator") == ",":
+            message = "the comma separates the columns already; is it `separator: ';'`?"
+            yield Complaint(message, ("decimal",))
 
     @classmethod
     def _about_file(cls, path: str, columns: Any) -> Iterator[Complaint]:

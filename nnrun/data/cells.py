@@ -1,4 +1,4 @@
-"""Columns of cells as they are read, and what is wrong with the cells."""
+"""Columns of cells as they are read."""
 
 from __future__ import annotations
 
@@ -11,106 +11,169 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.complaints import (
+    MISSING_LABELS,
+    MISSING_NUMBERS,
+    Mistake,
+    about_label,
+    about_number,
+    about_stranger,
+)
 from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 from nnrun.errors import DataError
 
-MISSING = {"na", "n/a", "nan", "null", "none", "?", "-"}
+MISSING = ""
+"""The category of what is missing."""
 
 
 class Problems:
     """Mistakes in a file, collected so that one reading shows them all.
 
-    At most `limit` are told, the first of every column before the second of any, since a column
-    that is wrong is usually wrong in every row; the rest is counted.
+    Those of one kind in one column are told once, where the first is, with their number; of
+    mistakes that differ at most `limit` are told, and the rest is counted.
     """
 
     limit = 20
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._count: Counter[str] = Counter()
-        self._kept: list[tuple[int, int, str]] = []  # place within its column, order, message
+        self._count: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
 
-    def add(self, line: int, column: str, message: str) -> None:
+    def add(self, line: int, column: str, mistake: Mistake) -> None:
         """Note what is wrong in a line, in a column ("" for the row as a whole)."""
-        self._count[column] += 1
-        if self._count[column] <= self.limit:
-            place = f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
-            self._kept.append((self._count[column], len(self._kept), f"{place}: {message}"))
+        key = column, mistake.kind
+        self._count[key] += 1
+        if len(self._first) < self.limit:
+            self._first.setdefault(key, (line, mistake))
 
     def __bool__(self) -> bool:
-        return bool(self._kept)
+        return bool(self._count)
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for everything that was noted, and `last` if it is not empty."""
-        told = sorted(sorted(self._kept)[: self.limit], key=lambda kept: kept[1])
-        untold = self._count.total() - len(told)
-        lines = [message for _, _, message in told]
+        told = sorted(self._first, key=lambda key: self._first[key][0])
+        untold = self._count.total() - sum(self._count[key] for key in told)
+        lines = [self._line(*key) for key in told]
         lines += [f"{self.path}: and {untold} more like these"] if untold else []
         lines += [last] if last else []
         if lines:
             raise DataError("\n".join(lines))
 
+    def _line(self, column: str, kind: str) -> str:
+        line, mistake = self._first[column, kind]
+        more = self._count[column, kind] - 1
+        where = "in this column" if column else "in other rows"
+        count = f" ({more} more like it {where})" if more else ""
+        place = f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
+        return f"{place}: {mistake.text}{count}{mistake.hint.replace('COLUMN', column)}"
+
 
 class NumberColumn:
-    """Cells that have to be finite numbers."""
+    """Cells that have to be finite numbers.
 
-    def __init__(self, name: str, problems: Problems, hint: str) -> None:
-        self.name, self.problems, self.hint = name, problems, hint
+    Args:
+        name: of the column.
+        problems: where mistakes are noted.
+        role: `feature`, `target`, or `input`; see `about_number`.
+        fills: whether what is missing may stay so, as NaN, to be filled in later.
+        decimal: what stands before the decimals.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        role: str = "feature",
+        *,
+        fills: bool = False,
+        decimal: str = ".",
+    ) -> None:
+        self.name, self.problems, self.role = name, problems, role
+        self.fills, self.decimal = fills, decimal
         self.values = array("d")
 
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a value that is not known."""
+        return text.strip().lower() in MISSING_NUMBERS
+
     def add(self, text: str, line: int) -> None:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value) or "_" in text:
-            self.problems.add(line, self.name, self._complaint(text.strip()))
+        value = self._number(text)
+        if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
+            mistake = about_number(text.strip(), self.role, self.decimal)
+            self.problems.add(line, self.name, mistake)
         self.values.append(value)
+
+    def _number(self, text: str) -> float:
+        """NaN where it is none."""
+        if "_" in text or (self.decimal == "," and "." in text):
+            return math.nan
+        try:
+            return float(text.replace(",", ".") if self.decimal == "," else text)
+        except ValueError:
+            return math.nan
 
     def features(self) -> npt.NDArray[np.float64]:
         """The column as one feature: (rows, 1)."""
         return np.frombuffer(self.values, dtype=np.float64)[:, None]
 
-    def _complaint(self, text: str) -> str:
-        if not text:
-            return "the cell is blank"
-        if text.lower() in MISSING:
-            return f"'{text}' stands for a missing value; fill it in or leave the row out"
-        if number(text) is not None:
-            return f"'{text}' is not a finite number"
-        if text.replace(",", "").lstrip("+-").replace(".", "").isdigit():
-            return f"'{text}' is not a number: write 1.5 and 1200, without commas"
-        return f"'{text}' is not a number{self.hint}"
-
 
 class LabelColumn:
-    """Cells that name one of a few categories; `known` fixes what categories there are."""
+    """Cells that name one of a few categories.
 
-    def __init__(self, name: str, problems: Problems, known: Iterable[str] | None = None) -> None:
-        self.name, self.problems = name, problems
+    Args:
+        name: of the column.
+        problems: where mistakes are noted.
+        known: what categories there are, if that is fixed.
+        role: `feature`, `target`, or `input`; see `about_number`.
+        fills: whether what is missing is a category of its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        known: Iterable[str] | None = None,
+        role: str = "feature",
+        *,
+        fills: bool = False,
+    ) -> None:
+        self.name, self.problems, self.role, self.fills = name, problems, role, fills
         self.known = None if known is None else dict.fromkeys(known)
         self.lines: dict[str, int] = {}  # each text with the line where it is first seen
         self.numbers: dict[str, int] = {}
         self.values = array("q")
 
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a category that is not known."""
+        return text.strip().lower() in MISSING_LABELS
+
     def add(self, text: str, line: int) -> None:
         text = text.strip()
+        if self.fills and self.is_missing(text) and text not in (self.known or ()):
+            text = MISSING
         if self.known is not None and text not in self.known:
             text = canonical(text)
-        if not text or (self.known is not None and text not in self.known):
-            self.problems.add(line, self.name, self._complaint(text))
+        if self.known is not None and text not in self.known:
+            stranger = about_stranger(text, list(self.known))
+            mistake = stranger if text or self.fills else about_label(text, self.role)
+            self.problems.add(line, self.name, mistake)
+        elif not text and not self.fills:
+            self.problems.add(line, self.name, about_label(text, self.role))
         self.lines.setdefault(text, line)
         self.values.append(self.numbers.setdefault(text, len(self.numbers)))
 
     def ordered(self) -> tuple[str, ...]:
-        """The categories in order; `known` where they are fixed."""
-        return ordered_classes(self.numbers)[0] if self.known is None else tuple(self.known)
+        """The categories in order, the missing one last; `known` where they are fixed."""
+        if self.known is not None:
+            return tuple(self.known)
+        last = (MISSING,) * (MISSING in self.numbers)
+        return (*ordered_classes(self._texts())[0], *last)
 
     def positions(self) -> npt.NDArray[np.int64]:
         """Every row's place among the ordered categories: (rows,)."""
         order = self.ordered()
-        names = ordered_classes(self.numbers)[1] if self.known is None else {}
+        names = ordered_classes(self._texts())[1] if self.known is None else {}
         place = {name: position for position, name in enumerate(order)}
         table = np.array([place[names.get(text, text)] for text in self.numbers], dtype=np.int64)
         return table[np.frombuffer(self.values, dtype=np.int64)]
@@ -121,13 +184,11 @@ class LabelColumn:
 
     def check_numbers(self) -> None:
         """Note NaN and infinities among labels that are numbers otherwise."""
-        if all_numbers(self.lines):
-            for text, line in self.lines.items():
+        if all_numbers(self._texts()):
+            for text in self._texts():
                 if not math.isfinite(number(text) or 0):
-                    self.problems.add(line, self.name, f"'{text}' is not a finite number")
+                    mistake = Mistake("infinite", f"'{text}' is not a finite number")
+                    self.problems.add(self.lines[text], self.name, mistake)
 
-    def _complaint(self, text: str) -> str:
-        if not text or self.known is None:
-            return "the cell is blank"
-        some = ", ".join(list(self.known)[:10]) + (", …" if len(self.known) > 10 else "")
-        return f"'{text}' is none of the categories in training: {some}"
+    def _texts(self) -> list[str]:
+        return [text for text in self.numbers if text != MISSING]

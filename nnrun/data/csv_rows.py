@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.csvfile import CsvFile
+from nnrun.data.inputs import input_column
 from nnrun.data.layout import Layout
 from nnrun.data.opening import disk_told
 from nnrun.data.row_batch import RowBatch
 from nnrun.data.tabular import fill, joined
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
-
-INPUT_HINT = ", as it was in training"
 
 
 class CsvRows:
@@ -31,7 +30,7 @@ class CsvRows:
         self.path = path
         self.layout = layout
         self.with_target = with_target
-        self.table = CsvFile(path, file)
+        self.table = CsvFile(path, file, layout.columns.separator)
         header, features = self.table.header, layout.columns.features
         missing = {name: "" for name in features if name not in header}
         if with_target:
@@ -49,7 +48,7 @@ class CsvRows:
             try:
                 with disk_told(self.path):
                     part = islice(lines, rows)
-                    count = fill(part, self.table.header, features + targets, problems)
+                    count, _ = fill(part, self.table.header, features + targets, problems)
             except DataError as error:  # the file is broken from there on
                 end = str(error)
             if not count:
@@ -61,19 +60,15 @@ class CsvRows:
 
     def _features(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
         columns = self.layout.columns
-        return [
-            LabelColumn(name, problems, columns.categories[name])
-            if name in columns.categories
-            else NumberColumn(name, problems, INPUT_HINT)
-            for name in columns.features
-        ]
+        return [input_column(n, columns, problems, columns.decimal) for n in columns.features]
 
     def _targets(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
         if not self.with_target:
             return []
+        names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
-            return [LabelColumn(self.layout.target_names[0], problems, self.layout.classes)]
-        return [NumberColumn(name, problems, INPUT_HINT) for name in self.layout.target_names]
+            return [LabelColumn(names[0], problems, self.layout.classes, "input")]
+        return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod
     def _y(targets: Sequence[NumberColumn | LabelColumn]) -> npt.NDArray[Any] | None:

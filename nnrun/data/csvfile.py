@@ -15,19 +15,22 @@ from nnrun.data.labels import number
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
+SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
+"""Those that may be named, by their names."""
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
 
 
 class CsvFile:
     """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
 
-    The delimiter is whichever of comma, semicolon and tab cuts the header into most names.
+    The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
+    into most names.
     `sha256` is that of the file's bytes once all rows have been read.
 
     Raises: DataError with path:line for what is no CSV with a header row.
     """
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
         self.path = path
         self._hash = hashlib.sha256()
         lines = self._lines(file)
@@ -36,6 +39,8 @@ class CsvFile:
             state = "is blank" if first else "is missing: the file is empty"
             raise DataError(f"{path}:1: the header row with the column names {state}")
         self.delimiter = max(DELIMITERS, key=lambda delimiter: len(_cells(first, delimiter)))
+        if separator is not None:
+            self.delimiter = SEPARATORS[separator]
         self._reader = csv.reader(
             chain([first], lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
         )
@@ -44,6 +49,14 @@ class CsvFile:
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    @property
+    def other_separator(self) -> str | None:
+        """What may separate the columns, where the header is a single one with that in its name."""
+        if len(self.header) > 1:
+            return None
+        found = (name for name, sign in SEPARATORS.items() if self.header[0].count(sign))
+        return max(found, key=lambda name: self.header[0].count(SEPARATORS[name]), default=None)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of the line it starts on; blank lines are left out.

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.data.cells import LabelColumn, NumberColumn, Problems
+from nnrun.data.cells import Problems
+from nnrun.data.inputs import input_column
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -46,11 +47,7 @@ def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array
     categories = layout.columns.categories.get(name)
     if categories is None and cells.dtype.kind in "buif" and np.isfinite(cells).all():
         return cells.astype(np.float64)[:, None]
-    column: NumberColumn | LabelColumn = (
-        NumberColumn(name, problems, "")
-        if categories is None
-        else LabelColumn(name, problems, categories)
-    )
+    column = input_column(name, layout.columns, problems, decimal=".")
     for row, cell in enumerate(cells.tolist()):
         column.add("" if cell is None else str(cell), row)
     return np.zeros((len(cells), 0)) if problems else column.features()

@@ -13,11 +13,27 @@ class Columns:
     """The columns of a table that make up x, in order.
 
     A column that `categories` names becomes one 0/1 feature per category (one-hot), in the order
-    given there; any other column is one number.
+    given there; any other column is one number. `imputed` says by which statistic a missing number
+    of a column is filled in. `separator` and `decimal` are those of the file, None where they are
+    found by themselves.
     """
 
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    imputed: Mapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
+    decimal: str = "."
+
+    @property
+    def imputed_features(self) -> dict[int, str]:
+        """The places in x of what is filled in, each with its statistic."""
+        places: dict[int, str] = {}
+        place = 0
+        for column in self.features:
+            if column in self.imputed:
+                places[place] = self.imputed[column]
+            place += len(self.categories.get(column, (column,)))
+        return places
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -25,7 +41,9 @@ class Columns:
         names: list[str] = []
         for column in self.features:
             if column in self.categories:
-                names += [f"{column}={category}" for category in self.categories[column]]
+                names += [
+                    f"{column}={category or '(missing)'}" for category in self.categories[column]
+                ]
             else:
                 names.append(column)
         return tuple(names)
@@ -54,6 +72,9 @@ class Layout:
             "shape": list(self.shape),
             "columns": list(self.columns.features),
             "categories": categories,
+            "imputed": dict(self.columns.imputed),
+            "separator": self.columns.separator,
+            "decimal": self.columns.decimal,
             "classes": list(self.classes),
             "target_names": list(self.target_names),
         }
@@ -65,7 +86,13 @@ class Layout:
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
-            columns=Columns(tuple(stored["columns"]), categories),
+            columns=Columns(
+                tuple(stored["columns"]),
+                categories,
+                dict(stored.get("imputed", {})),
+                stored.get("separator"),
+                stored.get("decimal", "."),
+            ),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
         )

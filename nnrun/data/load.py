@@ -17,7 +17,7 @@ from nnrun.data.opening import disk_told, fault_of
 from nnrun.data.preprocessing import CLASS_TARGET
 from nnrun.data.registry import DATASETS
 from nnrun.data.settings import DatasetSettings, SourceSettings
-from nnrun.data.tabular import read_csv
+from nnrun.data.tabular import CsvFormat, read_csv
 from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
 
@@ -83,6 +83,9 @@ def _from_path(config: SourceSettings) -> Dataset:
         drop=config.columns.drop,
         categorical=config.columns.categorical,
         task=config.task,
+        missing=config.missing_rule(),
+        missing_by_column=config.missing_rules(),
+        form=CsvFormat(config.separator, config.decimal),
     )
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from nnrun.errors import DataError
 
-_CGROUP = Path("/sys/fs/cgroup")
+# The limit of a control group and what it uses, in its two versions.
+_CGROUPS = (
+    (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+    (
+        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+        Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ),
+)
 
 
 def available_memory() -> int:
     """Bytes that this process could still take: the machine's, or its control group's if less."""
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = int((_CGROUP / "memory.max").read_text())
-        used = int((_CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):  # no control group, or its limit is "max"
-        return free
-    return max(0, min(free, limit - used))
+    left = [int(psutil.virtual_memory().available)]
+    for limit, used in _CGROUPS:
+        # No group of this version, or its limit is "max".
+        with suppress(OSError, ValueError):
+            left.append(int(limit.read_text()) - int(used.read_text()))
+    return max(0, min(left))
 
 
 def refuse_if_too_big(needed: int, what: str) -> None:

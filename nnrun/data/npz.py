@@ -27,7 +27,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
 from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.opening import file_sha256, open_data
-from nnrun.errors import DataError
+from nnrun.errors import DataError, first_of
 
 Array = npt.NDArray[Any]
 
@@ -98,14 +98,23 @@ def _named_arrays(path: Path) -> dict[str, Array]:
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing or ("x_test" in arrays) != ("y_test" in arrays):
         missing = missing or [name for name in ("x_test", "y_test") if name not in arrays]
-        raise DataError(f"{path}: has no array {' and no '.join(missing)}")
+        raise DataError(f"{path}: has no array {' and no '.join(missing)}{_held(path)}")
     return arrays
+
+
+def _held(path: Path) -> str:
+    """The end of a sentence: what arrays there are, and how to name them."""
+    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+    if not names:
+        return "; it holds no arrays at all"
+    return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
 
 
 def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
     with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
-        sizes = [declared_size(path, archive, name) for name in held]
+        sizes = [_needed(path, archive, name) for name in held]
         refuse_if_too_big(sum(sizes), str(path))
         return {name: read_array(archive, name) for name in held}
 
@@ -136,6 +145,14 @@ def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
         message = f"says it has shape {shape}, {size} bytes, and has {member.file_size - header}"
         raise DataError(f"{path}: {name}: {message}")
     return size
+
+
+def _needed(path: Path, archive: zipfile.ZipFile, name: str) -> int:
+    """Bytes of an array as it is read, with those of the float64 that others become."""
+    size = declared_size(path, archive, name)
+    with archive.open(f"{name}.npy") as stream:
+        shape, _, dtype = read_header(stream)
+    return size if dtype in (np.uint8, np.float64) else size + math.prod(shape) * 8
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -178,7 +195,7 @@ def _features(path: Path, name: str, x: Array) -> Array:
         x = x[:, None]
     if x.dtype == np.uint8:
         return x
-    x = x.astype(np.float64)
+    x = x.astype(np.float64, copy=False)
     check_finite(path, name, x)
     return x
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.impute import Impute
 from nnrun.data.layout import Layout
 from nnrun.data.settings import PreparationSettings
-from nnrun.data.steps import SCALERS, STEPS, Array, MinMax, Standard, Step
+from nnrun.data.steps import SCALERS, STEPS, Array, FeatureError, MinMax, Standard, Step
 from nnrun.errors import DataError
+
+_FITTED = {**STEPS, Impute.name: Impute}
 
 
 class Preprocessing:
@@ -20,7 +24,8 @@ class Preprocessing:
 
     `features` holds names of steps and, of those with an option, objects with that under the
     step's name (`binarize`), in the order in which they act (`"none"` does nothing); `target` is
-    `"none"` or the name of a scaler. With `layout`, rows of another shape are refused.
+    `"none"` or the name of a scaler. With `layout`, rows of another shape are refused,
+    and what may be missing in a table is filled in before anything else.
     """
 
     def __init__(
@@ -29,6 +34,9 @@ class Preprocessing:
         if target != "none" and layout is not None and layout.task == "classification":
             raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
         self.steps: list[Step] = [_step(step) for step in features if step != "none"]
+        imputed = {} if layout is None else layout.columns.imputed_features
+        if imputed:
+            self.steps.insert(0, Impute(imputed))
         self.target: Standard | MinMax | None = None if target == "none" else SCALERS[target]()
         self.layout = layout
 
@@ -41,15 +49,18 @@ class Preprocessing:
         """Learn every step's statistics, each from what the steps before it make of x.
 
         Args: x (rows, *shape) and y of the training split, and of nothing else.
-        Raises: DataError where the statistics overflow.
+        Raises: DatasetProblem where a column has nothing to fill in, or its statistics overflow.
         """
         self._check(x)
         current = np.array(x, dtype=np.float64)
         for step in self.steps:
-            step.fit(current)
+            key = "missing" if isinstance(step, Impute) else "features"
+            with self._named(key, "feature", self._names("features")):
+                step.fit(current)
             current = step.apply(current)
         if self.target is not None:
-            self.target.fit(np.array(y, dtype=np.float64))
+            with self._named("target", "target", self._names("target")):
+                self.target.fit(np.array(y, dtype=np.float64))
         return self
 
     def transform_x(self, x: npt.NDArray[Any]) -> Array:
@@ -89,7 +100,7 @@ class Preprocessing:
         try:
             layout = stored["layout"]
             fitted = cls(layout=None if layout is None else Layout.from_dict(layout))
-            fitted.steps = [_restored(STEPS, step) for step in stored["features"]]
+            fitted.steps = [_restored(_FITTED, step) for step in stored["features"]]
             if stored["target"] is not None:
                 fitted.target = _restored(SCALERS, stored["target"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -100,6 +111,22 @@ class Preprocessing:
         return isinstance(other, Preprocessing) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]  # fitting changes it, as a list's content changes
+
+    def _names(self, of: str) -> tuple[str, ...]:
+        if self.layout is None:
+            return ()
+        return self.layout.target_names if of == "target" else self.layout.columns.feature_names
+
+    @staticmethod
+    @contextmanager
+    def _named(key: str, what: str, names: Sequence[str]) -> Iterator[None]:
+        """Says which column it is that cannot be prepared, at its key of the config."""
+        try:
+            yield
+        except FeatureError as error:
+            place = error.feature
+            name = f"column '{names[place]}'" if place < len(names) else f"{what} {place}"
+            raise DatasetProblem([(("dataset", key), f"{name} {error.message}")]) from None
 
     def _check(self, x: npt.NDArray[Any]) -> None:
         if self.layout is not None and x.shape[1:] != self.layout.shape:

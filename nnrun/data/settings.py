@@ -33,6 +33,16 @@ class SourceSettings(Protocol):
     def columns(self) -> ColumnSettings | None: ...
     @property
     def task(self) -> str | None: ...
+    @property
+    def separator(self) -> str | None: ...
+    @property
+    def decimal(self) -> str: ...
+
+    def missing_rule(self) -> str:
+        """What is done about missing values: `error`, `drop_rows`, or the statistic to fill in."""
+
+    def missing_rules(self) -> Mapping[str, str]:
+        """The same for the columns that have a rule of their own."""
 
     def arguments(self) -> Mapping[str, Any]:
         """What the loader of a built-in set is called with."""

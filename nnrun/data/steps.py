@@ -29,6 +29,15 @@ class Step(Protocol):
     def state(self) -> dict[str, Any]: ...
 
 
+class FeatureError(DataError):
+    """What is wrong with one feature, by its place in a flattened row."""
+
+    def __init__(self, feature: int, message: str) -> None:
+        super().__init__(f"feature {feature} {message}")
+        self.feature = feature
+        self.message = message
+
+
 class L2:
     """Each row divided by its Euclidean length: x / sqrt(sum x²). A row of zeros stays zero."""
 
@@ -99,8 +108,10 @@ class _Affine:
         return self.shift, self.scale
 
     def _keep(self, shift: Array, scale: Array) -> None:
-        if not (np.isfinite(shift).all() and np.isfinite(scale).all()):
-            raise DataError("the values are too large to be scaled: their spread overflows float64")
+        sound = np.isfinite(shift) & np.isfinite(scale)
+        if not sound.all():
+            message = "has values too large to be scaled: their spread overflows float64"
+            raise FeatureError(int(sound.argmin()), message)
         self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
 
 

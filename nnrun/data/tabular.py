@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
+from nnrun.data.complaints import Mistake
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.labels import all_numbers, check_classes
@@ -18,8 +20,15 @@ from nnrun.data.opening import open_data
 from nnrun.errors import MOST_SHOWN, DataError, first_of
 from nnrun.suggestions import suggestion
 
-FEATURE_HINT = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
-TARGET_HINT = ", and the target of a regression has to be one"
+Column = NumberColumn | LabelColumn
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """How the text of a file becomes cells, and cells numbers."""
+
+    separator: str | None = None
+    decimal: str = "."
 
 
 def read_csv(
@@ -30,6 +39,9 @@ def read_csv(
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
     task: str | None = None,
+    missing: str = "error",
+    missing_by_column: Mapping[str, str] | None = None,
+    form: CsvFormat = CsvFormat(),
 ) -> Dataset:
     """A CSV file with a header row as a data set.
 
@@ -40,37 +52,55 @@ def read_csv(
         drop: columns to leave out.
         categorical: feature columns that hold categories; each is one-hot encoded.
         task: may be left out if the target is text, which means classification.
+        missing: what to do about cells that are blank or stand for a missing value: `error`,
+            `drop_rows`, or fill them in by `mean`, `median` or `most_frequent`. Then numbers are
+            NaN in x, for the preprocessing to fill in, and categories get one for what is missing.
+        missing_by_column: the same for single columns.
+        form: the separator, None for what the header shows, and the decimal sign.
 
     Raises: DatasetProblem for columns that do not exist; DataError listing the cells that are
     wrong, each as path:line:column (lines of the file, the header is line 1).
     """
+    by_column = missing_by_column or {}
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file)
+        table = CsvFile(path, file, form.separator)
+        _check_separator(table, target)
         names = _choose(table.header, target, features, drop, categorical)
+        _check_names(by_column, table.header)
+        rules = {name: by_column.get(name, missing) for name in (*names, target)}
         problems, labelled = Problems(path), set(categorical)
-        columns: list[NumberColumn | LabelColumn] = [
-            LabelColumn(name, problems)
+        columns: list[Column] = [
+            LabelColumn(name, problems, fills=_fills(rules[name]))
             if name in labelled
-            else NumberColumn(name, problems, FEATURE_HINT)
+            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
             for name in names
         ]
-        goal: NumberColumn | LabelColumn = LabelColumn(target, problems)
+        goal: Column = LabelColumn(target, problems, role="target")
         if task == "regression":
-            goal = NumberColumn(target, problems, TARGET_HINT)
-        _fill(table, [*columns, goal], problems)
+            goal = NumberColumn(target, problems, "target", decimal=form.decimal)
+        leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
+        left_out = _fill(table, [*columns, goal], problems, leaving)
     categories = {c.name: c.ordered() for c in columns if isinstance(c, LabelColumn)}
-    return _dataset(table, columns, goal, task, Columns(tuple(names), categories))
+    imputed = {n: rules[n] for n in names if n not in labelled and _fills(rules[n])}
+    layout = Columns(tuple(names), categories, imputed, form.separator, form.decimal)
+    return _dataset(table, columns, goal, task, layout, left_out)
+
+
+def _fills(rule: str) -> bool:
+    return rule not in ("error", "drop_rows")
 
 
 def _dataset(
     table: CsvFile,
-    columns: Sequence[NumberColumn | LabelColumn],
-    goal: NumberColumn | LabelColumn,
+    columns: Sequence[Column],
+    goal: Column,
     task: str | None,
     layout: Columns,
+    left_out: int,
 ) -> Dataset:
     y, classes = _target(goal, task, table.path)
+    without = f" ({left_out} more left out for missing values)" if left_out else ""
     return Dataset(
         name=table.path.stem,
         task="classification" if classes else "regression",
@@ -80,9 +110,25 @@ def _dataset(
         feature_names=layout.feature_names,
         target_names=(goal.name,),
         sha256=table.sha256,
-        description=f"{table.path.name}: {len(y)} rows, target {goal.name}",
+        description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
     )
+
+
+def _check_separator(table: CsvFile, target: str) -> None:
+    if table.other_separator is not None and target not in table.header:
+        message = (
+            f"the header is a single column, '{table.header[0]}'; is it another separator, "
+            f"`separator: '{table.other_separator}'`?"
+        )
+        raise DatasetProblem([(("dataset", "columns", "target"), message)])
+
+
+def _check_names(named: Iterable[str], header: Sequence[str]) -> None:
+    unknown = [name for name in named if name not in header]
+    if unknown:
+        base: Key = ("dataset", "columns", "missing")
+        raise DatasetProblem([((*base, name), _unknown(name, header)) for name in unknown])
 
 
 def _choose(
@@ -136,54 +182,78 @@ def _unknown(name: str, header: Sequence[str]) -> str:
 def fill(
     rows: Iterable[tuple[int, list[str]]],
     header: Sequence[str],
-    columns: Sequence[NumberColumn | LabelColumn],
+    columns: Sequence[Column],
     problems: Problems,
-) -> int:
-    """Read numbered rows of cells into the columns and return how many there are."""
+    leaving: Container[str] = (),
+) -> tuple[int, int]:
+    """Read numbered rows of cells into the columns.
+
+    Args:
+        rows: with the lines they stand on.
+        header: names of the cells.
+        columns: those to fill.
+        problems: where mistakes are noted.
+        leaving: the names of columns of which no cell may be missing: such rows are left out.
+
+    Returns:
+        How many rows were read, and how many were left out.
+    """
     position = {name: index for index, name in enumerate(header)}
     places = [(position[column.name], column) for column in columns]
-    width, count = len(header), 0
+    needed = [(place, column) for place, column in places if column.name in leaving]
+    width, count, left_out = len(header), 0, 0
     for line, cells in rows:
-        count += 1
         if len(cells) != width:
-            problems.add(line, "", f"has {len(cells)} cells where the header has {width}")
-            continue
-        for place, column in places:
-            column.add(cells[place], line)
-    return count
+            count += 1
+            text = f"has {len(cells)} cells where the header has {width}"
+            problems.add(line, "", Mistake(text, text))
+        elif any(column.is_missing(cells[place]) for place, column in needed):
+            left_out += 1
+        else:
+            count += 1
+            for place, column in places:
+                column.add(cells[place], line)
+    return count, left_out
 
 
-def _fill(table: CsvFile, columns: Sequence[NumberColumn | LabelColumn], problems: Problems) -> int:
-    rows, end = 0, ""
+def _fill(
+    table: CsvFile, columns: Sequence[Column], problems: Problems, leaving: Container[str]
+) -> int:
+    """Read all rows, and return how many were left out."""
+    rows, left_out, end = 0, 0, ""
     try:
-        rows = fill(table.rows(), table.header, columns, problems)
+        rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
     except DataError as error:  # the file is broken from there on, but what came before counts
         end = str(error)
     for column in columns:
         if isinstance(column, LabelColumn):
             column.check_numbers()
     problems.raise_if_any(end)
+    if left_out and not rows:
+        message = f"each of the {left_out} rows of {table.path.name} has a missing value"
+        raise DatasetProblem([(("dataset", "missing"), f"{message}; none would be left")])
     if not rows:
         raise DataError(f"{table.path}: there are no rows below the header")
-    return rows
+    return left_out
 
 
 def _target(
-    column: NumberColumn | LabelColumn, task: str | None, path: Path
+    column: Column, task: str | None, path: Path
 ) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
     if isinstance(column, NumberColumn):
         return column.features(), ()
     if task is None and all_numbers(column.lines):
-        message = f"'{column.name}' holds numbers; say whether this is regression or classification"
-        raise DatasetProblem([(("dataset", "task"), message)])
+        message = (
+            f"'{column.name}' holds numbers, which this loss and network may take as values or as "
+            "labels; add `task: regression` or `task: classification` beside `columns`"
+        )
+        raise DatasetProblem([(("dataset", "columns"), message)])
     classes, y = column.ordered(), column.positions()
     check_classes(classes, len(y), f"{path}: column {column.name}")
     return y, classes
 
 
-def joined(
-    columns: Sequence[NumberColumn | LabelColumn], rows: int, path: Path
-) -> npt.NDArray[np.float64]:
+def joined(columns: Sequence[Column], rows: int, path: Path) -> npt.NDArray[np.float64]:
     """Columns side by side as x: (rows, features)."""
     widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
     refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")

@@ -136,7 +136,10 @@ class Model:
             given = f"rows of shape {rows.shape[1:]} were given"
             raise DataError(f"{given} where {shape} are needed")
         rows = rows.reshape(len(rows), *shape)
-        right = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
+        sound = np.isfinite(rows)
+        for feature in self.layout.columns.imputed_features:  # tables alone have these
+            sound[:, feature] |= np.isnan(rows[:, feature])
+        right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
             raise DataError(f"row {int(right.argmin())} holds what is no finite number")
         return rows

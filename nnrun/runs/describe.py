@@ -11,6 +11,7 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import Place, dotted
 from nnrun.runs.diagnosis import Finding
+from nnrun.runs.infer import infer_task
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.prepare import Prepared
 from nnrun.training.divergence import Divergence
@@ -33,7 +34,15 @@ def describe_dataset(prepared: Prepared, examples: dict[str, Examples]) -> Descr
         "classes": list(dataset.classes) or None,
         "description": dataset.description,
         "note": dataset.note,
+        "task": dataset.task,
+        "task_from": task_from(prepared.config),
     }
+
+
+def task_from(config: ExperimentConfig) -> str | None:
+    """What else of the config says which task it is, where the data are a file's."""
+    implied = infer_task(config)
+    return implied.reason if implied and implied.task == config.dataset.task else None
 
 
 def describe_network(config: ExperimentConfig, network: Network) -> Description:

@@ -8,9 +8,9 @@ from math import prod
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
-from nnrun.errors import UsageError
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
+from nnrun.runs.build import Misfit
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
@@ -46,20 +46,33 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     )
 
 
-def require_memory(estimate: MemoryEstimate) -> None:
-    """Refuse what cannot fit.
-
-    Raises:
-        UsageError: with the figures.
-    """
+def excess(config: ExperimentConfig, network: Network, estimate: MemoryEstimate) -> Misfit | None:
+    """What to say of a run that cannot fit, at the key that has the largest part in it."""
     available = available_memory()
-    if estimate.total > available:
-        raise UsageError(
-            f"this run would take about {human_bytes(estimate.total)} of memory "
-            f"({human_bytes(estimate.parameters)} for parameters, "
-            f"{human_bytes(estimate.activations)} for layers, {human_bytes(estimate.data)} for "
-            f"data), and {human_bytes(available)} are free; use fewer units or a smaller batch_size"
-        )
+    if estimate.total <= available:
+        return None
+    parts = {
+        ("network",): estimate.parameters,
+        ("training", "batch_size"): estimate.activations,
+        ("dataset",): estimate.data,
+    }
+    path = max(parts, key=lambda path: parts[path])
+    if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
+        path = ("network",)  # evaluations take as many rows at once whatever the batch
+    return Misfit(
+        path,
+        f"this run would take about {human_bytes(estimate.total)} of memory "
+        f"({human_bytes(estimate.parameters)} for parameters, "
+        f"{human_bytes(estimate.activations)} for layers, {human_bytes(estimate.data)} for "
+        f"data), and {human_bytes(available)} are free; {_REMEDIES[path[-1]]}",
+    )
+
+
+_REMEDIES = {
+    "network": "use fewer units",
+    "batch_size": "use a smaller batch_size, or fewer units",
+    "dataset": "use fewer rows or features",
+}
 
 
 def human_bytes(count: float) -> str:

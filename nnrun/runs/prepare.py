@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from nnrun.config.essence import essence
 from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema import DatasetConfig, ExperimentConfig
 from nnrun.config.source import Source
+from nnrun.config.yaml12 import KeyPath
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
@@ -22,9 +23,11 @@ from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
-from nnrun.runs.build import MisfitError, build_network
+from nnrun.runs.build import Misfit, MisfitError, build_network
 from nnrun.runs.identity import Identity
-from nnrun.runs.memory import MemoryEstimate, estimate_memory, require_memory
+from nnrun.runs.infer import Inference, infer_task
+from nnrun.runs.memory import MemoryEstimate, estimate_memory, excess
+from nnrun.runs.ranges import check_ranges
 from nnrun.training.evaluation import Examples
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -41,11 +44,13 @@ class Prepared:
             of the run stays open, so that the same config may be given another length.
         dataset: raw and whole.
         split: its parts, raw.
+        inferred: the task and what says so, where the config leaves it to the network.
     """
 
     config: ExperimentConfig
     dataset: Dataset
     split: Split
+    inferred: str = ""
 
     @cached_property
     def config_dict(self) -> dict[str, Any]:
@@ -147,33 +152,34 @@ def prepare(
 
     Raises:
         ConfigError: the data cannot be used or do not fit the config, or the network does not fit
-            together.
-        UsageError: the run needs more memory than there is.
+            together, or the run needs more memory than there is.
     """
-    config = experiment.config
+    config, inference = _with_task(experiment.config)
     try:
         dataset = load(config.dataset)
         split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
     except DatasetProblem as error:
-        raise ConfigError(
-            experiment.problem(path, message) for path, message in error.problems
-        ) from None
+        raise _config_error(experiment, error.problems) from None
     except DataError as error:
         key = "name" if config.dataset.path is None else "path"
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
-    prepared = Prepared(_resolve(config, dataset, split), dataset, split)
+    inferred = f"{inference.task}, {inference.reason}" if inference else ""
+    prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred)
     try:
         network = prepared.network()
+        misfit = _batch(prepared) or excess(prepared.config, network, prepared.memory(network))
+        if misfit is not None:
+            raise MisfitError([misfit])
     except MisfitError as error:
-        raise ConfigError(
-            experiment.problem(misfit.path, misfit.message) for misfit in error.misfits
-        ) from None
+        raise _config_error(experiment, [(m.path, m.message) for m in error.misfits]) from None
     try:
         prepared.engine(network)
+        check_ranges(prepared, network)
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
-    require_memory(prepared.memory(network))
+    except DatasetProblem as error:
+        raise _config_error(experiment, error.problems) from None
     return prepared
 
 
@@ -188,6 +194,27 @@ def prepare_arrays(data: dict[str, Any], dataset: Dataset) -> Prepared:
     """
     experiment = Experiment(config_from_dict(data), Source("", data), Path())
     return prepare(experiment, lambda _: dataset)
+
+
+def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]]) -> ConfigError:
+    return ConfigError(experiment.problem(path, message) for path, message in problems)
+
+
+def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, Inference | None]:
+    """The config with the task that its network implies, where it says none itself."""
+    inference = infer_task(config) if config.dataset.task is None else None
+    if inference is None:
+        return config, None
+    block = config.dataset.model_copy(update={"task": inference.task})
+    return config.model_copy(update={"dataset": block}), inference
+
+
+def _batch(prepared: Prepared) -> Misfit | None:
+    size, rows = prepared.config.training.batch_size, len(prepared.split.train)
+    if size <= rows:
+        return None
+    message = f"a batch of {size} rows is larger than the training split, which has {rows}"
+    return Misfit(("training", "batch_size"), message)
 
 
 def prepare_again(config: ExperimentConfig, dataset: Dataset) -> Prepared:

@@ -76,6 +76,9 @@ dataset:
   path: null
   columns: null
   task: null
+  missing: error
+  separator: null
+  decimal: "."
   test_size: null
   validation_size: 0.0
   stratify: false
@@ -183,7 +186,7 @@ def test_paths_are_relative_to_the_config_and_arguments_to_the_current_folder(
     """The resolved path is absolute, so that a stored config finds its data."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    content = "dataset: {path: ../data/x.npz}\n" + "\n".join(RESOLVED.split("\n")[12:])
+    content = "dataset: {path: ../data/x.npz}\n" + "\n".join(RESOLVED.split("\n")[15:])
     file = Path(os.path.relpath(write(content)))
     assert str(tmp_path.parent / "data/x.npz") == load_config(file).config.dataset.path
     moved = load_config(file, ["dataset.path=../y.npz"]).config

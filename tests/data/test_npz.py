@@ -157,6 +157,24 @@ def test_a_size_that_the_archive_does_not_hold_is_refused(tmp_path):
         read_npz(path)
 
 
+def test_an_archive_without_x_and_y_lists_what_it_has(npz):
+    """Names that other tools give, and how to give those that are needed."""
+    with pytest.raises(DataError) as error:
+        read_npz(npz(images=np.zeros((2, 2)), labels=np.arange(2)))
+    assert str(error.value).endswith(
+        "has no array x and no y; its arrays are images, labels: np.savez(file, x=…, y=…) "
+        "names them"
+    )
+
+
+def test_memory_is_that_of_what_an_array_becomes(npz, monkeypatch):
+    """A bool takes a byte in the file, and nine while it is read."""
+    monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 2_000_000)
+    path = npz(x=np.zeros((1000, 1000), dtype=bool), y=np.arange(1000) % 2)
+    with pytest.raises(DataError, match=r"needs 9.0 MB of memory; 2.0 MB are free"):
+        read_npz(path)
+
+
 def test_a_size_that_memory_does_not_hold_is_refused(npz, monkeypatch):
     """An honest header is refused too when the machine has no room, with both figures."""
     monkeypatch.setattr("nnrun.data.memory.available_memory", lambda: 1_000_000)

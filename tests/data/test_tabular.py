@@ -66,10 +66,11 @@ def test_number_labels_are_sorted_as_numbers(csv):
 
 
 def test_target_of_numbers_needs_a_task(csv):
-    """Numbers can be values or labels; the config has to say which, at the key `task`."""
-    with pytest.raises(DatasetProblem, match=r"dataset\.task: 'k' holds numbers") as error:
+    """Numbers can be values or labels; where nothing says which, the caret is at `columns`."""
+    with pytest.raises(DatasetProblem, match=r"dataset\.columns: 'k' holds numbers") as error:
         read_csv(csv("x,k\n1,0\n2,1\n"), "k")
-    assert ("dataset", "task") == error.value.key
+    assert ("dataset", "columns") == error.value.key
+    assert "`task: regression` or `task: classification`" in str(error.value)
 
 
 def test_features_and_drop_choose_columns(csv):
@@ -90,14 +91,14 @@ def test_every_wrong_cell_is_named_with_line_and_column(csv):
     assert [
         "houses.csv:3:a: 'red' is not a number; columns.categorical one-hot encodes a text column, "
         "columns.drop leaves it out",
-        "houses.csv:3:b: the cell is blank",
-        "houses.csv:3:y: 'nan' stands for a missing value; fill it in or leave the row out",
+        "houses.csv:3:b: the cell is blank (1 more like it in this column); `missing: drop_rows` "
+        "leaves such rows out, `missing: {impute: median}` fills them in",
+        "houses.csv:3:y: 'nan' stands for a missing value; `columns: {missing: {y: drop_rows}}` "
+        "leaves such rows out, no target is filled in",
         "houses.csv:4: has 2 cells where the header has 3",
-        "houses.csv:5:b: 'NA' stands for a missing value; fill it in or leave the row out",
         "houses.csv:5:y: '-inf' is not a finite number",
         "houses.csv:6: has 4 cells where the header has 3",
-        "houses.csv:7:a: '1_000' is not a number; columns.categorical one-hot encodes a text "
-        "column, columns.drop leaves it out",
+        "houses.csv:7:a: '1_000' is not a number: write 1000, without '_'",
     ] == messages(error)
 
 
@@ -109,14 +110,23 @@ def test_line_numbers_count_lines_of_the_file(csv):
 
 
 def test_a_wrong_column_does_not_hide_the_others(csv):
-    """Twenty mistakes are told, the first of every column among them; the rest is counted."""
+    """A mistake that all rows of a column have is one line, with how many there are."""
     rows = "".join(f"red,{'' if line == 90 else 1},1\n" for line in range(100))
     with pytest.raises(DataError) as error:
         read_csv(csv("a,b,y\n" + rows), "y", task="regression")
     told = messages(error)
-    places = [f"houses.csv:{line}:a" for line in range(2, 21)] + ["houses.csv:92:b"]
-    assert places == [line.partition(": ")[0] for line in told[:-1]]
-    assert "houses.csv: and 81 more like these" == told[-1]
+    assert ["houses.csv:2:a", "houses.csv:92:b"] == [line.partition(": ")[0] for line in told]
+    assert "'red' is not a number (99 more like it in this column); " in told[0]
+
+
+def test_twenty_mistakes_are_told(csv):
+    """Of mistakes that differ; the rest is counted."""
+    header = ",".join(f"c{i}" for i in range(30))
+    with pytest.raises(DataError) as error:
+        read_csv(csv(f"{header},y\n{'red,' * 30}1\n{'red,' * 30}1\n"), "y", task="regression")
+    told = messages(error)
+    assert 21 == len(told)
+    assert "houses.csv: and 20 more like these" == told[-1]
 
 
 def test_unknown_columns_are_all_reported_with_their_keys(csv):

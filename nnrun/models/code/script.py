@@ -138,7 +138,7 @@ def _arrays(model: Model) -> dict[str, Array]:
         f"{name}.{key}": np.asarray(value, np.float64)
         for name, step in scalings.items()
         for key, value in step.state().items()
-        if key in ("shift", "scale")
+        if key in ("shift", "scale", "fill")
     }
     return {**fitted, **weights_views(model.network)}
 

@@ -34,4 +34,8 @@ STEPS: dict[str, Emitters] = {
     ),
     "standard": Emitters(_affine, _affine),
     "minmax": Emitters(_affine, _affine),
+    "impute": Emitters(
+        lambda name, step: [f'h = np.where(np.isnan(h), W["{name}.fill"], h)'],
+        lambda name, step: [f'h = torch.where(torch.isnan(h), W["{name}.fill"], h)'],
+    ),
 }

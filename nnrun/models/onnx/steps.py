@@ -26,6 +26,10 @@ def _binarize(graph: Graph, name: str, step: Any, x: str) -> str:
     return graph.add("Cast", graph.add("GreaterOrEqual", x, threshold), to=DOUBLE)
 
 
+def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
+    return graph.add("Where", graph.add("IsNaN", x), graph.constant(f"{name}.fill", step.fill), x)
+
+
 def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
     """Divided by its largest entry first, as in `nnrun.data.steps.L2`."""
     flat = graph.add("Flatten", x, axis=1)
@@ -55,4 +59,5 @@ EMITTERS: dict[str, Emitter] = {
     "binarize": _binarize,
     "standard": _affine,
     "minmax": _affine,
+    "impute": _impute,
 }

@@ -1,0 +1,127 @@
+"""What is refused before it starts, at its place: sizes, and numbers out of range."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.data import memory as data_memory
+from nnrun.errors import ConfigError
+from nnrun.runs import memory
+from nnrun.runs.prepare import prepare
+
+CONFIG = """\
+dataset: {path: data.csv, columns: {target: y}, test_size: 0.5, features: standard}
+network: {sizes: [4, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.1, iterations: 5, batch_size: 2}
+"""
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """The heads of what is wrong with a config on these rows, their file left out."""
+
+    def of(rows, *overrides):
+        lines = [",".join(map(str, row)) for row in rows]
+        (tmp_path / "data.csv").write_text("\n".join(["a,b,y", *lines]) + "\n")
+        (tmp_path / "config.yaml").write_text(CONFIG)
+        with pytest.raises(ConfigError) as error:
+            prepare(load_config(tmp_path / "config.yaml", overrides))
+        return [str(p).split("\n")[0].rpartition("config.yaml:")[2] for p in error.value.problems]
+
+    return of
+
+
+ROWS = [(i, i % 3, i) for i in range(10)]
+
+
+def test_a_batch_is_no_larger_than_the_training_split(refused):
+    """At its key, with both numbers; a batch of all rows is fine."""
+    message = (
+        "training.batch_size: a batch of 6 rows is larger than the training split, which has 5"
+    )
+    assert [f"argument 'training.batch_size=6': {message}"] == refused(
+        ROWS, "training.batch_size=6"
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "place"),
+    [
+        (["network.sizes=[100000, 100000, 1]"], "argument 'network.sizes=[100000, 100000, 1]'"),
+        ([], "2:10: network"),
+    ],
+)
+def test_a_run_that_cannot_fit_is_refused_at_its_largest_part(
+    refused, monkeypatch, overrides, place
+):
+    """With the figures and what to do, at a line of the config."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 100)
+    if overrides:
+        overrides = [*overrides, "network.activations=[tanh, tanh, linear]"]
+    (said,) = refused(ROWS, *overrides)
+    assert "this run would take about" in said
+    assert "of memory" in said
+    assert "100 B are free; " in said
+
+
+def test_many_rows_are_refused_at_the_data(refused, monkeypatch):
+    """Where the data are most of it."""
+    monkeypatch.setattr(memory, "available_memory", lambda: 100_000)
+    (said,) = refused([(i, i, i) for i in range(3000)], "network.sizes=[1]",
+                      "network.activations=[linear]")  # fmt: skip
+    assert said.startswith("1:10: dataset: this run would take about")
+    assert said.endswith("use fewer rows or features")
+
+
+@pytest.mark.parametrize(
+    ("rows", "overrides", "message"),
+    [
+        (
+            [(1.7e308, 1, 1), (-1.7e308, 2, 2)] * 4,
+            [],
+            "1:75: dataset.features: column 'a' has values too large to be scaled: their spread "
+            "overflows float64",
+        ),
+        (
+            [(1.7e308, 1, 1), (-1.7e308, 2, 2)] * 4,
+            ["dataset.features=minmax"],
+            "argument 'dataset.features=minmax': dataset.features: column 'a' has values too large",
+        ),
+        (
+            [(1, 1, 1.7e308), (3, 2, -1.7e308)] * 4,
+            ["dataset.target=standard"],
+            "argument 'dataset.target=standard': dataset.target: column 'y' has values too large",
+        ),
+        (
+            [(1e39, 1, 1), (2, 2, 2)] * 4,
+            ["dataset.features=none", "training.dtype=float32"],
+            "argument 'dataset.features=none': dataset.features: column 'a' leaves the range of "
+            "float32 when it is prepared",
+        ),
+        (
+            [(1, 1, 1e39), (3, 2, 2)] * 4,
+            ["training.dtype=float32"],
+            "1:1: dataset.target: column 'y' leaves the range of float32 when it is prepared",
+        ),
+    ],
+)
+def test_numbers_that_preparation_cannot_hold_are_told_with_their_column(
+    refused, rows, overrides, message
+):
+    """By `check` as by `train`, since both prepare."""
+    (said,) = refused(rows, *overrides)
+    assert said.startswith(message)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_limits_of_control_groups_count(tmp_path, monkeypatch, version):
+    """Of both versions; one that says `max` is none."""
+    groups = [(tmp_path / f"limit{i}", tmp_path / f"used{i}") for i in (0, 1)]
+    monkeypatch.setattr(data_memory, "_CGROUPS", tuple(groups))
+    groups[version][0].write_text("5000000\n")
+    groups[version][1].write_text("1000000\n")
+    assert 4_000_000 == data_memory.available_memory()
+    groups[version][0].write_text("max\n")
+    assert data_memory.available_memory() > 4_000_000
