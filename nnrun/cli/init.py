@@ -12,6 +12,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
+from nnrun.config.draft import draft
 from nnrun.config.files import SUFFIXES
 from nnrun.config.names import NAME_RULE, is_name
 
@@ -62,25 +63,36 @@ def _with_keys(base: type[NamedBlock]) -> list[str]:
 
 
 @click.command("init")
-@click.argument("name", default="experiment")
+@click.argument("name", required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a config for this CSV or npz file.",
+)
+@click.option("--target", metavar="COLUMN", help="The column of the CSV file to predict.")
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, name: str) -> None:
+def command(output: Output, name: str | None, data: Path | None, target: str | None) -> None:
     """Write NAME.yaml, a commented config to start from ("experiment" by default).
 
-    It trains as it is, in a second or so, and its comments say what else there is.
+    It trains as it is, in a second or so, and its comments say what else there is. With --data, it
+    is a config for that file: its columns and their kinds, what is missing, and a network that
+    learns something from it; what is guessed says so.
+
+    \b
+    nnrun init mine
+    nnrun init --data houses.csv --target price
     """
-    stem = name
-    for suffix in SUFFIXES:
-        stem = stem.removesuffix(suffix)
-    if not is_name(stem):
-        message = f"'{name}' is not a name for an experiment ({NAME_RULE})"
-        raise click.BadParameter(message, param_hint="NAME")
+    if target is not None and data is None:
+        raise click.UsageError("--target is a column of the file in --data; give that too")
+    stem = _stem(name, data)
     file = Path(f"{stem}.yaml")
+    text = starter() if data is None else draft(data, target, Path.cwd())
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(starter())
+            new.write(text)
     except FileExistsError:
         message = f"{file} exists already, and nothing is overwritten; give another name"
         raise click.BadParameter(message, param_hint="NAME") from None
@@ -91,3 +103,17 @@ def command(output: Output, name: str) -> None:
         f"  nnrun train {quoted}     trains it\n"
         f"  nnrun train {quoted} training.learning_rate=0.01 seed=7     with other settings"
     )
+
+
+def _stem(name: str | None, data: Path | None) -> str:
+    """The name of the experiment: as given, or after the data, or `experiment`."""
+    if name is None and data is not None:
+        stem = re.sub("[^A-Za-z0-9._-]+", "_", data.stem)[:100]
+        return stem if is_name(stem) else "experiment"
+    stem = "experiment" if name is None else name
+    for suffix in SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    if not is_name(stem):
+        message = f"'{name}' is not a name for an experiment ({NAME_RULE})"
+        raise click.BadParameter(message, param_hint="NAME")
+    return stem

@@ -44,6 +44,16 @@ class Mistake:
     hint: str = ""
 
 
+def is_date(text: str) -> bool:
+    """Whether it looks like a day, with or without a time."""
+    return _DATE.fullmatch(text) is not None
+
+
+def is_decimal_comma(text: str) -> bool:
+    """Whether it looks like a number with a comma before its decimals."""
+    return _COMMA.fullmatch(text) is not None
+
+
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why a cell is no number.
 
@@ -112,15 +122,15 @@ def _underscore(text: str, _: str) -> Mistake | None:
 
 
 def _date(text: str, _: str) -> Mistake | None:
-    what = "date" if _DATE.fullmatch(text) else "time"
+    what = "date" if is_date(text) else "time"
     if what == "time" and not _TIME.fullmatch(text):
         return None
     hint = "; columns.drop leaves the column out, or write what matters of it as numbers"
-    return Mistake("date", f"'{text}' is a {what}, not a number", hint)
+    return Mistake("date", f"'{text}' is not a number but a {what}", hint)
 
 
 def _comma(text: str, decimal: str) -> Mistake | None:
-    if decimal == "," or not _COMMA.fullmatch(text):
+    if decimal == "," or not is_decimal_comma(text):
         return None
     hint = "; or say `decimal: ','` beside `path`, if that is what the comma is"
     return Mistake("comma", f"'{text}' is not a number: {_PLAIN}", hint)
@@ -151,4 +161,4 @@ def _unit(text: str, _: str) -> Mistake | None:
     if not _UNIT.fullmatch(text):
         return None
     hint = "; leave the unit out, it may stand in the name of the column"
-    return Mistake("unit", f"'{text}' is a number with a unit", hint)
+    return Mistake("unit", f"'{text}' is not a number but one with a unit", hint)

@@ -16,7 +16,7 @@ from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
-"""Those that may be named, by their names."""
+"""Those that may be named, by their names; the likeliest first, since names may hold blanks."""
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
 
 
@@ -55,8 +55,7 @@ class CsvFile:
         """What may separate the columns, where the header is a single one with that in its name."""
         if len(self.header) > 1:
             return None
-        found = (name for name, sign in SEPARATORS.items() if self.header[0].count(sign))
-        return max(found, key=lambda name: self.header[0].count(SEPARATORS[name]), default=None)
+        return next((name for name, sign in SEPARATORS.items() if sign in self.header[0]), None)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of the line it starts on; blank lines are left out.

@@ -21,6 +21,7 @@ from nnrun.errors import MOST_SHOWN, DataError, first_of
 from nnrun.suggestions import suggestion
 
 Column = NumberColumn | LabelColumn
+_MOST_OF_HEADER = 60
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,18 @@ def _dataset(
 
 def _check_separator(table: CsvFile, target: str) -> None:
     if table.other_separator is not None and target not in table.header:
+        header = table.header[0]
+        shown = header if len(header) <= _MOST_OF_HEADER else f"{header[:_MOST_OF_HEADER]}…"
         message = (
-            f"the header is a single column, '{table.header[0]}'; is it another separator, "
-            f"`separator: '{table.other_separator}'`?"
+            f"there is no column '{target}'; the header is a single one, '{shown}': is it "
+            f"another separator, `separator: '{table.other_separator}'`?"
         )
         raise DatasetProblem([(("dataset", "columns", "target"), message)])
 
 
 def _check_names(named: Iterable[str], header: Sequence[str]) -> None:
-    unknown = [name for name in named if name not in header]
+    known = set(header)
+    unknown = [name for name in named if name not in known]
     if unknown:
         base: Key = ("dataset", "columns", "missing")
         raise DatasetProblem([((*base, name), _unknown(name, header)) for name in unknown])

@@ -43,7 +43,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         learning_rate: a number, or a schedule as in a config.
         epochs: passes over the rows; not looked at if `iterations` is given.
         iterations: updates.
-        batch_size: rows for each update.
+        batch_size: rows for each update, at most all there are.
         sampling: `shuffle`, `in_order` or `with_replacement`.
         clip_norm: the largest norm that a gradient may have.
         early_stopping: whether to hold rows out and stop when the loss on them no longer falls;

@@ -46,6 +46,8 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
             rows -= ceil(rows * held_out)  # as `make_split` does
         training["early_stopping"] = {"patience": estimator.n_iter_no_change}
     if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
+        # As in scikit-learn's own estimators, a batch is at most all there is.
+        training["batch_size"] = min(estimator.batch_size, max(1, rows))
         training["evaluate_every"] = max(1, -(-rows // estimator.batch_size))
     config: dict[str, Any] = plain(
         {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,15 +240,23 @@ def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):
         load_features(csv("size,color\n1,red\n"), layout)
 
 
-def test_missing_files_and_failing_disks_are_told_apart(tmp_path):
+def test_missing_files_and_failing_disks_are_told_apart(tmp_path, monkeypatch):
     """A wrong path is the user's mistake (2), a folder in place of a file too; not the disk's."""
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="does not exist"):
         read_csv(tmp_path / "none.csv", "y")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(DataError, match="is not a file"):
+    with pytest.raises(DataError, match="is a folder, not a file"):
         read_csv(tmp_path / "folder.csv", "y")
     looped = tmp_path / "loop.csv"
     looped.symlink_to(looped)
-    with pytest.raises(NnrunError, match="cannot be read") as error:
+    with pytest.raises(DataError, match="is a link that leads to itself"):
         read_csv(looped, "y")
+    (tmp_path / "sound.csv").write_text("a,y\n1,2\n")
+    monkeypatch.setattr(Path, "open", _failing_disk)
+    with pytest.raises(NnrunError, match="cannot be read: Input/output error") as error:
+        read_csv(tmp_path / "sound.csv", "y")
     assert 1 == error.value.exit_code
+
+
+def _failing_disk(path, mode):
+    raise OSError(errno.EIO, "Input/output error")

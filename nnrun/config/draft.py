@@ -1,0 +1,205 @@
+"""A first config for a file of data: written by rule from what the file holds.
+
+The rules know the task, the numbers of rows and columns, and nothing of any particular file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnrun.config.emit import flow
+from nnrun.data.npz import read_npz
+from nnrun.data.survey import MOST_CATEGORIES, Column, Survey, survey
+from nnrun.errors import DataError, UsageError
+from nnrun.suggestions import suggestion
+
+_TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
+_MOST_CLASSES = 10
+_FEW_ROWS = 50
+_ENOUGH_ROWS = 500
+
+_REASONS = {
+    "constant": "the same in every row",
+    "counter": "counts the rows",
+    "date": "a date; what matters of it may be written as numbers",
+    "mixed": "numbers and other text",
+    "text": f"text with more than {MOST_CATEGORIES} different values",
+    "empty": "blank in every row",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the rules go by: rows, features, classes (0 for numbers), rows of the rarest class."""
+
+    rows: int
+    features: int
+    classes: int
+    rarest: int = 0
+
+
+def draft(path: Path, target: str | None, folder: Path) -> str:
+    """The text of a config for this file.
+
+    Args:
+        path: a CSV or npz file.
+        target: the column of the CSV file to predict; None to guess.
+        folder: where the config will lie.
+
+    Raises:
+        DataError: the file cannot be read, or has nothing to predict from.
+        UsageError: there is no such column.
+    """
+    shown = path.as_posix() if not path.is_absolute() else str(path)
+    if path.is_absolute() and path.is_relative_to(folder):
+        shown = os.path.relpath(path, folder)
+    if path.suffix.lower() == ".npz":
+        if target is not None:
+            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+        return "\n".join(_npz(path, shown)) + "\n"
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
+    return "\n".join(_csv(survey(path), target, shown)) + "\n"
+
+
+def _csv(found: Survey, wanted: str | None, shown: str) -> Iterator[str]:
+    by_name = {column.name: column for column in found.columns}
+    if wanted is not None and wanted not in by_name:
+        raise UsageError(f"--target: there is no column '{wanted}'{suggestion(wanted, by_name)}")
+    usable = [column for column in found.columns if column.kind in ("number", "category")]
+    target = by_name[wanted] if wanted is not None else _guess(usable, found)
+    labels = _classes(target, found.rows)
+    features = [column for column in usable if column is not target]
+    if not features:
+        raise DataError(f"{found.path}: no column is left to predict '{target.name}' from")
+    used = {column.name for column in (*features, target)}
+    dropped = [column for column in found.columns if column.name not in used]
+    categorical = [column for column in features if column.kind == "category"]
+    width = sum(_width(column) for column in features)
+    rarest = min(labels.values()) if labels else 0
+    size = Size(found.rows - target.missing, width, len(labels), rarest)
+    yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
+    yield "# What it guesses says so; `nnrun check` tells whether all fits together."
+    yield ""
+    yield "dataset:"
+    yield f"  path: {flow(shown)}            # relative to this file"
+    yield from _format(found)
+    yield "  columns:"
+    note = "" if wanted is not None else "            # a guess: is this the column to predict?"
+    yield f"    target: {flow(target.name)}{note}"
+    if categorical:
+        yield "    # Text with few different values: a feature for each."
+        yield f"    categorical: {flow([column.name for column in categorical])}"
+    if dropped:
+        yield "    # Columns that nothing can be learned from as they are:"
+        yield "    drop:"
+        yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in dropped)
+    if target.missing:
+        yield f"    missing: {{{flow(target.name)}: drop_rows}}            # rows without a target"
+    yield f"  task: {_task(size)}            # {_why(target, labels)}"
+    blank = sum(column.missing > 0 for column in features)
+    if blank:
+        yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
+        yield "  # one for what is missing. `drop_rows` would leave such rows out."
+        yield "  missing: {impute: median}"
+    yield from _rest(size)
+
+
+def _npz(path: Path, shown: str) -> Iterator[str]:
+    data = read_npz(path)
+    features = 1
+    for side in data.shape:
+        features *= side
+    classes = len(data.classes)
+    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
+    yield f"# Written by `nnrun init` for {shown}: {len(data.x)} rows of shape {data.shape}."
+    yield ""
+    yield "dataset:"
+    yield f"  path: {flow(shown)}            # relative to this file"
+    yield f"  task: {data.task}            # a guess from the type of y"
+    outputs = 1 if classes else data.y.shape[1]
+    yield from _rest(Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None)
+
+
+def _format(found: Survey) -> Iterator[str]:
+    if found.separator is not None:
+        yield f"  separator: {flow(found.separator)}"
+    if found.decimal != ".":
+        yield f"  decimal: {flow(found.decimal)}"
+
+
+def _guess(usable: Sequence[Column], found: Survey) -> Column:
+    """A column with the name of a target, else the last one that can be predicted."""
+    if not usable:
+        raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
+    named = [column for column in usable if column.name.lower() in _TARGETS]
+    return named[0] if named else usable[-1]
+
+
+def _classes(target: Column, rows: int) -> dict[str, int]:
+    """The labels of a target with how often they are there; none where it holds values."""
+    if target.kind == "number":
+        few = len(target.labels) <= min(_MOST_CLASSES, rows / 5)
+        return target.labels if few and target.whole == target.numbers else {}
+    if target.kind == "category" and len(target.labels) > 1:
+        return target.labels
+    raise DataError(f"'{target.name}' cannot be predicted: it is {_REASONS[target.kind]}")
+
+
+def _width(column: Column) -> int:
+    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
+
+
+def _reason(column: Column) -> str:
+    example = f", such as {column.odd!r}" if column.kind == "mixed" else ""
+    return _REASONS[column.kind] + example
+
+
+def _task(size: Size) -> str:
+    return "classification" if size.classes else "regression"
+
+
+def _why(target: Column, labels: dict[str, int]) -> str:
+    if not labels:
+        return "numbers to predict; for labels, classification"
+    if target.kind == "category":
+        return f"{len(labels)} different words"
+    return f"a guess: {len(labels)} different whole numbers; for values, regression"
+
+
+def _rest(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
+    """Everything that goes by the size alone."""
+    splits = size.rows >= _FEW_ROWS
+    stratify = size.classes and size.rarest >= 10
+    training = size.rows * (0.64 if splits else 0.8)
+    batch = 4 if training < 64 else 16 if training < 2000 else 64
+    epochs = max(10, min(200, 100_000 // size.rows))
+    units = 16 if size.rows < _ENOUGH_ROWS else 32
+    units = units if size.features < 500 else 64
+    last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
+    yield f"  test_size: {'given' if given_test else 0.2}"
+    if splits:
+        yield "  validation_size: 0.2            # early stopping watches it"
+    if stratify:
+        yield "  stratify: true            # the same share of every class in every split"
+    yield "  features: standard            # by the mean and the spread of the training split"
+    if not size.classes:
+        yield "  target: standard            # results are in its own units all the same"
+    yield ""
+    yield "network:"
+    yield "  layers:"
+    yield f"    - {{type: dense, units: {units}, activation: relu, initializer: he_normal}}"
+    yield f"    - {{type: dense, {last}}}"
+    yield ""
+    yield f"loss: {'cross_entropy' if size.classes else 'mean_squared'}"
+    yield ""
+    yield "training:"
+    yield "  optimizer: {type: adam, weight_decay: 0.001}"
+    yield "  learning_rate: {schedule: cosine, initial: 0.01}"
+    yield f"  epochs: {epochs}"
+    yield f"  batch_size: {batch}"
+    if splits:
+        yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"

@@ -1,0 +1,123 @@
+"""`nnrun init --data FILE`: a config for a file, which checks, trains, and learns something."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.cli.tables import TABLES, write_table
+
+
+def drafted(name: str) -> dict:
+    return yaml.safe_load(Path(f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_real_table_is_learned_from_without_editing(nnrun, report, name):
+    """`init`, `check` and `train` only: better than the baseline on rows that it has not seen."""
+    done = nnrun("init", *write_table(name))
+    assert (0, f"wrote {name}.yaml; now") == (done.exit_code, done.stderr.splitlines()[0])
+    assert 0 == nnrun("check", f"{name}.yaml").exit_code
+    assert 0 == nnrun("train", f"{name}.yaml").exit_code
+    found = report()
+    main, larger = found["main_metric"], found["main_metric"] == "accuracy"
+    ours, baseline = found["metrics"]["test"][main], found["baseline"]["test"][main]
+    assert ours > baseline if larger else ours < baseline
+
+
+def test_every_column_has_its_place(nnrun):
+    """Categories are named, what cannot be learned from is dropped with its reason."""
+    nnrun("init", *write_table("houses")[:2])
+    columns = drafted("houses")["dataset"]["columns"]
+    assert {"target": "MEDV", "drop": ["surveyed"]} == columns
+    text = Path("houses.yaml").read_text()
+    assert "surveyed            # a date; what matters of it may be written as numbers" in text
+    assert {"impute": "median"} == drafted("houses")["dataset"]["missing"]
+    nnrun("init", *write_table("tumours")[:2])
+    assert ["id"] == drafted("tumours")["dataset"]["columns"]["drop"]
+    assert "diagnosis" == drafted("tumours")["dataset"]["columns"]["target"]
+    nnrun("init", *write_table("diabetes")[:2])
+    assert ["sex"] == drafted("diabetes")["dataset"]["columns"]["categorical"]
+    assert "a guess: is this the column to predict?" in Path("diabetes.yaml").read_text()
+
+
+def test_the_text_of_the_file_is_seen(nnrun):
+    """Decimal commas, and a separator that the header does not show by itself."""
+    nnrun("init", *write_table("wine")[:2])
+    assert "," == drafted("wine")["dataset"]["decimal"]
+    nnrun("init", *write_table("areas"))
+    assert "|" == drafted("areas")["dataset"]["separator"]
+
+
+def test_rows_without_a_target_are_left_out(nnrun):
+    """Since no target is filled in."""
+    rows = "".join(f"{i},{i * i if i % 5 else ''}\n" for i in np.linspace(-1, 1, 100).round(3))
+    Path("holes.csv").write_text("a,y\n" + rows + "0.5,\n")
+    assert 0 == nnrun("init", "--data", "holes.csv").exit_code
+    assert {"y": "drop_rows"} == drafted("holes")["dataset"]["columns"]["missing"]
+    assert 0 == nnrun("check", "holes.yaml").exit_code
+
+
+def test_an_npz_file_has_a_config_too(nnrun, report):
+    """By the same rules, from its shapes."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    np.savez("arrays.npz", x=x, y=x @ [1.0, -2.0, 0.5])
+    assert 0 == nnrun("init", "mine", "--data", "arrays.npz").exit_code
+    assert 0 == nnrun("train", "mine.yaml").exit_code
+    assert report()["metrics"]["test"]["r2"] > 0.9
+
+
+def test_tiny_files_get_a_config_that_fits(nnrun):
+    """Ten rows: no validation split, a small batch."""
+    Path("tiny.csv").write_text("a,b\n" + "".join(f"{i / 2},{i * 1.5}\n" for i in range(10)))
+    assert 0 == nnrun("init", "--data", "tiny.csv").exit_code
+    assert 0 == nnrun("check", "tiny.yaml").exit_code
+    assert "validation_size" not in drafted("tiny")["dataset"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target", "x"], "--target is a column of the file in --data; give that too"),
+        (["--data", "none.csv"], "none.csv: "),
+        (["--data", "text.txt"], "text.txt: is neither a .csv nor a .npz file"),
+        (["--data", "t.csv", "--target", "prise"], "there is no column 'prise'; did you mean"),
+        (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
+        (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),
+        (["--data", "ragged.csv"], "ragged.csv:3: has 1 cells where the header has 2"),
+        (["--data", "t.csv", "--target", "same"], "'same' cannot be predicted: it is the same in"),
+    ],
+)
+def test_files_that_no_config_can_be_made_for(nnrun, folder, arguments, message):
+    """Exit code 2, and nothing is written."""
+    rows = "".join(f"{i}.5,{i * i},7\n" for i in range(30))
+    Path("t.csv").write_text("a,price,same\n" + rows)
+    Path("text.txt").write_text("hello")
+    Path("words.csv").write_text("a\n" + "".join(f"word{i}\n" for i in range(30)))
+    Path("one.csv").write_text("y\n" + "".join(f"{i}.5\n" for i in range(30)))
+    Path("ragged.csv").write_text("a,b\n1,2\n3\n")
+    done = nnrun("init", *arguments)
+    assert 2 == done.exit_code
+    assert message in done.stderr
+    assert [] == list(folder.glob("*.yaml"))
+
+
+def test_the_report_shows_what_was_left_out(nnrun, report):
+    """Rows that `missing: drop_rows` took away are counted where the data are described."""
+    rows = "".join(f"{i}.5,{i}\n" for i in range(40))
+    Path("t.csv").write_text("a,y\n" + rows + ",5\n")
+    Path("t.yaml").write_text(
+        "dataset: {path: t.csv, columns: {target: y}, missing: drop_rows}\n"
+        "network: {sizes: [1], activations: [linear]}\nloss: mean_squared\n"
+        "training: {learning_rate: 0.0001, iterations: 5}\n"
+    )
+    done = nnrun("train", "t.yaml")
+    assert "task: regression, as the loss mean_squared and a single output" in done.stderr
+    assert "40 rows (1 more left out for missing values)" in report()["dataset"]["description"]
+    assert "regression, as the loss" in " ".join(done.stdout.split())
+    assert json.dumps(report()["dataset"]["task_from"])
