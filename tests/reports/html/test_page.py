@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from base64 import b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
+from click.testing import CliRunner
 
+from nnrun.cli import cli
 from nnrun.reports.html.page import render
 from tests.reports.html.conftest import with_report
 
@@ -148,3 +152,27 @@ def test_hostile_words_stay_words(results, make_report, tmp_path, fold) -> None:
     assert "{{7*7}}" in found.text
     assert not any(c in text for c in "\u202e\u202d")
     assert len(text) < 3_000_000
+
+
+def test_hostile_columns_and_classes_stay_words(make_report, tmp_path) -> None:
+    """Those of a real table: in what is misclassified, in weights, on axes."""
+    names = [f"{index}{word}" for index, word in enumerate(WORDS[:2])]
+    lines = [[*names, "side"]]
+    lines += [[f"{k % 7}", f"{k % 5}", f"{WORDS[2 + k % 4]}"] for k in range(60)]
+    with (tmp_path / "odd.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+    config = """
+        dataset: {path: odd.csv, columns: {target: side}, task: classification}
+        network: {sizes: [3, 4], activations: [tanh, softmax]}
+        loss: cross_entropy
+        training: {learning_rate: 0.1, iterations: 20, batch_size: 8, engine: numpy}
+    """
+    (tmp_path / "odd.yaml").write_text(textwrap.dedent(config))
+    words = ["train", str(tmp_path / "odd.yaml"), "--results", str(tmp_path / "results"), "-q"]
+    outcome = CliRunner().invoke(cli, words)
+    assert 0 == outcome.exit_code, outcome.output
+    found = Page(render(make_report(tmp_path / "results")))
+    assert set() == set(found.tags) - TAGS
+    assert [] == [name for name, _ in found.attributes if name.startswith("on")]
+    assert "0<script>alert(1)</script>" in found.text
+    assert "taken for {{7*7}}{% raw %}" in found.text or "{{7*7}}{% raw %} taken for" in found.text
