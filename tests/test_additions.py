@@ -253,18 +253,21 @@ def test_loaders_are_in_the_table():
     assert [] == found
 
 
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_a_file(name: str):
+    """What the table names is a module with a `command` of that name."""
+    assert name == import_module(cli.COMMANDS[name][0]).command.name
+
+
 def test_commands_are_in_the_table():
-    """A file of `nnrun/cli` that has a `command` is one, under the command's own name."""
-    known = {module: name for name, (module, _) in cli.COMMANDS.items()}
-    found = []
-    for module in modules(cli):
-        command = getattr(module, "command", None)
-        if isinstance(command, click.Command):
-            if module.__name__ not in known:
-                found.append(f"{module.__file__}: add it to COMMANDS in nnrun/cli/__init__.py")
-            else:
-                assert known[module.__name__] == command.name
-    assert [] == found
+    """A file of `nnrun/cli` that has a `command` is one."""
+    known = {module for module, _ in cli.COMMANDS.values()}
+    assert [] == [
+        f"{module.__file__}: add it to COMMANDS in nnrun/cli/__init__.py"
+        for module in modules(cli)
+        if isinstance(getattr(module, "command", None), click.Command)
+        if module.__name__ not in known
+    ]
 
 
 def test_the_starter_config_names_all_there_is():

@@ -14,6 +14,7 @@ from nnrun.api.run import Run, read
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import format_override
 from nnrun.config.plain import plain
+from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.checks import CheckedRun
 from nnrun.reports.markdown import report_markdown
@@ -129,6 +130,7 @@ def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
         engine=prepared.engine(network),
+        engine_note=why_not_compiled(config.training.engine, network),
         gradients=check_run_gradients(prepared) if gradients else None,
     )
 

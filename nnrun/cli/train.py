@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -136,6 +138,9 @@ def _run(
 
     with watching(prepared.config.name, output) as observe:
         control = Control(start=start, observe=observe, stop=interruption.stop, note=output.note)
+        if sys.stderr.isatty():
+            # Of no use to a log: it lasts a second or some, and says nothing of the run.
+            control = replace(control, wait=output.note)
         outcome = train(prepared, store, control, force=force, extension=extension)
     if not outcome.trained:
         output.note("already trained; --force trains it again")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
 from nnrun.engines.numpy_engine import NumpyEngine
@@ -39,13 +41,30 @@ def build_engine(
     rng: Rng,
     clip_norm: float | None,
     batch_size: int,
+    wait: Callable[[str], None] = lambda text: None,
 ) -> Engine:
-    """The engine of this name, for an initialized network and its optimizer."""
+    """The engine of this name, for an initialized network and its optimizer.
+
+    `wait` is told what takes its time before training begins.
+    """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
     return compiled.CompiledEngine(
-        network, optimizer, x, target, rng=rng, clip_norm=clip_norm, batch_size=batch_size
+        network,
+        optimizer,
+        x,
+        target,
+        rng=rng,
+        clip_norm=clip_norm,
+        batch_size=batch_size,
+        wait=wait,
     )
+
+
+def why_not_compiled(wish: str, network: Network) -> str | None:
+    """Where `auto` means NumPy because compiling would take too long: that, as a sentence."""
+    reason = compiled.too_large(network) if wish == "auto" else None
+    return f"{reason}, so NumPy trains it" if reason else None
 
 
 def compile_ahead(

@@ -26,6 +26,7 @@ class CheckedRun:
         file: the config, as it was named.
         dataset: its name and `n_train`, `n_validation`, `n_test`, `n_features`.
         network: layers with shapes and parameters, as in report.json.
+        engine_note: what else is to be known of the choice of the engine.
         gradients: what comparing them has shown; None where that was not asked for.
     """
 
@@ -42,6 +43,7 @@ class CheckedRun:
     dtype: str
     engine: str
     gradients: Sequence[GradientCheck] | None = None
+    engine_note: str | None = None
 
     @property
     def gradients_agree(self) -> bool:
@@ -82,7 +84,8 @@ def _training(run: CheckedRun) -> str:
     number_of = count(round(run.epochs)) if run.epochs >= 100 else f"{run.epochs:.3g}"
     epochs = f"{number_of} epoch" + ("" if run.epochs == 1 else "s")
     line = f"{plural(run.iterations, 'iteration')} of {plural(run.batch_size, 'row')} ({epochs})"
-    return f"{line}, {run.dtype}, {run.engine} engine"
+    line += f", {run.dtype}, {run.engine} engine"
+    return f"{line}; {run.engine_note}" if run.engine_note else line
 
 
 def _memory(memory: MemoryEstimate) -> str:

@@ -19,6 +19,7 @@ class Control:
         stop: is asked as often whether to stop here.
         checkpoint: is given the state of training where that is worth keeping.
         note: is told in a sentence what else the user should know.
+        wait: is told in a few words what takes its time before training begins.
     """
 
     start: Callable[[int], None] = lambda iteration: None
@@ -26,3 +27,4 @@ class Control:
     stop: Callable[[], bool] = lambda: False
     checkpoint: Callable[[Callable[[], TrainingState]], None] = lambda state: None
     note: Callable[[str], None] = lambda text: None
+    wait: Callable[[str], None] = lambda text: None

@@ -15,7 +15,7 @@ from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing import Preprocessing
-from nnrun.engines.selection import build_engine
+from nnrun.engines.selection import build_engine, why_not_compiled
 from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
@@ -54,6 +54,7 @@ class Execution:
         prepared: what to train.
         checkpoint: where an earlier execution of the same run was interrupted.
         extended_from: the shorter run that it goes on from, as its report is to say.
+        control: its `note` and `wait` are told what there is to know before training begins.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Execution:
         prepared: Prepared,
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
+        control: Control | None = None,
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
@@ -72,7 +74,7 @@ class Execution:
             self.network, self.preprocessing, self.task
         )
         self.baseline = self._baseline()
-        self.trainer = self._trainer()
+        self.trainer = self._trainer(control or Control())
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
 
@@ -106,13 +108,15 @@ class Execution:
             control.checkpoint(self.trainer.state)
         return False
 
-    def _trainer(self) -> Trainer:
+    def _trainer(self, control: Control) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
+        if reason := why_not_compiled(config.engine, self.network):
+            control.note(reason)
         engine = build_engine(
             self.prepared.engine(self.network),
             self.network,
@@ -122,6 +126,7 @@ class Execution:
             rng=streams.dropout,
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
+            wait=control.wait,
         )
         return Trainer(
             network=self.network,

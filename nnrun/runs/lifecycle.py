@@ -268,20 +268,23 @@ def execute(
     origin = None if extension is None else extension.origin
     execution = None
     if checkpoint is not None:
-        execution = _resumed(prepared, checkpoint, origin)
+        execution = _resumed(prepared, checkpoint, origin, control)
         if execution is None:
             control.note("its checkpoint does not fit the run, so it starts over")
     start = None if extension is None else extension.state
-    return (execution or Execution(prepared, start, origin)).run(control)
+    return (execution or Execution(prepared, start, origin, control)).run(control)
 
 
 def _resumed(
-    prepared: Prepared, checkpoint: TrainingState, origin: dict[str, Any] | None
+    prepared: Prepared,
+    checkpoint: TrainingState,
+    origin: dict[str, Any] | None,
+    control: Control,
 ) -> Execution | None:
     if checkpoint.iteration > prepared.iterations:
         return None
     with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-        return Execution(prepared, checkpoint, origin)
+        return Execution(prepared, checkpoint, origin, control)
     return None
 
 

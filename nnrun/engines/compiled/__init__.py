@@ -8,7 +8,7 @@ without Numba; `engine` moves the numbers in and out.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.choice import choose, supports
+from nnrun.engines.compiled.choice import choose, supports, too_large
 from nnrun.engines.compiled.engine import CompiledEngine, UnsupportedError, compile_ahead
 from nnrun.engines.compiled.generate import emit, generate
 
@@ -20,4 +20,5 @@ __all__ = [
     "emit",
     "generate",
     "supports",
+    "too_large",
 ]

@@ -47,18 +47,25 @@ def folder() -> Path:
     return user_cache_path("nnrun", appauthor=False)
 
 
-def function(source: str, dtype: str) -> Callable[..., None]:
-    """The training function of this source, compiled now or some time before."""
+def function(
+    source: str, dtype: str, wait: Callable[[str], None] = lambda text: None
+) -> Callable[..., None]:
+    """The training function of this source, compiled now or some time before.
+
+    `wait` is told if it has to be compiled, before that takes its time.
+    """
     from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
 
     key = digest(source)
     with _lock:
         if key not in _functions:
-            _functions[key] = machine.load(object_code(source, dtype, key))
+            _functions[key] = machine.load(object_code(source, dtype, key, wait))
         return _functions[key]
 
 
-def object_code(source: str, dtype: str, key: str) -> bytes:
+def object_code(
+    source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
+) -> bytes:
     """The object file of this source, from the cache if it has it."""
     kept, name = folder() / "compiled", f"{key}.o"
     try:
@@ -67,8 +74,10 @@ def object_code(source: str, dtype: str, key: str) -> bytes:
     except (OSError, private.NotPrivateError) as error:
         message = f"machine code is made anew and not kept: {_reason(error)}"
         warnings.warn(message, CacheWarning, stacklevel=2)
+        wait("compiling")
         return _compile(source, dtype, kept / f"{key}.py")
     if code is None:
+        wait("compiling, once for this architecture")
         with suppress(OSError, private.NotPrivateError):  # for people and tracebacks
             private.write(kept, f"{key}.py", source.encode())
         code = _compile(source, dtype, kept / f"{key}.py")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Literal
 
-from nnrun.engines.compiled.layers import refusal
+from nnrun.engines.compiled.layers import compiling, refusal
 from nnrun.engines.compiled.layers.matmul import TILED, is_tiled
 from nnrun.engines.compiled.layers.matmul_tiled import HEIGHTS
 from nnrun.engines.compiled.losses import LOSSES
@@ -35,11 +35,19 @@ COMPILED_ROW, COMPILED_ROWS, COMPILED_TILES = 20e9, 8e9, 70e9
 TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 
 
+# A network that takes longer to compile than the second line says is not worth it at any length
+# of a run, and would take gigabytes. Up to the first, compiling counts as nothing (see WORTH); each
+# second beyond it must be gained by the runs that will share it.
+COMPILING_BASE, PATIENCE, LONGEST, SHARED_BY = 1.0, 5.0, 25.0, 40
+
+
 def supports(network: Network, optimizer: Optimizer) -> str | None:
     """Why the compiled engine cannot train this, or None if it can."""
     for layer in network.steps:
         if (reason := refusal(layer)) is not None:
             return f"the compiled engine {reason}"
+    if (reason := too_large(network)) is not None:
+        return reason
     if network.loss.type not in LOSSES:
         return f"the compiled engine has no loss {network.loss.type}"
     if optimizer.type not in OPTIMIZERS:
@@ -56,7 +64,23 @@ def choose(
     if supports(network, optimizer) is not None:
         return "numpy"
     numpy, compiled = estimate(network, batch_size)
-    return "compiled" if iterations * (numpy - compiled) > WORTH else "numpy"
+    worth = WORTH + max(compiling_seconds(network) - PATIENCE, 0) / SHARED_BY
+    return "compiled" if iterations * (numpy - compiled) > worth else "numpy"
+
+
+def compiling_seconds(network: Network) -> float:
+    """Seconds that compiling takes, roughly; every layer must have an emitter."""
+    return COMPILING_BASE + sum(compiling(layer) for layer in network.steps)
+
+
+def too_large(network: Network) -> str | None:
+    """That compiling would take too long, in words; None if it would not, or cannot be done."""
+    if any(refusal(layer) is not None for layer in network.steps):
+        return None
+    seconds = compiling_seconds(network)
+    if seconds <= LONGEST:
+        return None
+    return f"compiling a network of this size would take about {seconds:.0f} seconds"
 
 
 def estimate(network: Network, batch_size: int) -> tuple[float, float]:

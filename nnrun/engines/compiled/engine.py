@@ -31,6 +31,7 @@ class CompiledEngine:
         clip_norm: as for the NumPy engine.
         batch_size: the largest batch there will be. With 1, the function is one that only takes
             single rows; None takes that of the first batches that are run.
+        wait: is told if the function has to be compiled, before that takes its time.
 
     Raises:
         UnsupportedError: the network has something that cannot be compiled.
@@ -48,6 +49,7 @@ class CompiledEngine:
         rng: Rng,
         clip_norm: float | None = None,
         batch_size: int | None = None,
+        wait: Callable[[str], None] = lambda text: None,
     ) -> None:
         reason = supports(network, optimizer)
         if reason is not None:
@@ -58,6 +60,7 @@ class CompiledEngine:
         self.target = np.ascontiguousarray(target.reshape(len(target), -1), network.dtype)
         self.rng = rng
         self.clip_norm = clip_norm
+        self._wait = wait
         self._function: Callable[..., None] | None = None
         if batch_size is not None:
             self._prepare(batch_size == 1)
@@ -67,7 +70,7 @@ class CompiledEngine:
         self.code = generate(
             self.network, self.optimizer, clip_norm=self.clip_norm, single=self.single
         )
-        self._function = cache.function(self.code.source, self.network.dtype.name)
+        self._function = cache.function(self.code.source, self.network.dtype.name, self._wait)
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = _arranged(self.code, self.x, self.network.dtype)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.engines.compiled import compile_ahead
+from nnrun.engines.compiled import cache, compile_ahead
 from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
 
 SCRIPT = """
@@ -52,6 +52,16 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     weights, compiled = train(folder)
     assert compiled
     return folder, weights
+
+
+def test_what_takes_its_time_is_said_before(tmp_path, monkeypatch) -> None:
+    """A line for each architecture that is compiled, and none for what the cache has already."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "_compile", lambda source, dtype, path: b"code")
+    said: list[str] = []
+    for source in ("one", "two", "one"):
+        assert b"code" == cache.object_code(source, "float64", cache.digest(source), said.append)
+    assert ["compiling, once for this architecture"] * 2 == said
 
 
 def object_file(folder: Path) -> Path:

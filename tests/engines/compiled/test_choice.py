@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from nnrun.engines.compiled import choose, supports
+from nnrun.engines.compiled import choose, supports, too_large
+from nnrun.engines.compiled.choice import (
+    PATIENCE,
+    SHARED_BY,
+    WORTH,
+    compiling_seconds,
+    estimate,
+)
+from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
     SGD,
     CrossEntropy,
@@ -40,6 +48,61 @@ def test_wide_layers_in_batches_go_to_blas() -> None:
     layers = [dense(1024, "relu"), dense(1024, "relu"), dense(10, "softmax")]
     network = Network(layers, CrossEntropy(), (784,), "float32")
     assert choice(network, 64, 10**9) == "numpy"
+
+
+def deep(layers: int) -> Network:
+    """So many layers of 16 units."""
+    blocks = [dense(16, "relu") for _ in range(layers)]
+    return Network([*blocks, dense(3, "softmax")], CrossEntropy(), (13,))
+
+
+# What was measured, in seconds, on the machine of the cost model's constants.
+COMPILED_IN = [
+    (1.0, Network([dense(13, "sigmoid"), dense(1)], MeanSquared(), (13,))),
+    (20.0, deep(100)),
+    (66.0, deep(300)),
+    (
+        5.0,
+        Network(
+            [
+                *(layer for n in (32, 64) for layer in (conv2d(n, activation="relu"), MaxPool2d())),
+                Flatten(),
+                dense(128, "relu"),
+                dense(10, "softmax"),
+            ],
+            CrossEntropy(),
+            (1, 28, 28),
+            "float32",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("seconds", "network"), COMPILED_IN)
+def test_what_compiling_costs_is_known(seconds: float, network: Network) -> None:
+    """The estimate is that of a measurement to a factor of two, from one second to a minute."""
+    assert seconds / 2 <= compiling_seconds(network) <= 2 * seconds
+
+
+def test_compiling_has_a_cap() -> None:
+    """What takes minutes and gigabytes to compile is NumPy's at any length, with the reason."""
+    assert "compiled" == choice(deep(100), 1, 10**6)
+    assert "numpy" == choice(deep(300), 1, 10**9)
+    reason = "compiling a network of this size would take about 64 seconds"
+    assert reason == supports(deep(300), SGD()) == too_large(deep(300))
+    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", deep(300))
+    assert why_not_compiled("numpy", deep(300)) is why_not_compiled("auto", deep(100)) is None
+
+
+def test_long_compiling_must_pay() -> None:
+    """A network that compiles within seconds may be trained for a moment; one of 20 may not."""
+    gains = [numpy - compiled for numpy, compiled in (estimate(deep(n), 1) for n in (10, 100))]
+    enough = [int(WORTH / gain) + 1 for gain in gains]
+    assert ["compiled", "numpy"] == [
+        choice(deep(n), 1, iterations) for n, iterations in zip((10, 100), enough, strict=True)
+    ]
+    waited = WORTH + (compiling_seconds(deep(100)) - PATIENCE) / SHARED_BY
+    assert "compiled" == choice(deep(100), 1, int(waited / gains[1]) + 1)
 
 
 def test_small_images_are_compiled() -> None:

@@ -16,7 +16,7 @@ from nnrun.engines.compiled.layers.matmul import matmul
 from nnrun.engines.compiled.layers.pooling import AvgPool2d, MaxPool2d
 from nnrun.nn.layer import Layer
 
-__all__ = ["EMITTERS", "Bias", "Emitter", "refusal"]
+__all__ = ["EMITTERS", "Bias", "Emitter", "compiling", "refusal"]
 
 EMITTERS: dict[str, Callable[..., Emitter]] = {
     "matmul": matmul,
@@ -37,6 +37,15 @@ def refusal(layer: Layer) -> str | None:
     emitter = EMITTERS.get(layer.type)
     if emitter is None:
         return f"has no layer {layer.type}"
+    return _class_of(emitter).refuses(layer)
+
+
+def compiling(layer: Layer) -> float:
+    """Seconds that compiling a layer takes, about, on the machine of `choice`'s constants."""
+    return _class_of(EMITTERS[layer.type]).compiling(layer)
+
+
+def _class_of(emitter: Callable[..., Emitter]) -> type[Emitter]:
     if isinstance(emitter, type) and issubclass(emitter, Emitter):
-        return emitter.refuses(layer)
-    return None
+        return emitter
+    return Emitter  # a function that picks one by the layer's shape

@@ -20,6 +20,7 @@ class Emitter:
     """
 
     y: Row
+    seconds = 0.07  # that compiling a layer of this type takes, about
     looks_across = False  # whether it has to see all rows of a batch at once
 
     def __init__(self, program: Program, layer: Any, tag: str, x: Row, needs_dx: bool) -> None:
@@ -34,6 +35,11 @@ class Emitter:
     def refuses(cls, layer: Any) -> str | None:
         """What of this layer cannot be compiled, as the end of "the compiled engine …"."""
         return None
+
+    @classmethod
+    def compiling(cls, layer: Any) -> float:
+        """Seconds that compiling this layer takes, about."""
+        return cls.seconds
 
     def plan(self) -> None:
         """Take memory and decide what `y`, the row that goes out, is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ BLOCK = 8
 
 class Convolution(Product):
     """Sums of a few products at a time, vectorised over the output's channels (dx: the input's)."""
+
+    @classmethod
+    def compiling(cls, layer: Any) -> float:
+        """Its loops are unrolled over the channels."""
+        return 1.0 + 0.04 * float(layer.channels)
 
     def plan(self) -> None:
         p, layer, tag = self.program, self.layer, self.tag

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -16,6 +17,8 @@ from nnrun.engines.compiled.native.build import build
 def main(descriptor: int) -> None:
     """Compile until the socket closes."""
     ignore_signals()
+    # Numba follows a variable from block to block by recursion, and a network has many.
+    sys.setrecursionlimit(100_000)
     connection = Connection(descriptor)
     sources: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(connection, sources), daemon=True).start()
