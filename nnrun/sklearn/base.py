@@ -106,6 +106,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         estimator._take_model(model)
         return estimator
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._fills_in()
+        return tags
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
@@ -171,8 +176,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _rows(self, x: Any, *, reset: bool = False) -> Array:
         """Checked rows of numbers: (rows, features)."""
-        rows: Array = validate_data(self, x, dtype=[np.float64, np.float32], reset=reset)
+        rows: Array = validate_data(
+            self,
+            x,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if self._fills_in() else True,
+            reset=reset,
+        )
         return rows
+
+    def _fills_in(self) -> bool:
+        """Whether missing numbers are filled in: as a run may have it that this is made of."""
+        return hasattr(self, "model_") and bool(self.model_.layout.columns.imputed)
 
     def _shaped(self, x: Array) -> Array:
         """Rows in the shape that the network is to see."""

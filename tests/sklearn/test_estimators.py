@@ -321,3 +321,23 @@ def test_categories_of_a_run_are_encoded(results, tmp_path):
     assert model.predict(encoded).tolist() == model.predict(frame).tolist()
     with pytest.raises(DataError, match="'green' is none of the categories"):
         model.predict(frame.replace("red", "green"))
+
+
+def test_what_a_run_fills_in_may_be_missing(results, tmp_path):
+    """NaN where training had blanks; nowhere else."""
+    (tmp_path / "houses.csv").write_text(
+        "size,rooms,price\n" + "".join(f"{'' if n == 4 else n},{n % 3},{n}\n" for n in range(9))
+    )
+    root = results(
+        CARS.replace("name: autompg,", "path: houses.csv, task: regression, columns: "
+                     "{target: price, missing: {size: {impute: median}}},")
+    )  # fmt: skip
+    model = NetworkRegressor.from_run("latest", root)
+    frame = pd.DataFrame({"size": [np.nan, 3.0], "rooms": [1.0, 2.0]})
+    expected = load(next(root.glob("run/*"))).predict(frame.to_numpy())
+    assert np.isfinite(expected).all()
+    assert expected.tolist() == model.predict(frame).tolist()
+    with pytest.raises(DataError, match="row 0 holds what is no finite number"):
+        model.predict(pd.DataFrame({"size": [1.0], "rooms": [np.nan]}))
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        clone(model).fit(frame, [1, 2])
