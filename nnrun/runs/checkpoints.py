@@ -33,7 +33,15 @@ def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
         NnrunError: it is damaged, or another run's.
         OSError: it cannot be read, or is no regular file.
     """
-    content = read_regular(path)
+    return parse_checkpoint(read_regular(path), run_id, path)
+
+
+def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
+    """The state in the bytes of a checkpoint; `path` says what to call damaged.
+
+    Raises:
+        NnrunError: it is damaged, or another run's.
+    """
     arrays, values = unpack(path, content)
     try:
         digest = values["sha256"]

@@ -114,9 +114,9 @@ class Claim:
         Raises:
             OSError: it cannot be written.
         """
-        if self.store is None:
-            return Outcome(result.record, None, trained=True, saved=False, result=result)
         record = result.record
+        if self.store is None:
+            return Outcome(record, None, trained=True, saved=False, result=result)
         if self._lock is not None and self.store.reclaim(self._lock):
             note(f"a link had taken the place of {self._lock.folder}, and was removed")
         if not self._adds_nothing(record):

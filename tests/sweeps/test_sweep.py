@@ -28,6 +28,7 @@ from nnrun.sweeps.workers import dask_tasks, inline
 from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
+from nnrun.training.trainer import Progress
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -261,8 +262,8 @@ def test_a_run_on_a_cluster_ends_when_nobody_asks_for_it(monkeypatch):
     notes = dask_tasks._DaskChannel("token", "iris/s3")
     now[0] = 150.0
     assert not notes.stopped()
-    notes.progress("here")
-    assert [("iris/s3", "here")] == dask_tasks.fetch_messages("token")
+    notes.progress(Progress(3, 10, 0.5, 0.1))
+    assert [("iris/s3", [3, 10, 0.5, 0.1])] == dask_tasks.fetch_messages("token")
     assert [] == dask_tasks.fetch_messages("token")
     now[0] = 209.0
     assert not notes.stopped()

@@ -21,6 +21,7 @@ from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError
 from nnrun.sweeps.workers.job import Job
+from nnrun.sweeps.workers.wire import unpack_message, unpack_result
 
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
@@ -71,9 +72,10 @@ class DaskWorkers:
                 data = self._client.scatter(dataset, broadcast=True, hash=False)
             self._scattered.keep(job.data, data)
             number = next(self._numbers)
-            return self._executor.submit(
+            packed = self._executor.submit(
                 dask_tasks.execute_job_on_dask, self._token, number, job, data
             )
+            return _unpacked(packed, job.key)
         except Exception as error:  # Dask raises a dozen kinds
             self.check()
             raise NnrunError(
@@ -135,8 +137,10 @@ class DaskWorkers:
         while not self._closing.wait(_POLL_SECONDS):
             self._update_workers()
             for told in self._call_all(dask_tasks.fetch_messages, self._token):
-                for key, content in told:
-                    self._mailbox.put(key, content)
+                for key, packed in told:
+                    content = unpack_message(packed, key)
+                    if content is not None:
+                        self._mailbox.put(key, content)
 
     def _update_workers(self) -> None:
         try:
@@ -158,6 +162,24 @@ class DaskWorkers:
         except Exception:  # progress is not worth a sweep; `check` looks after it
             return []
         return [answer for answer in answers.values() if answer is not None]
+
+
+def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
+    """What comes back, checked to be the result of the run that was asked for."""
+    future: Future[RunResult | None] = Future()
+
+    def unpack(done: Future[bytes]) -> None:
+        if done.cancelled():
+            future.cancel()
+            future.set_running_or_notify_cancel()
+            return
+        try:
+            future.set_result(unpack_result(done.result(), key))
+        except Exception as error:  # it belongs to the future
+            future.set_exception(error)
+
+    packed.add_done_callback(unpack)
+    return future
 
 
 def _require_certificates(address: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
-from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
+from nnrun.sweeps.workers.wire import pack_message, pack_result
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -56,8 +56,8 @@ class _DaskChannel:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
-def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> RunResult | None:
-    """Train a run of the sweep with this token, submitted under this number.
+def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> bytes:
+    """Train a run of the sweep with this token, submitted under this number; packed for the way.
 
     Raises:
         WorkerLostError: another worker has begun with it, and is gone. Dask then calls the same
@@ -67,7 +67,7 @@ def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> 
     channel = _DaskChannel(token, job.key)
     with _once(f"nnrun {token} {number}"):
         try:
-            return execute_job(job, channel, dataset)
+            return pack_result(execute_job(job, channel, dataset))
         finally:
             channel.drop()
 
@@ -96,9 +96,9 @@ def stop(token: str) -> None:
     _stopped.add(token)
 
 
-def fetch_messages(token: str) -> list[tuple[str, Progress | TrainingState]]:
-    """What the runs of a sweep have left since the last call."""
+def fetch_messages(token: str) -> list[tuple[str, Any]]:
+    """What the runs of a sweep have left since the last call, packed for the way."""
     _polled[token] = monotonic()
     with _lock:
         messages = _messages.pop(token, {})
-    return [(key, content) for (key, _), content in messages.items()]
+    return [(key, pack_message(content, key)) for (key, _), content in messages.items()]

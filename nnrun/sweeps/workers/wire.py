@@ -1,0 +1,111 @@
+"""What comes back from workers that nobody can vouch for: JSON and arrays, and checked.
+
+Nothing of it is executed, and a result counts only for the run that was asked for.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.models.tensors import pack, unpack
+from nnrun.models.weights import weights_sha256
+from nnrun.nn.signature import Array
+from nnrun.runs.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.soundness import unsound_part
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
+
+_STATES = ("checkpoint", "ending")
+_ORIGIN = Path("what the worker gave back")
+
+
+def pack_result(result: RunResult | None) -> bytes:
+    """A result as bytes."""
+    if result is None:
+        return b""
+    arrays = _under("weights", result.weights or {})
+    values: dict[str, Any] = {
+        "record": result.record.to_dict(),
+        "history": result.history,
+        "weights": result.weights is not None,
+        "metadata": result.metadata,
+    }
+    for name in _STATES:
+        state: TrainingState | None = getattr(result, name)
+        values[name] = None if state is None else state.values
+        arrays |= _under(name, {} if state is None else state.arrays)
+    return pack(arrays, values)
+
+
+def unpack_result(content: bytes, key: str) -> RunResult | None:
+    """The result in what came back for a run.
+
+    Args:
+        content: what `pack_result` made of it.
+        key: `name/run id` of the run that was asked for.
+
+    Raises:
+        NnrunError: it is none, or another run's.
+    """
+    if content == b"":
+        return None
+    try:
+        arrays, values = unpack(_ORIGIN, content)
+        record = RunRecord.from_dict(values["record"])
+        part = unsound_part(record)
+        if part is not None:
+            raise NnrunError(f"{_ORIGIN} is no result: its '{part}' is not what it should be")
+        if f"{record.name}/{record.run_id}" != key:
+            raise NnrunError(f"{_ORIGIN} is the run {record.name}/{record.run_id}")
+        weights = _of("weights", arrays) if values["weights"] else None
+        states = {
+            name: None if values[name] is None else TrainingState(_of(name, arrays), values[name])
+            for name in _STATES
+        }
+        history, metadata = list(values["history"]), dict(values["metadata"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NnrunError(f"{_ORIGIN} is no result") from error
+    if record.weights_sha256 != (None if weights is None else weights_sha256(weights)):
+        raise NnrunError(f"{_ORIGIN} has other weights than its report says")
+    return RunResult(record, history, weights, metadata, states["checkpoint"], states["ending"])
+
+
+def pack_message(content: Progress | TrainingState, key: str) -> list[float | None] | bytes:
+    """How far a run is, or where it can go on, as plain data."""
+    if isinstance(content, Progress):
+        return [content.iteration, content.total, content.loss, content.train_seconds]
+    return pack_checkpoint(content, _run_id(key))
+
+
+def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
+    """What `pack_message` was given; None where that is not to be believed."""
+    if isinstance(content, bytes):
+        try:
+            return parse_checkpoint(content, _run_id(key), _ORIGIN)
+        except NnrunError:
+            return None
+    if not isinstance(content, list) or len(content) != 4:
+        return None
+    iteration, total, loss, seconds = content
+    counts = all(type(count) is int and count >= 0 for count in (iteration, total))
+    numbers = (seconds, 0.0 if loss is None else loss)
+    if not counts or not total or not all(type(n) in (int, float) and isfinite(n) for n in numbers):
+        return None
+    return Progress(iteration, total, loss, seconds)
+
+
+def _run_id(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+def _under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    return {f"{prefix}/{name}": array for name, array in arrays.items()}
+
+
+def _of(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    begin = f"{prefix}/"
+    return {name.removeprefix(begin): a for name, a in arrays.items() if name.startswith(begin)}
