@@ -1,19 +1,24 @@
-"""Reports in a real browser: Chromium from the distribution, without a network."""
+"""Reports in a real browser: Chromium from the distribution, without a network.
+
+What drives it is imported where it is used: plain `pytest` may come by here without having it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from nnrun.cli import cli
 from tests.browser.chromium import FLAGS, NOTEBOOK, program
+from tests.reports.html.conftest import train_everything
 
-pytest_plugins = ["tests.reports.html.conftest"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 
 @dataclass
@@ -28,6 +33,8 @@ class Opened:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The distribution's Chromium."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         yield started
@@ -73,6 +80,12 @@ def notebook(tmp_path_factory) -> Path:
     )
     assert 0 == outcome.exit_code, outcome.output
     return write_report(results, folder / "report.html")
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory) -> Path:
+    """Runs of every kind, those that came to grief among them."""
+    return train_everything(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="session")

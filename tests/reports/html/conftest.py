@@ -84,7 +84,11 @@ def with_report(source: Path, target: Path, **changes: object) -> Path:
 @pytest.fixture(scope="session")
 def results(tmp_path_factory) -> Path:
     """A grid, pictures, a regression, two features, and runs that came to grief in every way."""
-    folder = tmp_path_factory.mktemp("runs")
+    return train_everything(tmp_path_factory.mktemp("runs"))
+
+
+def train_everything(folder: Path) -> Path:
+    """A results folder with all of that."""
     write_moons(folder / "moons.csv")
     for name, text in CONFIGS.items():
         (folder / f"{name}.yaml").write_text(text)
