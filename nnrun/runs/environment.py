@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 _PACKAGES = ("numpy", "scikit-learn", "safetensors", "pydantic", "pyyaml")
 
 
 @cache
 def environment() -> dict[str, Any]:
-    """Python, platform, CPU, package versions and the BLAS that NumPy calls."""
+    """Python, platform, CPU, package versions, the BLAS that NumPy calls, and what of both is used.
+
+    A BLAS has a kernel for each kind of processor, and NumPy loops for each width of its vectors;
+    with others the sums have another order, and so other bits.
+    """
     return {
         "python": sys.version.split()[0],
         "implementation": platform.python_implementation(),
@@ -24,7 +29,15 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu(),
         "packages": {name: version(name) for name in _PACKAGES},
         "blas": _blas(),
+        "blas_kernel": _blas_kernel(),
+        "vectors": _vectors(),
     }
+
+
+@cache
+def threads() -> ThreadpoolController:
+    """Those of NumPy's BLAS; to look for them takes longer than a small run."""
+    return ThreadpoolController()
 
 
 def _cpu() -> str:
@@ -40,3 +53,18 @@ def _blas() -> str:
     details: Any = np.show_config(mode="dicts")
     blas = details["Build Dependencies"]["blas"]
     return f"{blas['name']} {blas['version']}"
+
+
+def _blas_kernel() -> str:
+    """The one in use, such as `Haswell`; empty where the BLAS does not say."""
+    found = [library for library in threads().info() if library["user_api"] == "blas"]
+    # SciPy may have brought one of its own.
+    found.sort(key=lambda library: "numpy" not in Path(library["filepath"]).parent.name)
+    return str(found[0].get("architecture", "")) if found else ""
+
+
+def _vectors() -> str:
+    """The sets of vector instructions that NumPy's loops use on this processor."""
+    details: Any = np.show_config(mode="dicts")
+    sets = details.get("SIMD Extensions", {})
+    return " ".join([*sets.get("baseline", []), *sets.get("found", [])])

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from nnrun import __version__
 from nnrun.config.names import SPLITS
@@ -32,7 +30,7 @@ from nnrun.runs.describe import (
     published_of,
 )
 from nnrun.runs.diagnosis import Case, Finding, diagnose, diagnose_divergence
-from nnrun.runs.environment import environment
+from nnrun.runs.environment import environment, threads
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
@@ -81,7 +79,7 @@ class Execution:
     def run(self, control: Control) -> RunResult:
         """Train to the end, or to where `control` stops it."""
         # One thread, so that sums have one order whatever else the machine does.
-        with _threads().limit(limits=1, user_api="blas"):
+        with threads().limit(limits=1, user_api="blas"):
             interrupted = self._train(control)
             if interrupted:
                 return self._result("interrupted", "stopped before its end; it can go on from here")
@@ -95,7 +93,7 @@ class Execution:
 
     def train(self, control: Control) -> bool:
         """Train without a report at the end; whether `control` stopped it."""
-        with _threads().limit(limits=1, user_api="blas"):
+        with threads().limit(limits=1, user_api="blas"):
             return self._train(control)
 
     def _train(self, control: Control) -> bool:
@@ -245,12 +243,6 @@ def _column_names(dataset: Dataset) -> Sequence[str]:
     if len(dataset.shape) > 1:
         return ()
     return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]
-
-
-@cache
-def _threads() -> ThreadpoolController:
-    """Those of NumPy's BLAS; to look for them takes longer than a small run."""
-    return ThreadpoolController()
 
 
 def _schedule(rate: Any) -> Schedule:
