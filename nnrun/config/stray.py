@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from nnrun.config.blocks import Complaint
 from nnrun.config.overrides import OverrideError, values_of
@@ -44,6 +45,7 @@ def explained(problem: Problem, complaint: Complaint) -> Problem:
     return problem
 
 
+@lru_cache(maxsize=64)  # thousands of problems may be those of one argument
 def _has_several(text: str) -> bool:
     try:
         return len(values_of(text)) > 1
