@@ -22,6 +22,8 @@ from nnrun.runs.reading import read_run
 from nnrun.runs.select import is_run_folder, select_run
 from nnrun.sweeps.datasets import Datasets
 
+_SUFFIXES = (".html", ".htm")
+
 
 @click.command("report")
 @options.run_argument(many=True)
@@ -73,6 +75,11 @@ def command(
     nnrun report results/digits_arch1 results/digits_arch2
     nnrun report --figures figures --format pdf
     """
+    if file is not None and file.suffix.lower() not in _SUFFIXES:
+        raise UsageError(
+            f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; --figures DIR "
+            "with --format pdf, png or svg writes its charts as such files"
+        )
     found = find_runs(runs, results)
     report = Report(found, Datasets().load)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}

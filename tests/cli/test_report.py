@@ -50,13 +50,15 @@ def test_it_says_where_it_wrote(nnrun, trained) -> None:
         (["report", "nobody"], "no run in results is called 'nobody'"),
         (["report", "--results", "nowhere"], "there is no results folder nowhere"),
         (["report", "--results", "."], "there is no run in ."),
+        (["report", "-o", "x.pdf"], "-o x.pdf: a report is HTML, in a file whose name ends in .h"),
+        (["report", "-o", "x"], "--figures DIR with --format pdf, png or svg writes its charts"),
     ],
 )
 def test_mistakes_are_told(nnrun, trained, words, message) -> None:
     """With exit code 2, and no file."""
     found = nnrun(*words)
     assert (2, True) == (found.exit_code, message in found.stderr)
-    assert not Path("report.html").exists()
+    assert not [*Path().glob("report.html"), *Path().glob("x*")]
 
 
 def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
