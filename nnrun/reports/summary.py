@@ -145,7 +145,7 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 def data_line(dataset: dict[str, Any]) -> str:
     """The data and its splits in a sentence."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
-    line = f"{dataset['name']}: {parts} rows of {count(dataset['n_features'])} features"
+    line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     reason = dataset.get("task_from")
     return f"{line}; {dataset['task']}, {reason}" if reason else line
 

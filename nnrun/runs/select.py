@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.errors import UsageError
+from nnrun.config.settings import choice_words, differing
+from nnrun.errors import UsageError, clipped
 from nnrun.models.files import MODEL
 from nnrun.runs.folders import folders
 from nnrun.runs.index import look
@@ -14,6 +15,8 @@ from nnrun.suggestions import suggestion
 
 LATEST = "latest"
 _SHOWN = 8
+# The most characters of a run's settings in a message.
+_WORDS = 80
 
 
 def select_run(run: str, root: Path) -> Path:
@@ -73,9 +76,21 @@ def _by_prefix(root: Path, name: str, prefix: str) -> Path:
         ids = [run_id for run_id in ids if is_run_folder(folder / run_id)]
         raise UsageError(f"no run of {name} in {root} starts with '{prefix}'; {_listed(ids)}")
     if len(found) > 1:
-        message = f"'{name}/{prefix}' is the start of {len(found)} runs; {_listed(found)}"
-        raise UsageError(message)
+        told = _listed(_told_apart(root, name, found))
+        raise UsageError(f"'{name}/{prefix}' is the start of {len(found)} runs; {told}")
     return folder / found[0]
+
+
+def _told_apart(root: Path, name: str, ids: list[str]) -> list[str]:
+    """Each of these runs with the settings that the others do not have."""
+    runs = {run.run_id: run.settings for run in look(root, (name,))[0] if run.run_id in ids}
+    keys = differing([settings for settings in runs.values() if settings])
+    told = []
+    for run_id in ids:
+        settings = runs.get(run_id, {})
+        words = choice_words({key: settings[key] for key in keys if key in settings})
+        told.append(f"{run_id} ({clipped(' '.join(words), _WORDS)})" if words else run_id)
+    return told
 
 
 def _listed(ids: list[str]) -> str:

@@ -87,3 +87,13 @@ def test_a_damaged_report_is_not_the_newest(results):
     (damaged / "report.json").write_text(json.dumps({"started": "2099"}))
     assert results / "iris" / "s3-bb22" == select_run("iris", results)
     assert damaged == select_run("iris/s9", results)
+
+
+def test_runs_with_one_start_are_told_apart(prepared, store):
+    """By the settings in which they differ, as after a sweep over learning rates."""
+    for rate in ("0.25", "0.5"):
+        train(prepared(None, f"training.learning_rate={rate}"), store)
+    with pytest.raises(UsageError) as caught:
+        select_run("tiny/s3", store.root)
+    message = str(caught.value)
+    assert [True, True] == [f" (learning_rate={rate})" in message for rate in ("0.25", "0.5")]
