@@ -77,8 +77,8 @@ def command(
     """
     if file is not None and file.suffix.lower() not in _SUFFIXES:
         raise UsageError(
-            f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; --figures DIR "
-            "with --format pdf, png or svg writes its charts as such files"
+            f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; "
+            "--figures DIR with --format pdf, png or svg writes its charts as such files"
         )
     found = find_runs(runs, results)
     report = Report(found, Datasets().load)
