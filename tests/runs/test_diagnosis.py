@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
 from nnrun.runs.control import Control
+from nnrun.runs.diagnosis.symptoms import far_apart
 from nnrun.runs.execute import Execution
 from nnrun.runs.prepare import prepare
 
@@ -74,11 +77,36 @@ def test_raw_features_are_named_as_the_cause_of_divergence(record, engine):
     run = record(BOSTON, "dataset.features=none", f"training.engine={engine}")
     assert "diverged" == run.status
     assert ("loss", 1) == (run.divergence["cause"], run.divergence["iteration"])
-    assert ["feature_scale", "target_scale", "learning_rate"] == kinds(run)
+    assert ["feature_scale", "learning_rate", "target_scale"] == kinds(run)
     scale = "features differ in scale: TAX reaches 711 and NOX 0.871, a factor of 816; "
     assert f"{scale}try dataset.features=standard" == said(run, "feature_scale")
     assert run.error.startswith("diverged: the training loss left where it began (1314) at ")
     assert run.metrics["train"]["mse"] > 1e6
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_causes_do_not_contradict_each_other(record, seed):
+    """What is measured comes before what follows from it; a rate is not both small and large.
+
+    Nor are training and test data apart where neither is predicted.
+    """
+    run = record(BOSTON, "dataset.features=none", "training.iterations=1300",
+                 "training.batch_size=16", f"seed={seed}")  # fmt: skip
+    symptoms = ["worse_than_baseline", "one_prediction"]
+    causes = ["feature_scale", "learning_rate", "dead_units", "target_scale"]
+    assert ("completed", symptoms + causes) == (run.status, kinds(run))
+    assert "times what rows of this size bear" in said(run, "learning_rate")
+
+
+def test_a_larger_rate_is_not_advised_beside_a_smaller_one(record):
+    """Units that are dead ask for a smaller one, unless it is tiny; the others go on learning."""
+    few_units = (BOSTON, "network.sizes=[4,1]", "dataset.features=minmax", "seed=1")
+    small = record(*few_units, "training.learning_rate=0.0005", "training.iterations=100")
+    assert said(small, "too_few_iterations").endswith("try more iterations")
+    assert said(small, "dead_units").endswith("try a smaller learning rate, or leaky_relu")
+    tiny = record(*few_units, "training.learning_rate=0.00001")
+    assert said(tiny, "too_few_iterations").endswith("or a larger learning rate")
+    assert said(tiny, "dead_units").endswith("try leaky_relu")
 
 
 def test_divergence_into_dead_units_is_found_by_the_weights(record):
@@ -159,6 +187,22 @@ def test_overfitting(record):
     assert expected == kinds(run)[:4]
     assert "769 parameters for 88 training rows" in said(run, "many_parameters")
     assert "dataset.validation_size=0.2" in said(run, "trained_past_the_best")
+
+
+def test_numbers_that_are_alike_are_not_far_apart(prepared):
+    """Test rows that vary less are predicted no worse; nor are any that were not learned."""
+    execution = Execution(prepared(BOSTON))
+    execution.run(Control())
+    outputs = {name: execution.trainer.evaluate(name)[1] for name in ("train", "test")}
+
+    def gap(ours, other, base_train, base_test):
+        case = execution._case(outputs, {"train": {"mse": ours}, "test": {"mse": other}})
+        baseline = {"train": {"mse": base_train}, "test": {"mse": base_test}}
+        return far_apart(replace(case, baseline=baseline)) is not None
+
+    assert [True, False, False] == [
+        gap(40.0, 80.0, 80.0, 80.0), gap(40.0, 40.0, 80.0, 41.0), gap(1e6, 2e6, 80.0, 80.0)
+    ]  # fmt: skip
 
 
 def test_what_cannot_be_explained_is_said_to_be_so(record, tmp_path):

@@ -78,9 +78,14 @@ class Case:
         value: Any = (numbers.get(split) or {}).get(self.task.main_metric)
         return None if value is None else float(value)
 
-    def skill(self, split: str) -> float | None:
-        """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best."""
-        ours, base = self.main(self.metrics, split), self.main(self.baseline, split)
+    def skill(self, split: str, against: str = "") -> float | None:
+        """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
+
+        Args:
+            split: whose predictions.
+            against: the split whose baseline is the measure; the same one unless told.
+        """
+        ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
         if ours is None or base is None:
             return None
         if self.classifies:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis.case import Case, Finding
-from nnrun.runs.diagnosis.units import constant_units
+from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
 # Scales that differ by less than this factor are no cause of anything.
 _FACTOR = 10.0
@@ -27,6 +27,8 @@ _LARGE_FOR_ADAM = 0.01
 # A learning rate is tiny where it is so many times below what is stable, and the loss has moved by
 # no more than this share from the first evaluation to the last.
 _TINY = 1000.0
+# What follows from another cause weighs less than it by this, at least.
+_AFTER = 0.01
 _MOVED = 0.05
 
 
@@ -78,8 +80,10 @@ def learning_rate(case: Case) -> Finding | None:
     rate = case.peak_rate
     limit = rate_limit(case, case.examples["train"].x)
     if limit is not None and rate > limit:
-        # What is left of the excess with features of size 1 is not theirs.
-        badly_scaled = feature_scale(case) is not None
+        # What is left of the excess with features of size 1 is not theirs; the rest comes after
+        # them, and before what it may have led to, such as dead units.
+        scale = feature_scale(case)
+        badly_scaled = scale is not None
         scaled = (rate_limit(case, None) or limit) if badly_scaled else limit
         much = f"{_rounded(rate / limit)} times what "
         much += "rows of this size bear" if _is_sgd(case) else "Adam usually bears"
@@ -91,7 +95,10 @@ def learning_rate(case: Case) -> Finding | None:
             f"the learning rate {rate:.3g} is {much}; {whether}try "
             f"training.learning_rate={suggested}"
         )
-        return Finding("learning_rate", text, max(0.0, log10(rate / scaled)))
+        weight = log10(rate / limit)
+        if scale is not None:
+            weight = max(log10(rate / scaled), min(weight, scale.weight - _AFTER))
+        return Finding("learning_rate", text, weight)
     losses = [float(row["train_loss"]) for row in case.history]
     if len(losses) < 2:
         return None
@@ -128,6 +135,12 @@ def rate_limit(case: Case, x: Array | None) -> float | None:
     return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
 
 
+def excess(case: Case) -> float:
+    """How many times the largest stable learning rate the run's is; 1 where none is known."""
+    limit = rate_limit(case, case.examples["train"].x)
+    return 1.0 if limit is None else case.peak_rate / limit
+
+
 def any_learning_rate(case: Case) -> Finding:
     """For a run that diverged, the learning rate is a cause in any case."""
     found = learning_rate(case)
@@ -142,7 +155,13 @@ def any_learning_rate(case: Case) -> Finding:
 
 
 def too_few_iterations(case: Case) -> Finding | None:
-    """A loss that was still falling at the end, or rows that have not been seen once."""
+    """A loss that was still falling at the end, or rows that have not been seen once.
+
+    Not where the learning rate is far too large: a loss that falls then only comes back from where
+    the first steps threw it. Nor where all units of a layer are dead, and only biases move.
+    """
+    if excess(case) >= _FACTOR:
+        return None
     rows, seen = len(case.examples["train"]), case.iterations * case.config.training.batch_size
     if seen < rows:
         text = f"training has seen {seen:,} of {rows:,} rows; try more iterations"
@@ -155,26 +174,33 @@ def too_few_iterations(case: Case) -> Finding | None:
     fall = 1 - last / before if before > 0 else 0.0
     if fall < _FALL:
         return None
+    dead = found.share if (found := _most_dead(case)) is not None else 0.0
+    if dead == 1:
+        return None
+    smaller = excess(case) > (1 / _TINY if dead >= _DEAD else 1)
+    larger = "" if smaller else ", or a larger learning rate"
     share = "fifth" if len(losses) >= 10 else "part"
     text = (
         f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
-        "run; try more iterations, or a larger learning rate"
+        f"run; try more iterations{larger}"
     )
     return Finding("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
 
 
 def dead_units(case: Case) -> Finding | None:
     """Units that give the same for every training row, of rectifiers zero: nothing moves them."""
-    found = max(constant_units(case.network, case.examples["train"].x), default=None)
+    found = _most_dead(case)
     if found is None or found.share < _DEAD:
         return None
     zeros = case.config.network.initializer.type == "zeros"
+    tiny = excess(case) < 1 / _TINY
     if zeros:
         cure = "another network.initializer than zeros, with which all units stay alike"
     elif found.activation == "relu":
-        cure = "a smaller learning rate, or leaky_relu"
+        cure = "leaky_relu" if tiny else "a smaller learning rate, or leaky_relu"
     else:
-        cure = "a smaller learning rate, scaled features, or smaller initial weights"
+        cure = "scaled features, or smaller initial weights"
+        cure = cure if tiny else f"a smaller learning rate, {cure}"
     state = "are zero" if found.activation == "relu" else "give the same"
     text = (
         f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "
@@ -195,6 +221,11 @@ CAUSES_OF_DIVERGENCE: Sequence[Callable[[Case], Finding | None]] = (
     target_scale,
     any_learning_rate,
 )
+
+
+def _most_dead(case: Case) -> ConstantUnits | None:
+    """The hidden activation with the largest share of units that are constant."""
+    return max(constant_units(case.network, case.examples["train"].x), default=None)
 
 
 def _is_sgd(case: Case) -> bool:

@@ -71,17 +71,21 @@ def sure_and_wrong(case: Case) -> Finding | None:
 
 
 def far_apart(case: Case) -> Finding | None:
-    """Other data are predicted much worse than the training data, beyond chance."""
+    """Other data are predicted much worse than training data that were learned, beyond chance.
+
+    Measured by the baseline of either split: where one is small, numbers that are alike are no gap.
+    """
     learned = case.skill("train")
-    if learned is None:
+    if learned is None or learned <= 0:
         return None
     for split in ("test", "validation"):
         if split not in case.outputs:
             continue
-        there = case.skill(split)
-        if there is None:
+        skills = [case.skill(split, baseline) for baseline in (split, "train")]
+        there = [skill for skill in skills if skill is not None]
+        if not there:
             continue
-        gap = learned - there
+        gap = learned - max(there)
         if gap > _GAP and gap > _ERRORS * case.uncertainty(split):
             metric = case.task.main_metric
             ours, other = case.main(case.metrics, "train"), case.main(case.metrics, split)
