@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -72,10 +76,45 @@ def test_its_walk_leads_to_a_report(tmp_path, monkeypatch):
     assert "15 runs" in Path("mine.html").read_text(encoding="utf-8")
 
 
+def unlabelled_commands() -> Iterator[list[str]]:
+    """The words of every nnrun line in a block of no language, stars of the shell filled in."""
+    for block in re.findall(r"^```\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("nnrun "):
+                words = shlex.split(line, comments=True)[1:]
+                yield [name for word in words for name in (glob(word) if "*" in word else [word])]
+
+
+def glob(pattern: str) -> list[str]:
+    return sorted(str(path) for path in Path().glob(pattern))
+
+
+def test_its_commands_work(first):
+    """One after the other, in a folder with the files that they name."""
+    cars = "cylinders,displacement,horsepower,weight,acceleration,model_year,origin"
+    rows = ["8,307,130,3504,12,70,1", "4,113,95,2372,15,70,3"]
+    Path("new_cars.csv").write_text("\n".join([cars, *rows]), encoding="utf-8")
+    scored = [f"{cars},mpg", *(f"{row},20" for row in rows)]
+    Path("cars.csv").write_text("\n".join(scored), encoding="utf-8")
+    houses = ["size,price", *(f"{40 + n % 13},{2 * (n % 13) + n % 3}" for n in range(60))]
+    Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
+    np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
+    Path("configs").mkdir()
+    for name in ("iris_softmax", "digits_cnn"):
+        text = (ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")
+        text = re.sub("iterations: .*", "iterations: 20", text)
+        Path("configs", f"{name}.yaml").write_text(text, encoding="utf-8")
+    done = []
+    for words in unlabelled_commands():
+        result = CliRunner().invoke(cli, words)
+        assert (words, 0) == (words, result.exit_code), result.output
+        done.append(words[0])
+    assert {"check", "train", "sweep", "ls", "show", "compare", "report", "predict"} < set(done)
+
+
 def test_its_pictures_are_there_and_small():
     """Each a PNG of less than 200 kB."""
-    root = Path(__file__).parents[1]
-    found = [root / path for path in re.findall(r"!\[.*?\]\((.*?)\)", README)]
+    found = [ROOT / path for path in re.findall(r"!\[.*?\]\((.*?)\)", README)]
     assert ["sweep.png", "report.png"] == [path.name for path in found]
     assert [b"\x89PNG"] * 2 == [path.read_bytes()[:4] for path in found]
     assert max(path.stat().st_size for path in found) < 200_000
