@@ -19,7 +19,9 @@ def explained_option(error: click.NoSuchOption, words: Sequence[str]) -> click.N
 
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")
-        if not word.startswith("-") or not name.startswith(error.option_name):
+        # Of words such as -lr, click names the first letter that is no option.
+        short = not error.option_name.startswith("--") and name.startswith(error.option_name)
+        if name != error.option_name and not short:
             continue
         key = name.lstrip("-").replace("-", "_")
         value = value if equals else "" if following.startswith("-") else following

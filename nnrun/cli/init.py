@@ -13,7 +13,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.draft import draft
-from nnrun.config.files import SUFFIXES
+from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
 
 if TYPE_CHECKING:
@@ -111,6 +111,10 @@ def _stem(name: str | None, data: Path | None) -> str:
         stem = re.sub("[^A-Za-z0-9._-]+", "_", data.stem)[:100]
         return stem if is_name(stem) else "experiment"
     stem = "experiment" if name is None else name
+    there = bool(Path(stem).suffix) and not stem.endswith(SUFFIXES) and Path(stem).is_file()
+    if is_data(stem) or there:
+        message = f"'{name}' is a file of data and no name for an experiment; {init_hint(stem)}"
+        raise click.BadParameter(message, param_hint="NAME")
     for suffix in SUFFIXES:
         stem = stem.removesuffix(suffix)
     if not is_name(stem):

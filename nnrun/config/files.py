@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from nnrun.errors import UsageError
 
 SUFFIXES = (".yaml", ".yml")
+_DATA_SUFFIXES = (".csv", ".npz", ".tsv")
 
 
 def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
@@ -29,6 +31,16 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
             if same is None or (same.is_symlink() and not file.is_symlink()):
                 files[place] = file
     return list(files.values())
+
+
+def is_data(name: str) -> bool:
+    """Whether that is, by its end, a file of data, which was given in the place of a config."""
+    return name.lower().endswith(_DATA_SUFFIXES)
+
+
+def init_hint(name: str) -> str:
+    """What to do with a file of data."""
+    return f"`nnrun init NAME --data {shlex.quote(name)}` writes a config for it"
 
 
 def _in_folder(folder: Path, recursive: bool) -> list[Path]:

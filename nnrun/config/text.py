@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from pathlib import Path
 
+from nnrun.config.files import init_hint, is_data
 from nnrun.errors import ConfigError, Place, Problem
 from nnrun.suggestions import nearest
 
@@ -46,12 +47,15 @@ def read_text(file: Path) -> Text:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError([Problem(f"there is no such file{_similar_file(file)}", name)]) from None
+        hint = f"; for data, {init_hint(name)}" if is_data(name) else _similar_file(file)
+        raise ConfigError([Problem(f"there is no such file{hint}", name)]) from None
     except IsADirectoryError:
         raise ConfigError([Problem("is a folder, not a config file", name)]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError([Problem(f"cannot be read: {reason}", name)]) from error
+    if is_data(name):
+        raise ConfigError([Problem(f"is data and not a config; {init_hint(name)}", name)])
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem("is larger than 1 MiB, so it is not a config", name)])
     try:

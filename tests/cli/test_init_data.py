@@ -121,3 +121,22 @@ def test_the_report_shows_what_was_left_out(nnrun, report):
     assert "40 rows (1 more left out for missing values)" in report()["dataset"]["description"]
     assert "regression, as the loss" in " ".join(done.stdout.split())
     assert json.dumps(report()["dataset"]["task_from"])
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("command", ["init", "train", "check", "sweep"])
+def test_data_in_the_place_of_a_config_are_told(nnrun, folder, command, there):
+    """With the command that makes a config for them, whether the file is there or not."""
+    if there:
+        Path("houses.csv").write_text("a,b\n1,2\n")
+    done = nnrun(command, "houses.csv")
+    assert 2 == done.exit_code
+    assert "`nnrun init NAME --data houses.csv`" in " ".join(done.stderr.split())
+    assert [] == list(folder.glob("*.yaml"))
+
+
+def test_a_file_of_data_by_another_ending_is_no_name(nnrun, folder):
+    """Since nobody means a config of that name."""
+    Path("houses.data").write_text("a,b\n1,2\n")
+    assert 2 == nnrun("init", "houses.data").exit_code
+    assert [] == list(folder.glob("*.yaml"))

@@ -56,6 +56,13 @@ def test_a_name_of_ours_is_never_taken_for_another():
         assert key == place_of(key)
 
 
+def test_the_option_that_is_wrong_is_told():
+    """And not the right one beside it that begins like it."""
+    done = CliRunner().invoke(cli, ["sweep", "a.yaml", "--seeds", "2", "--seed", "3"])
+    assert 2 == done.exit_code
+    assert "No such option '--seed'; did you mean seed=3?" in done.stderr
+
+
 def test_in_a_file_the_place_is_named_without_a_value(complaints, valid):
     """The line is marked, so that the value stands there."""
     (told,) = complaints(f"{valid}lr: 0.1\n")
