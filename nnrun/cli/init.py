@@ -12,7 +12,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.draft import draft
+from nnrun.config.draft import Draft, draft
 from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
 
@@ -89,19 +89,21 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
         raise click.UsageError("--target is a column of the file in --data; give that too")
     stem = _stem(name, data)
     file = Path(f"{stem}.yaml")
-    text = starter() if data is None else draft(data, target, Path.cwd())
+    made = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(text)
+            new.write(made.text)
     except FileExistsError:
         message = f"{file} exists already, and nothing is overwritten; give another name"
         raise click.BadParameter(message, param_hint="NAME") from None
     quoted = shlex.quote(str(file))
+    choices = "".join(f"\n{choice}" for choice in made.choices)
     output.note(
         f"wrote {file}; now\n"
         f"  nnrun check {quoted}     shows the network it describes\n"
         f"  nnrun train {quoted}     trains it\n"
         f"  nnrun train {quoted} training.learning_rate=0.01 seed=7     with other settings"
+        f"{choices}"
     )
 
 

@@ -5,30 +5,59 @@ The rules know the task, the numbers of rows and columns, and nothing of any par
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.config.emit import flow
+from nnrun.data.complaints import about_number, is_amount
+from nnrun.data.dataset import Dataset
 from nnrun.data.npz import read_npz
 from nnrun.data.survey import MOST_CATEGORIES, Column, Survey, survey
-from nnrun.errors import DataError, UsageError
+from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
 _FEW_ROWS = 50
 _ENOUGH_ROWS = 500
+_MOST_TOLD = 8
 
 _REASONS = {
     "constant": "the same in every row",
-    "counter": "counts the rows",
+    "counter": "a counter of the rows",
     "date": "a date; what matters of it may be written as numbers",
     "mixed": "numbers and other text",
     "text": f"text with more than {MOST_CATEGORIES} different values",
     "empty": "blank in every row",
+    "category": "the same in every row that is not blank",
 }
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A config, and what was chosen in it.
+
+    Args:
+        text: of the config.
+        choices: what it predicts and what it leaves out, in a line each.
+    """
+
+    text: str
+    choices: list[str]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a table is used for; `labels` are none where values are predicted."""
+
+    target: Column
+    guessed: bool
+    labels: dict[str, int]
+    features: list[Column]
+    dropped: list[Column]
 
 
 @dataclass(frozen=True)
@@ -41,8 +70,8 @@ class Size:
     rarest: int = 0
 
 
-def draft(path: Path, target: str | None, folder: Path) -> str:
-    """The text of a config for this file.
+def draft(path: Path, target: str | None, folder: Path) -> Draft:
+    """A config for this file.
 
     Args:
         path: a CSV or npz file.
@@ -59,28 +88,55 @@ def draft(path: Path, target: str | None, folder: Path) -> str:
     if path.suffix.lower() == ".npz":
         if target is not None:
             raise UsageError("--target names a column of a CSV file; in an npz file it is y")
-        return "\n".join(_npz(path, shown)) + "\n"
+        data = read_npz(path)
+        words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
+        return Draft("\n".join(_npz(data, shown)) + "\n", [words])
     if path.suffix.lower() != ".csv":
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
-    return "\n".join(_csv(survey(path), target, shown)) + "\n"
+    found = survey(path)
+    choice = _choose(found, target)
+    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_told(choice)])
 
 
-def _csv(found: Survey, wanted: str | None, shown: str) -> Iterator[str]:
+def _choose(found: Survey, wanted: str | None) -> _Choice:
     by_name = {column.name: column for column in found.columns}
     if wanted is not None and wanted not in by_name:
         raise UsageError(f"--target: there is no column '{wanted}'{suggestion(wanted, by_name)}")
     usable = [column for column in found.columns if column.kind in ("number", "category")]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
-    labels = _classes(target, found.rows)
+    labels = _classes(target, found)
     features = [column for column in usable if column is not target]
-    if not features:
-        raise DataError(f"{found.path}: no column is left to predict '{target.name}' from")
     used = {column.name for column in (*features, target)}
     dropped = [column for column in found.columns if column.name not in used]
+    if not features:
+        why = f"; left out: {_listed(dropped)}" if dropped else ""
+        raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
+    return _Choice(target, wanted is None, labels, features, dropped)
+
+
+def _told(choice: _Choice) -> Iterator[str]:
+    """What was chosen, for who has not read the config yet."""
+    guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
+    task = "classification" if choice.labels else "regression"
+    yield f"it predicts {choice.target.name}{guess}: {task} ({_why(choice.target, choice.labels)})"
+    if choice.dropped:
+        yield f"it leaves out {_listed(choice.dropped)}"
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
+    more = len(columns) - len(told)
+    return clipped(", ".join(told)) + (f" and {more:,} more" if more else "")
+
+
+def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
+    target, labels, features = choice.target, choice.labels, choice.features
     categorical = [column for column in features if column.kind == "category"]
     width = sum(_width(column) for column in features)
     rarest = min(labels.values()) if labels else 0
     size = Size(found.rows - target.missing, width, len(labels), rarest)
+    if size.rows < 2:
+        raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
     yield "# What it guesses says so; `nnrun check` tells whether all fits together."
     yield ""
@@ -88,15 +144,15 @@ def _csv(found: Survey, wanted: str | None, shown: str) -> Iterator[str]:
     yield f"  path: {flow(shown)}            # relative to this file"
     yield from _format(found)
     yield "  columns:"
-    note = "" if wanted is not None else "            # a guess: is this the column to predict?"
+    note = "            # a guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     if categorical:
         yield "    # Text with few different values: a feature for each."
         yield f"    categorical: {flow([column.name for column in categorical])}"
-    if dropped:
+    if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
-        yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in dropped)
+        yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in choice.dropped)
     if target.missing:
         yield f"    missing: {{{flow(target.name)}: drop_rows}}            # rows without a target"
     yield f"  task: {_task(size)}            # {_why(target, labels)}"
@@ -108,8 +164,7 @@ def _csv(found: Survey, wanted: str | None, shown: str) -> Iterator[str]:
     yield from _rest(size)
 
 
-def _npz(path: Path, shown: str) -> Iterator[str]:
-    data = read_npz(path)
+def _npz(data: Dataset, shown: str) -> Iterator[str]:
     features = 1
     for side in data.shape:
         features *= side
@@ -121,6 +176,8 @@ def _npz(path: Path, shown: str) -> Iterator[str]:
     yield f"  path: {flow(shown)}            # relative to this file"
     yield f"  task: {data.task}            # a guess from the type of y"
     outputs = 1 if classes else data.y.shape[1]
+    if len(data.x) < 2 and data.x_test is None:
+        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
     yield from _rest(Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None)
 
 
@@ -139,14 +196,30 @@ def _guess(usable: Sequence[Column], found: Survey) -> Column:
     return named[0] if named else usable[-1]
 
 
-def _classes(target: Column, rows: int) -> dict[str, int]:
+def _classes(target: Column, found: Survey) -> dict[str, int]:
     """The labels of a target with how often they are there; none where it holds values."""
     if target.kind == "number":
-        few = len(target.labels) <= min(_MOST_CLASSES, rows / 5)
+        few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
         return target.labels if few and target.whole == target.numbers else {}
-    if target.kind == "category" and len(target.labels) > 1:
+    amount = _amount(target, found.decimal)
+    if amount is None and target.kind == "category" and len(target.labels) > 1:
         return target.labels
-    raise DataError(f"'{target.name}' cannot be predicted: it is {_REASONS[target.kind]}")
+    why = f"it is {_REASONS[target.kind]}" if amount is None else amount
+    raise DataError(f"{found.path}: '{target.name}' cannot be predicted: {why}")
+
+
+def _amount(target: Column, decimal: str) -> str | None:
+    """What keeps a column of amounts, such as 118,715 or $9, from being numbers; None for others.
+
+    Few different texts are labels unless all of them are amounts.
+    """
+    if target.kind not in ("category", "text", "mixed"):
+        return None
+    looked_at = target.labels if target.kind == "category" else [target.odd]
+    if not looked_at or not all(is_amount(text) for text in looked_at):
+        return None
+    mistake = about_number(target.odd, "target", decimal)
+    return f"{mistake.text}{mistake.hint}"
 
 
 def _width(column: Column) -> int:
@@ -154,7 +227,8 @@ def _width(column: Column) -> int:
 
 
 def _reason(column: Column) -> str:
-    example = f", such as {column.odd!r}" if column.kind == "mixed" else ""
+    amounts = column.kind == "text" and is_amount(column.odd)
+    example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
     return _REASONS[column.kind] + example
 
 
@@ -174,8 +248,9 @@ def _rest(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[st
     """Everything that goes by the size alone."""
     splits = size.rows >= _FEW_ROWS
     stratify = size.classes and size.rarest >= 10
-    training = size.rows * (0.64 if splits else 0.8)
-    batch = 4 if training < 64 else 16 if training < 2000 else 64
+    training = _kept(size.rows, 0 if given_test else 0.2)
+    training = _kept(training, 0.2) if splits else training
+    batch = min(training, 4 if training < 64 else 16 if training < 2000 else 64)
     epochs = max(10, min(200, 100_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32
     units = units if size.features < 500 else 64
@@ -203,3 +278,8 @@ def _rest(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[st
     yield f"  batch_size: {batch}"
     if splits:
         yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+
+
+def _kept(rows: int, share: float) -> int:
+    """How many rows are left when this share of them is held out."""
+    return rows - math.ceil(rows * share)

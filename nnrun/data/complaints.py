@@ -54,6 +54,14 @@ def is_decimal_comma(text: str) -> bool:
     return _COMMA.fullmatch(text) is not None
 
 
+def is_amount(text: str) -> bool:
+    """Whether it looks like a number with commas between its digits, or a sign of a currency."""
+    if is_decimal_comma(text) or _GROUPED.fullmatch(text):
+        return True
+    plain = re.sub(r"[€$£\s]", "", text)
+    return plain != text and number(plain.replace(",", "")) is not None
+
+
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why a cell is no number.
 
@@ -161,4 +169,7 @@ def _unit(text: str, _: str) -> Mistake | None:
     if not _UNIT.fullmatch(text):
         return None
     hint = "; leave the unit out, it may stand in the name of the column"
+    if any(sign in text for sign in "€$£"):
+        commas = ", and the commas between digits" if "," in text else ""
+        hint = f"; leave the sign of the currency out{commas}"
     return Mistake("unit", f"'{text}' is not a number but one with a unit", hint)

@@ -90,13 +90,16 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
         (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),
         (["--data", "ragged.csv"], "ragged.csv:3: has 1 cells where the header has 2"),
+        (["--data", "t.csv", "--target", "id"], "'id' cannot be predicted: it is a counter of the"),
+        (["--data", "w.csv", "--target", "one"], "it is the same in every row that is not blank"),
         (["--data", "t.csv", "--target", "same"], "'same' cannot be predicted: it is the same in"),
     ],
 )
 def test_files_that_no_config_can_be_made_for(nnrun, folder, arguments, message):
     """Exit code 2, and nothing is written."""
-    rows = "".join(f"{i}.5,{i * i},7\n" for i in range(30))
-    Path("t.csv").write_text("a,price,same\n" + rows)
+    rows = "".join(f"{i}.5,{i * i},7,{i}\n" for i in range(30))
+    Path("t.csv").write_text("a,price,same,id\n" + rows)
+    Path("w.csv").write_text("one,b\n" + "".join(f"{'x' * (i % 2)},{i}.5\n" for i in range(30)))
     Path("text.txt").write_text("hello")
     Path("words.csv").write_text("a\n" + "".join(f"word{i}\n" for i in range(30)))
     Path("one.csv").write_text("y\n" + "".join(f"{i}.5\n" for i in range(30)))
@@ -139,4 +142,56 @@ def test_a_file_of_data_by_another_ending_is_no_name(nnrun, folder):
     """Since nobody means a config of that name."""
     Path("houses.data").write_text("a,b\n1,2\n")
     assert 2 == nnrun("init", "houses.data").exit_code
+    assert [] == list(folder.glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("form", "rows", "told"),
+    [
+        ('"{},715"', 60, "'100,715' is not a number: write 1.5 and 1200, without commas"),
+        ('"{},715"', 5, "'100,715' is not a number: write 1.5 and 1200, without commas"),
+        ("${}", 60, "'$100' is not a number but one with a unit; leave the sign of the currency"),
+        ('"${},715"', 60, "leave the sign of the currency out, and the commas between digits"),
+    ],
+)
+def test_amounts_are_no_words(nnrun, folder, form, rows, told):
+    """Commas between digits and signs of currencies, few or many, are told as in `nnrun check`."""
+    cells = "".join(f"{i / 7},{form.format(100 + i)}\n" for i in range(rows))
+    Path("t.csv").write_text("a,price\n" + cells)
+    done = nnrun("init", "--data", "t.csv", "--target", "price")
+    assert (2, True) == (done.exit_code, "'price' cannot be predicted: " in done.stderr)
+    assert told in done.stderr
+    assert [] == list(folder.glob("*.yaml"))
+
+
+def test_what_it_chose_is_told(nnrun):
+    """The target and whether it was guessed, the task, and what was left out for which reason."""
+    rows = "".join(f"{i},{i / 7},2020-01-{i % 28 + 1:02d},{i * 0.3}\n" for i in range(40))
+    Path("t.csv").write_text("id,a,day,price\n" + rows)
+    told = nnrun("init", "--data", "t.csv").stderr.splitlines()[-2:]
+    date = "a date; what matters of it may be written as numbers"
+    assert [
+        "it predicts price (a guess; --target COLUMN says which): regression (numbers to predict; "
+        "for labels, classification)",
+        f"it leaves out id (a counter of the rows), day ({date})",
+    ] == told
+    told = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
+    assert "\nit predicts a: regression" in told
+
+
+@pytest.mark.parametrize("rows", [2, 3, 4, 5, 6])
+def test_a_batch_is_no_larger_than_the_training_split(nnrun, rows):
+    """However few rows there are, the config is valid."""
+    Path("t.csv").write_text("a,b\n" + "".join(f"{i / 2},{i * 1.5}\n" for i in range(rows)))
+    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    assert 0 == nnrun("check", "t.yaml").exit_code
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.npz"])
+def test_a_single_row_is_too_few(nnrun, folder, file):
+    """To train on some and test on others; a row without a target is none."""
+    Path("t.csv").write_text("a,b\n1.5,2.5\n2.5,\n")
+    np.savez("t.npz", x=np.ones((1, 2)), y=np.ones(1))
+    done = nnrun("init", "--data", file, *(["--target", "b"] if file == "t.csv" else []))
+    assert (2, True) == (done.exit_code, f"{file}: a single row cannot be parted" in done.stderr)
     assert [] == list(folder.glob("*.yaml"))
