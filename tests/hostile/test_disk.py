@@ -12,7 +12,7 @@ import pytest
 
 from tests.hostile.conftest import REPORT, Answer
 from tests.hostile.disk import Disk
-from tests.sweeps.helpers import LARGE, weights_of
+from tests.sweeps.helpers import large, weights_of
 
 pytestmark = pytest.mark.campaign
 
@@ -25,7 +25,7 @@ training: {learning_rate: 0.1, iterations: 40, engine: numpy}
 TRAIN = ("train", "a.yaml")
 SWEEP = ("sweep", "a.yaml", "--seeds", "3", "-j", "1")
 COMMANDS = [TRAIN, SWEEP]
-SIZES = 50 if LARGE else 8
+SIZES = 50 if large() else 8
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def _train(folder: str, results: str) -> int:
     return CliRunner().invoke(cli, words).exit_code
 
 
-@pytest.mark.parametrize("time", range(10 if LARGE else 1))
+@pytest.mark.parametrize("time", range(10 if large() else 1))
 def test_three_processes_on_one_run(
     time: int, folder: Path, expected: dict[str, dict[str, str]]
 ) -> None:

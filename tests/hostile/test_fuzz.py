@@ -33,7 +33,7 @@ from nnrun.runs.prepare import prepare
 from nnrun.runs.reading import CHECKPOINT, REPORT, StoredRun, read_run
 from nnrun.runs.store import Store
 from tests.hostile.mutations import ODD, flipped, mutated
-from tests.sweeps.helpers import LARGE, make_store
+from tests.sweeps.helpers import large, make_store
 
 pytestmark = pytest.mark.campaign
 
@@ -67,8 +67,8 @@ loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 20, engine: numpy}
 """
 TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
-SECONDS = 3600 / 10 if LARGE else 0
-EXAMPLES = 300 if LARGE else 250
+SECONDS = 3600 / 10 if large() else 0
+EXAMPLES = 300 if large() else 250
 
 Check = Callable[[Any], object]
 

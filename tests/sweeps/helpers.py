@@ -30,7 +30,11 @@ loss: mean_squared
 training: {learning_rate: 0.01, iterations: 60}
 """
 WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000")
-LARGE = bool(os.environ.get("NNRUN_TEST_LARGE"))
+
+
+def large() -> bool:
+    """Whether campaigns run at full size; asked late: this loads before pytest knows its options."""
+    return bool(os.environ.get("NNRUN_TEST_LARGE"))
 
 
 def make_store(root: Path) -> Store:

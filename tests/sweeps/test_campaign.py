@@ -17,9 +17,9 @@ from tests.sweeps.campaign import Campaign, complete_files, kill_group
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
-    LARGE,
     children_of,
     in_session,
+    large,
     lasting,
     until,
     weights_of,
@@ -27,10 +27,10 @@ from tests.sweeps.helpers import (
 
 pytestmark = pytest.mark.campaign
 
-GROUP_KILLS = 200 if LARGE else 6
-WORKER_KILLS = 20 if LARGE else 2
-CLIENT_KILLS = 20 if LARGE else 1
-IDENTICAL, TIMES = (16, 10) if LARGE else (4, 2)
+GROUP_KILLS = 200 if large() else 6
+WORKER_KILLS = 20 if large() else 2
+CLIENT_KILLS = 20 if large() else 1
+IDENTICAL, TIMES = (16, 10) if large() else (4, 2)
 
 
 @pytest.fixture

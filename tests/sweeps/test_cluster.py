@@ -15,17 +15,17 @@ from tests.sweeps.campaign import Campaign
 from tests.sweeps.cluster import Cluster
 from tests.sweeps.helpers import (
     IRIS,
-    LARGE,
     children_of,
     in_session,
+    large,
     lasting,
     make_store,
     until,
     weights_of,
 )
 
-WORKER_KILLS = 20 if LARGE else 2
-SCHEDULER_KILLS = 5 if LARGE else 1
+WORKER_KILLS = 20 if large() else 2
+SCHEDULER_KILLS = 5 if large() else 1
 
 
 @pytest.fixture

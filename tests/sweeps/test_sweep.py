@@ -32,10 +32,10 @@ from nnrun.training.trainer import Progress
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
-    LARGE,
     LONG,
     WILD,
     children_of,
+    large,
     lasting,
     make_store,
     run_inline,
@@ -311,7 +311,7 @@ def test_small_plans_start_no_processes(plan, write, monkeypatch):
 
 def test_memory_does_not_grow_with_the_runs(plan, sweep, write):
     """Of each run, a few numbers stay; and the leaderboard is there within a second."""
-    runs = 5000 if LARGE else 60
+    runs = 5000 if large() else 60
     held = []
 
     class Scales(SweepListener):
