@@ -33,7 +33,7 @@ WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000")
 
 
 def large() -> bool:
-    """Whether campaigns run at full size; asked late: this loads before pytest knows its options."""
+    """Whether campaigns run at full size; asked late, when pytest knows its options."""
     return bool(os.environ.get("NNRUN_TEST_LARGE"))
 
 
