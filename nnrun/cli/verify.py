@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -19,9 +16,8 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.verdicts import summary, verdicts_table
 from nnrun.runs.listing import list_runs
 from nnrun.runs.select import select_run
-from nnrun.runs.verify import Verdict, verify
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from nnrun.runs.verify import Verdict
+from nnrun.runs.verify_all import verify_all
 
 
 @click.command("verify")
@@ -58,7 +54,7 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
     folders = [select_run(run, results) for run in runs] or _all(results)
     with Interruption(before="all runs were verified"):
         verdicts = []
-        for verdict in _verify_all(folders, jobs or len(os.sched_getaffinity(0))):
+        for verdict in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
             verdicts.append(verdict)
             if len(folders) > 1:
                 label = f"{verdict.name}/{verdict.run_id}"
@@ -100,33 +96,3 @@ def _all(results: Path) -> list[Path]:
     if not found:
         raise UsageError(f"there is no complete run in {results}")
     return found
-
-
-def _verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verdict]:
-    """Verdicts in the order of the folders, as they come."""
-    jobs = min(jobs, len(folders))
-    if jobs == 1:
-        yield from map(verify, folders)
-        return
-    executor = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_ignore_signals)
-    # Until a process can ignore them, a Ctrl-C on the terminal must not end it.
-    kept = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        futures = [executor.submit(verify, folder) for folder in folders]
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
-    try:
-        for future in futures:
-            yield future.result()
-    except BaseException:
-        for process in list((executor._processes or {}).values()):
-            process.kill()  # nothing of theirs is worth saving
-        raise
-    finally:
-        executor.shutdown()
-
-
-def _ignore_signals() -> None:
-    """The command is told to stop, and ends its processes."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

@@ -230,3 +230,15 @@ def test_ctrl_c_ends_it_and_its_processes(results):
     _, err = process.communicate(timeout=30)
     assert 130 == process.returncode
     assert "Traceback" not in err
+
+
+def test_a_launcher_needs_no_guard(results):
+    """The processes do not run again the script that called the command."""
+    script = Path("launch.py")
+    script.write_text(
+        "print('once')\nfrom nnrun.cli import cli\ncli(['verify', '-j', '2', '-q'])\n"
+    )
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, 1) == (done.returncode, done.stdout.count("once"))
+    assert "once" not in done.stderr
