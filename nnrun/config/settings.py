@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nnrun.config.emit import flow
+
+# Mappings whose keys are settings of their own, whatever else they hold.
+_BLOCKS = ("dataset", "network", "training")
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:
@@ -23,17 +26,74 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The keys in which some of these differ, in the order of their first appearance."""
+    """The keys in which some of these differ, in the order of their first appearance.
+
+    What is a mapping in one and a value or another kind of mapping in another is one setting, under
+    the key of the whole: `setting_of` has its value. What is missing is as good as null.
+    """
     first, *others = settings or [{}]
-    found = dict.fromkeys(
-        key
+    found = {
+        key if key in first and key in other else _whole(key, first, other)
         for other in others
         if other != first
         for key in {**first, **other}
-        if key not in first or key not in other or not _same(first[key], other[key])
-    )
-    keys = dict.fromkeys(key for mapping in settings for key in mapping)
-    return [key for key in keys if key in found]
+        if not _same(first.get(key), other.get(key))
+    }
+    keys = (key for mapping in settings for key in mapping)
+    return outermost(whole for key in keys for whole in _wholes(key) if whole in found)
+
+
+def outermost(keys: Iterable[str]) -> list[str]:
+    """These keys, each once, but for what lies within another of them."""
+    known = dict.fromkeys(keys)
+    return [key for key in known if next(whole for whole in _wholes(key) if whole in known) == key]
+
+
+def setting_of(settings: Mapping[str, Any], key: str) -> Any:
+    """The value of a key, put together again where it is a mapping or a list; None for nothing."""
+    if key in settings:
+        return settings[key]
+    start = f"{key}."
+    tree: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name.startswith(start):
+            *path, last = name.removeprefix(start).split(".")
+            place = tree
+            for part in path:
+                place = place.setdefault(part, {})
+            place[last] = value
+    return _with_lists(tree) if tree else None
+
+
+def _with_lists(tree: Any) -> Any:
+    if not isinstance(tree, dict) or not tree:
+        return tree
+    parts = {key: _with_lists(value) for key, value in tree.items()}
+    return list(parts.values()) if all(map(str.isdigit, parts)) else parts
+
+
+def _wholes(key: str) -> Iterator[str]:
+    """What a key is a part of, from the outside in, and the key itself."""
+    parts = key.split(".")
+    return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _whole(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The outermost key around one that only one of two has, where they differ in kind."""
+    for whole in _wholes(key):
+        if whole in one or whole in other:
+            return whole
+        names = [_names_within(whole, settings) for settings in (one, other)]
+        if whole not in _BLOCKS and all(names) and names[0] != names[1]:
+            return whole
+    return key
+
+
+def _names_within(key: str, settings: Mapping[str, Any]) -> set[str]:
+    """The keys of a mapping; lists have none."""
+    start = f"{key}."
+    names = {k.removeprefix(start).split(".")[0] for k in settings if k.startswith(start)}
+    return {name for name in names if not name.isdigit()}
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -56,4 +116,17 @@ def short_key(key: str, keys: Iterable[str]) -> str:
 
 def choice_words(choice: Mapping[str, Any]) -> list[str]:
     """Settings as people read them: of each key, as much as tells it from the others."""
-    return [f"{short_key(key, choice)}={flow(value)}" for key, value in choice.items()]
+    return [f"{short_key(key, choice)}={setting_words(key, v)}" for key, v in choice.items()]
+
+
+def setting_words(key: str, value: Any) -> str:
+    """A value in the words of a config, without what is null within it."""
+    if key == "dataset.features" and isinstance(value, list) and len(value) < 2:
+        return setting_words(key, value[0]) if value else "none"
+    return flow(_without_nulls(value))
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value

@@ -9,8 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.config.emit import flow
-from nnrun.config.settings import short_key
+from nnrun.config.settings import setting_words, short_key
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.leaderboard import leaderboard_tables
 from nnrun.reports.numbers import MISSING, count, duration, number
@@ -86,14 +85,14 @@ def _metric(key: str) -> str:
     return f"{split} {metric_label(metric)}" if metric else key
 
 
-def _setting(_: str, value: Any) -> str:
-    return MISSING if value is None else flow(value)
+def _setting(key: str, value: Any) -> str:
+    return MISSING if value is None else setting_words(key, value)
 
 
 def _result(key: str, value: Any) -> str:
     if value is None:
         return MISSING
-    if key == "iterations":
+    if key in ("iterations", "parameters"):
         return count(int(value))
     if key == "seconds":
         return duration(value)

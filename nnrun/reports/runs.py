@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import choice_words, setting_of
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
@@ -72,7 +72,8 @@ def _columns(runs: Sequence[Overview], keys: Varied) -> list[Column]:
 
 def _words(run: Overview, keys: Varied) -> str:
     """The settings in which runs of its name differ, in the words of the config."""
-    found = {k: run.settings[k] for k in keys.get(run.name, ()) if k in run.settings}
+    values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
+    found = {k: v for k, v in values.items() if v is not None or k in run.settings}
     return " ".join(choice_words(found))
 
 
@@ -131,7 +132,7 @@ def runs_csv(runs: Sequence[Overview], keys: Varied) -> str:
     writer.writerow(map(cell, [*PLAIN, *found]))
     for run in runs:
         values = [getattr(run, key) for key in PLAIN]
-        writer.writerow(map(cell, [*values, *(run.settings.get(key) for key in found)]))
+        writer.writerow(map(cell, [*values, *(setting_of(run.settings, key) for key in found)]))
     return text.getvalue()
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import differing
+from nnrun.config.settings import differing, setting_of
 from nnrun.runs.glance import settings_of
 from nnrun.runs.record import RunRecord
 
@@ -49,7 +49,7 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
 
 
 def _differing(columns: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
-    return {key: [column.get(key) for column in columns] for key in differing(columns)}
+    return {key: [setting_of(column, key) for column in columns] for key in differing(columns)}
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:

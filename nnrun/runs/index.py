@@ -18,6 +18,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
+from nnrun.config.settings import outermost
 from nnrun.runs.folders import folders, names_in
 from nnrun.runs.index_file import IndexFile
 from nnrun.runs.overview import Overview, varied
@@ -124,7 +125,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[Overview], Var
             others |= {run.run_id: run for run in _read(root / name, left)}
             runs += ({**others, **lines}).values()
             beside = varied([*islice(lines.values(), 1), *others.values()]).get(name, [])
-            keys[name] = list(dict.fromkeys([*file.varied(name), *beside]))
+            keys[name] = outermost([*file.varied(name), *beside])
     return runs, keys
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words, differing
+from nnrun.config.settings import choice_words, differing, setting_of
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.glance import settings_of
 from nnrun.runs.identity import canonical_json
@@ -92,7 +92,7 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         by_name.setdefault(name, []).append(found)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, {k: settings[key].get(k) for k in varied[key[0]]}, members)
+        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
         for number, (key, members) in enumerate(by_config.items())
     ]
 

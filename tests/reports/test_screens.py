@@ -205,6 +205,19 @@ def test_columns_give_way_in_the_order_of_need():
     assert "1234567" not in least
 
 
+def test_what_two_runs_both_lack_is_no_difference():
+    """A block that is null in one and set in the other is one setting; counts are whole."""
+    training = {**REGRESSION.config["training"], "early_stopping": {"patience": 3, "monitor": None}}
+    network = {**REGRESSION.network, "parameters": 1801}
+    other = replace(REGRESSION, config={**REGRESSION.config, "training": training}, network=network)
+    lines = screen(comparison_tables(compare([REGRESSION, other]), None, Path("results")), 80)
+    rows = [line.split(maxsplit=2) for line in lines.splitlines()]
+    assert ["early_stopping", "–", "{patience: 3}"] in rows
+    assert "1,801" in lines
+    assert "monitor" not in lines
+    assert not any(row[1:] == ["–", "–"] for row in rows)
+
+
 def test_cells_shrink_before_columns_go():
     """First to their shorter forms, a heading to a word a line."""
     columns = [

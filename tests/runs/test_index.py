@@ -250,6 +250,19 @@ def test_settings_in_which_runs_differ_are_those_of_all(root):
     assert {"houses": ["training.learning_rate"]} == keys
 
 
+def test_settings_of_several_kinds_are_one(root):
+    """Whether the index sees them one by one, or all are looked at at once."""
+    look(root)
+    for seed, rate in enumerate(({"initial": 1.0}, {"initial": 2.0}, {"peak": 1.0}, 0.5), 40):
+        put(root, seed, rate=rate, name="rates")
+    put(root, 50, rate={"initial": 1.0}, name="flats")
+    put(root, 51, rate={"initial": 2.0}, name="flats")
+    runs, keys = look(root)
+    assert varied(runs) == keys
+    assert ["training.learning_rate"] == keys["rates"]
+    assert ["training.learning_rate.initial"] == keys["flats"]
+
+
 def test_numbers_survive_as_they_are(root):
     """To the last bit, and a flag stays a flag."""
     value = 0.1 + 0.2

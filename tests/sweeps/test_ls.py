@@ -132,6 +132,28 @@ def test_settings_tell_runs_of_one_name_apart(run, rates):
     )
 
 
+def test_a_setting_of_another_kind_is_one_setting(run, write):
+    """A schedule in one run and a number in another; a list of steps and none at all."""
+    write("iris")
+    schedule = "training.learning_rate={schedule: cosine, initial: 0.01}"
+    step = "{schedule: step, initial: 0.1, every: 5}"
+    run("sweep", "configs/iris.yaml", f"{schedule},{step},0.1", "--seeds", 1)
+    run("train", "configs/iris.yaml", schedule, "dataset.features=none", "seed=7")
+    run("train", "configs/iris.yaml", schedule, "dataset.features={binarize: 8}", "seed=7")
+    out = run("ls", "--wide")[1]
+    assert 3 == out.count("learning_rate={schedule: cosine, initial: 0.01, final: 0.0} ")
+    assert 1 == out.count("learning_rate={schedule: step, initial: 0.1, every: 5, factor: 0.1} ")
+    assert 1 == out.count("learning_rate=0.1 ")
+    assert 1 == out.count("features=none ")
+    assert 1 == out.count("features={binarize: 8")
+    assert "null" not in out
+    header = next(csv.reader(io.StringIO(run("ls", "--csv")[1])))
+    assert ["dataset.features", "training.learning_rate"] == header[-2:]
+    ids = [row["run_id"] for row in json.loads(run("ls", "--json", "--where", "seed=7")[1])]
+    settings = json.loads(run("compare", *(f"iris/{i}" for i in ids), "--json")[1])["settings"]
+    assert ["dataset.features"] == list(settings)
+
+
 def test_runs_are_chosen_by_their_settings(rates):
     """In full or by its last words, one value of several, status, name and seed likewise."""
     found = rates("--where", "learning_rate=0.1")

@@ -27,7 +27,7 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
                 text_of(key, 80),
                 MISSING if value is None else text_of(flow(value)),
                 default=key not in given,
-                differs=key in varying,
+                differs=any(f"{key}.".startswith(f"{whole}.") for whole in varying),
             )
             for key, value in flatten(config).items()
         ]

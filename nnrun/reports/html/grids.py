@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nnrun.config.emit import flow
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import choice_words, setting_words
 from nnrun.reports.charts.heatmap import heatmap
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.parallel import Coordinate, parallel
@@ -33,11 +32,11 @@ class _Key:
 
     @property
     def numeric(self) -> bool:
-        return all(isinstance(v, int | float) and not isinstance(v, bool) for v in self.values)
+        return all(map(_is_number, self.values))
 
     @property
     def texts(self) -> list[str]:
-        return [text_of(flow(value), 40) for value in self.values]
+        return [text_of(setting_words(self.key, value), 40) for value in self.values]
 
     def place(self, value: Any) -> float:
         """The number, or its place among the values."""
@@ -78,9 +77,14 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
         for member in members:
             if (value := member.variant.choice.get(key)) not in found:
                 found.append(value)
-        numeric = _Key(key, name, found).numeric
-        keys.append(_Key(key, text_of(name, 40), sorted(found) if numeric else found))
+        # Numbers in their order, then all else as it came.
+        found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
+        keys.append(_Key(key, text_of(name, 40), found))
     return keys
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _against(key: _Key, board: Board, members: Sequence[Standing], metric: str) -> Figure | None:
@@ -148,7 +152,9 @@ def _all(
     axes = []
     for key in keys:
         found: list[Any] = [member.variant.choice.get(key.key) for member in known]
-        values = [float(v) if key.numeric else shortened(flow(v), 40) for v in found]
+        values = [
+            float(v) if key.numeric else shortened(setting_words(key.key, v), 40) for v in found
+        ]
         axes.append(Coordinate(key.name, values))
     means = [summary.mean for m in known if (summary := m.row.summary(split)) is not None]
     pick = max if board.group.larger_is_better else min
