@@ -10,8 +10,9 @@ from rich.text import Text
 from nnrun.config.dataset import Option
 from nnrun.config.emit import flow
 from nnrun.data.registry import Entry
+from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import count, shape
-from nnrun.reports.terminal import labelled, plain_table
+from nnrun.reports.terminal import labelled
 
 
 def datasets_overview(entries: Mapping[str, Entry]) -> RenderableType:
@@ -20,12 +21,16 @@ def datasets_overview(entries: Mapping[str, Entry]) -> RenderableType:
 
 
 def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
-    table = plain_table("name", "rows", "features", "predicts", "what it is")
-    table.columns[3].justify = table.columns[4].justify = "left"
-    for name, entry in entries.items():
-        target = f"{entry.classes} classes" if entry.classes else "a number"
-        table.add_row(name, count(entry.rows), shape(entry.shape), target, entry.description)
-    yield table
+    known = entries.values()
+    targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in known]
+    columns = [
+        Column("name", [*entries], left=True),
+        Column("rows", [count(entry.rows) for entry in known], need=1),
+        Column("features", [shape(entry.shape) for entry in known], need=3),
+        Column("predicts", targets, need=2, left=True),
+        Column("what it is", [entry.description for entry in known], left=True, wraps=True),
+    ]
+    yield FittedTable(columns, more="`nnrun datasets NAME`")
     yield Text()
     width = max(map(len, entries))
     for name, entry in entries.items():

@@ -24,6 +24,14 @@ def test_datasets_lists_all_with_what_is_wrong(nnrun):
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
+def test_datasets_keep_their_names_whole(nnrun, monkeypatch):
+    """Where there is little room, columns are left out and no word is broken."""
+    monkeypatch.setenv("COLUMNS", "60")
+    words = nnrun("datasets").stdout.split()
+    assert set(DATASETS) <= set(words)
+    assert "left" in words
+
+
 def test_datasets_are_data_too(nnrun):
     """With --json: all of them, or the one that was named."""
     everything = json.loads(nnrun("datasets", "--json").stdout)
