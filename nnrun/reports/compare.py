@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.config.settings import setting_words, short_key
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.numbers import MISSING, count, duration, number
+from nnrun.reports.numbers import MISSING, count, duration, metric_number
 from nnrun.reports.summary import metric_label
 from nnrun.runs.comparison import Comparison
 from nnrun.sweeps.leaderboard import Leaderboard
@@ -96,4 +96,6 @@ def _result(key: str, value: Any) -> str:
         return count(int(value))
     if key == "seconds":
         return duration(value)
-    return number(value) if isinstance(value, int | float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    return metric_number(key.rpartition(" ")[2], value)

@@ -9,7 +9,7 @@ from nnrun.config.emit import dump
 from nnrun.reports.classes import class_sections
 from nnrun.reports.curve import curve_section
 from nnrun.reports.markup import code, escape, sentence, table
-from nnrun.reports.numbers import count, number, percent, signed
+from nnrun.reports.numbers import count, metric_number, number, percent, signed
 from nnrun.reports.summary import (
     baseline_name,
     data_line,
@@ -57,8 +57,9 @@ def _results(record: RunRecord) -> Iterator[str]:
     header = ["", *parts, *(f"baseline {part}" for part in parts)]
     rows = []
     for row in metric_rows(record):
-        ours = [f"**{number(v)}**" if row.main else number(v) for v in row.ours]
-        rows.append([row.label, *ours, *(number(value) for value in row.baseline)])
+        shown = [metric_number(row.key, value) for value in row.ours]
+        ours = [f"**{text}**" if row.main else text for text in shown]
+        rows.append([row.label, *ours, *(metric_number(row.key, v) for v in row.baseline)])
     yield table(header, rows)
     yield f"The baseline is always {baseline_name(record)} of the training split."
     if record.published:

@@ -13,7 +13,7 @@ from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import clean, element
 from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
-from nnrun.reports.numbers import number
+from nnrun.reports.numbers import metric_number
 from nnrun.reports.summary import data_line, metric_rows, splits, training_line
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.leaderboard import Leaderboard
@@ -40,7 +40,7 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
     if any(record.metrics.values()):
         parts = splits(record.dataset)
         rows = [
-            [row.label, *map(number, row.ours), *map(number, row.baseline)]
+            [row.label, *(metric_number(row.key, v) for v in (*row.ours, *row.baseline))]
             for row in metric_rows(record)
         ]
         yield _table(["", *parts, *(f"baseline, {part}" for part in parts)], rows)

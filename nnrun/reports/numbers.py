@@ -23,6 +23,11 @@ def number(value: float | None) -> str:
     return f"{value:#.4g}"
 
 
+def metric_number(metric: str, value: float | None) -> str:
+    """`number`; an R² that is 0 but for the rounding of a quotient near 1 is 0."""
+    return number(0.0 if metric == "r2" and value is not None and abs(value) < 1e-12 else value)
+
+
 def signed(value: float | None) -> str:
     """`number` with a sign."""
     text = number(value)

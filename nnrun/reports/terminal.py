@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.reports.numbers import count, number, percent, shape, signed
+from nnrun.reports.numbers import count, metric_number, number, percent, shape, signed
 from nnrun.reports.summary import (
     baseline_name,
     data_line,
@@ -83,8 +83,11 @@ def metrics_table(record: RunRecord) -> Table:
     table = plain_table("", *parts, f"baseline {parts[-1]}")
     for row in metric_rows(record):
         style = "bold" if row.main else ""
-        cells = [Text(row.label, style=style), *(Text(number(v), style=style) for v in row.ours)]
-        table.add_row(*cells, Text(number(row.baseline[-1]), style="dim"))
+        cells = [
+            Text(row.label, style=style),
+            *(Text(metric_number(row.key, v), style=style) for v in row.ours),
+        ]
+        table.add_row(*cells, Text(metric_number(row.key, row.baseline[-1]), style="dim"))
     return table
 
 

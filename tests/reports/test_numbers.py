@@ -9,6 +9,7 @@ import pytest
 from nnrun.reports.numbers import (
     count,
     duration,
+    metric_number,
     number,
     percent,
     plural,
@@ -41,6 +42,14 @@ from nnrun.reports.numbers import (
 def test_four_significant_digits(value, text):
     """Short, aligned, and never an exponent where a plain number does."""
     assert text == number(value)
+
+
+def test_an_r2_of_rounding_is_zero():
+    """Of no other metric, where so little may be a result."""
+    assert "0" == metric_number("r2", -2.220446e-16)
+    assert "-1.000e-09" == metric_number("r2", -1e-9)
+    assert "2.220e-16" == metric_number("mse", 2.220446e-16)
+    assert "–" == metric_number("r2", None)
 
 
 def test_differences_and_shares_carry_their_sign():

@@ -24,7 +24,7 @@ from nnrun.reports.html.blocks import (
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import number, percent, signed
+from nnrun.reports.numbers import metric_number, number, percent, signed
 from nnrun.reports.summary import (
     baseline_name,
     data_line,
@@ -166,8 +166,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
         rows = [
             [
                 Cell(row.label, kind="strong" if row.main else ""),
-                *(_number(value, "strong" if row.main else "") for value in row.ours),
-                *(_number(value, "soft") for value in row.baseline),
+                *(_metric(row.key, value, "strong" if row.main else "") for value in row.ours),
+                *(_metric(row.key, value, "soft") for value in row.baseline),
             ]
             for row in metric_rows(record)
         ]
@@ -190,6 +190,10 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
     yield Note(f"{text_of(data_line(record.dataset))}.")
     yield Note(sentence(training_line(record)))
+
+
+def _metric(key: str, value: float | None, kind: str) -> Cell:
+    return Cell(metric_number(key, value), value, kind=kind)
 
 
 def _number(value: float | None, kind: str = "") -> Cell:
