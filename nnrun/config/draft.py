@@ -5,12 +5,12 @@ The rules know the task, the numbers of rows and columns, and nothing of any par
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnrun.config.draft_settings import Size, settings
 from nnrun.config.emit import flow
 from nnrun.data.complaints import about_number, is_amount
 from nnrun.data.dataset import Dataset
@@ -21,8 +21,6 @@ from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
-_FEW_ROWS = 50
-_ENOUGH_ROWS = 500
 _MOST_TOLD = 8
 
 _REASONS = {
@@ -58,16 +56,6 @@ class _Choice:
     labels: dict[str, int]
     features: list[Column]
     dropped: list[Column]
-
-
-@dataclass(frozen=True)
-class Size:
-    """What the rules go by: rows, features, classes (0 for numbers), rows of the rarest class."""
-
-    rows: int
-    features: int
-    classes: int
-    rarest: int = 0
 
 
 def draft(path: Path, target: str | None, folder: Path) -> Draft:
@@ -161,7 +149,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
         yield "  missing: {impute: median}"
-    yield from _rest(size)
+    yield from settings(size)
 
 
 def _npz(data: Dataset, shown: str) -> Iterator[str]:
@@ -178,7 +166,9 @@ def _npz(data: Dataset, shown: str) -> Iterator[str]:
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
         raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
-    yield from _rest(Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None)
+    yield from settings(
+        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
+    )
 
 
 def _format(found: Survey) -> Iterator[str]:
@@ -242,44 +232,3 @@ def _why(target: Column, labels: dict[str, int]) -> str:
     if target.kind == "category":
         return f"{len(labels)} different words"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"
-
-
-def _rest(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
-    """Everything that goes by the size alone."""
-    splits = size.rows >= _FEW_ROWS
-    stratify = size.classes and size.rarest >= 10
-    training = _kept(size.rows, 0 if given_test else 0.2)
-    training = _kept(training, 0.2) if splits else training
-    batch = min(training, 4 if training < 64 else 16 if training < 2000 else 64)
-    epochs = max(10, min(200, 100_000 // size.rows))
-    units = 16 if size.rows < _ENOUGH_ROWS else 32
-    units = units if size.features < 500 else 64
-    last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
-    yield f"  test_size: {'given' if given_test else 0.2}"
-    if splits:
-        yield "  validation_size: 0.2            # early stopping watches it"
-    if stratify:
-        yield "  stratify: true            # the same share of every class in every split"
-    yield "  features: standard            # by the mean and the spread of the training split"
-    if not size.classes:
-        yield "  target: standard            # results are in its own units all the same"
-    yield ""
-    yield "network:"
-    yield "  layers:"
-    yield f"    - {{type: dense, units: {units}, activation: relu, initializer: he_normal}}"
-    yield f"    - {{type: dense, {last}}}"
-    yield ""
-    yield f"loss: {'cross_entropy' if size.classes else 'mean_squared'}"
-    yield ""
-    yield "training:"
-    yield "  optimizer: {type: adam, weight_decay: 0.001}"
-    yield "  learning_rate: {schedule: cosine, initial: 0.01}"
-    yield f"  epochs: {epochs}"
-    yield f"  batch_size: {batch}"
-    if splits:
-        yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
-
-
-def _kept(rows: int, share: float) -> int:
-    """How many rows are left when this share of them is held out."""
-    return rows - math.ceil(rows * share)

@@ -1,0 +1,61 @@
+"""The part of a first config that goes by the size of the data alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_FEW_ROWS = 50
+_ENOUGH_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the rules go by: rows, features, classes (0 for numbers), rows of the rarest class."""
+
+    rows: int
+    features: int
+    classes: int
+    rarest: int = 0
+
+
+def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
+    """The lines from `test_size` on; the batch is no larger than the training split."""
+    splits = size.rows >= _FEW_ROWS
+    stratify = size.classes and size.rarest >= 10
+    training = _kept(size.rows, 0 if given_test else 0.2)
+    training = _kept(training, 0.2) if splits else training
+    batch = min(training, 4 if training < 64 else 16 if training < 2000 else 64)
+    epochs = max(10, min(200, 100_000 // size.rows))
+    units = 16 if size.rows < _ENOUGH_ROWS else 32
+    units = units if size.features < 500 else 64
+    last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
+    yield f"  test_size: {'given' if given_test else 0.2}"
+    if splits:
+        yield "  validation_size: 0.2            # early stopping watches it"
+    if stratify:
+        yield "  stratify: true            # the same share of every class in every split"
+    yield "  features: standard            # by the mean and the spread of the training split"
+    if not size.classes:
+        yield "  target: standard            # results are in its own units all the same"
+    yield ""
+    yield "network:"
+    yield "  layers:"
+    yield f"    - {{type: dense, units: {units}, activation: relu, initializer: he_normal}}"
+    yield f"    - {{type: dense, {last}}}"
+    yield ""
+    yield f"loss: {'cross_entropy' if size.classes else 'mean_squared'}"
+    yield ""
+    yield "training:"
+    yield "  optimizer: {type: adam, weight_decay: 0.001}"
+    yield "  learning_rate: {schedule: cosine, initial: 0.01}"
+    yield f"  epochs: {epochs}"
+    yield f"  batch_size: {batch}"
+    if splits:
+        yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+
+
+def _kept(rows: int, share: float) -> int:
+    """How many rows are left when this share of them is held out."""
+    return rows - math.ceil(rows * share)
