@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 
 from nnrun.runs.store import Store
@@ -213,6 +215,8 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", jobs)
     wait_for_folder(tmp_path, jobs)
+    if jobs > 1:
+        wait_for_workers(process.pid, jobs)
     # As Ctrl-C on a terminal does, which reaches the workers as well.
     os.killpg(process.pid, number)
     start = time.monotonic()
@@ -292,6 +296,17 @@ def wait_for_folder(folder, runs, pause=1.5):
         assert time.monotonic() < end
         time.sleep(0.02)
     time.sleep(pause)
+
+
+def wait_for_workers(client, workers, seconds=1.5):
+    """Wait until so many have worked longer than their start takes, however busy the machine is."""
+
+    def worked(process):
+        with suppress(psutil.NoSuchProcess):
+            return process.cpu_times().user >= seconds
+        return False
+
+    until(lambda: sum(map(worked, psutil.Process(client).children())) == workers, seconds=30)
 
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
