@@ -1,4 +1,4 @@
-"""What every engine does: carry a network through given batches, one SGD update for each."""
+"""What every engine does: carry a network through given batches, and evaluate it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Batches:
 
 
 class Engine(Protocol):
-    """Updates the network and the optimizer it was made with, in place.
+    """Updates the network and the optimizer it was made with, in place, and evaluates the network.
 
     Engines draw dropout masks from the same stream in the same order and differ in rounding only.
     """
@@ -34,3 +34,14 @@ class Engine(Protocol):
 
     def run(self, batches: Batches) -> None:
         """Do one update for each batch, in order."""
+
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        """The mean loss over rows and the outputs for them, in evaluation mode.
+
+        The weights are those that the network has at the call, whoever has changed them. Besides
+        the outputs, which are a new array, memory is the same for any number of rows.
+
+        Args:
+            x: rows, (rows, features) or (rows, channels, height, width), in the network's dtype.
+            target: in the form that the loss takes, (rows, outputs), likewise.
+        """

@@ -7,6 +7,7 @@ from math import sqrt
 import numpy as np
 
 from nnrun.engines.base import Batches
+from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
@@ -58,6 +59,9 @@ class NumpyEngine:
                 if self.clip_norm is not None:
                     self._clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
+
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        return evaluate(self.network, x, target)
 
     def _gather(self, rows: Array, start: int, end: int) -> tuple[Array, Array]:
         """The rows of one batch: a view where it is a single row, else copied together."""

@@ -15,7 +15,7 @@ from nnrun.runs.infer import infer_task
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.prepare import Prepared
 from nnrun.training.divergence import Divergence
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.trainer import Trainer
 
 Description = dict[str, Any]

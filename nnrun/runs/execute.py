@@ -35,7 +35,7 @@ from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams

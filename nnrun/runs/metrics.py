@@ -8,7 +8,7 @@ from nnrun.models.scores import Metrics, finite, score_of
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.signature import Array
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 
 __all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
 

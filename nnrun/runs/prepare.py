@@ -28,7 +28,7 @@ from nnrun.runs.identity import Identity
 from nnrun.runs.infer import Inference, infer_task
 from nnrun.runs.memory import MemoryEstimate, estimate_memory, excess
 from nnrun.runs.ranges import check_ranges
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 

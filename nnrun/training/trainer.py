@@ -16,7 +16,7 @@ from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array, Rng
 from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluation import Examples, evaluate
+from nnrun.training.examples import Examples
 from nnrun.training.replay import find_divergence
 from nnrun.training.sampling import MOST_ITERATIONS, Sampler
 from nnrun.training.state import (
@@ -91,7 +91,8 @@ class Trainer:
     _stretch: int = 1
 
     def __post_init__(self) -> None:
-        self._loss = evaluate(self.network, self.parts["train"].head(_GLANCE))[0]
+        glance = self.parts["train"].head(_GLANCE)
+        self._loss = self.engine.evaluate(glance.x, glance.target)[0]
         self.bounds = Bounds.of(self._loss, self.baseline, self.network, self.parts["train"].target)
         self.good = self.here()
 
@@ -191,7 +192,8 @@ class Trainer:
     def evaluate(self, name: str) -> tuple[float, Array]:
         """The loss over a split and the outputs for its rows, with the weights as they are."""
         if name not in self._seen:
-            self._seen[name] = evaluate(self.network, self.parts[name])
+            part = self.parts[name]
+            self._seen[name] = self.engine.evaluate(part.x, part.target)
         return self._seen[name]
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.metrics import baseline_of, metrics_of
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 
 PLAIN = Regression(lambda y: y, lambda y: y)
 

@@ -12,7 +12,7 @@ from nnrun.models.task import Regression
 from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer

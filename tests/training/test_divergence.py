@@ -13,7 +13,7 @@ from nnrun.nn import SGD, CrossEntropy, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.divergence import LOSS_FACTOR, Bounds
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer

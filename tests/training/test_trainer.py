@@ -118,3 +118,18 @@ def test_divergence_remembers_the_last_good_loss(trainer):
     assert good == run.divergence.last_good_loss
     assert 20 == run.divergence.last_good_iteration
     assert 20 < run.divergence.iteration <= 40
+
+
+def test_splits_are_evaluated_by_the_engine(trainer, monkeypatch):
+    """The losses of the history are what the engine says, split by split."""
+    run = trainer(iterations=20)
+    asked = []
+
+    def evaluate(x, target):
+        asked.append(len(x))
+        return float(len(x)), np.zeros((len(x), 1))
+
+    monkeypatch.setattr(run.engine, "evaluate", evaluate)
+    (row,) = finish(run).history
+    assert [30, 20] == asked
+    assert (30.0, 20.0) == (row["train_loss"], row["validation_loss"])

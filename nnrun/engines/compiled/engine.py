@@ -11,6 +11,7 @@ from nnrun.engines.compiled import cache
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.choice import supports
 from nnrun.engines.compiled.generate import Generated, generate
+from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
@@ -99,6 +100,9 @@ class CompiledEngine:
             self._call(rows, bounds[first:], rates[first:last], uniforms)
             self.optimizer.steps += last - first
         self._blocks.scatter()
+
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        return evaluate(self.network, x, target)
 
     def _call(self, rows: Array, bounds: Array, rates: Array, uniforms: Array) -> None:
         blocks = self._blocks

@@ -13,7 +13,7 @@ from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.metrics import Metrics
-from nnrun.training.evaluation import Examples
+from nnrun.training.examples import Examples
 from nnrun.training.trainer import HistoryRow
 
 

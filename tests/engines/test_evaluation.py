@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.engines import evaluation
+from nnrun.engines.evaluation import evaluate
 from nnrun.nn import CrossEntropy, Network, conv2d, dense
 from nnrun.nn.layers import Flatten
-from nnrun.training import evaluation
-from nnrun.training.evaluation import Examples, evaluate
 
 
 def test_chunks_make_no_difference_but_rounding(monkeypatch):
@@ -18,12 +18,12 @@ def test_chunks_make_no_difference_but_rounding(monkeypatch):
     network = Network(blocks, CrossEntropy(), (1, 5, 5))
     network.initialize(rng=rng)
     target = np.eye(3)[rng.integers(3, size=100)]
-    part = Examples(rng.standard_normal((100, 1, 5, 5)), target, target.argmax(axis=1))
-    loss, outputs = evaluate(network, part)
-    expected = -np.mean(np.log(np.sum(network.predict(part.x) * target, axis=1)))
+    x = rng.standard_normal((100, 1, 5, 5))
+    loss, outputs = evaluate(network, x, target)
+    expected = -np.mean(np.log(np.sum(network.predict(x) * target, axis=1)))
     assert loss == pytest.approx(expected, rel=1e-13)
     monkeypatch.setattr(evaluation, "chunk_rows", lambda network: 7)
-    chunked_loss, chunked = evaluate(network, part)
+    chunked_loss, chunked = evaluate(network, x, target)
     assert loss == pytest.approx(chunked_loss, rel=1e-13)
     np.testing.assert_allclose(outputs, chunked, rtol=1e-12)
 

@@ -1,0 +1,29 @@
+"""What a network is trained on and judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split, ready for the network.
+
+    Args:
+        x: preprocessed rows, in the network's dtype.
+        target: targets in the form the loss takes, likewise.
+        y: class numbers, or targets in their own units.
+    """
+
+    x: Array
+    target: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def head(self, rows: int) -> Examples:
+        """The first rows."""
+        return Examples(self.x[:rows], self.target[:rows], self.y[:rows])
