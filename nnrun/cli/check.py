@@ -58,6 +58,8 @@ def command(
     """
     paths, overrides = split_arguments(arguments)
     files = config_files(paths)
+    if emit and gradients:
+        raise click.UsageError("--emit and --gradients are two commands; give one of them")
     if emit:
         _emit(output, files, overrides, iterations)
         return

@@ -38,6 +38,13 @@ def test_it_takes_one_config(nnrun, cars):
     assert "--emit takes a single config" in done.stderr
 
 
+def test_it_does_nothing_else(nnrun, cars):
+    """Rather than leave out what was asked for beside it."""
+    done = nnrun("check", cars, "--emit", "--gradients")
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert "--emit and --gradients are two commands; give one of them" in done.stderr
+
+
 def test_what_cannot_be_compiled_is_said(nnrun):
     """The reason comes on one line, with exit code 2."""
     done = nnrun("check", write("pool.yaml", WIDE_POOL), "--emit")
