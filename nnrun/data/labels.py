@@ -11,18 +11,22 @@ MANY = 20
 
 
 def number(text: str) -> int | float | None:
-    """The number that a text stands for (an int where it can be exact), or None if it is none."""
+    """The number that a text stands for (an int where it can be exact), or None if it is none.
+
+    Whole numbers beyond what a float can be are infinite, as others of that size are.
+    """
     if "_" in text:  # Python reads 1_000 as a number, data files do not mean one
         return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
     try:
         value = float(text)
     except ValueError:
         return None
-    return int(value) if value.is_integer() else value
+    if not math.isfinite(value):
+        return value
+    try:
+        return int(text)
+    except ValueError:
+        return int(value) if value.is_integer() else value
 
 
 def all_numbers(texts: Iterable[str]) -> bool:

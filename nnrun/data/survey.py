@@ -34,6 +34,7 @@ class Column:
     rows: int = 0
     missing: int = 0
     numbers: int = 0
+    infinite: int = 0
     whole: int = 0
     dates: int = 0
     different: int = 0
@@ -54,6 +55,7 @@ class Column:
             self.low, self.high = min(self.low, value), max(self.high, value)
         elif text.lower() not in MISSING_NUMBERS:
             self.odd = self.odd or text
+            self.infinite += value is not None
             self.dates += is_date(text)
         if text in self.values:
             self.values[text] += 1
@@ -77,7 +79,7 @@ class Column:
             return "date"
         if self.numbers == present:
             return self._kind_of_numbers(present)
-        if self.numbers > present / 2:
+        if self.numbers > present / 2 or self.numbers + self.infinite == present:
             return "mixed"
         if len(self.labels) == 1 and not self.missing:
             return "constant"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import frexp, isfinite, ldexp, sqrt
 from pathlib import Path
 
 from nnrun.errors import UsageError
@@ -14,6 +14,7 @@ from nnrun.sweeps.statistics import Summary
 COLUMNS = ("experiment", "metric", "mean", "sd", "n", "source")
 # The chance that any row of a table is marked though none differs.
 LEVEL = 0.01
+_MOST_RUNS = 10**15 - 1
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ def read_references(path: Path) -> dict[tuple[str, str], Reference]:
 def _reference(path: Path, rows: csv.DictReader[str], row: dict[str, str]) -> Reference:
     try:
         found = Reference(float(row["mean"]), float(row["sd"]), int(row["n"]), row["source"])
-        if not (isfinite(found.mean) and isfinite(found.sd) and found.sd >= 0 and found.n > 1):
+        finite = isfinite(found.mean) and isfinite(found.sd)
+        if not (finite and found.sd >= 0 and 1 < found.n <= _MOST_RUNS):
             raise ValueError
     except (TypeError, ValueError):
-        message = "mean and sd must be finite numbers, and n a whole number above 1"
+        message = "mean and sd must be finite numbers, and n a whole number above 1, below 1e15"
         raise UsageError(f"{path}:{rows.line_num}: {message}") from None
     return found
 
@@ -60,8 +62,10 @@ def welch_p(ours: Summary, reference: Reference) -> float | None:
     """
     if ours.sd is None:
         return None
-    a, b = ours.sd**2 / ours.n, reference.sd**2 / reference.n
-    difference = abs(ours.mean - reference.mean)
+    # In a unit that is a power of two, squares of large numbers stay finite, and no bit changes.
+    unit = ldexp(1.0, frexp(max(ours.sd, reference.sd))[1] - 1)
+    a, b = (ours.sd / unit) ** 2 / ours.n, (reference.sd / unit) ** 2 / reference.n
+    difference = abs(ours.mean - reference.mean) / unit
     if a + b == 0:
         return 1.0 if difference == 0 else 0.0
     from scipy.special import stdtr  # noqa: PLC0415  # slow to import

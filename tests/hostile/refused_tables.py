@@ -6,7 +6,16 @@ import gzip
 import struct
 from pathlib import Path
 
-from tests.hostile.refusals import CONFIG, Case, csv, described, npy, npz
+from tests.hostile.refusals import (
+    CONFIG,
+    Case,
+    both,
+    csv,
+    described,
+    npy,
+    npz,
+    text,
+)
 
 ROWS = "1,2\n2,3\n3,5\n4,1\n" * 3
 TRUE = npy(described("'<f8'", "(True, 60)"), bytes(480))
@@ -39,6 +48,21 @@ def idx(name: str, said: str, images: bytes, labels: bytes | None = None) -> Cas
     return Case(name, make, ("check", "a.yaml"), said)
 
 
+def labels(name: str, content: str, said: str) -> Case:
+    """A CSV file with classes in `y`."""
+    table = text("x.csv", content)
+    block = "{path: x.csv, columns: {target: y}, task: classification}"
+    config = text("a.yaml", CONFIG.replace("{name: iris}", block))
+    return Case(name, both(table, config), ("check", "a.yaml"), said)
+
+
+def means(name: str, row: str, said: str) -> Case:
+    """A file of means to hold ours against."""
+    table = text("means.csv", f"experiment,metric,mean,sd,n,source\n{row}\n")
+    words = ("sweep", "a.yaml", "--replication", "--reference", "means.csv")
+    return Case(name, both(table, text("a.yaml", CONFIG)), words, said)
+
+
 CASES = [
     # Headers of CSV files
     csv("NUL in the header", "a,b\0,y\n1,2,3\n", "x.csv:1: the name of column 2 has a NUL"),
@@ -63,6 +87,16 @@ CASES = [
     csv("a formula", "a,y\n=1+1,2\n" + ROWS, "x.csv:2:a: '=1+1' is not a number"),
     csv("no number", "a,y\nnan,2\n" + ROWS, "'nan' stands for a missing value"),
     csv("infinity", "a,y\ninf,2\n" + ROWS, "x.csv:2:a: 'inf' is not a finite number"),
+    labels("labels of 400 digits", f"a,y\n1,{'9' * 400}\n" + ROWS, "is not a finite number"),
+    Case(
+        "a column of 400 digits for a config",
+        text("x.csv", f"a,y\n1,{'9' * 400}\n2,1\n"),
+        ("init", "mine", "--data", "x.csv"),
+        "x.csv: no column is left to predict 'a' from; left out: y (numbers",
+    ),
+    means("a mean of text", "a,test_mse,x,1,5,me", "means.csv:2: mean and sd must be finite"),
+    means("a spread of nothing", "a,test_mse,1", "means.csv:2: mean and sd must be finite"),
+    means("runs of 400 digits", f"a,test_mse,1,1,{'9' * 400},me", "means.csv:2: mean and sd must"),
     csv("too large a number", "a,y\n1e999,2\n" + ROWS, "x.csv:2:a: '1e999' is not a finite number"),
     csv("a number with underscores", "a,y\n1_000,2\n" + ROWS, "x.csv:2:a: '1_000' is not a number"),
     csv("a number with commas", 'a,y\n"1,000",2\n' + ROWS, "write 1.5 and 1200, without commas"),

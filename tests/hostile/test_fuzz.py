@@ -1,15 +1,17 @@
 """Whatever stands in a file, reading it ends in what it holds or in an error that says so.
 
-A few seconds for each reader, or with `-m campaign` an hour for all of them.
+A minute for all readers, or with `-m campaign` an hour; `-rP` shows how many inputs were tried.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import json
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +20,27 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from nnrun.config.draft import draft
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import parse_grid
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.dataset import Dataset
 from nnrun.data.idx import read_idx
+from nnrun.data.new_rows import open_rows
 from nnrun.data.npz import read_npz
 from nnrun.data.tabular import read_csv
-from nnrun.errors import ConfigError, DataError, NnrunError
+from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
+from nnrun.models.load import make_model
 from nnrun.models.model import Model
+from nnrun.runs.history import load_history, read_history
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
-from nnrun.runs.reading import CHECKPOINT, REPORT, StoredRun, read_run
+from nnrun.runs.reading import CHECKPOINT, HISTORY, REPORT, StoredRun, read_run
 from nnrun.runs.store import Store
+from nnrun.sweeps.reference import read_references, welch_p
+from nnrun.sweeps.statistics import summarize
+from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
 from tests.hostile.mutations import ODD, flipped, mutated
 from tests.sweeps.helpers import large, make_store
 
@@ -67,8 +76,9 @@ loss: cross_entropy
 training: {learning_rate: 0.1, iterations: 20, engine: numpy}
 """
 TABLE = b'\xef\xbb\xbfa;b;y\r\n1;red;2\r\n 2.5 ;"blue";3\r\n\r\n-1e3;red;4\r\n0;blue;1\r\n'
-SECONDS = 3600 / 10 if large() else 0
-EXAMPLES = 300 if large() else 250
+READERS = 17
+SECONDS = 3600 / READERS if large() else 0
+EXAMPLES = 300 if large() else 1250
 
 Check = Callable[[Any], object]
 
@@ -85,12 +95,15 @@ def fuzz(strategy: st.SearchStrategy[Any], check: Check, examples: int = EXAMPLE
     )
     @given(strategy)
     def run(content: Any) -> None:
+        nonlocal tried
+        tried += 1
         check(content)
 
-    end, number = time.monotonic() + SECONDS, 0
+    tried, number, end = 0, 0, time.monotonic() + SECONDS
     while number == 0 or time.monotonic() < end:
         seed(number)(run)()
         number += 1
+    print(f"{tried:,} tried")
 
 
 def test_configs(tmp_path: Path) -> None:
@@ -212,6 +225,75 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Experiment
     return store, experiment, folder
 
 
+HOUSES = b"""\
+dataset: {path: x.csv, columns: {target: y, categorical: [b]}, task: regression}
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.1, iterations: 20, engine: numpy}
+"""
+
+
+@pytest.mark.parametrize("kind", ["csv", "npz"])
+def test_new_rows(tmp_path: Path, kind: str) -> None:
+    """Finite predictions for each row, or what is wrong with which of them."""
+    (tmp_path / "a.yaml").write_bytes(HOUSES)
+    (tmp_path / "x.csv").write_bytes(TABLE)
+    run = train(prepare(load_config(tmp_path / "a.yaml")), None).result
+    assert run is not None
+    assert run.weights is not None
+    model = make_model(run.weights, json.loads(json.dumps(run.metadata)), "the run")
+    path = tmp_path / f"new.{kind}"
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            with open_rows(path, model.layout, with_target=True) as rows:
+                for batch in rows.batches(3):
+                    assert (len(batch.x),) == model.predict(batch.x).shape
+                    assert np.isfinite(batch.x.astype(float)).all()
+        except DataError as error:
+            assert path.name in str(error)
+
+    x = np.arange(12.0).reshape(4, 3)
+    fuzz(mutated(TABLE if kind == "csv" else archive(x=x, y=np.arange(4.0))), check)
+
+
+def test_surveys(tmp_path: Path) -> None:
+    """A config for the file that makes a network, or what is wrong with it."""
+    path, made = tmp_path / "x.csv", tmp_path / "made.yaml"
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            made.write_text(draft(path, None, tmp_path).text, encoding="utf-8")
+        except DataError as error:
+            assert "x.csv" in str(error)
+        else:
+            assert prepare(load_config(made)).network().layers
+
+    fuzz(mutated(TABLE), check)
+
+
+def test_references(tmp_path: Path) -> None:
+    """Means that ours can be held against, or the line that is wrong."""
+    path = tmp_path / "means.csv"
+    ours = summarize([1.0, 2.0, 4.0])
+    assert ours is not None
+    sound = b"experiment,metric,mean,sd,n,source\n"
+    sound += b"a,test_mse,1.5,0.25,20,someone\nb,test_mse,1e300,1e200,9,another\n"
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            found = read_references(path)
+        except UsageError as error:
+            assert "means.csv" in str(error)
+        else:
+            assert all(0 <= (welch_p(ours, each) or 0) <= 1 for each in found.values())
+
+    fuzz(mutated(sound), check)
+
+
 def test_reports(trained: tuple[Store, Experiment, Path]) -> None:
     """A run as it was stored, or one that is said to be damaged."""
     _, _, folder = trained
@@ -247,6 +329,43 @@ def test_models(trained: tuple[Store, Experiment, Path]) -> None:
         fuzz(mutated(sound), check)
     finally:
         path.write_bytes(sound)
+
+
+def test_histories(trained: tuple[Store, Experiment, Path]) -> None:
+    """A learning curve, or an error that names the file."""
+    _, _, folder = trained
+    path = folder / HISTORY
+    sound = path.read_bytes()
+
+    def check(content: bytes) -> None:
+        path.write_bytes(content)
+        assert all(isinstance(column, list) for column in read_history(folder).values())
+        try:
+            assert all(type(row.get("iteration", 0)) is int for row in load_history(folder))
+        except NnrunError as error:
+            assert HISTORY in str(error)
+
+    try:
+        fuzz(mutated(sound), check)
+    finally:
+        path.write_bytes(sound)
+
+
+def test_results_of_workers(trained: tuple[Store, Experiment, Path]) -> None:
+    """The result of the run that was asked for, or none at all."""
+    _, experiment, _ = trained
+    prepared = prepare(experiment)
+    key = f"{prepared.config.name}/{prepared.run_id}"
+    result = train(prepared, None).result
+    assert result is not None
+
+    def check(content: bytes) -> None:
+        with suppress(NnrunError):
+            found = unpack_result(content, key)
+            assert found is None or found.record.run_id == prepared.run_id
+        unpack_message(content, key)
+
+    fuzz(mutated(pack_result(result)), check)
 
 
 def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) -> None:
