@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W7, one thread, as a table.
+"""`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W13, one thread, as a table.
 
 For example, the NumPy engine beside PyTorch; and whole processes, what a run costs beyond its
 training, and scikit-learn's estimators:
@@ -67,7 +67,7 @@ def main() -> None:
             seconds=arguments.seconds,
         )
         for name, rate in results[work.id].items():
-            print(f"    {name:16} {rate * work.batch_size:14,.0f}/s", flush=True)
+            print(f"    {name:22} {rate * work.batch_size:14,.0f}/s", flush=True)
     parts = [render(works, results, skipped, arguments.rounds)] if works else []
     parts += [
         processes.render(name, processes.measure(name, arguments.rounds))

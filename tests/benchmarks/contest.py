@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 
+from nnrun.engines.compiled import UnsupportedError
+from tests.benchmarks.peers import PEERS, LeftOutError, nnrun
 from tests.benchmarks.timing import Stretch, rates
 from tests.benchmarks.works import Work
 
@@ -17,17 +20,22 @@ def measure(
     rounds: int,
     seconds: float,
 ) -> dict[str, float]:
-    """Updates per second by contestant; peers that are not installed go into `skipped`."""
-    stretches: dict[str, Stretch] = {}
-    nnrun = import_module("tests.benchmarks.peers.nnrun")
-    for engine in engines:
-        stretches[f"nnrun {engine}"] = nnrun.prepare(work, engine)
+    """Updates per second by contestant; those that cannot run go into `skipped`, with why."""
+    contestants = {f"nnrun {engine}": partial(nnrun.prepare, engine=engine) for engine in engines}
     for peer in peers:
         try:
-            stretch = import_module(f"tests.benchmarks.peers.{peer}").prepare(work)
-        except (ImportError, FileNotFoundError) as error:
-            skipped[peer] = f"not installed ({error})"
+            module = import_module(f"tests.benchmarks.peers.{peer}")
+        except ImportError as error:
+            skipped[PEERS[peer]] = f"not installed ({error})"
+            continue
+        contestants[PEERS[peer]] = module.prepare
+    stretches: dict[str, Stretch] = {}
+    for name, prepare in contestants.items():
+        try:
+            stretch = prepare(work)
+        except (UnsupportedError, FileNotFoundError, LeftOutError) as error:
+            skipped[f"{name} ({work.id})"] = str(error)
             continue
         if stretch is not None:
-            stretches[peer] = stretch
+            stretches[name] = stretch
     return rates(stretches, rounds, seconds)

@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tests.benchmarks.peers import ENGINES, PEERS
 from tests.benchmarks.works import Work
 
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "scikit-learn")
@@ -15,9 +16,10 @@ def render(
     works: list[Work], results: dict[str, dict[str, float]], skipped: dict[str, str], rounds: int
 ) -> str:
     """A table of rates, one of ratios, what each work is, and the machine."""
-    names = list(dict.fromkeys(name for rates in results.values() for name in rates))
+    known = [*(f"nnrun {engine}" for engine in ENGINES), *PEERS.values()]
+    names = [name for name in known if any(name in rates for rates in results.values())]
     lines = [
-        f"Updates per second (W6 and W7: rows per second), one thread, medians of {rounds} rounds "
+        f"Updates per second (from W6 on: rows per second), one thread, medians of {rounds} rounds "
         "in which every contestant ran in turn.",
         "",
         *_grid(["", *names], [[w.id, *_rates(w, results[w.id], names)] for w in works]),
@@ -26,7 +28,8 @@ def render(
         peers = [name for name in names if not name.startswith("nnrun")]
         rows = [[w.id, *_ratios(results[w.id], engine, peers)] for w in works]
         if peers and any("×" in cell for row in rows for cell in row):
-            lines += ["", f"How many times as fast {engine} is:", "", *_grid(["", *peers], rows)]
+            head = ["", *peers, "the best of PyTorch's"]
+            lines += ["", f"How many times as fast {engine} is:", "", *_grid(head, rows)]
     lines += ["", *(f"- {w.id}: {w.title}" for w in works)]
     lines += [f"- {name} was left out: {reason}" for name, reason in skipped.items()]
     return "\n".join([*lines, "", machine(), ""])
@@ -66,8 +69,16 @@ def _rates(work: Work, rates: dict[str, float], names: list[str]) -> list[str]:
 
 
 def _ratios(rates: dict[str, float], engine: str, peers: list[str]) -> list[str]:
-    have = engine in rates
-    return [f"{_digits(rates[engine] / rates[p])}×" if have and p in rates else "" for p in peers]
+    variants = [name for name in peers if name.startswith("PyTorch") and name in rates]
+    best = max(variants, key=rates.__getitem__, default="")
+    against = [*peers, best]
+    return [_ratio(rates, engine, peer) for peer in against]
+
+
+def _ratio(rates: dict[str, float], name: str, other: str) -> str:
+    if name not in rates or other not in rates:
+        return ""
+    return f"{_digits(rates[name] / rates[other])}×"
 
 
 def _short(rate: float) -> str:

@@ -1,4 +1,4 @@
-"""The pieces of work that speed is measured on, W1 to W7, and their data."""
+"""The pieces of work that speed is measured on, W1 to W13, and their data."""
 
 from __future__ import annotations
 
@@ -7,35 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Dense:
-    """activation(x w + b)."""
-
-    units: int
-    activation: str = "linear"
-
-
-@dataclass(frozen=True)
-class Conv:
-    """activation(w * x + b) with kernels of 3×3, stride 1, no padding."""
-
-    channels: int
-    activation: str
-    bias: str = "per_channel"
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """The largest of each 2×2 window."""
-
-
-@dataclass(frozen=True)
-class Flatten:
-    """Images to vectors."""
-
-
-Layer = Dense | Conv | MaxPool | Flatten
+from tests.benchmarks.layers import Conv, Dense, Flatten, Layer, Pool
 
 
 @dataclass(frozen=True)
@@ -86,48 +58,107 @@ class Work:
         return np.concatenate([rng.permutation(self.rows) for _ in range(epochs)])[:count]
 
 
-_LENET = (
-    Conv(16, "relu"),
-    MaxPool(),
-    Conv(32, "relu"),
-    MaxPool(),
-    Flatten(),
-    Dense(10, "softmax"),
-)
+_PER_SAMPLE = (
+    Work(
+        "W1", "13 → 1 linear, mean squared", (13,), (Dense(1),),
+        "mean_squared", 0.01, 1_000_000, 4_000,
+    ),
+    Work(
+        "W2", "4 → 3 softmax, cross-entropy", (4,), (Dense(3, "softmax"),),
+        "cross_entropy", 0.01, 500_000, 4_000,
+    ),
+    Work(
+        "W3", "13 → 13 sigmoid → 1 linear, mean squared", (13,),
+        (Dense(13, "sigmoid"), Dense(1)), "mean_squared", 0.01, 200_000, 4_000,
+    ),
+    Work(
+        "W4", "64 → 89 tanh → 10 softmax, cross-entropy", (64,),
+        (Dense(89, "tanh"), Dense(10, "softmax")), "cross_entropy", 0.01, 50_000, 4_000,
+    ),
+    Work(
+        "W5", "1×8×8 → conv 16 of 3×3, bias per position, tanh → 10 softmax, cross-entropy",
+        (1, 8, 8), (Conv(16, "tanh", "per_position"), Flatten(), Dense(10, "softmax")),
+        "cross_entropy", 0.01, 20_000, 2_000,
+    ),
+)  # fmt: skip
 
-WORKS = {
-    work.id: work
-    for work in (
-        Work(
-            "W1", "13 → 1 linear, mean squared", (13,), (Dense(1),),
-            "mean_squared", 0.01, 1_000_000, 4_000,
-        ),
-        Work(
-            "W2", "4 → 3 softmax, cross-entropy", (4,), (Dense(3, "softmax"),),
-            "cross_entropy", 0.01, 500_000, 4_000,
-        ),
-        Work(
-            "W3", "13 → 13 sigmoid → 1 linear, mean squared", (13,),
-            (Dense(13, "sigmoid"), Dense(1)), "mean_squared", 0.01, 200_000, 4_000,
-        ),
-        Work(
-            "W4", "64 → 89 tanh → 10 softmax, cross-entropy", (64,),
-            (Dense(89, "tanh"), Dense(10, "softmax")), "cross_entropy", 0.01, 50_000, 4_000,
-        ),
-        Work(
-            "W5", "1×8×8 → conv 16 of 3×3, bias per position, tanh → 10 softmax, cross-entropy",
-            (1, 8, 8), (Conv(16, "tanh", "per_position"), Flatten(), Dense(10, "softmax")),
-            "cross_entropy", 0.01, 20_000, 2_000,
-        ),
-        Work(
-            "W6", "784 → 256 relu → 10 softmax, cross-entropy, batches of 64, float32", (784,),
-            (Dense(256, "relu"), Dense(10, "softmax")),
-            "cross_entropy", 0.05, 100, 100, rows=6_400, batch_size=64, dtype="float32",
-        ),
-        Work(
-            "W7", "1×28×28 → conv 16, relu, pool → conv 32, relu, pool → 10 softmax, "
-            "cross-entropy, batches of 64, float32", (1, 28, 28), _LENET,
-            "cross_entropy", 0.05, 20, 20, rows=1_280, batch_size=64, dtype="float32",
-        ),
-    )
-}  # fmt: skip
+
+def _minibatches(
+    name: str,
+    title: str,
+    input_shape: tuple[int, ...],
+    layers: tuple[Layer, ...],
+    *,
+    batch_size: int,
+    iterations: int,
+    rate: float = 0.01,
+) -> Work:
+    """Classification in float32; one timed call is an epoch."""
+    return Work(
+        name, f"{title}, cross-entropy, batches of {batch_size}, float32", input_shape, layers,
+        "cross_entropy", rate, iterations, iterations,
+        rows=iterations * batch_size, batch_size=batch_size, dtype="float32",
+    )  # fmt: skip
+
+
+_IN_MINIBATCHES = (
+    _minibatches(
+        "W6", "784 → 256 relu → 10 softmax", (784,),
+        (Dense(256, "relu"), Dense(10, "softmax")), batch_size=64, iterations=100, rate=0.05,
+    ),
+    _minibatches(
+        "W7", "1×28×28 → conv 16, relu, pool → conv 32, relu, pool → 10 softmax", (1, 28, 28),
+        (
+            *(Conv(16, "relu"), Pool()),
+            *(Conv(32, "relu"), Pool()),
+            *(Flatten(), Dense(10, "softmax")),
+        ), batch_size=64, iterations=20, rate=0.05,
+    ),
+    _minibatches(
+        "W8", "LeNet-5's shape: 1×28×28 → conv 6 of 5×5 same, tanh, average pool → conv 16 of "
+        "5×5, tanh, average pool → 120 tanh → 84 tanh → 10 softmax", (1, 28, 28),
+        (
+            *(Conv(6, "tanh", kernel=5, padding="same"), Pool("average")),
+            *(Conv(16, "tanh", kernel=5), Pool("average")),
+            *(Flatten(), Dense(120, "tanh"), Dense(84, "tanh"), Dense(10, "softmax")),
+        ), batch_size=64, iterations=20,
+    ),
+    _minibatches(
+        "W9", "1×28×28 → conv 32 of 3×3 same, relu, pool → conv 64 of 3×3 same, relu, pool → "
+        "128 relu → 10 softmax", (1, 28, 28),
+        (
+            *(Conv(32, "relu", padding="same"), Pool()),
+            *(Conv(64, "relu", padding="same"), Pool()),
+            *(Flatten(), Dense(128, "relu"), Dense(10, "softmax")),
+        ), batch_size=64, iterations=10,
+    ),
+    _minibatches(
+        "W10", "a VGG block: 3×32×32 → conv 64, conv 64, pool, conv 128, pool, all 3×3 same, "
+        "relu → 10 softmax", (3, 32, 32),
+        (
+            *(Conv(64, "relu", padding="same"), Conv(64, "relu", padding="same"), Pool()),
+            *(Conv(128, "relu", padding="same"), Pool()),
+            *(Flatten(), Dense(10, "softmax")),
+        ), batch_size=32, iterations=4,
+    ),
+    _minibatches(
+        "W11", "784 → 1024 → 1024 relu → 10 softmax", (784,),
+        (Dense(1024, "relu"), Dense(1024, "relu"), Dense(10, "softmax")),
+        batch_size=128, iterations=20,
+    ),
+    _minibatches(
+        "W12", "784 → 2048 → 2048 → 2048 relu → 10 softmax", (784,),
+        (*3 * (Dense(2048, "relu"),), Dense(10, "softmax")), batch_size=128, iterations=8,
+    ),
+    _minibatches(
+        "W13", "1×28×28 → conv 20 of 5×5, relu, pool → conv 40 of 5×5, relu, pool → 100 relu → "
+        "10 softmax", (1, 28, 28),
+        (
+            *(Conv(20, "relu", kernel=5), Pool()),
+            *(Conv(40, "relu", kernel=5), Pool()),
+            *(Flatten(), Dense(100, "relu"), Dense(10, "softmax")),
+        ), batch_size=10, iterations=100,
+    ),
+)  # fmt: skip
+
+WORKS = {work.id: work for work in (*_PER_SAMPLE, *_IN_MINIBATCHES)}

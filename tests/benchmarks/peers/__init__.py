@@ -5,5 +5,17 @@ A module that cannot be imported, since its library is not installed, is left ou
 
 from __future__ import annotations
 
-PEERS = ("pytorch", "jax", "sklearn", "c")
 ENGINES = ("numpy", "compiled")
+# By module, how tables call it.
+PEERS = {
+    "pytorch": "PyTorch",
+    "pytorch_channels_last": "PyTorch, channels last",
+    "pytorch_compiled": "PyTorch, torch.compile",
+    "jax": "JAX",
+    "sklearn": "scikit-learn",
+    "c": "C",
+}
+
+
+class LeftOutError(Exception):
+    """A contestant that is installed cannot run here; the message says why."""

@@ -6,26 +6,37 @@ import numpy as np
 
 from nnrun.engines.base import Batches
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import LOSSES, SGD, Network, conv2d, dense
-from nnrun.nn.layers import Flatten as FlattenLayer
-from nnrun.nn.layers import Layer, MaxPool2d
+from nnrun.nn import LOSSES, SGD, AvgPool2d, MaxPool2d, Network, conv2d, dense, layers
+from tests.benchmarks.layers import Conv, Dense, Pool
+from tests.benchmarks.layers import Layer as Described
 from tests.benchmarks.timing import Stretch
-from tests.benchmarks.works import Conv, Dense, Flatten, Work
+from tests.benchmarks.works import Work
+
+POOLS = {"max": MaxPool2d, "average": AvgPool2d}
 
 
 def build(work: Work) -> Network:
     """The work's network, initialized."""
-    blocks: list[Layer | list[Layer]] = []
-    for layer in work.layers:
-        if isinstance(layer, Dense):
-            blocks.append(dense(layer.units, layer.activation))
-        elif isinstance(layer, Conv):
-            blocks.append(conv2d(layer.channels, bias=layer.bias, activation=layer.activation))
-        else:
-            blocks.append(FlattenLayer() if isinstance(layer, Flatten) else MaxPool2d())
+    blocks = [_block(layer) for layer in work.layers]
     network = Network(blocks, LOSSES[work.loss](), work.input_shape, work.dtype)
     network.initialize(rng=np.random.default_rng(0))
     return network
+
+
+def _block(layer: Described) -> layers.Layer | list[layers.Layer]:
+    if isinstance(layer, Dense):
+        return dense(layer.units, layer.activation)
+    if isinstance(layer, Pool):
+        return POOLS[layer.kind]()
+    if isinstance(layer, Conv):
+        return conv2d(
+            layer.channels,
+            layer.kernel,
+            padding=layer.padding,
+            bias=layer.bias,
+            activation=layer.activation,
+        )
+    return layers.Flatten()
 
 
 def prepare(work: Work, engine: str) -> Stretch | None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
 
+from tests.benchmarks.layers import Conv, Dense, Layer, Pool
 from tests.benchmarks.timing import Stretch
-from tests.benchmarks.works import Conv, Dense, Flatten, Work
+from tests.benchmarks.works import Work
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
+POOLS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
+
+# From a model and its loss to a function of a batch and its targets.
+Wrap = Callable[[nn.Module, nn.Module], Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
 
 
 class PositionBias(nn.Module):
@@ -26,46 +33,71 @@ class PositionBias(nn.Module):
 def build(work: Work) -> nn.Sequential:
     """The network; softmax is left to the loss, as PyTorch has it."""
     modules: list[nn.Module] = []
-    shape = work.input_shape
     for layer in work.layers:
-        if isinstance(layer, Dense):
-            modules.append(nn.Linear(shape[0], layer.units))
-        elif isinstance(layer, Conv):
-            per_position = layer.bias == "per_position"
-            modules.append(nn.Conv2d(shape[0], layer.channels, 3, bias=not per_position))
-            if per_position:
-                modules.append(PositionBias((layer.channels, shape[1] - 2, shape[2] - 2)))
-        else:
-            modules.append(nn.Flatten() if isinstance(layer, Flatten) else nn.MaxPool2d(2))
+        with torch.no_grad():
+            sample = nn.Sequential(*modules)(torch.zeros(1, *work.input_shape))
+        modules += _modules(layer, tuple(sample.shape[1:]))
         activation = getattr(layer, "activation", "linear")
         if activation in ACTIVATIONS:
             modules.append(ACTIVATIONS[activation]())
-        with torch.no_grad():
-            sample = nn.Sequential(*modules)(torch.zeros(1, *work.input_shape))
-        shape = tuple(sample.shape[1:])
-    return nn.Sequential(*modules).to(torch.float64 if work.dtype == "float64" else torch.float32)
+    return nn.Sequential(*modules).to(getattr(torch, work.dtype))
 
 
-def prepare(work: Work) -> Stretch | None:
-    torch.set_num_threads(1)
+def _modules(layer: Layer, shape: tuple[int, ...]) -> list[nn.Module]:
+    if isinstance(layer, Dense):
+        return [nn.Linear(shape[0], layer.units)]
+    if isinstance(layer, Pool):
+        return [POOLS[layer.kind](2)]
+    if not isinstance(layer, Conv):
+        return [nn.Flatten()]
+    channels, border = layer.channels, layer.border
+    if layer.bias == "per_channel":
+        return [nn.Conv2d(shape[0], channels, layer.kernel, padding=border)]
+    sides = [side + 2 * border - layer.kernel + 1 for side in shape[1:]]
+    return [
+        nn.Conv2d(shape[0], channels, layer.kernel, padding=border, bias=False),
+        PositionBias((channels, *sides)),
+    ]
+
+
+def eager(
+    model: nn.Module, loss: nn.Module
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The loss of a batch, each operation at its turn."""
+    return lambda x, target: loss(model(x), target)
+
+
+def prepare(
+    work: Work,
+    *,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    wrap: Wrap = eager,
+    threads: int = 1,
+) -> Stretch:
+    """The training loop, with images and kernels in memory as asked for."""
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
-    model = build(work)
+    model = build(work).to(memory_format=memory_format)
     optimizer = torch.optim.SGD(model.parameters(), lr=work.rate)
     x, target = (torch.from_numpy(array) for array in work.data)
+    if x.ndim == 4:
+        x = x.contiguous(memory_format=memory_format)
     if work.loss == "mean_squared":
-        loss_function: nn.Module = nn.MSELoss()
+        loss: nn.Module = nn.MSELoss()
     else:
-        loss_function, target = nn.CrossEntropyLoss(), target.argmax(dim=1)
+        loss, target = nn.CrossEntropyLoss(), target.argmax(dim=1)
     batches = np.array_split(work.order, work.iterations)[: work.few_iterations]
     if work.batch_size == 1:
         batches = [slice(int(row), int(row) + 1) for (row,) in batches]
     else:
         batches = [torch.from_numpy(batch) for batch in batches]
+    loss_of = wrap(model, loss)
 
     def run() -> None:
+        torch.set_num_threads(threads)
         for batch in batches:
             optimizer.zero_grad()
-            loss_function(model(x[batch]), target[batch]).backward()
+            loss_of(x[batch], target[batch]).backward()
             optimizer.step()
 
     return Stretch(run, len(batches))

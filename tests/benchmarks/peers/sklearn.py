@@ -9,8 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
+from tests.benchmarks.layers import Dense
 from tests.benchmarks.timing import Stretch
-from tests.benchmarks.works import Dense, Work
+from tests.benchmarks.works import Work
 
 HIDDEN = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
