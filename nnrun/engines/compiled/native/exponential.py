@@ -41,26 +41,7 @@ def exponentials(dtype: str) -> SimpleNamespace:
     ln2_low = real(1.90821492927058770002e-10 if double else -2.12194440e-4)
     lowest, highest = (real(-746), real(710)) if double else (real(-104), real(89))
     flat, edge = (real(20), real(709)) if double else (real(10), real(88))
-    c = tuple(real(1 / factorial(k)) for k in range(14))
-
-    @compiled
-    def long_tail(r: Any) -> Any:
-        """(exp(r) - 1 - r) / r² by Taylor's series, summed in pairs for a short chain."""
-        r2 = r * r
-        r4 = r2 * r2
-        low = (c[2] + c[3] * r) + (c[4] + c[5] * r) * r2
-        middle = (c[6] + c[7] * r) + (c[8] + c[9] * r) * r2
-        high = (c[10] + c[11] * r) + (c[12] + c[13] * r) * r2
-        return low + (middle + high * r4) * r4
-
-    @compiled
-    def short_tail(r: Any) -> Any:
-        """The same for float32: what is left out is a fifth of the last digit at most."""
-        r2 = r * r
-        low = (c[2] + c[3] * r) + (c[4] + c[5] * r) * r2
-        return low + (c[6] + c[7] * r) * (r2 * r2)
-
-    tail = long_tail if double else short_tail
+    tail = _tail(dtype)
 
     @compiled
     def exp(x: Any) -> Any:
@@ -109,3 +90,27 @@ def exponentials(dtype: str) -> SimpleNamespace:
         return x if x > zero else expm1(held)
 
     return SimpleNamespace(exp=exp, expm1=expm1, tanh=tanh, sigmoid=sigmoid, elu=elu)
+
+
+def _tail(dtype: str) -> Any:
+    """(exp(r) - 1 - r) / r² by Taylor's series, summed in pairs for a short chain."""
+    real: Any = np.dtype(dtype).type
+    c = tuple(real(1 / factorial(k)) for k in range(14))
+
+    @compiled
+    def long(r: Any) -> Any:
+        r2 = r * r
+        r4 = r2 * r2
+        low = (c[2] + c[3] * r) + (c[4] + c[5] * r) * r2
+        middle = (c[6] + c[7] * r) + (c[8] + c[9] * r) * r2
+        high = (c[10] + c[11] * r) + (c[12] + c[13] * r) * r2
+        return low + (middle + high * r4) * r4
+
+    @compiled
+    def short(r: Any) -> Any:
+        """What is left out is a fifth of float32's last digit at most."""
+        r2 = r * r
+        low = (c[2] + c[3] * r) + (c[4] + c[5] * r) * r2
+        return low + (c[6] + c[7] * r) * (r2 * r2)
+
+    return long if dtype == "float64" else short
