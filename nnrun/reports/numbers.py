@@ -83,11 +83,16 @@ def size(value: float) -> str:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """A curve in one line of text, from the lowest to the highest value."""
+    """A curve in one line of text, from the lowest to the highest value; gaps for infinite ones."""
     if not values:
         return ""
     step = max(1, -(-len(values) // width))
-    picked = [*values[:-1:step], values[-1]]
-    low, high = min(picked), max(picked)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BARS[round((value - low) * scale)] for value in picked)
+    # In halves, since the difference of two numbers may be too large for one.
+    picked = [value / 2 for value in (*values[:-1:step], values[-1])]
+    finite = [value for value in picked if isfinite(value)]
+    low = min(finite, default=0.0)
+    height = max(finite, default=0.0) - low or 1.0
+    top = len(_BARS) - 1
+    return "".join(
+        _BARS[round((value - low) / height * top)] if isfinite(value) else " " for value in picked
+    )

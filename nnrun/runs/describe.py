@@ -105,6 +105,8 @@ def _what(config: ExperimentConfig, found: Divergence) -> str:
             f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
             "at the end and a loss no better than the baseline's"
         )
+    if found.last_good_loss is None:
+        return "the loss was beyond the range of numbers from the start"
     return (
         f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
         f"iteration {found.last_good_iteration:,})"

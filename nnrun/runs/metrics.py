@@ -13,6 +13,7 @@ from nnrun.training.examples import Examples
 __all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
 
 
+@np.errstate(all="ignore")  # what is beyond all numbers is none of the numbers of a report
 def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
     """Loss and metrics of one split, from the network's outputs."""
     score = score_of(task)
@@ -20,6 +21,7 @@ def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
     return {"loss": finite(loss), **score.metrics()}
 
 
+@np.errstate(all="ignore")
 def baseline_of(task: Task, loss_type: str, train: Examples, part: Examples) -> Metrics:
     """The same numbers for a model that ignores x: the training split's mean, or its class shares.
 

@@ -41,7 +41,8 @@ class Divergence:
 
     iteration: int  # the first update after which it had
     parameter: str | None  # `<layer>.<name>`; None where only the loss shows it
-    last_good_loss: float  # on the training split, as are the other losses
+    # On the training split, as are the other losses; None where it was never finite.
+    last_good_loss: float | None
     last_good_iteration: int
     cause: Cause = "not_finite"
     began: float | None = None  # the loss that the bound was taken from (see `Bounds`)

@@ -42,7 +42,7 @@ def find_divergence(trainer: Trainer, cause: Cause) -> Divergence:
         iteration=iteration,
         cause=cause,
         parameter=culprit,
-        last_good_loss=good_loss,
+        last_good_loss=good_loss if isfinite(good_loss) else None,
         last_good_iteration=last_good.iteration,
         began=trainer.bounds.began,
         loss=loss if isfinite(loss) else None,

@@ -6,6 +6,10 @@ a function of its own, and told in the order of how much they explain.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
 from nnrun.runs.diagnosis.case import Case, Finding
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
@@ -19,12 +23,12 @@ def diagnose(case: Case) -> list[Finding]:
 
     A good run has none.
     """
-    symptoms = [symptom for find in SYMPTOMS if (symptom := find(case)) is not None]
+    with np.errstate(all="ignore"):
+        symptoms = [symptom for find in SYMPTOMS if (symptom := find(case)) is not None]
     if not symptoms:
         return []
     learned = all(symptom.split != "train" for symptom in symptoms)
-    causes = CAUSES_OF_OVERFITTING if learned else CAUSES_OF_FAILURE
-    found = _by_weight([cause(case) for cause in causes])
+    found = _causes(case, CAUSES_OF_OVERFITTING if learned else CAUSES_OF_FAILURE)
     unknown = Finding(
         "unknown_cause",
         "neither scales, nor the learning rate, nor the number of iterations or rows, nor dead "
@@ -35,9 +39,10 @@ def diagnose(case: Case) -> list[Finding]:
 
 def diagnose_divergence(case: Case) -> list[Finding]:
     """The causes that a run diverged from, the likeliest first; there is always one."""
-    return _by_weight([cause(case) for cause in CAUSES_OF_DIVERGENCE])
+    return _causes(case, CAUSES_OF_DIVERGENCE)
 
 
-def _by_weight(found: list[Finding | None]) -> list[Finding]:
-    there = [finding for finding in found if finding is not None]
+def _causes(case: Case, causes: Sequence[Callable[[Case], Finding | None]]) -> list[Finding]:
+    with np.errstate(all="ignore"):  # of numbers near the largest
+        there = [finding for cause in causes if (finding := cause(case)) is not None]
     return sorted(there, key=lambda finding: -finding.weight)

@@ -30,6 +30,7 @@ _TINY = 1000.0
 # What follows from another cause weighs less than it by this, at least.
 _AFTER = 0.01
 _MOVED = 0.05
+_LARGEST, _SMALLEST = 1e308, 1e-300
 
 
 def feature_scale(case: Case) -> Finding | None:
@@ -39,12 +40,12 @@ def feature_scale(case: Case) -> Finding | None:
     zeros, or an outlier, is no other scale.
     """
     x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
-    sizes = np.sqrt(np.mean(np.square(x, dtype=np.float64), axis=0))
+    sizes = _root_mean_square(x)
     if case.features and sizes.any():
         reach = np.abs(x).max(axis=0).astype(np.float64)
         there = np.where(sizes > 0, reach, np.inf)
         large, small = int(reach.argmax()), int(there.argmin())
-        factor = float(reach[large] / reach[small])
+        factor = min(float(reach[large] / reach[small]), _LARGEST)
         if factor >= _FACTOR and sizes[large] >= _FACTOR * sizes[small]:
             text = (
                 f"features differ in scale: {case.features[large]} reaches {reach[large]:.3g} and "
@@ -52,7 +53,7 @@ def feature_scale(case: Case) -> Finding | None:
                 "try dataset.features=standard"
             )
             return Finding("feature_scale", text, log10(factor))
-    size = float(np.sqrt(np.mean(sizes**2)))
+    size = float(_root_mean_square(sizes[:, None])[0])
     if size >= _FACTOR:
         step = "standard" if case.features else "minmax"
         text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
@@ -63,7 +64,7 @@ def feature_scale(case: Case) -> Finding | None:
 def target_scale(case: Case) -> Finding | None:
     """A target whose numbers, as the network has to put them out, are far from 1."""
     target = case.examples["train"].target
-    size = float(np.sqrt(np.mean(np.square(target, dtype=np.float64))))
+    size = float(_root_mean_square(target.reshape(-1, 1))[0])
     if case.classifies or size < _FACTOR:
         return None
     largest = float(np.abs(target).max())
@@ -109,7 +110,8 @@ def learning_rate(case: Case) -> Finding | None:
             f"{case.history[least]['iteration']:,} and rose to {losses[-1]:.3g}; try "
             f"training.learning_rate={_one_digit(rate / 10)}"
         )
-        return Finding("learning_rate", text, 1.0 + log10(min(losses[-1] / losses[least], 1e9)))
+        times = losses[-1] / max(losses[least], _SMALLEST)
+        return Finding("learning_rate", text, 1.0 + log10(min(times, 1e9)))
     if limit is not None and rate < limit / _TINY and losses[-1] > (1 - _MOVED) * losses[0]:
         text = (
             f"the learning rate {rate:.3g} is tiny: the training loss went from {losses[0]:.4g} to "
@@ -130,7 +132,10 @@ def rate_limit(case: Case, x: Array | None) -> float | None:
     if case.config.loss.type in _MEANS_OVER_OUTPUTS:
         curvature /= case.network.output_shape[0]
     rows = case.examples["train"].x
-    features = rows[0].size if x is None else np.mean(np.square(x, dtype=np.float64)) * x[0].size
+    features = float(rows[0].size)
+    if x is not None:
+        # Beyond that, no rate is small enough to be worth a suggestion.
+        features *= min(float(_root_mean_square(x.reshape(-1, 1))[0]), 1e140) ** 2
     # A velocity adds up to 1 / (1 - μ) gradients.
     return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
 
@@ -226,6 +231,15 @@ CAUSES_OF_DIVERGENCE: Sequence[Callable[[Case], Finding | None]] = (
 def _most_dead(case: Case) -> ConstantUnits | None:
     """The hidden activation with the largest share of units that are constant."""
     return max(constant_units(case.network, case.examples["train"].x), default=None)
+
+
+def _root_mean_square(x: Array) -> Array:
+    """Of the columns of x, whose squares may be too large for a number, or too small."""
+    largest = np.abs(x).max(axis=0).astype(np.float64)
+    # A power of two, so that nothing is rounded by it.
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
+    return size
 
 
 def _is_sgd(case: Case) -> bool:
