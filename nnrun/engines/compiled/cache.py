@@ -97,8 +97,9 @@ def _surroundings() -> str:
 
     from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
 
-    native = Path(__file__).parent / "native"
-    helpers = [path.read_text(encoding="utf-8") for path in sorted(native.glob("*.py"))]
+    here = Path(__file__).parent
+    paths = [here / "fusing.py", *sorted((here / "native").glob("*.py"))]
+    helpers = [path.read_text(encoding="utf-8") for path in paths]
     versions = [version(package) for package in ("numba", "llvmlite", "numpy")]
     return "\n".join([*helpers, *versions, machine.processor()])
 

@@ -122,6 +122,8 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
     head.line("zero, one = real(0), real(1)")
     for name in sorted(p.functions):
         head.line(f'{name} = functions("{network.dtype.name}").{name}')
+    for name in sorted(p.doubles):
+        head.line(f'double_{name} = functions("float64").{name}')
     for rows, registers in sorted(p.tiles):
         head.line(f"tile_{rows}x{registers} = tile({rows}, {registers})")
     head.line("# Where in their blocks statistics and rows begin, and what one row takes.")

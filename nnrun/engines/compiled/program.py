@@ -73,6 +73,7 @@ class Program(Text):
         self._positions: list[tuple[Parameter, Array, str]] = []
         self.statistics: list[tuple[Layer, str, Array]] = []
         self.functions: set[str] = set()
+        self.doubles: set[str] = set()
         self.tiles: set[tuple[int, int]] = set()
         self.inputs: list[Place] = []
         self.registers: list[tuple[str, str]] = []  # (variable, place) held for the whole run
@@ -91,8 +92,16 @@ class Program(Text):
         """The next whole number of vector registers."""
         return -(-size // self.lanes) * self.lanes
 
-    def call(self, function: str) -> str:
-        """Note that a function from `native.functions` is used."""
+    def call(self, function: str, *, double: bool = False) -> str:
+        """Note that a function from `native.functions` is used, and return what it is called.
+
+        Args:
+            function: its name there.
+            double: the one for float64, whatever the network's dtype.
+        """
+        if double:
+            self.doubles.add(function)
+            return f"double_{function}"
         self.functions.add(function)
         return function
 

@@ -9,7 +9,6 @@ import numba
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.native.exponential import FASTMATH
 from nnrun.engines.compiled.native.functions import functions
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.special import normal_cdf
@@ -28,7 +27,7 @@ def over_arrays(name: str, dtype: str) -> Callable[[Any], Any]:
     """The function in a loop over an array, compiled as generated code is."""
     function = getattr(functions(dtype), name)
 
-    @numba.njit(fastmath=FASTMATH, error_model="numpy")
+    @numba.njit(error_model="numpy")
     def loop(x: Any, y: Any) -> None:
         for i in range(len(x)):
             y[i] = function(x[i])

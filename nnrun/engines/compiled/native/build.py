@@ -9,8 +9,10 @@ import llvmlite.binding as llvm
 import numba
 
 from nnrun.engines.compiled.machine import SYMBOL, target_machine
-from nnrun.engines.compiled.native.exponential import FASTMATH
 from nnrun.engines.compiled.native.memory import types
+
+# A fused product is one instruction where LLVM's default of 300 counted on two.
+llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
 
 
 def build(module: ModuleType, dtype: str) -> bytes:
@@ -23,7 +25,7 @@ def build(module: ModuleType, dtype: str) -> bytes:
         real, real, real, real, double, types.int64,
     )  # fmt: skip
     njit: Any = numba.njit
-    train = njit(signature, fastmath=FASTMATH, error_model="numpy", boundscheck=False)(module.train)
+    train = njit(signature, error_model="numpy", boundscheck=False)(module.train)
     (compiled,) = train.overloads.values()
     ir = compiled.library.get_llvm_str()
     name = compiled.fndesc.llvm_func_name

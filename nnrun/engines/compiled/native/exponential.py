@@ -4,7 +4,7 @@
 Everything hangs on exp(x) = 2ⁿ exp(r) with n = round(x / ln 2) and |r| ≤ ln 2 / 2. Adding and
 taking off 1.5 · 2⁵² (2²³ in float32) rounds to an integer, and leaves that integer in the lowest
 bits of the sum, from where a shift takes it into the exponent of a number: no conversion to an
-integer, which AVX2 lacks for doubles. None of this may be compiled with `reassoc`.
+integer, which AVX2 lacks for doubles.
 
 Comparisons are written such that NaN goes in and out of every function.
 """
@@ -12,17 +12,14 @@ Comparisons are written such that NaN goes in and out of every function.
 from __future__ import annotations
 
 from functools import cache
-from math import factorial, log
+from math import factorial
 from types import SimpleNamespace
 from typing import Any
 
-import numba
 import numpy as np
 
+from nnrun.engines.compiled.native.fused import compiled
 from nnrun.engines.compiled.native.memory import bits, from_bits
-
-FASTMATH = {"contract", "nsz", "arcp"}
-compiled: Any = numba.njit(fastmath=FASTMATH, error_model="numpy", forceinline=True)
 
 
 @cache
@@ -35,7 +32,7 @@ def exponentials(dtype: str) -> SimpleNamespace:
     integer: Any = np.int64 if double else np.int32
     exponent = integer(52 if double else 23)
     unit = integer(1023 << 52 if double else 127 << 23)
-    log2_e = real(1 / log(2))
+    log2_e = real(1.4426950408889634)
     # ln 2 in two parts; the first has so few digits that n times it is exact.
     ln2_high = real(6.93147180369123816490e-01 if double else 0.693359375)
     ln2_low = real(1.90821492927058770002e-10 if double else -2.12194440e-4)

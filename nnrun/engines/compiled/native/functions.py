@@ -10,16 +10,33 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.native.exponential import compiled, exponentials
+from nnrun.engines.compiled.native.exponential import exponentials
+from nnrun.engines.compiled.native.fused import compiled
 from nnrun.nn.special import _CENTRE, _SCALED_ERFC
 
 
 @cache
 def functions(dtype: str) -> SimpleNamespace:
-    """Those of `exponentials`, softplus and gelu with its slope."""
+    """Those of `exponentials`, one_minus_exp, softplus and gelu with its slope."""
     return SimpleNamespace(
-        **vars(exponentials(dtype)), **vars(_softplus(dtype)), **vars(_gelu(dtype))
+        **vars(exponentials(dtype)),
+        **vars(_decay(dtype)),
+        **vars(_softplus(dtype)),
+        **vars(_gelu(dtype)),
     )
+
+
+def _decay(dtype: str) -> SimpleNamespace:
+    real: Any = np.dtype(dtype).type
+    lowest = real(-40)
+    expm1 = exponentials(dtype).expm1
+
+    @compiled
+    def one_minus_exp(x: Any) -> Any:
+        """1 - exp(x) for x ≤ 0, without cancellation."""
+        return -expm1(lowest if x < lowest else x)
+
+    return SimpleNamespace(one_minus_exp=one_minus_exp)
 
 
 def _softplus(dtype: str) -> SimpleNamespace:

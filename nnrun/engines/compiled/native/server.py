@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -11,7 +12,9 @@ from threading import Thread
 from types import ModuleType
 
 from nnrun.child import ignore_signals
+from nnrun.engines.compiled.fusing import fuse
 from nnrun.engines.compiled.native.build import build
+from nnrun.engines.compiled.native.fused import fma
 
 
 def main(descriptor: int) -> None:
@@ -41,5 +44,8 @@ def _listen(connection: Connection, sources: SimpleQueue[bytes]) -> None:
 
 def _compile(source: str, dtype: str, path: str) -> bytes:
     module = ModuleType(os.path.basename(path).partition(".")[0])
-    exec(compile(source, path, "exec"), module.__dict__)
+    tree = ast.parse(source)
+    fuse(tree)
+    module.__dict__["fma"] = fma
+    exec(compile(tree, path, "exec"), module.__dict__)
     return build(module, dtype)

@@ -12,7 +12,6 @@ from nnrun.engines.compiled.native.memory import arrayobj, cgutils, intrinsic, t
 
 REGISTER = 64  # bytes
 SUMS = 4
-FLAGS = ("contract", "nsz", "arcp")
 
 
 @intrinsic
@@ -42,8 +41,8 @@ def dot(typing_context: Any, x: Any, w: Any, row: Any) -> Any:
             return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=size)
 
         def add(index: Any, place: Any) -> None:
-            product = builder.fmul(load(left.data, index), load(weights, index), flags=FLAGS)
-            builder.store(builder.fadd(builder.load(place), product, flags=FLAGS), place)
+            total = fma(builder, load(left.data, index), load(weights, index), builder.load(place))
+            builder.store(total, place)
 
         def constant(value: int) -> Any:
             return context.get_constant(types.intp, value)
@@ -59,6 +58,16 @@ def dot(typing_context: Any, x: Any, w: Any, row: Any) -> Any:
         return _across(builder, total, lanes)
 
     return x.dtype(x, w, row), generate
+
+
+def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a b + c for LLVM's values, of a floating-point type or vectors of one; rounded once."""
+    if not isinstance(a.type, ir.VectorType):
+        return builder.fma(a, b, c)
+    suffix = f"v{a.type.count}{a.type.element.intrinsic_name}"
+    signature = ir.FunctionType(a.type, [a.type] * 3)
+    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.fma.{suffix}")
+    return builder.call(function, [a, b, c])
 
 
 def _across(builder: Any, vector: Any, lanes: int) -> Any:
@@ -148,14 +157,12 @@ def _tile(context: Any, builder: Any, dtype: Any, arguments: Any, rows: int, reg
         for row, line in enumerate(sums):
             left = spread(builder.load(address(at, builder.mul(constant(row), a_row))))
             for place, values in zip(line, right, strict=True):
-                product = builder.fmul(left, values, flags=FLAGS)
-                builder.store(builder.fadd(builder.load(place), product, flags=FLAGS), place)
+                builder.store(fma(builder, left, values, builder.load(place)), place)
     scale = spread(factor)
     for row, line in enumerate(sums):
         at = address(c, c_start, builder.mul(constant(row), c_row))
         for part, place in enumerate(line):
             target = whole(address(at, constant(part * lanes)))
-            product = builder.fmul(scale, builder.load(place), flags=FLAGS)
-            total = builder.fadd(builder.load(target, align=size), product, flags=FLAGS)
+            total = fma(builder, scale, builder.load(place), builder.load(target, align=size))
             builder.store(total, target, align=size)
     return context.get_dummy_value()

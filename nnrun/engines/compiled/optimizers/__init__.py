@@ -7,14 +7,14 @@ from typing import Any
 
 from nnrun.engines.compiled.optimizers.adam import adam
 from nnrun.engines.compiled.optimizers.sgd import plain, sgd
-from nnrun.engines.compiled.text import Text
+from nnrun.engines.compiled.program import Program
 
 __all__ = ["OPTIMIZERS", "clip", "plain"]
 
-OPTIMIZERS: dict[str, Callable[[Text, Any, int], list[str]]] = {"sgd": sgd, "adam": adam}
+OPTIMIZERS: dict[str, Callable[[Program, Any, int], list[str]]] = {"sgd": sgd, "adam": adam}
 
 
-def clip(p: Text, limit: float, size: int, lanes: int) -> None:
+def clip(p: Program, limit: float, size: int, lanes: int) -> None:
     """A gradient longer than the limit is scaled down to it; `squares` holds its square's parts."""
     p.comment(f"clip the gradient to a length of {limit}")
     with p.loop("j", lanes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.text import Text
+from nnrun.engines.compiled.program import Program
 from nnrun.nn.optimizers import SGD, Optimizer
 
 
@@ -13,7 +13,7 @@ def plain(optimizer: Optimizer) -> bool:
     )
 
 
-def sgd(p: Text, optimizer: SGD, size: int) -> list[str]:
+def sgd(p: Program, optimizer: SGD, size: int) -> list[str]:
     """Write the step; the state's arrays, by name, are returned."""
     p.comment("sgd")
     with p.loop("j", size):
