@@ -1,16 +1,20 @@
 """`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W13, one thread, as a table.
 
-For example, the NumPy engine beside PyTorch; and whole processes, what a run costs beyond its
-training, and scikit-learn's estimators:
+For example, the NumPy engine beside PyTorch; two threads beside one; whole processes and folders of
+20,000 runs; and what compiling takes:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
+    python -m tests.benchmarks --only W9,W12 --threads 2 --peers pytorch,pytorch_channels_last
     python -m tests.benchmarks --only S1,S2,S3,S4
+    python -m tests.benchmarks --only W1,W9,compiling
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 # Read when the libraries load, hence before they are imported.
@@ -18,13 +22,25 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-from tests.benchmarks import estimators, overhead, processes  # noqa: E402
-from tests.benchmarks.contest import measure  # noqa: E402
+from tests.benchmarks import (  # noqa: E402
+    compiling,
+    estimators,
+    folders,
+    overhead,
+    processes,
+    table,
+    tiny_runs,
+)
+from tests.benchmarks.contest import Prepare, contestants, measure, threaded  # noqa: E402
 from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
-from tests.benchmarks.table import render  # noqa: E402
-from tests.benchmarks.works import WORKS  # noqa: E402
+from tests.benchmarks.works import WORKS, Work  # noqa: E402
 
-_ALL = [*WORKS, *processes.PROCESSES, overhead.ID, estimators.ID]
+# What is no network, by id, as a function of the number of rounds.
+OTHERS: dict[str, Callable[[int], str]] = {
+    **{name: partial(processes.table, name) for name in processes.PROCESSES},
+    **{part.ID: part.table for part in (tiny_runs, folders, overhead, estimators)},
+}
+_ALL = [*WORKS, *OTHERS, compiling.ID]
 
 
 def _names(text: str) -> list[str]:
@@ -37,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=_ALL, help="works, e.g. W1,S2")
     parser.add_argument("--engines", type=_names, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--peers", type=_names, default=list(PEERS), help=",".join(PEERS))
+    parser.add_argument("--threads", type=int, default=1, help="minibatches on so many, too")
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
     parser.add_argument("--seconds", type=float, default=0.5, help="one contestant, one round")
     parser.add_argument("-o", "--output", type=Path, help="write the table to this file too")
@@ -55,34 +72,41 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     works = [WORKS[name] for name in arguments.only if name in WORKS]
-    results, skipped = {}, {}
+    skipped: dict[str, str] = {}
+    parts = []
+    if works:
+        everyone = contestants(arguments.engines, arguments.peers, skipped)
+        results = _contests(works, everyone, skipped, arguments)
+        parts.append(table.one_thread(works, results, skipped, arguments.rounds))
+    if arguments.threads > 1:
+        works = [work for work in works if work.batch_size > 1]
+        everyone = threaded(arguments.peers, skipped, arguments.threads)
+        results = _contests(works, everyone, skipped, arguments)
+        parts.append(table.threads(works, results, arguments.threads))
+    parts += [OTHERS[name](arguments.rounds) for name in arguments.only if name in OTHERS]
+    if compiling.ID in arguments.only:
+        parts.append(compiling.table([name for name in arguments.only if name in WORKS]))
+    text = "\n\n".join([*parts, table.machine(), ""])
+    print()
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(text, encoding="utf-8")
+
+
+def _contests(
+    works: list[Work],
+    everyone: dict[str, Prepare],
+    skipped: dict[str, str],
+    arguments: argparse.Namespace,
+) -> dict[str, dict[str, float]]:
+    results = {}
     for work in works:
         print(f"{work.id}: {work.title}", flush=True)
-        results[work.id] = measure(
-            work,
-            arguments.engines,
-            arguments.peers,
-            skipped,
-            rounds=arguments.rounds,
-            seconds=arguments.seconds,
-        )
-        for name, rate in results[work.id].items():
-            print(f"    {name:22} {rate * work.batch_size:14,.0f}/s", flush=True)
-    parts = [render(works, results, skipped, arguments.rounds)] if works else []
-    parts += [
-        processes.render(name, processes.measure(name, arguments.rounds))
-        for name in arguments.only
-        if name in processes.PROCESSES
-    ]
-    if overhead.ID in arguments.only:
-        parts.append(overhead.render(overhead.measure_all(4 * arguments.rounds)))
-    if estimators.ID in arguments.only:
-        parts.append(estimators.render(estimators.measure_all(arguments.rounds)))
-    table = "\n\n".join(parts)
-    print()
-    print(table)
-    if arguments.output:
-        arguments.output.write_text(table, encoding="utf-8")
+        found = measure(work, everyone, skipped, rounds=arguments.rounds, seconds=arguments.seconds)
+        for name, rate in found.items():
+            print(f"    {name:36} {rate * work.batch_size:14,.0f}/s", flush=True)
+        results[work.id] = found
+    return results
 
 
 if __name__ == "__main__":

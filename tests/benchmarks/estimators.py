@@ -1,4 +1,4 @@
-"""S4: `fit` of nnrun's estimator beside that of scikit-learn's own network."""
+"""`fit` of nnrun's estimator beside that of scikit-learn's own network."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
 from nnrun.sklearn import NetworkClassifier
+from tests.benchmarks.grid import grid
 
-ID = "S4"
+ID = "estimators"
 UNITS, RATE = 100, 0.001
 # Solver, rows in a batch, epochs.
 SETTINGS = [("sgd", 1, 3), ("adam", 1, 3), ("sgd", 64, 20), ("adam", 64, 20)]
@@ -40,23 +41,13 @@ def measure(solver: str, batch_size: int, epochs: int, rounds: int) -> tuple[flo
     return median(taken[ours][1:]), median(taken[theirs][1:])
 
 
-def measure_all(rounds: int) -> list[tuple[float, float]]:
-    """All settings."""
-    return [measure(*setting, rounds) for setting in SETTINGS]
-
-
-def render(results: list[tuple[float, float]]) -> str:
-    """A Markdown table."""
-    return "\n".join(
-        [
-            f"{ID}: `fit` on digits (64 → {UNITS} relu → 10), the loss after every epoch included",
-            "",
-            "|  | NetworkClassifier, s | MLPClassifier, s | times as fast |",
-            "| --- | --- | --- | --- |",
-            *(
-                f"| {solver}, batches of {size}, {epochs} epochs "
-                f"| {ours:.3f} | {theirs:.3f} | {theirs / ours:.2f}× |"
-                for (solver, size, epochs), (ours, theirs) in zip(SETTINGS, results, strict=True)
-            ),
-        ]
-    )
+def table(rounds: int) -> str:
+    """A Markdown table of all settings."""
+    rows = []
+    for solver, size, epochs in SETTINGS:
+        ours, theirs = measure(solver, size, epochs, rounds)
+        what = f"{solver}, batches of {size}, {epochs} epochs"
+        rows.append([what, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.2f}×"])
+    header = ["", "NetworkClassifier, s", "MLPClassifier, s", "times as fast"]
+    title = f"`fit` on digits (64 → {UNITS} relu → 10), the loss after every epoch included"
+    return "\n".join([title, "", *grid(header, rows)])

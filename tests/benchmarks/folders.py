@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks.folders`: folders of many runs, as whole processes.
+"""S4, and `python -m tests.benchmarks.folders`: folders of many runs, as whole processes.
 
-Makes 20,000 complete runs of one config over seeds, and 2,000 configs over ten seeds, from one run
-that is trained, and measures seconds and peak memory of the commands that look at them; each is
-the median of some rounds, after a first one that makes the index.
+The latter makes 20,000 complete runs of one config over seeds, and 2,000 configs over ten seeds,
+from one run that is trained, and measures seconds and peak memory of the commands that look at
+them; each is the median of some rounds, after a first one that makes the index.
 """
 
 from __future__ import annotations
@@ -10,18 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.planning import make_plan
+from tests.benchmarks.grid import grid
 
+ID = "S4"
 CONFIG = """\
 dataset: {name: iris, features: standard}
 network: {sizes: [3], activations: [softmax]}
@@ -77,14 +81,60 @@ def fill(root: Path, template: Path, words: Sequence[str], seeds: int) -> None:
         (folder / "report.json").write_text(json.dumps(report, indent=2))
 
 
-def measured(rounds: int) -> Iterator[tuple[str, float, float]]:
-    """What was measured, in seconds and megabytes; in the current folder."""
+def filled() -> None:
+    """20,000 complete runs in the folder `many` of the current one."""
     Path("iris.yaml").write_text(CONFIG)
     nnrun("train", "iris.yaml", "--results", "template", "-q")
-    template = next(Path("template/iris").iterdir())
+    fill(Path("many"), _template(), [], RUNS)
+
+
+def _template() -> Path:
+    return next(Path("template/iris").iterdir())
+
+
+def listing() -> Iterator[tuple[str, float, float]]:
+    """What S4 asks for: `ls` for the first time, again, and after a run has gone unnoticed."""
+    yield ("the first time", *nnrun("ls", "--results", "many"))
+    yield ("again", *nnrun("ls", "--results", "many"))
+    shutil.rmtree(next(Path("many/iris").glob("s*")))
+    yield ("after one folder was removed behind its back", *nnrun("ls", "--results", "many"))
+
+
+def table(rounds: int) -> str:
+    """A Markdown table of S4: medians of seconds, the largest peaks."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    with in_temporary_folder():
+        filled()
+        for _ in range(rounds):
+            for index in Path("many").glob(".index*"):
+                index.unlink()
+            for name, seconds, memory in listing():
+                found.setdefault(name, []).append((seconds, memory))
+    rows = []
+    for name, values in found.items():
+        seconds, memory = zip(*values, strict=True)
+        rows.append([name, f"{median(seconds):.2f}", f"{max(memory):.0f}"])
+    title = f"{ID}: `nnrun ls` over {RUNS:,} runs"
+    return "\n".join([title, "", *grid(["", "seconds", "peak memory, MB"], rows)])
+
+
+@contextmanager
+def in_temporary_folder() -> Iterator[None]:
+    """A current folder that is gone afterwards."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
+def measured(rounds: int) -> Iterator[tuple[str, float, float]]:
+    """What was measured, in seconds and megabytes; in the current folder."""
+    filled()
     rates = ",".join(str(k / 10_000) for k in range(1, ROWS + 1))
-    fill(Path("many"), template, [], RUNS)
-    fill(Path("grid"), template, [f"training.learning_rate={rates}"], SEEDS)
+    fill(Path("grid"), _template(), [f"training.learning_rate={rates}"], SEEDS)
     yield ("the index of 20,000 runs is made", *nnrun("ls", "--results", "many"))
     nnrun("ls", "--results", "grid")
     completing = {
@@ -115,12 +165,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.folders")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+    with in_temporary_folder():
         print("| command | seconds | peak memory, MB |\n| :-- | --: | --: |")
         for name, seconds, memory in measured(arguments.rounds):
             print(f"| {name} | {seconds:.2f} | {memory:.0f} |", flush=True)
-        os.chdir("/")
 
 
 if __name__ == "__main__":

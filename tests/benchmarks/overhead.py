@@ -1,4 +1,4 @@
-"""S3: what a run of a sweep costs beyond its training, from the config to the files on disk."""
+"""What a run of a sweep costs beyond its training, from the config to the files on disk."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from nnrun.reports.markdown import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare, prepare_again
 from nnrun.runs.store import Store
+from tests.benchmarks.grid import grid
 from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 
-ID = "S3"
+ID = "overhead"
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,19 @@ def measure(name: str, rounds: int) -> Cost:
     return Cost(*(1000 * median(part) for part in zip(*taken[1:], strict=True)))
 
 
-def measure_all(rounds: int) -> dict[str, Cost]:
-    """The notebook's eight experiments."""
-    return {name: measure(name, rounds) for name in NOTEBOOK}
-
-
-def render(costs: dict[str, Cost]) -> str:
-    """A Markdown table, the mean over all at its end."""
-    costs = {**costs, "mean": Cost(*map(mean, zip(*map(astuple, costs.values()), strict=True)))}
+def table(rounds: int) -> str:
+    """A Markdown table of the notebook's eight experiments, the mean over all at its end."""
+    costs = {name: measure(name, 4 * rounds) for name in NOTEBOOK}
+    costs["mean"] = Cost(*map(mean, zip(*map(astuple, costs.values()), strict=True)))
+    header = ["", "updates", "evaluations along the way", "all else", "beyond updates"]
+    rows = []
+    for name, cost in costs.items():
+        parts = (*astuple(cost), cost.evaluations + cost.rest)
+        rows.append([name, *(f"{part:.1f}" for part in parts)])
     return "\n".join(
         [
-            f"{ID}: milliseconds a run of the notebook's experiments takes in one process",
+            "Milliseconds a run of the notebook's experiments takes in one process",
             "",
-            "|  | updates | evaluations along the way | all else | beyond updates |",
-            "| --- | --- | --- | --- | --- |",
-            *(
-                f"| {name} | {cost.updates:.1f} | {cost.evaluations:.1f} | {cost.rest:.1f} "
-                f"| {cost.evaluations + cost.rest:.1f} |"
-                for name, cost in costs.items()
-            ),
+            *grid(header, rows),
         ]
     )

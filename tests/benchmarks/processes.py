@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tests.benchmarks.grid import grid
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 NOTEBOOK = (
     "boston_linear",
@@ -43,9 +45,8 @@ PROCESSES: dict[str, tuple[str, dict[str, list[str]]]] = {
 }
 
 
-def measure(name: str, rounds: int) -> dict[str, float]:
+def seconds_of(commands: dict[str, list[str]], rounds: int) -> dict[str, float]:
     """Seconds of each command, medians; the first round, which may compile, does not count."""
-    _, commands = PROCESSES[name]
     taken: dict[str, list[float]] = {label: [] for label in commands}
     for _ in range(rounds + 1):
         for label, command in commands.items():
@@ -57,11 +58,12 @@ def measure(name: str, rounds: int) -> dict[str, float]:
     return {label: median(seconds[1:]) for label, seconds in taken.items()}
 
 
-def render(name: str, seconds: dict[str, float]) -> str:
+def table(name: str, rounds: int) -> str:
     """A Markdown table of one of them."""
+    title, commands = PROCESSES[name]
+    seconds = seconds_of(commands, rounds)
     yardstick = list(seconds.values())[-1]
     rows = [
-        f"| {label} | {value:.2f} | {value / yardstick:.2f}× |" for label, value in seconds.items()
+        [label, f"{value:.2f}", f"{value / yardstick:.2f}×"] for label, value in seconds.items()
     ]
-    head = [f"{name}: {PROCESSES[name][0]}", "", "|  | seconds | ratio |", "| --- | --- | --- |"]
-    return "\n".join([*head, *rows])
+    return "\n".join([f"{name}: {title}", "", *grid(["", "seconds", "ratio"], rows)])

@@ -3,36 +3,66 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tests.benchmarks.grid import grid
 from tests.benchmarks.peers import ENGINES, PEERS
 from tests.benchmarks.works import Work
 
 PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "scikit-learn")
 
 
-def render(
+def one_thread(
     works: list[Work], results: dict[str, dict[str, float]], skipped: dict[str, str], rounds: int
 ) -> str:
-    """A table of rates, one of ratios, what each work is, and the machine."""
+    """A table of rates, one of ratios, and what each work is."""
     known = [*(f"nnrun {engine}" for engine in ENGINES), *PEERS.values()]
     names = [name for name in known if any(name in rates for rates in results.values())]
     lines = [
-        f"Updates per second (from W6 on: rows per second), one thread, medians of {rounds} rounds "
-        "in which every contestant ran in turn.",
+        "Updates per second (from W6 on: rows per second), one thread, medians of "
+        f"{rounds} rounds in which every contestant ran in turn.",
         "",
-        *_grid(["", *names], [[w.id, *_rates(w, results[w.id], names)] for w in works]),
+        *grid(["", *names], [[w.id, *_rates(w, results[w.id], names)] for w in works]),
     ]
+    peers = [name for name in names if not name.startswith("nnrun")]
+    header = ["", *peers, "the best of PyTorch's"]
     for engine in [name for name in names if name.startswith("nnrun")]:
-        peers = [name for name in names if not name.startswith("nnrun")]
         rows = [[w.id, *_ratios(results[w.id], engine, peers)] for w in works]
         if peers and any("×" in cell for row in rows for cell in row):
-            head = ["", *peers, "the best of PyTorch's"]
-            lines += ["", f"How many times as fast {engine} is:", "", *_grid(head, rows)]
+            lines += ["", f"How many times as fast {engine} is:", "", *grid(header, rows)]
+    lines += ["", *_losses(works, results, peers)]
     lines += ["", *(f"- {w.id}: {w.title}" for w in works)]
     lines += [f"- {name} was left out: {reason}" for name, reason in skipped.items()]
-    return "\n".join([*lines, "", machine(), ""])
+    return "\n".join(lines)
+
+
+def _losses(
+    works: list[Work], results: dict[str, dict[str, float]], peers: list[str]
+) -> Iterator[str]:
+    """Where a peer is faster than both engines, in words."""
+    for work in works:
+        rates = results[work.id]
+        ours = max((rate for name, rate in rates.items() if name not in peers), default=0.0)
+        faster = [name for name in peers if rates.get(name, 0.0) > ours > 0.0]
+        for name in faster:
+            yield f"{work.id}: {name} wins, {_digits(rates[name] / ours)}× as fast as nnrun."
+
+
+def threads(works: list[Work], results: dict[str, dict[str, float]], number: int) -> str:
+    """A table of rates on several threads, beside one thread of ours and beside the peers."""
+    names = list(dict.fromkeys(name for rates in results.values() for name in rates))
+    alone, together, *peers = names
+    rows = []
+    for work in works:
+        rates = results[work.id]
+        best = max((rates.get(peer, 0.0) for peer in peers), default=0.0)
+        against = f"{_digits(rates[together] / best)}×" if best else ""
+        own = f"{_digits(rates[together] / rates[alone])}×"
+        rows.append([work.id, *_rates(work, rates, names), own, against])
+    header = ["", *names, "of its own single thread", "of the best of PyTorch's"]
+    return "\n".join([f"Rows per second, {number} threads:", "", *grid(header, rows)])
 
 
 def machine() -> str:
@@ -54,14 +84,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _grid(header: list[str], rows: list[list[str]]) -> list[str]:
-    return [
-        f"| {' | '.join(header)} |",
-        f"|{' --- |' * len(header)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]
 
 
 def _rates(work: Work, rates: dict[str, float], names: list[str]) -> list[str]:

@@ -15,6 +15,8 @@ PEERS = {
     "sklearn": "scikit-learn",
     "c": "C",
 }
+# Those whose `prepare` takes a number of threads.
+THREADED = ("pytorch", "pytorch_channels_last", "pytorch_compiled")
 
 
 class LeftOutError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.engines.base import Batches
-from nnrun.engines.numpy_engine import NumpyEngine
+from nnrun.engines.selection import build_engine
 from nnrun.nn import LOSSES, SGD, AvgPool2d, MaxPool2d, Network, conv2d, dense, layers
 from tests.benchmarks.layers import Conv, Dense, Pool
 from tests.benchmarks.layers import Layer as Described
@@ -39,20 +39,25 @@ def _block(layer: Described) -> layers.Layer | list[layers.Layer]:
     return layers.Flatten()
 
 
-def prepare(work: Work, engine: str) -> Stretch | None:
-    """Training by the engine of this name."""
+def prepare(work: Work, engine: str, threads: int = 1) -> Stretch:
+    """Training by the engine of this name.
+
+    Raises:
+        UnsupportedError: the engine cannot train this.
+    """
     network, optimizer = build(work), SGD()
     optimizer.allocate(network.theta)
-    kind, iterations = NumpyEngine, work.few_iterations
-    if engine == "compiled":
-        from nnrun.engines.compiled import CompiledEngine
-
-        kind, iterations = CompiledEngine, work.iterations
-    trainer = kind(network, optimizer, *work.data, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    iterations = work.few_iterations if engine == "numpy" else work.iterations
     count = iterations * work.batch_size
     batches = Batches(
         rows=work.order[:count],
         bounds=np.arange(0, count + 1, work.batch_size),
         rates=np.full(iterations, work.rate),
     )
+    trainer = build_engine(
+        engine, network, optimizer, *work.data,
+        rng=rng, clip_norm=None, batch_size=work.batch_size,
+        **({"threads": threads} if threads > 1 else {}),
+    )  # fmt: skip
     return Stretch(lambda: trainer.run(batches), iterations)
