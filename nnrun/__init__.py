@@ -12,7 +12,7 @@ run.predict(x)
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from nnrun.api import check, load, sweep, train
+    from nnrun.api import check, extend, load, sweep, train, verify
 
 __version__ = "0.1.0"
 
@@ -20,9 +20,18 @@ __version__ = "0.1.0"
 # numbers from before and after such a change never pass for the same run.
 NUMERICS_VERSION = 1
 
-__all__ = ["NUMERICS_VERSION", "__version__", "check", "load", "sweep", "train"]
+__all__ = [
+    "NUMERICS_VERSION",
+    "__version__",
+    "check",
+    "extend",
+    "load",
+    "sweep",
+    "train",
+    "verify",
+]
 
-_FUNCTIONS = ("check", "load", "sweep", "train")
+_FUNCTIONS = ("check", "extend", "load", "sweep", "train", "verify")
 _MODULES = ("api", "errors", "nn")
 
 

@@ -1,9 +1,9 @@
 """nnrun from Python: configs in, runs and leaderboards out, as values; nothing is printed."""
 
 from nnrun.api.board import Board
-from nnrun.api.experiments import check, load, train
+from nnrun.api.experiments import check, extend, load, train, verify
 from nnrun.api.history import History
 from nnrun.api.run import Run
 from nnrun.api.sweeps import sweep
 
-__all__ = ["Board", "History", "Run", "check", "load", "sweep", "train"]
+__all__ = ["Board", "History", "Run", "check", "extend", "load", "sweep", "train", "verify"]

@@ -1,4 +1,4 @@
-"""One config: trained, checked, or loaded again."""
+"""One config: trained, checked, or loaded again; trained on, or verified."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from nnrun.api.arguments import explained
 from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.run import Run, read
 from nnrun.config.load import Experiment, load_config
@@ -21,11 +22,15 @@ from nnrun.reports.markdown import report_markdown
 from nnrun.reports.progress import watching
 from nnrun.runs.control import Control
 from nnrun.runs.describe import describe_network, task_from
+from nnrun.runs.extension import Extension
+from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.gradients import check_run_gradients
 from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.runs.select import select_run
 from nnrun.runs.store import Store
+from nnrun.runs.verify import Verdict
+from nnrun.runs.verify import verify as verify_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +39,7 @@ Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
 
 
+@explained
 def train(
     config: Config,
     overrides: Mapping[str, Any] | None = None,
@@ -66,16 +72,60 @@ def train(
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
     prepared = prepare(_experiment(config, overrides, seed, iterations))
-    store = None if results is None else Store(Path(results), report_markdown)
-    terminal = _Terminal(quiet)
-    with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
-        control = Control(
-            start=interrupt.defer, observe=observe, stop=interrupt.stop, note=terminal.note
-        )
-        outcome = train_prepared(prepared, store, control, force=force)
-    return Run(outcome.record, outcome.folder, outcome.result)
+    return _train(prepared, None, results, force, quiet)
 
 
+@explained
+def extend(
+    run: Run | Path_,
+    iterations: int,
+    *,
+    results: Path_ | None = "results",
+    force: bool = False,
+    quiet: bool = True,
+) -> Run:
+    """Train a completed run for more iterations, as a new run that says where it came from.
+
+    It has the bits that asking for all of them at once would have given.
+
+    Args:
+        run: the run; or its folder or name, as `load` takes it.
+        iterations: how many more.
+        results: the folder in which names are looked for and the longer run is kept; None to keep
+            that in memory alone.
+        force: train again whatever is in the results folder.
+        quiet: show no progress.
+
+    Raises:
+        UsageError: the run was kept in memory alone, is not complete, or cannot go on.
+        NnrunError: its files are damaged.
+        OSError: the results cannot be written.
+        KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
+    """
+    if iterations < 1:
+        raise UsageError(f"iterations={iterations}: at least one more is needed")
+    extension = extend_run(_folder(run, results), iterations)
+    return _train(extension.prepared, extension, results, force, quiet)
+
+
+@explained
+def verify(run: Run | Path_, *, results: Path_ = "results") -> Verdict:
+    """Train a run again, in memory, and compare every number with what is stored.
+
+    Args:
+        run: the run; or its folder or name, as `load` takes it.
+        results: the folder in which names are looked for.
+
+    Returns:
+        What came of it: `agrees`, and else `finding`, `reason` and the first `differences`.
+
+    Raises:
+        UsageError: there is no such run, or it is not complete.
+    """
+    return verify_run(_folder(run, results))
+
+
+@explained
 def check(
     config: Config,
     overrides: Mapping[str, Any] | None = None,
@@ -98,6 +148,7 @@ def check(
     return describe(_experiment(config, overrides, None, iterations), gradients=gradients)
 
 
+@explained
 def load(run: Path_, *, results: Path_ = "results") -> Run:
     """A run that was trained before.
 
@@ -110,7 +161,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
         UsageError: there is no such run, or several.
         NnrunError: its report is damaged.
     """
-    return read(select_run(os.fspath(run), Path(results)))
+    return read(_folder(run, results))
 
 
 def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
@@ -144,6 +195,31 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
     if not isinstance(overrides or {}, Mapping):
         raise UsageError('overrides are a dictionary such as {"training.learning_rate": 0.1}')
     return [format_override(key, value) for key, value in plain(overrides or {}).items()]
+
+
+def _folder(run: Run | Path_, results: Path_ | None) -> Path:
+    if not isinstance(run, Run):
+        return select_run(os.fspath(run), Path("results" if results is None else results))
+    if run.path is None:
+        raise UsageError(f"{run.name}/{run.run_id}: it was kept in memory, and no file of it is")
+    return run.path
+
+
+def _train(
+    prepared: Prepared,
+    extension: Extension | None,
+    results: Path_ | None,
+    force: bool,
+    quiet: bool,
+) -> Run:
+    store = None if results is None else Store(Path(results), report_markdown)
+    terminal = _Terminal(quiet)
+    with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
+        control = Control(
+            start=interrupt.defer, observe=observe, stop=interrupt.stop, note=terminal.note
+        )
+        outcome = train_prepared(prepared, store, control, force=force, extension=extension)
+    return Run(outcome.record, outcome.folder, outcome.result)
 
 
 def _experiment(

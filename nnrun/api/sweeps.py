@@ -8,8 +8,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
+from nnrun.api.arguments import explained
 from nnrun.api.board import Board
+from nnrun.api.experiments import Config, Path_
 from nnrun.config.files import config_files
+from nnrun.config.load import Origin
 from nnrun.config.overrides import format_grid
 from nnrun.config.plain import plain
 from nnrun.errors import UsageError
@@ -27,11 +30,10 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.executor import ExecutorWorkers
 
-Path_ = str | os.PathLike[str]
 
-
+@explained
 def sweep(
-    paths: Path_ | Sequence[Path_],
+    configs: Config | Sequence[Config],
     overrides: Mapping[str, Any] | None = None,
     *,
     seeds: int | Sequence[int] | None = None,
@@ -46,7 +48,8 @@ def sweep(
     """Train configs times grid times seeds, but for what is complete, and compare them.
 
     Args:
-        paths: config files, and folders of them.
+        configs: YAML files, folders of them, and dictionaries with what stands in such a file; one
+            or several.
         overrides: values by their dotted keys; a list of values spans a grid, as
             `{"training.learning_rate": [0.1, 0.01]}` does. A value that is a list itself stands in
             a list of its own.
@@ -67,12 +70,11 @@ def sweep(
         NnrunError: there is nobody left to work; what was finished is kept.
         OSError: the leaderboard cannot be written.
     """
-    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    files = config_files([Path(path) for path in several])
-    if not files:
-        raise UsageError("a config file or a folder of them is needed")
+    several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
+    if not several:
+        raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()
-    plan = make_plan(files, _arguments(overrides, seeds, iterations), datasets)
+    plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
     store = None if results is None else Store(Path(results), report_markdown)
     made = Sweep(
         plan, store, datasets, listener or SweepListener(), force=force, fail_fast=fail_fast
@@ -85,10 +87,28 @@ def sweep(
             compile_plan(plan, datasets)
         workers = local_workers(made, processes)
     progress = made.run(workers)
-    board = make_leaderboard(progress, f"nnrun.sweep({[str(path) for path in several]!r})")
+    board = make_leaderboard(progress, f"nnrun.sweep([{', '.join(map(_shown, several))}])")
     if store is not None and not progress.missing:
         store.write(leaderboard_files(board))
     return Board(board, progress, None if store is None else store.root)
+
+
+def _origins(configs: Sequence[Config]) -> dict[str, Origin]:
+    """Files, those of folders included, and dictionaries, by what errors call them."""
+    paths = [Path(config) for config in configs if not isinstance(config, Mapping)]
+    contents = {
+        f"configs[{index}]": config
+        for index, config in enumerate(configs)
+        if isinstance(config, Mapping)
+    }
+    return {**{str(file): file for file in config_files(paths)}, **contents}
+
+
+def _shown(config: Config) -> str:
+    """What stands for a config in the call that a leaderboard names."""
+    if not isinstance(config, Mapping):
+        return repr(str(config))
+    return f"{{'name': {config['name']!r}, …}}" if "name" in config else "{…}"
 
 
 def _arguments(

@@ -137,7 +137,7 @@ def command(
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
         wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs)
-        plan = make_plan(files, wanted, datasets)
+        plan = make_plan({str(file): file for file in files}, wanted, datasets)
         store = Store(asked.results, report_markdown)
         for variant in plan.variants:
             store.folder(variant.name, "")  # would refuse a link that leads elsewhere

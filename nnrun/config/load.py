@@ -41,6 +41,9 @@ __all__ = [
 ]
 
 
+Origin = Path | Mapping[str, Any]
+"""A config: the file that it is in, or what would stand in one."""
+
 _MOST_TRIED = 200
 """Values of a grid that are looked at beforehand; a sweep looks at all when it plans."""
 
@@ -62,7 +65,7 @@ class Experiment:
 
 
 def load_config(
-    origin: Path | Mapping[str, Any],
+    origin: Origin,
     overrides: Sequence[str] = (),
     iterations: int | None = None,
 ) -> Experiment:
@@ -112,7 +115,7 @@ def load_config(
     return Experiment(_with_absolute_path(config, source, file), source, file)
 
 
-def _read(origin: Path | Mapping[str, Any]) -> tuple[Source, Document, Path]:
+def _read(origin: Origin) -> tuple[Source, Document, Path]:
     if isinstance(origin, Path):
         document = parse(read_text(origin))
         return Source.of(str(origin), document), document, origin

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
-from pathlib import Path
 from typing import Any
 
-from nnrun.config.load import Experiment, load_config
+from nnrun.config.load import Experiment, Origin, load_config
 from nnrun.config.messages import show
 from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
@@ -153,7 +152,7 @@ class Grid:
     count: int
 
 
-def load_grid(file: Path, arguments: Arguments) -> Grid:
+def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     """The grid of a config and of the arguments.
 
     Raises:
@@ -161,9 +160,9 @@ def load_grid(file: Path, arguments: Arguments) -> Grid:
     """
     words = [*arguments.base, *_seed_override(arguments)]
     try:
-        base = load_config(file, words, arguments.iterations)
+        base = load_config(origin, words, arguments.iterations)
     except ConfigError as error:
-        raise ConfigError(_all_problems(file, arguments, error)) from error
+        raise ConfigError(_all_problems(origin, arguments, error)) from error
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
@@ -178,12 +177,12 @@ def load_grid(file: Path, arguments: Arguments) -> Grid:
             values = {key: grid[key][number] for key, number in zip(grid, numbers, strict=True)}
             places = dict(zip(grid, numbers, strict=True))
             choice = {key: values[key] for key in varied}
-            yield _load(file, base, values, choice, places, own, arguments)
+            yield _load(origin, base, values, choice, places, own, arguments)
 
     return Grid(base, points(), prod(len(values) for values in {**own, **arguments.grid}.values()))
 
 
-def _all_problems(file: Path, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
+def _all_problems(origin: Origin, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
     """Those of the first grid point, and those of each other value of an argument."""
     found = {str(problem): problem for problem in map(arguments.relocated, first.problems)}
     firsts = {key: values[0] for key, values in arguments.grid.items()}
@@ -191,7 +190,7 @@ def _all_problems(file: Path, arguments: Arguments, first: ConfigError) -> Itera
     for key, value in islice(others, _MOST_TRIED):
         words = [format_override(*item) for item in {**firsts, key: value}.items()]
         try:
-            load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
+            load_config(origin, [*words, *_seed_override(arguments)], arguments.iterations)
         except ConfigError as error:
             for problem in map(arguments.relocated, error.problems):
                 found.setdefault(str(problem), problem)
@@ -199,7 +198,7 @@ def _all_problems(file: Path, arguments: Arguments, first: ConfigError) -> Itera
 
 
 def _load(
-    file: Path,
+    origin: Origin,
     base: Experiment,
     values: dict[str, Any],
     choice: dict[str, Any],
@@ -211,7 +210,7 @@ def _load(
     origins = _origins(base, {key: values[key] for key in own}, places, arguments)
     point = GridPoint(choice, base, origins)
     try:
-        experiment = load_config(file, [*words, *_seed_override(arguments)], arguments.iterations)
+        experiment = load_config(origin, [*words, *_seed_override(arguments)], arguments.iterations)
     except ConfigError as error:
         return ConfigError(point.relocated(problem) for problem in error.problems)
     return GridPoint(choice, experiment, origins)

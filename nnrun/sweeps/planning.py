@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from nnrun.config.load import Origin
 from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.models.task import Classification, Regression
@@ -27,8 +29,13 @@ class PlanError(ConfigError):
         self.exit_code = exit_code
 
 
-def make_plan(files: Sequence[Path], arguments: Arguments, datasets: Datasets) -> Plan:
+def make_plan(origins: Mapping[str, Origin], arguments: Arguments, datasets: Datasets) -> Plan:
     """The plan for these configs.
+
+    Args:
+        origins: files, or what would stand in them, by what errors call them.
+        arguments: about all of them.
+        datasets: load their data.
 
     Raises:
         PlanError: something is wrong; it names everything that is.
@@ -36,8 +43,8 @@ def make_plan(files: Sequence[Path], arguments: Arguments, datasets: Datasets) -
     """
     planner = _Planner(arguments, datasets)
     planner.refuse(arguments.wrong_seeds())
-    for file in files:
-        planner.open(file)
+    for file, origin in origins.items():
+        planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
     planner.plan()
     if planner.problems:
@@ -55,18 +62,21 @@ class _Planner:
         self.count = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
-        self._opened: list[tuple[Path, Grid, Sequence[int]]] = []
-        self._names: dict[str, tuple[str, Path]] = {}
+        self._opened: list[tuple[str, Grid, Sequence[int]]] = []
+        self._names: dict[str, tuple[str, str]] = {}
+        self._unwritten: set[str] = set()
         self._known: set[tuple[str, Identity]] = set()
 
-    def open(self, file: Path) -> None:
+    def open(self, file: str, origin: Origin) -> None:
         """Take up one config: how many choices its grid has, and which seeds."""
+        if not isinstance(origin, Path):
+            self._unwritten.add(file)
         try:
-            grid = load_grid(file, self.arguments)
+            grid = load_grid(origin, self.arguments)
             seeds = seeds_of(grid.base, self.arguments)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
-            self.refuse(error.problems, error.exit_code)
+            self.refuse(error.problems, error.exit_code, file)
         else:
             self.count += grid.count * len(seeds)
             self._opened.append((file, grid, seeds))
@@ -76,19 +86,19 @@ class _Planner:
         for file, grid, seeds in self._opened:
             for choice in grid.choices:
                 if isinstance(choice, ConfigError):
-                    self.refuse(choice.problems, choice.exit_code)
+                    self.refuse(choice.problems, choice.exit_code, file)
                 else:
                     self._add_choice(file, choice, seeds)
 
-    def _add_choice(self, file: Path, choice: GridPoint, seeds: Sequence[int]) -> None:
+    def _add_choice(self, file: str, choice: GridPoint, seeds: Sequence[int]) -> None:
         try:
             prepared = prepare(choice.experiment, self.datasets.load)
         except ConfigError as error:
-            self.refuse(map(choice.relocated, error.problems), error.exit_code)
+            self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
             raise
         except NnrunError as error:
-            self.refuse([Problem(str(error), path=str(file))], error.exit_code)
+            self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
             known = prepared.config.name, prepared.identity
             if known not in self._known:
@@ -96,25 +106,33 @@ class _Planner:
                 number = len(self.variants)
                 self.variants.append(_variant(number, file, choice, prepared, seeds))
 
-    def _require_new_name(self, name: str, file: Path) -> None:
+    def _require_new_name(self, name: str, file: str) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))
-        if known[1] is not file:
+        if known[1] != file:
             differ = " but for upper and lower case" if known[0] != name else ""
             message = (
                 f"the name '{name}' is that of {known[1]} as well{differ}; results lie in folders "
                 "by name, so give each a name of its own"
             )
-            raise ConfigError([Problem(message, path=str(file))])
+            raise ConfigError([Problem(message, path=file)])
 
-    def refuse(self, problems: Iterable[Problem], exit_code: int = 2) -> None:
-        """Take note of problems."""
+    def refuse(
+        self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None
+    ) -> None:
+        """Take note of problems, with the config that has them where nothing else tells it."""
         for problem in problems:
             self.codes.add(exit_code)
-            self.problems.setdefault(str(problem), problem)
+            told = problem.place or problem.argument or problem.path == file
+            if file in self._unwritten and not told:
+                path = f"{file}: {problem.path}" if problem.path else file
+                found = replace(problem, path=path)
+            else:
+                found = problem
+            self.problems.setdefault(str(found), found)
 
 
 def _variant(
-    number: int, file: Path, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
+    number: int, file: str, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
 ) -> Variant:
     config, dataset, split = prepared.config, prepared.dataset, prepared.split
     block = config.dataset
@@ -124,7 +142,7 @@ def _variant(
     return Variant(
         number=number,
         name=config.name,
-        file=str(file),
+        file=file,
         choice=choice.choice,
         config=json.dumps(prepared.config_dict, allow_nan=False),
         identity=prepared.identity,

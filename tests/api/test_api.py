@@ -304,6 +304,91 @@ def test_a_sweep_tells_mistakes_and_failures():
     assert "2 failed or diverged" in repr(board)
 
 
+def test_a_sweep_takes_dictionaries_as_well(folder):
+    """Alone, or beside files; the runs are those that the same configs have in files."""
+    Path("flowers.yaml").write_text(YAML)
+    file = nnrun.sweep("flowers.yaml", seeds=2, results=None)
+    alone = nnrun.sweep(IRIS, seeds=2, results=None)
+    rows, others = ([untimed(row) for row in board.rows()] for board in (file, alone))
+    assert rows == others
+    other = {**IRIS, "name": "others", "seed": 8}
+    board = nnrun.sweep(["flowers.yaml", other], results="both")
+    assert ["flowers", "others"] == sorted(run.name for run in board.runs())
+    assert "nnrun.sweep(['flowers.yaml', {'name': 'others', …}])" in board.leaderboard.command
+    grid = {**IRIS, "sweep": {"grid": {"training.batch_size": [4, 8]}, "seeds": 2}}
+    assert 4 == nnrun.sweep(grid, results=None).trained
+
+
+def untimed(row):
+    return {key: value for key, value in row.items() if "seconds" not in key}
+
+
+def test_mistakes_of_dictionaries_in_a_sweep_say_which(folder):
+    """By its place among the configs; two of a name are one of them."""
+    wrong = {**IRIS, "name": "wrong", "loss": "cross_entopy"}
+    with pytest.raises(ConfigError, match=r"configs\[1\]: loss: 'cross_entopy' is not a loss"):
+        nnrun.sweep([IRIS, wrong])
+    with pytest.raises(ConfigError, match=r"configs\[1\]: the name 'flowers' is that of configs"):
+        nnrun.sweep([IRIS, {**IRIS, "seed": 4}])
+    with pytest.raises(UsageError, match="a config file, a folder of them, or a dictionary"):
+        nnrun.sweep([])
+    assert [] == os.listdir(folder)
+
+
+def test_a_run_goes_on():
+    """As a run of its own, with the bits of all iterations at once; in memory, too."""
+    run = nnrun.train(IRIS)
+    longer = nnrun.extend(run, 100)
+    assert {"run_id": run.run_id, "iterations": 200} == longer.record.extended_from
+    overrides = {"training.iterations": 300, "training.evaluate_every": 10}
+    whole = nnrun.train(IRIS, overrides, results=None)
+    assert whole.record.weights_sha256 == longer.record.weights_sha256
+    again = nnrun.extend(str(run.path), 100, results=None)
+    assert (None, longer.record.weights_sha256) == (again.path, again.record.weights_sha256)
+    assert longer.record == nnrun.extend(f"flowers/{run.run_id}", 100).record
+    with pytest.raises(UsageError, match="it was kept in memory"):
+        nnrun.extend(whole, 100)
+    with pytest.raises(UsageError, match="at least one more"):
+        nnrun.extend(run, 0)
+
+
+def test_a_run_is_verified(folder):
+    """The same bits, or what is wrong with it."""
+    run = nnrun.train(IRIS)
+    verdict = nnrun.verify(run)
+    assert (True, "same_bits") == (verdict.agrees, verdict.finding)
+    (run.path / "history.csv").write_text("iteration\n")
+    verdict = nnrun.verify("latest")
+    assert (False, "damaged") == (verdict.agrees, verdict.finding)
+    assert "history.csv is not the file that was written" == verdict.reason
+    with pytest.raises(UsageError, match="it was kept in memory"):
+        nnrun.verify(nnrun.train(IRIS, results=None))
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (
+            lambda: nnrun.train(IRIS, epochs=3),
+            "nnrun.train has no argument 'epochs'; settings are overrides, as in "
+            "overrides={'training.epochs': 3}",
+        ),
+        (
+            lambda: nnrun.sweep(IRIS, lr=0.1),
+            "nnrun.sweep has no argument 'lr'; settings are overrides, as in "
+            "overrides={'training.learning_rate': 0.1}",
+        ),
+        (lambda: nnrun.train(IRIS, sead=3), "has no argument 'sead'; did you mean 'seed'?"),
+        (lambda: nnrun.load("latest", folder="x"), "'folder'; there are run, results"),
+    ],
+)
+def test_an_argument_that_is_none_is_told_with_what_was_meant(call, expected):
+    """A setting by its place in a config, else a slip, else what there is."""
+    with pytest.raises(TypeError) as caught:
+        call()
+    assert expected in str(caught.value)
+
+
 def test_notebooks_see_tables_and_curves(folder):
     """Escaped, and the picture in a frame of its own."""
     hostile = {**IRIS, "name": "a-b", "dataset": {**IRIS["dataset"]}}
@@ -331,7 +416,7 @@ def test_importing_nnrun_imports_little():
         "import sys, nnrun\n"
         "heavy = {'numpy', 'sklearn', 'scipy', 'numba', 'click', 'rich', 'pydantic', 'yaml'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "assert {'train', 'load', 'sweep', 'check', 'errors', 'nn'} <= set(dir(nnrun))\n"
+        "assert {'train', 'load', 'sweep', 'check', 'extend', 'verify'} <= set(dir(nnrun))\n"
         "assert nnrun.errors.ConfigError and nnrun.nn.Network\n"
         "assert callable(nnrun.train) and not {'sklearn', 'numba', 'click'} & set(sys.modules)\n"
         "try: nnrun.trian\n"

@@ -63,7 +63,7 @@ def nnrun(*words: str, **environment: str) -> tuple[float, float]:
 def fill(root: Path, template: Path, words: Sequence[str], seeds: int) -> None:
     """Complete runs, as a sweep would have left them, with the files of another run."""
     arguments = Arguments.parse(words, seeds, None)
-    plan = make_plan([Path("iris.yaml")], arguments, Datasets())
+    plan = make_plan({"iris.yaml": Path("iris.yaml")}, arguments, Datasets())
     report = json.loads((template / "report.json").read_text())
     files = {
         path.name: path.read_bytes()

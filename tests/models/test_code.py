@@ -11,6 +11,7 @@ import torch
 
 from nnrun.config.dataset import Binarize
 from nnrun.data.steps import STEPS
+from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
 from tests.models.random_models import model_of, random_model, rows, table_model
@@ -123,6 +124,22 @@ def test_a_script_runs_without_nnrun(language, tmp_path):
     assert 3 == len(done.stdout.splitlines())
     first = np.array(done.stdout.splitlines()[0].strip("[]").split(), float)
     np.testing.assert_allclose(first, model.predict(x)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("words", [["x.csv"], ["none.npz"], []])
+def test_a_script_says_what_it_takes(words, tmp_path):
+    """In a sentence, where it is given something else."""
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "model.py").write_text(script(table_model("dense", 0, "float64"), NUMPY))
+    done = subprocess.run(
+        [sys.executable, "model.py", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = "give an npz file with raw rows in its array x; `nnrun predict` takes CSV files\n"
+    assert (1, "", expected) == (done.returncode, done.stdout, done.stderr)
 
 
 def test_names_from_data_do_nothing():

@@ -36,7 +36,8 @@ def plan():
     def make(*words, seeds=None, iterations=None):
         files = [word for word in words if isinstance(word, Path)]
         arguments = [word for word in words if isinstance(word, str)]
-        return make_plan(files, Arguments.parse(arguments, seeds, iterations), Datasets())
+        origins = {str(file): file for file in files}
+        return make_plan(origins, Arguments.parse(arguments, seeds, iterations), Datasets())
 
     return make
 

@@ -32,6 +32,6 @@ def test_each_network_of_a_plan_is_compiled_once(tmp_path, monkeypatch):
         (["training.engine=numpy"], 0),
     ):
         made.clear()
-        plan = make_plan([Path(path)], Arguments.parse(words, None, None), datasets)
+        plan = make_plan({str(path): Path(path)}, Arguments.parse(words, None, None), datasets)
         compiling.compile_plan(plan, datasets)
         assert expected == len(made)

@@ -42,7 +42,14 @@ def normalize(h):
 
 
 NUMPY = Language(
-    imports=("import base64", "import math", "import sys", "", "import numpy as np"),
+    imports=(
+        "import base64",
+        "import math",
+        "import sys",
+        "import zipfile",
+        "",
+        "import numpy as np",
+    ),
     helpers=_HELPERS,
     layers={name: each.numpy for name, each in LAYERS.items()},
     steps={name: each.numpy for name, each in STEPS.items()},

@@ -145,6 +145,8 @@ def _arrays(model: Model) -> dict[str, Array]:
 
 _MAIN = """
 if __name__ == "__main__":
-    # Predictions for the array x of an npz file, one a line.
+    if len(sys.argv) != 2 or not zipfile.is_zipfile(sys.argv[1]):
+        sys.exit("give an npz file with raw rows in its array x; `nnrun predict` takes CSV files")
+    # A prediction a line.
     print(*predict(np.load(sys.argv[1])["x"]), sep="\\\\n")
 """.replace("\\\\", "\\")

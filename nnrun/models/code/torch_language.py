@@ -21,7 +21,7 @@ def normalize(h):
 
 TORCH = Language(
     imports=(
-        "import base64", "import sys", "", "import numpy as np", "import torch",
+        "import base64", "import sys", "import zipfile", "", "import numpy as np", "import torch",
         "import torch.nn.functional as F",
     ),
     helpers=_HELPERS,
