@@ -67,22 +67,41 @@ def object_code(
     source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
 ) -> bytes:
     """The object file of this source, from the cache if it has it."""
-    kept, name = folder() / "compiled", f"{key}.o"
+    place = folder() / "compiled"
+
+    def compile_() -> bytes:
+        with suppress(OSError, private.NotPrivateError):  # for people and tracebacks
+            private.write(place, f"{key}.py", source.encode())
+        return _compile(source, dtype, place / f"{key}.py")
+
+    return kept(key, compile_, wait, "compiling, once for this architecture")
+
+
+def kept(
+    key: str, compile_: Callable[[], bytes], wait: Callable[[str], None], announced: str
+) -> bytes:
+    """The object file of this key, from the cache, or made and put there.
+
+    Args:
+        key: stands for all that the machine code depends on.
+        compile_: makes it.
+        wait: is told before that takes its time,
+        announced: this.
+    """
+    place, name = folder() / "compiled", f"{key}.o"
     try:
         secret = _secret()
-        code = _verified(private.read(kept, name), secret, key)
+        code = _verified(private.read(place, name), secret, key)
     except (OSError, private.NotPrivateError) as error:
         message = f"machine code is made anew and not kept: {_reason(error)}"
         warnings.warn(message, CacheWarning, stacklevel=2)
         wait("compiling")
-        return _compile(source, dtype, kept / f"{key}.py")
+        return compile_()
     if code is None:
-        wait("compiling, once for this architecture")
-        with suppress(OSError, private.NotPrivateError):  # for people and tracebacks
-            private.write(kept, f"{key}.py", source.encode())
-        code = _compile(source, dtype, kept / f"{key}.py")
+        wait(announced)
+        code = compile_()
         with suppress(OSError, private.NotPrivateError):
-            private.write(kept, name, _MAGIC + _signature(code, secret, key) + code)
+            private.write(place, name, _MAGIC + _signature(code, secret, key) + code)
     return code
 
 

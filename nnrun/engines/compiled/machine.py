@@ -46,18 +46,29 @@ def target_machine() -> Any:
     )
 
 
+def symbols(code: bytes, names: list[str]) -> dict[str, int]:
+    """Link an object file into this process; the addresses of these functions in it."""
+    with _lock:
+        engine = _linked(code)
+        return {name: engine.get_function_address(name) for name in names}
+
+
 def load(code: bytes) -> Callable[..., None]:
     """Link an object file into this process and return its training function."""
     with _lock:
-        _initialize()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        _engines.append(engine)  # owns the code
-        function = _TYPE(engine.get_function_address(SYMBOL))
+        function = _TYPE(_linked(code).get_function_address(SYMBOL))
 
     def train(*arguments: int) -> None:
         result, exception = ctypes.c_void_p(), ctypes.c_void_p()
         function(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
 
     return train
+
+
+def _linked(code: bytes) -> Any:
+    _initialize()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)  # owns the code
+    return engine

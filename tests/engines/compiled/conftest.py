@@ -79,7 +79,7 @@ class Task:
         network.theta *= 1 + nudge
         optimizer.allocate(network.theta)
         rng = np.random.default_rng(4)
-        made = {"batch_size": self.batch_size} if kind is CompiledEngine else {}
+        made = {} if kind is NumpyEngine else {"batch_size": self.batch_size}
         engine = kind(network, optimizer, *self.data(), rng=rng, clip_norm=self.clip_norm, **made)
         engine.run(self.batches() if batches is None else batches)
         return engine
@@ -114,8 +114,8 @@ def agree() -> Callable[[Task], None]:
     rounding error, ends elsewhere. Then the engines may differ by as much.
     """
 
-    def check(task: Task, tolerance: float = TOLERANCE) -> None:
-        reference, compiled = task.train(NumpyEngine), task.train(CompiledEngine)
+    def check(task: Task, tolerance: float = TOLERANCE, kind: Any = CompiledEngine) -> None:
+        reference, compiled = task.train(NumpyEngine), task.train(kind)
         if not np.isfinite(reference.network.theta).all():
             assert not np.isfinite(compiled.network.theta).all()
             return

@@ -10,13 +10,17 @@ class Pointwise:
     """f(x) of one number x, and dy · f'(x), which may use both x and y = f(x).
 
     `functions` names what the formulas use of `native.functions`; `keeps_zero` says that
-    f(0) = 0, so that the extra places of a row, which hold zeros, need no care.
+    f(0) = 0, so that the extra places of a row, which hold zeros, need no care; `rises` that f
+    never falls, so that it may be taken of a maximum; `in_place` that the gradient is the same
+    with y in the place of x, so that x need not be kept.
     """
 
     value: str
     gradient: str
     functions: tuple[str, ...] = ()
     keeps_zero: bool = True
+    rises: bool = True
+    in_place: bool = True
 
 
 POINTWISE = {
@@ -49,10 +53,13 @@ POINTWISE = {
         gradient="{dy} * sigmoid({x})",
         functions=("softplus", "sigmoid"),
         keeps_zero=False,
+        in_place=False,
     ),
     "gelu": Pointwise(
         value="gelu({x})",
         gradient="{dy} * gelu_slope({x})",
         functions=("gelu", "gelu_slope"),
+        rises=False,
+        in_place=False,
     ),
 }

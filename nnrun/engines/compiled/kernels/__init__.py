@@ -1,0 +1,174 @@
+"""Kernels: machine code for one step on a batch, compiled once for all networks.
+
+This table says what there is; `build` compiles, `load` brings machine code into the process.
+All kernels are called alike:
+
+    kernel(p, task, n, k, start, rate, scratch)
+
+    p        int64 pointer, the op's parameters in the order of the table: sizes, and addresses
+    task     which of the stage's tasks: a block of rows, or a strip of columns
+    n        rows in this batch
+    k        the iteration within the stretch
+    start    where the batch's rows begin in those of the stretch
+    rate     float64, the learning rate
+    scratch  the address of memory for this thread
+
+`x, x_row, x_line, x_pixel` describe images: the address of a pixel's first channel in row 0, and
+how many numbers further the next row, line and pixel are. Vectors have one line and one pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnrun.engines.compiled.activations import POINTWISE
+
+# Modules whose kernels are compiled together, since they share subroutines.
+TOGETHER: frozenset[str] = frozenset()
+# The loop that calls all others.
+RUNNER = "runner"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Where a kernel is, and what it takes.
+
+    Args:
+        module: in this folder.
+        function: in the module.
+        parameters: their names, in order.
+        constants: what names of the source mean in this kernel.
+        scratch: bytes that it needs.
+    """
+
+    module: str
+    function: str
+    parameters: tuple[str, ...]
+    constants: dict[str, Any] = field(default_factory=dict)
+    scratch: int = 0
+
+
+def _kernel(module: str, function: str, parameters: str, **constants: Any) -> Kernel:
+    return Kernel(module, function, tuple(parameters.split()), constants)
+
+
+def _image(name: str) -> str:
+    return f"{name} {name}_row {name}_line {name}_pixel"
+
+
+_X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
+_LOSS = "y y_row t t_row dy dy_row size delta rows"
+_LOSSES = (
+    "mean_squared",
+    "mean_absolute",
+    "huber",
+    "cross_entropy",
+    "binary_cross_entropy",
+    "softmax_cross_entropy",
+    "sigmoid_binary_cross_entropy",
+)
+
+KERNELS: dict[str, Kernel] = {
+    "gather": _kernel("rows", "gather", f"order data data_row {_X} channels height width rows"),
+    "flatten": _kernel("rows", "flatten", f"{_X} y y_row channels height width placed rows"),
+    "flatten_back": _kernel("rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"),
+    "clear": _kernel("rows", "clear", f"{_X} channels height width rows"),
+    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units"),
+    "product_back": _kernel("matrix", "product_back", "dz dz_row w dx dx_row inputs units"),
+    "product_update": _kernel(
+        "matrix", "product_update", "x x_row dz dz_row w inputs units descend"
+    ),
+    "convolve": _kernel(
+        "convolution",
+        "convolve",
+        f"{_X} w b b_line b_pixel {_Y} channels units kh kw sh sw oh ow rows",
+    ),
+    "turn_weights": _kernel(
+        "convolution",
+        "turn_weights",
+        "w turned taps inputs outputs inputs_stored outputs_stored",
+    ),
+    "convolve_back": _kernel(
+        "convolution",
+        "convolve_back",
+        f"{_DY} w {_DX} channels units kh kw sh sw top left height width oh ow rows",
+    ),
+    "convolve_weights": _kernel(
+        "convolution",
+        "convolve_weights",
+        f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows",
+    ),
+    "max_pool": _kernel("pooling", "max_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
+    "avg_pool": _kernel("pooling", "avg_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
+    "max_pool_back": _kernel(
+        "pooling", "max_pool_back", f"{_X} {_DY} {_DX} kh kw sh sw height width oh ow rows"
+    ),
+    "avg_pool_back": _kernel(
+        "pooling", "avg_pool_back", f"{_DY} {_DX} kh kw sh sw height width oh ow rows"
+    ),
+    "add_bias": _kernel(
+        "bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
+    ),
+    "sum_rows": _kernel(
+        "bias", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
+    ),
+    "dropout": _kernel(
+        "dropout",
+        "dropout",
+        f"uniforms drawn before share factor {_X} {_Y} channels height width rows",
+    ),
+    "softmax": _kernel("softmax", "softmax", "x x_row y y_row size rows"),
+    "softmax_back": _kernel("softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
+    "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows"),
+    "squares": _kernel("update", "squares", "gradient size chunk sums"),
+    "clip": _kernel("update", "clip", "sums count limit factor"),
+    "sgd": _kernel(
+        "update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factor"
+    ),
+    "adam": _kernel(
+        "update",
+        "adam",
+        "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
+        " mean_parts square_parts factor",
+    ),
+    **{name: _kernel("losses", name, _LOSS) for name in _LOSSES},
+    **{
+        f"{name}_value": _kernel(
+            "losses", f"{name}_value", "y y_row t t_row losses size delta rows"
+        )
+        for name in _LOSSES
+    },
+    **{
+        name: _kernel(
+            "pointwise",
+            "forward",
+            "x x_row x_line y y_row y_line lines numbers rows columns",
+            formula=pair.value,
+        )
+        for name, pair in POINTWISE.items()
+    },
+    **{
+        f"{name}_back": _kernel(
+            "pointwise",
+            "backward",
+            "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
+            " lines numbers rows columns",
+            formula=pair.gradient,
+        )
+        for name, pair in POINTWISE.items()
+    },
+}
+
+
+def unit_of(name: str) -> str:
+    """What a kernel is compiled with: itself, or its module."""
+    if name == RUNNER:
+        return name
+    module = KERNELS[name].module
+    return module if module in TOGETHER else name
+
+
+def members(unit: str) -> list[str]:
+    """The kernels that are compiled together."""
+    return [unit] if unit == RUNNER else [name for name in KERNELS if unit_of(name) == unit]

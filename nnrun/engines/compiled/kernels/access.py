@@ -1,0 +1,126 @@
+"""What kernels are made of besides arithmetic: their parameters, memory, functions of LLVM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.kernels.language import DOUBLE, I32, I64, Translator, intrinsic
+from nnrun.engines.compiled.native.functions import functions
+
+
+@intrinsic
+def parameters(t: Translator, p: Any, count: int) -> tuple[Any, ...]:
+    """The first `count` of an op's parameters."""
+    return tuple(t.builder.load(t.builder.gep(p, [t.integer(i)])) for i in range(count))
+
+
+@intrinsic
+def pointer(t: Translator, address: Any) -> Any:
+    """A pointer to numbers of the kernel's precision."""
+    return t.builder.inttoptr(address, t.real.as_pointer())
+
+
+@intrinsic
+def integers(t: Translator, address: Any) -> Any:
+    """A pointer to int64."""
+    return t.builder.inttoptr(address, I64.as_pointer())
+
+
+@intrinsic
+def doubles(t: Translator, address: Any) -> Any:
+    """A pointer to float64."""
+    return t.builder.inttoptr(address, DOUBLE.as_pointer())
+
+
+@intrinsic
+def floating(t: Translator, held: Any) -> Any:
+    """The float64 that a parameter holds the bits of."""
+    return t.builder.bitcast(held, DOUBLE)
+
+
+@intrinsic
+def register(t: Translator) -> int:
+    """How many numbers a register of 64 bytes holds."""
+    return t.lanes
+
+
+@intrinsic
+def real(t: Translator, value: Any) -> Any:
+    """A number in the kernel's precision."""
+    return t.number(value)
+
+
+@intrinsic
+def double(t: Translator, value: Any) -> Any:
+    """A number as float64."""
+    return t.typed(value, DOUBLE)
+
+
+@intrinsic
+def fma(t: Translator, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once."""
+    kind = next(value.type for value in (a, b, c) if isinstance(value, ir.Value))
+    return t.call("llvm.fma", *(t.typed(value, kind) for value in (a, b, c)))
+
+
+@intrinsic
+def sqrt(t: Translator, value: Any) -> Any:
+    """The square root."""
+    return t.call("llvm.sqrt", value)
+
+
+@intrinsic
+def bits(t: Translator, value: Any) -> Any:
+    """The bits of a number of the kernel's precision, as an integer of its size."""
+    return t.builder.bitcast(value, I64 if t.double else I32)
+
+
+@intrinsic
+def from_bits(t: Translator, value: Any) -> Any:
+    """The number that has these bits."""
+    return t.builder.bitcast(value, t.real)
+
+
+@intrinsic
+def function(t: Translator, name: str) -> Any:
+    """An elementary function for the kernel's precision."""
+    return getattr(functions(t.dtype), name)
+
+
+@intrinsic
+def evaluated(t: Translator, formula: str, x: Any, y: Any, dy: Any) -> Any:
+    """The value of a formula of `activations`."""
+    names = {**vars(functions(t.dtype)), "real": real, "zero": t.number(0), "one": t.number(1)}
+    return t.evaluate(formula.format(x="x", y="y", dy="dy"), {**names, "x": x, "y": y, "dy": dy})
+
+
+@intrinsic
+def atomic_add(t: Translator, address: Any, value: Any) -> Any:
+    """What an int64 that threads share held before the value was added to it."""
+    return t.builder.atomic_rmw("add", address, t.integer(value), "seq_cst")
+
+
+@intrinsic
+def atomic_load(t: Translator, address: Any) -> Any:
+    """An int64 that other threads change, with all that they have written before."""
+    return t.builder.load_atomic(address, "acquire", 8)
+
+
+@intrinsic
+def give_way(t: Translator) -> None:
+    """Let another thread have the processor."""
+    kind = ir.FunctionType(I32, [])
+    name = "sched_yield"
+    found = t.module.globals.get(name) or ir.Function(t.module, kind, name=name)
+    t.builder.call(found, [])
+
+
+@intrinsic
+def run(t: Translator, address: Any, p: Any, task: Any, n: Any, k: Any, start: Any, rate: Any,
+        scratch: Any) -> None:  # fmt: skip
+    """Call a kernel at an address."""
+    values = [t.builder.inttoptr(p, I64.as_pointer()), task, n, k, start, rate, scratch]
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+    t.builder.call(t.builder.inttoptr(address, kind.as_pointer()), values)

@@ -1,0 +1,49 @@
+"""Biases, and the sums over rows that are their gradients.
+
+b[i, j, c] is `b_line` and `b_pixel` numbers from line to line and from pixel to pixel: both 0 for a
+bias per channel.
+"""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import parameters, pointer
+from nnrun.engines.compiled.kernels.parts import row_range
+
+
+def add_bias(p, task, n, k, start, rate, scratch):
+    """y = x + b."""
+    (
+        x, x_row, x_line, x_pixel, b, b_line, b_pixel, y, y_row, y_line, y_pixel,
+        channels, height, width, rows,
+    ) = parameters(p, 15)  # fmt: skip
+    x, b, y = pointer(x), pointer(b), pointer(y)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = x + (r * x_row + i * x_line + j * x_pixel)
+                target = y + (r * y_row + i * y_line + j * y_pixel)
+                added = b + (i * b_line + j * b_pixel)
+                for c in range(channels):
+                    target[c] = source[c] + added[c]
+
+
+def sum_rows(p, task, n, k, start, rate, scratch):
+    """db = Σ dy over the task's rows, into the task's buffer."""
+    (
+        dy, dy_row, dy_line, dy_pixel, db, db_task, db_line, db_pixel,
+        channels, height, width, rows,
+    ) = parameters(p, 12)  # fmt: skip
+    dy, db = pointer(dy), pointer(db) + task * db_task
+    first, last = row_range(task, rows, n)
+    for i in range(height):
+        for j in range(width):
+            for c in range(channels):
+                db[i * db_line + j * db_pixel + c] = 0
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = dy + (r * dy_row + i * dy_line + j * dy_pixel)
+                target = db + (i * db_line + j * db_pixel)
+                for c in range(channels):
+                    target[c] = target[c] + source[c]

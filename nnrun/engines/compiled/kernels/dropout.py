@@ -1,0 +1,32 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer, real
+from nnrun.engines.compiled.kernels.parts import row_range
+
+
+def dropout(p, task, n, k, start, rate, scratch):
+    """y = x · factor where the uniform number is at least `share`, else 0; forward and backward.
+
+    A batch's uniforms stand from its first row's place on, `drawn` for each row: all rows' for the
+    first dropout layer, then all rows' for the next; `before` are those of a row that come first.
+    A row's are in the order (channels, height, width).
+    """
+    (
+        uniforms, drawn, before, share, factor, x, x_row, x_line, x_pixel,
+        y, y_row, y_line, y_pixel, channels, height, width, rows,
+    ) = parameters(p, 17)  # fmt: skip
+    x, y = pointer(x), pointer(y)
+    uniforms = doubles(uniforms) + (start * drawn + n * before)
+    share, factor = floating(share), real(floating(factor))
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = x + (r * x_row + i * x_line + j * x_pixel)
+                target = y + (r * y_row + i * y_line + j * y_pixel)
+                chance = uniforms + ((r * channels * height + i) * width + j)
+                for c in range(channels):
+                    kept = factor if chance[c * height * width] >= share else real(0)
+                    target[c] = source[c] * kept

@@ -1,0 +1,86 @@
+"""Machine code of kernels in this process: from the cache, or compiled now."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache as memo
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.compiled import cache
+from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
+
+_lock = threading.Lock()
+_addresses: dict[tuple[str, str], int] = {}
+_SCRATCH = 1 << 20
+
+
+def addresses(
+    names: Iterable[str], dtype: str, wait: Callable[[str], None] = lambda text: None
+) -> dict[str, int]:
+    """Where the code of these kernels is, for numbers of this type.
+
+    `wait` is told if some have to be compiled, before that takes its time.
+    """
+    from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
+
+    names = list(names)
+    with _lock:
+        new = [name for name in names if (name, dtype) not in _addresses]
+        for unit, code in object_code(new, dtype, wait).items():
+            together = machine.symbols(code, members(unit))
+            _addresses.update({(name, dtype): place for name, place in together.items()})
+        return {name: _addresses[name, dtype] for name in names}
+
+
+def object_code(
+    names: Iterable[str], dtype: str, wait: Callable[[str], None] = lambda text: None
+) -> dict[str, bytes]:
+    """The object files of these kernels, by what they are compiled with."""
+
+    def build(unit: str) -> bytes:
+        from nnrun.engines.compiled.kernels.build import build  # noqa: PLC0415 - imports LLVM
+
+        return build(unit, dtype)
+
+    return {
+        unit: cache.kept(
+            _digest(unit, dtype),
+            lambda unit=unit: build(unit),  # type: ignore[misc]
+            wait,
+            "compiling kernels, once for all networks",
+        )
+        for unit in sorted({unit_of(name) for name in names})
+    }
+
+
+def kernel_function(name: str, dtype: str) -> Callable[..., None]:
+    """A kernel to be called from Python, as tests do: `f(parameters, task, n, k, start, rate)`."""
+    place = addresses([name], dtype)[name]
+    integer, real = ctypes.c_int64, ctypes.c_double
+    function = ctypes.CFUNCTYPE(None, *[integer] * 5, real, integer)(place)
+    scratch = aligned(_SCRATCH, np.dtype(dtype))
+
+    def call(
+        parameters: dict[str, int], task: int, n: int, k: int = 0, start: int = 0, rate: float = 0.0
+    ) -> None:
+        values: Any = [parameters[key] for key in KERNELS[name].parameters]
+        array = (integer * len(values))(*values)
+        function(ctypes.addressof(array), task, n, k, start, rate, scratch.ctypes.data)
+
+    return call
+
+
+def _digest(unit: str, dtype: str) -> str:
+    return cache.digest("\n".join([unit, dtype, _sources()]))
+
+
+@memo
+def _sources() -> str:
+    folder = Path(__file__).parent
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))

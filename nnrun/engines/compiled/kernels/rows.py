@@ -1,0 +1,81 @@
+"""Rows of data into the form that kernels work on, and back."""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.parts import row_range
+
+
+def gather(p, task, n, k, start, rate, scratch):
+    """Rows of the batch from a data set of (channels, height, width), each to its place.
+
+    `order` holds which rows, those of the batch from `start` on; 0: they follow one another.
+    """
+    (
+        order, data, data_row, x, x_row, x_line, x_pixel, channels, height, width, rows,
+    ) = parameters(p, 11)  # fmt: skip
+    listed = integers(order)
+    data, x = pointer(data), pointer(x)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        row = start + r
+        if order != 0:
+            row = listed[row]
+        for c in range(channels):
+            for i in range(height):
+                source = data + (row * data_row + (c * height + i) * width)
+                target = x + (r * x_row + i * x_line + c)
+                if x_pixel == 1:
+                    for j in range(width):
+                        target[j] = source[j]
+                else:
+                    for j in range(width):
+                        target[j * x_pixel] = source[j]
+
+
+def flatten(p, task, n, k, start, rate, scratch):
+    """Images to vectors in the order (channels, height, width).
+
+    With `placed` they go to the rows from `start` on.
+    """
+    (
+        x, x_row, x_line, x_pixel, y, y_row, channels, height, width, placed, rows,
+    ) = parameters(p, 11)  # fmt: skip
+    x, y = pointer(x), pointer(y)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        row = r + start * placed
+        for i in range(height):
+            for j in range(width):
+                source = x + (r * x_row + i * x_line + j * x_pixel)
+                target = y + (row * y_row + i * width + j)
+                for c in range(channels):
+                    target[c * height * width] = source[c]
+
+
+def flatten_back(p, task, n, k, start, rate, scratch):
+    """Vectors to images: dx[i, j, c] = dy[(c · height + i) · width + j]."""
+    (
+        dy, dy_row, dx, dx_row, dx_line, dx_pixel, channels, height, width, rows,
+    ) = parameters(p, 10)  # fmt: skip
+    dy, dx = pointer(dy), pointer(dx)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                source = dy + (r * dy_row + i * width + j)
+                target = dx + (r * dx_row + i * dx_line + j * dx_pixel)
+                for c in range(channels):
+                    target[c] = source[c * height * width]
+
+
+def clear(p, task, n, k, start, rate, scratch):
+    """Zeros for the channels that are there to fill registers only."""
+    x, x_row, x_line, x_pixel, channels, height, width, rows = parameters(p, 8)
+    x = pointer(x)
+    first, last = row_range(task, rows, n)
+    for r in range(first, last):
+        for i in range(height):
+            for j in range(width):
+                for c in range(channels, x_pixel):
+                    x[r * x_row + i * x_line + j * x_pixel + c] = 0

@@ -1,0 +1,6 @@
+"""The tape: a network as a list of calls of kernels, which is data and is not compiled.
+
+`plan` lays a network's arrays out and lists its stages, with one emitter per type of layer in
+`layers`; `encode` turns that into numbers for `kernels.runner`; `memory` takes the memory and moves
+parameters in and out; `engine` is the engine. `text` prints a tape.
+"""

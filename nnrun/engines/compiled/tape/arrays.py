@@ -1,0 +1,128 @@
+"""Arrays by name, before there is memory for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.nn.signature import Array
+
+Border = tuple[int, int, int, int]  # pixels of zeros above, below, left and right
+NO_BORDER: Border = (0, 0, 0, 0)
+# Channels of a map are stored as a multiple of this.
+_CHANNELS = 8
+
+
+@dataclass(frozen=True)
+class Address:
+    """A place in an array: so many numbers after its beginning.
+
+    Arrays whose names begin with @ belong to whoever runs the tape, and may be others each time.
+    """
+
+    block: str
+    offset: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.block}+{self.offset}" if self.offset else self.block
+
+
+@dataclass(frozen=True)
+class Map:
+    """One image, or one vector, for each row of a batch.
+
+    A vector has one pixel. A map's channels lie together; there may be more of them than are used,
+    which hold zeros.
+
+    Args:
+        block: the array that it is in.
+        offset: of the first channel of the upper left pixel within the border.
+        row, line, pixel: how many numbers further the next one is.
+        channels, height, width: of the image.
+    """
+
+    block: str
+    offset: int
+    row: int
+    line: int
+    pixel: int
+    channels: int
+    height: int = 1
+    width: int = 1
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether there is only one pixel."""
+        return self.height == self.width == 1
+
+    @property
+    def size(self) -> int:
+        """Numbers of the image, without what is stored besides."""
+        return self.channels * self.height * self.width
+
+    @property
+    def stored(self) -> int:
+        """Numbers from the first to the last of a row that has no border."""
+        return self.channels if self.is_vector else self.height * self.width * self.pixel
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a row's lines follow one another without a border."""
+        return self.is_vector or self.line == self.width * self.pixel
+
+    @property
+    def order(self) -> Array:
+        """Where in a row without a border each number stands, counted as `nnrun.nn` does."""
+        c, i, j = np.ogrid[: self.channels, : self.height, : self.width]
+        return np.asarray((i * self.width + j) * self.pixel + c).ravel()
+
+    def named(self, name: str, *, down: int = 0, right: int = 0) -> dict[str, Address | int]:
+        """The parameters of an op that describe it, from another pixel on if so wanted."""
+        start = self.offset + down * self.line + right * self.pixel
+        return {**self.rows(name, start), f"{name}_line": self.line, f"{name}_pixel": self.pixel}
+
+    def rows(self, name: str, start: int | None = None) -> dict[str, Address | int]:
+        """Likewise, for kernels that only know rows."""
+        offset = self.offset if start is None else start
+        return {name: Address(self.block, offset), f"{name}_row": self.row}
+
+    def lines(self, name: str) -> dict[str, Address | int]:
+        """Likewise, for kernels that take a line's numbers as they come."""
+        return {**self.rows(name), f"{name}_line": self.line}
+
+    @property
+    def shape(self) -> dict[str, int]:
+        """The parameters that say how large it is."""
+        return {"channels": self.channels, "height": self.height, "width": self.width}
+
+    @property
+    def runs(self) -> dict[str, int]:
+        """Lines and the numbers of each; a single one where they follow one another."""
+        if self.is_vector or self.is_whole:
+            return {"lines": 1, "numbers": self.stored}
+        return {"lines": self.height, "numbers": self.width * self.pixel}
+
+
+def vector(block: str, size: int, itemsize: int) -> Map:
+    """Vectors in an array of their own."""
+    pitch = _pitch(size, itemsize)
+    return Map(block, 0, pitch, pitch, pitch, size)
+
+
+def image(
+    block: str, channels: int, height: int, width: int, border: Border, itemsize: int, exact: bool
+) -> Map:
+    """Images in an array of their own; `exact` if no channels are to be added."""
+    top, bottom, left, right = border
+    pixel = channels if exact else -(-channels // _CHANNELS) * _CHANNELS
+    line = (width + left + right) * pixel
+    row = _pitch((height + top + bottom) * line, itemsize)
+    return Map(block, top * line + left * pixel, row, line, pixel, channels, height, width)
+
+
+def _pitch(size: int, itemsize: int) -> int:
+    """Numbers from one row to the next: whole cache lines, and no large power of two of bytes."""
+    pitch = padded(size)
+    return pitch + padded(1) if pitch * itemsize % 1024 == 0 else pitch

@@ -1,0 +1,88 @@
+"""Running a tape, by one thread or by several."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from threading import Event, Thread
+
+import numpy as np
+
+from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled.kernels import RUNNER
+from nnrun.engines.compiled.kernels.load import addresses
+from nnrun.engines.compiled.tape.encode import Encoded
+from nnrun.nn.signature import Array
+
+_TYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 11)
+
+
+class Driver:
+    """Calls the runner; its threads last no longer than the call.
+
+    So there is nothing that a fork would lose, and nothing to end: signals reach the main thread,
+    which waits for the others.
+
+    Args:
+        encoded: the tape.
+        scratch: bytes that each thread needs.
+        threads: how many share the tasks.
+    """
+
+    def __init__(self, encoded: Encoded, scratch: int, threads: int) -> None:
+        self.encoded = encoded
+        self.threads = threads
+        self._scratch = [aligned(scratch // 8, np.dtype(np.float64)) for _ in range(threads)]
+        self._run = _TYPE(addresses([RUNNER], "float64")[RUNNER])
+
+    def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:
+        """Do iterations first … last - 1 of a stretch."""
+        barrier = aligned(1, np.dtype(np.float64)).view(np.int64)
+        tape = self.encoded
+
+        def work(thread: int) -> None:
+            self._run(
+                tape.stages.ctypes.data,
+                len(tape.stages),
+                tape.ops.ctypes.data,
+                bounds.ctypes.data,
+                rates.ctypes.data,
+                first,
+                last,
+                thread,
+                self.threads,
+                barrier.ctypes.data,
+                self._scratch[thread].ctypes.data,
+            )
+
+        if self.threads == 1:
+            work(0)
+        else:
+            _together(work, self.threads)
+
+
+def _together(work: Callable[[int], None], threads: int) -> None:
+    """Call `work` in so many threads, all of them or, if they cannot be started, none.
+
+    Those that have begun wait for each other in machine code, where nothing can call them back.
+    """
+    ready, starting = Event(), [True]
+
+    def begin(thread: int) -> None:
+        ready.wait()
+        if not starting:
+            work(thread)
+
+    workers = [Thread(target=begin, args=[thread], daemon=True) for thread in range(1, threads)]
+    begun = []
+    try:
+        for worker in workers:
+            worker.start()
+            begun.append(worker)
+        starting.clear()
+    finally:
+        ready.set()
+        if not starting:
+            work(0)
+        for worker in begun:
+            worker.join()

@@ -1,0 +1,57 @@
+"""A tape as numbers, for `kernels.runner`."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from nnrun.engines.compiled.kernels import KERNELS
+from nnrun.engines.compiled.tape.arrays import Address
+from nnrun.engines.compiled.tape.memory import Memory
+from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.stages import Value
+
+
+class Encoded:
+    """Stages, ops and their parameters, as int64.
+
+    Args:
+        plan: the tape.
+        memory: where its arrays are.
+        kernels: addresses of the code.
+    """
+
+    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int]) -> None:
+        self._memory = memory
+        self._itemsize = plan.dtype.itemsize
+        self._late: list[tuple[int, Address]] = []
+        stages: list[list[int]] = []
+        ops: list[list[int]] = []
+        parameters: list[int] = []
+        for stage in plan.all_stages:
+            stages.append([stage.rows, stage.tasks, len(ops), len(stage.ops)])
+            for op in stage.ops:
+                ops.append([kernels[op.kernel], len(parameters), op.limit])
+                for name in KERNELS[op.kernel].parameters:
+                    value = op.values[name]
+                    if isinstance(value, Address) and value.block.startswith("@"):
+                        self._late.append((len(parameters), value))
+                        value = 0
+                    parameters.append(self._number(value))
+        self.stages = np.array(stages, np.int64)
+        self.ops = np.array(ops, np.int64)
+        self.parameters = np.array(parameters, np.int64)
+        self.ops[:, 1] = self.parameters.ctypes.data + 8 * self.ops[:, 1]
+
+    def point(self, late: dict[str, int]) -> None:
+        """Say where the arrays are that others own, by their names without the @."""
+        for place, address in self._late:
+            self.parameters[place] = late[address.block[1:]] + address.offset * self._itemsize
+
+    def _number(self, value: Value) -> int:
+        if isinstance(value, Address):
+            return self._memory.address(value.block) + value.offset * self._itemsize
+        if isinstance(value, float):
+            return int(struct.unpack("<q", struct.pack("<d", value))[0])
+        return value

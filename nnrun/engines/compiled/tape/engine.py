@@ -1,0 +1,153 @@
+"""The engine that runs a tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+import numpy as np
+
+from nnrun.engines.base import Batches
+from nnrun.engines.compiled.kernels import KERNELS, unit_of
+from nnrun.engines.compiled.kernels.load import addresses, object_code
+from nnrun.engines.compiled.tape import network as tapes
+from nnrun.engines.compiled.tape.driver import Driver
+from nnrun.engines.compiled.tape.encode import Encoded
+from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
+from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Adam, Optimizer
+from nnrun.nn.signature import Array, Rng
+
+# Random numbers for dropout are drawn ahead, about so many at a time.
+_DRAWN = 1 << 20
+# Rows evaluated at a time, if the batches are not larger.
+_EVALUATED = 64
+
+
+class TapeEngine:
+    """Updates by kernels that are compiled once for all networks.
+
+    Args:
+        network: initialized.
+        optimizer: allocated for the network's parameters.
+        x: rows of the training split, in the network's dtype.
+        target: their targets, likewise.
+        rng: the stream of dropout masks.
+        clip_norm: as for the NumPy engine.
+        batch_size: the largest batch there will be.
+        threads: how many share the work; the bits are the same for any number.
+        wait: is told if kernels have to be compiled, before that takes its time.
+    """
+
+    name = "compiled"
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        x: Array,
+        target: Array,
+        *,
+        rng: Rng,
+        clip_norm: float | None = None,
+        batch_size: int,
+        threads: int = 1,
+        wait: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.x = contiguous(x, network.dtype)
+        self.target = contiguous(target, network.dtype)
+        self.rng = rng
+        self.threads = threads
+        self._wait = wait
+        plan = tapes.training(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+        self._memory = Memory(plan, optimizer.state)
+        self._parameters = Parameters(plan.placed, self._memory, network, optimizer)
+        self._driver = self._driven(plan, self._memory)
+        self._drawn = plan.drawn
+        self._batch_size = batch_size
+        self._evaluation: Driver | None = None
+
+    def run(self, batches: Batches) -> None:
+        rows = np.ascontiguousarray(batches.rows, np.int64)
+        bounds = np.ascontiguousarray(batches.bounds, np.int64)
+        rates = np.ascontiguousarray(batches.rates, np.float64)
+        if not len(rates):
+            return
+        largest = int(np.diff(bounds).max())
+        if largest > self._batch_size:
+            raise ValueError("this engine was made for smaller batches")
+        # Machine code does not look where it reads; as unsigned numbers negative rows are large.
+        if rows.view(np.uint64).max(initial=0) >= len(self.x):
+            raise IndexError("a batch has rows that the training split has not")
+        self._parameters.gather()
+        late = {
+            "rows": rows.ctypes.data,
+            "x": self.x.ctypes.data,
+            "target": self.target.ctypes.data,
+        }
+        corrections = self._corrections(rates)
+        late |= {name: array.ctypes.data for name, array in corrections.items()}
+        drawn = self._drawn
+        length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
+        for first in range(0, len(rates), length):
+            last = min(first + length, len(rates))
+            uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
+            # As if they began where the stretch does.
+            late["uniforms"] = uniforms.ctypes.data - 8 * int(bounds[first]) * drawn
+            self._driver.encoded.point(late)
+            self._driver.run(bounds, rates, first, last)
+        self.optimizer.steps += len(rates)
+        self._parameters.scatter()
+
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        network = self.network
+        rows = max(self._batch_size, _EVALUATED)
+        if self._evaluation is None:
+            plan = tapes.evaluation(network, rows)
+            parameters = {one.block: self._memory.arrays[one.block] for one in plan.placed}
+            self._evaluation_memory = Memory(plan, shared=parameters)
+            self._evaluation = self._driven(plan, self._evaluation_memory)
+        self._parameters.gather()
+        outputs = np.empty((len(x), *network.output_shape), network.dtype)
+        losses = np.empty(len(x))
+        x, target = contiguous(x, network.dtype), contiguous(target, network.dtype)
+        arrays = {"x": x, "target": target, "outputs": outputs, "losses": losses}
+        self._evaluation.encoded.point({name: one.ctypes.data for name, one in arrays.items()})
+        bounds = np.append(np.arange(0, len(x), rows), len(x))
+        count = len(bounds) - 1
+        self._evaluation.run(bounds, np.zeros(count), 0, count)
+        return float(losses.sum()) / len(x), outputs
+
+    def _driven(self, plan: Plan, memory: Memory) -> Driver:
+        names = kernels_of(plan)
+        code = addresses(names, plan.dtype.name, self._wait)
+        scratch = max(1 << 20, *(KERNELS[name].scratch for name in names))
+        return Driver(Encoded(plan, memory, code), scratch, self.threads)
+
+    def _corrections(self, rates: Array) -> dict[str, Array]:
+        """What Adam's kernel needs of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
+        if not isinstance(self.optimizer, Adam):
+            return {}
+        steps = range(self.optimizer.steps + 1, self.optimizer.steps + 1 + len(rates))
+        beta1, beta2 = self.optimizer.beta1, self.optimizer.beta2
+        return {
+            "mean_parts": rates / np.array([1 - beta1**step for step in steps]),
+            "square_parts": np.array([sqrt(1 - beta2**step) for step in steps]),
+        }
+
+
+def kernels_of(plan: Plan) -> set[str]:
+    """The kernels that a tape calls."""
+    return {op.kernel for stage in plan.all_stages for op in stage.ops}
+
+
+def compile_ahead(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> None:
+    """Have the machine code in the cache, for processes that will be started later."""
+    plan = tapes.training(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+    names = kernels_of(plan) | kernels_of(tapes.evaluation(network, batch_size))
+    object_code(sorted(names, key=unit_of), network.dtype.name)

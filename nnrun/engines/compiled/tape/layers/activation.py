@@ -1,0 +1,69 @@
+"""Activations: in place where x need not be kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.tape.arrays import Map
+from nnrun.engines.compiled.tape.layers.base import Emitter
+
+
+class Activation(Emitter):
+    """Number by number."""
+
+    needs_y = True
+
+    @classmethod
+    def overwrites(cls, layer: Any, training: bool) -> bool:
+        return POINTWISE[layer.type].in_place
+
+    def place(self) -> None:
+        new = not self.in_place
+        self.y = self.plan.like(f"h{self.tag}", self.x, self.border) if new else self.x
+
+    def forward(self) -> None:
+        plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
+        if x.runs != y.runs:  # one has a border, the other has not
+            plan.by_rows(kind, **x.lines("x"), **y.lines("y"), **_lines(x), columns=0)
+        else:
+            plan.pointwise(kind, x, **x.lines("x"), **y.lines("y"))
+        if not POINTWISE[kind].keeps_zero and not x.is_vector and x.pixel != x.channels:
+            plan.by_rows("clear", **y.named("x"), **y.shape)
+
+    def backward(self, dy: Map) -> Map:
+        if not self.needs_dx:
+            return dy
+        x, y = self.x, self.y
+        kernel = f"{self.layer.type}_back"
+        values = {**x.lines("x"), **y.lines("y"), **dy.lines("dy"), **dy.lines("dx")}
+        if x.runs == y.runs == dy.runs:
+            self.plan.pointwise(kernel, dy, **values)
+        else:
+            self.plan.by_rows(kernel, **values, **_lines(x), columns=0)
+        return dy
+
+
+class Softmax(Emitter):
+    """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)."""
+
+    needs_y = True
+
+    def place(self) -> None:
+        plan, x, name = self.plan, self.x, f"h{self.tag}"
+        self.y = plan.like(name, x) if x.is_vector else plan.vector(name, x.size)
+
+    def forward(self) -> None:
+        x = self.plan.flattened(self.x)
+        self.plan.by_rows("softmax", **x.rows("x"), **self.y.rows("y"), size=x.size)
+
+    def backward(self, dy: Map) -> Map:
+        if not self.needs_dx:
+            return dy
+        values = {**self.y.rows("y"), **dy.rows("dy"), **dy.rows("dx")}
+        self.plan.by_rows("softmax_back", **values, size=self.y.size)
+        return self.plan.unflattened(dy, self.x)
+
+
+def _lines(x: Map) -> dict[str, int]:
+    return {"lines": x.height, "numbers": x.width * x.pixel}

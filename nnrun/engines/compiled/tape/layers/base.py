@@ -1,0 +1,75 @@
+"""What all emitters of layers share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
+from nnrun.engines.compiled.tape.plan import Plan
+
+
+class Emitter:
+    """Adds one layer's ops to a tape, forward and backward.
+
+    Args:
+        plan: what is added to.
+        layer: of the network.
+        tag: the layer's index in the config.
+        x: what comes in.
+        border: that what goes out needs, for the sake of a layer that follows.
+        in_place: whether x may be overwritten.
+        needs_dx: whether a layer before this one has parameters.
+    """
+
+    y: Map
+    needs_y = False  # whether the way back needs y, which then must not be overwritten
+
+    def __init__(
+        self,
+        plan: Plan,
+        layer: Any,
+        tag: str,
+        x: Map,
+        *,
+        border: Border,
+        in_place: bool,
+        needs_dx: bool,
+    ) -> None:
+        self.plan = plan
+        self.layer = layer
+        self.tag = tag
+        self.x = x
+        self.border = border
+        self.in_place = in_place
+        self.needs_dx = needs_dx
+        self.place()
+
+    @classmethod
+    def refuses(cls, layer: Any) -> str | None:
+        """What of this layer there is no kernel for, as the end of "the compiled engine …"."""
+        return None
+
+    @classmethod
+    def overwrites(cls, layer: Any, training: bool) -> bool:
+        """Whether y can be x itself, overwritten or as it is."""
+        return False
+
+    @classmethod
+    def wants(cls, layer: Any) -> Border:
+        """The border of zeros that x must have."""
+        return NO_BORDER
+
+    def place(self) -> None:
+        """Take memory, and say what `y` is."""
+        raise NotImplementedError
+
+    def forward(self) -> None:
+        """Add the ops that make y from x."""
+        raise NotImplementedError
+
+    def backward(self, dy: Map) -> Map:
+        """Add the ops that make dx from dy, and the parameters' gradients; dx may be dy.
+
+        Where dx is not needed, what is returned is not used.
+        """
+        raise NotImplementedError

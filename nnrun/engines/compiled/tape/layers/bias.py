@@ -1,0 +1,64 @@
+"""Biases: by themselves, or as a part of a convolution."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.compiled.tape.arrays import Address, Map
+from nnrun.engines.compiled.tape.layers.base import Emitter
+from nnrun.engines.compiled.tape.plan import Placed, Plan
+
+
+def place_bias(plan: Plan, layer: Any, tag: str, y: Map) -> Placed:
+    """A place in the form of a row of y without a border, or of one of its pixels."""
+    if layer.b.size == y.size:
+        stored = y.stored if y.is_vector else y.height * y.width * y.pixel
+        return plan.parameter(layer.b, f"b{tag}", stored, y.order, by_rows=True)
+    return plan.parameter(layer.b, f"b{tag}", y.pixel, np.arange(y.channels), by_rows=True)
+
+
+def strides(b: Placed, y: Map) -> tuple[int, int]:
+    """Numbers of the bias from one line to the next, and from one pixel to the next."""
+    if b.parameter.size != y.size:
+        return 0, 0
+    return y.width * y.pixel, y.pixel
+
+
+def sum_bias(plan: Plan, b: Placed, dy: Map) -> None:
+    """Add the op that sums the bias' gradient over a block of rows."""
+    line, pixel = strides(b, dy)
+    plan.by_rows(
+        "sum_rows",
+        **dy.named("dy"),
+        db=Address(b.gradient),
+        db_task=b.size,
+        db_line=line,
+        db_pixel=pixel,
+        **dy.shape,
+    )
+
+
+class Bias(Emitter):
+    """y = x + b; dx = dy."""
+
+    def place(self) -> None:
+        self.y = self.plan.like(f"z{self.tag}", self.x, self.border)
+        self.b = place_bias(self.plan, self.layer, self.tag, self.y)
+
+    def forward(self) -> None:
+        line, pixel = strides(self.b, self.y)
+        self.plan.by_rows(
+            "add_bias",
+            **self.x.named("x"),
+            b=Address(self.b.block),
+            b_line=line,
+            b_pixel=pixel,
+            **self.y.named("y"),
+            **self.x.shape,
+        )
+
+    def backward(self, dy: Map) -> Map:
+        sum_bias(self.plan, self.b, dy)
+        return dy

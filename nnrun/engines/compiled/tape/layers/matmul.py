@@ -1,0 +1,85 @@
+"""Matrix products, their bias added on the way: z = b + x w, dx = dz wᵀ, dw = xᵀ dz."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.tape.arrays import Address, Map
+from nnrun.engines.compiled.tape.layers.base import Emitter
+from nnrun.engines.compiled.tape.plan import Placed
+from nnrun.engines.compiled.tape.stages import Op
+
+
+class MatMul(Emitter):
+    """In strips of z forward, of x backward.
+
+    An image that has been flattened is taken as it lies in memory: where the channels are last,
+    the weights lie accordingly.
+    """
+
+    bias: Placed | None = None
+
+    def place(self) -> None:
+        plan, x, units = self.plan, self.x, self.layer.units
+        self.dtype = plan.dtype.name
+        self.sizes = (x.stored, units)
+        positions = shapes.positions(*self.sizes, self.dtype)
+        where = positions if x.is_vector else positions[x.order]
+        self.w = plan.parameter(
+            self.layer.w, f"w{self.tag}", shapes.size(*self.sizes, self.dtype), where,
+            by_rows=False,
+        )  # fmt: skip
+        self.y = plan.vector(f"z{self.tag}", units)
+
+    def merge(self, bias: Any, tag: str) -> None:
+        """Let the bias after this layer be a part of it."""
+        units = self.layer.units
+        self.bias = self.plan.parameter(
+            bias.b,
+            f"b{tag}",
+            units,
+            np.arange(units),
+            by_rows=False,
+        )
+
+    def forward(self) -> None:
+        inputs, units = self.sizes
+        tasks = shapes.product_tasks(*self.sizes, self.dtype)
+        self.plan.by_strips(
+            self.y.block,
+            tasks,
+            self.plan.op(
+                "product",
+                **self.x.rows("x"),
+                w=Address(self.w.block),
+                b=Address(self.bias.block) if self.bias else 0,
+                **self.y.rows("z"),
+                inputs=inputs,
+                units=units,
+            ),
+        )
+
+    def backward(self, dy: Map) -> Map:
+        plan, (inputs, units) = self.plan, self.sizes
+        dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
+        tasks = shapes.update_tasks(*self.sizes, self.dtype)
+        ops = []
+        if self.needs_dx:
+            back = {**dy.rows("dz"), "w": Address(self.w.block), **dx.rows("dx")}
+            ops.append(plan.op("product_back", **back, inputs=inputs, units=units))
+        ops.append(self._update(self.w, self.x.rows("x"), dy, inputs))
+        if self.bias:
+            ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
+            ops.append(self._update(self.bias, ones, dy, 1))
+        plan.by_strips(dx.block if self.needs_dx else "", tasks, *ops)
+        return dx
+
+    def _update(self, placed: Placed, x: dict[str, Address | int], dy: Map, inputs: int) -> Op:
+        descends = self.plan.descends
+        target = Address(placed.block if descends else placed.gradient)
+        limit = shapes.update_tasks(inputs, self.layer.units, self.dtype)
+        values = {**x, **dy.rows("dz"), "w": target, "inputs": inputs, "units": self.layer.units}
+        return self.plan.op("product_update", limit, **values, descend=int(descends))

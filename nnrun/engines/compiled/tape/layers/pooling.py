@@ -1,0 +1,51 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.tape.arrays import Map
+from nnrun.engines.compiled.tape.layers.base import Emitter
+
+
+class Pooling(Emitter):
+    """What both kinds share."""
+
+    kernel = ""
+
+    def place(self) -> None:
+        self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
+
+    @property
+    def _window(self) -> dict[str, int]:
+        (kh, kw), (sh, sw) = self.layer.size, self.layer.stride
+        return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": self.y.height, "ow": self.y.width}
+
+    def forward(self) -> None:
+        self.plan.by_rows(self.kernel, **self.x.named("x"), **self.y.named("y"), **self._window)
+
+    def backward(self, dy: Map) -> Map:
+        if not self.needs_dx:
+            return dy
+        x = self.x
+        dx = self.plan.like(f"d{x.block}", x)
+        self.plan.by_rows(
+            f"{self.kernel}_back",
+            **(x.named("x") if self.kernel == "max_pool" else {}),
+            **dy.named("dy"),
+            **dx.named("dx"),
+            **self._window,
+            height=x.height,
+            width=x.width,
+        )
+        return dx
+
+
+class MaxPool2d(Pooling):
+    """The largest number of each window; dy goes to the first of them."""
+
+    kernel = "max_pool"
+
+
+class AvgPool2d(Pooling):
+    """The mean of each window."""
+
+    kernel = "avg_pool"

@@ -1,0 +1,80 @@
+"""The memory of a tape, and how the network's numbers get in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled.tape.plan import Placed, Plan
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
+
+
+class Memory:
+    """Arrays by name.
+
+    Args:
+        plan: says which there are.
+        state: names of the optimizer's arrays; each parameter has one of each.
+        shared: arrays that are there already.
+    """
+
+    def __init__(
+        self, plan: Plan, state: Iterable[str] = (), shared: dict[str, Array] | None = None
+    ) -> None:
+        sizes = dict(plan.blocks)
+        sizes.update({f"{one.block}.{name}": one.size for one in plan.placed for name in state})
+        self.arrays = dict(shared or {})
+        for name, size in sizes.items():
+            if name not in self.arrays:
+                self.arrays[name] = aligned(size, plan.dtype)
+        if "ones" in self.arrays:
+            self.arrays["ones"][...] = 1
+
+    def address(self, name: str) -> int:
+        """Of an array's first number."""
+        return int(self.arrays[name].ctypes.data)
+
+
+class Parameters:
+    """A network's parameters and the optimizer's arrays, in the tape's memory.
+
+    They are copied in before a stretch of iterations, and back after it.
+    """
+
+    def __init__(
+        self, placed: list[Placed], memory: Memory, network: Network, optimizer: Optimizer
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        starts, start = {}, 0
+        for parameter in network.parameters.values():
+            starts[id(parameter)] = start
+            start += parameter.size
+        self._places = [
+            (slice(first, first + one.parameter.size), one, memory.arrays)
+            for one in placed
+            for first in [starts[id(one.parameter)]]
+        ]
+
+    def gather(self) -> None:
+        """Copy them in."""
+        for part, one, arrays in self._places:
+            arrays[one.block][one.positions] = self.network.theta[part]
+            for name, array in self.optimizer.state.items():
+                arrays[f"{one.block}.{name}"][one.positions] = array[part]
+
+    def scatter(self) -> None:
+        """Copy them back."""
+        for part, one, arrays in self._places:
+            self.network.theta[part] = arrays[one.block][one.positions]
+            for name, array in self.optimizer.state.items():
+                array[part] = arrays[f"{one.block}.{name}"][one.positions]
+
+
+def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
+    """Rows as kernels read them: numbers of one row after those of the row before."""
+    return np.ascontiguousarray(x.reshape(len(x), -1), dtype)

@@ -1,0 +1,182 @@
+"""From a network to its tape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, vector
+from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
+from nnrun.nn.layer import Parameter
+from nnrun.nn.signature import Array
+
+# Into so many tasks a batch is cut, at most: more than most machines have cores.
+_TASKS = 16
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A parameter's place.
+
+    Args:
+        parameter: the layer's.
+        block: the array that it is in.
+        size: of that.
+        positions: where in it each of the parameter's numbers stands.
+        by_rows: whether its gradient is summed up from those of blocks of rows.
+    """
+
+    parameter: Parameter
+    block: str
+    size: int
+    positions: Array
+    by_rows: bool
+
+    @property
+    def gradient(self) -> str:
+        """The array of its gradient, or of the blocks' gradients one after the other."""
+        return f"d{self.block}"
+
+
+@dataclass
+class Plan:
+    """Arrays and stages, while emitters add to them.
+
+    Args:
+        dtype: float64 or float32.
+        batch_size: the largest batch there will be.
+        descends: the update is θ ← θ - η g and nothing more, and made where g is.
+        training: for training; else for evaluation.
+    """
+
+    dtype: np.dtype[np.floating]
+    batch_size: int
+    descends: bool
+    training: bool
+    blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
+    placed: list[Placed] = field(default_factory=list)
+    first: Stage = field(default_factory=Stage)  # what is done before anything else
+    stages: list[Stage] = field(default_factory=list)
+    drawn: int = 0  # uniform numbers for each row, once all layers have their places
+    label: str = ""
+
+    @property
+    def rows(self) -> int:
+        """Rows of a task."""
+        return -(-self.batch_size // _TASKS)
+
+    @property
+    def row_tasks(self) -> int:
+        """Tasks of the largest batch."""
+        return -(-self.batch_size // self.rows)
+
+    @property
+    def all_stages(self) -> list[Stage]:
+        """In their order."""
+        return [stage for stage in (self.first, *self.stages) if stage.ops]
+
+    def vector(self, name: str, size: int) -> Map:
+        """A new array of a vector for each row."""
+        name = self._unique(name)
+        return self._taken(vector(name, size, self.dtype.itemsize), name)
+
+    def image(
+        self, name: str, shape: tuple[int, int, int], border: Border = NO_BORDER, *,
+        exact: bool = False,
+    ) -> Map:  # fmt: skip
+        """A new array of an image for each row."""
+        name = self._unique(name)
+        made = image(name, *shape, border, self.dtype.itemsize, exact)
+        return self._taken(made, name)
+
+    def array(self, name: str, shape: tuple[int, ...], border: Border = NO_BORDER) -> Map:
+        """A vector or an image, by the shape of a layer's output."""
+        if len(shape) == 3:
+            channels, height, width = shape
+            return self.image(name, (channels, height, width), border)
+        return self.vector(name, shape[0])
+
+    def like(self, name: str, x: Map, border: Border = NO_BORDER) -> Map:
+        """A new array of the form of x, but for the border."""
+        if x.pixel == x.row:
+            return self.vector(name, x.channels)
+        exact = x.pixel == x.channels
+        return self.image(name, (x.channels, x.height, x.width), border, exact=exact)
+
+    def flattened(self, x: Map) -> Map:
+        """x as vectors, in the order of `nnrun.nn`."""
+        if x.is_vector:
+            return x
+        y = self.vector(f"{x.block}_flat", x.size)
+        self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
+        return y
+
+    def unflattened(self, dy: Map, x: Map) -> Map:
+        """The gradient of x, from that of `flattened(x)`."""
+        if x.is_vector:
+            return dy
+        dx = self.like(f"d{x.block}", x)
+        self.by_rows("flatten_back", **dy.rows("dy"), **dx.named("dx"), **x.shape)
+        return dx
+
+    def shared(self, name: str, size: int) -> Address:
+        """A new array for the batch as a whole."""
+        name = self._unique(name)
+        self.blocks[name] = size
+        return Address(name)
+
+    def parameter(
+        self, parameter: Parameter, name: str, size: int, positions: Any, *, by_rows: bool
+    ) -> Placed:
+        """Give a parameter its place, and its gradient."""
+        size = shapes.padded(size)
+        placed = Placed(parameter, name, size, np.asarray(positions).ravel(), by_rows)
+        self.placed.append(placed)
+        self.blocks[name] = size
+        if self.training and (by_rows or not self.descends):
+            self.blocks[placed.gradient] = size * (self.row_tasks if by_rows else 1)
+        return placed
+
+    def by_rows(self, kernel: str, /, **values: Value) -> None:
+        """An op on a block of rows."""
+        stage = self.stages[-1] if self.stages else None
+        if stage is None or not stage.rows:
+            stage = Stage(rows=self.rows)
+            self.stages.append(stage)
+        stage.ops.append(Op(kernel, {**values, "rows": self.rows}, self.label))
+
+    def by_strips(self, strips: str, tasks: int, *ops: Op) -> None:
+        """A stage of ops on strips of an array."""
+        self.stages.append(Stage(tasks=tasks, strips=strips, ops=list(ops)))
+
+    def before(self, kernel: str, tasks: int, /, **values: Value) -> None:
+        """An op that comes before all others."""
+        self.first.ops.append(Op(kernel, dict(values), self.label, tasks))
+        self.first.tasks = max(self.first.tasks, tasks)
+
+    def pointwise(self, kernel: str, x: Map, /, **values: Value) -> None:
+        """An op on numbers of x, in the stage that has just made them if that can be."""
+        stage = self.stages[-1] if self.stages else None
+        if stage is not None and stage.strips == x.block:
+            strip = shapes.strip(self.dtype.name)
+            values = {**values, **x.runs, "rows": 0, "columns": strip}
+            stage.ops.append(Op(kernel, values, self.label))
+        else:
+            self.by_rows(kernel, **values, **x.runs, columns=0)
+
+    def op(self, kernel: str, limit: int = EVERY_TASK, /, **values: Value) -> Op:
+        """An op about the layer at hand."""
+        return Op(kernel, dict(values), self.label, limit)
+
+    def _taken(self, made: Map, name: str) -> Map:
+        self.blocks[name] = self.batch_size * made.row
+        return made
+
+    def _unique(self, name: str) -> str:
+        base, number = name, 2
+        while name in self.blocks:
+            name, number = f"{base}_{number}", number + 1
+        return name

@@ -1,0 +1,95 @@
+"""The optimizers' steps, after all gradients are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.tape.arrays import Address
+from nnrun.engines.compiled.tape.plan import Placed, Plan
+from nnrun.engines.compiled.tape.stages import Op, Stage, Value
+from nnrun.nn.optimizers import SGD, Adam, Optimizer
+
+# Into so many chunks each parameter is cut.
+_CHUNKS = 16
+
+
+def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
+    """What `kernels.update.sgd` takes besides."""
+    return {
+        "velocity": Address(f"{block}.velocity") if optimizer.momentum else 0,
+        "momentum": float(optimizer.momentum),
+        "nesterov": int(optimizer.nesterov),
+        "decay": float(optimizer.weight_decay),
+    }
+
+
+def adam(optimizer: Adam, block: str) -> dict[str, Value]:
+    """What `kernels.update.adam` takes besides."""
+    return {
+        "mean": Address(f"{block}.mean"),
+        "square": Address(f"{block}.square"),
+        "beta1": float(optimizer.beta1),
+        "rest1": 1 - float(optimizer.beta1),
+        "beta2": float(optimizer.beta2),
+        "rest2": 1 - float(optimizer.beta2),
+        "epsilon": float(optimizer.epsilon),
+        "decay": float(optimizer.weight_decay),
+        "mean_parts": Address("@mean_parts"),
+        "square_parts": Address("@square_parts"),
+    }
+
+
+OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": adam}
+
+
+def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> None:
+    """Add the stages that sum up gradients, clip them, and change the parameters."""
+    plan.label = optimizer.type
+    ready = Stage(tasks=_CHUNKS)
+    factor: Address | int = 0
+    placed = [one for one in plan.placed if one.by_rows or not plan.descends]
+    for one in placed:
+        if one.by_rows:
+            ready.ops.append(_reduce(plan, one))
+    if clip_norm is not None:
+        factor = _add_clip(plan, ready, placed, clip_norm)
+        ready = Stage(tasks=_CHUNKS)
+    for one in placed:
+        values: dict[str, Value] = {
+            "theta": Address(one.block),
+            "gradient": Address(one.gradient),
+            **_chunks(one),
+        }
+        more = OPTIMIZERS[optimizer.type](optimizer, one.block)
+        ready.ops.append(plan.op(optimizer.type, **values, **more, factor=factor))
+    plan.stages.append(ready)
+
+
+def _reduce(plan: Plan, one: Placed) -> Op:
+    gradient = Address(one.gradient)
+    values: dict[str, Value] = {
+        "buffers": gradient,
+        "buffer_task": one.size,
+        "total": gradient,
+        **_chunks(one),
+    }
+    return plan.op("reduce", **values, rows=plan.rows)
+
+
+def _add_clip(plan: Plan, ready: Stage, placed: list[Placed], limit: float) -> Address:
+    count = _CHUNKS * len(placed)
+    # Sums are float64 whatever the precision: two places each.
+    sums, factor = plan.shared("squares", 2 * count), plan.shared("clip", 1)
+    for index, one in enumerate(placed):
+        values: dict[str, Value] = {"gradient": Address(one.gradient), **_chunks(one)}
+        offset = index * _CHUNKS * 8 // plan.dtype.itemsize
+        ready.ops.append(plan.op("squares", **values, sums=Address(sums.block, offset)))
+    plan.stages.append(ready)
+    clip = plan.op("clip", sums=sums, count=count, limit=float(limit), factor=factor)
+    plan.stages.append(Stage(tasks=1, ops=[clip]))
+    return factor
+
+
+def _chunks(one: Placed) -> dict[str, int]:
+    return {"size": one.size, "chunk": padded(-(-one.size // _CHUNKS))}

@@ -1,0 +1,194 @@
+"""The tape of kernels trains as the NumPy engine does, to rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.nn import (
+    ACTIVATIONS,
+    LOSSES,
+    SGD,
+    Adam,
+    AvgPool2d,
+    Bias,
+    CrossEntropy,
+    Dropout,
+    Flatten,
+    MatMul,
+    MaxPool2d,
+    MeanSquared,
+    conv2d,
+    dense,
+)
+
+HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "linear")]
+NEEDS = {name: loss.needs or "linear" for name, loss in LOSSES.items()}
+OPTIMIZERS = {
+    "sgd": SGD,
+    "momentum": lambda: SGD(momentum=0.9),
+    "nesterov": lambda: SGD(momentum=0.9, nesterov=True, weight_decay=0.01),
+    "decay": lambda: SGD(weight_decay=0.01),
+    "adam": lambda: Adam(weight_decay=0.01),
+}
+
+
+def check(agree: Any, task: Any, blocks: Any, shape: Any, **more: Any) -> None:
+    given = {"batch_size": 10, "iterations": 30, "rate": 0.1, **more}
+    agree(task(blocks, shape, **given), kind=TapeEngine)
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_activations_of_vectors(agree: Any, task: Any, activation: str) -> None:
+    """Activations, in widths beside those of registers, train as the NumPy engine has them."""
+    check(agree, task, lambda: [dense(9, activation), dense(3, "softmax")], (7,))
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_activations_of_images(agree: Any, task: Any, activation: str) -> None:
+    """So they do on images, with a border and channels that are there for the registers only."""
+
+    def blocks() -> list[Any]:
+        first = conv2d(3, 3, padding="same", activation=activation)
+        second = conv2d(9, 2, padding=1, activation=activation)
+        return [first, MaxPool2d(2), second, AvgPool2d(2), Flatten(), dense(3, "softmax")]
+
+    check(agree, task, blocks, (1, 8, 8))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("own", [True, False])
+def test_losses(agree: Any, task: Any, loss: str, own: bool) -> None:
+    """Losses do, with the activation that they go with and, where they can, with another."""
+    last = NEEDS[loss] if own else {"softmax": "softmax", "sigmoid": "softmax"}.get(NEEDS[loss])
+    check(
+        agree, task, lambda: [dense(5, "tanh"), dense(3, last or "tanh")], (4,), loss=LOSSES[loss]()
+    )
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+def test_optimizers(agree: Any, task: Any, optimizer: str, clip_norm: float | None) -> None:
+    """Optimizers do, with and without clipping, for weights of products and of convolutions."""
+
+    def blocks() -> list[Any]:
+        return [conv2d(4, 3, activation="tanh"), Flatten(), dense(3, "softmax")]
+
+    made = OPTIMIZERS[optimizer]
+    check(agree, task, blocks, (2, 5, 5), optimizer=made, clip_norm=clip_norm, rate=0.01)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 16, 17, 33])
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 50])
+def test_remainders(agree: Any, task: Any, batch_size: int, width: int) -> None:
+    """Batches and widths of any size do, and so does a last batch that is smaller."""
+
+    def blocks() -> list[Any]:
+        hidden = [dense(width, "tanh"), dense(width, "sigmoid")]
+        return [conv2d(width, 2, activation="tanh"), Flatten(), *hidden, dense(3, "softmax")]
+
+    check(agree, task, blocks, (1, 3, 4), batch_size=batch_size, iterations=12)
+
+
+@pytest.mark.parametrize("stride", [1, 2, (1, 3)])
+@pytest.mark.parametrize("padding", ["valid", "same", 2])
+@pytest.mark.parametrize("bias", ["none", "per_channel", "per_position"])
+def test_convolutions(agree: Any, task: Any, stride: Any, padding: Any, bias: str) -> None:
+    """Convolutions do, of any stride, padding and bias, one after the other."""
+    rest = {"stride": stride, "padding": padding, "bias": bias, "activation": "tanh"}
+
+    def blocks() -> list[Any]:
+        more = [conv2d(5, (3, 2), **rest), conv2d(2, (2, 3), **rest)]
+        return [*more, Flatten(), dense(3, "softmax")]
+
+    check(agree, task, blocks, (3, 7, 9), iterations=10)
+
+
+@pytest.mark.parametrize("pool", [MaxPool2d, AvgPool2d])
+@pytest.mark.parametrize("size", [2, (3, 2)])
+@pytest.mark.parametrize("stride", [None, 1, (2, 3)])
+def test_pools(agree: Any, task: Any, pool: Any, size: Any, stride: Any) -> None:
+    """Pools do, whose windows overlap or leave pixels out."""
+
+    def blocks() -> list[Any]:
+        first = conv2d(3, 2, activation="gelu")
+        return [first, pool(size, stride), Flatten(), dense(3, "softmax")]
+
+    check(agree, task, blocks, (1, 9, 8), iterations=10)
+
+
+def activation(name: str) -> Any:
+    return ACTIVATIONS[name]()
+
+
+VECTORS = {
+    "dropout": lambda: [dense(9, "relu"), Dropout(0.3), dense(8), Dropout(0.5), dense(3)],
+    "kept": lambda: [dense(9, "relu"), activation("tanh"), Dropout(0.0), activation("elu"),
+                     dense(3)],
+    "bias alone": lambda: [Bias(), MatMul(4), Bias(), Bias(), activation("tanh"), MatMul(3)],
+    "softmax within": lambda: [dense(5, "softmax"), activation("sigmoid"), dense(3)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_vectors(agree: Any, task: Any, name: str) -> None:
+    """So do layers in any order."""
+    check(agree, task, VECTORS[name], (6,), loss=MeanSquared())
+
+
+IMAGES = {
+    "dropout": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
+                        Flatten(), Dropout(0.2), dense(3)],
+    "bias alone": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
+                           Bias("channel"), Flatten(), Bias(), dense(3)],
+    "one pixel": lambda: [conv2d(3, (5, 6), activation="tanh"), Flatten(), activation("softmax")],
+    "two ends in one": lambda: [conv2d(1, (5, 4)), Flatten(), activation("softmax")],
+    "flat from the start": lambda: [Flatten(), dense(9, "tanh"), dense(3)],
+    "first an activation": lambda: [activation("tanh"), conv2d(3, 3, padding=1),
+                                    activation("softplus"), conv2d(3, 3, padding="same"),
+                                    Flatten(), dense(3)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images(agree: Any, task: Any, name: str) -> None:
+    """So they do on images."""
+    check(agree, task, IMAGES[name], (2, 5, 6), iterations=10, loss=MeanSquared())
+
+
+def test_single_precision(agree: Any, task: Any) -> None:
+    """In float32 the engines agree to its rounding."""
+
+    def blocks() -> list[Any]:
+        first, second = conv2d(20, 5, activation="relu"), conv2d(40, 3, activation="tanh")
+        return [first, MaxPool2d(2), second, MaxPool2d(2), Flatten(), dense(3, "softmax")]
+
+    made = task(blocks, (1, 14, 14), dtype="float32", batch_size=10, iterations=20, rate=0.05)
+    agree(made, tolerance=1e-5, kind=TapeEngine)
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_threads(task: Any, threads: int) -> None:
+    """Any number of threads makes the same bits."""
+
+    def blocks() -> list[Any]:
+        first, rest = (
+            conv2d(5, 3, padding="same", activation="tanh"),
+            [Dropout(0.4), dense(50, "relu")],
+        )
+        return [first, MaxPool2d(2), Flatten(), *rest, dense(3, "softmax")]
+
+    made = task(blocks, (1, 8, 9), CrossEntropy(), lambda: SGD(momentum=0.5), "float32", 33, 30)
+    x, target = made.data()
+    found = []
+    for count in (1, threads):
+        network, optimizer = made.network(), made.optimizer()
+        optimizer.allocate(network.theta)
+        rng = np.random.default_rng(4)
+        engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=count)
+        engine.run(made.batches())
+        found.append([network.theta.tobytes(), optimizer.state["velocity"].tobytes()])
+    assert found[0] == found[1]
