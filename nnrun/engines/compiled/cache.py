@@ -117,7 +117,8 @@ def _surroundings() -> str:
     from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
 
     here = Path(__file__).parent
-    paths = [here / "fusing.py", *sorted((here / "native").glob("*.py"))]
+    rooms = [path for room in ("formulas", "native") for path in sorted((here / room).glob("*.py"))]
+    paths = [here / "fusing.py", *rooms]
     helpers = [path.read_text(encoding="utf-8") for path in paths]
     versions = [version(package) for package in ("numba", "llvmlite", "numpy")]
     return "\n".join([*helpers, *versions, machine.processor()])

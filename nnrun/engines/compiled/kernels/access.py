@@ -6,8 +6,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.formulas import functions
 from nnrun.engines.compiled.kernels.language import DOUBLE, I32, I64, Translator, intrinsic
-from nnrun.engines.compiled.native.functions import functions
 
 
 @intrinsic
@@ -59,28 +59,9 @@ def double(t: Translator, value: Any) -> Any:
 
 
 @intrinsic
-def fma(t: Translator, a: Any, b: Any, c: Any) -> Any:
-    """a b + c, rounded once."""
-    kind = next(value.type for value in (a, b, c) if isinstance(value, ir.Value))
-    return t.call("llvm.fma", *(t.typed(value, kind) for value in (a, b, c)))
-
-
-@intrinsic
 def sqrt(t: Translator, value: Any) -> Any:
     """The square root."""
     return t.call("llvm.sqrt", value)
-
-
-@intrinsic
-def bits(t: Translator, value: Any) -> Any:
-    """The bits of a number of the kernel's precision, as an integer of its size."""
-    return t.builder.bitcast(value, I64 if t.double else I32)
-
-
-@intrinsic
-def from_bits(t: Translator, value: Any) -> Any:
-    """The number that has these bits."""
-    return t.builder.bitcast(value, t.real)
 
 
 @intrinsic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import fma, parameters, pointer
+from nnrun.engines.compiled.kernels.access import parameters, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 
@@ -30,7 +30,7 @@ def convolve(p, task, n, k, start, rate, scratch):
                         for c in range(channels):
                             factor, line = source[c], tap + c * y_pixel
                             for u in range(y_pixel):
-                                target[u] = fma(factor, line[u], target[u])
+                                target[u] = target[u] + factor * line[u]
 
 
 def turn_weights(p, task, n, k, start, rate, scratch):
@@ -72,7 +72,7 @@ def convolve_back(p, task, n, k, start, rate, scratch):
                             for u in range(units):
                                 factor, line = source[u], tap + u * channels
                                 for c in range(channels):
-                                    target[c] = fma(factor, line[c], target[c])
+                                    target[c] = target[c] + factor * line[c]
 
 
 def convolve_weights(p, task, n, k, start, rate, scratch):
@@ -96,4 +96,4 @@ def convolve_weights(p, task, n, k, start, rate, scratch):
                         for c in range(channels):
                             factor, line = source[c], tap + c * dy_pixel
                             for u in range(dy_pixel):
-                                line[u] = fma(factor, slope[u], line[u])
+                                line[u] = line[u] + factor * slope[u]

@@ -10,8 +10,8 @@ milliseconds, where a compiler of all of Python would take a second to begin.
     functions    other plain functions, always inlined, with one return at their end
 
 What is constant when it is translated stays a value of Python: a loop over constants is unrolled,
-an `if` of one chosen. // and % are of numbers that are not negative. Nothing is reordered and no
-product fused with a sum, but where `fma` says so.
+an `if` of one chosen. // and % are of numbers that are not negative. Products that are added are
+fused by the rule of `fusing`; nothing else is reordered.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.fusing import fuse
 from nnrun.engines.compiled.kernels.scope import (
     DOUBLE,
     I32,
@@ -133,9 +134,19 @@ class Translator:
         arguments = [self.typed(value, kind) for value, kind in zip(values, given, strict=True)]
         self.builder.call(found, arguments)
 
+    def bits(self, number: Any) -> Any:
+        """The bits of a number, as an integer of its size."""
+        return self.builder.bitcast(self.number(number), I64 if self.double else I32)
+
+    def from_bits(self, integer: Any) -> Any:
+        """The number that has these bits."""
+        return self.builder.bitcast(integer, self.real)
+
     def evaluate(self, text: str, names: dict[str, Any]) -> Any:
         """The value of an expression in which names mean these values."""
-        return Scope(self, None, names).value(ast.parse(text, mode="eval").body)
+        tree = ast.parse(text, mode="eval")
+        fuse(tree)
+        return Scope(self, None, names).value(tree.body)
 
     def call(self, name: str, *values: Any) -> Any:
         """LLVM's function of this name, such as `llvm.fma`, for numbers or vectors of one type."""

@@ -77,7 +77,8 @@ def kernel_function(name: str, dtype: str) -> Callable[..., None]:
 
 
 def _digest(unit: str, dtype: str) -> str:
-    return cache.digest("\n".join([unit, dtype, _sources()]))
+    table = [repr(KERNELS[name]) for name in members(unit) if name in KERNELS]
+    return cache.digest("\n".join([unit, dtype, *table, _sources()]))
 
 
 @memo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import fma, parameters, pointer, real, register
+from nnrun.engines.compiled.kernels.access import parameters, pointer, real, register
 from nnrun.engines.compiled.kernels.parts import column_range
 
 
@@ -22,7 +22,7 @@ def product(p, task, n, k, start, rate, scratch):
         for i in range(inputs):
             factor, line = source[i], w + i * stored
             for j in range(left, right):
-                target[j] = fma(factor, line[j], target[j])
+                target[j] = target[j] + factor * line[j]
 
 
 def product_back(p, task, n, k, start, rate, scratch):
@@ -35,7 +35,7 @@ def product_back(p, task, n, k, start, rate, scratch):
         for i in range(left, right):
             total = real(0)
             for j in range(units):
-                total = fma(dz[r * dz_row + j], w[i * stored + j], total)
+                total = total + dz[r * dz_row + j] * w[i * stored + j]
             dx[r * dx_row + i] = total
 
 
@@ -51,12 +51,12 @@ def product_update(p, task, n, k, start, rate, scratch):
         for r in range(n):
             factor, line = x[r * x_row + i], dz + r * dz_row
             for j in range(stored):
-                sums[j] = fma(factor, line[j], sums[j])
+                sums[j] = sums[j] + factor * line[j]
         target = w + i * stored
         if descend != 0:
             step = -real(rate)
             for j in range(stored):
-                target[j] = fma(step, sums[j], target[j])
+                target[j] = target[j] + step * sums[j]
         else:
             for j in range(stored):
                 target[j] = sums[j]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llvmlite import ir
 
+from nnrun.engines.compiled.fusing import fuse
+
 if TYPE_CHECKING:
     from nnrun.engines.compiled.kernels.language import Translator
 
@@ -27,6 +29,7 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.Mod: ("srem", ""),
     ast.LShift: ("shl", ""),
     ast.RShift: ("ashr", ""),
+    ast.BitAnd: ("and_", ""),
 }
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
@@ -218,15 +221,10 @@ class Scope:
             value = self.names[name]
             return self.t.builder.load(value.place) if isinstance(value, Slot) else value
         if self.function is None:
-            raise NameError(name)
+            return _BUILT_IN[name]
         code, cells = self.function.__code__, self.function.__closure__ or ()
         held = {key: cell.cell_contents for key, cell in zip(code.co_freevars, cells, strict=True)}
-        value = _plain({**_BUILT_IN, **self.function.__globals__, **held}[name])
-        if type(value).__name__ == "_Intrinsic":  # TEMPORARY
-            from nnrun.engines.compiled.kernels import access  # noqa: PLC0415 - TEMPORARY
-
-            return getattr(access, name)
-        return value
+        return _plain({**_BUILT_IN, **self.function.__globals__, **held}[name])
 
     def address(self, base: Any, index: Any) -> Any:
         return self.t.builder.gep(base, [self.t.integer(index)], inbounds=True)
@@ -303,7 +301,6 @@ class Scope:
         return self.t.builder.select(self.condition(test), left, right)
 
     def invoke(self, called: Any, values: list[Any]) -> Any:
-        called = getattr(called, "py_func", called)
         if getattr(called, "translates", False):
             return called(self.t, *values)
         if getattr(called, "stays", False):
@@ -320,10 +317,11 @@ class Scope:
 @cache
 def _tree(path: str) -> dict[int, ast.FunctionDef]:
     """All functions of a file, by their first lines."""
-    found = ast.walk(ast.parse(Path(path).read_text(encoding="utf-8")))
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    fuse(tree)
     return {
         min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node
-        for node in found
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
     }
 
@@ -372,6 +370,20 @@ def _absolute(t: Translator, value: Any) -> Any:
     return t.call("llvm.fabs", value)
 
 
+def _fused(t: Translator, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once if they are floating-point numbers; c may be a pointer."""
+    values = [value for value in (a, b, c) if isinstance(value, ir.Value)]
+    kind = next((value.type for value in values if is_float(value.type)), None)
+    if kind is not None:
+        return t.call("llvm.fma", *(t.typed(value, kind) for value in (a, b, c)))
+    scope = Scope(t, None, {})
+    return scope.operate(ast.Add(), c, scope.operate(ast.Mult(), a, b))
+
+
+def _length(t: Translator, values: Any) -> int:
+    return len(values)
+
+
 def _minimum(a: Any, b: Any) -> Any:
     return a if a < b else b
 
@@ -380,5 +392,13 @@ def _maximum(a: Any, b: Any) -> Any:
     return a if a > b else b
 
 
-_absolute.translates = True  # type: ignore[attr-defined]
-_BUILT_IN: dict[str, Any] = {"abs": _absolute, "min": _minimum, "max": _maximum}
+_FUNCTIONS: list[Any] = [_absolute, _fused, _length]
+for _function in _FUNCTIONS:
+    _function.translates = True
+_BUILT_IN: dict[str, Any] = {
+    "abs": _absolute,
+    "fma": _fused,
+    "len": _length,
+    "max": _maximum,
+    "min": _minimum,
+}

@@ -7,13 +7,15 @@ import ast
 import inspect
 import operator
 from collections.abc import Callable
+from functools import cache
 from textwrap import dedent
+from types import FunctionType
 from typing import Any
 
 import numba
 
 from nnrun.engines.compiled.fusing import fuse
-from nnrun.engines.compiled.native.memory import intrinsic, types
+from nnrun.engines.compiled.native.memory import bits, from_bits, intrinsic, types
 
 
 @intrinsic
@@ -35,8 +37,12 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return total.return_type(a, b, c), generate
 
 
+@cache
 def compiled(function: Callable[..., Any]) -> Any:
-    """A function that generated source may call: fused, and part of the code that calls it."""
+    """A function that generated source may call: fused, and part of the code that calls it.
+
+    So are those that it calls, as far as they stand in the function around it.
+    """
     lines, first = inspect.getsourcelines(function)
     tree = ast.parse(dedent("".join(lines)))
     (definition,) = tree.body
@@ -44,7 +50,9 @@ def compiled(function: Callable[..., Any]) -> Any:
     definition.decorator_list = []
     fuse(ast.increment_lineno(tree, first - 1))
     inner = inspect.getclosurevars(function).nonlocals
-    names = {**function.__globals__, **inner, "fma": fma}
+    called = {k: compiled(v) if isinstance(v, FunctionType) else v for k, v in inner.items()}
+    ours = {"fma": fma, "bits": bits, "from_bits": from_bits}
+    names = {**function.__globals__, **called, **ours}
     exec(
         compile(
             tree, inspect.getfile(function), "exec", annotations.compiler_flag, dont_inherit=True

@@ -1,4 +1,3 @@
-# mypy: disallow-untyped-decorators=False
 """exp and what is made of it, written so that LLVM vectorises loops over them.
 
 Everything hangs on exp(x) = 2ⁿ exp(r) with n = round(x / ln 2) and |r| ≤ ln 2 / 2. Adding and
@@ -18,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.native.fused import compiled
-from nnrun.engines.compiled.native.memory import bits, from_bits
+from nnrun.engines.compiled.formulas.bits import bits, from_bits
 
 
 @cache
@@ -40,7 +38,6 @@ def exponentials(dtype: str) -> SimpleNamespace:
     flat, edge = (real(20), real(709)) if double else (real(10), real(88))
     tail = _tail(dtype)
 
-    @compiled
     def exp(x: Any) -> Any:
         x = lowest if x < lowest else x
         x = highest if x > highest else x
@@ -53,7 +50,6 @@ def exponentials(dtype: str) -> SimpleNamespace:
         rest = from_bits(integer((bits(second) << exponent) + unit))
         return (one + (r + r * r * tail(r))) * scale * rest
 
-    @compiled
     def expm1(x: Any) -> Any:
         """exp(x) - 1 for |x| ≤ 60, without cancellation."""
         shifted = x * log2_e + magic
@@ -62,14 +58,12 @@ def exponentials(dtype: str) -> SimpleNamespace:
         scale = from_bits(integer((bits(shifted) << exponent) + unit))
         return scale * (r + r * r * tail(r)) + (scale - one)
 
-    @compiled
     def tanh(x: Any) -> Any:
         x = -flat if x < -flat else x
         x = flat if x > flat else x
         e = expm1(x + x)
         return e / (e + two)
 
-    @compiled
     def sigmoid(x: Any) -> Any:
         held = edge if -x > edge else -x
         held = -edge if held < -edge else held
@@ -80,7 +74,6 @@ def exponentials(dtype: str) -> SimpleNamespace:
         scale = from_bits(integer((bits(shifted) << exponent) + unit))
         return one / (one + (scale + scale * (r + r * r * tail(r))))
 
-    @compiled
     def elu(x: Any) -> Any:
         held = -two * flat if x < -two * flat else x
         held = zero if held > zero else held
@@ -94,7 +87,6 @@ def _tail(dtype: str) -> Any:
     real: Any = np.dtype(dtype).type
     c = tuple(real(1 / factorial(k)) for k in range(14))
 
-    @compiled
     def long(r: Any) -> Any:
         r2 = r * r
         r4 = r2 * r2
@@ -103,7 +95,6 @@ def _tail(dtype: str) -> Any:
         high = (c[10] + c[11] * r) + (c[12] + c[13] * r) * r2
         return low + (middle + high * r4) * r4
 
-    @compiled
     def short(r: Any) -> Any:
         """What is left out is a fifth of float32's last digit at most."""
         r2 = r * r
