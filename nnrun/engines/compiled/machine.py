@@ -46,6 +46,12 @@ def target_machine() -> Any:
     )
 
 
+def register() -> int:
+    """The bytes of one of the processor's vector registers."""
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
 def symbols(code: bytes, names: list[str]) -> dict[str, int]:
     """Link an object file into this process; the addresses of these functions in it."""
     with _lock:

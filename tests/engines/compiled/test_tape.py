@@ -107,6 +107,18 @@ def test_convolutions(agree: Any, task: Any, stride: Any, padding: Any, bias: st
     check(agree, task, blocks, (3, 7, 9), iterations=10)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("padding", ["valid", "same", 2])
+def test_convolutions_by_transforms(agree: Any, task: Any, padding: Any, dtype: str) -> None:
+    """So do those of 3×3 with many channels, which are made by Winograd's transforms."""
+
+    def blocks() -> list[Any]:
+        more = [conv2d(16, 3, padding=padding, activation="relu") for _ in range(2)]
+        return [*more, MaxPool2d(2), conv2d(20, 3), Flatten(), dense(3, "softmax")]
+
+    check(agree, task, blocks, (1, 11, 12), iterations=8, batch_size=18, dtype=dtype)
+
+
 @pytest.mark.parametrize("pool", [MaxPool2d, AvgPool2d])
 @pytest.mark.parametrize("size", [2, (3, 2)])
 @pytest.mark.parametrize("stride", [None, 1, (2, 3)])

@@ -25,7 +25,7 @@ from typing import Any
 from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER: frozenset[str] = frozenset()
+TOGETHER = frozenset({"convolution", "winograd", "pooling"})
 # The loop that calls all others.
 RUNNER = "runner"
 
@@ -87,7 +87,7 @@ KERNELS: dict[str, Kernel] = {
     "turn_weights": _kernel(
         "convolution",
         "turn_weights",
-        "w turned taps inputs outputs inputs_stored outputs_stored",
+        "w turned channels channels_stored units units_stored taps rows",
     ),
     "convolve_back": _kernel(
         "convolution",
@@ -99,10 +99,22 @@ KERNELS: dict[str, Kernel] = {
         "convolve_weights",
         f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows",
     ),
-    "max_pool": _kernel("pooling", "max_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
+    "winograd": _kernel(
+        "winograd",
+        "winograd",
+        f"{_X} u b b_line b_pixel {_Y} channels units top left height width oh ow rows",
+    ),
+    "winograd_weights": _kernel(
+        "winograd", "winograd_weights", f"{_X} {_DY} dw dw_task channels units oh ow rows"
+    ),
+    "transform_weights": _kernel("winograd", "transform_weights", "w u channels units rows"),
+    "transform_turned": _kernel(
+        "winograd", "transform_turned", "w u channels channels_stored units units_stored rows"
+    ),
+    "max_pool": _kernel("pooling", "max_pool", f"{_X} {_Y} place kh kw sh sw oh ow rows"),
     "avg_pool": _kernel("pooling", "avg_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
     "max_pool_back": _kernel(
-        "pooling", "max_pool_back", f"{_X} {_DY} {_DX} kh kw sh sw height width oh ow rows"
+        "pooling", "max_pool_back", f"{_DY} {_DX} place kh kw sh sw height width oh ow rows"
     ),
     "avg_pool_back": _kernel(
         "pooling", "avg_pool_back", f"{_DY} {_DX} kh kw sh sw height width oh ow rows"
@@ -111,7 +123,7 @@ KERNELS: dict[str, Kernel] = {
         "bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
     ),
     "sum_rows": _kernel(
-        "bias", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
+        "bias_gradient", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
     ),
     "dropout": _kernel(
         "dropout",

@@ -1,4 +1,4 @@
-"""Biases, and the sums over rows that are their gradients.
+"""Biases that are layers of their own.
 
 b[i, j, c] is `b_line` and `b_pixel` numbers from line to line and from pixel to pixel: both 0 for a
 bias per channel.
@@ -26,24 +26,3 @@ def add_bias(p, task, n, k, start, rate, scratch):
                 added = b + (i * b_line + j * b_pixel)
                 for c in range(channels):
                     target[c] = source[c] + added[c]
-
-
-def sum_rows(p, task, n, k, start, rate, scratch):
-    """db = Σ dy over the task's rows, into the task's buffer."""
-    (
-        dy, dy_row, dy_line, dy_pixel, db, db_task, db_line, db_pixel,
-        channels, height, width, rows,
-    ) = parameters(p, 12)  # fmt: skip
-    dy, db = pointer(dy), pointer(db) + task * db_task
-    first, last = row_range(task, rows, n)
-    for i in range(height):
-        for j in range(width):
-            for c in range(channels):
-                db[i * db_line + j * db_pixel + c] = 0
-    for r in range(first, last):
-        for i in range(height):
-            for j in range(width):
-                source = dy + (r * dy_row + i * dy_line + j * dy_pixel)
-                target = db + (i * db_line + j * db_pixel)
-                for c in range(channels):
-                    target[c] = target[c] + source[c]

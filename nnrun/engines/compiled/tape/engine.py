@@ -124,7 +124,7 @@ class TapeEngine:
     def _driven(self, plan: Plan, memory: Memory) -> Driver:
         names = kernels_of(plan)
         code = addresses(names, plan.dtype.name, self._wait)
-        scratch = max(1 << 20, *(KERNELS[name].scratch for name in names))
+        scratch = max(plan.scratch, *(KERNELS[name].scratch for name in names))
         return Driver(Encoded(plan, memory, code), scratch, self.threads)
 
     def _corrections(self, rates: Array) -> dict[str, Array]:

@@ -59,7 +59,8 @@ def _gather(plan: Plan, network: Network) -> tuple[Map, Map]:
     steps = list(_steps(network, plan.training))
     shape = network.input_shape
     if len(shape) == 3:
-        x = plan.image("x", (shape[0], shape[1], shape[2]), _border(steps, 0), exact=True)
+        exact = EMITTERS[steps[0][0].type].any_channels
+        x = plan.image("x", (shape[0], shape[1], shape[2]), _border(steps, 0), exact=exact)
         _add_gather(plan, "@x", x, x.named("x"), x.shape)
     else:
         x = plan.vector("x", shape[0])

@@ -60,6 +60,7 @@ class Plan:
     placed: list[Placed] = field(default_factory=list)
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
+    scratch: int = 1 << 20  # bytes that a thread needs
     drawn: int = 0  # uniform numbers for each row, once all layers have their places
     label: str = ""
 

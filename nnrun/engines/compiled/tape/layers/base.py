@@ -22,6 +22,7 @@ class Emitter:
     """
 
     y: Map
+    any_channels = False  # whether x may have any number of channels stored, or one for registers
     needs_y = False  # whether the way back needs y, which then must not be overwritten
 
     def __init__(

@@ -6,16 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.engines.compiled.kernels import winograd_sizes as winograd
 from nnrun.engines.compiled.tape.arrays import Address, Border, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.layers.bias import place_bias, strides, sum_bias
 from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.nn.layers.windows import padding_of
 
+Values = dict[str, Address | int]
+
 
 class Convolution(Emitter):
-    """y = b + w * x; dw and db are summed for each block of rows, and then over the blocks."""
+    """y = b + w * x; dw and db are summed for each block of rows, and then over the blocks.
 
+    By direct sums or, where the sizes suit it, by Winograd's.
+    """
+
+    any_channels = True
     bias: Placed | None = None
 
     @classmethod
@@ -26,88 +33,130 @@ class Convolution(Emitter):
         return top, bottom, left, right
 
     def place(self) -> None:
-        plan, layer = self.plan, self.layer
+        plan, layer, x = self.plan, self.layer, self.x
         self.y = plan.array(f"z{self.tag}", layer.output_shape, self.border)
-        inputs, units = self.x.channels, layer.channels
         kh, kw = layer.kernel
-        u, c, a, e = np.ogrid[:units, :inputs, :kh, :kw]
+        u, c, a, e = np.ogrid[: layer.channels, : x.channels, :kh, :kw]
         stored = self.y.pixel
-        where = ((a * kw + e) * inputs + c) * stored + u
+        where = ((a * kw + e) * x.channels + c) * stored + u
+        self.taps = kh * kw
         self.w = plan.parameter(
-            layer.w, f"w{self.tag}", kh * kw * inputs * stored, where, by_rows=True
+            layer.w, f"w{self.tag}", self.taps * x.channels * stored, where, by_rows=True
         )
         self.top, _, self.left, _ = self.wants(layer)
+        self.by_winograd = winograd.suits(layer.kernel, layer.stride, x.pixel, layer.channels)
+        if self.by_winograd:
+            size = winograd.scratch(x.pixel, self.y.pixel, plan.dtype.itemsize)
+            plan.scratch = max(plan.scratch, size)
 
     def merge(self, bias: Any, tag: str) -> None:
         """Let the bias after this layer be a part of it."""
         self.bias = place_bias(self.plan, bias, tag, self.y)
 
     @property
-    def _window(self) -> dict[str, int]:
+    def _window(self) -> Values:
         (kh, kw), (sh, sw) = self.layer.kernel, self.layer.stride
-        return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": self.y.height, "ow": self.y.width}
+        return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, **self._outputs}
 
     @property
-    def _read(self) -> dict[str, Address | int]:
+    def _outputs(self) -> Values:
+        return {"oh": self.y.height, "ow": self.y.width}
+
+    @property
+    def _read(self) -> Values:
         """x from the first pixel of the first window, which may be one of its border."""
         return self.x.named("x", down=-self.top, right=-self.left)
 
+    @property
+    def _sizes(self) -> Values:
+        """As the weights have them, outputs as stored."""
+        return {"channels": self.x.channels, "units": self.y.pixel}
+
     def forward(self) -> None:
-        line, pixel = strides(self.bias, self.y) if self.bias else (0, 0)
-        self.plan.by_rows(
-            "convolve",
-            **self._read,
-            w=Address(self.w.block),
-            b=Address(self.bias.block) if self.bias else 0,
-            b_line=line,
-            b_pixel=pixel,
-            **self.y.named("y"),
-            channels=self.x.channels,
-            units=self.y.channels,
-            **self._window,
-        )
+        plan, x, y = self.plan, self.x, self.y
+        line, pixel = strides(self.bias, y) if self.bias else (0, 0)
+        bias = Address(self.bias.block) if self.bias else 0
+        values: Values = {
+            **self._read, "b": bias, "b_line": line, "b_pixel": pixel, **y.named("y"),
+            **self._sizes, **self._window,
+        }  # fmt: skip
+        if not self.by_winograd:
+            plan.by_rows("convolve", w=Address(self.w.block), **values)
+            return
+        u = plan.shared(f"u{self.tag}", 16 * x.channels * y.pixel)
+        self._transform("transform_weights", x.channels, u=u, **self._sizes)
+        height, width = y.height + 2, y.width + 2
+        plan.by_rows("winograd", u=u, top=0, left=0, height=height, width=width, **values)
+
+    def _transform(self, kernel: str, count: int, **values: Address | int) -> None:
+        rows = winograd.ROWS
+        self.plan.before(kernel, -(-count // rows), w=Address(self.w.block), rows=rows, **values)
 
     def backward(self, dy: Map) -> Map:
-        plan, x, y = self.plan, self.x, self.y
-        plan.by_rows(
-            "convolve_weights",
+        kernel = "winograd_weights" if self.by_winograd else "convolve_weights"
+        self.plan.by_rows(
+            kernel,
             **self._read,
             **dy.named("dy"),
             dw=Address(self.w.gradient),
             dw_task=self.w.size,
-            channels=x.channels,
-            units=y.channels,
+            **self._sizes,
             **self._window,
         )
         if self.bias:
-            sum_bias(plan, self.bias, dy)
+            sum_bias(self.plan, self.bias, dy)
         if not self.needs_dx:
             return dy
-        dx = plan.like(f"d{x.block}", x)
-        taps = self.layer.kernel[0] * self.layer.kernel[1]
-        turned = plan.shared(f"turned{self.tag}", taps * y.channels * dx.pixel)
-        plan.before(
-            "turn_weights",
-            taps,
-            w=Address(self.w.block),
-            turned=turned,
-            taps=taps,
-            inputs=x.channels,
-            outputs=y.channels,
-            inputs_stored=dx.pixel,
-            outputs_stored=y.pixel,
-        )
+        dx = self.plan.like(f"d{self.x.block}", self.x)
+        if self.by_winograd:
+            self._back_by_winograd(dy, dx)
+        else:
+            self._back(dy, dx)
+        return dx
+
+    def _turned(self, dx: Map) -> Values:
+        return {
+            "channels": self.x.channels, "channels_stored": dx.pixel,
+            "units": self.y.channels, "units_stored": self.y.pixel,
+        }  # fmt: skip
+
+    def _back(self, dy: Map, dx: Map) -> None:
+        plan, units = self.plan, self.y.channels
+        turned = plan.shared(f"turned{self.tag}", self.taps * units * dx.pixel)
+        values = {"w": Address(self.w.block), "turned": turned, **self._turned(dx)}
+        plan.before("turn_weights", self.taps, **values, taps=self.taps, rows=1)
         plan.by_rows(
             "convolve_back",
             **dy.named("dy"),
             w=turned,
             **dx.named("dx"),
             channels=dx.pixel,
-            units=y.channels,
+            units=units,
             **self._window,
             top=self.top,
             left=self.left,
-            height=x.height,
-            width=x.width,
+            height=dx.height,
+            width=dx.width,
         )
-        return dx
+
+    def _back_by_winograd(self, dy: Map, dx: Map) -> None:
+        plan, units = self.plan, self.y.channels
+        u = plan.shared(f"turned{self.tag}", 16 * units * dx.pixel)
+        self._transform("transform_turned", units, u=u, **self._turned(dx))
+        plan.by_rows(
+            "winograd",
+            **dy.named("x"),
+            u=u,
+            b=0,
+            b_line=0,
+            b_pixel=0,
+            **dx.named("y"),
+            channels=units,
+            units=dx.pixel,
+            top=2 - self.top,
+            left=2 - self.left,
+            height=dy.height,
+            width=dy.width,
+            oh=dx.height,
+            ow=dx.width,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.tape.arrays import Map
+from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 
 
@@ -13,6 +13,7 @@ class Pooling(Emitter):
 
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
+        self.kept: dict[str, Address | int] = {}  # what the way back needs besides dy
 
     @property
     def _window(self) -> dict[str, int]:
@@ -20,7 +21,8 @@ class Pooling(Emitter):
         return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": self.y.height, "ow": self.y.width}
 
     def forward(self) -> None:
-        self.plan.by_rows(self.kernel, **self.x.named("x"), **self.y.named("y"), **self._window)
+        values = {**self.x.named("x"), **self.y.named("y"), **self.kept, **self._window}
+        self.plan.by_rows(self.kernel, **values)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
@@ -29,9 +31,9 @@ class Pooling(Emitter):
         dx = self.plan.like(f"d{x.block}", x)
         self.plan.by_rows(
             f"{self.kernel}_back",
-            **(x.named("x") if self.kernel == "max_pool" else {}),
             **dy.named("dy"),
             **dx.named("dx"),
+            **self.kept,
             **self._window,
             height=x.height,
             width=x.width,
@@ -43,6 +45,14 @@ class MaxPool2d(Pooling):
     """The largest number of each window; dy goes to the first of them."""
 
     kernel = "max_pool"
+
+    def place(self) -> None:
+        super().place()
+        y = self.y
+        self.kept = {"place": 0}
+        if self.plan.training and self.needs_dx:
+            size = self.plan.batch_size * y.height * y.width * y.pixel
+            self.kept = {"place": self.plan.shared(f"place{self.tag}", size)}
 
 
 class AvgPool2d(Pooling):

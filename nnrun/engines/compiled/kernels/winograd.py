@@ -1,0 +1,342 @@
+"""Convolution of 3×3 by Winograd's F(2×2, 3×3): 16 products where there were 36.
+
+A tile of 2×2 outputs needs 4×4 inputs d. With g the 3×3 weights of a pair of channels,
+
+    y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A,
+
+and the products of each of the 16 places, summed over the channels, are a matrix product of
+(tiles × inputs) and (inputs × outputs). All of it is linear in d and in g, so the gradients are
+the same sums turned round: dx is a convolution with the turned weights, and
+
+    dg = Gᵀ [ Σ_tiles (Bᵀ d B) ⊙ (A dy Aᵀ) ] G.
+
+Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isqrt
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.kernels.convolution import gathered, identity
+from nnrun.engines.compiled.kernels.pieces import LEAST, Group, Pieces
+from nnrun.engines.compiled.kernels.winograd_sizes import BLOCK, WIDE_BLOCK
+from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
+
+LEVEL = 0  # of LLVM's passes: none
+
+Line = Callable[[list[Value]], list[Value]]
+
+
+@written
+def winograd(module: Any, symbol: str, dtype: str) -> None:
+    """y[i, j, o] = b + Σ_{a, b, c} x[i + a - top, j + b - left, c] w[a, b, c, o], from u of w.
+
+    x has height × width pixels, and zeros outside of them; y has oh × ow. `channels` are those of
+    u; `units` are as stored, with u and b as wide as y. With the u of turned weights, and
+    2 - padding for top and left, this makes dx of dy.
+    """
+    k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
+    channels, u_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
+    zeros = k.scratch
+    table = k.clear(zeros, k.largest(x_length, pieces.widest * k.size))
+    v = identity(k, table, channels)
+    # A row more than there are tiles, so that the 16 places do not share a set of the cache.
+    v_place, u_place = k.mul(BLOCK + 1, x_length), k.mul(channels, u_row)
+    m = k.at(v, k.mul(16, v_place))
+    places = Places(k)
+
+    def block(start: Value) -> None:
+        count = k.least(k.sub(places.total, start), BLOCK)
+
+        def tile(n: Value) -> None:
+            row, i, j = places.of(k.add(start, n))
+            i, j = k.sub(i, k["top"]), k.sub(j, k["left"])
+            sources = _pixels(k, "x", 4, (row, i, j), (k["height"], k["width"]), zeros)
+            targets = _spaced(k, k.at(v, k.mul(n, x_length)), v_place)
+            _transform(k, _inputs(k), sources, targets, (k.integer(0), x_length))
+
+        k.repeat(count, tile)
+
+        def products(group: Group, column: Value) -> None:
+            u_here, m_row = k.at(k.pointer("u"), k.mul(column, k.size)), sum(group) * k.size
+
+            def piece(rows: int, n: Value) -> None:
+                v_here, m_here = k.at(v, k.mul(n, x_length)), k.at(m, k.mul(n, m_row))
+
+                def place(e: Value) -> None:
+                    k.call(
+                        pieces.pixels(rows, group),
+                        zeros, k.at(v_here, k.mul(e, v_place)), k.at(u_here, k.mul(e, u_place)),
+                        k.at(m_here, k.mul(e, (BLOCK + 1) * m_row)), table, channels,
+                        0, x_length, u_row, m_row,
+                    )  # fmt: skip
+
+                k.repeat(16, place)
+
+            pieces.rows(k, count, group, piece)
+
+        def outputs(taken: Value, column: Value) -> None:
+            _outputs_of(k, places, (start, count), m, (taken, column), zeros)
+
+        pieces.columns(k, k["units"], products, outputs)
+
+    k.repeat(places.total, block, step=BLOCK)
+    k.end()
+
+
+def _outputs_of(
+    k: Kernel, places: Places, block: tuple[Value, Value], m: Value,
+    columns: tuple[Value, Value], zeros: Value,
+) -> None:  # fmt: skip
+    """Transform a block's sums for some columns into pixels of y."""
+    (start, count), (m_row, offset) = block, (k.mul(value, k.size) for value in columns)
+    place = k.mul(BLOCK + 1, m_row)
+    lost = k.at(m, k.mul(16, place))  # where y has no pixel
+    absent = k.compare("==", k["b"], 0)
+    bias = k.b.select(absent, zeros, k.at(k.pointer("b"), offset))
+
+    def tile(n: Value) -> None:
+        row, i, j = places.of(k.add(start, n))
+        sources, targets, biases = _spaced(k, k.at(m, k.mul(n, m_row)), place), [], []
+        found = _pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
+        for index, here in enumerate(found):
+            outside = k.b.icmp_unsigned("==", here, lost)
+            targets.append(k.b.select(outside, lost, k.at(here, offset)))
+            line, pixel = k.add(i, index // 2), k.add(j, index % 2)
+            distances = k.mul(line, k.bytes("b_line")), k.mul(pixel, k.bytes("b_pixel"))
+            biases.append(k.b.select(outside, zeros, k.at(bias, *distances)))
+
+        def numbers(at: Value) -> None:
+            square = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
+            values = _both_ways(_outputs(k), square)
+            for value, b_here, target in zip(values, biases, targets, strict=True):
+                total = k.b.fadd(value, k.load(value.type, k.at(b_here, at)))
+                k.store(total, k.at(target, at))
+
+        k.repeat(m_row, numbers, step=LEAST * k.size)
+
+    k.repeat(count, tile)
+
+
+@written
+def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
+    """dw[a, b, c, o] = Σ x[i + a, j + b, c] dy[i, j, o] over the pixels of the task's rows.
+
+    It is written to place number `task`, `dw_task` numbers from one to the next. `channels` are
+    those of dw; `units` are as stored.
+    """
+    k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
+    channels, dw_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
+    zeros = k.scratch
+    table = k.clear(zeros, k.largest(k.largest(x_length, dw_row), pieces.widest * k.size))
+    v = identity(k, table, channels)
+    v_place, m_place = k.mul(WIDE_BLOCK + 1, x_length), k.mul(WIDE_BLOCK + 1, dw_row)
+    m = k.at(v, k.mul(16, v_place))
+    du, du_place = k.at(m, k.mul(16, m_place)), k.mul(channels, dw_row)
+    k.clear(du, k.mul(16, du_place))
+    places = Places(k)
+    x_sides, y_sides = (k.add(k["oh"], 2), k.add(k["ow"], 2)), (k["oh"], k["ow"])
+
+    def block(start: Value) -> None:
+        count = k.least(k.sub(places.total, start), WIDE_BLOCK)
+
+        def tile(n: Value) -> None:
+            where = places.of(k.add(start, n))
+            sources = _pixels(k, "x", 4, where, x_sides, zeros)
+            targets = _spaced(k, k.at(v, k.mul(n, x_length)), v_place)
+            _transform(k, _inputs(k), sources, targets, (k.integer(0), x_length))
+            sources = _pixels(k, "dy", 2, where, y_sides, zeros)
+            targets = _spaced(k, k.at(m, k.mul(n, dw_row)), m_place)
+            _transform(k, _spread(k), sources, targets, (k.integer(0), dw_row))
+
+        k.repeat(count, tile)
+
+        def place(e: Value) -> None:
+            v_here, m_here = k.at(v, k.mul(e, v_place)), k.at(m, k.mul(e, m_place))
+
+            def columns(group: Group, column: Value) -> None:
+                offset = k.mul(column, k.size)
+
+                def piece(rows: int, c: Value) -> None:
+                    here = k.at(du, k.mul(e, du_place), k.mul(c, dw_row), offset)
+                    k.call(
+                        pieces.taps(rows, group),
+                        here, v_here, k.at(m_here, offset), here, k.at(table, k.mul(c, 8)),
+                        1, count, dw_row, 0, x_length, 0, dw_row, dw_row,
+                    )  # fmt: skip
+
+                pieces.rows(k, channels, group, piece)
+
+            pieces.columns(k, k["units"], columns)
+
+        k.repeat(16, place)
+
+    k.repeat(places.total, block, step=WIDE_BLOCK)
+    dw = k.at(k.pointer("dw"), k.mul(k.task, k.bytes("dw_task")))
+
+    sources, targets = _spaced(k, du, du_place), _spaced(k, dw, du_place, 9)
+    _transform(k, _gradients(k), sources, targets, (k.integer(0), du_place))
+    k.end()
+
+
+@written
+def transform_weights(module: Any, symbol: str, dtype: str) -> None:
+    """u = G g Gᵀ, as (16, channels, units), of w, as (3, 3, channels, units).
+
+    `units` are as stored. A task transforms `rows` channels.
+    """
+    k = Kernel(module, symbol, dtype)
+    row = k.bytes("units")
+    place = k.mul(k["channels"], row)
+    first, last = k.rows(k["channels"])
+
+    sources, targets = _spaced(k, k.pointer("w"), place, 9), _spaced(k, k.pointer("u"), place)
+    _transform(k, _weights(k), sources, targets, (k.mul(first, row), k.mul(last, row)))
+    k.end()
+
+
+@written
+def transform_turned(module: Any, symbol: str, dtype: str) -> None:
+    """u = G g Gᵀ, as (16, units, channels), of w by half a turn: what makes dx of dy.
+
+    `channels_stored` and `units_stored` are those of u and w. A task transforms `rows` units.
+    """
+    k = Kernel(module, symbol, dtype)
+    w_row, u_row = k.bytes("units_stored"), k.bytes("channels_stored")
+    tap, place = k.mul(k["channels"], w_row), k.mul(k["units"], u_row)
+    first, last = k.rows(k["units"])
+
+    def unit(o: Value) -> None:
+        source = k.at(k.pointer("w"), k.mul(o, k.size))
+        targets = _spaced(k, k.at(k.pointer("u"), k.mul(o, u_row)), place)
+
+        def channels(c: Value) -> None:
+            taps = [
+                gathered(k, k.at(source, k.mul(tap, 8 - n)), w_row, c, k["channels"])
+                for n in range(9)
+            ]
+            for value, target in zip(_both_ways(_weights(k), taps), targets, strict=True):
+                k.store(value, k.at(target, k.mul(c, k.size)))
+
+        k.repeat(k["channels_stored"], channels, step=LEAST)
+
+    k.repeat(last, unit, start=first)
+    k.end()
+
+
+class Places:
+    """Where the tiles of a task's outputs lie; they are numbered through all its rows.
+
+    Args:
+        k: the kernel.
+    """
+
+    def __init__(self, k: Kernel) -> None:
+        self._k = k
+        self._first, last = k.rows(k.n)
+        self._across = k.div(k.add(k["ow"], 1), 2)
+        self._in_row = k.mul(self._across, k.div(k.add(k["oh"], 1), 2))
+        self.total = k.mul(k.sub(last, self._first), self._in_row)
+
+    def of(self, number: Value) -> tuple[Value, Value, Value]:
+        """The row, and line and column of the tile's first output."""
+        k = self._k
+        row = k.div(number, self._in_row)
+        rest = k.sub(number, k.mul(row, self._in_row))
+        i = k.div(rest, self._across)
+        j = k.sub(rest, k.mul(i, self._across))
+        return k.add(self._first, row), k.mul(i, 2), k.mul(j, 2)
+
+
+def _pixels(
+    k: Kernel, name: str, side: int, where: tuple[Value, Value, Value],
+    sides: tuple[Value, Value], outside: Value,
+) -> list[Value]:  # fmt: skip
+    """Addresses of side × side pixels of a map; `outside` for those that it has not."""
+    row, i, j = where
+    base = k.at(k.pointer(name), k.mul(row, k.bytes(f"{name}_row")))
+    found = []
+    for a in range(side):
+        line = k.add(i, a)
+        start = k.at(base, k.mul(line, k.bytes(f"{name}_line")))
+        for b in range(side):
+            column = k.add(j, b)
+            inside = k.b.and_(k.within(line, sides[0]), k.within(column, sides[1]))
+            here = k.at(start, k.mul(column, k.bytes(f"{name}_pixel")))
+            found.append(k.b.select(inside, here, outside))
+    return found
+
+
+def _transform(
+    k: Kernel, line: Line, sources: list[Value], targets: list[Value], numbers: tuple[Value, Value]
+) -> None:
+    """Transform squares from some addresses to others, for these distances from them."""
+    first, last = numbers
+
+    def vector(at: Value) -> None:
+        values = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
+        for value, target in zip(_both_ways(line, values), targets, strict=True):
+            k.store(value, k.at(target, at))
+
+    k.repeat(last, vector, start=first, step=LEAST * k.size)
+
+
+def _spaced(k: Kernel, base: Value, pitch: Value, count: int = 16) -> list[Value]:
+    """Addresses of so many places."""
+    return [k.at(base, k.mul(pitch, n)) for n in range(count)]
+
+
+def _both_ways(line: Line, values: list[Value]) -> list[Value]:
+    """Of a square, line by line: all columns transformed, and then all rows of what comes out."""
+    side = isqrt(len(values))
+    rows = [values[n : n + side] for n in range(0, len(values), side)]
+    columns = [line(list(column)) for column in zip(*rows, strict=True)]
+    return [value for row in zip(*columns, strict=True) for value in line(list(row))]
+
+
+def _inputs(k: Kernel) -> Line:
+    """Bᵀ d."""
+    add, sub = k.b.fadd, k.b.fsub
+    return lambda d: [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])]
+
+
+def _outputs(k: Kernel) -> Line:
+    """Aᵀ m."""
+    add, sub = k.b.fadd, k.b.fsub
+    return lambda m: [add(add(m[0], m[1]), m[2]), sub(sub(m[1], m[2]), m[3])]
+
+
+def _spread(k: Kernel) -> Line:
+    """A dy."""
+    return lambda dy: [dy[0], k.b.fadd(*dy), k.b.fsub(*dy), k.b.fneg(dy[1])]
+
+
+def _weights(k: Kernel) -> Line:
+    """G g."""
+    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
+
+    def line(g: list[Value]) -> list[Value]:
+        outer = add(g[0], g[2])
+        return [g[0], half(add(outer, g[1])), half(sub(outer, g[1])), g[2]]
+
+    return line
+
+
+def _gradients(k: Kernel) -> Line:
+    """Gᵀ du."""
+    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
+
+    def line(du: list[Value]) -> list[Value]:
+        inner = half(add(du[1], du[2]))
+        return [add(du[0], inner), half(sub(du[1], du[2])), add(inner, du[3])]
+
+    return line
+
+
+def _half(k: Kernel) -> Callable[[Value], Value]:
+    halves = ir.Constant(k.vector(LEAST), [ir.Constant(k.real, 0.5)] * LEAST)
+    return lambda value: k.b.fmul(halves, value)
