@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from math import isnan
 
 from nnrun.characters import BIDI
@@ -62,7 +63,12 @@ def write_scalar(value: Scalar) -> str:
         return str(value)
     if isinstance(value, float):
         return _write_float(value)
-    return value if _may_stand_plain(value) else _quoted(value)
+    return _write_text(value)
+
+
+@lru_cache(maxsize=512)  # the runs of a sweep say the same words
+def _write_text(text: str) -> str:
+    return text if _may_stand_plain(text) else _quoted(text)
 
 
 def _write_float(value: float) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.config.emit import dump
 from nnrun.reports.classes import class_sections
 from nnrun.reports.curve import curve_section
 from nnrun.reports.markup import code, escape, sentence, table
@@ -42,7 +41,7 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield from class_sections(record)
     yield from curve_section(result.history, splits(record.dataset), record.main_metric)
     yield from _network(record)
-    yield from _about(record)
+    yield from _about(result)
 
 
 def _status(record: RunRecord) -> str:
@@ -82,7 +81,8 @@ def _network(record: RunRecord) -> Iterator[str]:
     yield table(["#", "layer", "output", "parameters"], [*rows, total], texts=2)
 
 
-def _about(record: RunRecord) -> Iterator[str]:
+def _about(result: RunResult) -> Iterator[str]:
+    record = result.record
     dataset = record.dataset
     yield "## Data"
     about = f": {escape(dataset['description'])}" if dataset.get("description") else ""
@@ -91,7 +91,7 @@ def _about(record: RunRecord) -> Iterator[str]:
         yield f"> {escape(dataset['note'])}"
     yield "## Config"
     yield "Resolved, with every default written out; the same as `config.yaml`."
-    yield code(dump(record.config), "yaml")
+    yield code(result.config_yaml, "yaml")
     yield "## To repeat it"
     yield (
         "In this folder, the following trains the run again, into a folder `again`. On the same "

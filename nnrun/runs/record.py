@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # who reads a report does without
@@ -84,3 +85,10 @@ class RunResult:
     checkpoint: TrainingState | None = None
     ending: TrainingState | None = None
     traceback: str | None = None
+
+    @cached_property
+    def config_yaml(self) -> str:
+        """The config as `config.yaml` and report.md have it."""
+        from nnrun.config.emit import dump  # noqa: PLC0415  # who reads a report does without
+
+        return dump(self.record.config)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.characters import hidden_escaped
-from nnrun.config.emit import dump
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
@@ -136,7 +135,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
         remove_leftovers(folder)
         files = {
-            CONFIG: dump(record.config).encode(),
+            CONFIG: result.config_yaml.encode(),
             HISTORY: history_csv(result.history).encode(),
             "report.md": self.render(result).encode(),
         }

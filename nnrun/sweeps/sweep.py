@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
@@ -10,7 +9,6 @@ from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from traceback import format_exception
 
-from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
@@ -23,7 +21,7 @@ from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import CrashError, Message, Workers
-from nnrun.sweeps.workers.job import Job
+from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
 
 MOST_ATTEMPTS = 3
@@ -284,10 +282,10 @@ class Sweep:
         active.claim.release()
 
     def _dataset(self, run: PlannedRun) -> Dataset:
-        return self.datasets.load(config_from_dict(json.loads(run.variant.config)).dataset)
+        return self.datasets.load(config_of(run.variant.config).dataset)
 
     def _prepared(self, run: PlannedRun) -> Prepared:
-        config = config_from_dict(json.loads(run.variant.config) | {"seed": run.seed})
+        config = config_of(run.variant.config).model_copy(update={"seed": run.seed})
         return prepare_again(config, self.datasets.load(config.dataset))
 
 

@@ -71,7 +71,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     """
     if channel.stopped():
         return None
-    config = _config(job.config).model_copy(update={"seed": job.seed})
+    config = config_of(job.config).model_copy(update={"seed": job.seed})
     prepared = prepare_again(config, dataset)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
@@ -88,7 +88,8 @@ def limit_threads() -> Any:
 
 
 @lru_cache(maxsize=64)
-def _config(text: str) -> ExperimentConfig:
+def config_of(text: str) -> ExperimentConfig:
+    """The config of a job or a variant, read once for all its seeds."""
     return config_from_dict(json.loads(text))
 
 
