@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.errors import NnrunError
+from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.tensors import pack, unpack
 from nnrun.runs.control import Control
 from nnrun.runs.lifecycle import execute
 from nnrun.runs.prepare import prepare
-from nnrun.sweeps.workers import dask
-from nnrun.sweeps.workers.wire import pack_message, pack_result, unpack_message, unpack_result
+from nnrun.sweeps.workers import dask, dask_tasks
+from nnrun.sweeps.workers.base import CrashError, WorkerLostError
+from nnrun.sweeps.workers.job import Job
+from nnrun.sweeps.workers.wire import (
+    pack_error,
+    pack_message,
+    pack_result,
+    unpack_message,
+    unpack_result,
+)
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 from tests.sweeps.helpers import BOSTON, IRIS, WILD
@@ -100,6 +109,35 @@ def test_what_is_no_result_of_the_run_is_refused(result, tmp_path, damage, write
     with pytest.raises(NnrunError):
         unpack_result(content, key)
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "message"),
+    [
+        (ConfigError([Problem("is wrong", "seed")]), NnrunError, "seed: is wrong"),
+        (MemoryError(), NnrunError, "there is not enough memory"),
+        (ZeroDivisionError("by 0"), CrashError, "ZeroDivisionError: by 0"),
+        (WorkerLostError("its worker was lost"), WorkerLostError, "its worker was lost"),
+    ],
+)
+def test_errors_come_back_as_texts(error, kind, message):
+    """Whatever was raised: with its sentence, and the traceback of what nobody foresaw."""
+    with pytest.raises(NnrunError) as caught:
+        unpack_result(pack_error(error), "iris/s3-1")
+    assert (kind, message) == (type(caught.value), str(caught.value))
+    assert b"pickle" not in pack_error(error)
+    if kind is CrashError:
+        assert caught.value.traceback.endswith(f"{message}\n")
+
+
+def test_an_error_on_a_worker_is_packed(monkeypatch, result):
+    """The function that Dask calls gives bytes, and raises nothing that it would pickle."""
+    monkeypatch.setattr(dask_tasks, "_once", lambda name: nullcontext())
+    monkeypatch.setattr(dask_tasks, "execute_job", lambda *_: 1 / 0)
+    job = Job("iris/s3-1", "{}", 3, "s3-1", "data")
+    packed = dask_tasks.execute_job_on_dask("token", 0, job, None)
+    with pytest.raises(CrashError, match="ZeroDivisionError: division by zero"):
+        unpack_result(packed, "iris/s3-1")
 
 
 def test_messages_are_the_same_after_the_way_or_left_out():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from traceback import format_exception
 from typing import Protocol
 
 from nnrun.data.dataset import Dataset
@@ -35,6 +36,23 @@ class CrashError(NnrunError):
     def __init__(self, message: str, traceback: str) -> None:
         super().__init__(message)
         self.traceback = traceback
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """An error in a worker as texts, which the client makes one of: its sentence and traceback.
+
+    Errors that nnrun raises on purpose have no traceback that is worth telling.
+    """
+    if isinstance(error, NnrunError):
+        return str(error), ""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory", ""
+    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
+
+
+def error_of(message: str, traceback: str) -> NnrunError:
+    """What `told` was told, as an error."""
+    return CrashError(message, traceback) if traceback else NnrunError(message)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
-from nnrun.sweeps.workers.wire import pack_message, pack_result
+from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -59,17 +59,18 @@ class _DaskChannel:
 def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> bytes:
     """Train a run of the sweep with this token, submitted under this number; packed for the way.
 
-    Raises:
-        WorkerLostError: another worker has begun with it, and is gone. Dask then calls the same
-            again; but by now the client may know where the run can go on.
+    Errors are packed, too. One is that another worker has begun with the run, and is gone: Dask
+    then calls the same again; but by now the client may know where the run can go on.
     """
     limit_threads()
     channel = _DaskChannel(token, job.key)
-    with _once(f"nnrun {token} {number}"):
-        try:
+    try:
+        with _once(f"nnrun {token} {number}"):
             return pack_result(execute_job(job, channel, dataset))
-        finally:
-            channel.drop()
+    except Exception as error:  # it is the client's to tell
+        return pack_error(error)
+    finally:
+        channel.drop()
 
 
 @contextmanager

@@ -11,14 +11,13 @@ import warnings
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
-from traceback import format_exception
 from typing import Any
 
 from nnrun.child import ignore_signals
 from nnrun.data.dataset import Dataset
 from nnrun.engines.compiled.cache import CacheWarning
-from nnrun.errors import NnrunError
 from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.workers.base import told
 from nnrun.sweeps.workers.job import Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -72,12 +71,7 @@ def main(descriptor: int) -> None:
         job, dataset = socket.jobs.get()
         try:
             result = execute_job(job, socket, datasets.keep(job.data, dataset))
-        except NnrunError as error:
-            socket.send("error", str(error))
-        except MemoryError:
-            socket.send("error", "there is not enough memory")
         except Exception as error:  # it is the client's to tell
-            told = (f"{type(error).__name__}: {error}", "".join(format_exception(error)))
-            socket.send("crash", told)
+            socket.send("error", told(error))
         else:
             socket.send("result", result)

@@ -18,10 +18,9 @@ from typing import Any
 
 from nnrun import child
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, CrashError, Mailbox, Message, WorkerLostError
+from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError, error_of
 from nnrun.sweeps.workers.job import Job, execute_job
 from nnrun.sweeps.workers.process_main import STOP
 
@@ -146,9 +145,7 @@ class ProcessExecutor(Executor):
                 result: RunResult | None = content
                 return result
             if kind == "error":
-                raise NnrunError(content)
-            if kind == "crash":
-                raise CrashError(*content)
+                raise error_of(*content)
             self._mailbox.put(job.key, content)
 
     def _worker(self, number: int) -> _Worker:

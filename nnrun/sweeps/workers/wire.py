@@ -16,6 +16,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.soundness import unsound_part
+from nnrun.sweeps.workers.base import WorkerLostError, error_of, told
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -41,20 +42,29 @@ def pack_result(result: RunResult | None) -> bytes:
     return pack(arrays, values)
 
 
+def pack_error(error: Exception) -> bytes:
+    """An error in place of a result, as bytes: Dask would send exceptions as pickles."""
+    message, traceback = told(error)
+    lost = isinstance(error, WorkerLostError)
+    return pack({}, {"error": message, "traceback": traceback, "lost": lost})
+
+
 def unpack_result(content: bytes, key: str) -> RunResult | None:
     """The result in what came back for a run.
 
     Args:
-        content: what `pack_result` made of it.
+        content: what `pack_result` made of it, or `pack_error` of an error.
         key: `name/run id` of the run that was asked for.
 
     Raises:
-        NnrunError: it is none, or another run's.
+        NnrunError: it is none, or another run's; or the error of the worker.
     """
     if content == b"":
         return None
     try:
         arrays, values = unpack(_ORIGIN, content)
+        if "error" in values:
+            raise _error(values)
         record = RunRecord.from_dict(values["record"])
         part = unsound_part(record)
         if part is not None:
@@ -96,6 +106,11 @@ def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
     if not counts or not total or not all(type(n) in (int, float) and isfinite(n) for n in numbers):
         return None
     return Progress(iteration, total, loss, seconds)
+
+
+def _error(values: dict[str, Any]) -> NnrunError:
+    message, traceback = (str(values[name]) for name in ("error", "traceback"))
+    return WorkerLostError(message) if values["lost"] is True else error_of(message, traceback)
 
 
 def _run_id(key: str) -> str:
