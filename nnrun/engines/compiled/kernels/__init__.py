@@ -25,7 +25,7 @@ from typing import Any
 from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER = frozenset({"convolution", "winograd", "pooling"})
+TOGETHER = frozenset({"convolution", "matrix", "pooling", "winograd"})
 # The loop that calls all others.
 RUNNER = "runner"
 
@@ -77,7 +77,7 @@ KERNELS: dict[str, Kernel] = {
     "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units"),
     "product_back": _kernel("matrix", "product_back", "dz dz_row w dx dx_row inputs units"),
     "product_update": _kernel(
-        "matrix", "product_update", "x x_row dz dz_row w inputs units descend"
+        "matrix", "product_update", "x x_row dz dz_row w stored inputs units descend"
     ),
     "convolve": _kernel(
         "convolution",

@@ -1,62 +1,135 @@
-"""Matrix products, a strip of columns at a time."""
+"""Matrix products: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
+
+Each number of a result is one chain of fused multiply-adds over the inner index, in its order:
+neither how the result is cut into tiles, nor who computes which, changes a bit of it. `shapes` says
+how the weights lie, and what the tasks are.
+"""
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import parameters, pointer, real, register
-from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.access import parameters, pointer, real
+from nnrun.engines.compiled.kernels.language import subroutine
+from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
+from nnrun.engines.compiled.kernels.shapes import padded
+
+# Written as the processor is to run it: passes would find nothing and take their time.
+LEVEL = 0
+# So many strips of weights are multiplied by while they are near to the processor.
+STRIPS = 4
 
 
 def product(p, task, n, k, start, rate, scratch):
-    """z = b + x w."""
+    """z = b + x w for a strip of units."""
     x, x_row, w, b, z, z_row, inputs, units = parameters(p, 8)
-    bias, x, w, z = pointer(b), pointer(x), pointer(w), pointer(z)
-    stored = (units + 15) // 16 * 16
-    left, right = column_range(task, register() * 3, stored)
-    for r in range(n):
-        target, source = z + r * z_row, x + r * x_row
-        for j in range(left, right):
-            target[j] = 0
-        if b != 0:
-            for j in range(left, right):
-                target[j] = bias[j]
-        for i in range(inputs):
-            factor, line = source[i], w + i * stored
-            for j in range(left, right):
-                target[j] = target[j] + factor * line[j]
+    first = task * strip()
+    width = min(strip(), padded(units) - first)
+    block = STRIPS * strip()
+    w, x, z = pointer(w) + first * padded(inputs), pointer(x), pointer(z) + first
+    begin, begin_row = pointer(b) + first if b != 0 else zeros(), 0
+    for i in range(0, inputs, block):
+        multiply(
+            x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
+            n, width, min(block, inputs - i), real(0.0), False,
+            w + (i + block) * width, block * width // n, (8 * width + n - 1) // n,
+        )  # fmt: skip
+        begin, begin_row = z, z_row
 
 
 def product_back(p, task, n, k, start, rate, scratch):
-    """dx = dz wᵀ."""
+    """dx = dz wᵀ for some inputs: by the weights turned, it is a product like z's."""
     dz, dz_row, w, dx, dx_row, inputs, units = parameters(p, 7)
-    dz, w, dx = pointer(dz), pointer(w), pointer(dx)
-    stored = (units + 15) // 16 * 16
-    left, right = column_range(task, register() * 3, inputs)
-    for r in range(n):
-        for i in range(left, right):
-            total = real(0)
-            for j in range(units):
-                total = total + dz[r * dz_row + j] * w[i * stored + j]
-            dx[r * dx_row + i] = total
+    first = task * strip()
+    width = min(strip(), padded(inputs) - first)
+    block = STRIPS * strip()
+    dz, w, dx, turned = pointer(dz), pointer(w), pointer(dx) + first, pointer(scratch)
+    begin, begin_row = zeros(), 0
+    # With each part of the rows a strip of the next weights is fetched.
+    part = (n + 8 * STRIPS - 1) // (8 * STRIPS) * 8
+    for j in range(0, units, block):
+        steps = min(block, units - j)
+        turn_weights(w, padded(inputs), padded(units), first, width, j, steps, turned)
+        ahead = w + (j + block) * padded(inputs) + first * strip()
+        for r in range(0, n, part):
+            multiply(
+                dz + r * dz_row + j, dz_row, 1, turned, width, dx + r * dx_row, dx_row,
+                begin + r * begin_row, begin_row, min(part, n - r), width, steps, real(0.0), False,
+                ahead, strip() * strip() // part, (2 * strip() + part - 1) // part,
+            )  # fmt: skip
+            ahead = ahead + strip() * padded(inputs)
+        begin, begin_row = dx, dx_row
+
+
+def turn_weights(w, inputs, units, first, width, unit, count, turned):
+    """The weights of some inputs and units as (units, inputs)."""
+    for j in range(unit, unit + count, lanes()):
+        block = j // strip() * strip()
+        row = min(strip(), units - block)
+        source = w + block * inputs + first * row + (j - block)
+        for i in range(0, width, lanes()):
+            turn_square(source + i * row, row, turned + (j - unit) * width + i, width)
 
 
 def product_update(p, task, n, k, start, rate, scratch):
-    """w -= rate · xᵀ dz with `descend`, else w = xᵀ dz; a strip of rows of w."""
-    x, x_row, dz, dz_row, w, inputs, units, descend = parameters(p, 8)
-    x, dz, w, sums = pointer(x), pointer(dz), pointer(w), pointer(scratch)
-    stored = (units + 15) // 16 * 16
-    left, right = column_range(task, register() * 3, inputs)
-    for i in range(left, right):
-        for j in range(stored):
-            sums[j] = 0
-        for r in range(n):
-            factor, line = x[r * x_row + i], dz + r * dz_row
-            for j in range(stored):
-                sums[j] = sums[j] + factor * line[j]
-        target = w + i * stored
-        if descend != 0:
-            step = -real(rate)
-            for j in range(stored):
-                target[j] = target[j] + step * sums[j]
-        else:
-            for j in range(stored):
-                target[j] = sums[j]
+    """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
+    x, x_row, dz, dz_row, w, stored, inputs, units, descend = parameters(p, 9)
+    first = task * strip()
+    x, dz, w = pointer(x) + first, pointer(dz), pointer(w)
+    if first < inputs:
+        for j in range(0, units, strip()):
+            width = min(strip(), padded(units) - j)
+            multiply(
+                x, 1, x_row, dz + j, dz_row, w + j * stored + first * width, width, zeros(), 0,
+                min(strip(), inputs - first), width, n, real(-rate), descend != 0, zeros(), 0, 0,
+            )  # fmt: skip
+
+
+@subroutine
+def turn_square(source, row, turned, turned_row):
+    """As many inputs and units as a register has numbers. Inlined, its many addresses spill."""
+    turn(source, row, turned, turned_row)
+
+
+@subroutine
+def multiply(
+    a, a_row, a_step, b, b_step, c, c_row, begin, begin_row, rows, width, steps, factor, add,
+    ahead, ahead_row, ahead_step,
+):  # fmt: skip
+    """C = begin + a b, or c += factor (begin + a b), tile by tile.
+
+    With each row of c so many numbers from `ahead` on are fetched, so many with each step.
+    """
+    wide = 3 * lanes()
+    whole = width // wide * wide
+    for j in range(0, whole, wide):
+        panel(
+            3, (a, a_row, a_step), (b + j, b_step), (c + j, c_row), (begin + j, begin_row),
+            rows, steps, (factor, add), (ahead, ahead_row, ahead_step),
+        )  # fmt: skip
+    for registers in range(1, 3):
+        if width - whole == registers * lanes():
+            panel(
+                registers, (a, a_row, a_step), (b + whole, b_step), (c + whole, c_row),
+                (begin + whole, begin_row), rows, steps, (factor, add),
+                (ahead, ahead_row, ahead_step),
+            )  # fmt: skip
+
+
+def panel(registers, a, b, c, begin, rows, steps, update, ahead):
+    """All rows of c, a few registers wide: tiles as high as can be, then lower ones."""
+    done = 0
+    for halvings in range(4):
+        if tallest() >> halvings:
+            done = tiles(
+                tallest() >> halvings, registers, a, b, c, begin, done, rows, steps, update, ahead
+            )
+
+
+def tiles(height, registers, a, b, c, begin, done, rows, steps, update, ahead):
+    """Tiles of a height for the rows that are left, as long as they fill them; the rows done."""
+    last = rows // height * height
+    for i in range(done, last, height):
+        tile(
+            height, registers, (a[0] + i * a[1], a[1], a[2]), b, (c[0] + i * c[1], c[1]),
+            (begin[0] + i * begin[1], begin[1]), steps, update, (ahead[0] + i * ahead[1], ahead[2]),
+        )  # fmt: skip
+    return last

@@ -1,21 +1,29 @@
 """How weights lie in memory for the kernels, and into how many tasks a product is cut.
 
+The units of a product are cut into strips as wide as a few registers. A strip is a matrix of its
+own, (inputs, width), and one follows the other: a product reads weights in the order in which they
+lie, however many units there are. Inputs and units are padded with zeros.
+
 All from sizes alone: neither the machine nor the number of threads has a say.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from nnrun.nn.signature import Array
 
 _PADDING = 16
-_STRIP = 192  # bytes
+_STRIP = 192  # bytes: three registers of 64, six of 32
 
 
 def padded(size: int) -> int:
     """The next multiple of what all kernels may write beyond the last number of a row."""
-    return -(-size // _PADDING) * _PADDING
+    return (size + (_PADDING - 1)) // _PADDING * _PADDING
 
 
 def strip(dtype: str) -> int:
@@ -28,9 +36,45 @@ def size(inputs: int, units: int, dtype: str) -> int:
     return padded(inputs) * padded(units)
 
 
-def positions(inputs: int, units: int, dtype: str) -> Array:
-    """Where each weight stands, (inputs, units)."""
-    return np.arange(inputs)[:, None] * padded(units) + np.arange(units)
+@dataclass(frozen=True)
+class Strips:
+    """Where the weights of a product stand.
+
+    Args:
+        inputs: as they are stored.
+        units: of the layer.
+        dtype: of the numbers.
+        order: which of the stored inputs the layer's are, in its order; all by default.
+    """
+
+    inputs: int
+    units: int
+    dtype: str
+    order: Array | None = None
+
+    def copy_in(self, numbers: Array, memory: Array) -> None:
+        """The layer's weights, flat (inputs, units), to where they stand."""
+        for strips, rows, weights in self._parts(numbers, memory):
+            strips[:, rows] = weights
+
+    def copy_out(self, memory: Array, numbers: Array) -> None:
+        """And back."""
+        for strips, rows, weights in self._parts(numbers, memory):
+            weights[...] = strips[:, rows]
+
+    def _parts(self, numbers: Array, memory: Array) -> Iterator[tuple[Array, Any, Array]]:
+        """The whole strips, and then the last one: in memory, and as the layer's weights."""
+        wide, stored = strip(self.dtype), padded(self.inputs)
+        count, left = divmod(self.units, wide)
+        whole = count * wide
+        matrix = numbers.reshape(-1, self.units)
+        rows = slice(self.inputs) if self.order is None else self.order
+        strips = memory[: stored * whole].reshape(count, stored, wide)
+        yield strips, rows, matrix[:, :whole].reshape(len(matrix), count, wide).swapaxes(0, 1)
+        if left:
+            width = min(wide, padded(self.units) - whole)
+            last = memory[stored * whole :][: stored * width].reshape(1, stored, width)
+            yield last[..., :left], rows, matrix[None, :, whole:]
 
 
 def product_tasks(inputs: int, units: int, dtype: str) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.tape.plan import Placed, Plan
+from nnrun.engines.compiled.tape.plan import Placed, Places, Plan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -62,17 +62,19 @@ class Parameters:
 
     def gather(self) -> None:
         """Copy them in."""
-        for part, one, arrays in self._places:
-            arrays[one.block][one.positions] = self.network.theta[part]
-            for name, array in self.optimizer.state.items():
-                arrays[f"{one.block}.{name}"][one.positions] = array[part]
+        for numbers, memory, places in self._pairs():
+            places.copy_in(numbers, memory)
 
     def scatter(self) -> None:
         """Copy them back."""
+        for numbers, memory, places in self._pairs():
+            places.copy_out(memory, numbers)
+
+    def _pairs(self) -> Iterator[tuple[Array, Array, Places]]:
         for part, one, arrays in self._places:
-            self.network.theta[part] = arrays[one.block][one.positions]
+            yield self.network.theta[part], arrays[one.block], one.places
             for name, array in self.optimizer.state.items():
-                array[part] = arrays[f"{one.block}.{name}"][one.positions]
+                yield array[part], arrays[f"{one.block}.{name}"], one.places
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:

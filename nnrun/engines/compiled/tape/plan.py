@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +17,29 @@ from nnrun.nn.signature import Array
 _TASKS = 16
 
 
+class Places(Protocol):
+    """Where the numbers of a parameter stand in an array."""
+
+    def copy_in(self, numbers: Array, memory: Array) -> None:
+        """Copy the parameter's numbers, flat, to there."""
+
+    def copy_out(self, memory: Array, numbers: Array) -> None:
+        """And back."""
+
+
+class Positions:
+    """Any places, one for each number."""
+
+    def __init__(self, positions: Array) -> None:
+        self._positions = positions.ravel()
+
+    def copy_in(self, numbers: Array, memory: Array) -> None:
+        memory[self._positions] = numbers
+
+    def copy_out(self, memory: Array, numbers: Array) -> None:
+        numbers[...] = memory[self._positions]
+
+
 @dataclass(frozen=True)
 class Placed:
     """A parameter's place.
@@ -25,14 +48,14 @@ class Placed:
         parameter: the layer's.
         block: the array that it is in.
         size: of that.
-        positions: where in it each of the parameter's numbers stands.
+        places: where in it the parameter's numbers stand.
         by_rows: whether its gradient is summed up from those of blocks of rows.
     """
 
     parameter: Parameter
     block: str
     size: int
-    positions: Array
+    places: Places
     by_rows: bool
 
     @property
@@ -130,11 +153,13 @@ class Plan:
         return Address(name)
 
     def parameter(
-        self, parameter: Parameter, name: str, size: int, positions: Any, *, by_rows: bool
+        self, parameter: Parameter, name: str, size: int, places: Places | Array, *, by_rows: bool
     ) -> Placed:
         """Give a parameter its place, and its gradient."""
+        if isinstance(places, np.ndarray):
+            places = Positions(places)
         size = shapes.padded(size)
-        placed = Placed(parameter, name, size, np.asarray(positions).ravel(), by_rows)
+        placed = Placed(parameter, name, size, places, by_rows)
         self.placed.append(placed)
         self.blocks[name] = size
         if self.training and (by_rows or not self.descends):

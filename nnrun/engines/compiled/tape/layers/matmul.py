@@ -26,24 +26,16 @@ class MatMul(Emitter):
         plan, x, units = self.plan, self.x, self.layer.units
         self.dtype = plan.dtype.name
         self.sizes = (x.stored, units)
-        positions = shapes.positions(*self.sizes, self.dtype)
-        where = positions if x.is_vector else positions[x.order]
-        self.w = plan.parameter(
-            self.layer.w, f"w{self.tag}", shapes.size(*self.sizes, self.dtype), where,
-            by_rows=False,
-        )  # fmt: skip
+        order = None if x.is_vector else x.order
+        strips = shapes.Strips(*self.sizes, self.dtype, order)
+        size = shapes.size(*self.sizes, self.dtype)
+        self.w = plan.parameter(self.layer.w, f"w{self.tag}", size, strips, by_rows=False)
         self.y = plan.vector(f"z{self.tag}", units)
 
     def merge(self, bias: Any, tag: str) -> None:
         """Let the bias after this layer be a part of it."""
         units = self.layer.units
-        self.bias = self.plan.parameter(
-            bias.b,
-            f"b{tag}",
-            units,
-            np.arange(units),
-            by_rows=False,
-        )
+        self.bias = self.plan.parameter(bias.b, f"b{tag}", units, np.arange(units), by_rows=False)
 
     def forward(self) -> None:
         inputs, units = self.sizes
@@ -70,16 +62,22 @@ class MatMul(Emitter):
         if self.needs_dx:
             back = {**dy.rows("dz"), "w": Address(self.w.block), **dx.rows("dx")}
             ops.append(plan.op("product_back", **back, inputs=inputs, units=units))
-        ops.append(self._update(self.w, self.x.rows("x"), dy, inputs))
+        stored = shapes.padded(inputs)
+        ops.append(self._update(self.w, self.x.rows("x"), dy, inputs, stored))
         if self.bias:
+            # The weights of one input, which is always 1.
             ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
-            ops.append(self._update(self.bias, ones, dy, 1))
+            ops.append(self._update(self.bias, ones, dy, 1, 1))
         plan.by_strips(dx.block if self.needs_dx else "", tasks, *ops)
         return dx
 
-    def _update(self, placed: Placed, x: dict[str, Address | int], dy: Map, inputs: int) -> Op:
+    def _update(
+        self, placed: Placed, x: dict[str, Address | int], dy: Map, inputs: int, stored: int
+    ) -> Op:
         descends = self.plan.descends
         target = Address(placed.block if descends else placed.gradient)
         limit = shapes.update_tasks(inputs, self.layer.units, self.dtype)
-        values = {**x, **dy.rows("dz"), "w": target, "inputs": inputs, "units": self.layer.units}
-        return self.plan.op("product_update", limit, **values, descend=int(descends))
+        values = {**x, **dy.rows("dz"), "w": target, "stored": stored, "inputs": inputs}
+        return self.plan.op(
+            "product_update", limit, **values, units=self.layer.units, descend=int(descends)
+        )
