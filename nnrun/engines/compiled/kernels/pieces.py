@@ -47,17 +47,8 @@ class Pieces:
             return [1, 2, 4, 8, 14]
         return {1: [1, 2, 4, 8, 12], 2: [1, 2, 4, 6], 4: [1, 2, 3]}[len(group)]
 
-    def columns(
-        self,
-        w: Writer,
-        count: Value,
-        body: Callable[[Group, Value], None],
-        after: Callable[[Value, Value], None] = lambda *_: None,
-    ) -> None:
-        """Write body(group, first column) for groups that make up all columns, pairs first.
-
-        `after` is written only once, for any group: it gets how many columns that was.
-        """
+    def columns(self, w: Writer, count: Value, body: Callable[[Group, Value], None]) -> None:
+        """Write body(group, first column) for groups that make up all columns, pairs first."""
 
         def one(first: Value) -> list[Value]:
             left = w.sub(count, first)
@@ -66,7 +57,6 @@ class Pieces:
                 with w.b.if_then(condition):
                     body(group, first)
                 taken = w.select(condition, sum(group), taken)
-            after(taken, first)
             return [w.add(first, taken)]
 
         w.loop(lambda first: w.compare("<", first, count), one, [w.integer(0)])

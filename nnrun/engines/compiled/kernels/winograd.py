@@ -23,7 +23,7 @@ from llvmlite import ir
 
 from nnrun.engines.compiled.kernels.convolution import gathered, identity
 from nnrun.engines.compiled.kernels.pieces import LEAST, Group, Pieces
-from nnrun.engines.compiled.kernels.winograd_sizes import BLOCK, WIDE_BLOCK
+from nnrun.engines.compiled.kernels.winograd_sizes import BLOCK
 from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
 
 LEVEL = 0  # of LLVM's passes: none
@@ -42,11 +42,11 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     channels, u_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
     zeros = k.scratch
-    table = k.clear(zeros, k.largest(x_length, pieces.widest * k.size))
+    table = k.clear(zeros, k.largest(k.largest(x_length, u_row), pieces.widest * k.size))
     v = identity(k, table, channels)
     # A row more than there are tiles, so that the 16 places do not share a set of the cache.
-    v_place, u_place = k.mul(BLOCK + 1, x_length), k.mul(channels, u_row)
-    m = k.at(v, k.mul(16, v_place))
+    v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, u_row)
+    m, u_place = k.at(v, k.mul(16, v_place)), k.mul(channels, u_row)
     places = Places(k)
 
     def block(start: Value) -> None:
@@ -61,51 +61,48 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
 
         k.repeat(count, tile)
 
-        def products(group: Group, column: Value) -> None:
-            u_here, m_row = k.at(k.pointer("u"), k.mul(column, k.size)), sum(group) * k.size
+        def place(e: Value) -> None:
+            v_here, m_here = k.at(v, k.mul(e, v_place)), k.at(m, k.mul(e, m_place))
+            u_here = k.at(k.pointer("u"), k.mul(e, u_place))
 
-            def piece(rows: int, n: Value) -> None:
-                v_here, m_here = k.at(v, k.mul(n, x_length)), k.at(m, k.mul(n, m_row))
+            def columns(group: Group, column: Value) -> None:
+                offset = k.mul(column, k.size)
 
-                def place(e: Value) -> None:
+                def piece(rows: int, n: Value) -> None:
                     k.call(
                         pieces.pixels(rows, group),
-                        zeros, k.at(v_here, k.mul(e, v_place)), k.at(u_here, k.mul(e, u_place)),
-                        k.at(m_here, k.mul(e, (BLOCK + 1) * m_row)), table, channels,
-                        0, x_length, u_row, m_row,
+                        zeros, k.at(v_here, k.mul(n, x_length)), k.at(u_here, offset),
+                        k.at(m_here, k.mul(n, u_row), offset), table, channels,
+                        0, x_length, u_row, u_row,
                     )  # fmt: skip
 
-                k.repeat(16, place)
+                pieces.rows(k, count, group, piece)
 
-            pieces.rows(k, count, group, piece)
+            pieces.columns(k, k["units"], columns)
 
-        def outputs(taken: Value, column: Value) -> None:
-            _outputs_of(k, places, (start, count), m, (taken, column), zeros)
-
-        pieces.columns(k, k["units"], products, outputs)
+        k.repeat(16, place)
+        _outputs_of(k, places, (start, count), m, zeros)
 
     k.repeat(places.total, block, step=BLOCK)
     k.end()
 
 
 def _outputs_of(
-    k: Kernel, places: Places, block: tuple[Value, Value], m: Value,
-    columns: tuple[Value, Value], zeros: Value,
-) -> None:  # fmt: skip
-    """Transform a block's sums for some columns into pixels of y."""
-    (start, count), (m_row, offset) = block, (k.mul(value, k.size) for value in columns)
+    k: Kernel, places: Places, block: tuple[Value, Value], m: Value, zeros: Value
+) -> None:
+    """Transform a block's sums into pixels of y."""
+    (start, count), m_row = block, k.bytes("units")
     place = k.mul(BLOCK + 1, m_row)
     lost = k.at(m, k.mul(16, place))  # where y has no pixel
     absent = k.compare("==", k["b"], 0)
-    bias = k.b.select(absent, zeros, k.at(k.pointer("b"), offset))
+    bias = k.b.select(absent, zeros, k.pointer("b"))
 
     def tile(n: Value) -> None:
         row, i, j = places.of(k.add(start, n))
-        sources, targets, biases = _spaced(k, k.at(m, k.mul(n, m_row)), place), [], []
-        found = _pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
-        for index, here in enumerate(found):
+        sources, biases = _spaced(k, k.at(m, k.mul(n, m_row)), place), []
+        targets = _pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
+        for index, here in enumerate(targets):
             outside = k.b.icmp_unsigned("==", here, lost)
-            targets.append(k.b.select(outside, lost, k.at(here, offset)))
             line, pixel = k.add(i, index // 2), k.add(j, index % 2)
             distances = k.mul(line, k.bytes("b_line")), k.mul(pixel, k.bytes("b_pixel"))
             biases.append(k.b.select(outside, zeros, k.at(bias, *distances)))
@@ -134,7 +131,7 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
     zeros = k.scratch
     table = k.clear(zeros, k.largest(k.largest(x_length, dw_row), pieces.widest * k.size))
     v = identity(k, table, channels)
-    v_place, m_place = k.mul(WIDE_BLOCK + 1, x_length), k.mul(WIDE_BLOCK + 1, dw_row)
+    v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, dw_row)
     m = k.at(v, k.mul(16, v_place))
     du, du_place = k.at(m, k.mul(16, m_place)), k.mul(channels, dw_row)
     k.clear(du, k.mul(16, du_place))
@@ -142,7 +139,7 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
     x_sides, y_sides = (k.add(k["oh"], 2), k.add(k["ow"], 2)), (k["oh"], k["ow"])
 
     def block(start: Value) -> None:
-        count = k.least(k.sub(places.total, start), WIDE_BLOCK)
+        count = k.least(k.sub(places.total, start), BLOCK)
 
         def tile(n: Value) -> None:
             where = places.of(k.add(start, n))
@@ -175,7 +172,7 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
 
         k.repeat(16, place)
 
-    k.repeat(places.total, block, step=WIDE_BLOCK)
+    k.repeat(places.total, block, step=BLOCK)
     dw = k.at(k.pointer("dw"), k.mul(k.task, k.bytes("dw_task")))
 
     sources, targets = _spaced(k, du, du_place), _spaced(k, dw, du_place, 9)

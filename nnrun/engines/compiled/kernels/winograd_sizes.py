@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-# Tiles that are transformed before their products. Each needs the weights, or their gradient, to
-# pass through the processor once: those who read and write them take more at a time.
-BLOCK = 28
-WIDE_BLOCK = 84
+BLOCK = 56  # tiles that are transformed before their products: four times the rows of a piece
 ROWS = 8  # of the weights, that one task transforms
 _LEAST = 16  # channels on both sides, below which the transforms cost more than they save
 _VECTOR = 8  # numbers
@@ -19,6 +16,6 @@ def suits(kernel: tuple[int, int], stride: tuple[int, int], stored: int, units: 
 
 def scratch(channels: int, units: int, itemsize: int) -> int:
     """Bytes that the kernels need for so many stored channels of x and y."""
-    transformed = 16 * (WIDE_BLOCK + 1) * (channels + units) * itemsize
+    transformed = 16 * (BLOCK + 1) * (channels + units) * itemsize
     tables = (8 + itemsize) * max(channels, units)
     return transformed + tables + 16 * channels * units * itemsize + 4096
