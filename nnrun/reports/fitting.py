@@ -15,6 +15,9 @@ from nnrun.reports.terminal import clean, plain_table
 
 _BETWEEN = 3
 _STEPS = 2
+# Columns of a larger need are left out before a cell is broken in two: a name in one piece can be
+# copied.
+_SPARED = 2
 _LEAST = 8
 
 
@@ -87,7 +90,8 @@ class FittedTable:
         """From all that there is to the least that will do."""
         kept = list(self.columns)
         while True:
-            for steps in range(_STEPS + 1):
+            spare = any(column.need > _SPARED for column in kept)
+            for steps in range(_STEPS if spare else _STEPS + 1):
                 yield [column.shortened(steps) for column in kept]
             last = max(kept, key=lambda column: column.need)
             if last.need == 0:
