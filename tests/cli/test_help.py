@@ -71,6 +71,24 @@ def test_a_layer_has_its_keys_shapes_and_defaults(nnrun):
     assert all(of_kind("layer")[name].shapes for name in LAYERS)
 
 
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("lr", "training.learning_rate"),
+        ("batch size", "training.batch_size"),
+        ("MSELoss", "mean_squared"),
+        ("filters", "conv2d"),
+        ("kernel_size", "conv2d"),
+        ("neurons", "dense"),
+    ],
+)
+def test_words_of_other_libraries_are_found(nnrun, word, name):
+    """As ours are; of a key of layers, the layers that have it."""
+    done = nnrun("help", *word.split(), "--json")
+    assert 0 == done.exit_code
+    assert name in [topic["name"] for topic in json.loads(done.stdout)]
+
+
 @pytest.mark.parametrize("kind", ["layer", "loss", "optimizer", "schedule"])
 def test_examples_are_configs(kind):
     """Each stands in a config as it is printed."""

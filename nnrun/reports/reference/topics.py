@@ -37,6 +37,7 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Shape, ShapeError
 from nnrun.reports.numbers import shape
+from nnrun.suggestions import synonym
 
 KINDS = (
     "key",
@@ -129,11 +130,26 @@ def topics() -> tuple[Topic, ...]:
 
 
 def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
-    """Topics of this name, or of keys whose last step it is; and the others that mention it."""
-    wanted = word.strip().lower().replace(" ", "-")
-    exact = [topic for topic in known if topic.name.lower() == wanted]
-    exact = exact or [topic for topic in known if topic.name.lower().endswith(f".{wanted}")]
-    return exact, [topic for topic in known if topic not in exact and topic.mentions(word.strip())]
+    """Topics of this name, or of keys whose last step it is; and the others that mention it.
+
+    A word of other libraries stands for ours.
+    """
+    word = word.strip()
+    exact = _named(word, known)
+    mentioned = [topic for topic in known if topic not in exact and topic.mentions(word)]
+    keys = {key.name for topic in known for key in topic.keys}
+    meant = synonym(word, {*keys, *(topic.name.rpartition(".")[2] for topic in known)})
+    if exact or meant is None:
+        return exact, mentioned
+    exact = _named(meant, known)
+    having = [topic for topic in known if any(key.name == meant for key in topic.keys)]
+    return exact, [topic for topic in mentioned if topic not in exact] or having
+
+
+def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
+    wanted = {word.lower().replace(" ", sign) for sign in "-_"}
+    exact = [topic for topic in known if topic.name.lower() in wanted]
+    return exact or [topic for topic in known if topic.name.lower().rpartition(".")[2] in wanted]
 
 
 def _keys() -> Iterator[Topic]:
