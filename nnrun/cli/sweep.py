@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from nnrun.cli.signals import Interruption
 from nnrun.cli.sweep_view import troubles_of, watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.overrides import MAX_RANGE
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError, UsageError, clipped
 from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.reports.leaderboard_files import BOARD, leaderboard_files
 from nnrun.reports.markdown import report_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.replication import replication_markdown
+from nnrun.runs.files import read_regular
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.compiling import compile_plan
@@ -40,6 +42,8 @@ from nnrun.sweeps.workers.dask import DaskWorkers
 _MOST_FAILURES = 20
 MOST_RUNS = 100_000
 REPLICATION = "REPLICATION.md"
+_LONGEST_COMMAND = 400
+_LARGEST_BOARD = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -233,8 +237,9 @@ def _conclude(
         if asked.replication:
             files[REPLICATION] = replication_markdown(replicated, again).encode()
         try:
+            replaced = _replaced(store.root, again)
             store.write(files)
-            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}")
+            output.note(f"wrote {', '.join(str(store.root / name) for name in files)}{replaced}")
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
@@ -248,6 +253,17 @@ def _conclude(
         raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
     if troubles:
         raise NnrunError("\n".join(troubles))
+
+
+def _replaced(root: Path, command: str) -> str:
+    """Whose leaderboard is written over; nothing where there is none, or it is of this command."""
+    try:
+        earlier = json.loads(read_regular(root / BOARD, _LARGEST_BOARD))["command"]
+    except (OSError, NnrunError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    if earlier == command:
+        return ""
+    return f"; they take the place of those of\n  {clipped(str(earlier), _LONGEST_COMMAND)}"
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:

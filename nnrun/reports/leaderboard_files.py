@@ -16,6 +16,7 @@ from nnrun.reports.spreadsheet import cell
 from nnrun.runs.store import strict_json
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 
+BOARD = "leaderboard.json"
 _STATISTICS = ("mean", "sd", "low", "high", "minimum", "maximum")
 
 
@@ -24,7 +25,7 @@ def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     return {
         "leaderboard.csv": leaderboard_csv(board).encode(),
         "leaderboard.md": leaderboard_markdown(board).encode(),
-        "leaderboard.json": strict_json(board.to_dict()).encode(),
+        BOARD: strict_json(board.to_dict()).encode(),
     }
 
 

@@ -42,6 +42,18 @@ def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
     assert "6 complete already" in err
 
 
+def test_a_leaderboard_in_the_place_of_another_is_told(run, write, tmp_path):
+    """With the command that made that one; not where it was this one, or is none."""
+    write("iris")
+    told = "they take the place of those of\n  nnrun sweep configs --seeds 2\n"
+    assert told not in run("sweep", "configs", "--seeds", 2)[2]
+    assert "the place of" not in run("sweep", "configs", "--seeds", 2)[2]
+    assert told in run("sweep", "configs")[2]
+    (tmp_path / "results/leaderboard.json").write_text("[" * 10_000)
+    code, _, err = run("sweep", "configs", "--seeds", 2)
+    assert (0, False) == (code, "the place of" in err)
+
+
 def test_a_dry_run_writes_nothing(run, write, tmp_path):
     """The plan with its runs and an estimate; what is complete already is told."""
     write("iris"), write("boston", BOSTON)
