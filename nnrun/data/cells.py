@@ -35,7 +35,7 @@ class Problems:
 
     limit = 20
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = path
         self._count: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
@@ -65,8 +65,21 @@ class Problems:
         more = self._count[column, kind] - 1
         where = "in this column" if column else "in other rows"
         count = f" ({more} more like it {where})" if more else ""
-        place = f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
-        return f"{place}: {mistake.text}{count}{mistake.hint.replace('COLUMN', column)}"
+        hint = mistake.hint.replace("COLUMN", column)
+        return f"{self._place(line, column)}: {mistake.text}{count}{hint}"
+
+    def _place(self, line: int, column: str) -> str:
+        return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
+
+
+class TableProblems(Problems):
+    """Mistakes in a table in memory, whose rows count from 0."""
+
+    def __init__(self) -> None:
+        super().__init__("the table")
+
+    def _place(self, line: int, column: str) -> str:
+        return f"row {line}, column '{column}'"
 
 
 class NumberColumn:

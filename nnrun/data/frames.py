@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnrun.data.cells import Problems
+from nnrun.data.cells import Problems, TableProblems
 from nnrun.data.inputs import input_column
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
@@ -35,7 +34,7 @@ def frame_rows(frame: Any, layout: Layout) -> Array:
     if missing:
         lacking = ", ".join(f"'{name}'{suggestion(name, names)}" for name in missing)
         raise DataError(f"the table has no column {lacking}")
-    problems = Problems(Path("row"))
+    problems = TableProblems()
     columns = dict(zip(names, frame.columns, strict=True))
     parts = [_column(name, frame[columns[name]], layout, problems) for name in features]
     problems.raise_if_any()

@@ -136,8 +136,8 @@ def test_the_columns_of_a_table_are_found_by_their_names(houses):
     spoilt = houses.assign(kind=["flat", "tent"] * 30, age=[None, *houses["age"][1:]])
     with pytest.raises(DataError) as caught:
         run.predict(spoilt)
-    assert "row:0:age: " in str(caught.value)
-    assert "row:1:kind: 'tent' is none of the categories in training: flat, house" in str(
+    assert "row 0, column 'age': " in str(caught.value)
+    assert "row 1, column 'kind': 'tent' is none of the categories in training: flat, house" in str(
         caught.value
     )
 
