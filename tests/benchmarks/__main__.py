@@ -1,12 +1,16 @@
 """`python -m tests.benchmarks`: nnrun's engines and its peers on W1 to W13, one thread, as a table.
 
 For example, the NumPy engine beside PyTorch; two threads beside one; whole processes and folders of
-20,000 runs; and what compiling takes:
+20,000 runs; what compiling takes; and what a run costs beyond its updates, and scikit-learn's
+estimators:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
     python -m tests.benchmarks --only W9,W12 --threads 2 --peers pytorch,pytorch_channels_last
     python -m tests.benchmarks --only S1,S2,S3,S4
-    python -m tests.benchmarks --only W1,W9,compiling
+    python -m tests.benchmarks --only compiling
+    python -m tests.benchmarks --only overhead,estimators
+
+All of the README's figures, in less than ten minutes: `python -m tests.benchmarks.report`.
 """
 
 from __future__ import annotations
@@ -38,9 +42,9 @@ from tests.benchmarks.works import WORKS, Work  # noqa: E402
 # What is no network, by id, as a function of the number of rounds.
 OTHERS: dict[str, Callable[[int], str]] = {
     **{name: partial(processes.table, name) for name in processes.PROCESSES},
-    **{part.ID: part.table for part in (tiny_runs, folders, overhead, estimators)},
+    **{part.ID: part.table for part in (tiny_runs, folders, compiling, overhead, estimators)},
 }
-_ALL = [*WORKS, *OTHERS, compiling.ID]
+_ALL = [*WORKS, *OTHERS]
 
 
 def _names(text: str) -> list[str]:
@@ -53,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", type=_names, default=_ALL, help="works, e.g. W1,S2")
     parser.add_argument("--engines", type=_names, default=list(ENGINES), help=",".join(ENGINES))
     parser.add_argument("--peers", type=_names, default=list(PEERS), help=",".join(PEERS))
-    parser.add_argument("--threads", type=int, default=1, help="minibatches on so many, too")
+    parser.add_argument("--threads", type=int, default=1, help="minibatches, on so many")
     parser.add_argument("--rounds", type=int, default=5, help="medians are over these")
     parser.add_argument("--seconds", type=float, default=0.5, help="one contestant, one round")
     parser.add_argument("-o", "--output", type=Path, help="write the table to this file too")
@@ -74,19 +78,17 @@ def main() -> None:
     works = [WORKS[name] for name in arguments.only if name in WORKS]
     skipped: dict[str, str] = {}
     parts = []
-    if works:
+    if works and arguments.threads == 1:
         everyone = contestants(arguments.engines, arguments.peers, skipped)
         results = _contests(works, everyone, skipped, arguments)
         parts.append(table.one_thread(works, results, skipped, arguments.rounds))
-    if arguments.threads > 1:
+    elif works:
         works = [work for work in works if work.batch_size > 1]
         everyone = threaded(arguments.peers, skipped, arguments.threads)
         results = _contests(works, everyone, skipped, arguments)
         parts.append(table.threads(works, results, arguments.threads))
     parts += [OTHERS[name](arguments.rounds) for name in arguments.only if name in OTHERS]
-    if compiling.ID in arguments.only:
-        parts.append(compiling.table([name for name in arguments.only if name in WORKS]))
-    text = "\n\n".join([*parts, table.machine(), ""])
+    text = "\n\n".join(parts) + "\n"
     print()
     print(text)
     if arguments.output:
