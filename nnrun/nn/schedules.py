@@ -22,7 +22,11 @@ class Schedule:
 
 
 class Constant(Schedule):
-    """η(t) = value."""
+    """η(t) = value.
+
+    Args:
+        value: The rate of every iteration.
+    """
 
     def __init__(self, value: PositiveFloat) -> None:
         self.value = value
@@ -32,7 +36,13 @@ class Constant(Schedule):
 
 
 class Step(Schedule):
-    """η(t) = initial · factor^⌊t / every⌋."""
+    """η(t) = initial · factor^⌊t / every⌋.
+
+    Args:
+        initial: The rate of the first iteration.
+        every: Iterations between two falls.
+        factor: What a fall leaves of the rate.
+    """
 
     def __init__(
         self, initial: PositiveFloat, every: PositiveInt, factor: PositiveFloat = 0.1
@@ -46,7 +56,13 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    """η(t) = initial · factor^(t / every)."""
+    """η(t) = initial · factor^(t / every).
+
+    Args:
+        initial: The rate of the first iteration.
+        every: Iterations in which the rate falls by the factor.
+        factor: What is left of the rate after so many.
+    """
 
     def __init__(
         self, initial: PositiveFloat, every: PositiveInt, factor: PositiveFloat = 0.5
@@ -60,7 +76,13 @@ class Exponential(Schedule):
 
 
 class InverseTime(Schedule):
-    """η(t) = initial / (1 + rate · t / every). Robbins and Monro, Ann. Math. Statist. 22 (1951)."""
+    """η(t) = initial / (1 + rate · t / every). Robbins and Monro, Ann. Math. Statist. 22 (1951).
+
+    Args:
+        initial: The rate of the first iteration.
+        every: The unit in which iterations are counted.
+        rate: How fast it falls: at 1, half of it is left after `every` iterations.
+    """
 
     def __init__(
         self, initial: PositiveFloat, every: PositiveInt, rate: NonNegativeFloat = 1.0
@@ -74,7 +96,13 @@ class InverseTime(Schedule):
 
 
 class Cosine(Schedule):
-    """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period."""
+    """From initial to final along half a cosine. Loshchilov and Hutter, ICLR 2017, one period.
+
+    Args:
+        initial: The rate of the first iteration.
+        final: The rate at the end.
+        over: Iterations from the first to the last; all of the run by default.
+    """
 
     def __init__(
         self,
@@ -92,7 +120,15 @@ class Cosine(Schedule):
 
 
 class WarmupCosine(Schedule):
-    """A straight line to `peak` in `warmup` iterations, then half a cosine to `final`."""
+    """A straight line to `peak` in `warmup` iterations, then half a cosine to `final`.
+
+    Args:
+        peak: The largest rate.
+        warmup: Iterations in which it rises.
+        final: The rate at the end.
+        over: Iterations from the first to the last, those of `warmup` included; all of the run by
+            default.
+    """
 
     def __init__(
         self,
