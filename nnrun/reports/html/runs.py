@@ -16,6 +16,7 @@ from nnrun.reports.html.answers import agree, class_blocks, regression_blocks
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
+    Code,
     Grid,
     Note,
     Section,
@@ -36,10 +37,14 @@ from nnrun.reports.summary import (
     warnings_of,
 )
 from nnrun.runs.examine import Answers, answers_of
+from nnrun.runs.files import read_regular
 from nnrun.runs.history import read_history
+from nnrun.runs.reading import TRACEBACK
 from nnrun.runs.record import RunRecord
 
 LoadData = Callable[[DatasetConfig], Dataset]
+_LONGEST_TRACEBACK = 1_000_000
+_TRACEBACK_LINES = 40
 _DISAGREE = "Beware: its network, loaded again, gives other numbers than its report has."
 # What a damaged report may hold leads to one of these, wherever it is looked at.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
@@ -80,6 +85,7 @@ def run_sections(
     """
     parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
         ("Result", lambda: _result(record)),
+        ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: run_curves(read_history(folder), record.main_metric)),
         *_trained(record, folder, anchor, load_data),
         ("Config", lambda: config_blocks(record, varying)),
@@ -190,6 +196,16 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
     yield Note(f"{text_of(data_line(record.dataset))}.")
     yield Note(sentence(training_line(record)))
+
+
+def _traceback(folder: Path) -> Iterator[Block]:
+    """Of the error that ended the run, where nobody foresaw it; its last lines say most."""
+    try:
+        content = read_regular(folder / TRACEBACK, _LONGEST_TRACEBACK)
+    except OSError:
+        return
+    lines = content.decode(errors="replace").splitlines()[-_TRACEBACK_LINES:]
+    yield Code("\n".join(text_of(line, 200) for line in lines))
 
 
 def _metric(key: str, value: float | None, kind: str) -> Cell:

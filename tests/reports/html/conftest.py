@@ -81,6 +81,13 @@ def with_report(source: Path, target: Path, **changes: object) -> Path:
     return target
 
 
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "a.py", line 1, in <module>
+ValueError: <b>"\x1b[31m"
+"""
+
+
 @pytest.fixture(scope="session")
 def results(tmp_path_factory) -> Path:
     """A grid, pictures, a regression, two features, and runs that came to grief in every way."""
@@ -99,7 +106,10 @@ def train_everything(folder: Path) -> Path:
     assert 1 == outcome.exit_code, outcome.output  # for what diverges
     houses = next((root / "houses").iterdir())
     broken = root / "broken"
-    with_report(houses, broken / "s1-00000000aa", status="failed", error="the disk is full")
+    failed = with_report(
+        houses, broken / "s1-00000000aa", status="failed", error="the disk is full"
+    )
+    (failed / "traceback.txt").write_text(TRACEBACK)
     with_report(houses, broken / "s2-00000000bb", status="interrupted", error="stopped")
     (with_report(houses, broken / "s3-00000000cc") / "report.json").write_text('{"schema')
     with_report(houses, broken / "s4-00000000dd", metrics={"train": 3}, config={"dataset": []})

@@ -46,6 +46,8 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
     assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
     text = Page(page).text
     assert "The disk is full." in text
+    assert 'File "a.py", line 1, in <module> ValueError: <b>"' in " ".join(text.split())
+    assert "\x1b" not in page
     assert "Diverged: " in text
 
 
