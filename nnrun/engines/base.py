@@ -32,8 +32,14 @@ class Engine(Protocol):
 
     name: str
 
-    def run(self, batches: Batches) -> None:
-        """Do one update for each batch, in order."""
+    def run(self, batches: Batches, losses: Array | None = None) -> None:
+        """Do one update for each batch, in order.
+
+        Args:
+            batches: the rows of each.
+            losses: where the loss of each batch is written, before its update and in training
+                mode, float64; of an engine that was made with `losses`.
+        """
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         """The mean loss over rows and the outputs for them, in evaluation mode.

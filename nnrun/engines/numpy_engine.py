@@ -47,15 +47,20 @@ class NumpyEngine:
         self.clip_norm = clip_norm
         self._memory: dict[int, tuple[Array, Array]] = {}
 
-    def run(self, batches: Batches) -> None:
+    def run(self, batches: Batches, losses: Array | None = None) -> None:
         bounds, rates = batches.bounds.tolist(), batches.rates.tolist()
         network, optimizer = self.network, self.optimizer
         theta, gradient = network.theta, network.gradient
         # A number that has grown out of range shows in the loss; that is where it is reported.
         with np.errstate(all="ignore"):
-            for start, end, rate in zip(bounds[:-1], bounds[1:], rates, strict=True):
+            for k, (start, end, rate) in enumerate(
+                zip(bounds[:-1], bounds[1:], rates, strict=True)
+            ):
                 x, target = self._gather(batches.rows, start, end)
-                network.backpropagate(x, target, self.rng)
+                if losses is None:
+                    network.backpropagate(x, target, self.rng)
+                else:
+                    losses[k] = network.loss_and_gradient(x, target, self.rng)
                 if self.clip_norm is not None:
                     self._clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)

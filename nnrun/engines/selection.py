@@ -41,11 +41,13 @@ def build_engine(
     rng: Rng,
     clip_norm: float | None,
     batch_size: int,
+    losses: bool = False,
     wait: Callable[[str], None] = lambda text: None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 
-    `wait` is told what takes its time before training begins.
+    With `losses` its `run` can be asked for the losses of batches; `wait` is told what takes its
+    time before training begins.
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
@@ -57,6 +59,7 @@ def build_engine(
         rng=rng,
         clip_norm=clip_norm,
         batch_size=batch_size,
+        losses=losses,
         wait=wait,
     )
 

@@ -100,5 +100,12 @@ class Network(Sequential):
         """Write the gradient of the loss of this batch into `gradient`."""
         self.backward(self.loss.gradient(self.forward(x, rng), target), needs_dx=False)
 
+    def loss_and_gradient(self, x: Array, target: Array, rng: Rng) -> float:
+        """Likewise, and return that loss: `training_loss`, with the masks that were drawn."""
+        y = self.forward(x, rng)
+        loss = self.loss.value(y, target)
+        self.backward(self.loss.gradient(y, target), needs_dx=False)
+        return loss
+
     def _finish(self, y: Array) -> Array:
         return y if self.head is None else self.head.forward(y)

@@ -10,14 +10,17 @@ from nnrun.engines.base import Batches
 from nnrun.engines.compiled import cache
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.choice import supports
-from nnrun.engines.compiled.generate import Generated, generate
-from nnrun.engines.evaluation import evaluate
+from nnrun.engines.compiled.generate import generate
+from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 # Random numbers for dropout are drawn ahead, about so many at a time.
 _DRAWN = 1 << 18
+# Rows that are evaluated together where the code works on all rows of a batch at once.
+_TOGETHER = 64
+_NOTHING = np.zeros(1)
 
 
 class CompiledEngine:
@@ -32,6 +35,7 @@ class CompiledEngine:
         clip_norm: as for the NumPy engine.
         batch_size: the largest batch there will be. With 1, the function is one that only takes
             single rows; None takes that of the first batches that are run.
+        losses: whether `run` can be asked for the losses of batches.
         wait: is told if the function has to be compiled, before that takes its time.
 
     Raises:
@@ -50,6 +54,7 @@ class CompiledEngine:
         rng: Rng,
         clip_norm: float | None = None,
         batch_size: int | None = None,
+        losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
     ) -> None:
         reason = supports(network, optimizer)
@@ -61,6 +66,7 @@ class CompiledEngine:
         self.target = np.ascontiguousarray(target.reshape(len(target), -1), network.dtype)
         self.rng = rng
         self.clip_norm = clip_norm
+        self.losses = losses
         self._wait = wait
         self._function: Callable[..., None] | None = None
         if batch_size is not None:
@@ -69,13 +75,19 @@ class CompiledEngine:
     def _prepare(self, single: bool) -> None:
         self.single = single
         self.code = generate(
-            self.network, self.optimizer, clip_norm=self.clip_norm, single=self.single
+            self.network,
+            self.optimizer,
+            clip_norm=self.clip_norm,
+            single=self.single,
+            losses=self.losses,
         )
         self._function = cache.function(self.code.source, self.network.dtype.name, self._wait)
         self._blocks = Blocks(self.code, self.network, self.optimizer)
-        self._inputs = _arranged(self.code, self.x, self.network.dtype)
+        self._inputs = self._arranged(self.x)
 
-    def run(self, batches: Batches) -> None:
+    def run(self, batches: Batches, losses: Array | None = None) -> None:
+        if losses is not None and not self.losses:
+            raise ValueError("this engine was not made to tell the losses of batches")
         rows = np.ascontiguousarray(batches.rows, np.int64)
         bounds = np.ascontiguousarray(batches.bounds, np.int64)
         rates = np.ascontiguousarray(batches.rates, np.float64)
@@ -92,25 +104,65 @@ class CompiledEngine:
         if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
             raise IndexError("a batch has rows that the training split has not")
         self._blocks.gather(largest)
+        told = np.empty(len(rates) if self.losses else 0)
         drawn = self.code.program.drawn
         length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
             uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
-            self._call(rows, bounds[first:], rates[first:last], uniforms)
+            self._call(
+                self._inputs, self.target, rows, bounds[first:], rates[first:last], uniforms,
+                _NOTHING, told[first:last], evaluating=False,
+            )  # fmt: skip
             self.optimizer.steps += last - first
         self._blocks.scatter()
+        if losses is not None:
+            losses[...] = told
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
-        return evaluate(self.network, x, target)
+        if self._function is None:
+            self._prepare(single=False)
+        outputs = np.empty((len(x), *self.network.output_shape), self.network.dtype)
+        target = np.ascontiguousarray(target.reshape(len(x), -1), self.network.dtype)
+        # Machine code does not look how much there is.
+        if x.shape[1:] != self.network.input_shape or target.size != outputs.size:
+            raise ValueError("rows and targets are not of the network's shapes")
+        portion = chunk_rows(self.network)
+        together = 1 if self.single else min(portion, _TOGETHER)
+        self._blocks.gather(together)
+        total = 0.0
+        for start in range(0, len(x), portion):
+            part = slice(start, start + portion)
+            inputs = self._inputs[part] if x is self.x else self._arranged(x[part])
+            rows = np.arange(len(inputs))
+            bounds = np.append(rows[::together], len(rows))
+            losses = np.empty(len(bounds) - 1)
+            self._call(
+                inputs, target[part], rows, bounds, np.zeros_like(losses), _NOTHING,
+                outputs[part], losses, evaluating=True,
+            )  # fmt: skip
+            total += float(losses @ np.diff(bounds))
+        return total / len(x), outputs
 
-    def _call(self, rows: Array, bounds: Array, rates: Array, uniforms: Array) -> None:
+    def _call(
+        self,
+        inputs: Array,
+        target: Array,
+        rows: Array,
+        bounds: Array,
+        rates: Array,
+        uniforms: Array,
+        outputs: Array,
+        losses: Array,
+        *,
+        evaluating: bool,
+    ) -> None:
         blocks = self._blocks
         start = rows[bounds[0] :] if self.code.program.direct else rows
         assert self._function is not None
         self._function(
-            self._inputs.ctypes.data,
-            self.target.ctypes.data,
+            inputs.ctypes.data,
+            target.ctypes.data,
             start.ctypes.data,
             bounds.ctypes.data,
             rates.ctypes.data,
@@ -121,7 +173,20 @@ class CompiledEngine:
             blocks.values.ctypes.data,
             uniforms.ctypes.data,
             self.optimizer.steps,
+            outputs.ctypes.data,
+            losses.ctypes.data,
+            evaluating,
         )
+
+    def _arranged(self, x: Array) -> Array:
+        """Rows in the form that the code wants: padded, images with the channels last."""
+        flat = x.reshape(len(x), -1)
+        order, stride = self.code.x.order, self.code.x.stored
+        if stride == flat.shape[1] and np.array_equal(order, np.arange(stride)):
+            return np.ascontiguousarray(flat, self.network.dtype)
+        arranged = np.zeros((len(x), stride), self.network.dtype)
+        arranged[:, order] = flat
+        return arranged
 
 
 def compile_ahead(
@@ -134,14 +199,3 @@ def compile_ahead(
 
 class UnsupportedError(ValueError):
     """A network that the compiled engine cannot train."""
-
-
-def _arranged(code: Generated, x: Array, dtype: np.dtype[np.floating]) -> Array:
-    """Rows in the form that the code wants: padded, images with the channels last."""
-    flat = x.reshape(len(x), -1)
-    order, stride = code.x.order, code.x.stored
-    if stride == flat.shape[1] and np.array_equal(order, np.arange(stride)):
-        return np.ascontiguousarray(flat, dtype)
-    arranged = np.zeros((len(x), stride), dtype)
-    arranged[:, order] = flat
-    return arranged

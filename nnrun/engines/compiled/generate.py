@@ -10,13 +10,20 @@ from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.passes import Passes
 from nnrun.engines.compiled.program import Place, Program
 from nnrun.engines.compiled.row import Row
-from nnrun.engines.compiled.text import Text, words
+from nnrun.engines.compiled.text import Text, settled, words
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
 ARGUMENTS = (
-    "inputs, targets, rows, bounds, rates, count, theta, gradient, state, values, uniforms, steps"
+    "inputs, targets, rows, bounds, rates, count, theta, gradient, state, values, uniforms, steps, "
+    "outputs, losses, evaluating"
 )
+
+
+# Networks with no more parameters than this are evaluated in a loop of its own: one that asks in
+# every iteration whether to evaluate takes up to a fifth longer for them. For larger ones it costs
+# nothing, and saves compiling the way forward twice.
+APART = 2000
 
 
 @dataclass(frozen=True)
@@ -37,23 +44,30 @@ class Generated:
 
 
 def generate(
-    network: Network, optimizer: Optimizer, *, clip_norm: float | None, single: bool
+    network: Network,
+    optimizer: Optimizer,
+    *,
+    clip_norm: float | None,
+    single: bool,
+    losses: bool = False,
 ) -> Generated:
-    """Write the training function of a network.
+    """Write the training function of a network, which also evaluates it.
 
     Args:
         network: need not be initialized.
         optimizer: its settings become constants.
         clip_norm: gradients longer than this are scaled down to it.
         single: all batches are of one row.
+        losses: whether training tells the loss of every batch, before its update.
     """
     tiled = not single and is_tiled(network)
     whole = tiled or any(layer.looks_across for layer in network.steps)
     simple = plain(optimizer) and clip_norm is None
     p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
     x = _input(p, network)
-    passes = Passes(p, network, x)
+    passes = Passes(p, network, x, losses=losses)
     state: list[str] = []
+    first = len(p.lines)
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
@@ -62,14 +76,21 @@ def generate(
             p.line("start = bounds[k]")
             p.line("n = bounds[k + 1] - start")
         if p.drawn:
-            first = "k" if p.direct else "(start - bounds[0])"
-            p.line(f"drawn = {first} * {p.drawn}")
+            before = "k" if p.direct else "(start - bounds[0])"
+            p.line(f"drawn = {before} * {p.drawn}")
         if not p.direct:
-            with p.loop("j", p.size("theta")):
+            with p.training(), p.loop("j", p.size("theta")):
                 p.line("all_gradient[j] = zero")
         passes.write()
         if not p.direct:
-            state = _update(p, optimizer, clip_norm)
+            with p.training():
+                state = _update(p, optimizer, clip_norm)
+    if network.size <= APART:
+        loop = p.lines[first:]
+        del p.lines[first:]
+        for head, evaluating in (("if evaluating:", True), ("else:", False)):
+            with p.block(head):
+                p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
     return Generated(_module(p, network, optimizer, state), p, x, state)
 
 
@@ -88,6 +109,7 @@ def _input(p: Program, network: Network) -> Row:
     stride = size if exact else p.padded(size)
     outputs = prod(network.output_shape)
     p.input("t", "targets", outputs, outputs, None)
+    p.input("out", "outputs", outputs, outputs, None)
     return p.input("x", "inputs", size, stride, image)
 
 

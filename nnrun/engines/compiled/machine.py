@@ -16,7 +16,7 @@ _POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
 # first two pointers. ctypes lets go of the GIL during the call.
 _TYPE = ctypes.CFUNCTYPE(
     ctypes.c_int32, _POINTER, _POINTER,
-    *[_POINTER] * 5, _INTEGER, *[_POINTER] * 5, _INTEGER,
+    *[_POINTER] * 5, _INTEGER, *[_POINTER] * 5, _INTEGER, _POINTER, _POINTER, _INTEGER,
 )  # fmt: skip
 _lock = threading.Lock()
 _engines: list[Any] = []

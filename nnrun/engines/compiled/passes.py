@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from nnrun.engines.compiled.layers import EMITTERS, Bias, Emitter
 from nnrun.engines.compiled.layers.product import Product
-from nnrun.engines.compiled.losses import LOSSES
+from nnrun.engines.compiled.losses import LOSSES, Loss
 from nnrun.engines.compiled.program import Program
 from nnrun.engines.compiled.row import Row
 from nnrun.nn.network import Network
@@ -31,21 +32,35 @@ class Passes:
     """Writes what happens to all rows of a batch, up to the gradients (or the updates).
 
     Mostly one loop over the rows holds everything. Only where a layer looks across the rows does
-    the loop end, and a new one begin.
+    the loop end, and a new one begin. In evaluation there is no way back: in its place stand the
+    loss and the outputs.
+
+    Args:
+        program: what is written to.
+        network: of which the layers are.
+        x: the row that comes in.
+        losses: whether training tells the loss of every batch too.
     """
 
-    def __init__(self, program: Program, network: Network, x: Row) -> None:
+    def __init__(self, program: Program, network: Network, x: Row, *, losses: bool) -> None:
         self.program = program
         self.network = network
         self.layers = emitters(program, network, x)
         self.output = self.layers[-1].y
         self.dy = self.output
+        self.losses = losses
+        self.parts = 1
         self.pending: list[Callable[[], None]] = []
+        self.pending_back: list[Callable[[], None]] = []
 
     def write(self) -> None:
         """Forward, loss, backward."""
-        for layer in self.layers:
-            layer.before()
+        p = self.program
+        if not p.direct:
+            p.line("loss = 0.0")
+        with p.training():
+            for layer in self.layers:
+                layer.before()
         for layer in self.layers:
             if layer.looks_across:
                 self.pending.append(layer.prepare)
@@ -57,16 +72,19 @@ class Passes:
         for layer in reversed(self.layers[learning:]):
             if layer.looks_across:
                 self._flush()
-                layer.across_backward(self.dy)
-            self.pending.append(lambda layer=layer: self._backward(layer))  # type: ignore[misc]
+                with p.training():
+                    layer.across_backward(self.dy)
+            self.pending_back.append(lambda layer=layer: self._backward(layer))  # type: ignore[misc]
         self._flush()
+        if not p.direct:
+            with nullcontext() if self.losses else p.block("if evaluating:"):
+                p.line(f"losses[k] = loss / (n * {self.parts})")
 
     def _backward(self, layer: Emitter) -> None:
         self.dy = layer.backward(self.dy)
 
     def _loss(self) -> None:
         p, loss, y = self.program, self.network.loss, self.output
-        p.comment(f"the gradient of {loss.type}")
         ordered = y
         if y.image is not None:
             ordered = p.row("ordered", y.size)
@@ -74,17 +92,41 @@ class Passes:
             number = f"(c * {height} + i) * {width} + j"
             with p.pixels(y):
                 p.line(f"{ordered.name}[{number}] = {y.name}_hwc[i, j, c]")
-        dy = p.like(f"d{ordered.name}", ordered)
-        LOSSES[loss.type](p, loss, ordered, dy)
-        self.dy = dy
-        if y.image is not None:
-            self.dy = p.like(f"d{y.name}", y)
-            with p.pixels(y):
-                p.line(f"{self.dy.name}_hwc[i, j, c] = {dy.name}[{number}]")
+        emitter = LOSSES[loss.type](p, loss, ordered)
+        self.parts = emitter.parts
+        emitter.prepare()
+        if self.losses:
+            self._tell(emitter)
+        with p.block("if evaluating:"):
+            if not self.losses:
+                self._tell(emitter)
+            for j in p.each(ordered, extra=False):
+                p.line(f"out[{j}] = {emitter.output(j)}")
+
+        def back() -> None:
+            p.comment(f"the gradient of {loss.type}")
+            dy = self.dy = p.like(f"d{ordered.name}", ordered)
+            emitter.gradient(dy)
+            if y.image is not None:
+                self.dy = p.like(f"d{y.name}", y)
+                with p.pixels(y):
+                    p.line(f"{self.dy.name}_hwc[i, j, c] = {dy.name}[{number}]")
+
+        self.pending_back.insert(0, back)
+
+    def _tell(self, emitter: Loss) -> None:
+        """What the row adds to the loss of the batch."""
+        p = self.program
+        p.comment(f"the loss, {self.network.loss.type}")
+        emitter.value()
+        p.line(f"losses[k] = cost / {emitter.parts}" if p.direct else "loss += cost")
 
     def _flush(self) -> None:
-        if self.pending:
-            with self.program.rows():
-                for write in self.pending:
+        p = self.program
+        with nullcontext() if self.pending else p.training(), p.rows():
+            for write in self.pending:
+                write()
+            with p.training() if self.pending else nullcontext():
+                for write in self.pending_back:
                     write()
-        self.pending = []
+        self.pending, self.pending_back = [], []

@@ -224,10 +224,19 @@ class Program(Text):
                 del self.lines[start if self.direct else start - 1 :]
                 return
             row = "rows[k]" if self.direct else "rows[start + r]"
-            head = [f"row = {row}"] if used & {"x", "x_hwc", "t"} else []
+            head = [f"row = {row}"] if used & {"x", "x_hwc", "t", "out"} else []
             places = [*self.inputs, *(self.row_places if self.whole else [])]
             head += [place.view() for place in places if place.name in used]
             self.lines[start:start] = ["    " * self.depth + line for line in head]
+
+    @contextmanager
+    def training(self) -> Iterator[None]:
+        """For statements that evaluation leaves out."""
+        start = len(self.lines)
+        with self.block("if not evaluating:"):
+            yield
+        if not words(self.lines[start + 1 :]):
+            del self.lines[start:]
 
     def scale(self, factor: str) -> None:
         """The variable `scale`, which the loss's gradient is multiplied by."""

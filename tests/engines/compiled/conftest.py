@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnrun.engines import evaluation
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
@@ -106,9 +107,20 @@ def difference(engine: Any, other: Any) -> float:
     )
 
 
+def check_evaluation(engine: Any, x: np.ndarray, target: np.ndarray) -> None:
+    """An engine's losses and outputs are those of the layers of nnrun.nn."""
+    expected_loss, expected = evaluation.evaluate(engine.network, x, target)
+    loss, outputs = engine.evaluate(x, target)
+    assert (expected.shape, expected.dtype) == (outputs.shape, outputs.dtype)
+    tolerance = 1e-11 if engine.network.dtype == "float64" else 1e-4
+    assert expected_loss == pytest.approx(loss, rel=tolerance, nan_ok=True)
+    largest = float(np.abs(expected).max())
+    np.testing.assert_allclose(outputs, expected, rtol=tolerance, atol=tolerance * largest)
+
+
 @pytest.fixture(scope="session")
 def agree() -> Callable[[Task], None]:
-    """A check that both engines make the same of a task.
+    """A check that both engines make the same of a task, and evaluate what came out alike.
 
     Some networks amplify rounding errors: the NumPy engine by itself, from weights moved by one
     rounding error, ends elsewhere. Then the engines may differ by as much.
@@ -120,6 +132,7 @@ def agree() -> Callable[[Task], None]:
             assert not np.isfinite(compiled.network.theta).all()
             return
         assert not np.array_equal(task.network().theta, reference.network.theta)
+        check_evaluation(compiled, *task.data())
         error = difference(reference, compiled)
         if error > tolerance:
             epsilon = float(np.finfo(task.dtype).eps)

@@ -128,6 +128,36 @@ def test_an_engine_for_single_rows_takes_no_others(task: Any) -> None:
         engine.run(Batches(np.array([0, 1]), np.array([0, 2]), np.array([0.1])))
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_losses_of_batches(batch_size: int, task: Any) -> None:
+    """On request each batch's loss before its update, dropped numbers and all, as NumPy's; and
+    whether they are asked for changes nothing.
+    """
+    one = small(task, batch_size=batch_size, optimizer=lambda: SGD(0.9))
+    batches, engines, told = one.batches(), [], []
+    for kind in (NumpyEngine, CompiledEngine, CompiledEngine):
+        network, optimizer = one.network(), one.optimizer()
+        optimizer.allocate(network.theta)
+        settings = {"rng": np.random.default_rng(4), "clip_norm": None}
+        if kind is CompiledEngine:
+            settings |= {"batch_size": batch_size, "losses": True}
+        engines.append(kind(network, optimizer, *one.data(), **settings))
+        told.append(np.zeros(len(batches)))
+    engines[0].run(batches, told[0])
+    engines[1].run(batches)
+    for first, last in ((0, 1), (1, 60), (60, 100)):
+        engines[2].run(part(batches, first, last), told[2][first:last])
+    np.testing.assert_allclose(told[2], told[0], rtol=1e-8)
+    np.testing.assert_array_equal(engines[1].network.theta, engines[2].network.theta)
+
+
+def test_losses_are_not_told_unasked(task: Any) -> None:
+    """An engine that was made without them says so."""
+    engine = small(task).train(CompiledEngine)
+    with pytest.raises(ValueError, match="not made to tell"):
+        engine.run(part(small(task).batches(), 0, 1), np.zeros(1))
+
+
 def test_what_cannot_be_compiled_is_a_clear_error() -> None:
     """A network without parameters says why it is not trained."""
     network = Network([activation("tanh")], MeanSquared(), (3,))

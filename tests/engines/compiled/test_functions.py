@@ -21,6 +21,7 @@ REFERENCE: dict[str, Callable[[Any], Any]] = {
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
 }
+LOGARITHMS: dict[str, Callable[[Any], Any]] = {"log": np.log, "log1m": lambda x: np.log1p(-x)}
 
 
 def over_arrays(name: str, dtype: str) -> Callable[[Any], Any]:
@@ -65,6 +66,31 @@ def test_within_four_units_in_the_last_place(name: str, dtype: str) -> None:
     assert error[worst] <= 4, f"{name}({x[worst]}) = {actual[worst]}, not {exact[worst]}"
 
 
+def where_logarithms_are(dtype: str, name: str) -> np.ndarray:
+    """Numbers of every size, denormals included, and many near 1; log1m takes those up to 1."""
+    rng, info = np.random.default_rng(0), np.finfo(dtype)
+    smallest, largest = (np.log10(float(x)) for x in (info.smallest_subnormal, info.max))
+    near = 10.0 ** rng.uniform(np.log10(float(info.eps)), -0.1, 100_000)
+    sizes = 10.0 ** rng.uniform(smallest, min(largest, 307.0), 200_000)
+    edges = [info.smallest_normal, info.smallest_subnormal, info.max, np.sqrt(0.5), np.sqrt(2.0)]
+    parts = (rng.uniform(0, 3, 200_000), 1 - near, 1 + near, sizes, edges)
+    x = np.concatenate(parts).astype(dtype)
+    return x[(x > 0) & (x < 1)] if name == "log1m" else x[x > 0]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "units"), [("log", 1.0), ("log1m", 2.0)])
+def test_logarithms(name: str, units: float, dtype: str) -> None:
+    """Within one unit in the last place, log(1 - x) within two, against extended precision."""
+    x = where_logarithms_are(dtype, name)
+    exact = LOGARITHMS[name](x.astype(np.longdouble))
+    actual = over_arrays(name, dtype)(x)
+    unit = np.spacing(np.abs(exact).astype(dtype)).astype(np.longdouble)
+    error = np.abs(actual - exact) / unit
+    worst = int(error.argmax())
+    assert error[worst] <= units, f"{name}({x[worst]}) = {actual[worst]}, not {exact[worst]}"
+
+
 LIMITS = {
     "exp": [(-np.inf, 0.0), (np.inf, np.inf), (0.0, 1.0)],
     "tanh": [(-np.inf, -1.0), (np.inf, 1.0), (0.0, 0.0)],
@@ -72,6 +98,8 @@ LIMITS = {
     "elu": [(-np.inf, -1.0), (np.inf, np.inf), (0.0, 0.0)],
     "softplus": [(-np.inf, 0.0), (np.inf, np.inf)],
     "gelu": [(np.inf, np.inf), (0.0, 0.0)],
+    "log": [(0.0, -np.inf), (-0.0, -np.inf), (np.inf, np.inf), (1.0, 0.0), (-1.0, np.nan)],
+    "log1m": [(0.0, 0.0), (1.0, -np.inf)],
 }
 
 

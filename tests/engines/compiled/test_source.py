@@ -25,24 +25,42 @@ SMALLEST = """\
     w0_0_0 = w0[0]
     w0_1_0 = w0[1]
     b0_0 = b0[0]
-    for k in range(count):
-        rate = real(rates[k])
-        n, r = 1, 0
-        row = rows[k]
-        t = view(targets, row * 1, (1,))
-        x = view(inputs, row * 8, (8,))
-        # 0.weight: z = x w, 2 -> 1
-        x_0 = x[0]
-        x_1 = x[1]
-        z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
-        # the gradient of mean_squared
-        scale = rate * real(2.0 / (n * 1))
-        dz0_0 = (z0_0 - t[0]) * scale
-        # 0.bias: db = Σ dy
-        b0_0 -= dz0_0
-        # 0.weight: dx = dz wᵀ, w -= xᵀ dz
-        w0_0_0 -= x_0 * dz0_0
-        w0_1_0 -= x_1 * dz0_0
+    if evaluating:
+        for k in range(count):
+            rate = real(rates[k])
+            n, r = 1, 0
+            row = rows[k]
+            t = view(targets, row * 1, (1,))
+            out = view(outputs, row * 1, (1,))
+            x = view(inputs, row * 8, (8,))
+            # 0.weight: z = x w, 2 -> 1
+            x_0 = x[0]
+            x_1 = x[1]
+            z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
+            # the loss, mean_squared
+            cost = (z0_0 - t[0]) * (z0_0 - t[0])
+            losses[k] = cost / 1
+            out[0] = z0_0
+    else:
+        for k in range(count):
+            rate = real(rates[k])
+            n, r = 1, 0
+            row = rows[k]
+            t = view(targets, row * 1, (1,))
+            out = view(outputs, row * 1, (1,))
+            x = view(inputs, row * 8, (8,))
+            # 0.weight: z = x w, 2 -> 1
+            x_0 = x[0]
+            x_1 = x[1]
+            z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
+            # the gradient of mean_squared
+            scale = rate * real(2.0 / (n * 1))
+            dz0_0 = (z0_0 - t[0]) * scale
+            # 0.bias: db = Σ dy
+            b0_0 -= dz0_0
+            # 0.weight: dx = dz wᵀ, w -= xᵀ dz
+            w0_0_0 -= x_0 * dz0_0
+            w0_1_0 -= x_1 * dz0_0
     w0[0] = w0_0_0
     w0[1] = w0_1_0
     b0[0] = b0_0
@@ -74,6 +92,7 @@ def test_every_layer_is_named() -> None:
         "# 1: max_pool2d",
         "# 2: dropout at rate 0.5",
         "# 4.weight: z = x w, 36 -> 3",
+        "# the loss, softmax_cross_entropy",
         "# the gradient of softmax_cross_entropy",
         "# clip the gradient to a length of 1.0",
         "# adam",

@@ -38,7 +38,17 @@ class BatchNorm(Emitter):
 
     def across(self) -> None:
         p, layer, features = self.program, self.layer, self.features
-        p.comment(f"{self.tag}: batch_norm, mean and variance of the batch")
+        p.comment(f"{self.tag}: batch_norm, the running mean and variance, or those of the batch")
+        mean, variance = f"{self.running_mean}[c]", f"{self.running_variance}[c]"
+        with p.block("if evaluating:"), p.loop("c", features):
+            p.line(f"{self.mean}[c] = {mean}")
+            p.line(f"{self.inverse}[c] = one / sqrt({variance} + real({layer.epsilon!r}))")
+        with p.block("else:"):
+            self._measure(mean, variance)
+
+    def _measure(self, mean: str, variance: str) -> None:
+        """Mean and variance of the batch, which the running ones follow."""
+        p, layer, features = self.program, self.layer, self.features
         p.line(f"numbers = n * {self.pixels_per_row}")
         with p.loop("c", features):
             p.line(f"{self.mean}[c] = zero")
@@ -51,7 +61,6 @@ class BatchNorm(Emitter):
         p.line("unbiased = real(numbers / max(numbers - 1, 1))")
         p.line(f"momentum = real({layer.momentum!r})")
         with p.loop("c", features):
-            mean, variance = f"{self.running_mean}[c]", f"{self.running_variance}[c]"
             p.line(f"{self.variance}[c] *= real(1.0 / numbers)")
             p.line(f"{self.inverse}[c] = one / sqrt({self.variance}[c] + real({layer.epsilon!r}))")
             p.line(f"{mean} += momentum * ({self.mean}[c] - {mean})")

@@ -24,6 +24,14 @@ class Dropout(Emitter):
         if y is x:
             return
         p.comment(f"{self.tag}: dropout at rate {self.layer.rate}, y = x m / (1 - rate)")
+        with p.block("if evaluating:"):
+            for j in p.each(x):
+                p.line(f"{y.at(j)} = {x.at(j)}")
+        with p.block("else:"):
+            self._drop()
+
+    def _drop(self) -> None:
+        p, x, y = self.program, self.x, self.y
         offset = f"drawn + n * {self.first} + r * {x.size}"
         p.line(f"u = view(uniforms, {offset}, ({x.size},))")
         kept = f"real({1 / (1 - self.layer.rate)!r})"

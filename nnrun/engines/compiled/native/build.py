@@ -19,10 +19,10 @@ def build(module: ModuleType, dtype: str) -> bytes:
     """An object file that holds the module's `train`, under the name `SYMBOL`."""
     real = types.CPointer(getattr(types, dtype))
     double, integer = types.CPointer(types.float64), types.CPointer(types.int64)
-    # x, target, rows, bounds, rates, count, theta, gradient, state, values, uniforms, steps
+    # As `ARGUMENTS` of `generate` has them.
     signature = types.void(
         real, real, integer, integer, double, types.int64,
-        real, real, real, real, double, types.int64,
+        real, real, real, real, double, types.int64, real, double, types.int64,
     )  # fmt: skip
     njit: Any = numba.njit
     train = njit(signature, error_model="numpy", boundscheck=False)(module.train)
