@@ -36,6 +36,7 @@ from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import Examples
+from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
@@ -53,6 +54,7 @@ class Execution:
         checkpoint: where an earlier execution of the same run was interrupted.
         extended_from: the shorter run that it goes on from, as its report is to say.
         control: its `note` and `wait` are told what there is to know before training begins.
+        follow: whether the trainer has a curve of the losses of batches.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Execution:
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
         control: Control | None = None,
+        *,
+        follow: bool = False,
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
@@ -72,7 +76,7 @@ class Execution:
             self.network, self.preprocessing, self.task
         )
         self.baseline = self._baseline()
-        self.trainer = self._trainer(control or Control())
+        self.trainer = self._trainer(control or Control(), follow)
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
 
@@ -106,7 +110,7 @@ class Execution:
             control.checkpoint(self.trainer.state)
         return False
 
-    def _trainer(self, control: Control) -> Trainer:
+    def _trainer(self, control: Control, follow: bool) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
@@ -124,13 +128,15 @@ class Execution:
             rng=streams.dropout,
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
+            losses=follow,
             wait=control.wait,
         )
+        sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
             network=self.network,
             optimizer=optimizer,
             engine=engine,
-            sampler=Sampler(len(train), config.batch_size, config.sampling, rng=streams.order),
+            sampler=sampler,
             schedule=_schedule(config.learning_rate),
             dropout=streams.dropout,
             parts=self.examples,
@@ -139,6 +145,7 @@ class Execution:
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.baseline["train"] or {}).get("loss") or 0.0,
             stopping=self._stopping(),
+            curve=LossCurve(sampler.batches_per_epoch) if follow else None,
         )
 
     def _stopping(self) -> EarlyStopping | None:

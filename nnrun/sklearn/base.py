@@ -121,11 +121,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _fit(self, dataset: Dataset) -> None:
         self._first_seed = self._seed()
         prepared = self._prepare(dataset, self._first_seed)
-        execution = Execution(prepared)
-        self._train(execution)
-        history = execution.trainer.history
-        self.loss_curve_ = [float(row["train_loss"]) for row in history]
+        execution = Execution(prepared, follow=True)
+        self.loss_curve_ = self._train(execution)
         if self.early_stopping:
+            history = execution.trainer.history
             self.validation_loss_curve_ = [float(row["validation_loss"]) for row in history]
         self.n_iter_ = ceil(execution.trainer.iteration / prepared.batches_per_epoch)
         self.loss_ = self.loss_curve_[-1]
@@ -143,14 +142,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             self._first_seed, self.n_iter_, self.loss_curve_ = self._seed(), 0, []
         # Another seed for each epoch, hence another order; its weights are not used.
         seed = (self._first_seed + self.n_iter_) % 2**31
-        execution = Execution(self._prepare(dataset, seed, epochs=1))
+        execution = Execution(self._prepare(dataset, seed, epochs=1), follow=True)
         if before is not None:
             live = live_arrays(execution.network, execution.trainer.optimizer)
             copy_into(live, before.arrays)
             execution.trainer.optimizer.steps = before.values["optimizer_steps"]
-        self._train(execution)
-        self.loss_ = float(execution.trainer.history[-1]["train_loss"])
-        self.loss_curve_ = [*self.loss_curve_, self.loss_]
+        self.loss_curve_ = [*self.loss_curve_, *self._train(execution)]
+        self.loss_ = self.loss_curve_[-1]
         self.n_iter_ += 1
 
     def _prepare(self, dataset: Dataset, seed: int, epochs: int | None = None) -> Prepared:
@@ -159,7 +157,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
-    def _train(self, execution: Execution) -> None:
+    def _train(self, execution: Execution) -> list[float]:
+        """Train, become the estimator of what came out, and return the loss of each epoch."""
         execution.train(Control())
         trainer, prepared = execution.trainer, execution.prepared
         if trainer.divergence is not None:
@@ -167,6 +166,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         values = describe_model(prepared, execution.network, execution.preprocessing)
         self.model_ = restore(weights_of(execution.network), values)
         self._state = trainer.state()
+        assert trainer.curve is not None
+        return trainer.curve.values
 
     def _seed(self) -> int:
         """An integer is the seed that a config would have; anything else draws one."""

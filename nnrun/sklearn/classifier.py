@@ -57,8 +57,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
 
     Attributes:
         classes_: the labels, sorted.
-        loss_curve_: the loss over all training rows after each epoch; `loss_` is the last one.
-            (`MLPClassifier` has the mean over batches, each before its update.)
+        loss_curve_: the mean loss over the rows of each epoch, of every batch before its update,
+            as that of `MLPClassifier`; `loss_` is the last one.
         validation_loss_curve_: with early stopping, that over the rows held out.
         n_iter_: epochs.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.

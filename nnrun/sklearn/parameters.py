@@ -16,6 +16,9 @@ from nnrun.runs.reading import read_run
 # The activation of the output where a loss asks for one.
 _OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
+# Epochs from one look at whether training has gone astray to the next, where nothing else is asked.
+_SELDOM = 10
+
 
 def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -> dict[str, Any]:
     """The config of an estimator's run on this data set.
@@ -48,7 +51,8 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
     if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
         # As in scikit-learn's own estimators, a batch is at most all there is.
         training["batch_size"] = min(estimator.batch_size, max(1, rows))
-        training["evaluate_every"] = max(1, -(-rows // estimator.batch_size))
+        epochs_apart = 1 if estimator.early_stopping else _SELDOM
+        training["evaluate_every"] = epochs_apart * max(1, -(-rows // estimator.batch_size))
     config: dict[str, Any] = plain(
         {
             "name": "estimator",

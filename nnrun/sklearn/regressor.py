@@ -24,7 +24,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
 
     Args:
         layers: as for `NetworkClassifier`, and so are all others.
-        loss: `mean_squared` by default; its mean is over rows and outputs, without a half.
+        loss: `mean_squared` by default; its mean is over rows and outputs, without the half that
+            `MLPRegressor` has (as Huber's loss has it, with a delta beyond all errors).
 
     Attributes:
         loss_curve_, loss_, validation_loss_curve_, n_iter_, n_features_in_, feature_names_in_,

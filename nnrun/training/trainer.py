@@ -17,6 +17,7 @@ from nnrun.nn.signature import Array, Rng
 from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import Examples
+from nnrun.training.loss_curve import LossCurve
 from nnrun.training.replay import find_divergence
 from nnrun.training.sampling import MOST_ITERATIONS, Sampler
 from nnrun.training.state import (
@@ -63,6 +64,8 @@ class Trainer:
         evaluate_every: updates between evaluations; there is one at the end in any case.
         baseline: the training loss of always predicting the mean of the targets.
         stopping: early stopping, if any.
+        curve: follows the losses of batches, if any; for an engine that was made to tell them.
+            It is no part of a state: an interrupted run has none.
     """
 
     network: Network
@@ -77,6 +80,7 @@ class Trainer:
     evaluate_every: int
     baseline: float
     stopping: EarlyStopping | None = None
+    curve: LossCurve | None = None
 
     iteration: int = 0
     train_seconds: float = 0.0
@@ -218,7 +222,13 @@ class Trainer:
         rows, bounds = self.sampler.take(iterations)
         steps = np.arange(self.iteration, self.iteration + iterations, dtype=np.float64)
         rates = self.schedule.rates(steps, self.iterations)
-        self.engine.run(Batches(rows, bounds, rates))
+        batches = Batches(rows, bounds, rates)
+        if self.curve is None:
+            self.engine.run(batches)
+        else:
+            losses = np.empty(iterations)
+            self.engine.run(batches, losses)
+            self.curve.add(losses, np.diff(bounds))
         self.iteration += iterations
         self._rate = float(rates[-1])
 

@@ -53,7 +53,8 @@ def test_labels_come_back(iris):
     assert model.classes_[probabilities.argmax(axis=1)].tolist() == model.predict(x).tolist()
     np.testing.assert_array_equal(np.log(probabilities), model.predict_log_proba(x))
     assert (30, 30, 4) == (model.n_iter_, len(model.loss_curve_), model.n_features_in_)
-    assert log_loss(y, probabilities) == pytest.approx(model.loss_, rel=1e-12)
+    # Of the batches of the last epoch, each before its update.
+    assert log_loss(y, probabilities) == pytest.approx(model.loss_, rel=0.1)
     assert model.loss_ == model.loss_curve_[-1] < model.loss_curve_[0]
 
 
@@ -86,7 +87,7 @@ def test_numbers_have_the_shape_of_the_target(sugar):
         assert target.shape == model.predict(x).shape
         assert model.score(x, target) > 0.4
         mse = np.mean((model.predict(x) - target) ** 2)
-        assert mse == pytest.approx(model.loss_, rel=1e-12)
+        assert mse == pytest.approx(model.loss_, rel=0.1)
 
 
 def test_images_go_through_convolutions():
