@@ -115,13 +115,41 @@ def test_numbers_that_preparation_cannot_hold_are_told_with_their_column(
     assert said.startswith(message)
 
 
-@pytest.mark.parametrize("version", [0, 1])
-def test_the_limits_of_control_groups_count(tmp_path, monkeypatch, version):
-    """Of both versions; one that says `max` is none."""
-    groups = [(tmp_path / f"limit{i}", tmp_path / f"used{i}") for i in (0, 1)]
-    monkeypatch.setattr(data_memory, "_CGROUPS", tuple(groups))
-    groups[version][0].write_text("5000000\n")
-    groups[version][1].write_text("1000000\n")
+@pytest.mark.parametrize("group", ["", "jobs", "jobs/mine"])
+@pytest.mark.parametrize(
+    ("own", "folder", "limit", "used"),
+    [
+        ("0::/jobs/mine", "", "memory.max", "memory.current"),
+        (
+            "8:pids:/\n3:cpu,memory:/jobs/mine",
+            "memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+        ),
+    ],
+    ids=["v2", "v1"],
+)
+def test_the_limits_of_control_groups_count(tmp_path, monkeypatch, own, folder, limit, used, group):
+    """Of both versions, of its own group and of those above it; one that says `max` is none."""
+    monkeypatch.setattr(data_memory, "_ROOT", tmp_path)
+    monkeypatch.setattr(data_memory, "_OWN", tmp_path / "own")
+    (tmp_path / "own").write_text(f"{own}\n")
+    place = tmp_path / folder / group
+    place.mkdir(parents=True, exist_ok=True)
+    (place / limit).write_text("5000000\n")
+    (place / used).write_text("1000000\n")
     assert 4_000_000 == data_memory.available_memory()
-    groups[version][0].write_text("max\n")
+    (place / limit).write_text("max\n")
     assert data_memory.available_memory() > 4_000_000
+
+
+@pytest.mark.parametrize("own", ["0::/../../other", "nonsense", None])
+def test_groups_that_cannot_be_seen_are_the_root(tmp_path, monkeypatch, own):
+    """As within a container, or where the system has none."""
+    monkeypatch.setattr(data_memory, "_ROOT", tmp_path)
+    monkeypatch.setattr(data_memory, "_OWN", tmp_path / "own")
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    assert 4_000_000 == data_memory.available_memory()
