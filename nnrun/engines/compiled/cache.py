@@ -121,7 +121,7 @@ def _surroundings() -> str:
     paths = [here / "fusing.py", *rooms]
     helpers = [path.read_text(encoding="utf-8") for path in paths]
     versions = [version(package) for package in ("numba", "llvmlite", "numpy")]
-    return "\n".join([*helpers, *versions, machine.processor()])
+    return "\n".join([*helpers, *versions, str(machine.processor())])
 
 
 def _compile(source: str, dtype: str, path: Path) -> bytes:

@@ -10,9 +10,11 @@ import atexit
 import json
 import os
 import threading
+from dataclasses import astuple
 from pathlib import Path
 
 from nnrun import child
+from nnrun.engines.compiled.machine import Processor
 
 _MODULE = "nnrun.engines.compiled.native.server"
 
@@ -21,19 +23,20 @@ class CompilerError(RuntimeError):
     """Generated source could not be compiled."""
 
 
-def compile_source(source: str, dtype: str, path: str) -> bytes:
+def compile_source(source: str, dtype: str, path: str, target: Processor | None = None) -> bytes:
     """An object file that holds the `train` of this source.
 
     Args:
         source: generated.
         dtype: of its numbers.
         path: what tracebacks call it.
+        target: that the code is for; by default the processor that this runs on.
 
     Raises:
         CompilerError: the source is wrong, or the process has ended.
     """
     with _lock:
-        return _the_process().compile(source, dtype, path)
+        return _the_process().compile(source, dtype, path, target)
 
 
 class _Process:
@@ -44,9 +47,10 @@ class _Process:
         root = Path(os.path.abspath(os.sep))
         self._process, self._connection = child.start(_MODULE, settings, root)
 
-    def compile(self, source: str, dtype: str, path: str) -> bytes:
+    def compile(self, source: str, dtype: str, path: str, target: Processor | None) -> bytes:
+        message = [source, dtype, path, None if target is None else astuple(target)]
         try:
-            self._connection.send_bytes(json.dumps([source, dtype, path]).encode())
+            self._connection.send_bytes(json.dumps(message).encode())
             answer = self._connection.recv_bytes()
         except BaseException as error:
             # Whatever interrupted this: an answer that comes later would be taken for the next.

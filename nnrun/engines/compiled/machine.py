@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,10 +23,21 @@ _lock = threading.Lock()
 _engines: list[Any] = []
 
 
+@dataclass(frozen=True)
+class Processor:
+    """What object files are for, in LLVM's words: a name, and features as `+avx2,-avx512f`."""
+
+    name: str
+    features: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.features}"
+
+
 @cache
-def processor() -> str:
-    """Name and features of the processor, as LLVM knows them: object files are for these."""
-    return f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}"
+def processor() -> Processor:
+    """The one that this runs on."""
+    return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
 @cache
@@ -34,12 +46,13 @@ def _initialize() -> None:
     llvm.initialize_native_asmprinter()
 
 
-def target_machine() -> Any:
-    """LLVM's code generator for this processor."""
+def target_machine(target: Processor | None = None) -> Any:
+    """LLVM's code generator for a processor, by default for the one that this runs on."""
     _initialize()
+    target = target or processor()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=target.name,
+        features=target.features,
         opt=3,
         jit=True,
         codemodel="jitdefault",

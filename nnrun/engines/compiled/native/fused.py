@@ -15,6 +15,7 @@ from typing import Any
 import numba
 
 from nnrun.engines.compiled.fusing import fuse
+from nnrun.engines.compiled.native.lowering import OPTIONS
 from nnrun.engines.compiled.native.memory import bits, from_bits, intrinsic, types
 
 
@@ -60,4 +61,4 @@ def compiled(function: Callable[..., Any]) -> Any:
         names,
     )
     njit: Any = numba.njit
-    return njit(error_model="numpy", forceinline=True)(names[function.__name__])
+    return njit(forceinline=True, **OPTIONS)(names[function.__name__])

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import sys
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -13,7 +14,8 @@ from types import ModuleType
 
 from nnrun.child import ignore_signals
 from nnrun.engines.compiled.fusing import fuse
-from nnrun.engines.compiled.native.build import build
+from nnrun.engines.compiled.machine import Processor
+from nnrun.engines.compiled.native.build import emitted, lowered
 from nnrun.engines.compiled.native.fused import fma
 
 
@@ -26,9 +28,9 @@ def main(descriptor: int) -> None:
     sources: SimpleQueue[bytes] = SimpleQueue()
     Thread(target=_listen, args=(connection, sources), daemon=True).start()
     while True:
-        source, dtype, path = json.loads(sources.get())
+        source, dtype, path, target = json.loads(sources.get())
         try:
-            answer = b"+" + _compile(source, dtype, path)
+            answer = b"+" + _compile(source, dtype, path, target and Processor(*target))
         except Exception as error:  # it is for the other process to tell
             answer = b"-" + f"{type(error).__name__}: {error}".encode(errors="replace")
         connection.send_bytes(answer)
@@ -42,10 +44,15 @@ def _listen(connection: Connection, sources: SimpleQueue[bytes]) -> None:
         os._exit(0)  # whatever is being compiled: nobody waits for it any more
 
 
-def _compile(source: str, dtype: str, path: str) -> bytes:
+def _compile(source: str, dtype: str, path: str, target: Processor | None) -> bytes:
+    return emitted(*_lowered(source, dtype, path), target)
+
+
+@lru_cache(maxsize=1)  # for one processor after the other
+def _lowered(source: str, dtype: str, path: str) -> tuple[str, str]:
     module = ModuleType(os.path.basename(path).partition(".")[0])
     tree = ast.parse(source)
     fuse(tree)
     module.__dict__["fma"] = fma
     exec(compile(tree, path, "exec"), module.__dict__)
-    return build(module, dtype)
+    return lowered(module, dtype)
