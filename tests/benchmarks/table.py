@@ -26,28 +26,28 @@ def one_thread(
         "",
         *grid(["", *names], [[w.id, *_rates(w, results[w.id], names)] for w in works]),
     ]
-    peers = [name for name in names if not name.startswith("nnrun")]
-    header = ["", *peers, "the best of PyTorch's"]
-    for engine in [name for name in names if name.startswith("nnrun")]:
-        rows = [[w.id, *_ratios(results[w.id], engine, peers)] for w in works]
-        if peers and any("×" in cell for row in rows for cell in row):
-            lines += ["", f"How many times as fast {engine} is:", "", *grid(header, rows)]
-    lines += ["", *_losses(works, results, peers)]
+    ours = [name for name in names if name.startswith("nnrun")]
+    peers = [name for name in names if name not in ours]
+    if ours and peers:
+        header = ["", *peers, "the best of PyTorch's"]
+        rows = [[w.id, *_ratios(results[w.id], ours, peers)] for w in works]
+        lines += ["", "How many times as fast the better engine is:", "", *grid(header, rows)]
+        lines += ["", *_losses(works, results, ours, peers), ""]
     lines += ["", *(f"- {w.id}: {w.title}" for w in works)]
     lines += [f"- {name} was left out: {reason}" for name, reason in skipped.items()]
     return "\n".join([*lines, "", machine()])
 
 
 def _losses(
-    works: list[Work], results: dict[str, dict[str, float]], peers: list[str]
+    works: list[Work], results: dict[str, dict[str, float]], ours: list[str], peers: list[str]
 ) -> Iterator[str]:
     """Where a peer is faster than both engines, in words."""
     for work in works:
         rates = results[work.id]
-        ours = max((rate for name, rate in rates.items() if name not in peers), default=0.0)
-        faster = [name for name in peers if rates.get(name, 0.0) > ours > 0.0]
-        for name in faster:
-            yield f"{work.id}: {name} wins, {_digits(rates[name] / ours)}× as fast as nnrun."
+        best = _best(rates, ours)
+        for name in peers:
+            if best and rates.get(name, 0.0) > rates[best]:
+                yield f"{work.id}: {name} wins, {_ratio(rates, name, best)} as fast as nnrun."
 
 
 def threads(works: list[Work], results: dict[str, dict[str, float]], number: int) -> str:
@@ -90,11 +90,16 @@ def _rates(work: Work, rates: dict[str, float], names: list[str]) -> list[str]:
     return [_short(rates[name] * work.batch_size) if name in rates else "" for name in names]
 
 
-def _ratios(rates: dict[str, float], engine: str, peers: list[str]) -> list[str]:
-    variants = [name for name in peers if name.startswith("PyTorch") and name in rates]
-    best = max(variants, key=rates.__getitem__, default="")
-    against = [*peers, best]
-    return [_ratio(rates, engine, peer) for peer in against]
+def _ratios(rates: dict[str, float], ours: list[str], peers: list[str]) -> list[str]:
+    """Of our best to each peer, and to the best of PyTorch's variants."""
+    best = _best(rates, ours)
+    variants = [name for name in peers if name.startswith("PyTorch")]
+    return [_ratio(rates, best, peer) for peer in (*peers, _best(rates, variants))]
+
+
+def _best(rates: dict[str, float], names: list[str]) -> str:
+    """The fastest of these; empty where none of them ran."""
+    return max((name for name in names if name in rates), key=rates.__getitem__, default="")
 
 
 def _ratio(rates: dict[str, float], name: str, other: str) -> str:
