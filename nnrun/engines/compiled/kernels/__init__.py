@@ -74,7 +74,7 @@ KERNELS: dict[str, Kernel] = {
     "flatten": _kernel("rows", "flatten", f"{_X} y y_row channels height width placed rows"),
     "flatten_back": _kernel("rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"),
     "clear": _kernel("rows", "clear", f"{_X} channels height width rows"),
-    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units"),
+    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units rows"),
     "product_back": _kernel("matrix", "product_back", "dz dz_row w dx dx_row inputs units"),
     "product_update": _kernel(
         "matrix", "product_update", "x x_row dz dz_row w stored inputs units descend"

@@ -19,20 +19,23 @@ STRIPS = 4
 
 
 def product(p, task, n, k, start, rate, scratch):
-    """z = b + x w for a strip of units."""
-    x, x_row, w, b, z, z_row, inputs, units = parameters(p, 8)
-    first = task * strip()
-    width = min(strip(), padded(units) - first)
-    block = STRIPS * strip()
-    w, x, z = pointer(w) + first * padded(inputs), pointer(x), pointer(z) + first
+    """z = b + x w for a strip of units and some rows."""
+    x, x_row, w, b, z, z_row, inputs, units, rows = parameters(p, 9)
+    count = (padded(units) + strip() - 1) // strip()
+    first, top = task % count * strip(), task // count * rows
+    width, rows = min(strip(), padded(units) - first), min(rows, n - top)
+    x, w, z = pointer(x) + top * x_row, pointer(w) + first * padded(inputs), pointer(z) + first
+    z = z + top * z_row
     begin, begin_row = pointer(b) + first if b != 0 else zeros(), 0
-    for i in range(0, inputs, block):
-        multiply(
-            x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
-            n, width, min(block, inputs - i), real(0.0), False,
-            w + (i + block) * width, block * width // n, (8 * width + n - 1) // n,
-        )  # fmt: skip
-        begin, begin_row = z, z_row
+    block = STRIPS * strip()
+    if rows > 0:
+        for i in range(0, inputs, block):
+            multiply(
+                x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
+                rows, width, min(block, inputs - i), real(0.0), False,
+                w + (i + block) * width, block * width // rows, (8 * width + rows - 1) // rows,
+            )  # fmt: skip
+            begin, begin_row = z, z_row
 
 
 def product_back(p, task, n, k, start, rate, scratch):

@@ -18,6 +18,8 @@ import numpy as np
 from nnrun.nn.signature import Array
 
 _PADDING = 16
+# Into so many tasks work is cut if it can be: more than most machines have cores.
+_TASKS = 16
 _STRIP = 192  # bytes: three registers of 64, six of 32
 
 
@@ -77,11 +79,23 @@ class Strips:
             yield last[..., :left], rows, matrix[None, :, whole:]
 
 
-def product_tasks(inputs: int, units: int, dtype: str) -> int:
-    """Tasks of `product`, strips of units."""
-    return -(-padded(units) // strip(dtype))
+def strips(numbers: int, dtype: str) -> int:
+    """How many strips numbers side by side are cut into."""
+    return -(-padded(numbers) // strip(dtype))
 
 
-def update_tasks(inputs: int, units: int, dtype: str) -> int:
-    """Tasks of `product_back` and `product_update`, strips of inputs."""
-    return -(-padded(inputs) // strip(dtype))
+def product_rows(units: int, batch_size: int, dtype: str) -> int:
+    """Rows of a task of `product`: all, but fewer where there are few strips for many threads."""
+    blocks = max(_TASKS // strips(units, dtype), 1)
+    return padded(-(-batch_size // blocks))
+
+
+def product_tasks(units: int, batch_size: int, dtype: str) -> int:
+    """Tasks of `product`: the strips of units of the first rows, and so on."""
+    rows = product_rows(units, batch_size, dtype)
+    return strips(units, dtype) * -(-batch_size // rows)
+
+
+def update_tasks(inputs: int, dtype: str) -> int:
+    """Tasks of `product_back` and `product_update`: strips of inputs."""
+    return strips(inputs, dtype)

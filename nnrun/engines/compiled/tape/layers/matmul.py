@@ -38,26 +38,26 @@ class MatMul(Emitter):
         self.bias = self.plan.parameter(bias.b, f"b{tag}", units, np.arange(units), by_rows=False)
 
     def forward(self) -> None:
-        inputs, units = self.sizes
-        tasks = shapes.product_tasks(*self.sizes, self.dtype)
-        self.plan.by_strips(
-            self.y.block,
-            tasks,
-            self.plan.op(
-                "product",
-                **self.x.rows("x"),
-                w=Address(self.w.block),
-                b=Address(self.bias.block) if self.bias else 0,
-                **self.y.rows("z"),
-                inputs=inputs,
-                units=units,
-            ),
+        plan, (inputs, units) = self.plan, self.sizes
+        cut = units, plan.batch_size, self.dtype
+        tasks, rows = shapes.product_tasks(*cut), shapes.product_rows(*cut)
+        op = plan.op(
+            "product",
+            **self.x.rows("x"),
+            w=Address(self.w.block),
+            b=Address(self.bias.block) if self.bias else 0,
+            **self.y.rows("z"),
+            inputs=inputs,
+            units=units,
+            rows=rows,
         )
+        # What follows can only take a task's numbers over if they are whole columns.
+        plan.by_strips(self.y.block if rows >= plan.batch_size else "", tasks, op)
 
     def backward(self, dy: Map) -> Map:
         plan, (inputs, units) = self.plan, self.sizes
         dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
-        tasks = shapes.update_tasks(*self.sizes, self.dtype)
+        tasks = shapes.update_tasks(inputs, self.dtype)
         ops = []
         if self.needs_dx:
             back = {**dy.rows("dz"), "w": Address(self.w.block), **dx.rows("dx")}
@@ -76,7 +76,7 @@ class MatMul(Emitter):
     ) -> Op:
         descends = self.plan.descends
         target = Address(placed.block if descends else placed.gradient)
-        limit = shapes.update_tasks(inputs, self.layer.units, self.dtype)
+        limit = shapes.update_tasks(inputs, self.dtype)
         values = {**x, **dy.rows("dz"), "w": target, "stored": stored, "inputs": inputs}
         return self.plan.op(
             "product_update", limit, **values, units=self.layer.units, descend=int(descends)
