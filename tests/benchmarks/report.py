@@ -1,7 +1,7 @@
-"""`python -m tests.benchmarks.report`: all figures of the README, in less than ten minutes.
+"""`python -m tests.benchmarks.report`: the tables of the README's speeds, in under ten minutes.
 
 One part after the other, each in a process of its own, since threads and imports of one would
-change the others; a part that fails says so in its place.
+change the others. They take the place of those in the README, between two marks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from tests.benchmarks.works import WORKS
 
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _PER_SAMPLE = ",".join(name for name, work in WORKS.items() if work.batch_size == 1)
 _IN_MINIBATCHES = ",".join(name for name, work in WORKS.items() if work.batch_size > 1)
 _SHORT = ["--rounds", "5", "--seconds", "0.2"]
@@ -29,24 +31,37 @@ PARTS = [
 
 
 def measured(words: list[str], place: Path) -> str:
-    """What one part has written, or why it has not."""
+    """The tables of one part."""
     command = [sys.executable, "-m", "tests.benchmarks", *words, "-o", str(place)]
-    if subprocess.run(command, check=False).returncode == 0:
-        return place.read_text(encoding="utf-8")
-    return f"(failed: `python -m tests.benchmarks {' '.join(words)}`)\n"
+    subprocess.run(command, check=True)
+    return place.read_text(encoding="utf-8")
+
+
+def put_between_marks(page: str, tables: str) -> str:
+    """A page with other tables.
+
+    Raises:
+        ValueError: it has no such marks.
+    """
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    if not after:
+        raise ValueError(f"there is no {BEGIN} … {END}")
+    return f"{before}{BEGIN}\n\n{tables.strip()}\n\n{END}{after}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=Path("speed.md"))
+    parser.add_argument("-o", "--output", type=Path, default=README, help="a page with the marks")
     output = parser.parse_args().output
     start = time.monotonic()
     texts = []
     with tempfile.TemporaryDirectory() as folder:
         for words in PARTS:
             texts.append(measured(words, Path(folder) / "part.md"))
-            output.write_text("\n".join(texts), encoding="utf-8")
             print(f"-- {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
+    page = output.read_text(encoding="utf-8")
+    output.write_text(put_between_marks(page, "\n".join(texts)), encoding="utf-8")
 
 
 if __name__ == "__main__":
