@@ -21,6 +21,7 @@ from nnrun.reports.checks import CheckedRun
 from nnrun.reports.markdown import report_markdown
 from nnrun.reports.progress import watching
 from nnrun.runs.control import Control
+from nnrun.runs.cores import threads_for
 from nnrun.runs.describe import describe_network, task_from
 from nnrun.runs.extension import Extension
 from nnrun.runs.extension import extend as extend_run
@@ -49,6 +50,7 @@ def train(
     results: Path_ | None = "results",
     force: bool = False,
     quiet: bool = True,
+    threads: int | None = None,
 ) -> Run:
     """Train a config, unless that has been done before, and give its run.
 
@@ -61,6 +63,7 @@ def train(
             whatever was trained before.
         force: train again whatever is in the results folder.
         quiet: show no progress.
+        threads: how many it may use, by default as many as there are cores; no bit depends on it.
 
     Returns:
         The run, which may have diverged: its `status` says so.
@@ -72,7 +75,7 @@ def train(
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
     prepared = prepare(_experiment(config, overrides, seed, iterations))
-    return _train(prepared, None, results, force, quiet)
+    return _train(prepared, None, results, force, quiet, threads)
 
 
 @explained
@@ -83,6 +86,7 @@ def extend(
     results: Path_ | None = "results",
     force: bool = False,
     quiet: bool = True,
+    threads: int | None = None,
 ) -> Run:
     """Train a completed run for more iterations, as a new run that says where it came from.
 
@@ -95,6 +99,7 @@ def extend(
             that in memory alone.
         force: train again whatever is in the results folder.
         quiet: show no progress.
+        threads: how many it may use, by default as many as there are cores; no bit depends on it.
 
     Raises:
         UsageError: the run was kept in memory alone, is not complete, or cannot go on.
@@ -105,7 +110,7 @@ def extend(
     if iterations < 1:
         raise UsageError(f"iterations={iterations}: at least one more is needed")
     extension = extend_run(_folder(run, results), iterations)
-    return _train(extension.prepared, extension, results, force, quiet)
+    return _train(extension.prepared, extension, results, force, quiet, threads)
 
 
 @explained
@@ -211,12 +216,17 @@ def _train(
     results: Path_ | None,
     force: bool,
     quiet: bool,
+    threads: int | None,
 ) -> Run:
     store = None if results is None else Store(Path(results), report_markdown)
     terminal = _Terminal(quiet)
     with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
         control = Control(
-            start=interrupt.defer, observe=observe, stop=interrupt.stop, note=terminal.note
+            start=interrupt.defer,
+            observe=observe,
+            stop=interrupt.stop,
+            note=terminal.note,
+            threads=threads_for(threads),
         )
         outcome = train_prepared(prepared, store, control, force=force, extension=extension)
     return Run(outcome.record, outcome.folder, outcome.result)

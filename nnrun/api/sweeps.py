@@ -18,6 +18,7 @@ from nnrun.config.plain import plain
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown import report_markdown
+from nnrun.runs.cores import threads_for
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.compiling import compile_plan
@@ -40,6 +41,7 @@ def sweep(
     iterations: int | None = None,
     executor: Executor | None = None,
     jobs: int | None = 1,
+    threads: int | None = None,
     results: Path_ | None = "results",
     force: bool = False,
     fail_fast: bool = False,
@@ -59,6 +61,8 @@ def sweep(
         jobs: how many runs to train at a time: without an executor, in so many processes, where
             None stands for as many as there are cores, if that saves time; with one, as many as
             it has workers.
+        threads: how many each run may use; by default its share of the cores, and one with an
+            executor. No bit depends on it.
         results: the folder to keep results in; None to keep the leaderboard alone.
         force: train again what is complete.
         fail_fast: stop at the first run that fails.
@@ -76,13 +80,19 @@ def sweep(
     datasets = Datasets()
     plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
     store = None if results is None else Store(Path(results), report_markdown)
+    processes = 1 if executor else workers_for(plan, jobs)
     made = Sweep(
-        plan, store, datasets, listener or SweepListener(), force=force, fail_fast=fail_fast
+        plan,
+        store,
+        datasets,
+        listener or SweepListener(),
+        force=force,
+        fail_fast=fail_fast,
+        threads=(threads or 1) if executor else threads_for(threads, processes),
     )
     if executor is not None:
         workers: Workers = ExecutorWorkers(executor, _workers_of(executor, jobs))
     else:
-        processes = workers_for(plan, jobs)
         if processes > 1:
             compile_plan(plan, datasets)
         workers = local_workers(made, processes)

@@ -68,6 +68,13 @@ iterations_option = click.option(
     metavar="N",
     help="Train for N iterations, whatever the config says: a smoke run.",
 )
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Let each run use N threads, where that helps; by default its share of the cores. No bit "
+    "depends on it.",
+)
 force_option = click.option(
     "--force", is_flag=True, help="Train again what has been trained already."
 )

@@ -24,6 +24,7 @@ from nnrun.reports.markdown import report_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.replication import replication_markdown
+from nnrun.runs.cores import threads_for
 from nnrun.runs.files import read_regular
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
@@ -55,6 +56,7 @@ class _Request:
     max_runs: int
     iterations: int | None
     jobs: int | None
+    threads: int | None
     dask: str | None
     recursive: bool
     replication: bool
@@ -107,6 +109,7 @@ class _Request:
 )
 @options.results_option
 @options.iterations_option
+@options.threads_option
 @options.force_option
 @options.wide_option
 @options.json_option
@@ -184,6 +187,7 @@ def _run(
         sweep = Sweep(
             plan, store, datasets, listener, interruption.stop,
             force=asked.force, fail_fast=asked.fail_fast,
+            threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
         )  # fmt: skip
         workers = DaskWorkers(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
@@ -288,6 +292,7 @@ def _command_line(arguments: Sequence[str], asked: _Request) -> str:
         "--max-runs": None if asked.max_runs == MOST_RUNS else asked.max_runs,
         "--iterations": asked.iterations,
         "--jobs": asked.jobs,
+        "--threads": asked.threads,
         "--dask": asked.dask,
         "--recursive": asked.recursive,
         "--replication": asked.replication,

@@ -22,6 +22,7 @@ from nnrun.reports.numbers import count
 from nnrun.reports.progress import watching
 from nnrun.reports.terminal import run_summary
 from nnrun.runs.control import Control
+from nnrun.runs.cores import threads_for
 from nnrun.runs.extension import Extension
 from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.lifecycle import Outcome, train
@@ -35,6 +36,7 @@ from nnrun.runs.store import Store
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @options.results_option
 @options.iterations_option
+@options.threads_option
 @options.force_option
 @click.option(
     "--extend",
@@ -65,6 +67,7 @@ def command(
     overrides: tuple[str, ...],
     results: Path,
     iterations: int | None,
+    threads: int | None,
     force: bool,
     extend: int | None,
     require_published: bool,
@@ -96,7 +99,9 @@ def command(
             extension = extend_run(select_run(str(config), results), extend)
             prepared = extension.prepared
             wants = _wanted_tolerance(prepared.config, require_published, tolerance)
-        outcome = _run(prepared, store, output, interruption, force, extension)
+        outcome = _run(
+            prepared, store, output, interruption, force, extension, threads_for(threads)
+        )
         record = outcome.record
         output.data(record.to_dict())
         if record.status == "interrupted":
@@ -105,6 +110,7 @@ def command(
                 raise interruption.error(f"{done}; the complete result of before is kept")
             again = command_line("train", [str(config), *overrides], results, options={
                 "--iterations": iterations,
+                "--threads": threads,
                 "--extend": extend,
                 "--require-published": require_published,
                 "--tolerance": tolerance,
@@ -127,6 +133,7 @@ def _run(
     interruption: Interruption,
     force: bool,
     extension: Extension | None,
+    threads: int,
 ) -> Outcome:
     if prepared.inferred:
         output.note(f"task: {prepared.inferred}")
@@ -137,7 +144,13 @@ def _run(
             output.note(f"going on from iteration {count(iteration)}")
 
     with watching(prepared.config.name, output) as observe:
-        control = Control(start=start, observe=observe, stop=interruption.stop, note=output.note)
+        control = Control(
+            start=start,
+            observe=observe,
+            stop=interruption.stop,
+            note=output.note,
+            threads=threads,
+        )
         if sys.stderr.isatty():
             # Of no use to a log: it lasts a second or some, and says nothing of the run.
             control = replace(control, wait=output.note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from nnrun.nn.signature import Array
 
@@ -31,6 +31,10 @@ class Engine(Protocol):
     """
 
     name: str
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        """What a report tells of how the numbers were made, besides the engine's name."""
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         """Do one update for each batch, in order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,10 @@ class NumpyEngine:
                 if self.clip_norm is not None:
                     self._clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        return {}
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return evaluate(self.network, x, target)

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
+from nnrun.engines.compiled.tape import engine as tape
+from nnrun.engines.compiled.tape import text as tape_text
+from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -42,15 +45,30 @@ def build_engine(
     clip_norm: float | None,
     batch_size: int,
     losses: bool = False,
+    threads: int = 1,
     wait: Callable[[str], None] = lambda text: None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 
     With `losses` its `run` can be asked for the losses of batches; `wait` is told what takes its
-    time before training begins.
+    time before training begins. No bit depends on how many `threads` there are; they are of use to
+    kernels only.
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
+    if compiled.way(network, optimizer, batch_size) == "tape":
+        return TapeEngine(
+            network,
+            optimizer,
+            x,
+            target,
+            rng=rng,
+            clip_norm=clip_norm,
+            batch_size=batch_size,
+            losses=losses,
+            threads=threads,
+            wait=wait,
+        )
     return compiled.CompiledEngine(
         network,
         optimizer,
@@ -79,18 +97,24 @@ def compile_ahead(
     batch_size: int,
 ) -> None:
     """Make ready what an engine of this name will need, so that it starts at once."""
-    if name == "compiled":
+    if name != "compiled":
+        return
+    if compiled.way(network, optimizer, batch_size) == "tape":
+        tape.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+    else:
         compiled.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
 
 
 def source_code(
     network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
 ) -> str:
-    """The source that the compiled engine makes for a network.
+    """What the compiled engine makes for a network: source, or a tape in words.
 
     Raises:
         EngineError: it can make none.
     """
     if (reason := compiled.supports(network, optimizer)) is not None:
         raise EngineError(reason)
-    return compiled.emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+    by_tape = compiled.way(network, optimizer, batch_size) == "tape"
+    emit = tape_text.emit if by_tape else compiled.emit
+    return emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

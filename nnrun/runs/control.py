@@ -11,7 +11,7 @@ from nnrun.training.trainer import Progress
 
 @dataclass(frozen=True)
 class Control:
-    """Functions that a run calls; by default they do nothing.
+    """Functions that a run calls, which by default do nothing; and what it may use.
 
     Args:
         start: is told, before the first update, how many updates have been made already.
@@ -20,6 +20,7 @@ class Control:
         checkpoint: is given the state of training where that is worth keeping.
         note: is told in a sentence what else the user should know.
         wait: is told in a few words what takes its time before training begins.
+        threads: how many may share the work; the bits are the same for any number.
     """
 
     start: Callable[[int], None] = lambda iteration: None
@@ -28,3 +29,4 @@ class Control:
     checkpoint: Callable[[Callable[[], TrainingState]], None] = lambda state: None
     note: Callable[[str], None] = lambda text: None
     wait: Callable[[str], None] = lambda text: None
+    threads: int = 1

@@ -129,6 +129,7 @@ class Execution:
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
             losses=follow,
+            threads=control.threads,
             wait=control.wait,
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
@@ -185,7 +186,7 @@ class Execution:
             published=compare_published(published_of(self.prepared.config), metrics),
             timing=describe_timing(self.trainer),
             engine=self.trainer.engine.name,
-            environment=environment(),
+            environment={**environment(), **self.trainer.engine.surroundings},
             weights_sha256=None if weights is None else weights_sha256(weights),
             started=self.started,
             main_metric=self.task.main_metric,

@@ -162,10 +162,11 @@ def _compared(verdict: Verdict, folder: Path, run: StoredRun, record: RunRecord)
 def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
     """What is not as it was, of all that bits may depend on."""
     before = flatten({"nnrun": stored.nnrun_version, "engine": stored.engine, **stored.environment})
-    now = flatten({"nnrun": __version__, "engine": again.engine, **environment()})
+    here = {**again.environment, **environment()}
+    now = flatten({"nnrun": __version__, "engine": again.engine, **here})
     return {
         key: (before.get(key), now.get(key))
-        for key in sorted(before.keys() | now.keys())
+        for key in sorted((before.keys() | now.keys()) - {"threads"})
         if before.get(key) != now.get(key)
     }
 

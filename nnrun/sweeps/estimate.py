@@ -35,7 +35,8 @@ class Estimate:
 def estimate(prepared: Prepared, network: Network) -> Estimate:
     """The estimate for one run on one core."""
     config, iterations = prepared.config.training, prepared.iterations
-    by_numpy, compiled = seconds_per_update(network, config.batch_size)
+    optimizer = config.optimizer.build()
+    by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
     update = by_numpy if prepared.engine(network) == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
     rows = sum(len(part) for part in parts if part is not None)

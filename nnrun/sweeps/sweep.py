@@ -37,11 +37,11 @@ class ActiveRun:
     claim: Claim
     attempt: int = 1
 
-    def job(self, note: Callable[[str], None]) -> Job:
+    def job(self, note: Callable[[str], None], threads: int) -> Job:
         """What a worker needs to know, from where the run is known to have been."""
         run, variant = self.run, self.run.variant
         checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
-        return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint)
+        return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint, threads)
 
 
 class Sweep:
@@ -55,6 +55,7 @@ class Sweep:
         stopped: is asked whether to stop, and go on another time.
         force: train again what is complete.
         fail_fast: stop at the first failure; those of earlier sweeps do not count.
+        threads: how many each run may use.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Sweep:
         *,
         force: bool = False,
         fail_fast: bool = False,
+        threads: int = 1,
     ) -> None:
         self.progress = SweepProgress(plan)
         self.store = store
@@ -74,6 +76,7 @@ class Sweep:
         self.listener = listener
         self.force = force
         self.fail_fast = fail_fast
+        self.threads = threads
         self._stopped = stopped
         self._runs: Iterator[PlannedRun] = plan.runs()
         self._held_elsewhere: deque[PlannedRun] = deque()
@@ -172,7 +175,7 @@ class Sweep:
 
     def _submit(self, active: ActiveRun, workers: Workers) -> None:
         self._active[active.run.key] = active
-        job = active.job(self.listener.warn)
+        job = active.job(self.listener.warn, self.threads)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))
         except (DataError, OSError) as error:  # its data have gone or changed

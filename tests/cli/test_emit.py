@@ -6,16 +6,25 @@ import ast
 
 from tests.cli.conftest import write
 
-WIDE_POOL = """\
+RESIDUAL = """\
+dataset: {name: iris}
+network:
+  layers:
+    - {type: residual, layers: [{type: dense, units: 4, activation: tanh}]}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 10}
+"""
+IMAGES = """\
 dataset: {name: digits}
 network:
   layers:
-    - {type: conv2d, channels: 1, kernel: 1, padding: 1}
-    - {type: max_pool2d, size: 9}
+    - {type: conv2d, channels: 32, kernel: 3, activation: relu}
+    - {type: max_pool2d, size: 2}
     - {type: flatten}
     - {type: dense, units: 10, activation: softmax}
 loss: cross_entropy
-training: {learning_rate: 0.1, iterations: 10}
+training: {learning_rate: 0.1, iterations: 10, batch_size: 64, dtype: float32}
 """
 
 
@@ -45,17 +54,29 @@ def test_it_does_nothing_else(nnrun, cars):
     assert "--emit and --gradients are two commands; give one of them" in done.stderr
 
 
+def test_a_tape_is_shown_in_stages(nnrun):
+    """Of a network that kernels train there is no source: its stages are shown, layer by layer."""
+    done = nnrun("check", write("images.yaml", IMAGES), "--emit")
+    assert 0 == done.exit_code
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("# Trains (1, 8, 8) > convolution > bias > relu > max_pool2d")
+    kernels = [line.split()[0] for line in lines if "  # " in line and line.startswith("    ")]
+    assert ["gather", "gather", "convolve", "max_pool", "relu", "product"] == kernels[:6]
+    assert "softmax_cross_entropy" in kernels
+    assert lines.index("arrays") < lines.index("stage 1, tasks of 4 rows")
+
+
 def test_what_cannot_be_compiled_is_said(nnrun):
     """The reason comes on one line, with exit code 2."""
-    done = nnrun("check", write("pool.yaml", WIDE_POOL), "--emit")
+    done = nnrun("check", write("skip.yaml", RESIDUAL), "--emit")
     assert 2 == done.exit_code
-    assert "pool.yaml: the compiled engine pools at most 64 pixels into one" in done.stderr
+    assert "skip.yaml: the compiled engine has no layer residual" in done.stderr
 
 
 def test_the_compiled_engine_for_such_a_network_is_a_located_error(nnrun):
     """Under `compiled` it is an error at the engine's line; under `auto` NumPy takes it."""
-    path = write("pool.yaml", WIDE_POOL.replace("10}", "10, engine: compiled}"))
+    path = write("skip.yaml", RESIDUAL.replace("10}", "10, engine: compiled}"))
     done = nnrun("check", path)
     assert 2 == done.exit_code
-    assert done.stderr.startswith("pool.yaml:9:56: training.engine: the compiled engine pools")
+    assert done.stderr.startswith("skip.yaml:7:56: training.engine: the compiled engine has no")
     assert 0 == nnrun("check", path, "training.engine=auto").exit_code

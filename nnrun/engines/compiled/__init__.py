@@ -1,14 +1,15 @@
-"""The compiled engine: a function generated and compiled for one network.
+"""The compiled engine: a function for one network, or kernels for all; `choice` says which.
 
-`generate` writes the function's source from the emitters in `layers`, `activations`, `losses` and
-`optimizers`; `cache` has it compiled once (by `native`, through Numba, in the process that
-`compiler` starts) and keeps the machine code in files that are `private`; `machine` loads that
-without Numba; `engine` moves the numbers in and out.
+For single rows and small networks `generate` writes a function's source, from the emitters in
+`layers`, `activations`, `losses` and `optimizers`; `native` has it compiled through Numba, in the
+process that `compiler` starts; `engine` moves the numbers in and out. For what is larger `tape`
+lists calls of `kernels`. `cache` keeps the machine code of both in files that are `private`, and
+`machine` loads it.
 """
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.choice import choose, supports, too_large
+from nnrun.engines.compiled.choice import choose, supports, too_large, way
 from nnrun.engines.compiled.engine import CompiledEngine, UnsupportedError, compile_ahead
 from nnrun.engines.compiled.generate import emit, generate
 
@@ -21,4 +22,5 @@ __all__ = [
     "generate",
     "supports",
     "too_large",
+    "way",
 ]

@@ -1,4 +1,4 @@
-"""Which engine trains what: a cost model that looks at the config alone.
+"""Which engine trains what, and in which of its ways: a cost model that looks at the config alone.
 
 It has the same constants everywhere and asks neither the machine nor the cache, so that one config
 is trained by one engine, whoever runs it: the engines agree to rounding only.
@@ -6,14 +6,18 @@ is trained by one engine, whoever runs it: the engines agree to rounding only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Literal
 
+from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.layers import compiling, refusal
 from nnrun.engines.compiled.layers.matmul import TILED, is_tiled
 from nnrun.engines.compiled.layers.matmul_tiled import HEIGHTS
 from nnrun.engines.compiled.losses import LOSSES
 from nnrun.engines.compiled.optimizers import OPTIMIZERS
+from nnrun.engines.compiled.tape import layers as tape_layers
+from nnrun.engines.compiled.tape.updates import OPTIMIZERS as TAPE_OPTIMIZERS
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -28,25 +32,37 @@ COMPILED_BATCH = 0.05e-6
 NUMPY_NUMBER, COMPILED_NUMBER = 4e-9, 1.5e-9
 # Operations per second in float64; float32 does twice as many. NumPy's matrix products begin at
 # the rate for a single row, and have come half the way to that for large batches at HALFWAY.
-NUMPY_ROW, NUMPY_MATRIX, HALFWAY = 2e9, 80e9, 16
+NUMPY_ROW, NUMPY_MATRIX, HALFWAY = 2e9, 45e9, 16
 NUMPY_CONVOLUTION, COMPILED_CONVOLUTION = 12e9, 25e9
 COMPILED_ROW, COMPILED_ROWS, COMPILED_TILES = 20e9, 8e9, 70e9
 # Tiles know nothing of caches: with more weights than this, in bytes, BLAS is twice as fast.
 TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 
 
-# A network that takes longer to compile than the second line says is not worth it at any length
+# The tape: an iteration, a layer in it, a task of a layer; numbers and operations as above, the
+# latter in batches of so many rows that the products' tiles are full.
+TAPE_BATCH, TAPE_LAYER, TAPE_TASK, ROW_TASKS = 1e-6, 0.3e-6, 0.03e-6, 16
+TAPE_NUMBER, TAPE_CONVOLUTION, TAPE_MATRIX, TAPE_FULL = 0.5e-9, 45e9, 50e9, 14
+
+# A function that takes longer to compile than the second line says is not worth it at any length
 # of a run, and would take gigabytes. Up to the first, compiling counts as nothing (see WORTH); each
 # second beyond it must be gained by the runs that will share it.
 COMPILING_BASE, PATIENCE, LONGEST, SHARED_BY = 1.0, 5.0, 25.0, 40
 
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
-    """Why the compiled engine cannot train this, or None if it can."""
+    """Why the compiled engine cannot train this in either way, or None if it can."""
+    if _refuses_tape(network, optimizer) is None and network.size:
+        return None
+    return refuses_function(network, optimizer)
+
+
+def refuses_function(network: Network, optimizer: Optimizer) -> str | None:
+    """Why no function can be generated for this, or None if one can."""
     for layer in network.steps:
         if (reason := refusal(layer)) is not None:
             return f"the compiled engine {reason}"
-    if (reason := too_large(network)) is not None:
+    if (reason := _compiles_too_long(network)) is not None:
         return reason
     if network.loss.type not in LOSSES:
         return f"the compiled engine has no loss {network.loss.type}"
@@ -57,24 +73,41 @@ def supports(network: Network, optimizer: Optimizer) -> str | None:
     return None
 
 
+def way(network: Network, optimizer: Optimizer, batch_size: int) -> Literal["generated", "tape"]:
+    """How the compiled engine trains what it supports: by a function, or by kernels."""
+    if _refuses_tape(network, optimizer) is not None:
+        return "generated"
+    if refuses_function(network, optimizer) is not None:
+        return "tape"
+    is_faster = tape_seconds(network, batch_size) < function_seconds(network, batch_size)
+    return "tape" if is_faster else "generated"
+
+
 def choose(
     network: Network, optimizer: Optimizer, *, batch_size: int, iterations: int
 ) -> Literal["numpy", "compiled"]:
     """The engine of `engine: auto`."""
     if supports(network, optimizer) is not None:
         return "numpy"
-    numpy, compiled = estimate(network, batch_size)
-    worth = WORTH + max(compiling_seconds(network) - PATIENCE, 0) / SHARED_BY
+    chosen = way(network, optimizer, batch_size)
+    numpy, compiled = estimate(network, optimizer, batch_size)
+    worth = WORTH
+    if chosen == "generated":
+        worth += max(compiling_seconds(network) - PATIENCE, 0) / SHARED_BY
     return "compiled" if iterations * (numpy - compiled) > worth else "numpy"
 
 
 def compiling_seconds(network: Network) -> float:
-    """Seconds that compiling takes, roughly; every layer must have an emitter."""
+    """Seconds that compiling a function takes, roughly; every layer must have an emitter."""
     return COMPILING_BASE + sum(compiling(layer) for layer in network.steps)
 
 
 def too_large(network: Network) -> str | None:
-    """That compiling would take too long, in words; None if it would not, or cannot be done."""
+    """That compiling would take too long, in words; None if it would not, or need not be done."""
+    return _compiles_too_long(network) if _refuses_layers(network) else None
+
+
+def _compiles_too_long(network: Network) -> str | None:
     if any(refusal(layer) is not None for layer in network.steps):
         return None
     seconds = compiling_seconds(network)
@@ -83,28 +116,74 @@ def too_large(network: Network) -> str | None:
     return f"compiling a network of this size would take about {seconds:.0f} seconds"
 
 
-def estimate(network: Network, batch_size: int) -> tuple[float, float]:
+def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
+    if (reason := _refuses_layers(network)) is not None:
+        return reason
+    if optimizer.type not in TAPE_OPTIMIZERS:
+        return f"has no optimizer {optimizer.type}"
+    return None
+
+
+def _refuses_layers(network: Network) -> str | None:
+    if network.loss.type not in KERNELS:
+        return f"has no loss {network.loss.type}"
+    reasons = (tape_layers.refusal(layer) for layer in network.steps)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    layers = network.steps
-    numpy = NUMPY_BATCH + NUMPY_LAYER * len(layers)
-    compiled = COMPILED_BATCH
-    precision = 8 / network.dtype.itemsize
+    by_tape = way(network, optimizer, batch_size) == "tape"
+    compiled = tape_seconds if by_tape else function_seconds
+    return numpy_seconds(network, batch_size), compiled(network, batch_size)
+
+
+def numpy_seconds(network: Network, batch_size: int) -> float:
+    """Seconds for one iteration by the NumPy engine, roughly."""
     more = batch_size - 1
     matrix = NUMPY_ROW + NUMPY_MATRIX * more / (more + HALFWAY)
-    for index, layer in enumerate(layers):
+    total = NUMPY_BATCH + NUMPY_LAYER * len(network.steps)
+    for layer, work, numbers in _work(network, batch_size):
+        rate = NUMPY_CONVOLUTION if layer.takes == "images" else matrix
+        total += work / rate if work else numbers * NUMPY_NUMBER
+    return total
+
+
+def function_seconds(network: Network, batch_size: int) -> float:
+    """Seconds for one iteration by a function of the network's own, roughly."""
+    total = COMPILED_BATCH
+    for layer, work, numbers in _work(network, batch_size):
+        if not work:
+            total += numbers * COMPILED_NUMBER
+        elif layer.takes == "images":
+            total += work / COMPILED_CONVOLUTION
+        else:
+            total += work / _matrix_rate(network, layer, batch_size)
+    return total
+
+
+def tape_seconds(network: Network, batch_size: int) -> float:
+    """Seconds for one iteration by kernels, roughly."""
+    tasks = min(batch_size, ROW_TASKS)
+    total = TAPE_BATCH
+    for layer, work, numbers in _work(network, batch_size):
+        total += TAPE_LAYER + tasks * TAPE_TASK
+        if not work:
+            total += numbers * TAPE_NUMBER
+        elif layer.takes == "images":
+            total += work / TAPE_CONVOLUTION
+        else:
+            total += work / TAPE_MATRIX / min(batch_size / TAPE_FULL, 1)
+    return total
+
+
+def _work(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, float]]:
+    """Each layer with its operations, and the numbers it puts out, in units of float64's."""
+    precision = 8 / network.dtype.itemsize
+    for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
         work = batch_size * layer.operations * (2 if index == 0 else 3) / precision
-        if not work:
-            numbers = batch_size * prod(layer.output_shape) / precision
-            numpy += numbers * NUMPY_NUMBER
-            compiled += numbers * COMPILED_NUMBER
-        elif layer.takes == "images":
-            numpy += work / NUMPY_CONVOLUTION
-            compiled += work / COMPILED_CONVOLUTION
-        else:
-            numpy += work / matrix
-            compiled += work / _matrix_rate(network, layer, batch_size)
-    return numpy, compiled
+        yield layer, work, batch_size * prod(layer.output_shape) / precision
 
 
 def _matrix_rate(network: Network, layer: Layer, batch_size: int) -> float:

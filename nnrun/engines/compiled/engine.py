@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled import cache
 from nnrun.engines.compiled.blocks import Blocks
-from nnrun.engines.compiled.choice import supports
+from nnrun.engines.compiled.choice import refuses_function
 from nnrun.engines.compiled.generate import generate
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
@@ -57,7 +58,7 @@ class CompiledEngine:
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
     ) -> None:
-        reason = supports(network, optimizer)
+        reason = refuses_function(network, optimizer)
         if reason is not None:
             raise UnsupportedError(reason)
         self.network = network
@@ -118,6 +119,10 @@ class CompiledEngine:
         self._blocks.scatter()
         if losses is not None:
             losses[...] = told
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        return {}
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         if self._function is None:

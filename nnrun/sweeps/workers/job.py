@@ -35,6 +35,7 @@ class Job:
         run_id: what the worker must find the run to be.
         data: what tells its data from all other.
         checkpoint: where to go on.
+        threads: how many it may use.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Job:
     run_id: str
     data: str
     checkpoint: TrainingState | None = None
+    threads: int = 1
 
 
 class Channel(Protocol):
@@ -75,7 +77,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     prepared = prepare_again(config, dataset)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
-    return execute(prepared, job.checkpoint, _control(channel))
+    return execute(prepared, job.checkpoint, _control(channel, job.threads))
 
 
 @cache
@@ -93,7 +95,7 @@ def config_of(text: str) -> ExperimentConfig:
     return config_from_dict(json.loads(text))
 
 
-def _control(channel: Channel) -> Control:
+def _control(channel: Channel, threads: int) -> Control:
     shown = monotonic()
 
     def observe(progress: Progress) -> None:
@@ -103,5 +105,8 @@ def _control(channel: Channel) -> Control:
             shown = monotonic()
 
     return Control(
-        observe=observe, stop=channel.stopped, checkpoint=now_and_then(channel.checkpoint)
+        observe=observe,
+        stop=channel.stopped,
+        checkpoint=now_and_then(channel.checkpoint),
+        threads=threads,
     )

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from nnrun.engines.compiled import choose, supports, too_large
+from nnrun.engines.compiled import choose, supports, too_large, way
 from nnrun.engines.compiled.choice import (
     PATIENCE,
     SHARED_BY,
     WORTH,
     compiling_seconds,
     estimate,
+    refuses_function,
 )
 from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
     SGD,
+    BatchNorm,
     CrossEntropy,
     Flatten,
     MaxPool2d,
@@ -43,17 +45,24 @@ def test_long_runs_of_small_networks_are_compiled(engine: str, iterations: int) 
     assert engine == choice(network, 1, iterations)
 
 
-def test_wide_layers_in_batches_go_to_blas() -> None:
-    """However long the run: matrix products of this size are faster in NumPy."""
-    layers = [dense(1024, "relu"), dense(1024, "relu"), dense(10, "softmax")]
-    network = Network(layers, CrossEntropy(), (784,), "float32")
-    assert choice(network, 64, 10**9) == "numpy"
+def test_what_is_large_goes_to_the_tape() -> None:
+    """Wide products and deep images in batches are for kernels, single rows and small networks for
+    a function of their own.
+    """
+    wide = [dense(1024, "relu"), dense(1024, "relu"), dense(10, "softmax")]
+    images = [conv2d(20, 5, activation="relu"), MaxPool2d(), Flatten(), dense(10, "softmax")]
+    large = Network(wide, CrossEntropy(), (784,), "float32")
+    pictures = Network(images, CrossEntropy(), (1, 28, 28), "float32")
+    small = Network([dense(13, "sigmoid"), dense(1)], MeanSquared(), (13,))
+    assert ["tape", "tape"] == [way(network, SGD(), 64) for network in (large, pictures)]
+    assert ["generated", "generated"] == [way(small, SGD(), size) for size in (1, 16)]
+    assert "compiled" == choice(large, 64, 10**9)
 
 
-def deep(layers: int) -> Network:
-    """So many layers of 16 units."""
+def deep(layers: int, *more: Any) -> Network:
+    """So many layers of 16 units, and these."""
     blocks = [dense(16, "relu") for _ in range(layers)]
-    return Network([*blocks, dense(3, "softmax")], CrossEntropy(), (13,))
+    return Network([*blocks, *more, dense(3, "softmax")], CrossEntropy(), (13,))
 
 
 # What was measured, in seconds, on the machine of the cost model's constants.
@@ -85,18 +94,25 @@ def test_what_compiling_costs_is_known(seconds: float, network: Network) -> None
 
 
 def test_compiling_has_a_cap() -> None:
-    """What takes minutes and gigabytes to compile is NumPy's at any length, with the reason."""
+    """What takes minutes and gigabytes to compile, and what has no kernels, is NumPy's at any
+    length, with the reason; what has kernels goes to the tape.
+    """
     assert "compiled" == choice(deep(100), 1, 10**6)
-    assert "numpy" == choice(deep(300), 1, 10**9)
+    assert "tape" == way(deep(300), SGD(), 1)
+    assert supports(deep(300), SGD()) is too_large(deep(300)) is None
+    normed = deep(300, BatchNorm())
+    assert "numpy" == choice(normed, 1, 10**9)
     reason = "compiling a network of this size would take about 64 seconds"
-    assert reason == supports(deep(300), SGD()) == too_large(deep(300))
-    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", deep(300))
-    assert why_not_compiled("numpy", deep(300)) is why_not_compiled("auto", deep(100)) is None
+    assert reason == supports(normed, SGD()) == too_large(normed)
+    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", normed)
+    assert why_not_compiled("numpy", normed) is why_not_compiled("auto", deep(100)) is None
 
 
 def test_long_compiling_must_pay() -> None:
     """A network that compiles within seconds may be trained for a moment; one of 20 may not."""
-    gains = [numpy - compiled for numpy, compiled in (estimate(deep(n), 1) for n in (10, 100))]
+    gains = [
+        numpy - compiled for numpy, compiled in (estimate(deep(n), SGD(), 1) for n in (10, 100))
+    ]
     enough = [int(WORTH / gain) + 1 for gain in gains]
     assert ["compiled", "numpy"] == [
         choice(deep(n), 1, iterations) for n, iterations in zip((10, 100), enough, strict=True)
@@ -126,7 +142,9 @@ def test_what_cannot_be_compiled_falls_back(monkeypatch: pytest.MonkeyPatch) -> 
     assert choice(network, 1, 10**9) == "numpy"
 
 
-def test_enormous_pooling_windows_are_not_compiled() -> None:
+def test_enormous_pooling_windows_are_for_kernels() -> None:
     """A window over a whole image would become pages of source."""
     network = Network([conv2d(2), MaxPool2d(20), Flatten(), dense(2)], MeanSquared(), (1, 30, 30))
-    assert "pools at most" in str(supports(network, SGD()))
+    assert "pools at most" in str(refuses_function(network, SGD()))
+    assert supports(network, SGD()) is None
+    assert "tape" == way(network, SGD(), 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class TapeEngine:
         rng: the stream of dropout masks.
         clip_norm: as for the NumPy engine.
         batch_size: the largest batch there will be.
+        losses: whether `run` can be asked for the losses of batches.
         threads: how many share the work; the bits are the same for any number.
         wait: is told if kernels have to be compiled, before that takes its time.
     """
@@ -52,6 +54,7 @@ class TapeEngine:
         rng: Rng,
         clip_norm: float | None = None,
         batch_size: int,
+        losses: bool = False,
         threads: int = 1,
         wait: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -60,9 +63,13 @@ class TapeEngine:
         self.x = contiguous(x, network.dtype)
         self.target = contiguous(target, network.dtype)
         self.rng = rng
-        self.threads = threads
         self._wait = wait
-        plan = tapes.training(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+        self.losses = losses
+        plan = tapes.training(
+            network, optimizer, clip_norm=clip_norm, batch_size=batch_size, losses=losses
+        )
+        self.threads = min(threads, most_tasks(plan))
+        self._kernels = sorted(kernels_of(plan))
         self._memory = Memory(plan, optimizer.state)
         self._parameters = Parameters(plan.placed, self._memory, network, optimizer)
         self._driver = self._driven(plan, self._memory)
@@ -70,7 +77,13 @@ class TapeEngine:
         self._batch_size = batch_size
         self._evaluation: Driver | None = None
 
-    def run(self, batches: Batches) -> None:
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        return {"threads": self.threads, "kernels": ", ".join(self._kernels)}
+
+    def run(self, batches: Batches, losses: Array | None = None) -> None:
+        if losses is not None and not self.losses:
+            raise ValueError("this engine was not made to tell the losses of batches")
         rows = np.ascontiguousarray(batches.rows, np.int64)
         bounds = np.ascontiguousarray(batches.bounds, np.int64)
         rates = np.ascontiguousarray(batches.rates, np.float64)
@@ -90,6 +103,8 @@ class TapeEngine:
         }
         corrections = self._corrections(rates)
         late |= {name: array.ctypes.data for name, array in corrections.items()}
+        told = np.empty(len(rows) if self.losses else 0)
+        late["losses"] = told.ctypes.data
         drawn = self._drawn
         length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
         for first in range(0, len(rates), length):
@@ -100,6 +115,8 @@ class TapeEngine:
             self._driver.encoded.point(late)
             self._driver.run(bounds, rates, first, last)
         self.optimizer.steps += len(rates)
+        if losses is not None:
+            losses[...] = np.add.reduceat(told[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
         self._parameters.scatter()
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
@@ -142,6 +159,11 @@ class TapeEngine:
 def kernels_of(plan: Plan) -> set[str]:
     """The kernels that a tape calls."""
     return {op.kernel for stage in plan.all_stages for op in stage.ops}
+
+
+def most_tasks(plan: Plan) -> int:
+    """Tasks of the stage that has most of them."""
+    return max(plan.row_tasks, *(stage.tasks for stage in plan.all_stages))
 
 
 def compile_ahead(

@@ -9,29 +9,30 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss
 
 
-def add_gradient(plan: Plan, loss: Loss, output: Map, target: Map) -> Map:
-    """Add the ops that make dL/dy from the output y."""
+def add_gradient(plan: Plan, loss: Loss, output: Map, target: Map, told: bool) -> Map:
+    """Add the ops that make dL/dy from the output y, and each row's loss if that is to be told."""
     y = plan.flattened(output)
     dy = plan.like(f"d{y.block}", y)
-    delta = float(getattr(loss, "delta", 0.0))
-    plan.by_rows(
-        loss.type, **y.rows("y"), **target.rows("t"), **dy.rows("dy"), size=y.size, delta=delta
-    )
+    if told:
+        _add_losses(plan, loss, y, target)
+    values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
+    plan.by_rows(loss.type, **values, size=y.size, delta=_delta(loss))
     return plan.unflattened(dy, output)
+
+
+def _add_losses(plan: Plan, loss: Loss, y: Map, target: Map) -> None:
+    values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
+    plan.by_rows(f"{loss.type}_value", **values, size=y.size, delta=_delta(loss))
+
+
+def _delta(loss: Loss) -> float:
+    return float(getattr(loss, "delta", 0.0))
 
 
 def add_values(plan: Plan, loss: Loss, output: Map, target: Map, head: Layer | None) -> None:
     """Add the ops that write each row's loss and outputs to where the rows stand in the split."""
     y = plan.flattened(output)
-    delta = float(getattr(loss, "delta", 0.0))
-    plan.by_rows(
-        f"{loss.type}_value",
-        **y.rows("y"),
-        **target.rows("t"),
-        losses=Address("@losses"),
-        size=y.size,
-        delta=delta,
-    )
+    _add_losses(plan, loss, y, target)
     if head is not None:
         outputs = plan.vector("outputs", y.size)
         if head.type in POINTWISE:

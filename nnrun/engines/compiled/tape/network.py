@@ -17,9 +17,14 @@ from nnrun.nn.optimizers import Optimizer
 
 
 def training(
-    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+    network: Network,
+    optimizer: Optimizer,
+    *,
+    clip_norm: float | None,
+    batch_size: int,
+    losses: bool = False,
 ) -> Plan:
-    """One update for each batch."""
+    """One update for each batch; with `losses` each row's loss before it is told."""
     descends = plain(optimizer) and clip_norm is None
     plan = Plan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
@@ -28,7 +33,7 @@ def training(
     for layer in layers:
         _labelled(layer).forward()
     plan.label = network.loss.type
-    dy = add_gradient(plan, network.loss, layers[-1].y, target)
+    dy = add_gradient(plan, network.loss, layers[-1].y, target, losses)
     learning = [bool(layer.layer.parameters) for layer in layers].index(True)
     for layer in reversed(layers[learning:]):
         dy = _labelled(layer).backward(dy)
