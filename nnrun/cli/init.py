@@ -102,7 +102,7 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
         f"wrote {file}; now\n"
         f"  nnrun check {quoted}     shows the network it describes\n"
         f"  nnrun train {quoted}     trains it\n"
-        f"  nnrun train {quoted} training.learning_rate=0.01 seed=7     with other settings"
+        f"  nnrun train {quoted} training.learning_rate=0.01     with another setting"
         f"{choices}"
     )
 

@@ -71,10 +71,12 @@ def _columns(runs: Sequence[Overview], keys: Varied) -> list[Column]:
 
 
 def _words(run: Overview, keys: Varied) -> str:
-    """The settings in which runs of its name differ, in the words of the config."""
+    """The settings in which runs of its name differ, in the words of the config.
+
+    Null says no more than nothing does, and of a run that was extended there would be many.
+    """
     values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
-    found = {k: v for k, v in values.items() if v is not None or k in run.settings}
-    return " ".join(choice_words(found))
+    return " ".join(choice_words({k: v for k, v in values.items() if v is not None}))
 
 
 def _short_ids(runs: Sequence[Overview]) -> list[str]:

@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from nnrun.reports.numbers import number
+from nnrun.reports.numbers import metric_number
+from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal import plain_table
 
 
@@ -15,5 +16,5 @@ def score_table(metrics: dict[str, Any]) -> RenderableType:
     table = plain_table("", "score")
     for name, value in metrics.items():
         if value is None or isinstance(value, float):
-            table.add_row(name.replace("_", " "), number(value))
+            table.add_row(metric_label(name), metric_number(name, value))
     return table

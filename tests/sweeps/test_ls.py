@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.locks import acquire
-from tests.sweeps.helpers import BOSTON
+from tests.sweeps.helpers import BOSTON, IRIS
 
 
 def test_runs_are_listed(run, write):
@@ -130,6 +130,17 @@ def test_settings_tell_runs_of_one_name_apart(run, rates):
     assert 2 == run("ls", "--top", 2, "--where", "learning_rate=0.01")[1].count(
         "learning_rate=0.01"
     )
+
+
+def test_an_extended_run_says_what_it_has_and_not_what_others_lack(run, write):
+    """Iterations where they were epochs; no row holds a null."""
+    write("iris", IRIS.replace("iterations: 60", "epochs: 4"))
+    run("train", "configs/iris.yaml", "--quiet")
+    assert 0 == run("train", "iris", "--extend", 30)[0]
+    out = run("ls", "--wide")[1]
+    assert "epochs=4 " in out
+    assert "iterations=90 " in out
+    assert "null" not in out
 
 
 def test_a_setting_of_another_kind_is_one_setting(run, write):
