@@ -15,7 +15,7 @@ from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.blocks import aligned
 from nnrun.engines.compiled.kernels import KERNELS, build, shapes
 
-ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70)
+ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70, 256, 600)
 WIDTHS = (1, 7, 8, 9, 10, 17, 49, 100, 210)
 SIZES = [
     *((rows, 9, 10) for rows in ROWS),
@@ -184,9 +184,10 @@ def test_a_row_is_the_same_alone_and_among_others(layer: Layer) -> None:
     assert np.array_equal(dx[:, :inputs], np.array(alone)[:, :inputs])
 
 
-def test_a_number_is_one_chain_of_fused_products(compiled: Any) -> None:
+@pytest.mark.parametrize("rows", [9, 300])
+def test_a_number_is_one_chain_of_fused_products(compiled: Any, rows: int) -> None:
     """Each number is summed in the order of the inner index, each product and sum rounded once."""
-    layer = Layer(compiled("float64"), 9, 5, 10)
+    layer = Layer(compiled("float64"), rows, 5, 10)
     z, dx, dw, w = layer.everything()
     assert np.array_equal(_chains(layer.x, layer.w, layer.b), z[:, :10])
     assert np.array_equal(_chains(layer.dz, layer.w.T, np.zeros(5)), dx[:, :5])

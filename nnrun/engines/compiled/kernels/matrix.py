@@ -10,7 +10,7 @@ from __future__ import annotations
 from nnrun.engines.compiled.kernels.access import parameters, pointer, real
 from nnrun.engines.compiled.kernels.language import subroutine
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.shapes import ROWS, padded
 
 # Written as the processor is to run it: passes would find nothing and take their time.
 LEVEL = 0
@@ -76,13 +76,23 @@ def product_update(p, task, n, k, start, rate, scratch):
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
     x, x_row, dz, dz_row, w, stored, inputs, units, descend = parameters(p, 9)
     first = task * strip()
-    x, dz, w = pointer(x) + first, pointer(dz), pointer(w)
-    if first < inputs:
+    count = min(strip(), inputs - first)
+    x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
+    last = (n - 1) // ROWS * ROWS
+    if count > 0:
         for j in range(0, units, strip()):
             width = min(strip(), padded(units) - j)
+            begin, begin_row = zeros(), 0
+            for r in range(0, last, ROWS):
+                multiply(
+                    x + r * x_row, 1, x_row, dz + r * dz_row + j, dz_row, sums, width,
+                    begin, begin_row, count, width, ROWS, real(0.0), False, zeros(), 0, 0,
+                )  # fmt: skip
+                begin, begin_row = sums, width
             multiply(
-                x, 1, x_row, dz + j, dz_row, w + j * stored + first * width, width, zeros(), 0,
-                min(strip(), inputs - first), width, n, real(-rate), descend != 0, zeros(), 0, 0,
+                x + last * x_row, 1, x_row, dz + last * dz_row + j, dz_row,
+                w + j * stored + first * width, width, begin, begin_row,
+                count, width, n - last, real(-rate), descend != 0, zeros(), 0, 0,
             )  # fmt: skip
 
 

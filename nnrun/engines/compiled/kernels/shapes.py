@@ -20,6 +20,8 @@ from nnrun.nn.signature import Array
 _PADDING = 16
 # Into so many tasks work is cut if it can be: more than most machines have cores.
 _TASKS = 16
+# So many rows of a batch are used again and again while they are near to the processor.
+ROWS = 256
 _STRIP = 192  # bytes: three registers of 64, six of 32
 
 
@@ -87,7 +89,7 @@ def strips(numbers: int, dtype: str) -> int:
 def product_rows(units: int, batch_size: int, dtype: str) -> int:
     """Rows of a task of `product`: all, but fewer where there are few strips for many threads."""
     blocks = max(_TASKS // strips(units, dtype), 1)
-    return padded(-(-batch_size // blocks))
+    return min(padded(-(-batch_size // blocks)), ROWS)
 
 
 def product_tasks(units: int, batch_size: int, dtype: str) -> int:
