@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.compiled.tape.layers import refusal
 from nnrun.nn import (
     ACTIVATIONS,
     SGD,
@@ -115,8 +117,25 @@ def tasks(draw: st.DrawFn, task: Any) -> Any:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_random_architectures(part: int, task: Any, agree: Any) -> None:
     """30 random networks agree between the engines, 500 with `-m campaign`."""
+    run(part, task, agree)
 
-    @seed(part)
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_tapes(part: int, task: Any, agree: Any) -> None:
+    """Likewise by kernels, where they have all the layers."""
+
+    def check(one: Any) -> None:
+        assume(all(refusal(layer) is None for layer in one.network().steps))
+        agree(one, kind=TapeEngine)
+
+    run(PARTS + part, task, check)
+
+
+def run(number: int, task: Any, check: Callable[[Any], None]) -> None:
+    """Check the examples of one part of a test."""
+
+    @seed(number)
     @settings(
         max_examples=EXAMPLES // PARTS,
         deadline=None,
@@ -125,7 +144,7 @@ def test_random_architectures(part: int, task: Any, agree: Any) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(tasks(task))
-    def check(one: Any) -> None:
-        agree(one)
+    def each(one: Any) -> None:
+        check(one)
 
-    check()
+    each()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnrun.engines.compiled import kernels
+from nnrun.engines.compiled.kernels import load
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     ACTIVATIONS,
@@ -204,3 +207,29 @@ def test_threads(task: Any, threads: int) -> None:
         engine.run(made.batches())
         found.append([network.theta.tobytes(), optimizer.state["velocity"].tobytes()])
     assert found[0] == found[1]
+
+
+FORMULAS = {
+    "relu": "zero if {x} < real(0.1) else {x}",
+    "relu_back": "{dy}",
+    "tanh": "tanh({x}) * real(0.9999999)",
+    "tanh_back": "{dy} * (one - {y})",
+    "sigmoid_back": "{dy} * {y}",
+    "elu_back": "{dy} if {x} > zero else {dy} * {y}",
+}
+
+
+@pytest.mark.parametrize("kernel", [*FORMULAS, "mean_squared"])
+def test_planted_bugs_are_seen(
+    agree: Any, task: Any, kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that computes something else, if only in the seventh digit, is found out."""
+    table = kernels.KERNELS
+    bug = table["mean_absolute"]
+    if kernel in FORMULAS:
+        bug = replace(table[kernel], constants={"formula": FORMULAS[kernel]})
+    monkeypatch.setitem(table, kernel, bug)
+    monkeypatch.setattr(load, "_addresses", {})
+    name = kernel.removesuffix("_back") if kernel in FORMULAS else "tanh"
+    with pytest.raises(AssertionError):
+        check(agree, task, lambda: [dense(9, name), dense(3)], (7,), loss=MeanSquared())
