@@ -62,8 +62,5 @@ def table(name: str, rounds: int) -> str:
     """A Markdown table of one of them."""
     title, commands = PROCESSES[name]
     seconds = seconds_of(commands, rounds)
-    yardstick = list(seconds.values())[-1]
-    rows = [
-        [label, f"{value:.2f}", f"{value / yardstick:.2f}×"] for label, value in seconds.items()
-    ]
-    return "\n".join([f"{name}: {title}", "", *grid(["", "seconds", "ratio"], rows)])
+    rows = [[label, f"{value:.2f}"] for label, value in seconds.items()]
+    return "\n".join([f"{name}: {title}", "", *grid(["", "seconds"], rows)])

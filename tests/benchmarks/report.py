@@ -19,7 +19,7 @@ README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _PER_SAMPLE = ",".join(name for name, work in WORKS.items() if work.batch_size == 1)
 _IN_MINIBATCHES = ",".join(name for name, work in WORKS.items() if work.batch_size > 1)
-_SHORT = ["--rounds", "5", "--seconds", "0.2"]
+_SHORT = ["--rounds", "5", "--seconds", "0.1"]
 _PYTORCH = "pytorch,pytorch_channels_last"
 PARTS = [
     ["--only", f"{_PER_SAMPLE},{_IN_MINIBATCHES}", *_SHORT],
