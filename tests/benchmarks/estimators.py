@@ -49,5 +49,5 @@ def table(rounds: int) -> str:
         what = f"{solver}, batches of {size}, {epochs} epochs"
         rows.append([what, f"{ours:.3f}", f"{theirs:.3f}", f"{theirs / ours:.2f}×"])
     header = ["", "NetworkClassifier, s", "MLPClassifier, s", "times as fast"]
-    title = f"`fit` on digits (64 → {UNITS} relu → 10), the loss after every epoch included"
+    title = f"`fit` on digits (64 → {UNITS} relu → 10), the curve of losses included"
     return "\n".join([title, "", *grid(header, rows)])
