@@ -197,16 +197,29 @@ def test_threads(task: Any, threads: int) -> None:
         return [first, MaxPool2d(2), Flatten(), *rest, dense(3, "softmax")]
 
     made = task(blocks, (1, 8, 9), CrossEntropy(), lambda: SGD(momentum=0.5), "float32", 33, 30)
+    assert trained(made, 1) == trained(made, threads)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_on_products(task: Any, dtype: str) -> None:
+    """So it does where weights are updated in the place in which they are read for dx."""
+
+    def blocks() -> list[Any]:
+        return [dense(130, "relu"), dense(70, "tanh"), dense(10, "softmax")]
+
+    made = task(blocks, (100,), dtype=dtype, batch_size=33, iterations=30)
+    assert trained(made, 1) == trained(made, 2) == trained(made, 16)
+
+
+def trained(made: Any, threads: int) -> list[bytes]:
+    """The bits of the parameters, and of what the optimizer keeps, by so many threads."""
+    network, optimizer = made.network(), made.optimizer()
+    optimizer.allocate(network.theta)
     x, target = made.data()
-    found = []
-    for count in (1, threads):
-        network, optimizer = made.network(), made.optimizer()
-        optimizer.allocate(network.theta)
-        rng = np.random.default_rng(4)
-        engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=count)
-        engine.run(made.batches())
-        found.append([network.theta.tobytes(), optimizer.state["velocity"].tobytes()])
-    assert found[0] == found[1]
+    rng = np.random.default_rng(4)
+    engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=threads)
+    engine.run(made.batches())
+    return [network.theta.tobytes(), *(array.tobytes() for array in optimizer.state.values())]
 
 
 FORMULAS = {
