@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+
+from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array
 
 
@@ -22,6 +26,80 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.rates)
+
+
+class Order(Protocol):
+    """The order in which rows of the training split are visited: block after block of rows.
+
+    With `shuffle` and `in_order` a block is an epoch. Rows of a block are taken batch by batch; the
+    last batch is what is left.
+    """
+
+    rows: int  # of the training split
+    batch_size: int
+    sampling: str
+    block_rows: int
+
+    def take(self, iterations: int) -> tuple[Array, Array]:
+        """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands: the `stream` before the block was drawn, batches `used` of it."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back, or on, to a state."""
+
+
+class Stretch(Batches):
+    """Batches that come from an order of rows and a schedule.
+
+    An engine draws the rows by itself, or asks for the arrays: then they are taken from the order.
+
+    Args:
+        order: where it stands, the first iteration has its rows.
+        schedule: the learning rates.
+        first: the number of the first iteration.
+        iterations: how many there are.
+        total: how many the whole run has.
+    """
+
+    def __init__(
+        self, order: Order, schedule: Schedule, *, first: int, iterations: int, total: int
+    ) -> None:
+        self.order = order
+        self.schedule = schedule
+        self.first = first
+        self.iterations = iterations
+        self.total = total
+
+    def __len__(self) -> int:
+        return self.iterations
+
+    @property
+    def rows(self) -> Array:
+        return self._taken[0]
+
+    @property
+    def bounds(self) -> Array:
+        return self._taken[1]
+
+    @cached_property
+    def rates(self) -> Array:
+        return self.rates_of(0, self.iterations)
+
+    def rates_of(self, first: int, last: int) -> Array:
+        """The learning rates of some of the iterations, counted from the first of the stretch."""
+        steps = np.arange(self.first + first, self.first + last, dtype=np.float64)
+        return self.schedule.rates(steps, self.total)
+
+    @property
+    def taken(self) -> bool:
+        """Whether the arrays have been asked for: the order has moved on, and they count."""
+        return "_taken" in vars(self)
+
+    @cached_property
+    def _taken(self) -> tuple[Array, Array]:
+        return self.order.take(self.iterations)
 
 
 class Engine(Protocol):

@@ -9,10 +9,10 @@ import numpy as np
 
 from nnrun.nn.signature import Array, Rng
 
-# Iterations whose rows are drawn at once, at most.
-MOST_ITERATIONS = 1 << 18
 # Rows drawn at once where they are drawn with replacement.
 _DRAWN_ROWS = 16_384
+# Iterations whose rows may be asked for at once, at most.
+MOST_ITERATIONS = 1 << 18
 
 
 def batches_per_epoch(rows: int, batch_size: int) -> int:
@@ -34,8 +34,13 @@ class Sampler:
         self.batch_size = batch_size
         self.sampling = sampling
         self.rng = rng
-        self._used = 0  # batches of the current block that have been taken
-        self._draw()
+        drawn = max(1, _DRAWN_ROWS // batch_size) * batch_size
+        self.block_rows = drawn if sampling == "with_replacement" else rows
+        self._stream = rng.bit_generator.state  # before the block was drawn
+        self._used = 0  # batches of the block that have been taken
+        self._block: Array | None = None  # none yet, or it is not known here
+        starts = np.arange(0, self.block_rows, batch_size)
+        self._bounds = np.append(starts, self.block_rows)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -46,12 +51,14 @@ class Sampler:
         """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
         rows: list[Array] = []
         sizes: list[Array] = []
+        block = self._draw() if self._block is None else self._block
         while iterations:
             if self._used == len(self._bounds) - 1:
-                self._draw()
+                self._stream, self._used = self.rng.bit_generator.state, 0
+                block = self._draw()
             end = min(self._used + iterations, len(self._bounds) - 1)
             bounds = self._bounds[self._used : end + 1]
-            rows.append(self._block[bounds[0] : bounds[-1]])
+            rows.append(block[bounds[0] : bounds[-1]])
             sizes.append(np.diff(bounds))
             iterations -= end - self._used
             self._used = end
@@ -62,20 +69,23 @@ class Sampler:
         return {"stream": self._stream, "used": self._used}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state."""
-        self.rng.bit_generator.state = state["stream"]
-        self._draw()
-        self._used = state["used"]
+        """Go to a state.
 
-    def _draw(self) -> None:
-        self._stream = self.rng.bit_generator.state
+        Raises:
+            ValueError: it is not one that this sampler can be in.
+        """
+        used = state["used"]
+        if type(used) is not int or not 0 <= used < len(self._bounds):
+            raise ValueError(f"a block has no {used} batches")
+        self.rng.bit_generator.state = state["stream"]
+        self._stream, self._used = self.rng.bit_generator.state, used
+        self._block = None
+
+    def _draw(self) -> Array:
         if self.sampling == "shuffle":
             self._block = self.rng.permutation(self.rows)
         elif self.sampling == "in_order":
             self._block = np.arange(self.rows)
         else:
-            batches = max(1, _DRAWN_ROWS // self.batch_size)
-            self._block = self.rng.integers(self.rows, size=batches * self.batch_size)
-        starts = np.arange(0, len(self._block), self.batch_size)
-        self._bounds = np.append(starts, len(self._block))
-        self._used = 0
+            self._block = self.rng.integers(self.rows, size=self.block_rows)
+        return self._block

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Engine
+from nnrun.engines.base import Engine, Stretch
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -31,8 +31,9 @@ from nnrun.training.state import (
 HistoryRow = dict[str, float | int]
 
 # Updates are made in stretches of about this many seconds, after each of which the loop can be
-# watched, saved or left.
+# watched, saved or left; and of no more updates than this.
 _STRETCH_SECONDS = 0.05
+_STRETCH_ITERATIONS = 1 << 24
 # Rows that a first loss is taken from, to have one to show before the first evaluation.
 _GLANCE = 256
 
@@ -214,23 +215,27 @@ class Trainer:
             if self.iteration < goal:
                 yield self._progress()
             growth = min(_STRETCH_SECONDS / max(seconds, 1e-6), 8.0)
-            self._stretch = max(1, min(int(stretch * growth), MOST_ITERATIONS))
+            most = _STRETCH_ITERATIONS if self.curve is None else MOST_ITERATIONS
+            self._stretch = max(1, min(int(stretch * growth), most))
 
     def update(self, iterations: int) -> None:
         """Make so many updates, without looking."""
         self._seen.clear()
-        rows, bounds = self.sampler.take(iterations)
-        steps = np.arange(self.iteration, self.iteration + iterations, dtype=np.float64)
-        rates = self.schedule.rates(steps, self.iterations)
-        batches = Batches(rows, bounds, rates)
+        stretch = Stretch(
+            self.sampler,
+            self.schedule,
+            first=self.iteration,
+            iterations=iterations,
+            total=self.iterations,
+        )
         if self.curve is None:
-            self.engine.run(batches)
+            self.engine.run(stretch)
         else:
-            losses = np.empty(iterations)
-            self.engine.run(batches, losses)
-            self.curve.add(losses, np.diff(bounds))
+            sizes, losses = np.diff(stretch.bounds), np.empty(iterations)
+            self.engine.run(stretch, losses)
+            self.curve.add(losses, sizes)
         self.iteration += iterations
-        self._rate = float(rates[-1])
+        self._rate = float(stretch.rates_of(iterations - 1, iterations)[0])
 
     def _evaluate(self) -> HistoryRow:
         start = perf_counter()

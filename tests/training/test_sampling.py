@@ -67,3 +67,11 @@ def test_a_restored_sampler_goes_on_as_the_first_did(sampling, taken):
     other = sampler(sampling=sampling, seed=99)
     other.restore(state)
     assert expected == batches(other, 30)
+
+
+@pytest.mark.parametrize("used", [-1, 5, 10**12, 1.0, "1", None, True])
+def test_a_state_that_cannot_be_is_refused(used):
+    """A block of ten rows has four batches of three; none of the others can have been used."""
+    source = sampler()
+    with pytest.raises(ValueError, match="a block has no"):
+        source.restore({**source.state(), "used": used})

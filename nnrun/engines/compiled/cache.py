@@ -23,13 +23,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nnrun.engines.compiled import private
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.machine import Function
 
 _MAGIC = b"nnrun object 2\n"
 _SIGNATURE, _SECRET = "sha256", "cache.key"
 _SECRET_BYTES = 32
-_functions: dict[str, Callable[..., None]] = {}
+_functions: dict[str, Function] = {}
 _lock = threading.Lock()
 
 
@@ -47,9 +51,7 @@ def folder() -> Path:
     return user_cache_path("nnrun", appauthor=False)
 
 
-def function(
-    source: str, dtype: str, wait: Callable[[str], None] = lambda text: None
-) -> Callable[..., None]:
+def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text: None) -> Function:
     """The training function of this source, compiled now or some time before.
 
     `wait` is told if it has to be compiled, before that takes its time.
@@ -118,7 +120,8 @@ def _surroundings() -> str:
 
     here = Path(__file__).parent
     rooms = [path for room in ("formulas", "native") for path in sorted((here / room).glob("*.py"))]
-    paths = [here / "fusing.py", *rooms]
+    alone = ("arguments.py", "fields.py", "fusing.py", "kernels/pcg64.py")
+    paths = [*(here / name for name in alone), *rooms]
     helpers = [path.read_text(encoding="utf-8") for path in paths]
     versions = [version(package) for package in ("numba", "llvmlite", "numpy")]
     return "\n".join([*helpers, *versions, str(machine.processor())])

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches
+from nnrun.engines.base import Batches, Order, Stretch
 from nnrun.engines.compiled import cache
+from nnrun.engines.compiled.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.choice import refuses_function
+from nnrun.engines.compiled.fields import PIECE, RATE_BYTES
 from nnrun.engines.compiled.generate import generate
+from nnrun.engines.compiled.kernels import DRIVE
+from nnrun.engines.compiled.kernels import load as kernels
+from nnrun.engines.compiled.sampling import Sampling
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.schedules import Constant
 from nnrun.nn.signature import Array, Rng
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.machine import Function
 
 # Random numbers for dropout are drawn ahead, about so many at a time.
 _DRAWN = 1 << 18
 # Rows that are evaluated together where the code works on all rows of a batch at once.
 _TOGETHER = 64
 _NOTHING = np.zeros(1)
+# Iterations whose learning rates are computed at once, where they change.
+_RATES = 1 << 15
 
 
 class CompiledEngine:
@@ -69,7 +80,8 @@ class CompiledEngine:
         self.clip_norm = clip_norm
         self.losses = losses
         self._wait = wait
-        self._function: Callable[..., None] | None = None
+        self._function: Function | None = None
+        self._sampling: Sampling | None = None
         if batch_size is not None:
             self._prepare(batch_size == 1)
 
@@ -89,6 +101,57 @@ class CompiledEngine:
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
             raise ValueError("this engine was not made to tell the losses of batches")
+        if isinstance(batches, Stretch) and Sampling.fits(batches) and not self.losses:
+            self._draw(batches)
+        else:
+            self._given(batches, losses)
+
+    def _draw(self, stretch: Stretch) -> None:
+        """Updates with rows that compiled code draws."""
+        order = stretch.order
+        if self._sampling is None or self._sampling.order is not order:
+            self._sampling = self._sampler(order)
+        sampling, drawn = self._sampling, self.code.program.drawn
+        self._blocks.gather(min(order.batch_size, order.rows))
+        table = self._table(
+            inputs=self._inputs.ctypes.data,
+            targets=self.target.ctypes.data,
+            bounds=sampling.bounds.ctypes.data,
+            outputs=_NOTHING.ctypes.data,
+            losses=_NOTHING.ctypes.data,
+            stream=sampling.fields.ctypes.data,
+        )
+        start = sampling.take_over()
+        steady = isinstance(stretch.schedule, Constant)
+        length = _portion(drawn * min(order.batch_size, order.rows), len(stretch))
+        length = length if steady else min(length, _RATES)
+        sampling.fields[RATE_BYTES] = 0 if steady else 8
+        for first in range(0, len(stretch), length):
+            last = min(first + length, len(stretch))
+            rates = stretch.rates_of(first, first + min(PIECE, last - first) if steady else last)
+            rows = sampling.rows_until(start + last) - sampling.rows_until(start + first)
+            uniforms = self.rng.random(rows * drawn)
+            table[NUMBER["rates"]] = rates.ctypes.data
+            table[NUMBER["uniforms"]] = uniforms.ctypes.data
+            table[NUMBER["steps"]] = self.optimizer.steps
+            sampling.run(table, last - first)
+            self.optimizer.steps += last - first
+        sampling.hand_back()
+        self._blocks.scatter()
+
+    def _sampler(self, order: Order) -> Sampling:
+        if self._function is None:
+            self._prepare(order.batch_size == 1)
+        assert self._function is not None
+        if self.single and order.batch_size > 1:
+            raise ValueError("this engine was made for batches of one row")
+        if order.rows > len(self._inputs):
+            raise IndexError("a batch has rows that the training split has not")
+        program = self.code.program
+        return Sampling(order, self._function.address, program.direct, program.drawn)
+
+    def _given(self, batches: Batches, losses: Array | None) -> None:
+        """Updates with rows that are there."""
         rows = np.ascontiguousarray(batches.rows, np.int64)
         bounds = np.ascontiguousarray(batches.bounds, np.int64)
         rates = np.ascontiguousarray(batches.rates, np.float64)
@@ -107,7 +170,7 @@ class CompiledEngine:
         self._blocks.gather(largest)
         told = np.empty(len(rates) if self.losses else 0)
         drawn = self.code.program.drawn
-        length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
+        length = _portion(drawn * largest, len(rates))
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
             uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
@@ -162,26 +225,33 @@ class CompiledEngine:
         *,
         evaluating: bool,
     ) -> None:
-        blocks = self._blocks
         start = rows[bounds[0] :] if self.code.program.direct else rows
-        assert self._function is not None
-        self._function(
-            inputs.ctypes.data,
-            target.ctypes.data,
-            start.ctypes.data,
-            bounds.ctypes.data,
-            rates.ctypes.data,
-            len(rates),
-            blocks.theta.ctypes.data,
-            blocks.gradient.ctypes.data,
-            blocks.state.ctypes.data,
-            blocks.values.ctypes.data,
-            uniforms.ctypes.data,
-            self.optimizer.steps,
-            outputs.ctypes.data,
-            losses.ctypes.data,
-            evaluating,
+        table = self._table(
+            inputs=inputs.ctypes.data,
+            targets=target.ctypes.data,
+            rows=start.ctypes.data,
+            bounds=bounds.ctypes.data,
+            rates=rates.ctypes.data,
+            count=len(rates),
+            uniforms=uniforms.ctypes.data,
+            outputs=outputs.ctypes.data,
+            losses=losses.ctypes.data,
+            evaluating=evaluating,
         )
+        assert self._function is not None
+        self._function(*table.tolist())
+
+    def _table(self, **arguments: int) -> Array:
+        """What the generated function is called with, in its order; what is not given is 0."""
+        blocks = self._blocks
+        arguments |= {
+            "theta": blocks.theta.ctypes.data,
+            "gradient": blocks.gradient.ctypes.data,
+            "state": blocks.state.ctypes.data,
+            "values": blocks.values.ctypes.data,
+            "steps": self.optimizer.steps,
+        }
+        return np.array([arguments.get(name, 0) for name in ARGUMENTS], np.int64)
 
     def _arranged(self, x: Array) -> Array:
         """Rows in the form that the code wants: padded, images with the channels last."""
@@ -200,6 +270,12 @@ def compile_ahead(
     """Have the machine code in the cache, for processes that will be started later."""
     code = generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1)
     cache.object_code(code.source, network.dtype.name, cache.digest(code.source))
+    kernels.object_code([DRIVE], "float64")
+
+
+def _portion(numbers: int, iterations: int) -> int:
+    """Iterations for which random numbers for dropout are drawn at once."""
+    return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)
 
 
 class UnsupportedError(ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.layers.matmul import is_tiled
 from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.passes import Passes
@@ -13,12 +14,6 @@ from nnrun.engines.compiled.row import Row
 from nnrun.engines.compiled.text import Text, settled, words
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
-
-ARGUMENTS = (
-    "inputs, targets, rows, bounds, rates, count, theta, gradient, state, values, uniforms, steps, "
-    "outputs, losses, evaluating"
-)
-
 
 # Networks with no more parameters than this are evaluated in a loop of its own: one that asks in
 # every iteration whether to evaluate takes up to a fifth longer for them. For larger ones it costs
@@ -71,6 +66,9 @@ def generate(
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
+            p.comment("a row of the next block: this takes no time beside the chain of the update")
+            with p.training(), p.block("if bound > 1:"):
+                p.line("fresh[k] = below(stream, bound)")
             p.line("n, r = 1, 0")
         else:
             p.line("start = bounds[k]")
@@ -138,6 +136,8 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
     package = "nnrun.engines.compiled.native"
     head.line(f"from {package}.functions import functions")
     head.line(f"from {package}.memory import no_aliases, view")
+    if p.direct:
+        head.line(f"from {package}.sampling import below")
     head.line(f"from {package}.vectors import dot, tile")
     head.line("")
     head.line(f"real = np.{network.dtype.name}")
@@ -155,7 +155,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
         head.line(f"alone = {p.size('theta')}")
     head.line("")
     head.line("")
-    head.line(f"def train({ARGUMENTS}):")
+    head.line(f"def train({', '.join(ARGUMENTS)}):")
     body.line("no_aliases()")
     places = [*p.places, *([] if p.whole else p.row_places)]
     for place in places:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,13 +11,6 @@ from typing import Any
 import llvmlite.binding as llvm
 
 SYMBOL = "nnrun_train"
-_POINTER, _INTEGER = ctypes.c_void_p, ctypes.c_int64
-# Numba's calling convention: an error code is returned, the result and the exception go to the
-# first two pointers. ctypes lets go of the GIL during the call.
-_TYPE = ctypes.CFUNCTYPE(
-    ctypes.c_int32, _POINTER, _POINTER,
-    *[_POINTER] * 5, _INTEGER, *[_POINTER] * 5, _INTEGER, _POINTER, _POINTER, _INTEGER,
-)  # fmt: skip
 _lock = threading.Lock()
 _engines: list[Any] = []
 
@@ -72,16 +64,29 @@ def symbols(code: bytes, names: list[str]) -> dict[str, int]:
         return {name: engine.get_function_address(name) for name in names}
 
 
-def load(code: bytes) -> Callable[..., None]:
-    """Link an object file into this process and return its training function."""
-    with _lock:
-        function = _TYPE(_linked(code).get_function_address(SYMBOL))
+class Function:
+    """A function in memory.
 
-    def train(*arguments: int) -> None:
+    Args:
+        address: where its code begins. By Numba's calling convention an error code is returned, and
+            the result and the exception go to the first two pointers.
+    """
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+    def __call__(self, *arguments: int) -> None:
+        """Call it with integers and addresses; other threads run meanwhile."""
+        kinds = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * len(arguments)
         result, exception = ctypes.c_void_p(), ctypes.c_void_p()
+        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self.address)
         function(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
 
-    return train
+
+def load(code: bytes) -> Function:
+    """Link an object file into this process and return the function in it."""
+    with _lock:
+        return Function(_linked(code).get_function_address(SYMBOL))
 
 
 def _linked(code: bytes) -> Any:

@@ -65,9 +65,9 @@ def test_what_takes_its_time_is_said_before(tmp_path, monkeypatch) -> None:
 
 
 def object_file(folder: Path) -> Path:
-    """The one object file in a cache."""
-    (path,) = (folder / "compiled").glob("*.o")
-    return path
+    """The one object file of a generated function in a cache."""
+    (source,) = (folder / "compiled").glob("*.py")
+    return source.with_suffix(".o")
 
 
 def test_second_process_compiles_nothing(warm: tuple[Path, str]) -> None:

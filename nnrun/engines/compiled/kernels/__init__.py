@@ -26,8 +26,9 @@ from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
 TOGETHER = frozenset({"convolution", "matrix", "pooling", "winograd"})
-# The loop that calls all others.
-RUNNER = "runner"
+# Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
+# and the one that calls generated functions.
+RUNNER, DRIVE = LOOPS = ("runner", "drive")
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ KERNELS: dict[str, Kernel] = {
 
 def unit_of(name: str) -> str:
     """What a kernel is compiled with: itself, or its module."""
-    if name == RUNNER:
+    if name in LOOPS:
         return name
     module = KERNELS[name].module
     return module if module in TOGETHER else name
@@ -183,4 +184,4 @@ def unit_of(name: str) -> str:
 
 def members(unit: str) -> list[str]:
     """The kernels that are compiled together."""
-    return [unit] if unit == RUNNER else [name for name in KERNELS if unit_of(name) == unit]
+    return [unit] if unit in LOOPS else [name for name in KERNELS if unit_of(name) == unit]

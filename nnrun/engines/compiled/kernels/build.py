@@ -12,7 +12,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from nnrun.engines.compiled.kernels import KERNELS, RUNNER, members
+from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
 from nnrun.engines.compiled.kernels.language import DOUBLE, I64, Translator
 from nnrun.engines.compiled.machine import target_machine
 
@@ -21,9 +21,11 @@ ARGUMENTS = [I64.as_pointer(), I64, I64, I64, I64, DOUBLE, I64]
 
 
 def build(unit: str, dtype: str) -> bytes:
-    """The object file of a kernel, of a module's kernels, or of the runner (see `unit_of`)."""
-    if unit == RUNNER:
-        return _emit(Translator(_module(RUNNER).runner, RUNNER, [I64] * 11, "float64").module)
+    """The object file of a kernel, of a module's kernels, or of a loop (see `unit_of`)."""
+    if unit in LOOPS:
+        loop = getattr(_module(unit), unit)
+        arguments = [I64] * loop.__code__.co_argcount
+        return _emit(Translator(loop, unit, arguments, "float64").module)
     together = members(unit)
     code = ir.Module(name=unit)
     for name in together:

@@ -7,6 +7,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.machine import SYMBOL, Processor, target_machine
 from nnrun.engines.compiled.native.lowering import lower
 from nnrun.engines.compiled.native.memory import types
@@ -22,14 +23,12 @@ def lowered(module: ModuleType, dtype: str) -> tuple[str, str]:
         module: made of generated source.
         dtype: of its numbers.
     """
-    real = types.CPointer(getattr(types, dtype))
-    double, integer = types.CPointer(types.float64), types.CPointer(types.int64)
-    # As `ARGUMENTS` of `generate` has them.
-    signature = types.void(
-        real, real, integer, integer, double, types.int64,
-        real, real, real, real, double, types.int64, real, double, types.int64,
-    )  # fmt: skip
-    return lower(module.train, signature)
+    arguments = []
+    for kind in ARGUMENTS.values():
+        name, pointer, _ = kind.partition("*")
+        number = getattr(types, dtype if name == "real" else name)
+        arguments.append(types.CPointer(number) if pointer else number)
+    return lower(module.train, types.void(*arguments))
 
 
 def emitted(ir: str, name: str, processor: Processor | None = None) -> bytes:

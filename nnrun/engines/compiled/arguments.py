@@ -1,0 +1,27 @@
+"""What a generated function is called with: one place for all who write, compile or call it."""
+
+from __future__ import annotations
+
+# By name, in order: what it is, or what it points to. `real` is the network's dtype.
+ARGUMENTS = {
+    "inputs": "real*",
+    "targets": "real*",
+    "rows": "int64*",
+    "bounds": "int64*",
+    "rates": "float64*",
+    "count": "int64",
+    "theta": "real*",
+    "gradient": "real*",
+    "state": "real*",
+    "values": "real*",
+    "uniforms": "float64*",
+    "steps": "int64",
+    "outputs": "real*",
+    "losses": "float64*",
+    "evaluating": "int64",
+    # Rows to come are drawn meanwhile, where that costs nothing; see `sampling`.
+    "fresh": "int64*",
+    "stream": "int64*",
+    "bound": "int64",
+}
+NUMBER = {name: index for index, name in enumerate(ARGUMENTS)}

@@ -1,0 +1,166 @@
+"""Takes a generated function through a stretch: draws rows block by block, and calls it for them.
+
+It knows nothing of the network, and so is compiled once for all of them. What it works on is
+described in `nnrun.engines.compiled.fields`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.arguments import ARGUMENTS, NUMBER
+from nnrun.engines.compiled.fields import (
+    AHEAD,
+    BATCH,
+    BLOCK,
+    BLOCK_STREAM,
+    BOUND,
+    DRAWN,
+    FUNCTION,
+    NEXT,
+    NEXT_STREAM,
+    PIECE,
+    RATE_BYTES,
+    SAMPLING,
+    SHUFFLE,
+    SIZE,
+    SKIP,
+    STREAM,
+    TOGETHER,
+    USED,
+    WITH_REPLACEMENT,
+)
+from nnrun.engines.compiled.kernels import pcg64
+from nnrun.engines.compiled.kernels.access import integers
+from nnrun.engines.compiled.kernels.language import I32, I64, Translator, intrinsic, subroutine
+
+_ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
+_UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
+_BOUND = NUMBER["bound"]
+
+
+def drive(fields: Any, table: Any, iterations: Any) -> None:
+    """Make updates.
+
+    Args:
+        fields: their address.
+        table: the address of the arguments of the generated function.
+        iterations: how many updates.
+    """
+    s, table = integers(fields), integers(table)
+    bounds, size, batch = integers(table[_BOUNDS]), s[SIZE], s[BATCH]
+    while iterations > 0:
+        while s[USED] == size:
+            turn(s)
+        used = s[USED]
+        left = (size - used + batch - 1) // batch
+        count = min(min(iterations, PIECE), left)  # noqa: PLW3301 - the language has one for two
+        rows = min(count * batch, size - used)
+        table[_ROWS] = s[BLOCK] + 8 * used
+        table[_COUNT] = count
+        if s[TOGETHER] != 0:
+            draw(s, used)
+            table[_FRESH] = s[NEXT] + 8 * used
+            table[_BOUND] = s[BOUND]
+            s[AHEAD] = used + rows
+        bounds[count] = rows
+        call(s[FUNCTION], table)
+        bounds[count] = count * batch
+        table[_RATES] += count * s[RATE_BYTES]
+        table[_UNIFORMS] += 8 * rows * s[DRAWN]
+        table[_STEPS] += count
+        s[USED] = used + rows
+        iterations -= count
+
+
+def turn(s: Any) -> None:
+    """Begin the next block."""
+    if s[SAMPLING] == SHUFFLE:
+        shuffle(s)
+    if s[SAMPLING] == WITH_REPLACEMENT:
+        draw(s, s[SIZE])
+        s[BLOCK], s[NEXT] = s[NEXT], s[BLOCK]
+    for index in range(STREAM):
+        s[BLOCK_STREAM + index] = s[NEXT_STREAM + index]
+        s[NEXT_STREAM + index] = s[index]
+    s[USED] = s[SKIP]
+    s[SKIP], s[AHEAD] = 0, 0
+
+
+@subroutine
+def draw(s: Any, until: Any) -> None:
+    """Draw rows of the next block with replacement, up to before this one."""
+    bound = s[BOUND]
+    if bound > 1:
+        fresh, stream = integers(s[NEXT]), copied(s)
+        for index in range(s[AHEAD], until):
+            fresh[index] = below(stream, bound)
+        put_back(stream, s)
+
+
+def shuffle(s: Any) -> None:
+    """Put all rows into a new order: Fisher and Yates from the last one down, as NumPy does.
+
+    Of numbers with as many bits as are needed, those that are too large are left out. No processor
+    can foresee which: so each is written, and the next one over those.
+    """
+    stream, block, chosen = copied(s), integers(s[BLOCK]), integers(s[NEXT])
+    last, index, mask = s[SIZE] - 1, 0, 1
+    while mask < last:
+        mask = 2 * mask + 1
+    while last > 0:
+        while last > mask // 2:
+            other = masked(stream, mask)
+            chosen[index] = other
+            fits = 1 if other <= last else 0
+            index += fits
+            last -= fits
+        mask = mask // 2
+    put_back(stream, s)
+    for index in range(s[SIZE]):
+        block[index] = index
+    for index in range(s[SIZE] - 1):
+        last, other = s[SIZE] - 1 - index, chosen[index]
+        block[last], block[other] = block[other], block[last]
+
+
+@intrinsic
+def below(t: Translator, stream: Any, bound: Any) -> Any:
+    """A random integer below this."""
+    return pcg64.below(t.builder, stream, bound)
+
+
+@intrinsic
+def masked(t: Translator, stream: Any, mask: Any) -> Any:
+    """Of 32 random bits those that the mask has."""
+    return t.builder.and_(pcg64.half(t.builder, stream), mask)
+
+
+@intrinsic
+def copied(t: Translator, stream: Any) -> Any:
+    """The stream in variables of the function, which need not be in memory while it draws."""
+    place = t.slot(ir.ArrayType(I64, STREAM)).place
+    copy = t.builder.bitcast(place, I64.as_pointer())
+    pcg64.copy(t.builder, stream, copy)
+    return copy
+
+
+@intrinsic
+def put_back(t: Translator, copy: Any, stream: Any) -> None:
+    """The copy to where it came from."""
+    pcg64.copy(t.builder, copy, stream)
+
+
+@intrinsic
+def call(t: Translator, function: Any, table: Any) -> None:
+    """Call the generated function at an address with the arguments in a table."""
+    pointer = I64.as_pointer()
+    # Numba's convention: where the result goes and where an exception, of which there is none.
+    values = [t.slot(I64).place for _ in range(2)]
+    for index, kind in enumerate(ARGUMENTS.values()):
+        value = t.builder.load(t.builder.gep(table, [t.integer(index)]))
+        values.append(t.builder.inttoptr(value, pointer) if kind.endswith("*") else value)
+    kind = ir.FunctionType(I32, [value.type for value in values])
+    t.builder.call(t.builder.inttoptr(function, kind.as_pointer()), values)
