@@ -45,6 +45,14 @@ def test_losses_and_outputs(task: Any, loss: str, rows: int) -> None:
     assert np.abs(actual - outputs).max() < 1e-14 * max(1, np.abs(outputs).max())
 
 
+def test_other_shapes_are_refused(task: Any) -> None:
+    """Rows or targets that the network does not take are never read."""
+    engine, x, target = engine_of(task(lambda: [dense(3)], (4,), LOSSES["huber"]()), 5)
+    for rows, wanted in ((x[:, :2], target), (x, target[:, :1]), (x, target[:3])):
+        with pytest.raises(ValueError, match="shapes"):
+            engine.evaluate(rows, wanted)
+
+
 def test_a_loss_apart_from_its_activation(task: Any) -> None:
     """A cross-entropy of what is no softmax, and of an image that was flattened."""
     blocks = [lambda: [conv2d(1, (5, 4)), Flatten(), ACTIVATIONS["sigmoid"]()]]

@@ -14,6 +14,8 @@ from nnrun.engines.compiled.kernels.load import addresses
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.nn.signature import Array
 
+# The runner has no numbers but learning rates.
+DRIVEN = "float64"
 _TYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 11)
 
 
@@ -33,7 +35,7 @@ class Driver:
         self.encoded = encoded
         self.threads = threads
         self._scratch = [aligned(scratch // 8, np.dtype(np.float64)) for _ in range(threads)]
-        self._run = _TYPE(addresses([RUNNER], "float64")[RUNNER])
+        self._run = _TYPE(addresses([RUNNER], DRIVEN)[RUNNER])
 
     def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:
         """Do iterations first … last - 1 of a stretch."""

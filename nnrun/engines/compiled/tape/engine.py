@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.kernels import KERNELS, unit_of
+from nnrun.engines.compiled.kernels import KERNELS, RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.driver import Driver
+from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
 from nnrun.engines.compiled.tape.plan import Plan
@@ -63,19 +63,23 @@ class TapeEngine:
         self.x = contiguous(x, network.dtype)
         self.target = contiguous(target, network.dtype)
         self.rng = rng
-        self._wait = wait
         self.losses = losses
         plan = tapes.training(
             network, optimizer, clip_norm=clip_norm, batch_size=batch_size, losses=losses
         )
         self.threads = min(threads, most_tasks(plan))
         self._kernels = sorted(kernels_of(plan))
+        self._evaluated = max(batch_size, _EVALUATED)
+        self._evaluation = tapes.evaluation(network, self._evaluated)
+        self._code = addresses(
+            kernels_of(plan) | kernels_of(self._evaluation), network.dtype.name, wait
+        )
         self._memory = Memory(plan, optimizer.state)
         self._parameters = Parameters(plan.placed, self._memory, network, optimizer)
         self._driver = self._driven(plan, self._memory)
         self._drawn = plan.drawn
         self._batch_size = batch_size
-        self._evaluation: Driver | None = None
+        self._evaluator: Driver | None = None
 
     @property
     def surroundings(self) -> dict[str, Any]:
@@ -121,28 +125,29 @@ class TapeEngine:
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         network = self.network
-        rows = max(self._batch_size, _EVALUATED)
-        if self._evaluation is None:
-            plan = tapes.evaluation(network, rows)
+        rows = self._evaluated
+        if self._evaluator is None:
+            plan = self._evaluation
             parameters = {one.block: self._memory.arrays[one.block] for one in plan.placed}
             self._evaluation_memory = Memory(plan, shared=parameters)
-            self._evaluation = self._driven(plan, self._evaluation_memory)
+            self._evaluator = self._driven(plan, self._evaluation_memory)
         self._parameters.gather()
         outputs = np.empty((len(x), *network.output_shape), network.dtype)
         losses = np.empty(len(x))
+        # Machine code does not look how much there is.
+        if x.shape[1:] != network.input_shape or target.size != outputs.size:
+            raise ValueError("rows and targets are not of the network's shapes")
         x, target = contiguous(x, network.dtype), contiguous(target, network.dtype)
         arrays = {"x": x, "target": target, "outputs": outputs, "losses": losses}
-        self._evaluation.encoded.point({name: one.ctypes.data for name, one in arrays.items()})
+        self._evaluator.encoded.point({name: one.ctypes.data for name, one in arrays.items()})
         bounds = np.append(np.arange(0, len(x), rows), len(x))
         count = len(bounds) - 1
-        self._evaluation.run(bounds, np.zeros(count), 0, count)
+        self._evaluator.run(bounds, np.zeros(count), 0, count)
         return float(losses.sum()) / len(x), outputs
 
     def _driven(self, plan: Plan, memory: Memory) -> Driver:
-        names = kernels_of(plan)
-        code = addresses(names, plan.dtype.name, self._wait)
-        scratch = max(plan.scratch, *(KERNELS[name].scratch for name in names))
-        return Driver(Encoded(plan, memory, code), scratch, self.threads)
+        scratch = max(plan.scratch, *(KERNELS[name].scratch for name in kernels_of(plan)))
+        return Driver(Encoded(plan, memory, self._code), scratch, self.threads)
 
     def _corrections(self, rates: Array) -> dict[str, Array]:
         """What Adam's kernel needs of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
@@ -172,4 +177,5 @@ def compile_ahead(
     """Have the machine code in the cache, for processes that will be started later."""
     plan = tapes.training(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
     names = kernels_of(plan) | kernels_of(tapes.evaluation(network, batch_size))
-    object_code(sorted(names, key=unit_of), network.dtype.name)
+    object_code(names, network.dtype.name)
+    object_code([RUNNER], DRIVEN)
