@@ -6,7 +6,7 @@ estimators:
 
     python -m tests.benchmarks --only W1,W4,W6 --engines numpy --peers pytorch
     python -m tests.benchmarks --only W9,W12 --threads 2 --peers pytorch,pytorch_channels_last
-    python -m tests.benchmarks --only S1,S2,S3,S4
+    python -m tests.benchmarks --only slopes,S1,S2,S3,S4
     python -m tests.benchmarks --only compiling
     python -m tests.benchmarks --only overhead,estimators
 
@@ -32,6 +32,7 @@ from tests.benchmarks import (  # noqa: E402
     folders,
     overhead,
     processes,
+    slopes,
     table,
     tiny_runs,
 )
@@ -42,7 +43,10 @@ from tests.benchmarks.works import WORKS, Work  # noqa: E402
 # What is no network, by id, as a function of the number of rounds.
 OTHERS: dict[str, Callable[[int], str]] = {
     **{name: partial(processes.table, name) for name in processes.PROCESSES},
-    **{part.ID: part.table for part in (tiny_runs, folders, compiling, overhead, estimators)},
+    **{
+        part.ID: part.table
+        for part in (slopes, tiny_runs, folders, compiling, overhead, estimators)
+    },
 }
 _ALL = [*WORKS, *OTHERS]
 

@@ -24,6 +24,7 @@ _PYTORCH = "pytorch,pytorch_channels_last"
 PARTS = [
     ["--only", f"{_PER_SAMPLE},{_IN_MINIBATCHES}", *_SHORT],
     ["--only", _IN_MINIBATCHES, "--threads", "2", "--peers", _PYTORCH, *_SHORT],
+    ["--only", "slopes", "--rounds", "3"],
     ["--only", "compiling"],
     ["--only", "S1,S2,S3", "--rounds", "5"],
     ["--only", "S4", "--rounds", "5"],

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+from tests.benchmarks.grid import grid
 from tests.benchmarks.peers import c
 from tests.benchmarks.processes import CONFIGS, NNRUN
 from tests.benchmarks.works import WORKS
@@ -48,19 +49,14 @@ def measure(work: str, rounds: int, settings: tuple[str, ...] = ()) -> tuple[flo
     return median(ours[1:]), median(theirs[1:])
 
 
-def render(rates: dict[str, tuple[float, float]]) -> str:
-    """A Markdown table."""
-    head = [
-        f"{ID}: whole processes by the slope between N and 4N iterations, updates per second",
-        "",
-        "|  | nnrun train | C | ratio |",
-        "| --- | --- | --- | --- |",
-    ]
-    rows = [
-        f"| {work} | {ours:,.0f} | {theirs:,.0f} | {ours / theirs:.2f}× |"
-        for work, (ours, theirs) in rates.items()
-    ]
-    return "\n".join([*head, *rows])
+def table(rounds: int) -> str:
+    """A Markdown table of all five."""
+    rows = []
+    for work in EXPERIMENTS:
+        ours, theirs = measure(work, rounds)
+        rows.append([work, f"{ours:,.0f}", f"{theirs:,.0f}", f"{ours / theirs:.2f}×"])
+    title = "Whole processes by the slope between N and 4N iterations, updates per second"
+    return "\n".join([title, "", *grid(["", "`nnrun train`", "C", "ratio"], rows)])
 
 
 def _process(name: str, iterations: int, settings: tuple[str, ...]) -> float:
