@@ -97,6 +97,11 @@ class CompiledEngine:
         self._function = cache.function(self.code.source, self.network.dtype.name, self._wait)
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)
+        # What evaluations take a portion of.
+        portion = chunk_rows(self.network)
+        together = 1 if single else min(portion, _TOGETHER)
+        self._together, self._portion = together, portion
+        self._counted, self._no_rates = np.arange(portion + 1), np.zeros(portion)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
@@ -195,21 +200,22 @@ class CompiledEngine:
         # Machine code does not look how much there is.
         if x.shape[1:] != self.network.input_shape or target.size != outputs.size:
             raise ValueError("rows and targets are not of the network's shapes")
-        portion = chunk_rows(self.network)
-        together = 1 if self.single else min(portion, _TOGETHER)
-        self._blocks.gather(together)
+        self._blocks.gather(self._together)
         total = 0.0
-        for start in range(0, len(x), portion):
-            part = slice(start, start + portion)
+        for start in range(0, len(x), self._portion):
+            part = slice(start, start + self._portion)
             inputs = self._inputs[part] if x is self.x else self._arranged(x[part])
-            rows = np.arange(len(inputs))
-            bounds = np.append(rows[::together], len(rows))
+            bounds = self._counted[: len(inputs) + 1]
+            if self._together > 1:
+                bounds = np.append(bounds[:-1][:: self._together], len(inputs))
             losses = np.empty(len(bounds) - 1)
             self._call(
-                inputs, target[part], rows, bounds, np.zeros_like(losses), _NOTHING,
-                outputs[part], losses, evaluating=True,
+                inputs, target[part], self._counted, bounds, self._no_rates[: len(losses)],
+                _NOTHING, outputs[part], losses, evaluating=True,
             )  # fmt: skip
-            total += float(losses @ np.diff(bounds))
+            if self._together > 1:
+                losses *= np.diff(bounds)
+            total += float(losses.sum())
         return total / len(x), outputs
 
     def _call(
@@ -256,11 +262,12 @@ class CompiledEngine:
     def _arranged(self, x: Array) -> Array:
         """Rows in the form that the code wants: padded, images with the channels last."""
         flat = x.reshape(len(x), -1)
-        order, stride = self.code.x.order, self.code.x.stored
-        if stride == flat.shape[1] and np.array_equal(order, np.arange(stride)):
+        row = self.code.x
+        straight = row.image is None or row.image[0] == 1
+        if straight and row.stored == row.size:
             return np.ascontiguousarray(flat, self.network.dtype)
-        arranged = np.zeros((len(x), stride), self.network.dtype)
-        arranged[:, order] = flat
+        arranged = np.zeros((len(x), row.stored), self.network.dtype)
+        arranged[:, slice(row.size) if straight else row.order] = flat
         return arranged
 
 
