@@ -66,9 +66,10 @@ def generate(
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
-            p.comment("a row of the next block: this takes no time beside the chain of the update")
-            with p.training(), p.block("if bound > 1:"):
-                p.line("fresh[k] = below(stream, bound)")
+            with p.training():
+                p.comment("a row of the next block: no time beside the chain of the update")
+                with p.block("if bound > 1:"):
+                    p.line("fresh[k] = below(stream, bound)")
             p.line("n, r = 1, 0")
         else:
             p.line("start = bounds[k]")

@@ -44,6 +44,9 @@ SMALLEST = """\
     else:
         for k in range(count):
             rate = real(rates[k])
+            # a row of the next block: no time beside the chain of the update
+            if bound > 1:
+                fresh[k] = below(stream, bound)
             n, r = 1, 0
             row = rows[k]
             t = view(targets, row * 1, (1,))
