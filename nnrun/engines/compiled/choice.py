@@ -34,7 +34,7 @@ NUMPY_NUMBER, COMPILED_NUMBER = 4e-9, 1.5e-9
 # the rate for a single row, and have come half the way to that for large batches at HALFWAY.
 NUMPY_ROW, NUMPY_MATRIX, HALFWAY = 2e9, 45e9, 16
 NUMPY_CONVOLUTION, COMPILED_CONVOLUTION = 12e9, 25e9
-COMPILED_ROW, COMPILED_ROWS, COMPILED_TILES = 20e9, 8e9, 70e9
+COMPILED_ROW, COMPILED_ROWS, COMPILED_TILES = 20e9, 16e9, 70e9
 # Tiles know nothing of caches: with more weights than this, in bytes, BLAS is twice as fast.
 TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 
@@ -43,6 +43,9 @@ TILED_BYTES, COMPILED_LARGE_TILES = 2**21, 35e9
 # latter in batches of so many rows that the products' tiles are full.
 TAPE_BATCH, TAPE_LAYER, TAPE_TASK, ROW_TASKS = 1e-6, 0.3e-6, 0.03e-6, 16
 TAPE_NUMBER, TAPE_CONVOLUTION, TAPE_MATRIX, TAPE_FULL = 0.5e-9, 45e9, 50e9, 14
+
+# The estimates are good to some tenths; what is nearly equal is left to the function.
+CLEARLY = 0.8
 
 # A function that takes longer to compile than the second line says is not worth it at any length
 # of a run, and would take gigabytes. Up to the first, compiling counts as nothing (see WORTH); each
@@ -79,8 +82,8 @@ def way(network: Network, optimizer: Optimizer, batch_size: int) -> Literal["gen
         return "generated"
     if refuses_function(network, optimizer) is not None:
         return "tape"
-    is_faster = tape_seconds(network, batch_size) < function_seconds(network, batch_size)
-    return "tape" if is_faster else "generated"
+    function = function_seconds(network, batch_size)
+    return "tape" if tape_seconds(network, batch_size) < CLEARLY * function else "generated"
 
 
 def choose(
