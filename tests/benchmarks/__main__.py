@@ -95,6 +95,7 @@ def main() -> None:
     text = "\n\n".join(parts) + "\n"
     print()
     print(text)
+    print(table.machine())
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.table import machine
 from tests.benchmarks.works import WORKS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -21,20 +22,23 @@ _PER_SAMPLE = ",".join(name for name, work in WORKS.items() if work.batch_size =
 _IN_MINIBATCHES = ",".join(name for name, work in WORKS.items() if work.batch_size > 1)
 _SHORT = ["--rounds", "5", "--seconds", "0.1"]
 _PYTORCH = "pytorch,pytorch_channels_last"
-PARTS = [
-    ["--only", f"{_PER_SAMPLE},{_IN_MINIBATCHES}", *_SHORT],
-    ["--only", _IN_MINIBATCHES, "--threads", "2", "--peers", _PYTORCH, *_SHORT],
-    ["--only", "slopes", "--rounds", "3"],
-    ["--only", "compiling"],
-    ["--only", "S1,S2,S3", "--rounds", "5"],
-    ["--only", "S4", "--rounds", "5"],
-]
+PARTS = {
+    "per sample": ["--only", _PER_SAMPLE, *_SHORT],
+    "in minibatches": ["--only", _IN_MINIBATCHES, *_SHORT],
+    "threads": ["--only", _IN_MINIBATCHES, "--threads", "2", "--peers", _PYTORCH, *_SHORT],
+    "slopes": ["--only", "slopes", "--rounds", "3"],
+    "compiling": ["--only", "compiling"],
+    "processes": ["--only", "S1,S2,S3"],
+    "folders": ["--only", "S4"],
+}
 
 
-def measured(words: list[str], place: Path) -> str:
-    """The tables of one part."""
-    command = [sys.executable, "-m", "tests.benchmarks", *words, "-o", str(place)]
-    subprocess.run(command, check=True)
+def measured(name: str, folder: Path) -> str:
+    """The tables of one part, unless they are in the folder already."""
+    place = folder / f"{name}.md"
+    if not place.exists():
+        command = [sys.executable, "-m", "tests.benchmarks", *PARTS[name], "-o", str(place)]
+        subprocess.run(command, check=True)
     return place.read_text(encoding="utf-8")
 
 
@@ -54,15 +58,21 @@ def put_between_marks(page: str, tables: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=README, help="a page with the marks")
-    output = parser.parse_args().output
+    parser.add_argument(
+        "--parts", type=Path, help="keep each part in this folder; what is there is not measured"
+    )
+    arguments = parser.parse_args()
     start = time.monotonic()
     texts = []
-    with tempfile.TemporaryDirectory() as folder:
-        for words in PARTS:
-            texts.append(measured(words, Path(folder) / "part.md"))
-            print(f"-- {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
-    page = output.read_text(encoding="utf-8")
-    output.write_text(put_between_marks(page, "\n".join(texts)), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.parts or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in PARTS:
+            texts.append(measured(name, folder))
+            print(f"-- {name}: {(time.monotonic() - start) / 60:.1f} minutes so far", flush=True)
+    page = arguments.output.read_text(encoding="utf-8")
+    tables = "\n".join([*texts, machine()])
+    arguments.output.write_text(put_between_marks(page, tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def one_thread(
         lines += ["", *_losses(works, results, ours, peers), ""]
     lines += ["", *(f"- {w.id}: {w.title}" for w in works)]
     lines += [f"- {name} was left out: {reason}" for name, reason in skipped.items()]
-    return "\n".join([*lines, "", machine()])
+    return "\n".join(lines)
 
 
 def _losses(
