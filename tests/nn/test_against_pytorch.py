@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.compiled.tape.layers import refusal
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
 from nnrun.nn.optimizers import Optimizer
@@ -37,7 +41,12 @@ STABLE = sorted(set(OPTIMIZERS) - {"adam"})
 
 
 def compare(
-    plan: Architecture, optimizer: str, clip_norm: float | None, dtype: Any, tolerance: float
+    plan: Architecture,
+    optimizer: str,
+    clip_norm: float | None,
+    dtype: Any,
+    tolerance: float,
+    engine: Callable[..., Any] = NumpyEngine,
 ) -> None:
     """Train both for 20 steps and compare weights, statistics and outputs."""
     kind, settings_ = OPTIMIZERS[optimizer]
@@ -51,8 +60,8 @@ def compare(
 
     own.allocate(network.theta)
     bounds = np.arange(STEPS + 1) * BATCH
-    engine = NumpyEngine(network, own, x, target, rng=np.random.default_rng(7), clip_norm=clip_norm)
-    engine.run(Batches(rows.ravel(), bounds, np.full(STEPS, rate)))
+    made = engine(network, own, x, target, rng=np.random.default_rng(7), clip_norm=clip_norm)
+    made.run(Batches(rows.ravel(), bounds, np.full(STEPS, rate)))
     for batch in rows:
         twin.step(x[batch], target[batch], theirs, clip_norm)
 
@@ -61,7 +70,7 @@ def compare(
     np.testing.assert_allclose(network.theta, twin.theta, **close)
     for name, array in twin.running.items():
         np.testing.assert_allclose(network.statistics[name], array, **close)
-    loss, y = network.evaluate(x, target)
+    loss, y = made.evaluate(x, target)
     expected_loss, expected = twin.evaluate(x, target)
     assert expected_loss == pytest.approx(loss, rel=tolerance)
     np.testing.assert_allclose(y, expected, **close)
@@ -73,6 +82,19 @@ def test_weights_after_twenty_steps(seed: int):
     choose = chooser(seed)
     plan = draw(choose, images=seed % 3 != 0, batch_norm=True, dropout=True)
     compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_weights_after_twenty_steps_of_kernels(
+    seed: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    """The kernels' weights agree with PyTorch's as closely, on two threads."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path_factory.getbasetemp() / "kernels"))
+    choose = chooser(1000 + seed)
+    drawn = (draw(choose, images=seed % 3 != 0, dropout=True) for _ in range(100))
+    plan = next(one for one in drawn if all(refusal(x) is None for x in one.build().steps))
+    by_kernels = partial(TapeEngine, batch_size=BATCH, threads=2)
+    compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10, by_kernels)
 
 
 @pytest.mark.parametrize("name", LAYERS)

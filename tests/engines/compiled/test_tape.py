@@ -155,9 +155,9 @@ def test_vectors(agree: Any, task: Any, name: str) -> None:
 
 
 IMAGES = {
-    "dropout": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
+    "dropped pixels": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
                         Flatten(), Dropout(0.2), dense(3)],
-    "bias alone": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
+    "biased pixels": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
                            Bias("channel"), Flatten(), Bias(), dense(3)],
     "one pixel": lambda: [conv2d(3, (5, 6), activation="tanh"), Flatten(), activation("softmax")],
     "two ends in one": lambda: [conv2d(1, (5, 4)), Flatten(), activation("softmax")],
@@ -220,6 +220,23 @@ def trained(made: Any, threads: int) -> list[bytes]:
     engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=threads)
     engine.run(made.batches())
     return [network.theta.tobytes(), *(array.tobytes() for array in optimizer.state.values())]
+
+
+@pytest.mark.parametrize("name", [*VECTORS, *IMAGES])
+def test_threads_on_any_layers(task: Any, name: str) -> None:
+    """So it is for layers in any order, with batches that do not divide evenly."""
+    blocks, shape = (VECTORS[name], (6,)) if name in VECTORS else (IMAGES[name], (2, 5, 6))
+    made = task(blocks, shape, MeanSquared(), batch_size=19, iterations=7, clip_norm=0.5)
+    found = []
+    for threads in (1, 5):
+        network, optimizer = made.network(), made.optimizer()
+        optimizer.allocate(network.theta)
+        settings = {"rng": np.random.default_rng(4), "clip_norm": 0.5, "batch_size": 19}
+        engine = TapeEngine(network, optimizer, *made.data(), **settings, threads=threads)
+        engine.run(made.batches())
+        loss, outputs = engine.evaluate(*made.data())
+        found.append((network.theta.tobytes(), loss, outputs.tobytes()))
+    assert found[0] == found[1]
 
 
 FORMULAS = {
