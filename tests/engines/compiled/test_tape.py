@@ -157,7 +157,7 @@ def test_vectors(agree: Any, task: Any, name: str) -> None:
 IMAGES = {
     "dropped pixels": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
                         Flatten(), Dropout(0.2), dense(3)],
-    "biased pixels": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
+    "biases": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
                            Bias("channel"), Flatten(), Bias(), dense(3)],
     "one pixel": lambda: [conv2d(3, (5, 6), activation="tanh"), Flatten(), activation("softmax")],
     "two ends in one": lambda: [conv2d(1, (5, 4)), Flatten(), activation("softmax")],
