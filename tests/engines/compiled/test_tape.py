@@ -155,7 +155,7 @@ def test_vectors(agree: Any, task: Any, name: str) -> None:
 
 
 IMAGES = {
-    "dropped pixels": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
+    "dropped": lambda: [conv2d(3, 2, activation="relu"), Dropout(0.3), conv2d(2, 2, padding=1),
                         Flatten(), Dropout(0.2), dense(3)],
     "biases": lambda: [Bias("channel"), conv2d(3, 2), Bias("position"), MaxPool2d(2),
                            Bias("channel"), Flatten(), Bias(), dense(3)],
