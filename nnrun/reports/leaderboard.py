@@ -18,6 +18,7 @@ from nnrun.sweeps.statistics import Summary
 from nnrun.sweeps.verdicts import BEST, NOT_COMPARED, PAIRED, UNPAIRED
 
 _NAMED = 5
+ELSEWHERE = "≠"
 
 
 def leaderboard_tables(
@@ -118,10 +119,11 @@ def name(row: Row) -> str:
 
 
 def runs(row: Row) -> str:
-    """`20`, or `17 of 20`."""
+    """`20`, or `17 of 20`; marked where some were trained by other arithmetic than most."""
+    mark = f" {ELSEWHERE}" if row.elsewhere else ""
     if row.completed == row.runs:
-        return count(row.runs)
-    return f"{count(row.completed)} of {count(row.runs)}"
+        return f"{count(row.runs)}{mark}"
+    return f"{count(row.completed)} of {count(row.runs)}{mark}"
 
 
 def spread(summary: Summary | None) -> str:
@@ -196,6 +198,7 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             f"Runs with warnings: {', '.join(told[:_NAMED])}{more}. Their reports say what is "
             "wrong and what to try."
         )
+    yield from _elsewhere(rows)
     if any(row.completed == row.runs == 1 for row in rows):
         yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
@@ -204,6 +207,24 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "sets that overlap, so that it speaks of new data and not of these rows alone. The "
             "best of n seeds is the maximum of their noise; the mean is the row's result."
         )
+
+
+def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+    """Which rows have runs whose last digits may be others where most runs were trained."""
+    marked = [row for row in rows if row.elsewhere]
+    if not marked:
+        return
+    told = [
+        f"{clean(name(row))} {count(sum(row.elsewhere.values()))} of {count(row.completed)}"
+        for row in marked
+    ]
+    more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+    where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
+    yield (
+        f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
+        f"again beside those they may have other last digits. {', '.join(told[:_NAMED])}{more} "
+        f"({'; '.join([*where][:_NAMED])})."
+    )
 
 
 def _not_compared(groups: Sequence[Group]) -> Iterator[str]:

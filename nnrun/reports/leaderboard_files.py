@@ -79,6 +79,7 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "diverged": row.diverged,
         "failed": row.failed,
         "warned": row.warned,
+        "elsewhere": sum(row.elsewhere.values()),
     }
     for split in SPLITS:
         summary = row.summary(split)

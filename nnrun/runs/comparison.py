@@ -8,6 +8,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing, setting_of
+from nnrun.runs.arithmetic import arithmetic
 from nnrun.runs.glance import settings_of
 from nnrun.runs.record import RunRecord
 
@@ -21,7 +22,8 @@ class Comparison:
         statuses: how each ended.
         settings: for each key that differs, the value of each run; seeds and names are settings
             here.
-        results: likewise for metrics by split, iterations, seconds, engine and versions.
+        results: likewise for metrics by split, iterations, seconds, engine, versions, and what bits
+            depend on besides.
     """
 
     labels: list[str]
@@ -69,6 +71,7 @@ def _results(record: RunRecord) -> dict[str, Any]:
         "iterations": record.timing["iterations"],
         "seconds": record.timing["train_seconds"],
         "engine": record.engine,
+        "arithmetic": arithmetic(record),
         "nnrun": record.nnrun_version,
         **(record.environment.get("packages") or {}),
     }

@@ -27,6 +27,7 @@ def environment() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "platform": platform.platform(),
         "cpu": _cpu(),
+        "architecture": platform.machine(),
         "packages": {name: version(name) for name in _PACKAGES},
         "blas": _blas(),
         "blas_kernel": _blas_kernel(),

@@ -10,6 +10,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
+from nnrun.runs.arithmetic import decisive
 from nnrun.runs.files import has_leftovers
 from nnrun.runs.folders import is_held
 from nnrun.runs.identity import is_run_id
@@ -108,7 +109,8 @@ def _essentials(record: RunRecord) -> dict[str, Any]:
     """A report without what is large: a sweep has the config, and tables have no confusion."""
     return {
         **record.to_dict(),
-        **{key: {} for key in ("config", "dataset", "network", "environment")},
+        **{key: {} for key in ("config", "dataset", "network")},
+        "environment": decisive(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),
     }

@@ -83,7 +83,7 @@ class KnownRuns:
         self._file: IndexFile | None = None
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
-        """A report without its config, network and environment.
+        """A report without its config and network.
 
         None where the index has none of this run, or its folder is not as it was.
         """

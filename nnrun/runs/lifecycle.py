@@ -183,7 +183,7 @@ def begin(
         run_id: of the run.
         force: train it whatever is there.
         held: is asked whether to wait, if another process is at this run.
-        brief: a record that is found may lack its config, network and environment.
+        brief: a record that is found may lack its config and network.
 
     Returns:
         The record of a complete run; else the claim; None if another process has it.

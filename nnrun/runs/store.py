@@ -92,7 +92,7 @@ class Store:
         return run.record if run and run.complete else None
 
     def known(self, name: str, run_id: str) -> RunRecord | None:
-        """The record of a complete run, without its config, network and environment, if the index
+        """The record of a complete run, without its config and network, if the index
         has it; None says nothing.
         """
         self.folder(name, run_id)  # would refuse a link that leads elsewhere

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import inf
 from typing import Any
@@ -28,7 +29,6 @@ class Row:
         completed: all numbers below are about these.
         diverged: runs that left the range of numbers.
         failed: runs that could not be trained.
-        warned: completed runs whose reports have warnings.
         train: the main metric on the training split, over the seeds.
         validation: likewise.
         test: likewise.
@@ -48,6 +48,10 @@ class Row:
         tied: whether the row was compared and cannot be told from the best. A row that was
             compared and is not tied is worse; of one that was not compared, nobody knows.
         published: numbers from elsewhere.
+        warned: completed runs whose reports have warnings.
+        elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
+            most runs of their engine: another kernel of the BLAS, other vectors. Trained again
+            beside the others they may have other last digits.
     """
 
     rank: int | None
@@ -73,6 +77,7 @@ class Row:
     tied: bool
     published: dict[str, float]
     warned: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
     def summary(self, split: str) -> Summary | None:
         """The main metric on this split."""
@@ -151,7 +156,8 @@ def groups_of(members: Sequence[Member]) -> list[Group]:
     kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
     ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))
     by_kind = groupby(ordered, key=lambda member: kind_of(member[0]))
-    return [_group(list(found)) for _, found in by_kind]
+    usual = usual_arithmetic(score for _, scores in members for score in scores)
+    return [_group(list(found), usual) for _, found in by_kind]
 
 
 def kind_of(variant: Comparable) -> tuple[str, str | None, str, tuple[str, ...]]:
@@ -159,7 +165,14 @@ def kind_of(variant: Comparable) -> tuple[str, str | None, str, tuple[str, ...]]
     return variant.sha256, variant.target, variant.metric, variant.splits
 
 
-def _group(members: Sequence[Member]) -> Group:
+def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
+    """For each engine, the arithmetic of most of its runs; of equally many, the last by name."""
+    counted = Counter(score.arithmetic for score in scores if score.arithmetic)
+    ordered = sorted(counted, key=lambda arithmetic: (counted[arithmetic], arithmetic))
+    return set({found.partition(",")[0]: found for found in ordered}.values())
+
+
+def _group(members: Sequence[Member], usual: set[str]) -> Group:
     first = members[0][0]
     completed = {
         variant.number: {score.seed: score for score in scores if score.status == "completed"}
@@ -182,7 +195,7 @@ def _group(members: Sequence[Member]) -> Group:
     found = verdicts(ranked, split, column, -sign)
     for rank, ((variant, scores), verdict) in enumerate(zip(ranked, found, strict=True), start=1):
         runs = completed[variant.number]
-        row = _row(variant, scores, list(runs.values()), verdict)
+        row = _row(variant, scores, list(runs.values()), verdict, usual)
         if runs:
             best = min(runs.values(), key=value)
             row = replace(
@@ -194,7 +207,11 @@ def _group(members: Sequence[Member]) -> Group:
 
 
 def _row(
-    variant: Comparable, scores: list[RunScore], completed: list[RunScore], verdict: Verdict
+    variant: Comparable,
+    scores: list[RunScore],
+    completed: list[RunScore],
+    verdict: Verdict,
+    usual: set[str],
 ) -> Row:
     def over_seeds(split: str) -> Summary | None:
         values = [score.metrics[SPLITS.index(split)] for score in completed]
@@ -226,6 +243,9 @@ def _row(
         tied=verdict.tied,
         published=variant.published,
         warned=sum(score.warned for score in completed),
+        elsewhere=dict(
+            Counter(s.arithmetic for s in completed if s.arithmetic not in usual | {""})
+        ),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from sys import intern
 from typing import NamedTuple
 
 from nnrun.config.names import SPLITS
+from nnrun.runs.arithmetic import arithmetic
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.plan import Plan, PlannedRun
 
@@ -16,7 +18,8 @@ class RunScore(NamedTuple):
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
     where there is none; `published` is ours for each published number, ordered by their names;
-    `run_id` names its folder. `warned` is whether its report has warnings.
+    `run_id` names its folder. `warned` is whether its report has warnings; `arithmetic` what its
+    bits depend on, of where it was trained.
     """
 
     seed: int
@@ -27,6 +30,7 @@ class RunScore(NamedTuple):
     published: tuple[float | None, ...]
     run_id: str = ""
     warned: bool = False
+    arithmetic: str = ""
 
     @classmethod
     def of(cls, record: RunRecord) -> RunScore:
@@ -45,6 +49,7 @@ class RunScore(NamedTuple):
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
             warned=bool(record.warnings),
+            arithmetic=intern(arithmetic(record)),
         )
 
 

@@ -190,7 +190,9 @@ class CompiledEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        return {}
+        from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
+
+        return {"machine_code": machine.description()}
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         if self._function is None:
@@ -215,6 +217,7 @@ class CompiledEngine:
             )  # fmt: skip
             if self._together > 1:
                 losses *= np.diff(bounds)
+            # No product of vectors: a BLAS sums in an order of its own.
             total += float(losses.sum())
         return total / len(x), outputs
 

@@ -57,6 +57,11 @@ def register() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
+def description() -> str:
+    """For what machine code is made here: the processor as LLVM calls it, and its vectors."""
+    return f"{processor().name}, vectors of {8 * register()} bits"
+
+
 def symbols(code: bytes, names: list[str]) -> dict[str, int]:
     """Link an object file into this process; the addresses of these functions in it."""
     with _lock:

@@ -83,7 +83,13 @@ class TapeEngine:
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        return {"threads": self.threads, "kernels": ", ".join(self._kernels)}
+        from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
+
+        return {
+            "machine_code": machine.description(),
+            "threads": self.threads,
+            "kernels": ", ".join(self._kernels),
+        }
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:

@@ -1,0 +1,31 @@
+"""What of its environment the bits of a run's numbers depend on.
+
+The compiled engine calls no BLAS and computes alike on every processor; NumPy's own arithmetic
+depends on the BLAS, on its kernel for the processor, and on the vectors of NumPy's loops.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.runs.record import RunRecord
+
+_ALWAYS = ("architecture",)
+_BY_NUMPY = ("blas", "blas_kernel", "vectors")
+
+
+def arithmetic(record: RunRecord) -> str:
+    """What it was, in words that are equal where the bits are; empty where the report is silent."""
+    environment = record.environment
+    if not environment.get("architecture"):
+        return ""
+    keys = _ALWAYS if record.engine == "compiled" else (*_ALWAYS, *_BY_NUMPY)
+    numpy = (environment.get("packages") or {}).get("numpy")
+    return ", ".join([record.engine, f"numpy {numpy}", *(str(environment.get(k)) for k in keys)])
+
+
+def decisive(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that `arithmetic` looks at."""
+    packages = environment.get("packages") or {}
+    found = {key: environment[key] for key in (*_ALWAYS, *_BY_NUMPY) if key in environment}
+    return {**found, "packages": {"numpy": packages.get("numpy")}} if found else {}
