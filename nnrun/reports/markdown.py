@@ -95,12 +95,17 @@ def _about(result: RunResult) -> Iterator[str]:
     yield "## To repeat it"
     yield (
         "In this folder, the following trains the run again, into a folder `again`. On the same "
-        "machine the weights are the same to the last bit"
+        f"machine{_or_another(record)} the weights are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )
     yield code("nnrun train config.yaml --results again", "sh")
     yield "## Environment"
     yield table(["", ""], _environment(record), texts=2)
+
+
+def _or_another(record: RunRecord) -> str:
+    alike = record.engine == "compiled" and record.environment.get("architecture") == "x86_64"
+    return " or another of this architecture with FMA" if alike else ""
 
 
 def _environment(record: RunRecord) -> Iterator[list[str]]:

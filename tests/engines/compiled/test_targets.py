@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -10,7 +11,9 @@ import pytest
 
 from nnrun.engines.compiled import CompiledEngine, cache, machine
 from nnrun.engines.compiled.compiler import compile_source
+from nnrun.engines.compiled.kernels import load
 from nnrun.engines.compiled.machine import Processor
+from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     ACTIVATIONS,
     SGD,
@@ -27,12 +30,12 @@ from nnrun.nn import (
     dense,
 )
 
-# Vectors of 32 and of 64 bytes, from both makers; the last without a single one of them.
+# Vectors of 64, 32 and 16 bytes, of both makers; the last has no fused products and calls for them.
 PROCESSORS = [
     Processor("haswell"),
     Processor("znver3"),
     Processor("skylake-avx512"),
-    Processor("x86-64", "+fma,+avx"),
+    Processor("x86-64-v2"),
 ]
 
 
@@ -89,3 +92,38 @@ def test_every_processor_has_the_same_bits(
     assert np.isfinite(np.frombuffer(found["this"], dtype)).all()
     assert len(codes) > 1
     assert dict.fromkeys(found, found["this"]) == found
+
+
+def build_for(target: Processor, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Have kernels made for another processor from now on, in a cache of their own."""
+    patch.setattr(machine, "processor", lambda: target)
+    patch.setattr(machine, "register", lambda: 64 if target.name == "skylake-avx512" else 32)
+    patch.setattr(load, "_addresses", {})
+    patch.setenv("NNRUN_CACHE", str(folder))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_have_the_same_bits_on_every_processor(
+    dtype: str, task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where products and convolutions are cut into other tiles."""
+    one = task(
+        lambda: [
+            conv2d(16, 5, activation="tanh"), AvgPool2d(2),
+            conv2d(16, 3, padding="same", activation="relu"),
+            conv2d(18, 3, padding="same", activation="gelu"), MaxPool2d(2), Dropout(0.3),
+            Flatten(), dense(70, "tanh"), dense(3, "softmax"),
+        ],
+        (3, 16, 15), optimizer=Adam, dtype=dtype, batch_size=13, iterations=20, rate=0.002,
+        clip_norm=0.5,
+    )  # fmt: skip
+    found = {"this": one.train(TapeEngine)}
+    for target in filter(runs, PROCESSORS):
+        with monkeypatch.context() as patch:
+            build_for(target, tmp_path / target.name, patch)
+            found[str(target)] = one.train(TapeEngine)
+    thetas = {name: engine.network.theta.tobytes() for name, engine in found.items()}
+    assert np.isfinite(found["this"].network.theta).all()
+    assert dict.fromkeys(thetas, thetas["this"]) == thetas
+    objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in tmp_path.iterdir()]
+    assert not set.intersection(*objects)
