@@ -38,14 +38,17 @@ def _initialize() -> None:
     llvm.initialize_native_asmprinter()
 
 
-def target_machine(target: Processor | None = None) -> Any:
-    """LLVM's code generator for a processor, by default for the one that this runs on."""
+def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
+    """LLVM's code generator for a processor, by default for the one that this runs on.
+
+    Its `effort`, 0 to 3, is that of choosing instructions and registers.
+    """
     _initialize()
     target = target or processor()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=target.name,
         features=target.features,
-        opt=3,
+        opt=effort,
         jit=True,
         codemodel="jitdefault",
     )

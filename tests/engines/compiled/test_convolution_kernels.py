@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.kernels import KERNELS, build, load, unit_of, winograd_sizes
+from nnrun.engines.compiled.kernels import KERNELS, build, load, members, unit_of, winograd_sizes
 from nnrun.nn import AvgPool2d, MaxPool2d
 from nnrun.nn.layers import Convolution
 
@@ -196,36 +195,23 @@ def test_winograd(case: Case, dtype: str) -> None:
 
 
 @pytest.fixture
-def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], Kernels]:
+def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, str], Kernels]:
     """Kernels compiled for registers of so many bytes, and for another processor if so wanted."""
 
-    def prepare(register: int, processor: str) -> Kernels:
-        target = machine.target_machine
-
-        def other() -> Any:
-            target()  # initializes LLVM
-            triple = llvm.Target.from_default_triple()
-            return triple.create_target_machine(
-                cpu=processor, opt=3, jit=True, codemodel="jitdefault"
-            )
-
+    def prepare(register: int, processor: str, dtype: str) -> Kernels:
         monkeypatch.setattr(machine, "register", lambda: register)
         if processor:
-            monkeypatch.setattr(build, "target_machine", other)
+            other = machine.target_machine(machine.Processor(processor))
+            monkeypatch.setattr(build, "target_machine", lambda **_: other)
         places: dict[str, int] = {}
-        scratch: dict[str, np.ndarray] = {}
+        scratch = numbers((SCRATCH,), dtype)
 
         def call(name: str, tasks: int, rows: int, parameters: dict[str, Any]) -> None:
             if name not in places:
                 unit = unit_of(name)
-                members = [key for key in KERNELS if unit_of(key) == unit]
-                code = build.build(unit, dtype_of[0])
-                places.update(machine.symbols(code, members))
-                scratch["memory"] = numbers((SCRATCH,), dtype_of[0])
-            _call(places[name], name, tasks, rows, parameters, scratch["memory"])
+                places.update(machine.symbols(build.build(unit, dtype), members(unit)))
+            _call(places[name], name, tasks, rows, parameters, scratch)
 
-        dtype_of: list[str] = []
-        call.dtype = dtype_of.append  # type: ignore[attr-defined]
         return call
 
     return prepare
@@ -234,15 +220,14 @@ def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], Kerne
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("register", [16, 32, 64])
 def test_bits_do_not_depend_on_the_registers(
-    dtype: str, register: int, for_registers: Callable[[int, str], Any]
+    dtype: str, register: int, for_registers: Callable[[int, str, str], Kernels]
 ) -> None:
     """Whatever is as wide as the registers, each number is summed in the same order.
 
     The code for the narrower ones is compiled for a processor that has AVX2 and nothing beyond.
     """
     is_old = register < 64 and platform.machine() in ("x86_64", "AMD64")
-    other = for_registers(register, "haswell" if is_old else "")
-    other.dtype(dtype)
+    other = for_registers(register, "haswell" if is_old else "", dtype)
     for case, winograd in [(one, False) for one in DIRECT] + [(one, True) for one in WINOGRAD]:
         expected = convolved(compiled(dtype), case, dtype, winograd)
         actual = convolved(other, case, dtype, winograd)

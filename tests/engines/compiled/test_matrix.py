@@ -239,7 +239,7 @@ def test_bits_are_the_same_on_other_processors(
         cpu, register = "haswell", 32  # what this processor can run
     other = machine.target_machine(machine.Processor(cpu))
     monkeypatch.setattr(machine, "register", lambda: register)
-    monkeypatch.setattr(build, "target_machine", lambda: other)
+    monkeypatch.setattr(build, "target_machine", lambda **_: other)
     there = Kernels(build.build("matrix", dtype), dtype)
     for sizes in ((9, 17, 10), (17, 100, 49), (70, 210, 210), (3, 1, 7)):
         expected = Layer(compiled(dtype), *sizes).everything()

@@ -25,7 +25,7 @@ from typing import Any
 from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER = frozenset({"convolution", "matrix", "pooling", "winograd"})
+TOGETHER = frozenset({"convolution", "matrix", "winograd"})
 # Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
 # and the one that calls generated functions.
 RUNNER, DRIVE = LOOPS = ("runner", "drive")

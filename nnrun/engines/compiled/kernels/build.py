@@ -44,7 +44,8 @@ def _module(name: str) -> Any:
 
 def _emit(code: ir.Module, level: int = 3) -> bytes:
     """Machine code by LLVM's passes of a level; 0: by none."""
-    machine = target_machine()
+    # What is written by hand gains nothing from more effort, which takes a tenth longer.
+    machine = target_machine(effort=3 if level else 1)
     parsed = llvm.parse_assembly(str(code))
     parsed.verify()
     if level:
