@@ -239,6 +239,38 @@ def test_threads_on_any_layers(task: Any, name: str) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float) -> None:
+    """Put back to where it was sound, a network is trained as by an engine that has never seen a
+    number that is not finite, not even among those that only fill registers.
+    """
+
+    def blocks() -> list[Any]:
+        rest = [Flatten(), dense(5, "relu"), dense(3)]
+        return [conv2d(3, 2, activation="relu"), conv2d(3, 2, activation="relu"), *rest]
+
+    made = task(
+        blocks, (2, 5, 6), MeanSquared(), lambda: SGD(momentum), batch_size=8, iterations=20
+    )
+    batches, found = made.batches(), []
+    for rate in (1e200, None):
+        network, optimizer = made.network(), made.optimizer()
+        optimizer.allocate(network.theta)
+        start = network.theta.copy()
+        engine = TapeEngine(
+            network, optimizer, *made.data(), rng=np.random.default_rng(4), batch_size=8
+        )
+        if rate is not None:
+            engine.run(replace(batches, rates=np.full(20, rate)))
+            assert not np.isfinite(network.theta).all()
+            network.theta[...] = start
+            for array in optimizer.state.values():
+                array[...] = 0
+        engine.run(batches)
+        found.append(network.theta.tobytes())
+    assert found[0] == found[1]
+
+
 FORMULAS = {
     "relu": "zero if {x} < real(0.1) else {x}",
     "relu_back": "{dy}",

@@ -63,6 +63,9 @@ class Parameters:
     def gather(self) -> None:
         """Copy them in."""
         for numbers, memory, places in self._pairs():
+            if len(memory) != len(numbers):
+                # Of what only fills registers, nothing may be left of a run that has diverged.
+                memory[...] = 0
             places.copy_in(numbers, memory)
 
     def scatter(self) -> None:
