@@ -95,6 +95,7 @@ class CompiledEngine:
             losses=self.losses,
         )
         self._function = cache.function(self.code.source, self.network.dtype.name, self._wait)
+        kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)
         # What evaluations take a portion of.
