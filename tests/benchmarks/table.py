@@ -32,7 +32,8 @@ def one_thread(
         header = ["", *peers, "the best of PyTorch's"]
         rows = [[w.id, *_ratios(results[w.id], ours, peers)] for w in works]
         lines += ["", "How many times as fast the better engine is:", "", *grid(header, rows)]
-        lines += ["", *_losses(works, results, ours, peers), ""]
+        if losses := [*_losses(works, results, ours, peers)]:
+            lines += ["", *losses]
     lines += ["", *(f"- {w.id}: {w.title}" for w in works)]
     lines += [f"- {name} was left out: {reason}" for name, reason in skipped.items()]
     return "\n".join(lines)
