@@ -47,10 +47,10 @@ TAPE_NUMBER, TAPE_CONVOLUTION, TAPE_MATRIX, TAPE_FULL = 0.5e-9, 45e9, 50e9, 14
 # The estimates are good to some tenths; what is nearly equal is left to the function.
 CLEARLY = 0.8
 
-# A function that takes longer to compile than the second line says is not worth it at any length
-# of a run, and would take gigabytes. Up to the first, compiling counts as nothing (see WORTH); each
-# second beyond it must be gained by the runs that will share it.
-COMPILING_BASE, PATIENCE, LONGEST, SHARED_BY = 1.0, 5.0, 25.0, 40
+# Seconds of compiling a function. Up to PATIENCE they count as nothing (see WORTH); each second
+# beyond must be gained by the runs that will share it. What takes LONG goes to the tape, which has
+# nothing to compile; where that cannot take it, none is made that takes LONGEST, and gigabytes.
+COMPILING_BASE, PATIENCE, LONG, LONGEST, SHARED_BY = 1.0, 5.0, 10.0, 25.0, 40
 
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
@@ -80,7 +80,7 @@ def way(network: Network, optimizer: Optimizer, batch_size: int) -> Literal["gen
     """How the compiled engine trains what it supports: by a function, or by kernels."""
     if _refuses_tape(network, optimizer) is not None:
         return "generated"
-    if refuses_function(network, optimizer) is not None:
+    if refuses_function(network, optimizer) is not None or compiling_seconds(network) > LONG:
         return "tape"
     function = function_seconds(network, batch_size)
     return "tape" if tape_seconds(network, batch_size) < CLEARLY * function else "generated"

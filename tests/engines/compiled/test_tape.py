@@ -62,6 +62,15 @@ def test_activations_of_images(agree: Any, task: Any, activation: str) -> None:
     check(agree, task, blocks, (1, 8, 8))
 
 
+def test_many_layers(agree: Any, task: Any) -> None:
+    """A hundred layers on single rows do, which a function of their own would be minutes for."""
+
+    def blocks() -> list[Any]:
+        return [*(dense(5, "tanh") for _ in range(100)), dense(3, "softmax")]
+
+    check(agree, task, blocks, (4,), batch_size=1)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("own", [True, False])
 def test_losses(agree: Any, task: Any, loss: str, own: bool) -> None:
