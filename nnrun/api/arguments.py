@@ -1,12 +1,14 @@
-"""Arguments that a function does not have, with what was meant."""
+"""Arguments that a function does not have, with what was meant; and numbers that make no sense."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import wraps
 from inspect import signature
+from operator import index
 from typing import ParamSpec, TypeVar
 
+from nnrun.errors import UsageError
 from nnrun.suggestions import nearest
 
 P = ParamSpec("P")
@@ -29,6 +31,23 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
         return function(*args, **kwargs)
 
     return call
+
+
+def at_least_one(name: str, value: int | None) -> int | None:
+    """The value of this argument, such as a number of threads; None stands for the default.
+
+    Raises:
+        UsageError: it is no whole number, or less than one.
+    """
+    if value is None:
+        return None
+    try:
+        number = index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise UsageError(f"{name}={value!r}: a whole number of at least 1 is needed")
+    return number
 
 
 def _hint(name: str, value: object, known: Collection[str]) -> str:

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nnrun.api.arguments import explained
+from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.run import Run, read
 from nnrun.config.load import Experiment, load_config
@@ -70,10 +70,11 @@ def train(
 
     Raises:
         ConfigError: all that is wrong with the config.
-        UsageError: the run needs more memory than there is.
+        UsageError: the run needs more memory than there is, or an argument makes no sense.
         OSError: the results cannot be written.
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
+    threads = at_least_one("threads", threads)
     prepared = prepare(_experiment(config, overrides, seed, iterations))
     return _train(prepared, None, results, force, quiet, threads)
 
@@ -109,6 +110,7 @@ def extend(
     """
     if iterations < 1:
         raise UsageError(f"iterations={iterations}: at least one more is needed")
+    threads = at_least_one("threads", threads)
     extension = extend_run(_folder(run, results), iterations)
     return _train(extension.prepared, extension, results, force, quiet, threads)
 
@@ -148,7 +150,7 @@ def check(
 
     Raises:
         ConfigError: all that is wrong with the config.
-        UsageError: the run needs more memory than there is.
+        UsageError: the run needs more memory than there is, or an argument makes no sense.
     """
     return describe(_experiment(config, overrides, None, iterations), gradients=gradients)
 

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from nnrun.api.arguments import explained
+from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
 from nnrun.api.experiments import Config, Path_
 from nnrun.config.files import config_files
@@ -75,6 +75,7 @@ def sweep(
         OSError: the leaderboard cannot be written.
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
+    jobs, threads = at_least_one("jobs", jobs), at_least_one("threads", threads)
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()

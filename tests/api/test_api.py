@@ -287,6 +287,19 @@ def test_a_sweep_gives_its_leaderboard(folder, kind):
         assert [3, 4, 3, 4] == [run.seed for run in board.runs()]
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_a_number_of_threads_that_makes_no_sense_is_told(threads):
+    """In words, before anything is trained; whole numbers of NumPy are numbers."""
+    words = f"threads={threads!r}: a whole number of at least 1"
+    with pytest.raises(UsageError, match=words):
+        nnrun.train(IRIS, threads=threads, results=None)
+    with pytest.raises(UsageError, match=words):
+        nnrun.sweep(IRIS, threads=threads, results=None)
+    with pytest.raises(UsageError, match="jobs=0: a whole number of at least 1"):
+        nnrun.sweep(IRIS, jobs=0, results=None)
+    assert nnrun.train(IRIS, threads=np.int64(1), results=None).status == "completed"
+
+
 def test_a_sweep_tells_mistakes_and_failures():
     """Of configs before anything is trained; of runs in the board."""
     Path("flowers.yaml").write_text(YAML)
