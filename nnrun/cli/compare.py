@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these reports is damaged; nnrun show tells of each") from None
     output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
-    output.show(comparison_tables(comparison, board, results))
+    output.show(comparison_tables(comparison, board, _root(folders)))
 
 
 def _record(folder: Path) -> RunRecord:
@@ -61,6 +62,12 @@ def _record(folder: Path) -> RunRecord:
     return found.record
 
 
+def _root(folders: Sequence[Path]) -> Path | None:
+    """The results folder that all of these runs lie in, if it is one."""
+    roots = {os.path.normpath(folder / ".." / "..") for folder in folders}
+    return Path(roots.pop()) if len(roots) == 1 else None
+
+
 def _board(
     records: Sequence[RunRecord], folders: Sequence[Path], command: str
 ) -> Leaderboard | None:
@@ -68,7 +75,7 @@ def _board(
     wanted = [settings_of(record) for record in records]
     found = [
         other
-        for parent in dict.fromkeys(folder.parent for folder in folders)
+        for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
         for run_id in ids_in(parent.parent, parent.name)
         if (stored := read_run(parent / run_id)) is not None
         and (other := stored.record) is not None

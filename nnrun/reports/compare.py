@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -18,23 +19,25 @@ from nnrun.runs.comparison import Comparison
 from nnrun.sweeps.leaderboard import Leaderboard
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# What runs were trained by is a line of words, and would take the place of several columns.
+_WORDS = 24
 
 
 def comparison_tables(
-    comparison: Comparison, board: Leaderboard | None, root: Path
+    comparison: Comparison, board: Leaderboard | None, root: Path | None
 ) -> RenderableType:
     """Which run is which, what differs, and what their configs reach over all their seeds.
 
     Args:
         comparison: of the runs.
         board: of their configs, over all seeds that are stored; None where that says nothing.
-        root: the results folder.
+        root: the results folder that all of them lie in; None where there are several.
     """
     return Group(*_parts(comparison, board, root))
 
 
 def _parts(
-    comparison: Comparison, board: Leaderboard | None, root: Path
+    comparison: Comparison, board: Leaderboard | None, root: Path | None
 ) -> Iterator[RenderableType]:
     letters = [_letter(index) for index in range(len(comparison.labels))]
     for letter, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
@@ -97,5 +100,5 @@ def _result(key: str, value: Any) -> str:
     if key == "seconds":
         return duration(value)
     if not isinstance(value, int | float):
-        return str(value)
+        return "\n".join(wrap(str(value), _WORDS))
     return metric_number(key.rpartition(" ")[2], value)

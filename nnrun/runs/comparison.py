@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
+from math import isclose
 from typing import Any
 
 from nnrun.config.names import SPLITS
@@ -11,6 +12,9 @@ from nnrun.config.settings import differing, setting_of
 from nnrun.runs.arithmetic import arithmetic
 from nnrun.runs.glance import settings_of
 from nnrun.runs.record import RunRecord
+
+# How far a metric may lie from the loss that it repeats, float32's sums included.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def compare(records: Sequence[RunRecord]) -> Comparison:
         labels=[f"{record.name}/{record.run_id}" for record in records],
         statuses=[record.status for record in records],
         settings=_differing([_settings(record) for record in records]),
-        results=_differing([_results(record) for record in records]),
+        results=_differing([_results(record, _repeating(records)) for record in records]),
     )
 
 
@@ -58,12 +62,12 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     return {"seed": record.seed, **settings_of(record)}
 
 
-def _results(record: RunRecord) -> dict[str, Any]:
+def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:
     numbers = {
         f"{split} {metric}": value
         for split in reversed(SPLITS)
         for metric, value in (record.metrics.get(split) or {}).items()
-        if isinstance(value, int | float) and not _repeats_loss(metric, split, record)
+        if isinstance(value, int | float) and f"{split} {metric}" not in left_out
     }
     return {
         **numbers,
@@ -77,7 +81,15 @@ def _results(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _repeats_loss(metric: str, split: str, record: RunRecord) -> bool:
-    """Whether a metric is the loss by another name."""
-    numbers = record.metrics[split]
-    return metric == "log_loss" and numbers[metric] == numbers["loss"]
+def _repeating(records: Sequence[RunRecord]) -> set[str]:
+    """The metrics by split that are the loss by another name, in all of the runs."""
+    return {
+        f"{split} log_loss"
+        for split in SPLITS
+        if all(_repeats_loss(record.metrics.get(split) or {}) for record in records)
+    }
+
+
+def _repeats_loss(numbers: dict[str, Any]) -> bool:
+    loss, log_loss = numbers.get("loss"), numbers.get("log_loss")
+    return loss is None or log_loss is None or isclose(loss, log_loss, rel_tol=_ROUNDING)

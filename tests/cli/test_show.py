@@ -111,6 +111,17 @@ def test_compare_shows_only_what_differs(nnrun, iris):
     assert [fast, slow] == data["labels"]
 
 
+def test_compare_names_the_folder_that_runs_lie_in(nnrun, iris, monkeypatch):
+    """Wherever that is, and from within it."""
+    runs = iris(0.1)[0], iris(0.001)[0]
+    Path("results").rename("elsewhere")
+    assert (
+        "first row: elsewhere/iris/s" in nnrun("compare", *(f"elsewhere/{r}" for r in runs)).stdout
+    )
+    monkeypatch.chdir("elsewhere/iris")
+    assert "first row: ../iris/s" in nnrun("compare", *(run[5:] for run in runs)).stdout
+
+
 def test_compare_pairs_configs_over_their_seeds(nnrun, iris):
     """Over all seeds that are stored for them, with the interval of the difference."""
     data = json.loads(nnrun("compare", iris(0.1)[0], iris(0.001)[2], "--json").stdout)

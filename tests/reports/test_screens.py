@@ -218,6 +218,31 @@ def test_what_two_runs_both_lack_is_no_difference():
     assert not any(row[1:] == ["–", "–"] for row in rows)
 
 
+def test_what_runs_were_trained_by_hides_nothing_else():
+    """It is long, and runs over several lines."""
+    vectors = "X86_V2 X86_V3 X86_V4 AVX512_ICL"
+    blas = {"blas": "scipy-openblas 0.3.31.188.0", "blas_kernel": "Haswell", "vectors": vectors}
+    machine = {**REGRESSION.environment, "architecture": "x86_64", **blas}
+    first = replace(REGRESSION, engine="numpy", environment=machine)
+    second = replace(first, environment={**machine, "blas_kernel": "Zen"})
+    lines = screen(comparison_tables(compare([first, second]), None, None), 80)
+    (row,) = [line.split() for line in lines.splitlines() if line.startswith("arithmetic")]
+    assert ["arithmetic", "numpy,"] == row[:2]
+    assert "Haswell" in lines
+    assert "Zen" in lines
+
+
+def test_the_loss_by_another_name_is_shown_where_one_run_has_two_numbers():
+    """For all of them then, and else for none, whatever rounding did."""
+    both = {"test": {"loss": 0.5, "log_loss": 0.5 + 1e-12}}
+    same, other = replace(REGRESSION, metrics=both), {"test": {"loss": 0.7, "log_loss": 0.7}}
+    again = replace(REGRESSION, metrics=other)
+    assert list(compare([same, again]).results) == ["test loss"]
+    clipped = replace(REGRESSION, metrics={"test": {"loss": 0.7, "log_loss": 0.6}})
+    found = compare([same, clipped]).results
+    assert found["test log_loss"] == [0.5 + 1e-12, 0.6]
+
+
 def test_cells_shrink_before_columns_go():
     """First to their shorter forms, a heading to a word a line."""
     columns = [
