@@ -89,7 +89,7 @@ class TrainingConfig(Block):
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"
     """The precision to compute in."""
     engine: Annotated[str, OneOf(ENGINES)] = "auto"
-    """What computes."""
+    """NumPy or compiled code; `auto` takes what is compiled where a run is long enough to gain."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:

@@ -169,6 +169,14 @@ def test_without_a_topic_all_names_are_listed(nnrun):
     assert len(topics()) + len(COMMANDS) == len(data)
 
 
+def test_texts_fill_the_screen(nnrun):
+    """They are broken where it ends, and where a line of their own was meant to."""
+    shown = nnrun("help", "cross_entropy", env={"COLUMNS": "80"}).stdout
+    assert "should. Networks that end in softmax are trained on" in shown
+    shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
+    assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown
+
+
 def test_the_same_as_one_html_file(nnrun):
     """Every topic has its heading and a link to it, and nothing is fetched from anywhere."""
     done = nnrun("help", "-o", "reference.html")

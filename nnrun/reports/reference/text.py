@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -13,6 +13,8 @@ from nnrun.reports.reference.topics import KINDS, Topic, plural
 from nnrun.reports.terminal import labelled
 
 _MOST_MENTIONS = 12
+# What docstrings are broken at, less their indentation and quotation marks.
+_FULL = 93
 
 
 def overview(topics: Sequence[Topic]) -> RenderableType:
@@ -50,10 +52,21 @@ def _pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> Iterator[Rende
             yield Text(f"and {len(mentioned) - _MOST_MENTIONS} more", "dim")
 
 
+def _flowing(text: str) -> str:
+    """The text without the breaks of lines that were full, so that the terminal breaks it anew."""
+    lines = text.splitlines()
+    parts = lines[:1]
+    for before, line in pairwise(lines):
+        first, _, _ = line.partition(" ")
+        full = bool(first) and len(before) + 1 + len(first) > _FULL
+        parts.append(f" {line}" if full else f"\n{line}")
+    return "".join(parts)
+
+
 def _page(topic: Topic) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
     yield Text()
-    yield Text(topic.text)
+    yield Text(_flowing(topic.text))
     if topic.shapes:
         yield Text()
         yield labelled("shapes", topic.shapes)
