@@ -108,8 +108,7 @@ def extend(
         OSError: the results cannot be written.
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
-    if iterations < 1:
-        raise UsageError(f"iterations={iterations}: at least one more is needed")
+    at_least_one("iterations", iterations)
     threads = at_least_one("threads", threads)
     extension = extend_run(_folder(run, results), iterations)
     return _train(extension.prepared, extension, results, force, quiet, threads)

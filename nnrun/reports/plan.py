@@ -80,11 +80,9 @@ def plan_table(outlook: Outlook) -> RenderableType:
     done = sum(outlook.complete)
     known = f", {count(done)} of them complete already" if done else ""
     at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
-    text = (
-        f"{count(len(outlook.plan))} {runs}{known}; about {duration(outlook.seconds)} for "
-        f"{count(outlook.left)}{at_a_time}. Nothing was written."
-    )
-    return Group(table, Text(), Text(text))
+    left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
+    text = f"{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
+    return Group(table, Text(), Text(f"{text}. Nothing was written."))
 
 
 def _seconds(variant: Variant, complete: int) -> float:

@@ -361,8 +361,9 @@ def test_a_run_goes_on():
     assert longer.record == nnrun.extend(f"flowers/{run.run_id}", 100).record
     with pytest.raises(UsageError, match="it was kept in memory"):
         nnrun.extend(whole, 100)
-    with pytest.raises(UsageError, match="at least one more"):
-        nnrun.extend(run, 0)
+    for none in (0, 1.5):
+        with pytest.raises(UsageError, match=f"iterations={none}: a whole number of at least 1"):
+            nnrun.extend(run, none)
 
 
 def test_a_run_is_verified(folder):

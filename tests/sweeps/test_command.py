@@ -68,6 +68,8 @@ def test_a_dry_run_writes_nothing(run, write, tmp_path):
     plan = json.loads(out)
     assert (4, 1) == (plan["runs"], plan["complete"])
     assert [42, 43] == plan["points"][0]["seeds"]
+    _, out, _ = run("sweep", "configs/iris.yaml", "--dry-run")
+    assert "1 run, 1 of them complete already. Nothing was written." in out
     assert before == sorted(tmp_path.rglob("*"))
 
 
