@@ -222,7 +222,7 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
     yield (
         f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
-        f"again beside those they may have other last digits. {', '.join(told[:_NAMED])}{more} "
+        f"again beside those they may have other last digits: {', '.join(told[:_NAMED])}{more} "
         f"({'; '.join([*where][:_NAMED])})."
     )
 
