@@ -81,7 +81,11 @@ def wait_for_a_run():
 
 def test_a_hangup_is_answered_like_a_termination():
     """Exit 129, and what was reached is saved."""
-    process = start("train", "flowers.yaml", "--iterations", "100000000", stderr=subprocess.PIPE)
+    process = start(
+        *("train", "flowers.yaml", "--iterations", "100000000"),
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # tests may be under nohup
+    )
     wait_for_a_run()
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=30)
