@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from distributed import Client
+
 
 class Cluster:
     """A scheduler and its workers, each a process that can be killed.
@@ -46,6 +48,11 @@ class Cluster:
     def kill_scheduler(self) -> None:
         """The workers end by themselves once it is gone."""
         self._kill(self.scheduler)
+
+    def training(self) -> int:
+        """How many workers are in the middle of a training loop."""
+        with Client(self.address) as client:
+            return sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())
 
     def close(self) -> None:
         for process in (*self.workers, self.scheduler):

@@ -53,7 +53,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     write("iris", lasting(100_000_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "--dask", cluster.address)
     until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 4, seconds=30)
-    time.sleep(1.5)
+    until(lambda: cluster.training() == 2, seconds=30)
     process.send_signal(signal.SIGTERM)
     start = time.monotonic()
     _, err = process.communicate(timeout=20)
