@@ -66,12 +66,12 @@ def closure() -> Iterator[Distribution]:
 
 def licences(package: Distribution) -> set[str]:
     """What a package says of its licence; of alternatives, one is enough, of several, all count."""
-    said = package.metadata["License-Expression"]
+    said = package.metadata.get("License-Expression")
     if said:
         return {part.strip(" ()") for part in re.split(r" AND ", said.split(" OR ")[0])}
     classifiers = package.metadata.get_all("Classifier") or []
     names = [line.rpartition("::")[2] for line in classifiers if line.startswith("License ::")]
-    names = names or [(package.metadata["License"] or "?").splitlines()[0]]
+    names = names or [(package.metadata.get("License") or "?").splitlines()[0]]
     return {re.sub(r"( Software)? License.*", "", name.strip()).strip() for name in names}
 
 
