@@ -119,8 +119,12 @@ def _surroundings() -> str:
     from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
 
     here = Path(__file__).parent
-    rooms = [path for room in ("formulas", "native") for path in sorted((here / room).glob("*.py"))]
-    alone = ("arguments.py", "fields.py", "fusing.py", "kernels/pcg64.py")
+    rooms = [
+        path
+        for room in ("formulas", "language", "native")
+        for path in sorted((here / room).glob("*.py"))
+    ]
+    alone = ("arguments.py", "fields.py", "kernels/pcg64.py")
     paths = [*(here / name for name in alone), *rooms]
     helpers = [path.read_text(encoding="utf-8") for path in paths]
     versions = [version(package) for package in ("numba", "llvmlite", "numpy")]

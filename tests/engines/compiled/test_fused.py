@@ -16,7 +16,7 @@ import pytest
 
 from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.compiler import compile_source
-from nnrun.engines.compiled.fusing import fuse
+from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.native.functions import functions
 from nnrun.engines.compiled.native.fused import compiled, fma
 from nnrun.engines.compiled.optimizers.adam import logarithm

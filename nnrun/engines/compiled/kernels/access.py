@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas import functions
-from nnrun.engines.compiled.kernels.language import DOUBLE, I32, I64, Translator, intrinsic
+from nnrun.engines.compiled.language.translator import DOUBLE, I32, I64, Translator, intrinsic
 
 
 @intrinsic

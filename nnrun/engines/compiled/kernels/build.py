@@ -13,7 +13,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
-from nnrun.engines.compiled.kernels.language import DOUBLE, I64, Translator
+from nnrun.engines.compiled.language.translator import DOUBLE, I64, Translator
 from nnrun.engines.compiled.machine import target_machine
 
 # p, task, n, k, start, rate, scratch

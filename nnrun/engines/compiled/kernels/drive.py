@@ -34,7 +34,7 @@ from nnrun.engines.compiled.fields import (
 )
 from nnrun.engines.compiled.kernels import pcg64
 from nnrun.engines.compiled.kernels.access import integers
-from nnrun.engines.compiled.kernels.language import I32, I64, Translator, intrinsic, subroutine
+from nnrun.engines.compiled.language.translator import I32, I64, Translator, intrinsic, subroutine
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
 _UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))

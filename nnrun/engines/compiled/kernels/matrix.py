@@ -8,9 +8,9 @@ how the weights lie, and what the tasks are.
 from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import parameters, pointer, real
-from nnrun.engines.compiled.kernels.language import subroutine
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
 from nnrun.engines.compiled.kernels.shapes import ROWS, padded
+from nnrun.engines.compiled.language.translator import subroutine
 
 # Written as the processor is to run it: passes would find nothing and take their time.
 LEVEL = 0

@@ -11,7 +11,7 @@ from llvmlite import ir
 
 from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.kernels.language import I32, I64, Translator, intrinsic
+from nnrun.engines.compiled.language.translator import I32, I64, Translator, intrinsic
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.
 _TALLEST = {64: 8, 32: 4, 16: 4}

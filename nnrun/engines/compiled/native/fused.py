@@ -14,7 +14,7 @@ from typing import Any
 
 import numba
 
-from nnrun.engines.compiled.fusing import fuse
+from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.native.lowering import OPTIONS
 from nnrun.engines.compiled.native.memory import bits, from_bits, intrinsic, types
 

@@ -13,7 +13,7 @@ from threading import Thread
 from types import ModuleType
 
 from nnrun.child import ignore_signals
-from nnrun.engines.compiled.fusing import fuse
+from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.machine import Processor
 from nnrun.engines.compiled.native.build import emitted, lowered
 from nnrun.engines.compiled.native.fused import fma

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llvmlite import ir
 
-from nnrun.engines.compiled.fusing import fuse
+from nnrun.engines.compiled.language.fusing import fuse
 
 if TYPE_CHECKING:
-    from nnrun.engines.compiled.kernels.language import Translator
+    from nnrun.engines.compiled.language.translator import Translator
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 DOUBLE = ir.DoubleType()
