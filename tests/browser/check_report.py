@@ -7,6 +7,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.browser.conftest import write_report
 from tests.reports.html.conftest import with_report
@@ -68,7 +69,7 @@ def test_all_content_is_there_without_javascript(notebook, open_page) -> None:
     assert plain.locator(".plot.log").first.is_visible()
     first = plain.locator("details.run").first
     first.locator("summary").first.click()
-    assert first.locator("h4").first.is_visible()
+    expect(first.locator("h4").first).to_be_visible()
 
 
 def test_a_click_on_a_heading_sorts(notebook, open_page) -> None:
@@ -130,6 +131,7 @@ def test_hovering_shows_the_values_there(notebook, open_page) -> None:
     chart = page.locator(".plot.has-log .drawing svg").first
     chart.scroll_into_view_if_needed()
     chart.hover()
+    expect(page.locator("#tip")).to_be_visible()
     text = page.locator("#tip").inner_text()
     assert re.match(r"iteration [\d,]+", text)
     names = page.locator(".plots").first.locator(".legend li").all_inner_texts()
@@ -146,7 +148,8 @@ def test_a_cell_opens_the_rows_behind_it(notebook, open_page) -> None:
     page.locator("details.run", has=page.locator(target)).evaluate("run => { run.open = true; }")
     link.click()
     rows = page.locator(target)
-    assert rows.locator("img").first.is_visible()
+    # The browser says that the address has changed, which opens them, after the click is done.
+    expect(rows.locator("img").first).to_be_visible()
     true, said = target.split("-")[-2:]
     caption = rows.locator("figcaption").first.inner_text()
     assert re.search(rf"row \d+: {true} → {said}", caption)
@@ -160,7 +163,7 @@ def test_a_cell_of_a_table_opens_its_values(troubled, open_page) -> None:
         "document.querySelector(h + ' table'))"
     )
     page.evaluate("hash => { location.hash = hash; }", target)
-    assert page.locator(f"{target} table tbody tr").first.is_visible()
+    expect(page.locator(f"{target} table tbody tr").first).to_be_visible()
 
 
 def test_hostile_words_do_nothing(results, tmp_path, open_page) -> None:

@@ -33,8 +33,9 @@ class Opened:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """The distribution's Chromium."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # a busy machine may take its time
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program(), args=FLAGS)
         yield started
