@@ -43,6 +43,8 @@ def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
     nnrun help momentum
     """
     known = (*topics(), *_commands())
+    if file is not None and words:
+        raise UsageError(f"-o writes the whole reference; leave '{' '.join(words)}' out")
     if file is not None:
         write_atomically(file, reference_html(known, __version__).encode())
         output.note(f"wrote {file}")
@@ -57,7 +59,7 @@ def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
         names = [topic.name for topic in known]
         raise UsageError(f"there is no topic '{word}'{suggestion(word, names)}")
     output.data([asdict(topic) for topic in exact or mentioned])
-    output.show(topic_pages(exact, mentioned))
+    output.show(topic_pages(exact, mentioned, word))
 
 
 def _commands() -> tuple[Topic, ...]:

@@ -166,6 +166,10 @@ class StackConfig(Block):
     """The activation of each layer."""
 
     @classmethod
+    def phrase(cls) -> str:
+        return NetworkConfig.phrase()
+
+    @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
         sizes, activations = data.get("sizes"), data.get("activations")
         if not (isinstance(sizes, list) and isinstance(activations, list)):

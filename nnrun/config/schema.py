@@ -132,7 +132,7 @@ class ExperimentConfig(Block):
     digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # it has its own place
 
     name: Annotated[str, RunName()]
-    """Names the folder of results; by default the config file's name without its suffix."""
+    """Names the folder of results."""
     description: Annotated[str, Text()] = ""
     """One line, shown in every report."""
     dataset: Dataset

@@ -83,7 +83,7 @@ class TrainingConfig(Block):
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
     early_stopping: EarlyStoppingConfig | None = None
-    """Off by default."""
+    """When to stop, once a validation metric shows no more progress; off by default."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"

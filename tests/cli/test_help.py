@@ -71,6 +71,50 @@ def test_a_layer_has_its_keys_shapes_and_defaults(nnrun):
     assert all(of_kind("layer")[name].shapes for name in LAYERS)
 
 
+@pytest.mark.parametrize("kind", ["layer", "loss", "optimizer", "schedule", "data set"])
+def test_every_key_says_what_it_does_and_what_it_may_be(kind):
+    """From the docstring of what stands in the table, and its annotations."""
+    keys = {(name, key) for name, topic in of_kind(kind).items() for key in topic.keys}
+    assert [] == [(name, key.name) for name, key in keys if not (key.about and key.form)]
+
+
+def test_a_key_of_layers_is_told_from_each_that_has_it(nnrun):
+    """Those first, by the line on it, though it is no topic."""
+    lines = nnrun("help", "stride", env={"COLUMNS": "200"}).stdout.splitlines()
+    assert ["conv2d", "max_pool2d", "avg_pool2d"] == [line.split()[0] for line in lines[1:]]
+    assert "stride: How far the kernel moves" in lines[1]
+
+
+def test_forms_are_those_that_a_config_may_have():
+    """Short forms first; lists of entries as lists; an entry's name alone where that will do."""
+    found = of_kind("key")
+    wanted = {
+        "loss": "binary_cross_entropy or a mapping like {type: huber, delta: 1.0}.",
+        "network.layers": "Value: a list of layers.",
+        "network.sizes": "Value: a list of sizes.",
+        "network": "Value: a mapping of layers, or of sizes and activations.",
+        "dataset.features": "none or a mapping like {binarize: 8} or a list of these.",
+        "training.learning_rate": "or {schedule: step | exponential | inverse_time",
+        "sweep.grid": "Value: a mapping of names, each to a list of values.",
+    }
+    assert [] == [key for key, words in wanted.items() if words not in found[key].text]
+
+
+def test_what_may_be_left_out_is_not_said_to_be_needed():
+    """The name is the file's, and one form of the network is enough."""
+    found = of_kind("key")
+    assert "By default the config file's name" in found["name"].text
+    assert "It has to be given, or `sizes` and `activations`" in found["network.layers"].text
+    assert "Default: none." in found["dataset.features"].text
+
+
+def test_a_key_of_several_entries_is_told_for_each():
+    """What it does where that differs, and its defaults."""
+    text = of_kind("key")["training.learning_rate.factor"].text
+    assert "(of step); What is left of the rate after so many (of exponential)." in text
+    assert "Default: 0.1 (of step); 0.5 (of exponential)." in text
+
+
 @pytest.mark.parametrize(
     ("word", "name"),
     [
@@ -175,6 +219,16 @@ def test_texts_fill_the_screen(nnrun):
     assert "should. Networks that end in softmax are trained on" in shown
     shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
     assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown
+
+
+def test_a_file_holds_the_whole_reference(nnrun):
+    """A topic beside it is a mistake, and nothing is written."""
+    done = nnrun("help", "dense", "-o", "dense.html")
+    assert (2, "error: -o writes the whole reference; leave 'dense' out\n") == (
+        done.exit_code,
+        done.stderr,
+    )
+    assert not Path("dense.html").exists()
 
 
 def test_the_same_as_one_html_file(nnrun):

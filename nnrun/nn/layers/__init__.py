@@ -42,7 +42,11 @@ __all__ = [
 
 
 def activation(name: ActivationName) -> Layer:
-    """An activation function as a layer of its own."""
+    """An activation function as a layer of its own.
+
+    Args:
+        name: Which function.
+    """
     return ACTIVATIONS[name]()
 
 
@@ -52,7 +56,14 @@ def dense(
     bias: bool = True,
     initializer: Initializer | None = None,
 ) -> list[Layer]:
-    """activation(x w + b): a matrix product, a bias and an activation."""
+    """activation(x w + b): a matrix product, a bias and an activation.
+
+    Args:
+        units: How many numbers come out for a row.
+        activation: The function at the end; `linear` leaves numbers as they are.
+        bias: Whether b is added.
+        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+    """
     layers: list[Layer] = [MatMul(units, initializer)]
     if bias:
         layers.append(Bias("position", initializer))
@@ -68,7 +79,19 @@ def conv2d(
     activation: ActivationName = "linear",
     initializer: Initializer | None = None,
 ) -> list[Layer]:
-    """activation(w * x + b): a convolution, a bias and an activation."""
+    """activation(w * x + b): a convolution, a bias and an activation.
+
+    Args:
+        channels: How many images come out for an image: one for each kernel.
+        kernel: Height and width of the kernels, or one number for both.
+        stride: How far the kernel moves from one place to the next, down and to the right, or one
+            number for both.
+        padding: Zeros around the image: none (`valid`), as many as keep its size where the stride
+            is 1 (`same`), or so many on every side.
+        bias: Whether b is one number for each channel, one for each place in each channel, or none.
+        activation: The function at the end; `linear` leaves numbers as they are.
+        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+    """
     layers: list[Layer] = [Convolution(channels, kernel, stride, padding, initializer)]
     if bias != "none":
         layers.append(Bias("channel" if bias == "per_channel" else "position", initializer))

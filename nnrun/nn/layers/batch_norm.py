@@ -19,6 +19,10 @@ class BatchNorm(Layer):
         dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ / N - x̂ dγ / N)
 
     Ioffe and Szegedy, ICML 2015.
+
+    Args:
+        momentum: The share of a batch in the running values.
+        epsilon: Keeps the root from zero.
     """
 
     type = "batch_norm"

@@ -15,6 +15,10 @@ class Bias(Layer):
     """y = x + b, one number for each position of a row, or for each channel of an image.
 
     Backward: db = Σ dy over the rows (and over height and width where b is per channel), dx = dy.
+
+    Args:
+        per: What has a number of its own: a position in a row, or a channel of images.
+        initializer: How b is drawn; by default as in the whole network, which is zero for most.
     """
 
     type = "bias"

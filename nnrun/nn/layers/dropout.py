@@ -13,6 +13,9 @@ class Dropout(Layer):
 
     The division keeps the mean, so that evaluation is y = x ("inverted" dropout).
     Backward: dx = dy · m / (1 - rate). Srivastava et al., JMLR 15 (2014).
+
+    Args:
+        rate: The share of the numbers that are dropped.
     """
 
     type = "dropout"

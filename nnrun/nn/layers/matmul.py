@@ -13,6 +13,10 @@ class MatMul(Layer):
     """z = x w for x of (batch, inputs) and w of (inputs, units).
 
     Backward: dw = xᵀ dz, dx = dz wᵀ.
+
+    Args:
+        units: How many numbers come out for a row.
+        initializer: How w is drawn; by default as in the whole network.
     """
 
     type = "matmul"

@@ -32,6 +32,10 @@ class MaxPool2d(Pooling):
 
     Backward: dy goes to the pixel that was the largest, the first of them where several are;
     a pixel that won in several windows gets the sum.
+
+    Args:
+        size: Height and width of the windows, or one number for both.
+        stride: How far they lie apart, down and to the right; by default side by side.
     """
 
     type = "max_pool2d"
@@ -69,7 +73,12 @@ class MaxPool2d(Pooling):
 
 
 class AvgPool2d(Pooling):
-    """y = the mean of each window. Backward: every pixel of a window gets dy / (kh · kw)."""
+    """y = the mean of each window. Backward: every pixel of a window gets dy / (kh · kw).
+
+    Args:
+        size: Height and width of the windows, or one number for both.
+        stride: How far they lie apart, down and to the right; by default side by side.
+    """
 
     type = "avg_pool2d"
 

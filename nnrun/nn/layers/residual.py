@@ -14,6 +14,9 @@ class Residual(Layer):
 
     Backward: dx = dy + (∂f/∂x)ᵀ dy: the gradient of f for dy, and dy itself beside it.
     He, Zhang, Ren and Sun, CVPR 2016.
+
+    Args:
+        layers: Those of f, from its input to its output.
     """
 
     type = "residual"

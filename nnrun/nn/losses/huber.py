@@ -13,6 +13,9 @@ class Huber(Loss):
 
     L = mean of e² / 2 where |e| ≤ δ, else δ (|e| - δ / 2); dL/de is e, held within ±δ.
     Huber, Ann. Math. Statist. 35 (1964).
+
+    Args:
+        delta: δ, the largest error that counts as small.
     """
 
     type = "huber"

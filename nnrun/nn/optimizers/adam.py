@@ -15,6 +15,12 @@ class Adam(Optimizer):
 
     with m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ) at step t. Kingma and Ba, ICLR 2015; ε is added
     outside the root, after the correction. Weight decay λ adds λ θ to g, so this is not AdamW.
+
+    Args:
+        beta1: β₁, the share of the last mean of the gradients in the next one.
+        beta2: β₂, the same for the mean of their squares.
+        epsilon: ε, which keeps steps finite where gradients are tiny.
+        weight_decay: λ, how strongly weights are drawn to zero.
     """
 
     type = "adam"

@@ -14,6 +14,11 @@ class SGD(Optimizer):
     Nesterov's variant steps by g + μ v, the velocity looked ahead. Weight decay λ adds λ θ to g.
     As in PyTorch, the learning rate stays outside the velocity, so that changing it acts at once
     (Sutskever et al., ICML 2013, have it inside); the first velocity is the first gradient.
+
+    Args:
+        momentum: μ, the share of the last velocity in the next one.
+        nesterov: Whether to look ahead along the velocity.
+        weight_decay: λ, how strongly weights are drawn to zero.
     """
 
     type = "sgd"

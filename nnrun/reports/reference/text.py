@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.reports.reference.topics import KINDS, Topic, plural
+from nnrun.reports.reference.topics import KINDS, Key, Topic, plural
 from nnrun.reports.terminal import labelled
 
 _MOST_MENTIONS = 12
@@ -30,14 +30,19 @@ def _overview(topics: Sequence[Topic]) -> Iterator[RenderableType]:
     yield Text("nnrun help TOPIC says more of each, and finds where any word stands.", "dim")
 
 
-def topic_pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> RenderableType:
-    """Topics in full, and below them the names of those that mention the word."""
-    return Group(*_pages(found, mentioned))
+def topic_pages(found: Sequence[Topic], mentioned: Sequence[Topic], word: str) -> RenderableType:
+    """Topics in full, and below them the names of those that mention the word, and how."""
+    return Group(*_pages(found, mentioned, word))
 
 
-def _pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> Iterator[RenderableType]:
-    for topic in found:
+def _pages(
+    found: Sequence[Topic], mentioned: Sequence[Topic], word: str
+) -> Iterator[RenderableType]:
+    for index, topic in enumerate(found):
+        if index:
+            yield Text()
         yield from _page(topic)
+    if found and mentioned:
         yield Text()
     if mentioned:
         yield Text("It is mentioned in" if found else "That word stands in", "bold")
@@ -46,7 +51,7 @@ def _pages(found: Sequence[Topic], mentioned: Sequence[Topic]) -> Iterator[Rende
         table.add_column(no_wrap=True, style="dim")
         table.add_column(overflow="fold")
         for topic in mentioned[:_MOST_MENTIONS]:
-            table.add_row(topic.name, topic.kind, topic.summary)
+            table.add_row(topic.name, topic.kind, topic.line_on(word))
         yield table
         if len(mentioned) > _MOST_MENTIONS:
             yield Text(f"and {len(mentioned) - _MOST_MENTIONS} more", "dim")
@@ -63,6 +68,13 @@ def _flowing(text: str) -> str:
     return "".join(parts)
 
 
+def _key_cells(key: Key) -> tuple[str, Text]:
+    """Its default, and what it does above what it may be."""
+    default = f"default {key.default}" if key.default else "needed"
+    parts = [Text(key.about), Text(key.form, "dim")]
+    return "optional" if key.default == "none" else default, Text("\n").join(filter(None, parts))
+
+
 def _page(topic: Topic) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
     yield Text()
@@ -77,8 +89,7 @@ def _page(topic: Topic) -> Iterator[RenderableType]:
             table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for key in topic.keys:
-            default = f"default {key.default}" if key.default else "needed"
-            table.add_row(key.name, default, "; ".join(filter(None, (key.about, key.form))))
+            table.add_row(key.name, *_key_cells(key))
         yield table
     if topic.example:
         yield Text()

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import getdoc
-from typing import Any, get_args
+from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nnrun.config.blocks import Block
-from nnrun.config.dataset import STEP_BLOCKS, ColumnsConfig, DatasetConfig, options_of
+from nnrun.config.dataset import STEP_BLOCKS, BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.emit import flow
-from nnrun.config.fields import Kind, Listed, OneOf
 from nnrun.config.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
 from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig
 from nnrun.config.tables import NamedBlock
@@ -37,6 +36,7 @@ from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Shape, ShapeError
 from nnrun.reports.numbers import shape
+from nnrun.reports.reference.forms import value_words
 from nnrun.suggestions import synonym
 
 KINDS = (
@@ -73,6 +73,13 @@ _VALUES |= {"warmup": 100, "value": 0.1}
 _INNER = [{"type": "dense", "units": 4}]
 # Rows to show the shapes of a layer by: a vector, and an image.
 _ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8))
+# What can be left out though it has no default of its own.
+_OTHERWISE = {
+    "name": "By default the config file's name without its suffix.",
+    "network.layers": "It has to be given, or `sizes` and `activations` in its place.",
+    "network.sizes": "It has to be given, and `activations` with it, or `layers` in its place.",
+    "network.activations": "It has to be given, and `sizes` with it, or `layers` in its place.",
+}
 _ARGS = re.compile(r"\n\n(Args|Raises|Returns):\n.*", re.DOTALL)
 
 
@@ -117,6 +124,11 @@ class Topic:
         first = self.text.split("\n\n")[0].replace("\n", " ")
         return first if len(first) <= 100 else f"{first[:97].rsplit(' ', 1)[0]} …"
 
+    def line_on(self, word: str) -> str:
+        """What it says of a key of this name, or else its summary."""
+        key = next((key for key in self.keys if key.name == word), None)
+        return self.summary if key is None else f"{key.name}: {key.about}"
+
     def mentions(self, word: str) -> bool:
         """Whether the word stands anywhere in it."""
         keys = [f"{key.name} {key.form} {key.about}" for key in self.keys]
@@ -137,6 +149,7 @@ def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]
     word = word.strip()
     exact = _named(word, known)
     mentioned = [topic for topic in known if topic not in exact and topic.mentions(word)]
+    mentioned.sort(key=lambda topic: all(key.name != word for key in topic.keys))
     keys = {key.name for topic in known for key in topic.keys}
     meant = synonym(word, {*keys, *(topic.name.rpartition(".")[2] for topic in known)})
     if exact or meant is None:
@@ -159,63 +172,50 @@ def _keys() -> Iterator[Topic]:
             dotted = f"{prefix.removesuffix('.')}.{name}".removeprefix(".")
             if dotted not in known:
                 known.add(dotted)
-                yield _key_topic(dotted, name, field)
+                yield _key_topic(dotted, {"": _key(name, field)})
     tables: Mapping[str, type[NamedBlock]] = {
         "training.optimizer": OptimizerConfig,
         "training.learning_rate": ScheduleConfig,
     }
     for prefix, base in tables.items():
+        owners: dict[str, dict[str, Key]] = {}
         for owner, entry in base.blocks.items():
             for name in entry.parameters:
-                if (dotted := f"{prefix}.{name}") not in known:
-                    known.add(dotted)
-                    yield _key_topic(dotted, name, entry.model_fields[name], f"of {owner}")
+                owners.setdefault(name, {})[owner] = _key(name, entry.model_fields[name])
+        for name, keys in owners.items():
+            if (dotted := f"{prefix}.{name}") not in known:
+                yield _key_topic(dotted, keys)
 
 
-def _key_topic(dotted: str, name: str, field: FieldInfo, of: str = "") -> Topic:
-    key = _key(name, field)
-    lines = [f"{key.about or name}{f' ({of})' if of else ''}".rstrip(".") + "."]
-    lines.append(f"Value: {key.form}." if key.form else "Value: a block of its own.")
-    lines.append(f"Default: {key.default}." if key.default else "It has to be given.")
+def _key_topic(dotted: str, owners: Mapping[str, Key]) -> Topic:
+    """One key, as it is for each of the entries of a table that have it."""
+    keys = [*owners.values()]
+    about = _told({owner: key.about for owner, key in owners.items()})
+    default = _told({owner: key.default for owner, key in owners.items()}, every=False)
+    form = keys[0].form
+    otherwise = _OTHERWISE.get(dotted, "It has to be given.")
+    lines = [f"{about}.", f"Value: {form}." if form else "Value: a block of its own."]
+    lines.append(f"Default: {default}." if keys[0].default else otherwise)
     return Topic("key", dotted, "\n\n".join(lines))
+
+
+def _told(values: Mapping[str, str], *, every: bool = True) -> str:
+    """What is said of some owners of a key, each text once; of all at once unless `every`."""
+    groups: dict[str, list[str]] = {}
+    for owner, value in values.items():
+        groups.setdefault(value, []).append(owner)
+    if "" in values or (len(groups) == 1 and not every):
+        return next(iter(groups))
+    return "; ".join(f"{value} (of {', '.join(owners)})" for value, owners in groups.items())
 
 
 def _key(name: str, field: FieldInfo) -> Key:
     default = ""
     if field.default is not PydanticUndefined:
-        default = "none" if field.default is None else flow(_plain(field.default))
+        nothing = field.default is None or (name == "features" and not field.default)
+        default = "none" if nothing else flow(field.default)
     about = (field.description or "").replace("\n", " ").removesuffix(".")
-    return Key(name, " or ".join(dict.fromkeys(_forms(field))), default, about)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _forms(field: FieldInfo) -> Iterator[str]:
-    """What a value must be, in the words of the messages."""
-    for mark in field.metadata:
-        yield from _form(mark)
-    yield from _form(field.annotation)
-
-
-def _form(annotation: Any) -> Iterator[str]:
-    if isinstance(annotation, OneOf):
-        yield " or ".join(annotation.names)
-    elif isinstance(annotation, Kind):
-        yield annotation.phrase
-    elif isinstance(annotation, Listed):
-        yield f"a list of {annotation.plural}"
-    elif isinstance(annotation, type) and issubclass(annotation, NamedBlock):
-        key = annotation.key
-        yield f"{{{key}: {get_args(annotation.model_fields[key].annotation)[0]}, …}}"
-    elif isinstance(annotation, type) and issubclass(annotation, Block):
-        yield annotation.phrase()
-    else:
-        marks = getattr(annotation, "__metadata__", ())
-        listed = [mark for mark in marks if isinstance(mark, Listed)]
-        for part in listed or (*marks, *get_args(annotation)):
-            yield from _form(part)
+    return Key(name, value_words(field), default, about)
 
 
 def _tables() -> Iterator[Topic]:
@@ -242,7 +242,8 @@ def _tables() -> Iterator[Topic]:
             written = f"{{{name}: 8}}" if kind == "feature step" and name in STEP_BLOCKS else name
             yield Topic(kind, name, _text(call), example=form.format(written))
     for name, entry in DATASETS.items():
-        options = [Key(o.name, "", flow(o.default), o.description) for o in options_of(name)]
+        fields = BuiltInConfig.blocks[name].model_fields
+        options = [_key(key, fields[key]) for key in BuiltInConfig.blocks[name].parameters]
         text = "\n\n".join(part for part in (entry.description, entry.note) if part)
         yield Topic("data set", name, text, tuple(options), example=f"dataset: {{name: {name}}}")
 

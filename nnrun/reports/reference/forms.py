@@ -1,0 +1,82 @@
+"""What the value of a key may be, in the words of the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
+
+from nnrun.config.blocks import Block
+from nnrun.config.emit import flow
+from nnrun.config.fields import Kind, Listed, OneOf
+from nnrun.config.tables import NamedBlock
+
+_Form = str | type[NamedBlock]
+_LIST = "a list of these"
+
+
+def value_words(field: FieldInfo) -> str:
+    """All forms that a value may have, as one phrase; empty for a block with keys of its own."""
+    found = list(dict.fromkeys(_forms(field.annotation, field.metadata)))
+    words = [form for form in found if isinstance(form, str) and form != _LIST]
+    entries = [form for form in found if not isinstance(form, str)]
+    if entries:
+        words.append(_entry_words(entries, words))
+    words.sort(key=lambda form: form.startswith("a mapping"))
+    return " or ".join(words + [_LIST] * (_LIST in found))
+
+
+def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:
+    """Phrases, and blocks of a table's entries; marks are what else `Annotated` holds."""
+    for mark in marks:
+        if isinstance(mark, Listed):
+            yield f"a list of {mark.plural}"
+            return
+        if isinstance(mark, Kind):
+            yield from mark.names if isinstance(mark, OneOf) else [mark.phrase]
+            return
+        if isinstance(mark, BeforeValidator) and _is_type(mark.json_schema_input_type):
+            annotation = mark.json_schema_input_type
+    yield from _unmarked(annotation)
+
+
+def _unmarked(annotation: Any) -> Iterator[_Form]:
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if metadata := getattr(annotation, "__metadata__", ()):
+        yield from _forms(parts[0], metadata)
+    elif origin is Literal:
+        yield from parts
+    elif isinstance(annotation, type) and issubclass(annotation, NamedBlock):
+        yield annotation
+    elif isinstance(annotation, type) and issubclass(annotation, Block):
+        yield _block_words(annotation)
+    elif origin is dict:
+        yield f"a mapping of names, each to {' or '.join(map(str, _forms(parts[1])))}"
+    else:
+        if origin is list:
+            yield _LIST
+        for part in parts:
+            yield from _forms(part)
+
+
+def _is_type(annotation: Any) -> bool:
+    return get_origin(annotation) is not None
+
+
+def _block_words(block: type[Block]) -> str:
+    phrase = block.phrase()
+    return phrase if "mapping" in phrase else f"a mapping of {', '.join(block.model_fields)}"
+
+
+def _entry_words(entries: list[type[NamedBlock]], words: list[str]) -> str:
+    """The entries of a table: by a mapping that names one, or, where that will do, by the name."""
+    key = entries[0].key
+    names = [str(get_args(entry.model_fields[key].annotation)[0]) for entry in entries]
+    if not {*names} <= {*words}:
+        return f"{{{key}: {' | '.join(names)}, …}}"
+    name, entry = next((n, e) for n, e in zip(names, entries, strict=True) if e.parameters)
+    parameter = entry.parameters[0]
+    example = {key: name, parameter: entry.model_fields[parameter].default}
+    return f"a mapping like {flow(example)}"
