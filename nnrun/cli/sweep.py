@@ -128,7 +128,7 @@ def command(
 
     \b
     nnrun sweep configs/
-    nnrun sweep configs/ training.learning_rate=0.1,0.01 seed=range(0,20)
+    nnrun sweep configs/ training.learning_rate=0.1,0.01 'seed=range(0,20)'
     nnrun sweep configs/iris_softmax.yaml --seeds 20 --dry-run
     """
     asked = _Request(**request)  # type: ignore[arg-type]

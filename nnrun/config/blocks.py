@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, Self
 
@@ -70,6 +71,11 @@ class Block(BaseModel):
         """What a value must be to be this block."""
         return f"a mapping of {', '.join(cls.model_fields)}"
 
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        """What to write in place of something else, as the end of a sentence."""
+        return ""
+
     @model_validator(mode="wrap")
     @classmethod
     def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -102,7 +108,9 @@ class Block(BaseModel):
                     if key not in misspelt:
                         yield _details(cls._missing(key), data)
                 case {"type": "model_type", "loc": ()}:
-                    yield _details(Complaint(phrase=cls.phrase()), data)
+                    yield _details(
+                        Complaint(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
+                    )
                 case _:
                     yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
 
@@ -132,6 +140,23 @@ class Block(BaseModel):
     @classmethod
     def _missing(cls, key: str) -> Complaint:
         return Complaint(f"{cls.noun} needs '{key}'", (), "block")
+
+
+def together(complaint: Complaint, error: ValidationError, data: Any) -> ValidationError:
+    """A complaint about data, and before it what was found wrong in them besides.
+
+    What was found missing may be due to what is complained of, and is left out.
+    """
+    found = [
+        InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+        for e in error.errors(include_url=False)
+        if e["loc"] or _part(e) != "block"
+    ]
+    return ValidationError.from_exception_data(error.title, [*found, _details(complaint, data)])
+
+
+def _part(error: Any) -> Part | None:
+    return error["ctx"]["complaint"].part if error["type"] == _TYPE else None
 
 
 def _details(complaint: Complaint, data: Any) -> InitErrorDetails:

@@ -209,6 +209,13 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
 
     @classmethod
+    def hint(cls, value: Any) -> str:
+        if isinstance(value, str) and value in DATASETS:
+            return f"; write {{name: {value}}}"
+        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        return "; a file stands under 'path'" if is_file else ""
+
+    @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
         if data.get("target") == "l2":
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"

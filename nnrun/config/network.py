@@ -138,6 +138,14 @@ class NetworkConfig(Block):
         return "a mapping of layers, or of sizes and activations"
 
     @classmethod
+    def hint(cls, value: Any) -> str:
+        if not isinstance(value, list) or not value:
+            return ""
+        if all(isinstance(item, int) for item in value):
+            return "; write {sizes: …, activations: …}"
+        return "; the layers stand under 'layers'" if isinstance(value[0], dict) else ""
+
+    @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
         short = [key for key in data if key in STACK_KEYS]
         if "layers" in data and short:

@@ -21,6 +21,8 @@ _OPTIONS = {
     "output_dir": "--results {value}",
     "verbose": "--quiet, or leave it out",
 }
+# Keys that take one value or a list.
+_LISTS = frozenset({"dataset.features", "dataset.columns.drop", "dataset.columns.categorical"})
 
 
 def option_of(key: str, value: str) -> str | None:
@@ -41,6 +43,8 @@ def explained(problem: Problem, complaint: Complaint) -> Problem:
         return replace(problem, message=problem.message.replace(f"{told}?", f"{told}={value}?"))
     if complaint.part == "value" and _has_several(value):
         hint = "several values at once are for nnrun sweep"
+        if "list" in complaint.phrase or key in _LISTS:
+            hint = f"a list stands in brackets: {key}=[{value}]"
         return replace(problem, message=f"{problem.message}; {hint}")
     return problem
 

@@ -20,9 +20,17 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    create_model,
+)
 
-from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint
+from nnrun.config.blocks import MOST_LOOKED_AT, Block, Complaint, together
 from nnrun.config.docs import argument_docs
 from nnrun.config.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.nn.signature import Bounds, Named
@@ -52,6 +60,13 @@ class NamedBlock(Block):
         # Classes made at run time cannot be found by name, but by their place in the table.
         base, name = type(self).__base__, getattr(self, self.key)
         return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
+
+    @classmethod
+    def _stray(cls, key: str, message: str, *, suggesting: bool) -> Complaint:
+        owners = [f"'{name}'" for name, block in cls.blocks.items() if key in block.parameters]
+        if owners:
+            return Complaint(f"{message}, but of {' and '.join(owners)}", (key,), "key")
+        return super()._stray(key, message, suggesting=suggesting)
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments to call the table's entry with."""
@@ -180,7 +195,7 @@ class Translator:
         accepted: Any = Union[choice, words] if word else choice  # noqa: UP007
 
         def check(value: Any) -> Any:
-            return _named(value, base.key, names, noun, word)
+            return _named(value, base, noun, word)
 
         return Annotated[choice, BeforeValidator(check, json_schema_input_type=accepted)]
 
@@ -189,8 +204,9 @@ def _tag(value: Any, key: str) -> str:
     return f"<{value[key] if isinstance(value, dict) else getattr(value, key)}>"
 
 
-def _named(value: Any, key: str, names: tuple[str, ...], noun: str, word: bool) -> Any:
+def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
     """The value as a mapping with a name that the table knows."""
+    key, names = base.key, tuple(base.blocks)
     if isinstance(value, NamedBlock):
         return value
     if word and isinstance(value, str):
@@ -199,15 +215,32 @@ def _named(value: Any, key: str, names: tuple[str, ...], noun: str, word: bool) 
         return {key: value}
     if not isinstance(value, dict):
         raise Complaint(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
-    if key not in value:
-        for other in islice(value, MOST_LOOKED_AT):
-            if nearest(other, [key]):
-                message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
-                raise Complaint(message, (other,), "key").error()
-        message = f"{noun} needs '{key}'{suggestion(None, names)}"
-        raise Complaint(message, part="block").error()
-    if value[key] not in names:
-        raise Complaint(
-            path=(key,), phrase=noun, hint=lambda: suggestion(value[key], names)
-        ).error()
-    return value
+    if key in value and value[key] in names:
+        return value
+    complaint, meant = _misnamed(value, key, names, noun)
+    block = base.blocks.get(nearest(meant.get(key), names) or "")
+    if block is not None:
+        # Whatever else is wrong with what it was meant to be is told at the same time.
+        try:
+            block.model_validate({**meant, key: get_args(block.model_fields[key].annotation)[0]})
+        except ValidationError as error:
+            raise together(complaint, error, value) from None
+    raise complaint.error()
+
+
+def _misnamed(
+    value: dict[str, Any], key: str, names: tuple[str, ...], noun: str
+) -> tuple[Complaint, dict[str, Any]]:
+    """What is wrong with how a mapping says what it is, and the mapping that was meant."""
+    if key in value:
+        given = value[key]
+        return Complaint(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value
+    for other in islice(value, MOST_LOOKED_AT):
+        if nearest(other, [key]):
+            message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
+            meant = {(key if name == other else name): part for name, part in value.items()}
+            return Complaint(message, (other,), "key"), meant
+        if other in names:
+            message = f"{noun} needs '{key}'; did you mean {{{key}: {other}, ...}}?"
+            return Complaint(message, part="block"), {}
+    return Complaint(f"{noun} needs '{key}'{suggestion(None, names)}", part="block"), {}

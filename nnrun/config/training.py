@@ -62,6 +62,12 @@ class EarlyStoppingConfig(Block):
     restore_best: Annotated[bool, Flag()] = True
     """Whether to go back to the best weights at the end."""
 
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if value is True:
+            return "; write {} to take the defaults"
+        return "; leave it out" if value is False else ""
+
 
 class TrainingConfig(Block):
     """How the network is trained."""

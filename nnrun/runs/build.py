@@ -88,18 +88,17 @@ def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
             )
         ]
     units, wanted = network.output_shape[0], dataset.outputs
+    outputs = f"{units} output" + "s" * (units != 1)
     if dataset.task == "regression":
         if units != wanted:
             what = "number" if wanted == 1 else "numbers"
-            return [
-                Misfit(path, f"{units} outputs, but {dataset.name} has {wanted} {what} to predict")
-            ]
+            return [Misfit(path, f"{outputs}, but {dataset.name} has {wanted} {what} to predict")]
         return []
     activation = _last_activation(network)
     if units == wanted or (units == 1 and wanted == 2 and activation != "softmax"):
         return []
     either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
-    return [Misfit(path, f"{units} outputs, but {dataset.name} has {wanted} classes; use {either}")]
+    return [Misfit(path, f"{outputs}, but {dataset.name} has {wanted} classes; use {either}")]
 
 
 def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
@@ -16,6 +17,7 @@ from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEED_LIMIT = 2**63
 _MOST_SHOWN = 4
+_RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 _MOST_TRIED = 100
 
 
@@ -79,7 +81,9 @@ class Arguments:
             shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
             what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
             word = self.origin[format_override("seed", wrong[0])]
-            yield Problem(f"{shown} {what} of at least 0 and below 2**63", "seed", argument=word)
+            hint = next(map(_several_seeds, wrong))
+            message = f"{shown} {what} of at least 0 and below 2**63{hint}"
+            yield Problem(message, "seed", argument=word)
 
     def relocated(self, problem: Problem) -> Problem:
         """The problem with the argument as it was given, and not with one of its values."""
@@ -106,6 +110,12 @@ class GridPoint:
         if place is None:
             return problem
         return Problem(problem.message, problem.path, place.place, place.argument)
+
+
+def _several_seeds(wrong: Any) -> str:
+    """How to give several, if that is what was tried: `[1, 2]`, `0..4`, `0:5`, `0-4`."""
+    tried = isinstance(wrong, list) or (isinstance(wrong, str) and _RANGE.fullmatch(wrong))
+    return "; several are seed=1,2,3 or 'seed=range(0,5)'" if tried else ""
 
 
 def refuse_too_many(runs: int, most: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -181,6 +182,17 @@ def test_every_command_can_be_looked_up(nnrun, name):
     done = nnrun("help", name)
     assert 0 == done.exit_code
     assert f"nnrun {name} [OPTIONS]" in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_shell_takes_the_examples_of_commands(nnrun, name):
+    """What it would read as its own, such as parentheses, is quoted."""
+    lines = [line.strip() for line in nnrun("help", name).stdout.splitlines()]
+    examples = [line for line in lines if line.startswith("nnrun ") and "[OPTIONS]" not in line]
+    for example in examples:
+        done = subprocess.run(["bash", "-n", "-c", example], capture_output=True, check=False)
+        assert b"" == done.stderr, example
+    assert examples or name in ("datasets", "schema")
 
 
 def test_the_last_step_of_a_key_will_do(nnrun):

@@ -71,6 +71,43 @@ def test_five_mistakes_give_five_located_messages(complaints: Complaints) -> Non
     ] == complaints(content)
 
 
+def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(complaints: Complaints) -> None:
+    """Keys are checked as those of what was meant; what seems to be missing is left for later."""
+    content = """\
+    dataset: {name: digits}
+    network:
+      layers:
+        - {type: Conv2D, filters: 8, stride: 0}
+        - {type: dens, kernel: 3}
+        - {typ: dense, unit: 8}
+        - {type: residul, layers: [{type: dens, units: -1}]}
+    loss: {type: hubr, dleta: 1}
+    training:
+      optimizer: {type: adm, beta1: 2}
+      learning_rate: {schedule: cosin, final: -1}
+      iterations: 100
+    """
+    found = [line.partition(": ")[2] for line in complaints(content)]
+    assert [
+        "network.layers[0].type: 'Conv2D' is not a layer; did you mean 'conv2d'?",
+        "network.layers[0].filters: 'filters' is not a key of 'conv2d'; did you mean 'channels'?",
+        "network.layers[0].stride: 0 is not a whole number greater than 0 or a list of 2",
+        "network.layers[1].type: 'dens' is not a layer; did you mean 'dense'?",
+        "network.layers[1].kernel: 'kernel' is not a key of 'dense', but of 'conv2d'",
+        "network.layers[2].typ: 'typ' is not a key of a layer; did you mean 'type'?",
+        "network.layers[2].unit: 'unit' is not a key of 'dense'; did you mean 'units'?",
+        "network.layers[3].type: 'residul' is not a layer; did you mean 'residual'?",
+        "network.layers[3].layers[0].type: 'dens' is not a layer; did you mean 'dense'?",
+        "network.layers[3].layers[0].units: -1 is not a whole number greater than 0",
+        "loss.type: 'hubr' is not a loss; did you mean 'huber'?",
+        "loss.dleta: 'dleta' is not a key of 'huber'; did you mean 'delta'?",
+        "training.optimizer.type: 'adm' is not an optimizer; did you mean 'adam'?",
+        "training.optimizer.beta1: 2 is not a number of at least 0 and below 1",
+        "training.learning_rate.schedule: 'cosin' is not a schedule; did you mean 'cosine'?",
+        "training.learning_rate.final: -1 is not a number of at least 0",
+    ] == found
+
+
 def test_a_bad_tag_does_not_hide_other_mistakes(complaints: Complaints) -> None:
     """The value with the tag is complained of once, and the rest is checked."""
     content = """\

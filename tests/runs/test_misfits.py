@@ -66,6 +66,10 @@ CASES = {
         config(layers=["{type: dense, units: 4, activation: softmax}"]),
         (4, "4 outputs, but iris has 3 classes; use 3 units"),
     ),
+    "one unit for several classes": (
+        config(layers=["{type: dense, units: 1, activation: softmax}"]),
+        (4, "1 output, but iris has 3 classes; use 3 units"),
+    ),
     "units that do not fit the target": (
         config("{name: boston}", "mean_squared", layers=["{type: dense, units: 2}"]),
         (4, "2 outputs, but boston has 1 number to predict"),

@@ -137,7 +137,6 @@ def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
         ("seed=abc", "'abc' is not a whole number"),
         ("seed=", "null is not a whole number"),
         ("seed=.nan", ".nan is not a whole number"),
-        ("seed=[1,2]", "[1, 2] is not a whole number"),
         ("seed={a: 1}", "a mapping is not a whole number"),
         ("seed=1,-2,x", "-2, 'x' are not whole numbers"),
         ("seed=range(-9,2)", "-9, -8, -7, -6, … are not whole numbers"),
@@ -150,6 +149,17 @@ def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
     seeds, size = (str(problem) for problem in caught.value.problems)
     assert f"argument '{word}': seed: {wrong} of at least 0 and below 2**63" == seeds
     assert size.startswith("argument 'training.batch_size=0': ")
+
+
+@pytest.mark.parametrize("word", ["seed=[1,2]", "seed=0..4", "seed=0:5", "seed=0-4"])
+def test_several_seeds_that_are_written_otherwise_are_told_how(plan, write, word):
+    """Lists and ranges of other languages."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), word)
+    (seeds,) = (str(problem) for problem in caught.value.problems)
+    limits = "is not a whole number of at least 0 and below 2**63"
+    assert seeds.startswith(f"argument '{word}': seed: ")
+    assert seeds.endswith(f"{limits}; several are seed=1,2,3 or 'seed=range(0,5)'")
 
 
 def test_all_values_of_an_argument_are_tried(plan, write):
