@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from nnrun.runs.store import Store
@@ -29,6 +30,8 @@ network: {sizes: [5, 1], activations: [tanh, linear]}
 loss: mean_squared
 training: {learning_rate: 0.01, iterations: 60}
 """
+# Longer than any of these configs takes from one file that it writes to the next.
+PATIENCE_SECONDS = 120.0
 WILD = BOSTON.replace("0.01", "10.0").replace("60", "2000")
 
 
@@ -102,8 +105,30 @@ class Shell:
     def run(self, *words: object) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
         process = self.start(*words)
-        out, err = process.communicate(timeout=120)
+        out, err = self.end(process)
         return process.returncode, out, err
+
+    def end(self, process: subprocess.Popen[str]) -> tuple[str, str]:
+        """What a process has written when it ends, however slow the machine is: it is given up when
+        no file in the folder has changed for a long time.
+        """
+        seen, since = self._files(), time.monotonic()
+        while time.monotonic() - since < PATIENCE_SECONDS:
+            try:
+                return process.communicate(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                if (found := self._files()) != seen:
+                    seen, since = found, time.monotonic()
+        raise AssertionError(f"{process.args} stands still")
+
+    def _files(self) -> dict[str, int]:
+        """When each file of the folder was changed."""
+        found = {}
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    found[f"{folder}/{name}"] = os.lstat(f"{folder}/{name}").st_mtime_ns
+        return found
 
     def close(self) -> None:
         for process in self.started:
@@ -122,6 +147,16 @@ def children_of(pid: int) -> list[int]:
 def in_session(pid: int) -> list[int]:
     """The living processes of the session that this one leads."""
     return [found for found, _, session in _processes() if session == pid]
+
+
+def processor_seconds(pid: int) -> float:
+    """What the living processes of the session that this one leads have computed for."""
+    ticks = 0
+    for found in in_session(pid):
+        with suppress(OSError):
+            fields = Path(f"/proc/{found}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:

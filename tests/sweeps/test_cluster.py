@@ -80,7 +80,7 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
         process, root = campaign.start(moment)
         cluster.kill_worker()
         cluster.add_worker()
-        _, err = process.communicate(timeout=90)
+        _, err = shell.end(process)
         assert 0 == process.returncode, err
         campaign.hold(root)
 
@@ -92,7 +92,7 @@ def test_a_lost_worker_is_told(shell, cluster, write, tmp_path):
     until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 2, seconds=30)
     time.sleep(1.0)
     cluster.kill_worker()
-    _, err = process.communicate(timeout=90)
+    _, err = shell.end(process)
     assert 0 == process.returncode, err
     assert 1 == err.count("the Dask worker at tcp://127.0.0.1:")
     assert "Traceback" not in err
@@ -112,7 +112,7 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, write, tmp_path):
             if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         os.kill(worker, signal.SIGKILL)
-        _, err = process.communicate(timeout=90)
+        _, err = shell.end(process)
         assert 0 == process.returncode, err
         assert 1 == err.count("iris seed=3: its worker was lost; trying again")
     finally:
@@ -131,7 +131,7 @@ def test_a_killed_scheduler(shell, tmp_path, write):
         campaign = Campaign(shell, words, seed=moment)
         process, root = campaign.start(moment)
         cluster.kill_scheduler()
-        _, err = process.communicate(timeout=30)
+        _, err = shell.end(process)
         if process.returncode:  # else it had just finished
             assert 1 == process.returncode, err
             assert any(text in err for text in ("is gone;", "no Dask scheduler answers")), err
