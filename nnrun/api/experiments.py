@@ -28,7 +28,7 @@ from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.gradients import check_run_gradients
 from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.select import select_run
+from nnrun.runs.select import lies_in, select_run
 from nnrun.runs.store import Store
 from nnrun.runs.verify import Verdict
 from nnrun.runs.verify import verify as verify_run
@@ -70,7 +70,8 @@ def train(
 
     Raises:
         ConfigError: all that is wrong with the config.
-        UsageError: the run needs more memory than there is, or an argument makes no sense.
+        UsageError: the run needs more memory than there is, an argument makes no sense, or what
+            is in the results folder is damaged.
         OSError: the results cannot be written.
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
@@ -164,10 +165,11 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
         results: the folder in which names are looked for.
 
     Raises:
-        UsageError: there is no such run, or several.
-        NnrunError: its report is damaged.
+        UsageError: there is no such run, or several, or it is damaged.
+        NnrunError: it was cut off, and has no report yet.
     """
-    return read(_folder(run, results))
+    folder = _folder(run, results)
+    return read(folder, placed=lies_in(folder, Path(results)))
 
 
 def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:

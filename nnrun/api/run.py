@@ -19,7 +19,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.reports.notebook import run_html
 from nnrun.runs.history import load_history
-from nnrun.runs.reading import read_run
+from nnrun.runs.reading import read_run, refuse_damaged
 from nnrun.runs.record import RunRecord, RunResult
 
 
@@ -138,16 +138,21 @@ class Run:
         return run_html(self.record, self.history.rows(), self.path)
 
 
-def read(folder: Path) -> Run:
+def read(folder: Path, *, placed: bool = False) -> Run:
     """A run on disk.
 
+    Args:
+        folder: of the run.
+        placed: whether its place says which run it must be.
+
     Raises:
-        UsageError: there is none.
-        NnrunError: its report cannot be read.
+        UsageError: there is none, or it is damaged.
+        NnrunError: it has no report yet.
     """
-    found = read_run(folder)
+    found = read_run(folder, placed=placed)
     if found is None:
         raise UsageError(f"{folder}: there is no run")
+    refuse_damaged(found, folder)
     if found.record is None:
         raise NnrunError(f"{folder}: {found.trouble}")
     return Run(found.record, folder)

@@ -16,9 +16,9 @@ from nnrun.reports.compare import comparison_tables
 from nnrun.runs.comparison import compare
 from nnrun.runs.folders import ids_in
 from nnrun.runs.glance import settings_of
-from nnrun.runs.reading import read_run
+from nnrun.runs.reading import read_run, refuse_damaged
 from nnrun.runs.record import RunRecord
-from nnrun.runs.select import select_run
+from nnrun.runs.select import lies_in, select_run
 from nnrun.sweeps.leaderboard import Leaderboard, groups_of
 from nnrun.sweeps.stored import stored_variants
 
@@ -44,18 +44,19 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
     if len(runs) < 2:
         raise UsageError("compare takes two runs or more; `nnrun show RUN` shows one")
     folders = [select_run(run, results) for run in runs]
-    records = [_record(folder) for folder in folders]
+    records = [_record(folder, placed=lies_in(folder, results)) for folder in folders]
     try:
         comparison = compare(records)
         board = _board(records, folders, command_line("compare", runs, results, {}))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UsageError("one of these reports is damaged; nnrun show tells of each") from None
+        raise UsageError("one of these runs is damaged; nnrun show tells of each") from None
     output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
     output.show(comparison_tables(comparison, board, _root(folders)))
 
 
-def _record(folder: Path) -> RunRecord:
-    found = read_run(folder)
+def _record(folder: Path, *, placed: bool) -> RunRecord:
+    found = read_run(folder, placed=placed)
+    refuse_damaged(found, folder)
     if found is None or found.record is None:
         why = "no run is there any more" if found is None else found.trouble
         raise UsageError(f"{folder} cannot be compared: {why}")

@@ -75,7 +75,7 @@ def command(
 
     With NAME, only those of experiments of that name. Runs of one name are told apart by the
     settings in which they differ; what was cut off or is going on stands at the end. What is no run
-    is passed over; a report that cannot be read is listed as such.
+    is passed over; what is damaged is listed as such.
 
     \b
     nnrun ls

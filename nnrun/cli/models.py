@@ -8,20 +8,21 @@ from nnrun.cli.output import Output
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
-from nnrun.runs.reading import read_run
-from nnrun.runs.select import select_run
+from nnrun.runs.reading import read_run, refuse_damaged
+from nnrun.runs.select import lies_in, select_run
 
 
 def load_selected(run: str, results: Path, output: Output) -> Model:
     """The model of a run, with a note where the run has not come to its end.
 
     Raises:
-        UsageError: there is no such run, or it keeps no model.
+        UsageError: there is no such run, it is damaged, or it keeps no model.
         NnrunError: the model's file is damaged.
     """
     folder = select_run(run, results)
+    found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
+    refuse_damaged(found, folder)
     model = load(folder)
-    found = read_run(folder) if folder.is_dir() else None
     if found is not None and found.record is not None and found.record.status == "interrupted":
         iterations = count(found.record.timing["iterations"])
         output.note(f"this run was interrupted: its weights are those of iteration {iterations}")

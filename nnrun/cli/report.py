@@ -19,7 +19,7 @@ from nnrun.runs.files import write_together
 from nnrun.runs.folders import folders, names_in
 from nnrun.runs.glance import described
 from nnrun.runs.reading import read_run
-from nnrun.runs.select import is_run_folder, select_run
+from nnrun.runs.select import is_run_folder, lies_in, select_run
 from nnrun.sweeps.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")
@@ -138,7 +138,8 @@ def _meant(word: str, results: Path) -> Iterator[Found]:
         if found:
             yield from found
             return
-    only = _look(select_run(word, results))
+    folder = select_run(word, results)
+    only = _look(folder, placed=lies_in(folder, results))
     if only is not None:
         yield only
 

@@ -10,12 +10,11 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError
-from nnrun.reports.show import run_in_full, unreadable_run
-from nnrun.runs.glance import overview_of
+from nnrun.reports.show import run_at_a_glance, run_in_full
+from nnrun.runs.glance import described
 from nnrun.runs.history import read_history
-from nnrun.runs.overview import UNREADABLE
 from nnrun.runs.reading import read_run
-from nnrun.runs.select import select_run
+from nnrun.runs.select import lies_in, select_run
 
 
 @click.command("show")
@@ -36,12 +35,13 @@ def command(output: Output, /, run: str, results: Path) -> None:
     nnrun show digits_cnn/s42 --json
     """
     folder = select_run(run, results)
-    stored, found = read_run(folder), overview_of(folder)
-    if stored is None or found is None:
+    stored = read_run(folder, placed=lies_in(folder, results))
+    found = described(stored, folder)
+    if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
-    if stored.record is None or found.status == UNREADABLE:
+    if stored is None or stored.record is None or found.seed is None:
         output.data({**asdict(found), "folder": str(folder)})
-        output.show(unreadable_run(found, folder))
+        output.show(run_at_a_glance(found, folder))
         return
     history = read_history(folder)
     output.data(

@@ -26,6 +26,7 @@ from nnrun.reports.plan import Outlook, plan_table
 from nnrun.reports.replication import replication_markdown
 from nnrun.runs.cores import threads_for
 from nnrun.runs.files import read_regular
+from nnrun.runs.reading import damaged
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.compiling import compile_plan
@@ -161,9 +162,13 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
     complete, seconds = [], 0.0
     for variant in plan.variants:
         runs = () if asked.force else variant.runs()
-        found = sum(store.find(variant.name, run.run_id) is not None for run in runs)
-        complete.append(found)
-        seconds += variant.estimate.seconds * (len(variant.seeds) - found)
+        found = [run for one in runs if (run := store.read(variant.name, one.run_id)) is not None]
+        for run in found:
+            if run.is_damaged:
+                output.note(damaged(store.folder(run.name, run.run_id), run.trouble))
+        complete.append(sum(run.complete for run in found))
+        left = len(variant.seeds) - sum(run.complete or run.is_damaged for run in found)
+        seconds += variant.estimate.seconds * left
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     outlook = Outlook(plan, complete, workers, seconds / workers)
     output.data(outlook.to_dict())

@@ -76,7 +76,7 @@ def command(
     """Train one config and show its report.
 
     What has been trained completely is shown, not trained again; what was cut off goes on from
-    where it was.
+    where it was. What is damaged is said to be, and left as it is: --force trains it again.
 
     \b
     nnrun train configs/iris_softmax.yaml

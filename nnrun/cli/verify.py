@@ -15,6 +15,7 @@ from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.verdicts import summary, verdicts_table
 from nnrun.runs.listing import list_runs
+from nnrun.runs.reading import damaged
 from nnrun.runs.select import select_run
 from nnrun.runs.verify import Verdict
 from nnrun.runs.verify_all import verify_all
@@ -78,11 +79,14 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
 
 def _told(wrong: Sequence[Verdict]) -> str:
     first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
+    label = f"{first.name}/{first.run_id}"
+    if first.finding == "damaged":
+        return damaged(label, first.reason) + more
     differences = [
         f"{d.place}: {d.stored!r} is stored, and again it is {d.again!r}" for d in first.differences
     ]
     reason = "; ".join(filter(None, [first.reason, *differences[:1]]))
-    return f"{first.name}/{first.run_id}: {reason}{more}"
+    return f"{label}: {reason}{more}"
 
 
 def _all(results: Path) -> list[Path]:
@@ -91,7 +95,7 @@ def _all(results: Path) -> list[Path]:
     found = [
         results / run.name / run.run_id
         for run in list_runs(results)
-        if run.complete or (run.trouble is not None and not run.unfinished)
+        if run.complete or run.is_damaged
     ]
     if not found:
         raise UsageError(f"there is no complete run in {results}")

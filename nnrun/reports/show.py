@@ -15,7 +15,8 @@ from nnrun.reports.numbers import count
 from nnrun.reports.plot import Curve, Plot
 from nnrun.reports.summary import metric_label, splits
 from nnrun.reports.terminal import clean, labelled, network_table, run_summary
-from nnrun.runs.overview import Overview
+from nnrun.runs.overview import DAMAGED, Overview
+from nnrun.runs.reading import REMEDY
 from nnrun.runs.record import RunRecord
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
@@ -43,7 +44,8 @@ def _parts(
     if run.status != record.status:
         yield Text(f"{run.status}: what follows is from its last report", "bold yellow")
     if run.error:
-        yield Text(clean(run.error), "bold red")
+        remedy = f"; {REMEDY}" if run.status == DAMAGED else ""
+        yield Text(clean(run.error) + remedy, "bold red")
     yield run_summary(record, folder)
     for plot in _plots(record, history):
         yield Text()
@@ -55,13 +57,15 @@ def _parts(
     yield labelled("again", again(folder))
 
 
-def unreadable_run(run: Overview, folder: Path) -> RenderableType:
+def run_at_a_glance(run: Overview, folder: Path) -> RenderableType:
     """What there is to say of a run without a report that can be read."""
     lines: list[RenderableType] = [
         Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),
     ]  # fmt: skip
     if run.error:
         lines.append(labelled("why", clean(run.error)))
+    if run.status == DAMAGED:
+        lines.append(labelled("to do", REMEDY))
     if run.started:
         lines.append(labelled("changed", run.started.replace("T", " ").partition("+")[0] + " UTC"))
     lines.append(labelled("folder", str(folder)))

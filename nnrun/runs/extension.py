@@ -14,7 +14,7 @@ from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_sha256
 from nnrun.runs.history import load_history
 from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.reading import CONFIG, STATE, read_run
+from nnrun.runs.reading import CONFIG, REPORT, STATE, damaged, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 from nnrun.training.streams import Streams
@@ -54,6 +54,8 @@ def extend(folder: Path, iterations: int) -> Extension:
     record = _completed(folder)
     stored = load_config(folder / CONFIG)
     shorter = prepare(stored)
+    if shorter.config.name != record.name:
+        raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:
         raise UsageError(f"{folder}: its data have changed, so it cannot go on")
     if shorter.run_id != record.run_id:
@@ -67,9 +69,10 @@ def _completed(folder: Path) -> RunRecord:
     run = read_run(folder)
     if run is None:
         raise UsageError(f"{folder}: there is no run")
+    refuse_damaged(run, folder)
     record = run.record
-    if record is None or run.trouble is not None:
-        raise UsageError(f"{folder}: {run.trouble}")
+    if record is None:
+        raise UsageError(f"{folder}: only a completed run goes on, and {run.trouble}")
     if record.status != "completed":
         raise UsageError(f"{folder}: only a completed run goes on, and this one is {record.status}")
     if record.stopped_early:

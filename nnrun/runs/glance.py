@@ -15,8 +15,8 @@ from nnrun.runs.files import has_leftovers
 from nnrun.runs.folders import is_held
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.index_file import Line
-from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, UNREADABLE, Overview
-from nnrun.runs.reading import CHECKPOINT, StoredRun, read_run
+from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, Overview
+from nnrun.runs.reading import CHECKPOINT, REPORT, StoredRun, read_run
 from nnrun.runs.record import RunRecord
 
 
@@ -51,7 +51,7 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
 def _described(run: StoredRun, folder: Path) -> Overview:
     held = not run.complete and is_held(folder)
     if run.record is None:
-        status = INTERRUPTED if run.unfinished else UNREADABLE
+        status = INTERRUPTED if run.unfinished else DAMAGED
         error = None if held else run.trouble
         return Overview(
             run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
@@ -74,9 +74,8 @@ def _described(run: StoredRun, folder: Path) -> Overview:
             settings=settings_of(record),
         )
     except (AttributeError, TypeError, KeyError):
-        return Overview(
-            run.name, run.run_id, UNREADABLE, "its report is damaged", started=_changed(folder)
-        )
+        why = f"{REPORT} is not what nnrun writes"
+        return Overview(run.name, run.run_id, DAMAGED, why, started=_changed(folder))
 
 
 def _changed(folder: Path) -> str | None:
@@ -100,7 +99,7 @@ def line_of(folder: Path, stamp: str) -> Line | None:
     if has_leftovers(folder) or (folder / CHECKPOINT).exists():
         return None
     overview = _described(run, folder)
-    if overview.status == UNREADABLE:
+    if overview.status == DAMAGED:
         return None
     return Line(overview, json.dumps(_essentials(run.record)), stamp)
 

@@ -24,6 +24,7 @@ from nnrun.runs.extension import Extension
 from nnrun.runs.failed import failed_result
 from nnrun.runs.locks import Lock
 from nnrun.runs.prepare import Prepared
+from nnrun.runs.reading import refuse_damaged
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.store import Store
 from nnrun.training.state import TrainingState
@@ -189,7 +190,7 @@ def begin(
         The record of a complete run; else the claim; None if another process has it.
 
     Raises:
-        UsageError: a link leads out of the results folder.
+        UsageError: what is there is damaged, or a link leads out of the results folder.
         OSError: the run's folder cannot be made.
     """
     if store is None:
@@ -205,11 +206,25 @@ def begin(
     if lock is None:
         return None
     claim = Claim(store, name, run_id, lock, force=force)
-    # Who held it may have completed it between the two looks.
-    if not force and (record := store.find(name, run_id)) is not None:
+    try:
+        record = None if force else _settled(store, name, run_id)
+    except BaseException:
         claim.release()
-        return record
-    return claim
+        raise
+    if record is not None:
+        claim.release()
+    return record or claim
+
+
+def _settled(store: Store, name: str, run_id: str) -> RunRecord | None:
+    """The record of a run that nobody is at, if it is complete: whoever held it may have done that.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    found = store.read(name, run_id)
+    refuse_damaged(found, store.folder(name, run_id))
+    return found.record if found is not None and found.complete else None
 
 
 def train(
@@ -230,6 +245,7 @@ def train(
         extension: where to start from, if that is where another run has ended.
 
     Raises:
+        UsageError: what is there is damaged.
         OSError: the results cannot be written.
     """
     control = control or Control()

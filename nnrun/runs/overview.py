@@ -9,7 +9,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing
 
-RUNNING, INTERRUPTED, DAMAGED, UNREADABLE = "running", "interrupted", "damaged", "unreadable"
+RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
 
 # What is going on or was cut off stands nearest to the prompt, whenever it began.
 _LATE = {INTERRUPTED: 1, RUNNING: 2}
@@ -23,7 +23,7 @@ class Overview:
         name: of the experiment.
         run_id: of the run.
         status: as in its report; `running` while a process is at it, `interrupted` where it can go
-            on, `unreadable` where its report is, and `damaged` where a part of it is missing.
+            on, and `damaged` where its report, or what that speaks of, is not as it was written.
         error: what went wrong, in a sentence.
         seed: of the run.
         metric: its main metric.

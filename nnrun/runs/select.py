@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nnrun.config.names import is_name
 from nnrun.config.settings import choice_words, differing
 from nnrun.errors import UsageError, clipped
 from nnrun.models.files import MODEL
-from nnrun.runs.folders import folders
+from nnrun.runs.folders import folders, is_held
+from nnrun.runs.identity import is_run_id
 from nnrun.runs.index import look
 from nnrun.runs.reading import CHECKPOINT, REPORT
 from nnrun.suggestions import suggestion
@@ -49,17 +51,30 @@ def select_run(run: str, root: Path) -> Path:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether a run has left something there."""
-    return any((folder / file).is_file() for file in (REPORT, MODEL, CHECKPOINT))
+    """Whether a run has left something there, whatever has become of it, or is about to."""
+    if any(os.path.lexists(folder / file) for file in (REPORT, MODEL, CHECKPOINT)):
+        return True
+    return is_run_id(folder.name) and is_held(folder)
+
+
+def lies_in(folder: Path, root: Path) -> bool:
+    """Whether a run's folder lies in this results folder, where its place says which run it is."""
+    try:
+        return folder.absolute().parent.parent.samefile(root)
+    except OSError:
+        return False
 
 
 def _newest(root: Path, name: str | None) -> Path:
-    """The run that was started last; of runs that were started together, the last by name."""
+    """The run that was started last; of runs that were started together, the last by name.
+
+    One without numbers, being damaged or just begun, is meant where there is no other.
+    """
     found, _ = look(root, () if name is None else (name,))
-    runs = [(run.started or "", run.name, run.run_id) for run in found if run.metric is not None]
+    runs = [(run.metric is not None, run.started or "", run.name, run.run_id) for run in found]
     if not runs:
         raise _unknown(root, name)
-    _, *place = max(runs)
+    _, _, *place = max(runs)
     return root.joinpath(*place)
 
 

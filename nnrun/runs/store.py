@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, 
 from nnrun.runs.history import history_csv
 from nnrun.runs.index import KnownRuns, refresh
 from nnrun.runs.locks import Lock, acquire, locked
-from nnrun.runs.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK, read_run
+from nnrun.runs.reading import (
+    CHECKPOINT,
+    CONFIG,
+    HISTORY,
+    REPORT,
+    STATE,
+    TRACEBACK,
+    StoredRun,
+    read_run,
+)
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
 
@@ -87,9 +97,13 @@ class Store:
         lock.release()
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
-        """The record of a run that reached its end, or diverged; None if it has to be trained."""
-        run = read_run(self.folder(name, run_id), placed=True)
+        """The record of a run that reached its end, or diverged; None if there is no such thing."""
+        run = self.read(name, run_id)
         return run.record if run and run.complete else None
+
+    def read(self, name: str, run_id: str) -> StoredRun | None:
+        """What a run's folder says; None where no run has left anything."""
+        return read_run(self.folder(name, run_id), placed=True)
 
     def known(self, name: str, run_id: str) -> RunRecord | None:
         """The record of a complete run, without its config and network, if the index
@@ -151,6 +165,9 @@ class Store:
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         record = replace(record, files=digests)
         files[REPORT] = strict_json(record.to_dict()).encode()
+        for name in files:
+            with suppress(OSError):  # unless an empty folder has taken its place
+                (folder / name).rmdir()
         write_together(folder, files)
         for name in (CHECKPOINT, MODEL, STATE, TRACEBACK):
             if name not in files:

@@ -30,7 +30,7 @@ from nnrun.runs.files import read_regular
 from nnrun.runs.history import load_history
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
-from nnrun.runs.reading import CONFIG, StoredRun, read_run
+from nnrun.runs.reading import CONFIG, REPORT, StoredRun, read_run
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.trainer import HistoryRow
 
@@ -99,8 +99,10 @@ def verify(folder: Path) -> Verdict:
     if run is None:
         raise UsageError(f"{folder}: there is no run")
     verdict = Verdict(run.name, run.run_id, str(folder), "damaged")
-    if run.record is None or run.trouble is not None:
+    if run.is_damaged:
         return replace(verdict, reason=run.trouble, exit_code=3)
+    if run.record is None:
+        raise UsageError(f"{folder}: only complete runs are verified, and {run.trouble}")
     verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
     if not run.complete:
         raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")
@@ -118,11 +120,13 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
     """The first file that is not the one that was written."""
     for name, digest in record.files.items():
         if Path(name).name != name:
-            return "report.json is damaged: it names a file in another folder"
+            return f"{REPORT} names a file in another folder"
         try:
             content = read_regular(folder / name)
         except FileNotFoundError:
             return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
         if hashlib.sha256(content).hexdigest() != digest:
             return f"{name} is not the file that was written"
     known = record.weights_sha256
@@ -133,6 +137,9 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
 
 def _compared(verdict: Verdict, folder: Path, run: StoredRun, record: RunRecord) -> Verdict:
     prepared = prepare(load_config(folder / CONFIG))
+    if prepared.config.name != record.name:
+        reason = f"{REPORT} is that of {record.name}/{record.run_id}"
+        return replace(verdict, name=run.name, reason=reason, exit_code=3)
     if prepared.dataset.sha256 != record.dataset["sha256"]:
         found, known = prepared.dataset.sha256, record.dataset["sha256"]
         reason = "its data are not those that it was trained on"

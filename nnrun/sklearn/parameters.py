@@ -11,7 +11,7 @@ from nnrun.config.training import TrainingConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
-from nnrun.runs.reading import read_run
+from nnrun.runs.reading import read_run, refuse_damaged
 
 # The activation of the output where a loss asks for one.
 _OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
@@ -73,9 +73,10 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
     """The parameters that train such a network as a run has trained.
 
     Raises:
-        UsageError: the run's report cannot be read.
+        UsageError: the run is damaged, or has no report.
     """
     run = read_run(folder)
+    refuse_damaged(run, folder)
     if run is None or run.record is None:
         trouble = "there is no report" if run is None else run.trouble
         raise UsageError(f"{folder}: {trouble}; a model alone does not say how it was trained")

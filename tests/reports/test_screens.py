@@ -64,7 +64,7 @@ RUNS = by_time(
         run(44, 0.1, "bbbbbbbbbb", status="failed", train=None, test=None),
         Overview("iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"),
         Overview("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
-        Overview("houses", "s2-eeeeeeeeee", "unreadable", "report.json is damaged"),
+        Overview("houses", "s2-eeeeeeeeee", "damaged", "report.json is not what nnrun writes"),
     ]
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import threading
 from pathlib import Path
 from time import sleep
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import nnrun
+from nnrun.errors import UsageError
 from nnrun.runs.control import Control
 from nnrun.runs.lifecycle import begin, train
 from nnrun.runs.listing import list_runs
@@ -70,8 +72,8 @@ def test_one_module_reads_reports():
     [
         ("no model", "model.safetensors is missing"),
         ("no report", None),
-        ("cut", "report.json is damaged"),
-        ("other version", "written by another version of nnrun (9)"),
+        ("cut", "report.json is not what nnrun writes"),
+        ("other version", "report.json is of another version of nnrun (9)"),
         ("failed", None),
         ("interrupted", None),
     ],
@@ -97,9 +99,11 @@ def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage
         report.write_text(json.dumps({**content, "status": damage}))
     listed = list(list_runs(store.root))
     assert [] == [found for found in listed if found.complete]
-    if listed:
+    if trouble:
         assert trouble == listed[0].trouble
-    assert train(run, store).trained
+        with pytest.raises(UsageError, match=re.escape(f"damaged: {trouble}; nnrun train --force")):
+            train(run, store)
+    assert train(run, store, force=trouble is not None).trained
 
 
 def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, monkeypatch):

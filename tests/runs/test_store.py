@@ -112,14 +112,19 @@ def test_a_finished_run_is_told_in_todays_words(prepared, store):
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "no model"])
 def test_a_damaged_run_is_trained_again(prepared, store, damage):
-    """A report that cannot be read, or a model that is missing, does not pass for a run."""
+    """A report that cannot be read, or a model that is missing, does not pass for a run; unless
+    there is no report, it takes force to put others in their place.
+    """
     first = train(prepared(), store)
     report, model = first.folder / "report.json", first.folder / "model.safetensors"
     if damage == "cut":
         report.write_text(report.read_text()[:100])
     else:
         (report if damage == "gone" else model).unlink()
-    second = train(prepared(), store)
+    if damage != "gone":
+        with pytest.raises(UsageError, match=r"is damaged: .* nnrun train --force"):
+            train(prepared(), store)
+    second = train(prepared(), store, force=damage != "gone")
     assert second.trained
     assert first.record.weights_sha256 == second.record.weights_sha256
 

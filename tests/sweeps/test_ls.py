@@ -67,7 +67,7 @@ def test_a_damaged_report_is_listed_as_such(run, write, tmp_path, content):
     next(tmp_path.glob("results/iris/s3-*/report.json")).write_bytes(content)
     code, out, err = run("ls", "--json")
     assert (0, "") == (code, err)
-    assert ["completed", "unreadable"] == sorted(row["status"] for row in json.loads(out))
+    assert ["completed", "damaged"] == sorted(row["status"] for row in json.loads(out))
     assert 0 == run("ls")[0]
 
 
@@ -237,7 +237,7 @@ def test_a_run_that_goes_on_is_listed_as_such(run, write, tmp_path):
 
 
 def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
-    """The index knows them, with numbers to the last bit; what has changed is trained again."""
+    """The index knows them, with numbers to the last bit; of what has changed it says nothing."""
     monkeypatch.setattr("nnrun.runs.index.WORTH", 1)
     write("iris")
     _, shown, _ = run("sweep", "configs", "--seeds", 3)
@@ -248,5 +248,8 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
     assert "3 complete already" in err
     next(Path("results/iris").glob("s3-*/model.safetensors")).unlink()
     code, again, err = run("sweep", "configs", "--seeds", 3)
+    assert 1 == code
+    assert "is damaged: model.safetensors is missing; nnrun train --force trains it again" in err
+    code, again, err = run("sweep", "configs", "--seeds", 3, "--force")
     assert 0 == code
-    assert "1 trained" in err
+    assert "3 trained" in err

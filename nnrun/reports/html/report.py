@@ -17,7 +17,8 @@ from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.glance import settings_of
 from nnrun.runs.history import read_history
-from nnrun.runs.overview import INTERRUPTED, RUNNING, UNREADABLE, Overview
+from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, Overview
+from nnrun.runs.reading import REPORT, damaged
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.stored import StoredVariant, stored_variants
@@ -185,8 +186,7 @@ class Report:
             yield Note(f"{count(left)} more runs are left out of this list.", "warning")
         troubles = [found for found in shown if found.key not in self._sound]
         for found in troubles[:20]:
-            why = found.overview.error or _WHY.get(self._status(found), "its report is damaged")
-            yield Note(f"{text_of(found.key)}: {text_of(why)}.", "warning")
+            yield Note(f"{text_of(_trouble(found, self._status(found)))}.", "warning")
         if len(self.in_full) < len(self._sound):
             yield Note(
                 f"{plural(len(self.in_full), 'run')} of {count(len(self._sound))} are shown in "
@@ -216,12 +216,19 @@ class Report:
     def _status(self, found: Found) -> str:
         """What a run is, as its folder has it."""
         if found.record is not None and found.key not in self._sound:
-            return UNREADABLE
+            return DAMAGED
         return text_of(found.overview.status, 20)
 
 
+def _trouble(found: Found, status: str) -> str:
+    """Why a run is in the list alone."""
+    if status == DAMAGED:
+        return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
+    return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
+
+
 def _class(status: str) -> str:
-    return status if status.isalpha() else "unreadable"
+    return status if status.isalpha() else DAMAGED
 
 
 def _checked(found: Found) -> _Sound | None:

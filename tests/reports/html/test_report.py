@@ -38,11 +38,11 @@ def titles(blocks: list) -> list[str]:
 def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> None:
     """And the rest is shown."""
     report = make_report(results)
-    expected = {"completed": 11, "diverged": 1, "failed": 1, "interrupted": 2, "unreadable": 2}
+    expected = {"completed": 11, "diverged": 1, "failed": 1, "damaged": 2, "interrupted": 2}
     assert expected == dict(report.counts)
     listed = notes(sections(report)["All runs"])
-    assert "broken/s3-00000000cc: report.json is damaged" in listed
-    assert "broken/s4-00000000dd: report.json is damaged: its 'config' is not what" in listed
+    assert "broken/s3-00000000cc is damaged: report.json is not what nnrun writes; nnrun" in listed
+    assert "broken/s4-00000000dd is damaged: the 'config' of report.json is not what" in listed
     assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
     text = Page(page).text
     assert "The disk is full." in text
@@ -291,7 +291,7 @@ def test_names_from_elsewhere_do_not_count(results, make_report, tmp_path) -> No
     """A report in a folder of another name was put there by hand: it is not what it says."""
     source = next((results / "houses").iterdir())
     shutil.copytree(source, tmp_path / "other" / source.name)
-    assert [("unreadable", 1)] == make_report(tmp_path).counts
+    assert [("damaged", 1)] == make_report(tmp_path).counts
 
 
 def test_paths_of_this_machine_are_not_needed(page) -> None:
