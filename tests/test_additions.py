@@ -25,6 +25,7 @@ from nnrun.data import dataset, registry, steps
 from nnrun.engines.compiled.layers import EMITTERS
 from nnrun.engines.compiled.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
+from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
 from nnrun.models.code.steps import STEPS as CODE_STEPS
@@ -94,8 +95,8 @@ NEEDS = [
     Need(
         "layer",
         LEAVES,
-        {*EMITTERS, *NUMPY_ONLY},
-        f"EMITTERS in {COMPILED}/layers/__init__.py{OR_NUMPY}",
+        {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
+        f"EMITTERS in layers/__init__.py or tape/layers/__init__.py of {COMPILED}{OR_NUMPY}",
     ),
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
+from nnrun.engines.compiled.tape.layers import EMITTERS
 from tests.cli.conftest import write
 
 RESIDUAL = """\
@@ -66,6 +69,20 @@ def test_a_tape_is_shown_in_stages(nnrun):
     assert lines.index("arrays") < lines.index("stage 1, tasks of 4 rows")
 
 
+def test_a_tape_shows_layers_within_layers(nnrun):
+    """They are named by their places, and what is added has its own line."""
+    lines = nnrun("check", write("skip.yaml", RESIDUAL), "--emit").stdout.splitlines()
+    ops = [line.strip() for line in lines if "  # 0" in line]
+    assert ["product  # 0.0: matmul", "tanh  # 0.0: tanh", "add  # 0: residual"] == ops[:3]
+
+
+@pytest.fixture
+def _no_residuals(monkeypatch):
+    """An engine that has neither function nor kernels for a layer, as for a new one."""
+    monkeypatch.delitem(EMITTERS, "residual")
+
+
+@pytest.mark.usefixtures("_no_residuals")
 def test_what_cannot_be_compiled_is_said(nnrun):
     """The reason comes on one line, with exit code 2."""
     done = nnrun("check", write("skip.yaml", RESIDUAL), "--emit")
@@ -73,6 +90,7 @@ def test_what_cannot_be_compiled_is_said(nnrun):
     assert "skip.yaml: the compiled engine has no layer residual" in done.stderr
 
 
+@pytest.mark.usefixtures("_no_residuals")
 def test_the_compiled_engine_for_such_a_network_is_a_located_error(nnrun):
     """Under `compiled` it is an error at the engine's line; under `auto` NumPy takes it."""
     path = write("skip.yaml", RESIDUAL.replace("10}", "10, engine: compiled}"))

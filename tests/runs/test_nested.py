@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
 from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
@@ -190,9 +191,13 @@ def test_divergence_names_the_layer_inside(prepared):
     assert "the weight of layer 1.1.0 (dense) left the range of numbers" in sentence
 
 
-def test_other_engines_say_what_they_cannot(prepared):
-    """Without an emitter the run is NumPy's, and a config that insists is told why not."""
-    network = prepared(NESTED).network()
-    assert "numpy" == prepared(NESTED).engine(network)
+def test_engines_say_what_they_cannot(prepared, monkeypatch):
+    """Kernels train what has residuals; for a layer without any the run is NumPy's, and a config
+    that insists is told why not.
+    """
+    long = prepared(NESTED, "training.iterations=10000")
+    assert "compiled" == long.engine(long.network())
+    monkeypatch.delitem(EMITTERS, "residual")
+    assert "numpy" == long.engine(long.network())
     problem = the_problem(prepared, NESTED, "training.engine=compiled")
     assert "the compiled engine has no layer residual; use engine auto or numpy" == problem.message

@@ -28,6 +28,9 @@ WORTH = 0.025
 # What Python and NumPy take for a batch besides arithmetic, and for each layer in it.
 NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
 COMPILED_BATCH = 0.05e-6
+# A layer of which the rows of a batch depend on each other goes over its numbers so many times as
+# often as an activation, which NumPy does in many calls.
+ACROSS, NUMPY_ACROSS = 4, 35e-6
 # Seconds for one number through an activation, forward and backward.
 NUMPY_NUMBER, COMPILED_NUMBER = 4e-9, 1.5e-9
 # Operations per second in float64; float32 does twice as many. NumPy's matrix products begin at
@@ -149,6 +152,7 @@ def numpy_seconds(network: Network, batch_size: int) -> float:
     for layer, work, numbers in _work(network, batch_size):
         rate = NUMPY_CONVOLUTION if layer.takes == "images" else matrix
         total += work / rate if work else numbers * NUMPY_NUMBER
+        total += NUMPY_ACROSS if layer.looks_across else 0
     return total
 
 
@@ -181,12 +185,13 @@ def tape_seconds(network: Network, batch_size: int) -> float:
 
 
 def _work(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, float]]:
-    """Each layer with its operations, and the numbers it puts out, in units of float64's."""
+    """Each layer with its operations, and the numbers it goes over, in units of float64's."""
     precision = 8 / network.dtype.itemsize
     for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
         work = batch_size * layer.operations * (2 if index == 0 else 3) / precision
-        yield layer, work, batch_size * prod(layer.output_shape) / precision
+        numbers = batch_size * prod(layer.output_shape) * (ACROSS if layer.looks_across else 1)
+        yield layer, work, numbers / precision
 
 
 def _matrix_rate(network: Network, layer: Layer, batch_size: int) -> float:

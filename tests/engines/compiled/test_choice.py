@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from nnrun.config.load import load_config
 from nnrun.engines.compiled import choose, supports, too_large, way
 from nnrun.engines.compiled.choice import (
     PATIENCE,
@@ -15,6 +17,7 @@ from nnrun.engines.compiled.choice import (
     estimate,
     refuses_function,
 )
+from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
     SGD,
@@ -24,10 +27,12 @@ from nnrun.nn import (
     MaxPool2d,
     MeanSquared,
     Network,
+    Residual,
     activation,
     conv2d,
     dense,
 )
+from nnrun.runs.prepare import prepare
 
 
 def choice(network: Network, batch_size: int, iterations: int) -> str:
@@ -93,14 +98,16 @@ def test_what_compiling_costs_is_known(seconds: float, network: Network) -> None
     assert seconds / 2 <= compiling_seconds(network) <= 2 * seconds
 
 
-def test_compiling_has_a_cap() -> None:
-    """What takes long to compile goes to the tape, which compiles nothing for it; where that cannot
-    take it, what takes minutes and gigabytes is NumPy's at any length, with the reason.
+def test_compiling_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes long to compile goes to the tape, which compiles nothing for it; where that lacks a
+    layer, what takes minutes and gigabytes is NumPy's at any length, with the reason.
     """
     assert ["generated", "tape", "tape"] == [way(deep(n), SGD(), 1) for n in (10, 20, 300)]
     assert "compiled" == choice(deep(300), 1, 10**6)
     assert supports(deep(300), SGD()) is too_large(deep(300)) is None
     normed = deep(300, BatchNorm())
+    assert "tape" == way(normed, SGD(), 16)
+    monkeypatch.delitem(EMITTERS, "batch_norm")
     assert "numpy" == choice(normed, 1, 10**9)
     reason = "compiling a network of this size would take about 182 seconds"
     assert reason == supports(normed, SGD()) == too_large(normed)
@@ -117,6 +124,23 @@ def test_long_compiling_must_pay() -> None:
     ]
     waited = WORTH + (compiling_seconds(deep(10)) - PATIENCE) / SHARED_BY
     assert "compiled" == choice(deep(10), 1, int(waited / gains[1]) + 1)
+
+
+def test_normed_images_go_to_the_tape() -> None:
+    """The shipped network with batch normalisation is for kernels, also where runs are short; small
+    normed layers of vectors are for a function, and residuals never are.
+    """
+    shipped = prepare(load_config(Path(__file__).parents[3] / "configs" / "mnist_5k_cnn.yaml"))
+    images, training = shipped.network(), shipped.config.training
+    assert "tape" == way(images, training.optimizer.build(), training.batch_size)
+    assert "compiled" == shipped.engine(images)
+    vectors = [dense(16), BatchNorm(), activation("relu"), dense(3, "softmax")]
+    normed = Network(vectors, CrossEntropy(), (13,))
+    assert "generated" == way(normed, SGD(), 16)
+    assert "compiled" == choice(normed, 16, 1_000)
+    residual = Network([Residual([dense(13, "relu")]), *vectors], CrossEntropy(), (13,))
+    assert ["tape", "tape"] == [way(residual, SGD(), size) for size in (1, 16)]
+    assert "compiled" == choice(residual, 16, 1_000)
 
 
 def test_small_images_are_compiled() -> None:

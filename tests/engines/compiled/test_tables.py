@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from nnrun.engines.compiled import supports
+from nnrun.engines.compiled import CompiledEngine, supports, way
+from nnrun.engines.compiled.choice import refuses_function
 from nnrun.engines.compiled.layers import EMITTERS
 from nnrun.engines.compiled.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.nn import (
     ACTIVATIONS,
     LAYERS,
@@ -23,6 +26,7 @@ from nnrun.nn import (
     MaxPool2d,
     MeanSquared,
     Network,
+    Sequential,
     activation,
     conv2d,
     dense,
@@ -31,7 +35,15 @@ from nnrun.nn.losses import FUSED
 from tests.nn.examples import NETWORKS
 
 # Layers, activations and optimizers that the NumPy engine alone trains, by their types.
-NUMPY_ONLY = {"residual"}
+NUMPY_ONLY: set[str] = set()
+WAYS = [
+    (engine, name)
+    for engine, known in ((CompiledEngine, EMITTERS), (TapeEngine, TAPE_EMITTERS))
+    for name, networks in NETWORKS.items()
+    if all(
+        layer.type in {*known, "linear"} for make in networks for layer in Sequential(make()).layers
+    )
+]
 
 
 def test_every_entry_has_an_emitter() -> None:
@@ -41,26 +53,33 @@ def test_every_entry_has_an_emitter() -> None:
     types = {
         each.type for entry in built for each in (entry if isinstance(entry, list) else [entry])
     }
-    assert (types | set(ACTIVATIONS)) - {"linear", *NUMPY_ONLY} <= set(EMITTERS)
+    assert (types | set(ACTIVATIONS)) - {"linear", *NUMPY_ONLY} <= {*EMITTERS, *TAPE_EMITTERS}
     assert {cls.type for cls in LOSSES.values()} | {cls.type for cls in FUSED.values()} == set(
         LOSS_EMITTERS
     )
     assert set(OPTIMIZERS) - NUMPY_ONLY == set(OPTIMIZER_EMITTERS)
 
 
-@pytest.mark.parametrize("name", sorted(NUMPY_ONLY & set(LAYERS)))
-def test_what_has_no_emitter_is_refused(name: str) -> None:
-    """The compiled engine says which layer it has not."""
-    network = Network(NETWORKS[name][0](), MeanSquared(), (2, 7, 6))
-    assert f"the compiled engine has no layer {name}" == supports(network, SGD())
-
-
 @pytest.mark.parametrize("batch_size", [1, 5])
-@pytest.mark.parametrize("name", [name for name in LAYERS if name not in NUMPY_ONLY])
-def test_layers(name: str, batch_size: int, task: Any, agree: Any) -> None:
-    """Every layer, on single rows and on batches."""
+@pytest.mark.parametrize(("engine", "name"), WAYS)
+def test_layers(engine: Any, name: str, batch_size: int, task: Any, agree: Any) -> None:
+    """Every layer, on single rows and on batches, by a function and by kernels."""
     for blocks in NETWORKS[name]:
-        agree(task(blocks, (2, 7, 6), MeanSquared(), batch_size=batch_size, iterations=300))
+        one = task(blocks, (2, 7, 6), MeanSquared(), batch_size=batch_size, iterations=300)
+        agree(one, kind=engine)
+
+
+def test_layers_without_a_function_are_for_kernels() -> None:
+    """Every layer is trained in one of the ways at least; residuals by kernels alone."""
+    assert set(LAYERS) - NUMPY_ONLY == {name for _, name in WAYS}
+    assert {"residual"} == {name for _, name in WAYS} - {
+        name for engine, name in WAYS if engine is CompiledEngine
+    }
+    for make in NETWORKS["residual"]:
+        network = Network(make(), MeanSquared(), (2, 7, 6))
+        assert "the compiled engine has no layer residual" == refuses_function(network, SGD())
+        assert supports(network, SGD()) is None
+        assert ["tape", "tape"] == [way(network, SGD(), size) for size in (1, 16)]
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name not in NUMPY_ONLY])

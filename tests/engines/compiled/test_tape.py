@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
+from nnrun.engines.base import Batches
 from nnrun.engines.compiled import kernels
 from nnrun.engines.compiled.kernels import load
 from nnrun.engines.compiled.tape.engine import TapeEngine
@@ -17,6 +19,7 @@ from nnrun.nn import (
     SGD,
     Adam,
     AvgPool2d,
+    BatchNorm,
     Bias,
     CrossEntropy,
     Dropout,
@@ -24,9 +27,13 @@ from nnrun.nn import (
     MatMul,
     MaxPool2d,
     MeanSquared,
+    Network,
+    Residual,
+    activation,
     conv2d,
     dense,
 )
+from tests.engines.compiled.conftest import numbers
 
 HIDDEN = [name for name in ACTIVATIONS if name not in ("softmax", "linear")]
 NEEDS = {name: loss.needs or "linear" for name, loss in LOSSES.items()}
@@ -105,6 +112,22 @@ def test_remainders(agree: Any, task: Any, batch_size: int, width: int) -> None:
     check(agree, task, blocks, (1, 3, 4), batch_size=batch_size, iterations=12)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 16, 17, 33])
+@pytest.mark.parametrize("width", [1, 7, 8, 9, 50])
+def test_remainders_of_normed_layers(agree: Any, task: Any, batch_size: int, width: int) -> None:
+    """So do mean, variance and their gradients over batches of any size, for any number of channels
+    and of features, within a residual too.
+    """
+
+    def blocks() -> list[Any]:
+        first = conv2d(width, 2, bias="none")
+        inner = [conv2d(width, 3, padding="same"), BatchNorm(0.2), activation("relu")]
+        rest = [Flatten(), dense(width, "tanh"), BatchNorm(), dense(3, "softmax")]
+        return [first, BatchNorm(), Residual(inner), *rest]
+
+    check(agree, task, blocks, (1, 3, 4), batch_size=batch_size, iterations=12)
+
+
 @pytest.mark.parametrize("stride", [1, 2, (1, 3)])
 @pytest.mark.parametrize("padding", ["valid", "same", 2])
 @pytest.mark.parametrize("bias", ["none", "per_channel", "per_position"])
@@ -144,16 +167,23 @@ def test_pools(agree: Any, task: Any, pool: Any, size: Any, stride: Any) -> None
     check(agree, task, blocks, (1, 9, 8), iterations=10)
 
 
-def activation(name: str) -> Any:
-    return ACTIVATIONS[name]()
-
-
 VECTORS = {
     "dropout": lambda: [dense(9, "relu"), Dropout(0.3), dense(8), Dropout(0.5), dense(3)],
     "kept": lambda: [dense(9, "relu"), activation("tanh"), Dropout(0.0), activation("elu"),
                      dense(3)],
     "bias alone": lambda: [Bias(), MatMul(4), Bias(), Bias(), activation("tanh"), MatMul(3)],
     "softmax within": lambda: [dense(5, "softmax"), activation("sigmoid"), dense(3)],
+    "normed": lambda: [BatchNorm(), dense(19), BatchNorm(0.3, 1e-3), activation("relu"), dense(3)],
+    "residual": lambda: [Residual([dense(9, "relu"), Dropout(0.2), dense(6)]), activation("relu"),
+                         Residual([activation("relu"), dense(6, "tanh")]), dense(3)],
+    "residuals within": lambda: [
+        dense(5),
+        Residual([BatchNorm(), activation("sigmoid"), dense(9),
+                  Residual([Residual([Dropout(0.3)]), activation("tanh")]), dense(5)]),
+        Residual([Residual([Bias()]), Residual([activation("softmax")])]), dense(3),
+    ],
+    "residuals of nothing": lambda: [dense(5), Residual([activation("linear")]),
+                                     Residual([Residual([Flatten()])]), dense(3)],
 }  # fmt: skip
 
 
@@ -174,6 +204,23 @@ IMAGES = {
     "first an activation": lambda: [activation("tanh"), conv2d(3, 3, padding=1),
                                     activation("softplus"), conv2d(3, 3, padding="same"),
                                     Flatten(), dense(3)],
+    "normed": lambda: [BatchNorm(), conv2d(3, 3, padding="same", bias="none"), BatchNorm(0.3),
+                       activation("sigmoid"), conv2d(9, 3, padding=1, bias="none"), BatchNorm(),
+                       MaxPool2d(2), Flatten(), BatchNorm(), dense(3)],
+    "residual": lambda: [
+        conv2d(4, 3, padding="same"),
+        Residual([conv2d(3, 3, padding="same", bias="none"), BatchNorm(), activation("relu"),
+                  conv2d(4, 3, padding=1, bias="none"), BatchNorm()]),
+        activation("relu"), AvgPool2d(2), Flatten(), Residual([activation("tanh"), BatchNorm()]),
+        dense(3),
+    ],
+    "residuals within": lambda: [
+        Residual([activation("softplus"), Dropout(0.2),
+                  Residual([conv2d(17, 3, padding="same", activation="relu"),
+                            conv2d(2, 3, padding="same", activation="sigmoid")]),
+                  Residual([Residual([Bias("channel")]), activation("elu")])]),
+        conv2d(3, 2), Flatten(), dense(3),
+    ],
 }  # fmt: skip
 
 
@@ -221,14 +268,28 @@ def test_threads_on_products(task: Any, dtype: str) -> None:
 
 
 def trained(made: Any, threads: int) -> list[bytes]:
-    """The bits of the parameters, and of what the optimizer keeps, by so many threads."""
+    """The bits of all that training changes, by so many threads."""
     network, optimizer = made.network(), made.optimizer()
     optimizer.allocate(network.theta)
     x, target = made.data()
     rng = np.random.default_rng(4)
     engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=threads)
     engine.run(made.batches())
-    return [network.theta.tobytes(), *(array.tobytes() for array in optimizer.state.values())]
+    kept = [network.theta, *network.statistics.values(), *optimizer.state.values()]
+    return [array.tobytes() for array in kept]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_on_normed_layers(task: Any, dtype: str) -> None:
+    """So it does where all threads wait for sums over the batch."""
+
+    def blocks() -> list[Any]:
+        normed = [conv2d(16, 3, padding="same", bias="none"), BatchNorm(), activation("relu")]
+        rest = [Flatten(), dense(50), BatchNorm(), dense(3, "softmax")]
+        return [conv2d(16, 3, padding="same"), BatchNorm(), Residual(normed), *rest]
+
+    made = task(blocks, (1, 8, 9), CrossEntropy(), Adam, dtype, 33, 30)
+    assert trained(made, 1) == trained(made, 2) == trained(made, 16)
 
 
 @pytest.mark.parametrize("name", [*VECTORS, *IMAGES])
@@ -244,8 +305,50 @@ def test_threads_on_any_layers(task: Any, name: str) -> None:
         engine = TapeEngine(network, optimizer, *made.data(), **settings, threads=threads)
         engine.run(made.batches())
         loss, outputs = engine.evaluate(*made.data())
-        found.append((network.theta.tobytes(), loss, outputs.tobytes()))
+        kept = [network.theta, *network.statistics.values(), outputs]
+        found.append((loss, *(array.tobytes() for array in kept)))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["normed", "residual", "residuals within"])
+def test_interrupted_is_uninterrupted(task: Any, name: str) -> None:
+    """An engine that takes over parameters, running statistics, the optimizer's arrays and the
+    stream of random numbers goes on to the same bits.
+    """
+    made = task(IMAGES[name], (2, 5, 6), MeanSquared(), Adam, batch_size=7, iterations=9)
+    batches, found = made.batches(), []
+    for cuts in ([0, 9], [0, 4, 9]):
+        network, optimizer, rng = made.network(), made.optimizer(), np.random.default_rng(4)
+        optimizer.allocate(network.theta)
+        for first, last in pairwise(cuts):
+            part = Batches(
+                batches.rows, batches.bounds[first : last + 1], batches.rates[first:last]
+            )
+            engine = TapeEngine(network, optimizer, *made.data(), rng=rng, batch_size=7)
+            engine.run(part)
+            engine.evaluate(*made.data())  # which changes nothing
+        found.append([array.tobytes() for array in numbers(engine).values()])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_numbers_far_from_zero_keep_their_variance(rows: int) -> None:
+    """In float32 a mean of 1,000 with a deviation of 1 costs no digits of it, of one large image or
+    of many small ones, as it would if squares were summed up.
+    """
+    shape = (1, 300, 40) if rows == 1 else (1, 5, 8)
+    x = np.random.default_rng(0).normal(1000, 1, (rows, *shape)).astype("float32")
+    network = Network([BatchNorm(1.0), Flatten(), dense(1)], MeanSquared(), shape, "float32")
+    network.initialize(rng=np.random.default_rng(1))
+    optimizer, target = SGD(), np.zeros((rows, 1), "float32")
+    engine = TapeEngine(
+        network, optimizer, x, target, rng=np.random.default_rng(2), batch_size=rows
+    )
+    engine.run(Batches(np.arange(rows), np.array([0, rows]), np.zeros(1)))
+    exact = x.astype(float)
+    expected = exact.mean(), exact.var(ddof=1)
+    mean, variance = (float(array[0]) for array in network.statistics.values())
+    assert expected == (pytest.approx(mean, rel=1e-6), pytest.approx(variance, rel=1e-4))
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -255,8 +358,9 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float) -> Non
     """
 
     def blocks() -> list[Any]:
-        rest = [Flatten(), dense(5, "relu"), dense(3)]
-        return [conv2d(3, 2, activation="relu"), conv2d(3, 2, activation="relu"), *rest]
+        rest = [Flatten(), dense(5, "relu"), BatchNorm(), dense(3)]
+        normed = Residual([conv2d(3, 3, padding="same"), BatchNorm()])
+        return [conv2d(3, 2, activation="relu"), normed, conv2d(3, 2, activation="relu"), *rest]
 
     made = task(
         blocks, (2, 5, 6), MeanSquared(), lambda: SGD(momentum), batch_size=8, iterations=20
@@ -273,10 +377,12 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float) -> Non
             engine.run(replace(batches, rates=np.full(20, rate)))
             assert not np.isfinite(network.theta).all()
             network.theta[...] = start
+            for name, array in network.statistics.items():
+                array[...] = name.endswith("variance")
             for array in optimizer.state.values():
                 array[...] = 0
         engine.run(batches)
-        found.append(network.theta.tobytes())
+        found.append([array.tobytes() for array in numbers(engine).values()])
     assert found[0] == found[1]
 
 
@@ -288,6 +394,20 @@ FORMULAS = {
     "sigmoid_back": "{dy} * {y}",
     "elu_back": "{dy} if {x} > zero else {dy} * {y}",
 }
+
+
+def test_planted_bugs_in_names_are_seen(
+    agree: Any, task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So are statistics that are written to each other's places."""
+    table = kernels.KERNELS
+    names = " ".join(table["statistics"].parameters)
+    mixed = names.replace("running_mean running_variance", "running_variance running_mean")
+    bug = replace(table["statistics"], parameters=tuple(mixed.split()))
+    monkeypatch.setitem(table, "statistics", bug)
+    monkeypatch.setattr(load, "_addresses", {})
+    with pytest.raises(AssertionError):
+        check(agree, task, lambda: [dense(9), BatchNorm(), dense(3)], (7,), loss=MeanSquared())
 
 
 @pytest.mark.parametrize("kernel", [*FORMULAS, "mean_squared"])

@@ -26,9 +26,12 @@ from nnrun.nn import (
     Huber,
     MaxPool2d,
     MeanSquared,
+    Residual,
+    activation,
     conv2d,
     dense,
 )
+from tests.engines.compiled.conftest import numbers
 
 # Vectors of 64, 32 and 16 bytes, of both makers; the last has no fused products and calls for them.
 PROCESSORS = [
@@ -106,13 +109,13 @@ def build_for(target: Processor, folder: Path, patch: pytest.MonkeyPatch) -> Non
 def test_kernels_have_the_same_bits_on_every_processor(
     dtype: str, task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where products and convolutions are cut into other tiles."""
+    """Also where products and convolutions are cut into other tiles, and over sums of batches."""
     one = task(
         lambda: [
-            conv2d(16, 5, activation="tanh"), AvgPool2d(2),
-            conv2d(16, 3, padding="same", activation="relu"),
+            conv2d(16, 5, bias="none"), BatchNorm(), activation("tanh"), AvgPool2d(2),
+            Residual([conv2d(16, 3, padding="same"), BatchNorm(), activation("relu")]),
             conv2d(18, 3, padding="same", activation="gelu"), MaxPool2d(2), Dropout(0.3),
-            Flatten(), dense(70, "tanh"), dense(3, "softmax"),
+            Flatten(), dense(70, "tanh"), BatchNorm(), dense(3, "softmax"),
         ],
         (3, 16, 15), optimizer=Adam, dtype=dtype, batch_size=13, iterations=20, rate=0.002,
         clip_norm=0.5,
@@ -122,7 +125,10 @@ def test_kernels_have_the_same_bits_on_every_processor(
         with monkeypatch.context() as patch:
             build_for(target, tmp_path / target.name, patch)
             found[str(target)] = one.train(TapeEngine)
-    thetas = {name: engine.network.theta.tobytes() for name, engine in found.items()}
+    thetas = {
+        name: b"".join(array.tobytes() for array in numbers(engine).values())
+        for name, engine in found.items()
+    }
     assert np.isfinite(found["this"].network.theta).all()
     assert dict.fromkeys(thetas, thetas["this"]) == thetas
     objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in tmp_path.iterdir()]

@@ -126,6 +126,31 @@ KERNELS: dict[str, Kernel] = {
     "sum_rows": _kernel(
         "bias_gradient", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
     ),
+    "moments": _kernel(
+        "batch_norm", "moments", f"{_X} sums squares part channels height width rows"
+    ),
+    "statistics": _kernel(
+        "batch_statistics",
+        "statistics",
+        "sums squares part mean inverse running_mean running_variance size chunk rows pixels"
+        " epsilon momentum",
+    ),
+    "inverses": _kernel("batch_statistics", "inverses", "variance inverse size chunk epsilon"),
+    "normalise": _kernel(
+        "batch_norm",
+        "normalise",
+        f"{_X} mean inverse gamma beta {_Y} channels height width rows",
+    ),
+    "normalise_sums": _kernel(
+        "batch_norm",
+        "gradients",
+        f"{_X} mean inverse {_DY} dbeta dgamma part channels height width rows",
+    ),
+    "normalise_back": _kernel(
+        "batch_norm",
+        "normalise_back",
+        f"{_X} mean inverse gamma {_DY} dbeta dgamma {_DX} channels height width rows",
+    ),
     "dropout": _kernel(
         "dropout",
         "dropout",
@@ -171,6 +196,11 @@ KERNELS: dict[str, Kernel] = {
         )
         for name, pair in POINTWISE.items()
     },
+    "add": _kernel(
+        "pointwise",
+        "add",
+        "a a_row a_line b b_row b_line y y_row y_line lines numbers rows columns",
+    ),
 }
 
 

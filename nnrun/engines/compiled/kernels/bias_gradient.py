@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nnrun.engines.compiled.kernels.channels import LANES, Channels, each, pixels, rows
 from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
 
 LEVEL = 0  # of LLVM's passes: none
-_LANES = 8  # numbers, which rows and their gradients are padded to
 
 
 @written
@@ -32,39 +32,17 @@ def sum_rows(module: Any, symbol: str, dtype: str) -> None:
 
 
 def _sum_pixels(k: Kernel, db: Value) -> None:
-    first, last = k.rows(k.n)
-
-    def channels(count: int, c: Value) -> None:
-        places = [k.mul(k.add(c, n * _LANES), k.size) for n in range(count)]
-
-        def add(here: Value, sums: tuple[Value, ...]) -> list[Value]:
-            values = [k.load(k.vector(_LANES), k.at(here, place)) for place in places]
+    def sum_up(channels: Channels) -> None:
+        def add(places: list[Value], *sums: Value) -> list[Value]:
+            values = channels.load(places[0])
             return [k.b.fadd(total, value) for total, value in zip(sums, values, strict=True)]
 
-        def row(r: Value, *sums: Value) -> list[Value]:
-            image = k.at(k.pointer("dy"), k.mul(r, k.bytes("dy_row")))
+        def row(images: list[Value], *sums: Value) -> list[Value]:
+            return pixels(k, ["dy"], images, add, sums)
 
-            def line(i: Value, *sums: Value) -> list[Value]:
-                start = k.at(image, k.mul(i, k.bytes("dy_line")))
+        channels.store(rows(k, ["dy"], row, channels.zeros()), db)
 
-                def pixel(j: Value, *sums: Value) -> list[Value]:
-                    return add(k.at(start, k.mul(j, k.bytes("dy_pixel"))), sums)
-
-                return k.repeat(k["width"], pixel, sums)
-
-            return k.repeat(k["height"], line, sums)
-
-        done = k.repeat(last, row, [k.zeros(_LANES)] * count, start=first)
-        for total, place in zip(done, places, strict=True):
-            k.store(total, k.at(db, place))
-
-    begin = k.integer(0)
-    for count in (4, 2, 1):  # vectors at a time
-        step = count * _LANES
-        padded = k.b.and_(k.add(k["channels"], _LANES - 1), k.integer(-_LANES))
-        end = k.add(begin, k.mul(k.div(k.sub(padded, begin), step), step))
-        k.repeat(end, lambda c, count=count: channels(count, c), start=begin, step=step)
-        begin = end
+    each(k, (4, 2, 1), sum_up)
 
 
 def _sum_images(k: Kernel, db: Value) -> None:
@@ -81,12 +59,12 @@ def _sum_images(k: Kernel, db: Value) -> None:
                 target = k.at(db, k.mul(i, k.bytes("db_line")), k.mul(j, k.bytes("db_pixel")))
 
                 def numbers(at: Value) -> None:
-                    before = k.load(k.vector(_LANES), k.at(target, at))
-                    before = k.b.select(is_first, k.zeros(_LANES), before)
+                    before = k.load(k.vector(LANES), k.at(target, at))
+                    before = k.b.select(is_first, k.zeros(LANES), before)
                     value = k.load(before.type, k.at(source, at))
                     k.store(k.b.fadd(before, value), k.at(target, at))
 
-                k.repeat(length, numbers, step=_LANES * k.size)
+                k.repeat(length, numbers, step=LANES * k.size)
 
             k.repeat(k["width"], pixel)
 

@@ -1,4 +1,4 @@
-"""Activations, number by number, from the formulas of `activations`.
+"""Number by number: activations, from the formulas of `activations`, and sums.
 
 Results go through the thread's memory, a piece of a line at a time: where an array is overwritten
 with what is made of it, LLVM would not vectorise the loop, though no number depends on another.
@@ -45,6 +45,25 @@ def backward(p, task, n, k, start, rate, scratch):
                 end = min(begin + PIECE, right)
                 for j in range(begin, end):
                     held[j - begin] = evaluated(formula, before[j], after[j], source[j])  # noqa: F821
+                copy(held, target + begin, end - begin)
+
+
+def add(p, task, n, k, start, rate, scratch):
+    """y = a + b; y may be one of them."""
+    (
+        a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows, columns,
+    ) = parameters(p, 13)  # fmt: skip
+    a, b, y, held = pointer(a), pointer(b), pointer(y), pointer(scratch)
+    first, last = row_range(task, rows, n)
+    left, right = column_range(task, columns, numbers)
+    for r in range(first, last):
+        for i in range(lines):
+            one, other = a + (r * a_row + i * a_line), b + (r * b_row + i * b_line)
+            target = y + (r * y_row + i * y_line)
+            for begin in range(left, right, PIECE):
+                end = min(begin + PIECE, right)
+                for j in range(begin, end):
+                    held[j - begin] = one[j] + other[j]
                 copy(held, target + begin, end - begin)
 
 

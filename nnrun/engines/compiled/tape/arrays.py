@@ -73,6 +73,11 @@ class Map:
         return self.is_vector or self.line == self.width * self.pixel
 
     @property
+    def lying(self) -> Map:
+        """Each row as it lies in memory, without a border, as a vector."""
+        return Map(self.block, self.offset, self.row, self.row, self.row, self.stored)
+
+    @property
     def order(self) -> Array:
         """Where in a row without a border each number stands, counted as `nnrun.nn` does."""
         c, i, j = np.ogrid[: self.channels, : self.height, : self.width]

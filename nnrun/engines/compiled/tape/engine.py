@@ -75,7 +75,7 @@ class TapeEngine:
             kernels_of(plan) | kernels_of(self._evaluation), network.dtype.name, wait
         )
         self._memory = Memory(plan, optimizer.state)
-        self._parameters = Parameters(plan.placed, self._memory, network, optimizer)
+        self._parameters = Parameters(plan, self._memory, network, optimizer)
         self._driver = self._driven(plan, self._memory)
         self._drawn = plan.drawn
         self._batch_size = batch_size
@@ -134,8 +134,8 @@ class TapeEngine:
         rows = self._evaluated
         if self._evaluator is None:
             plan = self._evaluation
-            parameters = {one.block: self._memory.arrays[one.block] for one in plan.placed}
-            self._evaluation_memory = Memory(plan, shared=parameters)
+            lasting = {name: self._memory.arrays[name] for name in plan.lasting}
+            self._evaluation_memory = Memory(plan, shared=lasting)
             self._evaluator = self._driven(plan, self._evaluation_memory)
         self._parameters.gather()
         outputs = np.empty((len(x), *network.output_shape), network.dtype)

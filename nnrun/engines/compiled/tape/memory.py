@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.tape.plan import Placed, Places, Plan
+from nnrun.engines.compiled.tape.plan import Places, Plan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -40,14 +40,13 @@ class Memory:
 
 
 class Parameters:
-    """A network's parameters and the optimizer's arrays, in the tape's memory.
+    """A network's parameters and statistics and the optimizer's arrays, in the tape's memory.
 
     They are copied in before a stretch of iterations, and back after it.
     """
 
-    def __init__(
-        self, placed: list[Placed], memory: Memory, network: Network, optimizer: Optimizer
-    ) -> None:
+    def __init__(self, plan: Plan, memory: Memory, network: Network, optimizer: Optimizer) -> None:
+        self.plan = plan
         self.network = network
         self.optimizer = optimizer
         starts, start = {}, 0
@@ -55,10 +54,11 @@ class Parameters:
             starts[id(parameter)] = start
             start += parameter.size
         self._places = [
-            (slice(first, first + one.parameter.size), one, memory.arrays)
-            for one in placed
+            (slice(first, first + one.parameter.size), one)
+            for one in plan.placed
             for first in [starts[id(one.parameter)]]
         ]
+        self._arrays = memory.arrays
 
     def gather(self) -> None:
         """Copy them in."""
@@ -74,10 +74,13 @@ class Parameters:
             places.copy_out(memory, numbers)
 
     def _pairs(self) -> Iterator[tuple[Array, Array, Places]]:
-        for part, one, arrays in self._places:
+        arrays = self._arrays
+        for part, one in self._places:
             yield self.network.theta[part], arrays[one.block], one.places
             for name, array in self.optimizer.state.items():
                 yield array[part], arrays[f"{one.block}.{name}"], one.places
+        for kept in self.plan.statistics:
+            yield kept.layer.statistics[kept.name], arrays[kept.block], kept.places
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from nnrun.engines.compiled.activations import POINTWISE
 from nnrun.engines.compiled.optimizers import plain
-from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map
-from nnrun.engines.compiled.tape.layers import EMITTERS, Convolution, Emitter, MatMul
+from nnrun.engines.compiled.tape.arrays import Address, Map
+from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_of, steps_of
 from nnrun.engines.compiled.tape.losses import add_gradient, add_values
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.engines.compiled.tape.updates import add_update
-from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
@@ -28,15 +24,9 @@ def training(
     descends = plain(optimizer) and clip_norm is None
     plan = Plan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
-    x, target = _gather(plan, network)
-    layers = _emitters(plan, network, x)
-    for layer in layers:
-        _labelled(layer).forward()
-    plan.label = network.loss.type
-    dy = add_gradient(plan, network.loss, layers[-1].y, target, losses)
-    learning = [bool(layer.layer.parameters) for layer in layers].index(True)
-    for layer in reversed(layers[learning:]):
-        dy = _labelled(layer).backward(dy)
+    layers, target = _forward(plan, network)
+    dy = add_gradient(plan, network.loss, layers.y, target, losses)
+    layers.backward(dy)
     add_update(plan, optimizer, clip_norm)
     return plan
 
@@ -44,28 +34,29 @@ def training(
 def evaluation(network: Network, batch_size: int) -> Plan:
     """Losses and outputs of rows, so many at a time."""
     plan = Plan(network.dtype, batch_size, descends=True, training=False)
-    x, target = _gather(plan, network)
-    layers = _emitters(plan, network, x)
-    for layer in layers:
-        _labelled(layer).forward()
-    plan.label = network.loss.type
-    add_values(plan, network.loss, layers[-1].y, target, network.head)
+    layers, target = _forward(plan, network)
+    add_values(plan, network.loss, layers.y, target, network.head)
     return plan
 
 
-def _labelled(emitter: Emitter) -> Emitter:
-    emitter.plan.label = f"{emitter.tag}: {emitter.layer.type}"
-    return emitter
+def _forward(plan: Plan, network: Network) -> tuple[Sequence, Map]:
+    """The layers with what they make of a batch, and the targets."""
+    steps = steps_of(network, plan.training)
+    x, target = _gather(plan, network, steps)
+    layers = Sequence(plan, steps, x)
+    layers.forward()
+    plan.label = network.loss.type
+    return layers, target
 
 
-def _gather(plan: Plan, network: Network) -> tuple[Map, Map]:
+def _gather(plan: Plan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
     """The rows of a batch and their targets, in the forms that the layers take."""
     plan.label = "batch"
-    steps = list(_steps(network, plan.training))
     shape = network.input_shape
     if len(shape) == 3:
-        exact = EMITTERS[steps[0][0].type].any_channels
-        x = plan.image("x", (shape[0], shape[1], shape[2]), _border(steps, 0), exact=exact)
+        border = border_of(steps, plan.training)
+        exact = steps[0].emitter.any_channels
+        x = plan.image("x", (shape[0], shape[1], shape[2]), border, exact=exact)
         _add_gather(plan, "@x", x, x.named("x"), x.shape)
     else:
         x = plan.vector("x", shape[0])
@@ -93,58 +84,3 @@ def _add_gather(
 ) -> None:
     order = Address("@rows") if plan.training else 0
     plan.by_rows("gather", order=order, data=Address(data), data_row=x.size, **place, **shape)
-
-
-def _steps(network: Network, training: bool) -> Iterator[tuple[Layer, str, bool]]:
-    """The layers in the order in which they are computed, their tags, and whether in place.
-
-    Of max-pooling after a rising function the pooling comes first: the function is then of fewer
-    numbers.
-    """
-    tags = {id(layer): str(index) for index, block in enumerate(network.blocks) for layer in block}
-    layers = list(network.trunk)
-    for i in range(len(layers) - 1):
-        rises = layers[i].type in POINTWISE and POINTWISE[layers[i].type].rises
-        if rises and layers[i + 1].type == "max_pool2d":
-            layers[i : i + 2] = layers[i + 1], layers[i]
-    is_needed = False  # what the last layer has put out, by its way back
-    for layer in layers:
-        emitter = EMITTERS[layer.type]
-        can = emitter.overwrites(layer, training)
-        yield layer, tags[id(layer)], can and not (emitter.needs_y and is_needed and training)
-        is_needed = emitter.needs_y or (can and is_needed)
-
-
-def _border(steps: list[tuple[Layer, str, bool]], start: int) -> Border:
-    """The border that an array needs which the layers from `start` on read."""
-    for layer, _, in_place in steps[start:]:
-        if not in_place:
-            return EMITTERS[layer.type].wants(layer)
-    return NO_BORDER
-
-
-def _emitters(plan: Plan, network: Network, x: Map) -> list[Emitter]:
-    steps = list(_steps(network, plan.training))
-    learning = [bool(layer.parameters) for layer, *_ in steps].index(True)
-    made: list[Emitter] = []
-    for index, (layer, tag, in_place) in enumerate(steps):
-        last = made[-1] if made else None
-        if layer.type == "bias" and isinstance(last, MatMul | Convolution) and last.bias is None:
-            last.merge(layer, tag)
-            continue
-        following = index + 1
-        is_merged = following < len(steps) and steps[following][0].type == "bias"
-        if is_merged and EMITTERS[layer.type] in (MatMul, Convolution):
-            following += 1
-        emitter = EMITTERS[layer.type](
-            plan,
-            layer,
-            tag,
-            x,
-            border=_border(steps, following),
-            in_place=in_place,
-            needs_dx=index > learning,
-        )
-        made.append(emitter)
-        x = emitter.y
-    return made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,7 +12,7 @@ import numpy as np
 from nnrun.engines.compiled.kernels import shapes
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
-from nnrun.nn.layer import Parameter
+from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
 
 # Into so many tasks a batch is cut, at most: more than most machines have cores.
@@ -64,6 +66,23 @@ class Placed:
         return f"d{self.block}"
 
 
+@dataclass(frozen=True)
+class Statistic:
+    """The place of what a layer keeps besides parameters.
+
+    Args:
+        layer: whose it is.
+        name: what the layer calls it.
+        block: the array that it is in.
+        places: where in it its numbers stand.
+    """
+
+    layer: Layer
+    name: str
+    block: str
+    places: Places
+
+
 @dataclass
 class Plan:
     """Arrays and stages, while emitters add to them.
@@ -81,6 +100,8 @@ class Plan:
     training: bool
     blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
     placed: list[Placed] = field(default_factory=list)
+    statistics: list[Statistic] = field(default_factory=list)
+    kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     scratch: int = 1 << 20  # bytes that a thread needs
@@ -96,6 +117,11 @@ class Plan:
     def row_tasks(self) -> int:
         """Tasks of the largest batch."""
         return -(-self.batch_size // self.rows)
+
+    @property
+    def lasting(self) -> set[str]:
+        """The arrays of parameters and statistics."""
+        return {one.block for one in self.placed} | {one.block for one in self.statistics}
 
     @property
     def all_stages(self) -> list[Stage]:
@@ -135,8 +161,12 @@ class Plan:
         if x.is_vector:
             return x
         y = self.vector(f"{x.block}_flat", x.size)
-        self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
+        self.flatten(x, y)
         return y
+
+    def flatten(self, x: Map, y: Map) -> None:
+        """Add the op that makes vectors of images."""
+        self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
 
     def unflattened(self, dy: Map, x: Map) -> Map:
         """The gradient of x, from that of `flattened(x)`."""
@@ -166,6 +196,12 @@ class Plan:
             self.blocks[placed.gradient] = size * (self.row_tasks if by_rows else 1)
         return placed
 
+    def statistic(self, layer: Layer, name: str, block: str, size: int, places: Array) -> Address:
+        """Give a statistic of a layer its place."""
+        self.statistics.append(Statistic(layer, name, block, Positions(places)))
+        self.blocks[block] = size
+        return Address(block)
+
     def by_rows(self, kernel: str, /, **values: Value) -> None:
         """An op on a block of rows."""
         stage = self.stages[-1] if self.stages else None
@@ -183,15 +219,33 @@ class Plan:
         self.first.ops.append(Op(kernel, dict(values), self.label, tasks))
         self.first.tasks = max(self.first.tasks, tasks)
 
-    def pointwise(self, kernel: str, x: Map, /, **values: Value) -> None:
-        """An op on numbers of x, in the stage that has just made them if that can be."""
+    def pointwise(self, kernel: str, at: Map, /, **maps: Map) -> None:
+        """An op on numbers of these maps, in the stage that has just made `at` if that can be."""
+        values = {
+            key: value for name, one in maps.items() for key, value in one.lines(name).items()
+        }
+        if not all(one.runs == at.runs for one in maps.values()):  # one has a border, another not
+            lines = {"lines": at.height, "numbers": at.width * at.pixel}
+            self.by_rows(kernel, **values, **lines, columns=0)
+            return
         stage = self.stages[-1] if self.stages else None
-        if stage is not None and stage.strips == x.block:
-            strip = shapes.strip(self.dtype.name)
-            values = {**values, **x.runs, "rows": 0, "columns": strip}
-            stage.ops.append(Op(kernel, values, self.label))
-        else:
-            self.by_rows(kernel, **values, **x.runs, columns=0)
+        if stage is None or stage.strips != at.block:
+            self.by_rows(kernel, **values, **at.runs, columns=0)
+            return
+        strip = shapes.strip(self.dtype.name)
+        stage.ops.append(Op(kernel, {**values, **at.runs, "rows": 0, "columns": strip}, self.label))
+
+    def free(self, dy: Map) -> Map:
+        """The gradient itself, to be overwritten; a new array of its form while it is kept."""
+        return self.like(dy.block, dy) if dy.block in self.kept else dy
+
+    @contextmanager
+    def keeping(self, dy: Map) -> Iterator[None]:
+        """Let nothing overwrite the gradient meanwhile."""
+        before = set(self.kept)
+        self.kept.add(dy.block)
+        yield
+        self.kept = before
 
     def op(self, kernel: str, limit: int = EVERY_TASK, /, **values: Value) -> Op:
         """An op about the layer at hand."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nnrun.engines.compiled.kernels.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address
 
 Value = int | float | Address
 EVERY_TASK = 1 << 62
+# Into so many chunks the arrays of parameters are cut.
+CHUNKS = 16
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,8 @@ class Stage:
     tasks: int = 0
     strips: str = ""
     ops: list[Op] = field(default_factory=list)
+
+
+def chunks(size: int) -> dict[str, int]:
+    """What kernels take that change an array chunk by chunk."""
+    return {"size": size, "chunk": padded(-(-size // CHUNKS))}

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nnrun.engines.compiled.kernels.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.plan import Placed, Plan
-from nnrun.engines.compiled.tape.stages import Op, Stage, Value
+from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
 from nnrun.nn.optimizers import SGD, Adam, Optimizer
-
-# Into so many chunks each parameter is cut.
-_CHUNKS = 16
 
 
 def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
@@ -46,7 +42,7 @@ OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": ad
 def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> None:
     """Add the stages that sum up gradients, clip them, and change the parameters."""
     plan.label = optimizer.type
-    ready = Stage(tasks=_CHUNKS)
+    ready = Stage(tasks=CHUNKS)
     factor: Address | int = 0
     placed = [one for one in plan.placed if one.by_rows or not plan.descends]
     for one in placed:
@@ -54,12 +50,12 @@ def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> Non
             ready.ops.append(_reduce(plan, one))
     if clip_norm is not None:
         factor = _add_clip(plan, ready, placed, clip_norm)
-        ready = Stage(tasks=_CHUNKS)
+        ready = Stage(tasks=CHUNKS)
     for one in placed:
         values: dict[str, Value] = {
             "theta": Address(one.block),
             "gradient": Address(one.gradient),
-            **_chunks(one),
+            **chunks(one.size),
         }
         more = OPTIMIZERS[optimizer.type](optimizer, one.block)
         ready.ops.append(plan.op(optimizer.type, **values, **more, factor=factor))
@@ -72,24 +68,20 @@ def _reduce(plan: Plan, one: Placed) -> Op:
         "buffers": gradient,
         "buffer_task": one.size,
         "total": gradient,
-        **_chunks(one),
+        **chunks(one.size),
     }
     return plan.op("reduce", **values, rows=plan.rows)
 
 
 def _add_clip(plan: Plan, ready: Stage, placed: list[Placed], limit: float) -> Address:
-    count = _CHUNKS * len(placed)
+    count = CHUNKS * len(placed)
     # Sums are float64 whatever the precision: two places each.
     sums, factor = plan.shared("squares", 2 * count), plan.shared("clip", 1)
     for index, one in enumerate(placed):
-        values: dict[str, Value] = {"gradient": Address(one.gradient), **_chunks(one)}
-        offset = index * _CHUNKS * 8 // plan.dtype.itemsize
+        values: dict[str, Value] = {"gradient": Address(one.gradient), **chunks(one.size)}
+        offset = index * CHUNKS * 8 // plan.dtype.itemsize
         ready.ops.append(plan.op("squares", **values, sums=Address(sums.block, offset)))
     plan.stages.append(ready)
     clip = plan.op("clip", sums=sums, count=count, limit=float(limit), factor=factor)
     plan.stages.append(Stage(tasks=1, ops=[clip]))
     return factor
-
-
-def _chunks(one: Placed) -> dict[str, int]:
-    return {"size": one.size, "chunk": padded(-(-one.size // _CHUNKS))}

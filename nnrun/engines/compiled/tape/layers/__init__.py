@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.activations import POINTWISE
 from nnrun.engines.compiled.tape.layers.activation import Activation, Softmax
-from nnrun.engines.compiled.tape.layers.base import Emitter
+from nnrun.engines.compiled.tape.layers.base import EMITTERS
+from nnrun.engines.compiled.tape.layers.batch_norm import BatchNorm
 from nnrun.engines.compiled.tape.layers.bias import Bias
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.dropout import Dropout
 from nnrun.engines.compiled.tape.layers.flatten import Flatten
 from nnrun.engines.compiled.tape.layers.matmul import MatMul
 from nnrun.engines.compiled.tape.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.engines.compiled.tape.layers.residual import Residual
 from nnrun.nn.layer import Layer
 
-__all__ = ["EMITTERS", "Bias", "Convolution", "Emitter", "MatMul", "refusal"]
+__all__ = ["EMITTERS", "refusal"]
 
-EMITTERS: dict[str, type[Emitter]] = {
+EMITTERS |= {
     "matmul": MatMul,
     "bias": Bias,
     "convolution": Convolution,
@@ -23,6 +25,8 @@ EMITTERS: dict[str, type[Emitter]] = {
     "avg_pool2d": AvgPool2d,
     "flatten": Flatten,
     "dropout": Dropout,
+    "batch_norm": BatchNorm,
+    "residual": Residual,
     "softmax": Softmax,
     **dict.fromkeys(POINTWISE, Activation),
 }

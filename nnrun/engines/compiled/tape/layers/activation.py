@@ -12,7 +12,7 @@ from nnrun.engines.compiled.tape.layers.base import Emitter
 class Activation(Emitter):
     """Number by number."""
 
-    needs_y = True
+    needs_y = changes = True
 
     @classmethod
     def overwrites(cls, layer: Any, training: bool) -> bool:
@@ -24,24 +24,16 @@ class Activation(Emitter):
 
     def forward(self) -> None:
         plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
-        if x.runs != y.runs:  # one has a border, the other has not
-            plan.by_rows(kind, **x.lines("x"), **y.lines("y"), **_lines(x), columns=0)
-        else:
-            plan.pointwise(kind, x, **x.lines("x"), **y.lines("y"))
+        plan.pointwise(kind, x, x=x, y=y)
         if not POINTWISE[kind].keeps_zero and not x.is_vector and x.pixel != x.channels:
             plan.by_rows("clear", **y.named("x"), **y.shape)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
             return dy
-        x, y = self.x, self.y
-        kernel = f"{self.layer.type}_back"
-        values = {**x.lines("x"), **y.lines("y"), **dy.lines("dy"), **dy.lines("dx")}
-        if x.runs == y.runs == dy.runs:
-            self.plan.pointwise(kernel, dy, **values)
-        else:
-            self.plan.by_rows(kernel, **values, **_lines(x), columns=0)
-        return dy
+        dx = self.plan.free(dy)
+        self.plan.pointwise(f"{self.layer.type}_back", dy, x=self.x, y=self.y, dy=dy, dx=dx)
+        return dx
 
 
 class Softmax(Emitter):
@@ -60,10 +52,7 @@ class Softmax(Emitter):
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
             return dy
-        values = {**self.y.rows("y"), **dy.rows("dy"), **dy.rows("dx")}
+        dx = self.plan.free(dy)
+        values = {**self.y.rows("y"), **dy.rows("dy"), **dx.rows("dx")}
         self.plan.by_rows("softmax_back", **values, size=self.y.size)
-        return self.plan.unflattened(dy, self.x)
-
-
-def _lines(x: Map) -> dict[str, int]:
-    return {"lines": x.height, "numbers": x.width * x.pixel}
+        return self.plan.unflattened(dx, self.x)

@@ -14,7 +14,7 @@ class Emitter:
     Args:
         plan: what is added to.
         layer: of the network.
-        tag: the layer's index in the config.
+        tag: the layer's index in the config; within layers `1.0`.
         x: what comes in.
         border: that what goes out needs, for the sake of a layer that follows.
         in_place: whether x may be overwritten.
@@ -24,6 +24,7 @@ class Emitter:
     y: Map
     any_channels = False  # whether x may have any number of channels stored, or one for registers
     needs_y = False  # whether the way back needs y, which then must not be overwritten
+    changes = False  # whether y in the place of x is x overwritten, and not x as it is
 
     def __init__(
         self,
@@ -45,6 +46,10 @@ class Emitter:
         self.needs_dx = needs_dx
         self.place()
 
+    def label(self) -> None:
+        """Say that the ops which are added next are about this layer."""
+        self.plan.label = f"{self.tag}: {self.layer.type}"
+
     @classmethod
     def refuses(cls, layer: Any) -> str | None:
         """What of this layer there is no kernel for, as the end of "the compiled engine …"."""
@@ -56,7 +61,7 @@ class Emitter:
         return False
 
     @classmethod
-    def wants(cls, layer: Any) -> Border:
+    def wants(cls, layer: Any, training: bool) -> Border:
         """The border of zeros that x must have."""
         return NO_BORDER
 
@@ -71,6 +76,11 @@ class Emitter:
     def backward(self, dy: Map) -> Map:
         """Add the ops that make dx from dy, and the parameters' gradients; dx may be dy.
 
-        Where dx is not needed, what is returned is not used.
+        What overwrites dy must ask `Plan.free` for where. Where dx is not needed, what is returned
+        is not used.
         """
         raise NotImplementedError
+
+
+# By the types of `nnrun.nn`; filled by `layers/__init__.py`.
+EMITTERS: dict[str, type[Emitter]] = {}

@@ -26,7 +26,7 @@ class Convolution(Emitter):
     bias: Placed | None = None
 
     @classmethod
-    def wants(cls, layer: Any) -> Border:
+    def wants(cls, layer: Any, training: bool) -> Border:
         (top, bottom), (left, right) = padding_of(
             layer.padding, layer.input_shape[1:], layer.kernel, layer.stride
         )
@@ -43,7 +43,7 @@ class Convolution(Emitter):
         self.w = plan.parameter(
             layer.w, f"w{self.tag}", self.taps * x.channels * stored, where, by_rows=True
         )
-        self.top, _, self.left, _ = self.wants(layer)
+        self.top, _, self.left, _ = self.wants(layer, plan.training)
         self.by_winograd = winograd.suits(layer.kernel, layer.stride, x.pixel, layer.channels)
         if self.by_winograd:
             size = winograd.scratch(x.pixel, self.y.pixel, plan.dtype.itemsize)

@@ -28,9 +28,11 @@ class Dropout(Emitter):
             self._multiply(self.x, self.y)
 
     def backward(self, dy: Map) -> Map:
-        if self.is_active and self.needs_dx:
-            self._multiply(dy, dy)
-        return dy
+        if not (self.is_active and self.needs_dx):
+            return dy
+        dx = self.plan.free(dy)
+        self._multiply(dy, dx)
+        return dx
 
     def _multiply(self, x: Map, y: Map) -> None:
         self.plan.by_rows(

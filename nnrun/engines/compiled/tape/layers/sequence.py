@@ -1,0 +1,142 @@
+"""Layers one after the other: a network's, or those within a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
+from nnrun.engines.compiled.tape.layers.base import EMITTERS, Emitter
+from nnrun.engines.compiled.tape.layers.convolution import Convolution
+from nnrun.engines.compiled.tape.layers.matmul import MatMul
+from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.nn.layer import Layer
+from nnrun.nn.sequential import Sequential
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer where it is computed.
+
+    Args:
+        layer: of the network.
+        tag: its index in the config.
+        in_place: whether its y is its x, overwritten or as it is.
+    """
+
+    layer: Layer
+    tag: str
+    in_place: bool
+
+    @property
+    def emitter(self) -> type[Emitter]:
+        """What adds it to a tape."""
+        return EMITTERS[self.layer.type]
+
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is a bias of its own, until a layer before takes it over."""
+        return self.layer.type == "bias"
+
+    @property
+    def takes_bias(self) -> bool:
+        """Whether a bias that follows is added on the way."""
+        return issubclass(self.emitter, MatMul | Convolution)
+
+
+def steps_of(
+    layers: Sequential, training: bool, *, holder: str = "", kept: bool = False
+) -> list[Step]:
+    """The layers in the order in which they are computed.
+
+    Of max-pooling after a rising function the pooling comes first: the function is then of fewer
+    numbers.
+
+    Args:
+        layers: as they are written.
+        training: for training; else for evaluation.
+        holder: the tag of the layer that holds them.
+        kept: whether what comes in must stay as it is.
+    """
+    tags = {id(layer): f"{holder}{i}" for i, block in enumerate(layers.blocks) for layer in block}
+    trunk = list(layers.trunk)
+    for i in range(len(trunk) - 1):
+        rises = trunk[i].type in POINTWISE and POINTWISE[trunk[i].type].rises
+        if rises and trunk[i + 1].type == "max_pool2d":
+            trunk[i : i + 2] = trunk[i + 1], trunk[i]
+    steps: list[Step] = []
+    for layer in trunk:
+        emitter = EMITTERS[layer.type]
+        in_place = emitter.overwrites(layer, training) and not (emitter.changes and kept)
+        steps.append(Step(layer, tags[id(layer)], in_place))
+        kept = (emitter.needs_y and training) or (in_place and kept)
+    return steps
+
+
+def border_of(steps: list[Step], training: bool) -> Border:
+    """The border that an array needs which these steps read."""
+    for step in steps:
+        if not step.in_place:
+            return step.emitter.wants(step.layer, training)
+    return NO_BORDER
+
+
+class Sequence:
+    """The emitters of layers, each with the output of the one before.
+
+    Args:
+        plan: what they add to.
+        steps: the layers.
+        x: what comes in.
+        border: that what goes out needs.
+        needs_dx: whether anything before them has parameters.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        steps: list[Step],
+        x: Map,
+        *,
+        border: Border = NO_BORDER,
+        needs_dx: bool = False,
+    ) -> None:
+        self.needs_dx = needs_dx
+        self.y = x
+        self._emitters: list[Emitter] = []
+        learning = [step.layer.learns for step in steps]
+        for index, step in enumerate(steps):
+            last = self._emitters[-1] if self._emitters else None
+            if step.is_bias and isinstance(last, MatMul | Convolution) and last.bias is None:
+                last.merge(step.layer, step.tag)
+                continue
+            following = steps[index + 1 :]
+            if step.takes_bias and following and following[0].is_bias:
+                following = following[1:]
+            ends = all(one.in_place for one in following)
+            emitter = step.emitter(
+                plan,
+                step.layer,
+                step.tag,
+                self.y,
+                border=border if ends else border_of(following, plan.training),
+                in_place=step.in_place,
+                needs_dx=needs_dx or any(learning[:index]),
+            )
+            self._emitters.append(emitter)
+            self.y = emitter.y
+
+    def forward(self) -> None:
+        """Add the ops that make y from x."""
+        for emitter in self._emitters:
+            emitter.label()
+            emitter.forward()
+
+    def backward(self, dy: Map) -> Map:
+        """Add the ops that make dx from dy, and the parameters' gradients; dx may be dy."""
+        learning = [emitter.layer.learns for emitter in self._emitters]
+        first = 0 if self.needs_dx else learning.index(True)
+        for emitter in reversed(self._emitters[first:]):
+            emitter.label()
+            dy = emitter.backward(dy)
+        return dy
