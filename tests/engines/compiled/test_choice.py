@@ -99,8 +99,8 @@ def test_what_compiling_costs_is_known(seconds: float, network: Network) -> None
 
 
 def test_compiling_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes long to compile goes to the tape, which compiles nothing for it; where that lacks a
-    layer, what takes minutes and gigabytes is NumPy's at any length, with the reason.
+    """What takes long to compile goes to the tape, which compiles nothing for it; where that lacks
+    a layer, what takes minutes and gigabytes is NumPy's at any length, with the reason.
     """
     assert ["generated", "tape", "tape"] == [way(deep(n), SGD(), 1) for n in (10, 20, 300)]
     assert "compiled" == choice(deep(300), 1, 10**6)

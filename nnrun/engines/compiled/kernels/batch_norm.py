@@ -1,8 +1,8 @@
 """Batch normalisation, a block of rows at a time, with the sums that go before it.
 
-x̂ = (x - mean) · inverse with inverse = 1 / sqrt(variance + ε), all of them by channel. Sums are
-taken image by image, and those of the images added: thousands of numbers one after the other would
-lose digits in float32.
+x̂ = (x - mean) · inverse with inverse = 1 / sqrt(variance + ε), all of them by channel. Lines of
+pixels are summed up by themselves, then the lines of an image, then the images: thousands of
+numbers one after the other would lose digits in float32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnrun.engines.compiled.kernels.channels import LANES, Channels, each, pixels, rows
+from nnrun.engines.compiled.kernels.channels import (
+    LANES,
+    Channels,
+    each,
+    line_pixels,
+    lines,
+    pixels,
+    rows,
+)
 from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
 
 LEVEL = 0  # of LLVM's passes: none
@@ -152,11 +160,14 @@ def _sums(
     def added(sums: Sequence[Value], values: Sequence[Value]) -> list[Value]:
         return [k.b.fadd(total, value) for total, value in zip(sums, values, strict=True)]
 
-    def row(images: list[Value], *totals: Value) -> list[Value]:
-        def pixel(places: list[Value], *sums: Value) -> list[Value]:
-            return added(sums, terms(places))
+    def pixel(places: list[Value], *sums: Value) -> list[Value]:
+        return added(sums, terms(places))
 
-        return added(totals, pixels(k, names, images, pixel, zeros))
+    def line(starts: list[Value], *sums: Value) -> list[Value]:
+        return added(sums, line_pixels(k, names, starts, pixel, zeros))
+
+    def row(images: list[Value], *sums: Value) -> list[Value]:
+        return added(sums, lines(k, names, images, line, zeros))
 
     return rows(k, names, row, zeros)
 

@@ -68,21 +68,49 @@ def rows(k: Kernel, names: Sequence[str], body: Body, values: Sequence[Value] = 
     return k.repeat(last, row, values, start=first)
 
 
-def pixels(
-    k: Kernel, names: Sequence[str], images: Sequence[Value], body: Body,
+def lines(
+    k: Kernel,
+    names: Sequence[str],
+    images: Sequence[Value],
+    body: Body,
     values: Sequence[Value] = (),
-) -> list[Value]:  # fmt: skip
-    """`values` after body(places, *values) for each pixel of images of these arrays."""
+) -> list[Value]:
+    """`values` after body(lines, *values) for each line of images of these arrays."""
 
-    def line(i: Value, *carried: Value) -> list[Value]:
-        starts = _moved(k, images, names, i, "line")
-
-        def pixel(j: Value, *carried: Value) -> Sequence[Value] | None:
-            return body(_moved(k, starts, names, j, "pixel"), *carried)
-
-        return k.repeat(k["width"], pixel, carried)
+    def line(i: Value, *carried: Value) -> Sequence[Value] | None:
+        return body(_moved(k, images, names, i, "line"), *carried)
 
     return k.repeat(k["height"], line, values)
+
+
+def line_pixels(
+    k: Kernel,
+    names: Sequence[str],
+    starts: Sequence[Value],
+    body: Body,
+    values: Sequence[Value] = (),
+) -> list[Value]:
+    """`values` after body(places, *values) for each pixel of lines of these arrays."""
+
+    def pixel(j: Value, *carried: Value) -> Sequence[Value] | None:
+        return body(_moved(k, starts, names, j, "pixel"), *carried)
+
+    return k.repeat(k["width"], pixel, values)
+
+
+def pixels(
+    k: Kernel,
+    names: Sequence[str],
+    images: Sequence[Value],
+    body: Body,
+    values: Sequence[Value] = (),
+) -> list[Value]:
+    """`values` after body(places, *values) for each pixel of images of these arrays."""
+
+    def line(starts: Sequence[Value], *carried: Value) -> list[Value]:
+        return line_pixels(k, names, starts, body, carried)
+
+    return lines(k, names, images, line, values)
 
 
 def _moved(
