@@ -37,7 +37,8 @@ class Output:
             return
         console = self.console(sys.stderr if to_stderr else sys.stdout)
         with console.capture() as captured:
-            console.print(*renderables, sep="\n")
+            # Tables fit as they are; a command that is to be copied may run on.
+            console.print(*renderables, sep="\n", crop=False)
         # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
         lines = [line.rstrip() for line in captured.get().splitlines()]
         click.echo(hidden_escaped("\n".join(lines)), color=True, err=to_stderr)

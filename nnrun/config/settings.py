@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from inspect import signature
 from typing import Any
 
 from nnrun.config.emit import flow
@@ -29,7 +31,8 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys in which some of these differ, in the order of their first appearance.
 
     What is a mapping in one and a value or another kind of mapping in another is one setting, under
-    the key of the whole: `setting_of` has its value. What is missing is as good as null.
+    the key of the whole: `setting_of` has its value. So is a layer that only some have. What is
+    missing is as good as null.
     """
     first, *others = settings or [{}]
     found = {
@@ -84,7 +87,8 @@ def _whole(key: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
         if whole in one or whole in other:
             return whole
         names = [_names_within(whole, settings) for settings in (one, other)]
-        if whole not in _BLOCKS and all(names) and names[0] != names[1]:
+        listed = whole.rpartition(".")[2].isdigit()
+        if whole not in _BLOCKS and (all(names) or listed) and names[0] != names[1]:
             return whole
     return key
 
@@ -104,9 +108,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def short_key(key: str, keys: Iterable[str]) -> str:
-    """`units`; or `layers.0.units`, where another layer's are among the keys."""
+    """`units`; or `layers.0.units`, where another layer's are among the keys; `optimizer.type`."""
     parts = key.split(".")
-    for start in range(len(parts) - 1, 0, -1):
+    for start in range(len(parts) - (2 if parts[-1] == "type" else 1), 0, -1):
         end = ".".join(parts[start:])
         alone = not any(f".{other}".endswith(f".{end}") for other in keys if other != key)
         if alone and not parts[start].isdigit():
@@ -120,13 +124,39 @@ def choice_words(choice: Mapping[str, Any]) -> list[str]:
 
 
 def setting_words(key: str, value: Any) -> str:
-    """A value in the words of a config, without what is null within it."""
+    """A value in the words of a config, without what is null in it or a layer's own default."""
     if key == "dataset.features" and isinstance(value, list) and len(value) < 2:
         return setting_words(key, value[0]) if value else "none"
-    return flow(_without_nulls(value))
+    return flow(_in_short(value))
 
 
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
-    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
+def _in_short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_in_short(part) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    parts = {key: _in_short(part) for key, part in value.items() if part is not None}
+    kind = parts.get("type")
+    if not isinstance(kind, str):
+        return parts
+    defaults = _defaults(kind)
+    said = {k: v for k, v in parts.items() if k == "type" or not _is_default(k, v, defaults)}
+    return kind if len(said) == 1 else said
+
+
+def _is_default(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
+    return key in defaults and _same(defaults[key], value)
+
+
+@cache
+def _defaults(kind: str) -> dict[str, Any]:
+    """What the arguments of a layer, loss, optimizer or initializer are where nobody says so."""
+    from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
+
+    known: dict[str, Callable[..., Any]]
+    known = {**dict.fromkeys(INITIALIZERS, Initializer), **LAYERS, **LOSSES, **OPTIMIZERS}
+    if kind not in known:
+        return {}
+    found = {a.name: a.default for a in signature(known[kind]).parameters.values()}
+    # A layer has that of the network, which is this one where nobody says so.
+    return found | ({"initializer": Initializer().type} if "initializer" in found else {})

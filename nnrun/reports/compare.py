@@ -80,7 +80,9 @@ def _table(
 
 
 def _words(key: str, keys: dict[str, Any]) -> str:
-    return short_key(key, keys)
+    # Networks that differ have other layers of the same number.
+    within = key.startswith("network.layers.")
+    return key.removeprefix("network.") if within else short_key(key, keys)
 
 
 def _metric(key: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count as counting
+from textwrap import wrap
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -19,6 +20,8 @@ _STEPS = 2
 # copied.
 _SPARED = 2
 _LEAST = 8
+# What stands for a blank at which no heading is broken.
+_GLUED = "±\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,15 @@ class Column:
     short: Sequence[Sequence[str | Text]] = ()
 
     def shortened(self, steps: int) -> Column:
-        """The column in less room, its heading word by word."""
+        """The column in less room, its heading in lines as long as its cells allow."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
-        title = "\n".join(self.title.split()) if steps else self.title
-        return Column(title, cells, self.need, self.left, self.wraps)
+        column = Column("", cells, self.need, self.left, self.wraps)
+        if not steps:
+            return replace(column, title=self.title)
+        words = self.title.replace("± ", _GLUED)
+        longest = max(map(cell_len, words.split(" ")))
+        lines = wrap(words, max(column.least, longest))
+        return replace(column, title="\n".join(lines).replace(_GLUED, "± "))
 
     @property
     def least(self) -> int:

@@ -14,7 +14,7 @@ from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.numbers import count
 from nnrun.reports.plot import Curve, Plot
 from nnrun.reports.summary import metric_label, splits
-from nnrun.reports.terminal import clean, labelled, network_table, run_summary
+from nnrun.reports.terminal import clean, labelled, network_table, run_summary, unbroken
 from nnrun.runs.overview import DAMAGED, Overview
 from nnrun.runs.reading import REMEDY
 from nnrun.runs.record import RunRecord
@@ -54,7 +54,7 @@ def _parts(
     yield Text()
     yield network_table(record.network)
     yield Text()
-    yield labelled("again", again(folder))
+    yield unbroken("again", again(folder))
 
 
 def run_at_a_glance(run: Overview, folder: Path) -> RenderableType:
@@ -68,7 +68,7 @@ def run_at_a_glance(run: Overview, folder: Path) -> RenderableType:
         lines.append(labelled("to do", REMEDY))
     if run.started:
         lines.append(labelled("changed", run.started.replace("T", " ").partition("+")[0] + " UTC"))
-    lines.append(labelled("folder", str(folder)))
+    lines.append(unbroken("folder", clean(str(folder))))
     return Group(*lines)
 
 

@@ -50,11 +50,12 @@ def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     yield Text()
     if record.warnings and record.status == "completed":
         yield labelled("warning", clean(warning_line(record)), style="yellow")
-    for label, text in _remarks(record, folder):
+    for label, text in _remarks(record):
         yield labelled(label, clean(text))
+    yield unbroken("report", clean(str(folder / "report.md")))
 
 
-def _remarks(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
+def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if any(record.metrics.values()):
         yield "baseline", f"always {baseline_name(record)} of the training split"
     if record.published:
@@ -65,7 +66,6 @@ def _remarks(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
         yield "note", note + (more if note != record.dataset["note"] else "")
     yield "data", data_line(record.dataset)
     yield "training", training_line(record)
-    yield "report", str(folder / "report.md")
 
 
 def heading(record: RunRecord) -> Text:
@@ -126,6 +126,12 @@ def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim
     table.add_column(overflow="fold")
     table.add_row(label, text)
     return table
+
+
+def unbroken(label: str, text: str) -> Text:
+    """A label and a path or command beside it: one line, however long, so that it can be copied."""
+    parts = (f"{label:<{_LABEL_WIDTH}}  ", "dim"), text
+    return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
 
 def clean(text: str) -> str:

@@ -188,6 +188,8 @@ def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
     assert ["units=4", "units=8"] == [
         choice_words({"network.layers.0.units": units})[0] for units in (4, 8)
     ]
+    named = {"training.optimizer.type": "adam", "loss.type": "huber"}
+    assert ["optimizer.type=adam", "loss.type=huber"] == choice_words(named)
     both = {"network.layers.0.units": 4, "network.layers.1.units": 8}
     assert ["layers.0.units=4", "layers.1.units=8"] == choice_words(both)
 
