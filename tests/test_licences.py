@@ -91,4 +91,4 @@ def test_its_licence_is_permissive(package: Distribution) -> None:
 def test_all_of_them_are_looked_at() -> None:
     """The test above would pass for none; these are among them."""
     names = {package.name.lower() for package in PACKAGES}
-    assert {"numpy", "numba", "llvmlite", "joblib", "markupsafe", "typing_extensions"} <= names
+    assert {"numpy", "llvmlite", "joblib", "markupsafe", "typing_extensions"} <= names

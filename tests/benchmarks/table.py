@@ -11,7 +11,7 @@ from tests.benchmarks.grid import grid
 from tests.benchmarks.peers import ENGINES, PEERS
 from tests.benchmarks.works import Work
 
-PACKAGES = ("numpy", "numba", "llvmlite", "torch", "jax", "scikit-learn")
+PACKAGES = ("numpy", "llvmlite", "torch", "jax", "scikit-learn")
 
 
 def one_thread(

@@ -11,7 +11,16 @@ import pytest
 
 # Of the standard library, of what nnrun needs, of what it can use, and parts of nnrun itself.
 PLANTED = ["__future__", "json", "typing", "hmac", "click", "numpy", "yaml", "pydantic", "rich"]
-PLANTED += ["scipy", "sklearn", "pandas", "platformdirs", "numba", "psutil", "sitecustomize", "cli"]
+PLANTED += [
+    "scipy",
+    "sklearn",
+    "pandas",
+    "platformdirs",
+    "llvmlite",
+    "psutil",
+    "sitecustomize",
+    "cli",
+]
 
 
 @pytest.mark.parametrize("start", [["-m", "nnrun"], ["-P", "-m", "nnrun"]])

@@ -252,4 +252,4 @@ def test_loading_imports_neither_data_nor_command_line_libraries() -> None:
     modules = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert not {"sklearn", "scipy", "click", "rich", "numba", "jsonschema"} & set(modules)
+    assert not {"sklearn", "scipy", "click", "rich", "llvmlite", "jsonschema"} & set(modules)

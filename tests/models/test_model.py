@@ -121,7 +121,7 @@ import sys
 from pathlib import Path
 from nnrun.models.load import load
 load(Path({str(folder)!r})).predict([[1.0, 2.0, 3.0, 4.0]])
-print(*[n for n in ("nnrun.training", "nnrun.engines", "nnrun.runs", "sklearn", "scipy", "numba",
+print(*[n for n in ("nnrun.training", "nnrun.engines", "nnrun.runs", "sklearn", "scipy", "llvmlite",
     "rich", "click") if n in sys.modules])
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,10 +1,10 @@
 """The compiled engine: a function for one network, or kernels for all; `choice` says which.
 
 For single rows and small networks `generate` writes a function's source, from the emitters in
-`layers`, `activations`, `losses` and `optimizers`; `native` has it compiled through Numba, in the
-process that `compiler` starts; `engine` moves the numbers in and out. For what is larger `tape`
-lists calls of `kernels`. `cache` keeps the machine code of both in files that are `private`, and
-`machine` loads it.
+`layers`, `activations`, `losses` and `optimizers`; `compiler` makes machine code of it; `engine`
+moves the numbers in and out. For what is larger `tape` lists calls of `kernels`. Functions and
+kernels are written in one `language`, a part of Python that is translated to LLVM's code. `cache`
+keeps the machine code in files that are `private`, and `machine` loads it.
 """
 
 from __future__ import annotations

@@ -117,17 +117,16 @@ def _surroundings() -> str:
     from importlib.metadata import version  # noqa: PLC0415 - slow, and only needed here
 
     from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
 
     here = Path(__file__).parent
-    rooms = [
-        path
-        for room in ("formulas", "language", "native")
-        for path in sorted((here / room).glob("*.py"))
+    paths = [
+        here / f"{name}.py" for name in ("arguments", "compiler", "fields", "machine", "pcg64")
     ]
-    alone = ("arguments.py", "fields.py", "kernels/pcg64.py")
-    paths = [*(here / name for name in alone), *rooms]
-    helpers = [path.read_text(encoding="utf-8") for path in paths]
-    versions = [version(package) for package in ("numba", "llvmlite", "numpy")]
+    paths += [path for room in ("formulas", "language") for path in (here / room).glob("*.py")]
+    paths += [Path(special.__file__)]
+    helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
+    versions = [version(package) for package in ("llvmlite", "numpy")]
     return "\n".join([*helpers, *versions, str(machine.processor())])
 
 

@@ -132,15 +132,19 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
     head, body = Text(), Text(depth=1)
     sizes = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
     head.line(f'"""Trains {" > ".join(sizes)}, {network.loss.type}; {optimizer.type}."""')
-    for line in ("", "from math import sqrt", "", "import numpy as np", ""):
+    package = "nnrun.engines.compiled"
+    for line in (
+        "",
+        "import numpy as np",
+        "",
+        f"from {package}.formulas import functions",
+        f"from {package}.language.numbers import double, sqrt",
+        f"from {package}.language.vectors import dot, tile",
+        f"from {package}.language.views import view",
+        f"from {package}.pcg64 import below",
+        "",
+    ):
         head.line(line)
-    package = "nnrun.engines.compiled.native"
-    head.line(f"from {package}.functions import functions")
-    head.line(f"from {package}.memory import no_aliases, view")
-    if p.direct:
-        head.line(f"from {package}.sampling import below")
-    head.line(f"from {package}.vectors import dot, tile")
-    head.line("")
     head.line(f"real = np.{network.dtype.name}")
     head.line("zero, one = real(0), real(1)")
     for name in sorted(p.functions):
@@ -157,7 +161,6 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
     head.line("")
     head.line("")
     head.line(f"def train({', '.join(ARGUMENTS)}):")
-    body.line("no_aliases()")
     places = [*p.places, *([] if p.whole else p.row_places)]
     for place in places:
         if place.name in used:

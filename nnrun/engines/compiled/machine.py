@@ -10,6 +10,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+# Loops are unrolled by what they save, counted in instructions: with LLVM's 300 those of generated
+# functions grow beyond what is faster.
+llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
+
 SYMBOL = "nnrun_train"
 _lock = threading.Lock()
 _engines: list[Any] = []
@@ -54,6 +58,21 @@ def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
     )
 
 
+def object_file(code: str, target: Processor | None = None, level: int = 3) -> bytes:
+    """Machine code of LLVM's, by its passes of a level; 0: by none."""
+    # What is written by hand gains nothing from more effort, which takes a tenth longer.
+    machine = target_machine(target, effort=3 if level else 1)
+    parsed = llvm.parse_assembly(code)
+    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+    parsed.verify()
+    if level:
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        builder = llvm.create_pass_builder(machine, options)
+        builder.getModulePassManager().run(parsed, builder)
+    made: Any = machine.emit_object(parsed)
+    return bytes(made)
+
+
 def register() -> int:
     """The bytes of one of the processor's vector registers."""
     features = llvm.get_host_cpu_features()
@@ -76,8 +95,7 @@ class Function:
     """A function in memory.
 
     Args:
-        address: where its code begins. By Numba's calling convention an error code is returned, and
-            the result and the exception go to the first two pointers.
+        address: where its code begins.
     """
 
     def __init__(self, address: int) -> None:
@@ -85,10 +103,8 @@ class Function:
 
     def __call__(self, *arguments: int) -> None:
         """Call it with integers and addresses; other threads run meanwhile."""
-        kinds = [ctypes.c_void_p] * 2 + [ctypes.c_int64] * len(arguments)
-        result, exception = ctypes.c_void_p(), ctypes.c_void_p()
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, *kinds)(self.address)
-        function(ctypes.addressof(result), ctypes.addressof(exception), *arguments)
+        kinds = [ctypes.c_int64] * len(arguments)
+        ctypes.CFUNCTYPE(None, *kinds)(self.address)(*arguments)
 
 
 def load(code: bytes) -> Function:

@@ -57,7 +57,7 @@ class Passes:
         """Forward, loss, backward."""
         p = self.program
         if not p.direct:
-            p.line("loss = 0.0")
+            p.line("loss = double(0)")
         with p.training():
             for layer in self.layers:
                 layer.before()
@@ -78,7 +78,7 @@ class Passes:
         self._flush()
         if not p.direct:
             with nullcontext() if self.losses else p.block("if evaluating:"):
-                p.line(f"losses[k] = loss / (n * {self.parts})")
+                p.line(f"losses[k] = loss / double(n * {self.parts})")
 
     def _backward(self, layer: Emitter) -> None:
         self.dy = layer.backward(self.dy)
@@ -119,7 +119,8 @@ class Passes:
         p = self.program
         p.comment(f"the loss, {self.network.loss.type}")
         emitter.value()
-        p.line(f"losses[k] = cost / {emitter.parts}" if p.direct else "loss += cost")
+        cost = "double(cost)"
+        p.line(f"losses[k] = {cost} / {emitter.parts}" if p.direct else f"loss += {cost}")
 
     def _flush(self) -> None:
         p = self.program

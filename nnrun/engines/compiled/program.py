@@ -93,7 +93,7 @@ class Program(Text):
         return -(-size // self.lanes) * self.lanes
 
     def call(self, function: str, *, double: bool = False) -> str:
-        """Note that a function from `native.functions` is used, and return what it is called.
+        """Note that a function from `formulas` is used, and return what it is called.
 
         Args:
             function: its name there.

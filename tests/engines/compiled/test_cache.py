@@ -34,13 +34,11 @@ print(network.theta.tobytes().hex(), "nnrun.engines.compiled.compiler" in sys.mo
 """
 
 
-def train(folder: Path, cwd: Path | None = None, **settings: str) -> tuple[str, bool]:
+def train(folder: Path, **settings: str) -> tuple[str, bool]:
     """The weights that a process of its own comes to, and whether it had to compile."""
     environment = {**os.environ, "NNRUN_CACHE": str(folder), **settings}
     command = [sys.executable, "-P", "-c", SCRIPT]
-    done = subprocess.run(
-        command, env=environment, cwd=cwd, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     weights, compiled = done.stdout.split()
     return weights, compiled == "True"
 
@@ -137,17 +135,6 @@ def test_garbage_with_a_hash_is_not_run(warm: tuple[Path, str]) -> None:
     head = path.read_bytes().partition(b"\n")[0] + b"\n"
     path.write_bytes(head + hashlib.sha256(b"garbage" * 99).digest() + b"garbage" * 99)
     assert train(folder) == (weights, True)
-
-
-@pytest.mark.parametrize("settings", ["disable_jit: 1", "{ broken: ["])
-def test_no_settings_of_numba_are_obeyed(
-    settings: str, tmp_path: Path, warm: tuple[Path, str]
-) -> None:
-    """Neither those in the working folder nor those in the environment: the bits are the same."""
-    _, weights = warm
-    (tmp_path / ".numba_config.yaml").write_text(settings)
-    variables = {"NUMBA_DISABLE_JIT": "1", "NUMBA_OPT": "nonsense"}
-    assert train(tmp_path / "cache", tmp_path, **variables) == (weights, True)
 
 
 def test_compiling_ahead_fills_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

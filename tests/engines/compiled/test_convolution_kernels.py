@@ -201,8 +201,7 @@ def for_registers(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str, str], 
     def prepare(register: int, processor: str, dtype: str) -> Kernels:
         monkeypatch.setattr(machine, "register", lambda: register)
         if processor:
-            other = machine.target_machine(machine.Processor(processor))
-            monkeypatch.setattr(build, "target_machine", lambda **_: other)
+            monkeypatch.setattr(machine, "processor", lambda: machine.Processor(processor))
         places: dict[str, int] = {}
         scratch = numbers((SCRATCH,), dtype)
 

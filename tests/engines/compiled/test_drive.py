@@ -20,9 +20,7 @@ from nnrun.nn.schedules import Constant
 from nnrun.training.sampling import Sampler
 
 _INTEGERS = ctypes.POINTER(ctypes.c_int64)
-_GENERATED = ctypes.CFUNCTYPE(
-    ctypes.c_int32, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * len(ARGUMENTS)
-)
+_GENERATED = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
 
 
 class Calls:
@@ -38,7 +36,7 @@ class Calls:
         self._callback = _GENERATED(self._call)
         self.address: int = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
 
-    def _call(self, result: int, exception: int, *arguments: int) -> int:
+    def _call(self, *arguments: int) -> None:
         def numbers(name: str, count: int, kind: str = "int64") -> np.ndarray:
             size = 8 * count
             held = ctypes.string_at(arguments[NUMBER[name]], size)
@@ -52,7 +50,6 @@ class Calls:
         self.steps.append(arguments[NUMBER["steps"]])
         self.uniforms.append(arguments[NUMBER["uniforms"]])
         self.longest = max(self.longest, count)
-        return 0
 
     def run(self, sampling: Sampling, iterations: int, rates: np.ndarray | None = None) -> None:
         """Have the loop make so many updates."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.native.functions import functions
+from nnrun.engines.compiled.formulas import functions
 from nnrun.nn import ACTIVATIONS
 from nnrun.nn.special import normal_cdf
+from tests.engines.compiled import translated
 
 DTYPES = ["float64", "float32"]
 REFERENCE: dict[str, Callable[[Any], Any]] = {
@@ -28,14 +28,13 @@ def over_arrays(name: str, dtype: str) -> Callable[[Any], Any]:
     """The function in a loop over an array, compiled as generated code is."""
     function = getattr(functions(dtype), name)
 
-    @numba.njit(error_model="numpy")
-    def loop(x: Any, y: Any) -> None:
-        for i in range(len(x)):
+    def loop(x: Any, y: Any, n: Any) -> None:
+        for i in range(n):
             y[i] = function(x[i])
 
     def run(x: Any) -> Any:
         y = np.empty(len(x), dtype)
-        loop(np.asarray(x, dtype), y)
+        translated.run(loop, np.asarray(x, dtype), y)
         return y
 
     return run

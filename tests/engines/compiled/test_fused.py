@@ -10,15 +10,14 @@ from fractions import Fraction
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
 import numpy as np
 import pytest
 
 from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.compiler import compile_source
+from nnrun.engines.compiled.formulas import functions
 from nnrun.engines.compiled.language.fusing import fuse
-from nnrun.engines.compiled.native.functions import functions
-from nnrun.engines.compiled.native.fused import compiled, fma
+from nnrun.engines.compiled.language.kinds import LanguageError
 from nnrun.engines.compiled.optimizers.adam import logarithm
 from nnrun.nn import (
     ACTIVATIONS,
@@ -33,6 +32,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
+from tests.engines.compiled import translated
 
 WRITTEN = [
     ("y = a * b + c", "y = fma(a, b, c)"),
@@ -65,25 +65,10 @@ def test_sums_with_products(written: str, read: str) -> None:
     assert read == ast.unparse(tree)
 
 
-@compiled
-def ordinary(a: Any, b: Any, c: Any) -> Any:
-    """As a function of `native` is written."""
-    return a * b + c
-
-
-@numba.njit
-def call_ordinary(a: Any, b: Any, c: Any) -> Any:
-    return ordinary(a, b, c)
-
-
-@numba.njit
-def call_fma(a: Any, b: Any, c: Any) -> Any:
-    return fma(a, b, c)
-
-
-@numba.njit
-def multiply_add(a: Any, b: Any, c: Any) -> Any:
-    return a * b + c
+def ordinary(a: Any, b: Any, c: Any, y: Any, n: Any) -> None:
+    """As a kernel is written."""
+    for i in range(n):
+        y[i] = a[i] * b[i] + c[i]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -97,30 +82,44 @@ def test_rounded_once(dtype: str) -> None:
         Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
         for x, y, z in zip(a, b, c, strict=True)
     ]
-    actual = [call_ordinary(x, y, z) for x, y, z in zip(a, b, c, strict=True)]
-    assert [float(value) for value in exact] == [float(value) for value in actual]
-    assert any(actual)
+    actual = np.zeros(1000, dtype)
+    translated.run(ordinary, a, b, c, actual)
+    assert [float(value) for value in exact] == actual.tolist()
+    assert actual.any()
 
 
-@pytest.mark.parametrize(
-    "numbers",
-    [(3, 4, 5), (np.uint64(3), np.uint64(4), np.uint64(5)), (3, 0.1, 5), (np.float32(0.1), 0.1, 1)],
-)
-def test_other_numbers_are_multiplied_and_added(numbers: tuple[Any, ...]) -> None:
-    """Integers, and numbers of different kinds, give what Numba gives for a * b + c."""
-    expected, actual = multiply_add(*numbers), call_fma(*numbers)
-    assert (type(expected), expected) == (type(actual), actual)
+def test_integers_are_multiplied_and_added() -> None:
+    """Though sums of products are written in one way, whatever they are of."""
+    a, b, c = np.random.default_rng(0).integers(-(2**31), 2**31, (3, 100))
+    actual = np.zeros(100, np.int64)
+    translated.run(ordinary, a, b, c, actual)
+    assert (a * b + c).tolist() == actual.tolist()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64"])
+def test_numbers_of_two_kinds_do_not_go_together(dtype: str) -> None:
+    """What one is to become is said in the source."""
+    arrays = [np.ones(3, kind) for kind in ("float32", dtype, "float32", "float32")]
+    with pytest.raises(LanguageError, match=r"test_fused\.py:\d+: .* do not go together"):
+        translated.run(ordinary, *arrays)
 
 
 @pytest.mark.parametrize("beta", [0.5, 0.9, 0.999, 1 - 2.0**-40])
 def test_adams_corrections(beta: float) -> None:
     """1 - βᵗ is that of exact arithmetic to three units in the last place, for all t."""
     one_minus_exp, factor = functions("float64").one_minus_exp, logarithm(beta)
-    run: Any = numba.njit(lambda step: one_minus_exp(step * factor))
+
+    def correct(step: Any, y: Any, n: Any) -> None:
+        for i in range(n):
+            y[i] = one_minus_exp(step[i] * factor)
+
+    steps = [1, 2, 3, 10, 1000, 4097, 10**6, 10**12]
+    actual = np.zeros(len(steps))
+    translated.run(correct, np.array(steps, "float64"), actual)
     with localcontext(prec=60):
-        for step in (1, 2, 3, 10, 1000, 4097, 10**6, 10**12):
+        for step, found in zip(steps, actual.tolist(), strict=True):
             exact = 1 - Decimal(beta) ** step
-            assert abs(Decimal(run(float(step))) / exact - 1) <= 3 * Decimal(2) ** -53
+            assert abs(Decimal(found) / exact - 1) <= 3 * Decimal(2) ** -53
 
 
 def undefined(code: bytes) -> set[str]:

@@ -13,7 +13,8 @@ import pytest
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
 from nnrun.engines.compiled.kernels.build import ARGUMENTS
-from nnrun.engines.compiled.language.translator import LanguageError, Translator
+from nnrun.engines.compiled.language.kinds import LanguageError
+from nnrun.engines.compiled.language.translator import Translator
 
 PLACE = "nnrun.engines.compiled.kernels."
 

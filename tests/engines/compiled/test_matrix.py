@@ -237,9 +237,8 @@ def test_bits_are_the_same_on_other_processors(
     """Machine code for registers of half the size, of which there are half as many, agrees."""
     if register > machine.register():
         cpu, register = "haswell", 32  # what this processor can run
-    other = machine.target_machine(machine.Processor(cpu))
+    monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))
     monkeypatch.setattr(machine, "register", lambda: register)
-    monkeypatch.setattr(build, "target_machine", lambda **_: other)
     there = Kernels(build.build("matrix", dtype), dtype)
     for sizes in ((9, 17, 10), (17, 100, 49), (70, 210, 210), (3, 1, 7)):
         expected = Layer(compiled(dtype), *sizes).everything()

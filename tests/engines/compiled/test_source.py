@@ -19,7 +19,6 @@ from nnrun.nn import (
 )
 
 SMALLEST = """\
-    no_aliases()
     w0 = view(theta, 0, (2,))
     b0 = view(theta, 8, (1,))
     w0_0_0 = w0[0]
@@ -39,7 +38,7 @@ SMALLEST = """\
             z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
             # the loss, mean_squared
             cost = (z0_0 - t[0]) * (z0_0 - t[0])
-            losses[k] = cost / 1
+            losses[k] = double(cost) / 1
             out[0] = z0_0
     else:
         for k in range(count):
@@ -57,7 +56,7 @@ SMALLEST = """\
             x_1 = x[1]
             z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
             # the gradient of mean_squared
-            scale = rate * real(2.0 / (n * 1))
+            scale = rate * real(2.0 / double(n * 1))
             dz0_0 = (z0_0 - t[0]) * scale
             # 0.bias: db = Σ dy
             b0_0 -= dz0_0
@@ -74,7 +73,7 @@ def test_smallest_network() -> None:
     """Two inputs, one output: the function is what one would write by hand."""
     network = Network([dense(1)], MeanSquared(), (2,))
     source = generate(network, SGD(), clip_norm=None, single=True).source
-    assert source[source.index("    no_aliases()") :] == SMALLEST
+    assert source[source.index("    w0 = ") :] == SMALLEST
 
 
 def test_every_layer_is_named() -> None:

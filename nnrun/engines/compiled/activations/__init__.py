@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Pointwise:
     """f(x) of one number x, and dy · f'(x), which may use both x and y = f(x).
 
-    `functions` names what the formulas use of `native.functions`; `keeps_zero` says that
+    `functions` names what the formulas use of `formulas`; `keeps_zero` says that
     f(0) = 0, so that the extra places of a row, which hold zeros, need no care; `rises` that f
     never falls, so that it may be taken of a maximum; `in_place` that the gradient is the same
     with y in the place of x, so that x need not be kept.

@@ -1,7 +1,7 @@
-"""Elementary functions as formulas, which two compilers take: Numba's, and that of the kernels.
+"""Elementary functions as formulas, for kernels and for generated functions.
 
-They are plain functions of scalars that Python itself never runs: arithmetic, selections, constant
-tuples, each other, and the bits of numbers. Products that are added are fused (see `fusing`).
+They are functions of the language, of scalars: arithmetic, selections, constant tuples, each other,
+and the bits of numbers.
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas import functions
-from nnrun.engines.compiled.language.translator import DOUBLE, I32, I64, Translator, intrinsic
+from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
+from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.engines.compiled.language.numbers import real
+from nnrun.engines.compiled.language.translator import Translator
 
 
 @intrinsic
@@ -44,24 +47,6 @@ def floating(t: Translator, held: Any) -> Any:
 def register(t: Translator) -> int:
     """How many numbers a register of 64 bytes holds."""
     return t.lanes
-
-
-@intrinsic
-def real(t: Translator, value: Any) -> Any:
-    """A number in the kernel's precision."""
-    return t.number(value)
-
-
-@intrinsic
-def double(t: Translator, value: Any) -> Any:
-    """A number as float64."""
-    return t.typed(value, DOUBLE)
-
-
-@intrinsic
-def sqrt(t: Translator, value: Any) -> Any:
-    """The square root."""
-    return t.call("llvm.sqrt", value)
 
 
 @intrinsic

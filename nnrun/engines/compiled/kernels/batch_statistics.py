@@ -4,8 +4,9 @@ at a time.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import floating, parameters, pointer, real, sqrt
+from nnrun.engines.compiled.kernels.access import floating, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 def statistics(p, task, n, k, start, rate, scratch):

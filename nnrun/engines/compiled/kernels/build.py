@@ -9,12 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
-from nnrun.engines.compiled.language.translator import DOUBLE, I64, Translator
-from nnrun.engines.compiled.machine import target_machine
+from nnrun.engines.compiled.language.kinds import DOUBLE, I64
+from nnrun.engines.compiled.language.translator import Translator
+from nnrun.engines.compiled.machine import object_file
 
 # p, task, n, k, start, rate, scratch
 ARGUMENTS = [I64.as_pointer(), I64, I64, I64, I64, DOUBLE, I64]
@@ -25,7 +25,7 @@ def build(unit: str, dtype: str) -> bytes:
     if unit in LOOPS:
         loop = getattr(_module(unit), unit)
         arguments = [I64] * loop.__code__.co_argcount
-        return _emit(Translator(loop, unit, arguments, "float64").module)
+        return object_file(str(Translator(loop, unit, arguments, "float64").module))
     together = members(unit)
     code = ir.Module(name=unit)
     for name in together:
@@ -35,22 +35,9 @@ def build(unit: str, dtype: str) -> bytes:
             function(code, name, dtype)
         else:
             Translator(function, name, ARGUMENTS, dtype, kernel.constants, code)
-    return _emit(code, getattr(_module(KERNELS[together[0]].module), "LEVEL", 3))
+    level = getattr(_module(KERNELS[together[0]].module), "LEVEL", 3)
+    return object_file(str(code), level=level)
 
 
 def _module(name: str) -> Any:
     return import_module(f"{__package__}.{name}")
-
-
-def _emit(code: ir.Module, level: int = 3) -> bytes:
-    """Machine code by LLVM's passes of a level; 0: by none."""
-    # What is written by hand gains nothing from more effort, which takes a tenth longer.
-    machine = target_machine(effort=3 if level else 1)
-    parsed = llvm.parse_assembly(str(code))
-    parsed.verify()
-    if level:
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(parsed, builder)
-    made: Any = machine.emit_object(parsed)
-    return bytes(made)

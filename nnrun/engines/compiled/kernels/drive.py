@@ -32,9 +32,11 @@ from nnrun.engines.compiled.fields import (
     USED,
     WITH_REPLACEMENT,
 )
-from nnrun.engines.compiled.kernels import pcg64
 from nnrun.engines.compiled.kernels.access import integers
-from nnrun.engines.compiled.language.translator import I32, I64, Translator, intrinsic, subroutine
+from nnrun.engines.compiled.language.kinds import I64
+from nnrun.engines.compiled.language.marks import intrinsic, subroutine
+from nnrun.engines.compiled.language.translator import Translator
+from nnrun.engines.compiled.pcg64 import below, copied, masked, put_back
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
 _UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
@@ -127,40 +129,12 @@ def shuffle(s: Any) -> None:
 
 
 @intrinsic
-def below(t: Translator, stream: Any, bound: Any) -> Any:
-    """A random integer below this."""
-    return pcg64.below(t.builder, stream, bound)
-
-
-@intrinsic
-def masked(t: Translator, stream: Any, mask: Any) -> Any:
-    """Of 32 random bits those that the mask has."""
-    return t.builder.and_(pcg64.half(t.builder, stream), mask)
-
-
-@intrinsic
-def copied(t: Translator, stream: Any) -> Any:
-    """The stream in variables of the function, which need not be in memory while it draws."""
-    place = t.slot(ir.ArrayType(I64, STREAM)).place
-    copy = t.builder.bitcast(place, I64.as_pointer())
-    pcg64.copy(t.builder, stream, copy)
-    return copy
-
-
-@intrinsic
-def put_back(t: Translator, copy: Any, stream: Any) -> None:
-    """The copy to where it came from."""
-    pcg64.copy(t.builder, copy, stream)
-
-
-@intrinsic
 def call(t: Translator, function: Any, table: Any) -> None:
     """Call the generated function at an address with the arguments in a table."""
     pointer = I64.as_pointer()
-    # Numba's convention: where the result goes and where an exception, of which there is none.
-    values = [t.slot(I64).place for _ in range(2)]
+    values = []
     for index, kind in enumerate(ARGUMENTS.values()):
         value = t.builder.load(t.builder.gep(table, [t.integer(index)]))
         values.append(t.builder.inttoptr(value, pointer) if kind.endswith("*") else value)
-    kind = ir.FunctionType(I32, [value.type for value in values])
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
     t.builder.call(t.builder.inttoptr(function, kind.as_pointer()), values)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import (
-    double,
-    doubles,
-    floating,
-    function,
-    parameters,
-    pointer,
-    real,
-)
+from nnrun.engines.compiled.kernels.access import doubles, floating, function, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.softmax import normalised
+from nnrun.engines.compiled.language.numbers import double, real
 
 
 def _gradient(p, task, n, slope, parts):

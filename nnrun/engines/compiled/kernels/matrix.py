@@ -7,10 +7,11 @@ how the weights lie, and what the tasks are.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import parameters, pointer, real
+from nnrun.engines.compiled.kernels.access import parameters, pointer
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
 from nnrun.engines.compiled.kernels.shapes import ROWS, padded
-from nnrun.engines.compiled.language.translator import subroutine
+from nnrun.engines.compiled.language.marks import subroutine
+from nnrun.engines.compiled.language.numbers import real
 
 # Written as the processor is to run it: passes would find nothing and take their time.
 LEVEL = 0

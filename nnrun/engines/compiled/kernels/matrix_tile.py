@@ -11,7 +11,10 @@ from llvmlite import ir
 
 from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.language.translator import I32, I64, Translator, intrinsic
+from nnrun.engines.compiled.language.kinds import I32, I64
+from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.engines.compiled.language.translator import Translator
+from nnrun.engines.compiled.language.vectors import spread
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.
 _TALLEST = {64: 8, 32: 4, 16: 4}
@@ -76,7 +79,7 @@ def tile(
     weights = [
         builder.load(_at(t, builder.gep(right, [part]), vector), align=_size(t)) for part in parts
     ]
-    numbers = [_spread(t, builder.load(line)) for line in _lines(t, left, a[1], rows)]
+    numbers = [spread(t, builder.load(line), vector.count) for line in _lines(t, left, a[1], rows)]
     factors = [(number, weight) for number in numbers for weight in weights]
     later = [t.call("llvm.fma", *pair, total) for pair, total in zip(factors, sums, strict=True)]
     left_over = builder.sub(count, I64(1))
@@ -95,7 +98,7 @@ def tile(
     factor, add = update
     with builder.if_else(add) as (then, otherwise):
         with then:
-            scale = _spread(t, factor)
+            scale = spread(t, factor, vector.count)
             for place, total in zip(places(c), later, strict=True):
                 held = builder.load(place, align=_size(t))
                 builder.store(t.call("llvm.fma", scale, total, held), place, align=_size(t))
@@ -170,7 +173,7 @@ def prefetch(t: Translator, place: Any) -> None:
 
 
 def _size(t: Translator) -> int:
-    return 8 if t.double else 4
+    return t.size
 
 
 def _vector(t: Translator) -> Any:
@@ -187,11 +190,3 @@ def _lines(t: Translator, base: Any, row: Any, count: int) -> list[Any]:
 
 def _at(t: Translator, place: Any, kind: Any) -> Any:
     return t.builder.bitcast(place, kind.as_pointer())
-
-
-def _spread(t: Translator, value: Any) -> Any:
-    """A number in all places of a register."""
-    vector = _vector(t)
-    one = t.builder.insert_element(ir.Constant(vector, ir.Undefined), value, I32(0))
-    mask = ir.Constant(ir.VectorType(I32, vector.count), None)
-    return t.builder.shuffle_vector(one, one, mask)

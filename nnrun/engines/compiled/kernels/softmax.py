@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import function, parameters, pointer, real
+from nnrun.engines.compiled.kernels.access import function, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.language.numbers import real
 
 
 def normalised(x, y, size):

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import (
-    doubles,
-    floating,
-    parameters,
-    pointer,
-    real,
-    sqrt,
-)
+from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 def reduce(p, task, n, k, start, rate, scratch):

@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language import definitions
+from nnrun.engines.compiled.language.definitions import Definition
+from nnrun.engines.compiled.language.expressions import Expressions
 from nnrun.engines.compiled.language.fusing import fuse
-from nnrun.engines.compiled.language.scope import (
+from nnrun.engines.compiled.language.kinds import (
+    BYTES,
     DOUBLE,
-    I32,
+    I1,
     I64,
-    LanguageError,
-    Scope,
-    Slot,
+    REAL,
+    REGISTER,
     is_float,
     is_integer,
 )
-
-__all__ = ["DOUBLE", "I32", "I64", "LanguageError", "Translator", "intrinsic", "subroutine"]
-
-REGISTER = 64  # bytes
-
-
-def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is called while translating: `f(t, *values)`, with t the `Translator`.
-
-    Its values are LLVM's, or Python's where they are constant; so is what it returns.
-    """
-    function.translates = True  # type: ignore[attr-defined]
-    return function
-
-
-def subroutine(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that stays one in the machine code, once for all that call it.
-
-    Its arguments have the types of the first call's; it returns nothing.
-    """
-    function.stays = True  # type: ignore[attr-defined]
-    return function
+from nnrun.engines.compiled.language.scope import Scope
+from nnrun.engines.compiled.language.views import View
 
 
 class Translator:
     """Translates one function, with all that it calls.
 
     Args:
-        function: plain.
+        function: plain, or its definition.
         symbol: its name in the machine code.
         arguments: LLVM's types.
         dtype: what `real` is, float64 or float32.
@@ -58,30 +41,94 @@ class Translator:
 
     def __init__(
         self,
-        function: FunctionType,
+        function: FunctionType | Definition,
         symbol: str,
         arguments: Sequence[Any],
         dtype: str,
-        constants: dict[str, Any] | None = None,
+        constants: Mapping[str, Any] | None = None,
         module: ir.Module | None = None,
     ) -> None:
         self.dtype = dtype
-        self.double = dtype == "float64"
-        self.real: Any = DOUBLE if self.double else ir.FloatType()
-        self.lanes = REGISTER // (8 if self.double else 4)
+        self.real: Any = REAL[dtype]
+        self.size = BYTES[self.real]
+        self.lanes = REGISTER // self.size
         self.module = module or ir.Module(name=symbol)
         kind = ir.FunctionType(ir.VoidType(), arguments)
         self.function: Any = ir.Function(self.module, kind, name=symbol)
         self.entry: Any = ir.IRBuilder(self.function.append_basic_block("entry"))
         self.builder: Any = ir.IRBuilder(self.function.append_basic_block("body"))
         first = self.builder.block
-        Scope(self, function, constants or {}).call(list(self.function.args))
+        self.inline(function, list(self.function.args), constants)
         self.builder.ret_void()
         self.entry.branch(first)
 
-    def slot(self, kind: Any) -> Slot:
-        """A new variable."""
-        return Slot(self.entry.alloca(kind))
+    def inline(
+        self,
+        function: FunctionType | Definition,
+        values: list[Any],
+        constants: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Write what a function does with these arguments; what it returns."""
+        known = function if isinstance(function, Definition) else definitions.of(function)
+        return Scope(self, known, constants or {}).call(values)
+
+    def subroutine(self, function: FunctionType, values: list[Any]) -> None:
+        """Call a function that is translated once for the module."""
+        values = [self.variable(value) for value in values]
+        name = f"{function.__module__}.{function.__name__}"
+        found = self.module.globals.get(name)
+        if found is None:
+            kinds = [value.type for value in values]
+            found = Translator(function, name, kinds, self.dtype, module=self.module).function
+            found.linkage = "internal"
+            found.attributes.add("noinline")
+        given = found.function_type.args
+        arguments = [self.typed(value, kind) for value, kind in zip(values, given, strict=True)]
+        self.builder.call(found, arguments)
+
+    def evaluate(self, text: str, names: Mapping[str, Any]) -> Any:
+        """The value of an expression in which names mean these values."""
+        tree = ast.parse(text, mode="eval")
+        fuse(tree)
+        return Expressions(self, {}, names).value(tree.body)
+
+    def loop(self, start: Any, stop: Any, step: Any, once: Callable[[Any], object]) -> None:
+        """once(value) for value in range(start, stop, step), with a step above 0."""
+        stop, step = self.integer(stop), self.integer(step)
+        counter = self.place(I64)
+        self.builder.store(self.integer(start), counter)
+
+        def more() -> Any:
+            return self.builder.icmp_signed("<", self.builder.load(counter), stop)
+
+        def next_one() -> None:
+            value = self.builder.load(counter)
+            once(value)
+            self.builder.store(self.builder.add(value, step, flags=["nsw"]), counter)
+
+        self.repeat(more, next_one)
+
+    def repeat(self, more: Callable[[], Any], once: Callable[[], object]) -> None:
+        """Once and again, as long as there is more."""
+        builder = self.builder
+        head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        builder.cbranch(more(), body, after)
+        builder.position_at_end(body)
+        once()
+        builder.branch(head)
+        builder.position_at_end(after)
+
+    def place(self, kind: Any) -> Any:
+        """Room for a variable on the stack: its address."""
+        return self.entry.alloca(kind)
+
+    def address(self, base: Any, index: Any) -> Any:
+        """The place of a number after an address, or in an array."""
+        if isinstance(base, View):
+            return base.address(self, index)
+        return self.builder.gep(base, [self.integer(index)], inbounds=True)
 
     def integer(self, value: Any) -> Any:
         """An int64, of a constant too."""
@@ -90,6 +137,14 @@ class Translator:
     def number(self, value: Any) -> Any:
         """A `real`, of a constant or an integer too."""
         return self.typed(value, self.real)
+
+    def variable(self, value: Any) -> Any:
+        """A constant as what a variable holds."""
+        if isinstance(value, ir.Value):
+            return value
+        if isinstance(value, bool):
+            return ir.Constant(I1, value)
+        return self.integer(value) if isinstance(value, int) else self.number(value)
 
     def typed(self, value: Any, kind: Any) -> Any:
         """A value as one of this type, if it is of the same sort or a constant."""
@@ -106,33 +161,6 @@ class Translator:
         if is_float(given) and is_float(kind):
             return (self.builder.fpext if kind == DOUBLE else self.builder.fptrunc)(value, kind)
         raise TypeError(f"{given} is no {kind}")
-
-    def subroutine(self, function: FunctionType, values: list[Any]) -> None:
-        """Call a function that is translated once for the module."""
-        name = f"{function.__module__}.{function.__name__}"
-        found = self.module.globals.get(name)
-        if found is None:
-            kinds = [value.type for value in values]
-            found = Translator(function, name, kinds, self.dtype, module=self.module).function
-            found.linkage = "internal"
-            found.attributes.add("noinline")
-        given = found.function_type.args
-        arguments = [self.typed(value, kind) for value, kind in zip(values, given, strict=True)]
-        self.builder.call(found, arguments)
-
-    def bits(self, number: Any) -> Any:
-        """The bits of a number, as an integer of its size."""
-        return self.builder.bitcast(self.number(number), I64 if self.double else I32)
-
-    def from_bits(self, integer: Any) -> Any:
-        """The number that has these bits."""
-        return self.builder.bitcast(integer, self.real)
-
-    def evaluate(self, text: str, names: dict[str, Any]) -> Any:
-        """The value of an expression in which names mean these values."""
-        tree = ast.parse(text, mode="eval")
-        fuse(tree)
-        return Scope(self, None, names).value(tree.body)
 
     def call(self, name: str, *values: Any) -> Any:
         """LLVM's function of this name, such as `llvm.fma`, for numbers or vectors of one type."""

@@ -49,7 +49,7 @@ class BatchNorm(Emitter):
     def _measure(self, mean: str, variance: str) -> None:
         """Mean and variance of the batch, which the running ones follow."""
         p, layer, features = self.program, self.layer, self.features
-        p.line(f"numbers = n * {self.pixels_per_row}")
+        p.line(f"numbers = double(n * {self.pixels_per_row})")
         with p.loop("c", features):
             p.line(f"{self.mean}[c] = zero")
             p.line(f"{self.variance}[c] = zero")
@@ -58,7 +58,7 @@ class BatchNorm(Emitter):
             p.line(f"{self.mean}[c] *= real(1.0 / numbers)")
         centred = f"({self._at(self.x)} - {self.mean}[c])"
         self._sums({self.variance: f"{centred} * {centred}"})
-        p.line("unbiased = real(numbers / max(numbers - 1, 1))")
+        p.line("unbiased = real(numbers / max(numbers - 1.0, 1.0))")
         p.line(f"momentum = real({layer.momentum!r})")
         with p.loop("c", features):
             p.line(f"{self.variance}[c] *= real(1.0 / numbers)")
@@ -91,7 +91,7 @@ class BatchNorm(Emitter):
             return dy
         p.comment(f"{self.tag}: batch_norm, dx = γ / sqrt(σ² + ε) (dy - dβ / N - x̂ dγ / N)")
         dx = p.like(f"d{x.name}", x)
-        p.line(f"part = real(1.0 / (n * {self.pixels_per_row}))")
+        p.line(f"part = real(1.0 / double(n * {self.pixels_per_row}))")
         with self._each():
             p.line(f"along = {self._at(self.x_hat)} * d{self.gamma}[c]")
             p.line(f"inner = {self._at(dy)} - (d{self.beta}[c] + along) * part")

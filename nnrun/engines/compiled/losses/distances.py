@@ -17,7 +17,7 @@ class MeanSquared(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale(f"2.0 / (n * {y.size})")
+        p.scale(f"2.0 / double(n * {y.size})")
         for j in p.each(y, extra=False):
             p.line(f"{dy.at(j)} = ({y.at(j)} - t[{j}]) * scale")
 
@@ -32,7 +32,7 @@ class MeanAbsolute(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale(f"1.0 / (n * {y.size})")
+        p.scale(f"1.0 / double(n * {y.size})")
         for j in p.each(y, extra=False):
             p.line(f"error = {y.at(j)} - t[{j}]")
             p.line(f"{dy.at(j)} = scale if error > zero else (-scale if error < zero else error)")
@@ -55,7 +55,7 @@ class Huber(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale(f"1.0 / (n * {y.size})")
+        p.scale(f"1.0 / double(n * {y.size})")
         for j in p.each(y, extra=False):
             p.line(f"error = {y.at(j)} - t[{j}]")
             p.line("error = delta if error > delta else error")

@@ -16,7 +16,7 @@ class CrossEntropy(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale("-1.0 / n")
+        p.scale("-1.0 / double(n)")
         for j in p.each(y, extra=False):
             p.line(f"{dy.at(j)} = t[{j}] / {y.at(j)} * scale if t[{j}] > zero else zero")
 
@@ -33,7 +33,7 @@ class BinaryCrossEntropy(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale("1.0 / n")
+        p.scale("1.0 / double(n)")
         for j in p.each(y, extra=False):
             p.line(f"error = {y.at(j)} - t[{j}]")
             p.line(f"slope = {y.at(j)} * (one - {y.at(j)})")
@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def gradient(self, dy: Row) -> None:
         p = self.program
-        p.scale("1.0 / n")
+        p.scale("1.0 / double(n)")
         for j in p.each(self.y, extra=False):
             p.line(f"{dy.at(j)} = ({self.probability.at(j)} - t[{j}]) * scale")
 
@@ -81,6 +81,6 @@ class SigmoidBinaryCrossEntropy(Loss):
 
     def gradient(self, dy: Row) -> None:
         p, y = self.program, self.y
-        p.scale("1.0 / n")
+        p.scale("1.0 / double(n)")
         for j in p.each(y, extra=False):
             p.line(f"{dy.at(j)} = ({self.output(j)} - t[{j}]) * scale")

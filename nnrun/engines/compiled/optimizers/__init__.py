@@ -21,9 +21,9 @@ def clip(p: Program, limit: float, size: int, lanes: int) -> None:
         p.line("squares[j] = zero")
     with p.loop("i", 0, size, lanes), p.loop("j", lanes):
         p.line("squares[j] += all_gradient[i + j] * all_gradient[i + j]")
-    p.line("total = 0.0")
+    p.line("total = double(0)")
     with p.loop("j", lanes):
-        p.line("total += squares[j]")
+        p.line("total += double(squares[j])")
     p.line("norm = sqrt(total)")
     with p.block(f"if norm > {limit!r}:"):
         p.line(f"factor = real({limit!r} / norm)")

@@ -12,7 +12,7 @@ def adam(p: Program, optimizer: Adam, size: int) -> list[str]:
     """Write the step; the state's arrays, by name, are returned."""
     beta1, beta2 = optimizer.beta1, optimizer.beta2
     p.comment("adam, at step number `step` since the beginning")
-    p.line("step = float(steps + k + 1)")
+    p.line("step = double(steps + k + 1)")
     p.line(f"mean_part = real(rates[k] / {_correction(p, beta1)})")
     p.line(f"square_part = real(1.0 / sqrt({_correction(p, beta2)}))")
     with p.loop("j", size):

@@ -1,0 +1,54 @@
+"""Functions that the language has without an import."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.language.kinds import is_float
+from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.engines.compiled.language.operators import alike, operate
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.language.translator import Translator
+
+
+@intrinsic
+def absolute(t: Translator, value: Any) -> Any:
+    """|value|, of a floating-point number."""
+    return t.call("llvm.fabs", value)
+
+
+@intrinsic
+def fma(t: Translator, a: Any, b: Any, c: Any) -> Any:
+    """a b + c, rounded once if they are floating-point numbers; c may be an address."""
+    if any(isinstance(value, ir.Value) and is_float(value.type) for value in (a, b, c)):
+        return t.call("llvm.fma", *alike(t, a, b, c)[0])
+    return operate(t, ast.Add(), c, operate(t, ast.Mult(), a, b))
+
+
+@intrinsic
+def length(t: Translator, values: Any) -> int:
+    """How many there are."""
+    return len(values)
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller of two, the first one if one of them is NaN."""
+    return b if b < a else a
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger of two, the first one if one of them is NaN."""
+    return b if b > a else a
+
+
+BUILT_IN: dict[str, Any] = {
+    "abs": absolute,
+    "fma": fma,
+    "len": length,
+    "max": maximum,
+    "min": minimum,
+}

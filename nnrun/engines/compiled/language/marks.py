@@ -1,0 +1,24 @@
+"""Functions that are not translated where they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is called while translating: `f(t, *values)`, with t the `Translator`.
+
+    Its values are LLVM's, or Python's where they are constant; so is what it returns.
+    """
+    function.translates = True  # type: ignore[attr-defined]
+    return function
+
+
+def subroutine(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that stays one in the machine code, once for all that call it.
+
+    Its arguments have the types of the first call's; it returns nothing.
+    """
+    function.stays = True  # type: ignore[attr-defined]
+    return function

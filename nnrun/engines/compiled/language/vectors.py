@@ -1,0 +1,141 @@
+"""The loops that LLVM does not vectorise by itself, since it may not reorder a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.language.kinds import I32
+from nnrun.engines.compiled.language.marks import intrinsic, subroutine
+from nnrun.engines.compiled.language.translator import Translator
+from nnrun.engines.compiled.language.views import View
+
+SUMS = 4
+
+
+@intrinsic
+def dot(t: Translator, x: View, w: View, row: Any) -> Any:
+    """The product of x with a row of w, both as long as the row: a multiple of a register.
+
+    Four registers sum up side by side; then they and the numbers in them are added as a tree.
+    """
+    left, right, length = x.start, w.row(t, row), w.row_length
+    sums = _zeros(t, SUMS)
+
+    def add(index: Any, place: Any) -> None:
+        factors = (_load(t, t.address(base, index)) for base in (left, right))
+        t.builder.store(t.call("llvm.fma", *factors, t.builder.load(place)), place)
+
+    def add_all(start: Any) -> None:
+        for part, place in enumerate(sums):
+            add(t.builder.add(start, t.integer(part * t.lanes)), place)
+
+    whole = length - length % (SUMS * t.lanes)
+    t.loop(0, whole, SUMS * t.lanes, add_all)
+    t.loop(whole, length, t.lanes, lambda index: add(index, sums[0]))
+    a, b, c, d = (t.builder.load(place) for place in sums)
+    return _across(t, t.builder.fadd(t.builder.fadd(a, b), t.builder.fadd(c, d)))
+
+
+@cache
+def tile(rows: int, registers: int) -> Callable[..., None]:
+    """A function that adds a piece of a matrix product, c += factor a b.
+
+    The piece is `rows` high and `registers` wide, and stays in registers while the sum runs over
+    `steps`. Its arguments are block, offset, and strides: of a for a step down the rows and for
+    a step of the sum, of b for a step of the sum, of c for a row.
+    """
+
+    def tile(
+        a: Any, a_start: Any, a_row: Any, a_step: Any,
+        b: Any, b_start: Any, b_step: Any,
+        c: Any, c_start: Any, c_row: Any,
+        steps: Any, factor: Any,
+    ) -> None:  # fmt: skip
+        left, right, total = (
+            (a + a_start, a_row, a_step),
+            (b + b_start, b_step),
+            (c + c_start, c_row),
+        )
+        add_product(rows, registers, left, right, total, steps, factor)
+
+    tile.__name__ += f"_{rows}x{registers}"
+    return subroutine(tile)
+
+
+@intrinsic
+def add_product(
+    t: Translator, rows: int, registers: int, a: Any, b: Any, c: Any, steps: Any, factor: Any
+) -> None:
+    """c += factor a b, with a, b and c as addresses and strides."""
+    sums = [_zeros(t, registers) for _ in range(rows)]
+
+    def moved(place: Any, stride: Any, count: Any) -> Any:
+        return t.address(place, t.builder.mul(t.integer(count), stride))
+
+    def parts(place: Any) -> list[Any]:
+        return [t.address(place, part * t.lanes) for part in range(registers)]
+
+    def step(number: Any) -> None:
+        right = [_load(t, part) for part in parts(moved(b[0], b[1], number))]
+        place = moved(a[0], a[2], number)
+        for row, line in enumerate(sums):
+            left = spread(t, t.builder.load(moved(place, a[1], row)), t.lanes)
+            for total, values in zip(line, right, strict=True):
+                t.builder.store(t.call("llvm.fma", left, values, t.builder.load(total)), total)
+
+    t.loop(0, steps, 1, step)
+    scale = spread(t, factor, t.lanes)
+    for row, line in enumerate(sums):
+        for total, part in zip(line, parts(moved(c[0], c[1], row)), strict=True):
+            added = t.call("llvm.fma", scale, t.builder.load(total), _load(t, part))
+            t.builder.store(added, _whole(t, part), align=t.size)
+
+
+def spread(t: Translator, value: Any, lanes: int) -> Any:
+    """A number in all places of a vector."""
+    kind = ir.VectorType(value.type, lanes)
+    first = t.builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
+    mask = ir.Constant(ir.VectorType(I32, lanes), None)
+    return t.builder.shuffle_vector(first, first, mask)
+
+
+def _register(t: Translator) -> Any:
+    return ir.VectorType(t.real, t.lanes)
+
+
+def _zeros(t: Translator, count: int) -> list[Any]:
+    """The places of so many registers of zeros."""
+    places = [t.place(_register(t)) for _ in range(count)]
+    for place in places:
+        t.builder.store(ir.Constant(_register(t), None), place)
+    return places
+
+
+def _whole(t: Translator, address: Any) -> Any:
+    """The address of a number as that of a register."""
+    return t.builder.bitcast(address, _register(t).as_pointer())
+
+
+def _load(t: Translator, address: Any) -> Any:
+    """A register that begins at any number."""
+    return t.builder.load(_whole(t, address), align=t.size)
+
+
+def _across(t: Translator, vector: Any) -> Any:
+    """The sum of the numbers in a register: its halves added, and so on."""
+    lanes = t.lanes
+    while lanes > 1:
+        lanes //= 2
+        kind = ir.VectorType(I32, lanes)
+        halves = [
+            t.builder.shuffle_vector(
+                vector, vector, ir.Constant(kind, list(range(start, start + lanes)))
+            )
+            for start in (0, lanes)
+        ]
+        vector = t.builder.fadd(*halves)
+    return t.builder.extract_element(vector, I32(0))

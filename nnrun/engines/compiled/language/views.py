@@ -1,0 +1,52 @@
+"""Arrays within a block of memory, of a shape that is known while translating."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.language.marks import intrinsic
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.language.translator import Translator
+
+
+class View:
+    """An array in row-major order, of which nothing is left in the machine code.
+
+    Args:
+        start: the address of its first number.
+        shape: constant.
+    """
+
+    def __init__(self, start: Any, shape: tuple[int, ...]) -> None:
+        self.start = start
+        self.shape = shape
+
+    def address(self, t: Translator, index: Any) -> Any:
+        """Where one of its numbers is; nobody looks whether there is one."""
+        indices = index if isinstance(index, tuple) else (index,)
+        if len(indices) != len(self.shape):
+            raise TypeError(f"{len(indices)} indices for an array of {len(self.shape)} dimensions")
+        kind = self.start.type.pointee
+        for side in reversed(self.shape[1:]):
+            kind = ir.ArrayType(kind, side)
+        first = t.builder.bitcast(self.start, kind.as_pointer())
+        return t.builder.gep(first, [t.integer(part) for part in indices], inbounds=True)
+
+    def row(self, t: Translator, index: Any) -> Any:
+        """The address of a row, or of what is below the first index."""
+        return self.address(t, (index, *[0] * (len(self.shape) - 1)))
+
+    @property
+    def row_length(self) -> int:
+        """Numbers from one row to the next."""
+        return prod(self.shape[1:])
+
+
+@intrinsic
+def view(t: Translator, block: Any, offset: Any, shape: tuple[int, ...]) -> View:
+    """The array of this shape that starts at block + offset."""
+    return View(t.address(block, offset), shape)

@@ -1,1 +1,0 @@
-"""What generated source is compiled with: the only modules here that import Numba."""
