@@ -7,6 +7,7 @@ from collections.abc import Callable
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
 from nnrun.engines.compiled.tape import engine as tape
+from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
@@ -80,6 +81,15 @@ def build_engine(
         losses=losses,
         wait=wait,
     )
+
+
+def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: int) -> int:
+    """Numbers that the engine for `training.engine` may take for parameters besides the network's
+    own and the optimizer's, roughly.
+    """
+    if wish == "numpy" or compiled.way(network, optimizer, batch_size) == "generated":
+        return 0
+    return tape_memory.buffers(network, batch_size)
 
 
 def why_not_compiled(wish: str, network: Network) -> str | None:

@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
+from nnrun.engines.selection import buffers
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.runs.build import Misfit
@@ -38,9 +39,13 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
     data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
     per_row = sum(layer.numbers for _, layer in network.walk())
-    batch = max(config.training.batch_size, min(chunk_rows(network), rows))
+    training = config.training
+    batch = max(training.batch_size, min(chunk_rows(network), rows))
+    more = buffers(
+        training.engine, network, training.optimizer.build(), batch_size=training.batch_size
+    )
     return MemoryEstimate(
-        parameters=network.size * width * _COPIES_OF_PARAMETERS,
+        parameters=(network.size * _COPIES_OF_PARAMETERS + more) * width,
         activations=per_row * batch * width,
         data=data,
     )

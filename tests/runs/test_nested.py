@@ -165,7 +165,7 @@ def test_layers_inside_are_described(prepared):
 
 def test_layers_inside_are_counted(prepared):
     """Memory, time and rows at once are at least those of the same layers without the residual."""
-    nested, flat = prepared(NESTED), prepared(FLAT)
+    nested, flat = (prepared(text, "training.engine=numpy") for text in (NESTED, FLAT))
     deep, plain = nested.network(), flat.network()
 
     assert plain.size == deep.size

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from nnrun.engines.compiled.tape.network import training
+from nnrun.nn import SGD
 from nnrun.runs.control import Control
+from nnrun.runs.extension import extend
 from nnrun.runs.lifecycle import train
 from nnrun.sweeps.workers.job import Job, execute_job
 
@@ -15,9 +18,11 @@ name: images
 dataset: {name: digits, features: minmax, validation_size: 0.1}
 network:
   layers:
-    - {type: conv2d, channels: 20, kernel: 3, padding: same, activation: tanh}
+    - {type: conv2d, channels: 20, kernel: 3, padding: same, bias: none}
+    - {type: batch_norm}
+    - {type: activation, name: tanh}
     - {type: max_pool2d, size: 2}
-    - {type: dropout, rate: 0.2}
+    - {type: residual, layers: [{type: dropout, rate: 0.2}, {type: batch_norm}]}
     - {type: conv2d, channels: 9, kernel: 3, activation: relu}
     - {type: flatten}
     - {type: dense, units: 50, activation: relu}
@@ -58,6 +63,32 @@ def test_interrupted_is_uninterrupted(prepared, store):
     assert "completed" == ended.status
     assert whole.weights_sha256 == ended.weights_sha256
     assert whole.metrics == ended.metrics
+
+
+def test_extended_is_longer(prepared, store):
+    """A completed run that goes on has the bits of one that was asked for more from the start."""
+    first = train(prepared(IMAGES), store)
+    longer = extend(first.folder, 30)
+    extended = train(longer.prepared, store, extension=longer)
+    whole = train(prepared(IMAGES, "training.iterations=90"), None)
+    assert whole.record.weights_sha256 == extended.record.weights_sha256
+    assert whole.record.metrics == extended.record.metrics
+
+
+@pytest.mark.parametrize("batch_size", [2, 33])
+def test_what_kernels_take_is_counted(prepared, batch_size):
+    """The estimate that refuses a run knows the sums of tasks and the weights in other forms."""
+    layers = ["{type: conv2d, channels: 64, kernel: 3, padding: same}", "{type: batch_norm}"] * 3
+    layers += ["{type: flatten}", "{type: dense, units: 10, activation: softmax}"]
+    given = (f"training.batch_size={batch_size}", f"network.layers=[{', '.join(layers)}]")
+    run = prepared(IMAGES, *given)
+    network = run.network()
+    plan = training(network, SGD(0.9), clip_norm=None, batch_size=batch_size)
+    taken = sum(plan.blocks[one.gradient] for one in plan.placed if one.by_rows)
+    taken += sum(plan.blocks[name] for name in ("u2", "u4", "turned2", "turned4"))
+    counted = run.memory(network).parameters
+    by_numpy = prepared(IMAGES, *given, "training.engine=numpy").memory(network).parameters
+    assert taken * 4 <= counted - by_numpy <= taken * 4 * 2
 
 
 def test_a_sweeps_worker_uses_its_threads(prepared):

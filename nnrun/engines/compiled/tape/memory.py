@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.tape.plan import Places, Plan
+from nnrun.engines.compiled.tape.plan import TASKS, Places, Plan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
+
+# Weights of 3×3 become 4×4 by Winograd's transform, and that in both directions.
+_TRANSFORMED = 4
 
 
 class Memory:
@@ -86,3 +89,18 @@ class Parameters:
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
     """Rows as kernels read them: numbers of one row after those of the row before."""
     return np.ascontiguousarray(x.reshape(len(x), -1), dtype)
+
+
+def buffers(network: Network, batch_size: int) -> int:
+    """Numbers that a tape takes for parameters besides those of any engine, roughly.
+
+    Gradients are summed up by each task of rows, but for those of products. The weights of
+    convolutions are there once more as they are read on the way back, and transformed.
+    """
+    summed = sum(
+        parameter.size
+        for layer in network.steps
+        if layer.type != "matmul"
+        for parameter in layer.parameters
+    )
+    return summed * (min(batch_size, TASKS) + _TRANSFORMED)

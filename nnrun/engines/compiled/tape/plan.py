@@ -16,7 +16,7 @@ from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
 
 # Into so many tasks a batch is cut, at most: more than most machines have cores.
-_TASKS = 16
+TASKS = 16
 
 
 class Places(Protocol):
@@ -111,7 +111,7 @@ class Plan:
     @property
     def rows(self) -> int:
         """Rows of a task."""
-        return -(-self.batch_size // _TASKS)
+        return -(-self.batch_size // TASKS)
 
     @property
     def row_tasks(self) -> int:
