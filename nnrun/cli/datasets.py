@@ -1,4 +1,4 @@
-"""`nnrun datasets`: what data there is, without loading any."""
+"""`nnrun datasets`: what data there is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.dataset import options_of
+from nnrun.data.layout import Layout
 from nnrun.data.registry import DATASETS, Entry
 from nnrun.reports.datasets import dataset_details, datasets_overview
 from nnrun.suggestions import suggestion
@@ -30,12 +31,17 @@ def command(output: Output, name: str | None) -> None:
         output.data([_data(known, entry) for known, entry in DATASETS.items()])
         output.show(datasets_overview(DATASETS))
     elif name in DATASETS:
-        output.data(_data(name, DATASETS[name]))
+        table = DATASETS[name].table() if output.json else None
+        output.data({**_data(name, DATASETS[name]), **(_columns(table) if table else {})})
         output.show(dataset_details(name, DATASETS[name], options_of(name)))
     else:
         raise click.BadParameter(
             f"there is no data set '{name}'{suggestion(name, DATASETS)}", param_hint="NAME"
         )
+
+
+def _columns(table: Layout) -> dict[str, Any]:
+    return {"columns": list(table.columns.features), "target": list(table.target_names)}
 
 
 def _data(name: str, entry: Entry) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,6 +65,10 @@ def command(
         file = None
     if output.json and file is None and not score:
         raise UsageError("--json needs stdout for itself; say where predictions go with -o FILE")
+    if Path(run).is_file() and not rows.exists():
+        raise UsageError(
+            f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
+        )
     if file is not None:
         check_target(file, rows)
     model = load_selected(run, results, output)

@@ -13,6 +13,7 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
+from nnrun.reports.progress import watching_all
 from nnrun.reports.verdicts import summary, verdicts_table
 from nnrun.runs.listing import list_runs
 from nnrun.runs.reading import damaged
@@ -53,14 +54,14 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
     nnrun verify
     """
     folders = [select_run(run, results) for run in runs] or _all(results)
-    with Interruption(before="all runs were verified"):
-        verdicts = []
+    verdicts = []
+    with (
+        Interruption(before="all runs were verified"),
+        watching_all(len(folders), output) as tell,
+    ):
         for verdict in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
             verdicts.append(verdict)
-            if len(folders) > 1:
-                label = f"{verdict.name}/{verdict.run_id}"
-                finding = verdict.finding.replace("_", " ")
-                output.note(f"[{len(verdicts)}/{len(folders)}] {label}: {finding}")
+            tell(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")
     output.data(
         {
             "agree": all(verdict.agrees for verdict in verdicts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from nnrun.data.inputs import input_column
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
-from nnrun.suggestions import suggestion
+from nnrun.suggestions import nearest
+
+_SHOWN = 8
 
 
 def frame_rows(frame: Any, layout: Layout) -> Array:
@@ -32,13 +35,22 @@ def frame_rows(frame: Any, layout: Layout) -> Array:
         return np.asarray(frame)
     missing = [name for name in features if name not in names]
     if missing:
-        lacking = ", ".join(f"'{name}'{suggestion(name, names)}" for name in missing)
-        raise DataError(f"the table has no column {lacking}")
+        raise DataError(_lacking(missing, names))
     problems = TableProblems()
     columns = dict(zip(names, frame.columns, strict=True))
     parts = [_column(name, frame[columns[name]], layout, problems) for name in features]
     problems.raise_if_any()
     return np.hstack(parts)
+
+
+def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:
+    """Which columns are missing, what of those that are there may be meant, or else all these."""
+    shown = [f"'{name}'" for name in missing[:_SHOWN]]
+    more = [f"{len(missing) - _SHOWN} more"] if len(missing) > _SHOWN else []
+    near = dict.fromkeys(filter(None, (nearest(name, names) for name in missing)))
+    meant = "did you mean " + ", ".join(f"'{name}'" for name in near) + "?"
+    there = f"its columns are {', '.join(names[:_SHOWN])}" + ", …" * (len(names) > _SHOWN)
+    return f"the table has no column {', '.join(shown + more)}; {meant if near else there}"
 
 
 def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array:

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from nnrun.data import builtin, california, images
 from nnrun.data import moons as half_moons
 from nnrun.data.dataset import Dataset, Task
+from nnrun.data.layout import Layout
+
+SHIPPED = "ships with nnrun"
+SKLEARN = "ships with scikit-learn"
+COMPUTED = "computed"
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,15 @@ class Entry:
     rows: int
     test_rows: int = 0
     classes: int = 0
-    source: str = "ships with scikit-learn"
+    source: str = SKLEARN
     note: str = ""
 
+    def table(self) -> Layout | None:
+        """The columns and classes of a table that can be had without fetching anything."""
+        fetched = self.source not in (SHIPPED, SKLEARN, COMPUTED)
+        return None if fetched or len(self.shape) > 1 else self.load().layout
 
-SHIPPED = "ships with nnrun"
+
 IDX = "IDX files in `path`, else scikit-learn's OpenML cache"
 
 BOSTON_NOTE = (
@@ -108,6 +117,6 @@ DATASETS: dict[str, Entry] = {
     "moons": Entry(
         half_moons.moons,
         "two interleaved half circles with noise, as many points as asked for",
-        "classification", (2,), half_moons.ROWS, classes=2, source="computed",
+        "classification", (2,), half_moons.ROWS, classes=2, source=COMPUTED,
     ),
 }  # fmt: skip

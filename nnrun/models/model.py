@@ -127,10 +127,17 @@ class Model:
             DataError: they have another shape, or are no finite numbers.
         """
         rows = np.asarray(x)
+        if rows.ndim == 0 and rows.dtype.kind == "U":
+            raise DataError(
+                f"'{rows}' was given where rows are needed; read a file first, as with "
+                "pandas.read_csv, or have `nnrun predict` read it"
+            )
         if rows.dtype.kind not in "buif":
             raise DataError(f"rows of {rows.dtype} were given where numbers are needed")
         if rows.ndim < 2:
-            raise DataError(f"an array of shape {rows.shape} was given where (rows, …) is needed")
+            hint = "; for one row give [row]" if self.layout.fits(rows.shape) else ""
+            given = f"an array of shape {rows.shape} was given"
+            raise DataError(f"{given} where (rows, …) is needed{hint}")
         shape = self.layout.shape
         if not self.layout.fits(rows.shape[1:]):
             given = f"rows of shape {rows.shape[1:]} were given"

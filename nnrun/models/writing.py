@@ -47,8 +47,21 @@ class CsvWriter:
     def __init__(self, model: Model, file: BinaryIO) -> None:
         self.model = model
         self.file = file
+        self._begun = False
 
     def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Nothing is held back; of no rows there is the header."""
+        if kind is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Write the header, once rows can be read: a mistake in the first leaves nothing behind."""
+        if self._begun:
+            return
+        self._begun = True
         layout = self.model.layout
         targets = layout.target_names
         header = ["prediction"]
@@ -57,12 +70,9 @@ class CsvWriter:
         if self.model.probabilistic:
             header += [f"p_{name}" for name in layout.classes]
         self._write([header])
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is held back."""
 
     def add(self, outputs: Array) -> None:
+        self._begin()
         predictions = self.model.decode(outputs)
         columns: list[Array] = list(predictions.T) if predictions.ndim > 1 else [predictions]
         if self.model.probabilistic:

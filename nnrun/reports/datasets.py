@@ -41,7 +41,7 @@ def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
 
 
 def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> RenderableType:
-    """Everything about one, without loading it."""
+    """Everything about one; of tables that are at hand, the names of the columns too."""
     return Group(*_details(name, entry, options))
 
 
@@ -54,6 +54,9 @@ def _details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[Ren
     yield labelled("rows", _rows(entry))
     images = " (channels × height × width)" if len(entry.shape) > 1 else ""
     yield labelled("features", shape(entry.shape) + images)
+    if table := entry.table():
+        yield labelled("columns", ", ".join(table.columns.features))
+        yield labelled("target", ", ".join(table.target_names) + _classes(table.classes))
     yield labelled("source", entry.source)
     if entry.note:
         yield labelled("note", entry.note)
@@ -62,6 +65,10 @@ def _details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[Ren
     named = [option for option in options if option.default is not None]
     given = "".join(f", {option.name}: {flow(option.default)}" for option in named)
     yield labelled("config", f"dataset: {{name: {name}{given}}}")
+
+
+def _classes(classes: Sequence[str]) -> str:
+    return f" ({', '.join(classes)})" if classes else ""
 
 
 def _option(option: Option) -> str:

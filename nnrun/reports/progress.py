@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import isfinite, log
 from time import monotonic
@@ -68,6 +68,44 @@ def watching(label: str, output: Output) -> Iterator[Observer]:
         finally:
             with suppress(OSError):
                 bar.stop()
+
+
+@contextmanager
+def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
+    """What is told of each of several runs that is done with; a bar is gone at the end."""
+    if output.quiet or total < 2 or not draws(sys.stderr):
+        yield _Counted(total, output)
+        return
+    bar = _bar(output)
+    task = bar.add_task("", total=total, figures=f"0 of {count(total)}")
+
+    def advance(label: str) -> None:
+        done = count(round(bar.tasks[task].completed) + 1)
+        with suppress(OSError):  # as with any bar
+            bar.update(task, advance=1, figures=f"{done} of {count(total)}: {label}")
+            bar.refresh()
+
+    with suppress(OSError):
+        bar.start()
+    try:
+        yield advance
+    finally:
+        with suppress(OSError):
+            bar.stop()
+
+
+class _Counted:
+    """A line for each run."""
+
+    def __init__(self, total: int, output: Output) -> None:
+        self.total = total
+        self.output = output
+        self.done = 0
+
+    def __call__(self, label: str) -> None:
+        self.done += 1
+        if self.total > 1:
+            self.output.note(f"[{self.done}/{self.total}] {label}")
 
 
 class _Pace:

@@ -133,6 +133,11 @@ def test_the_columns_of_a_table_are_found_by_their_names(houses):
     np.testing.assert_array_equal(expected, run.predict(houses[["kind", "price", "age", "size"]]))
     with pytest.raises(DataError, match="the table has no column 'age'; did you mean 'aeg'"):
         run.predict(houses.rename(columns={"age": "aeg"}))
+    other = houses.rename(columns={"size": "a", "age": "b", "kind": "c"})[["a", "b", "c"]]
+    with pytest.raises(DataError) as caught:
+        run.predict(other)
+    there = "its columns are a, b, c"
+    assert f"the table has no column 'size', 'age', 'kind'; {there}" == str(caught.value)
     spoilt = houses.assign(kind=["flat", "tent"] * 30, age=[None, *houses["age"][1:]])
     with pytest.raises(DataError) as caught:
         run.predict(spoilt)

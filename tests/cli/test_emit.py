@@ -42,6 +42,22 @@ def test_the_source_is_python_that_names_the_layers(nnrun, cars):
         assert layer in done.stdout
 
 
+@pytest.mark.parametrize(("units", "batch", "begins"), [(2, 1, '"""Trains'), (100, 64, "# Trains")])
+def test_the_title_of_a_deep_network_has_several_lines(nnrun, units, batch, begins):
+    """Of a source as of a tape."""
+    layers = ", ".join([f"{{type: dense, units: {units}, activation: tanh}}"] * 12)
+    text = (
+        f"dataset: {{name: iris}}\nloss: cross_entropy\nnetwork:\n  layers: [{layers}, "
+        "{type: dense, units: 3, activation: softmax}]\n"
+        f"training: {{learning_rate: 0.1, iterations: 9, engine: compiled, batch_size: {batch}}}\n"
+    )
+    lines = nnrun("check", write("deep.yaml", text), "--emit").stdout.splitlines()
+    assert lines[0].startswith(begins)
+    title = " ".join(line.strip('"# ') for line in lines[:6])
+    assert "matmul > bias, softmax_cross_entropy; sgd." in title
+    assert max(map(len, lines[:6])) <= 95
+
+
 def test_it_takes_one_config(nnrun, cars):
     """Two networks make two modules, so that two configs are a mistake."""
     write("other.yaml", "seed: 1")

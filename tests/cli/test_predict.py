@@ -210,6 +210,12 @@ def test_rows_that_cannot_be_read_are_told(prices, nnrun, text, expected):
     }
 
 
+def test_a_mistake_in_the_first_rows_leaves_stdout_empty(prices, nnrun):
+    """Nor does a header go before rows that are never written."""
+    result = nnrun("predict", "prices", "-", input="size,colour\n1,red\nbig,red\n")
+    assert (2, "") == (result.exit_code, result.stdout)
+
+
 def test_all_mistakes_come_at_once(prices, nnrun):
     """Also those of later batches, the first of each column first."""
     lines = ["size,colour", *["1,red"] * 5000, "x,red", *["1,red"] * 5000, "1,pink"]
@@ -264,6 +270,10 @@ def test_damaged_archives_are_told(clothes, nnrun):
     [
         (("prices", "none.csv"), "none.csv: there is no such file"),
         (("prices", "results"), "results: is not a file"),
+        (
+            ("houses.csv", "prices"),
+            "'houses.csv' is a file; the run comes first, as in nnrun predict RUN houses.csv",
+        ),
         (("price", "houses.csv"), "no run in results is called 'price'; did you mean 'prices'?"),
         (("prices", "houses.csv", "-o", "results"), "-o results: is a folder; name a file in it"),
         (("prices", "houses.csv", "-o", "a/b.csv"), "-o a/b.csv: there is no folder a"),

@@ -54,6 +54,16 @@ def test_one_data_set_in_full(nnrun):
     assert "did you mean 'mnist_5k'?" in slip.stderr
 
 
+def test_a_table_shows_its_columns(nnrun):
+    """By the names that predictions find them by; what would have to be fetched shows none."""
+    words = " ".join(nnrun("datasets", "iris").stdout.split())
+    assert "columns sepal length (cm), sepal width (cm), petal length (cm)" in words
+    assert "target species (setosa, versicolor, virginica)" in words
+    cars = json.loads(nnrun("datasets", "autompg", "--json").stdout)
+    assert ("cylinders", 7, ["mpg"]) == (cars["columns"][0], len(cars["columns"]), cars["target"])
+    assert "columns" not in nnrun("datasets", "california").stdout
+
+
 def test_a_data_set_with_options_shows_them(nnrun):
     """Each with what it means and its default, and the line for a config."""
     done = " ".join(nnrun("datasets", "moons").stdout.split())

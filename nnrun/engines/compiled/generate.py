@@ -11,7 +11,7 @@ from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.passes import Passes
 from nnrun.engines.compiled.program import Place, Program
 from nnrun.engines.compiled.row import Row
-from nnrun.engines.compiled.text import Text, settled, words
+from nnrun.engines.compiled.text import Text, settled, title_lines, words
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
@@ -130,8 +130,9 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
     used = words(p.lines)
     used |= {held.partition("[")[0] for _, held in p.registers}
     head, body = Text(), Text(depth=1)
-    sizes = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
-    head.line(f'"""Trains {" > ".join(sizes)}, {network.loss.type}; {optimizer.type}."""')
+    title = "\n".join(title_lines(network, optimizer))
+    for line in f'"""{title}"""'.splitlines():
+        head.line(line)
     package = "nnrun.engines.compiled"
     for line in (
         "",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from textwrap import wrap
+
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
 
 
 def tree(terms: Sequence[str]) -> str:
@@ -50,6 +54,13 @@ def words(lines: Sequence[str]) -> set[str]:
     """All names that stand in lines of source, comments left out."""
     code = [line for line in lines if not line.lstrip().startswith("#")]
     return set(re.findall(r"\w+", "\n".join(code)))
+
+
+def title_lines(network: Network, optimizer: Optimizer) -> list[str]:
+    """What a source trains, in lines of 90 characters at most."""
+    steps = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
+    text = f"Trains {' > '.join(steps)}, {network.loss.type}; {optimizer.type}."
+    return wrap(text, 90, break_long_words=False)
 
 
 class Text:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from nnrun.engines.compiled.tape.network import training
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage
+from nnrun.engines.compiled.text import title_lines
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
@@ -20,8 +21,7 @@ def emit(
 
 
 def _head(plan: Plan, network: Network, optimizer: Optimizer) -> Iterator[str]:
-    sizes = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
-    yield f"# Trains {' > '.join(sizes)}, {network.loss.type}; {optimizer.type}."
+    yield from (f"# {line}" for line in title_lines(network, optimizer))
     yield f"# Batches of {plan.batch_size} rows at most, {plan.dtype.name}."
     yield "# Names that begin with @ are arrays of the engine's; + counts numbers from the first."
 
