@@ -42,14 +42,16 @@ def test_the_source_is_python_that_names_the_layers(nnrun, cars):
         assert layer in done.stdout
 
 
-@pytest.mark.parametrize(("units", "batch", "begins"), [(2, 1, '"""Trains'), (100, 64, "# Trains")])
-def test_the_title_of_a_deep_network_has_several_lines(nnrun, units, batch, begins):
+@pytest.mark.parametrize(
+    ("more", "begins"), [("", '"""Trains'), (", {type: batch_norm}", "# Trains")]
+)
+def test_the_title_of_a_deep_network_has_several_lines(nnrun, more, begins):
     """Of a source as of a tape."""
-    layers = ", ".join([f"{{type: dense, units: {units}, activation: tanh}}"] * 12)
+    layers = ", ".join([f"{{type: dense, units: 2, activation: tanh}}{more}"] * 12)
     text = (
         f"dataset: {{name: iris}}\nloss: cross_entropy\nnetwork:\n  layers: [{layers}, "
         "{type: dense, units: 3, activation: softmax}]\n"
-        f"training: {{learning_rate: 0.1, iterations: 9, engine: compiled, batch_size: {batch}}}\n"
+        "training: {learning_rate: 0.1, iterations: 9, engine: compiled, batch_size: 8}\n"
     )
     lines = nnrun("check", write("deep.yaml", text), "--emit").stdout.splitlines()
     assert lines[0].startswith(begins)
