@@ -70,5 +70,8 @@ def _commands() -> tuple[Topic, ...]:
 
 def _command(name: str, module: str) -> Topic:
     known: click.Command = import_module(module).command
-    text = known.get_help(click.Context(known, info_name=f"nnrun {name}", max_content_width=79))
+    context = click.Context(
+        known, info_name=f"nnrun {name}", max_content_width=79, help_option_names=["-h", "--help"]
+    )
+    text = known.get_help(context)
     return Topic("command", name, text.replace("Usage: ", "", 1))

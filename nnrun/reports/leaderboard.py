@@ -143,7 +143,7 @@ def interval(summary: Summary | None) -> str:
 def to_the_best(row: Row) -> str:
     """The difference to the best row with its interval, or what there is in its place."""
     if row.comparison == BEST:
-        return "the best"
+        return "the best" if row.rank == 1 else "the best compared"
     if row.difference is None or row.difference_low is None or row.difference_high is None:
         return row.comparison if row.rank is not None else MISSING
     ends = f"{signed(row.difference_low)}, {signed(row.difference_high)}"

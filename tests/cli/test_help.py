@@ -182,6 +182,7 @@ def test_every_command_can_be_looked_up(nnrun, name):
     done = nnrun("help", name)
     assert 0 == done.exit_code
     assert f"nnrun {name} [OPTIONS]" in done.stdout
+    assert "-h, --help" in done.stdout
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nnrun.reports.leaderboard import to_the_best
 from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
 from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.statistics import summarize
@@ -86,6 +87,8 @@ def test_rows_that_cannot_be_compared_do_not_decide_who_can():
     rows = rows_of((named("lucky", seeds=[0]), [score(0, 1.0)]), *many(3, seeds=3))
     assert (1, "not compared") == (rows["lucky"].rank, rows["lucky"].comparison)
     assert ["best", "paired", "paired"] == [row.comparison for row in [*rows.values()][1:]]
+    told = [to_the_best(row) for row in [*rows.values()][:2]]
+    assert ["not compared", "the best compared"] == told
 
 
 def test_seeds_that_change_nothing_leave_nothing_to_compare_with():

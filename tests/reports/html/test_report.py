@@ -126,6 +126,20 @@ def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
     assert 4 == figures.figures[0].chart.drawing.count('class="area')
 
 
+def test_curves_of_one_data_set_are_told_apart(results, make_report, tmp_path) -> None:
+    """Where runs have a validation split, and others of the same data have none."""
+    for folder in (results / "flowers").iterdir():
+        with_report(folder, tmp_path / "flowers" / folder.name)
+        record = json.loads((folder / "report.json").read_text())
+        metrics = {**record["metrics"], "validation": record["metrics"]["test"]}
+        dataset = {**record["dataset"], "n_validation": 20}
+        changes = {"metrics": metrics, "dataset": dataset}
+        with_report(folder, tmp_path / "tulips" / folder.name, **changes)
+    found = [title for title in sections(make_report(tmp_path)) if "curves" in title]
+    wanted = ["test", "validation"]
+    assert [f"Learning curves: iris: accuracy, ordered by the {s} split" for s in wanted] == found
+
+
 def test_misclassified_rows_are_those_that_the_report_counts(results, make_report) -> None:
     """Every cell off the diagonal has as many pictures as it has rows, up to eight."""
     report = make_report(results, "pictures")
