@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from pathlib import Path
 from socket import socketpair
 
 _SCRIPT = """
@@ -22,14 +21,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def start(
-    module: str, environment: Mapping[str, str], cwd: Path | None = None
+    module: str, environment: Mapping[str, str]
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """A process that calls a module's `main` with its end of a socket, and our end.
 
     Args:
         module: its `main` is to call `ignore_signals` first.
         environment: of the process.
-        cwd: its working folder; this process' own by default.
 
     Raises:
         OSError: it cannot be started.
@@ -44,7 +42,6 @@ def start(
             [sys.executable, "-P", "-c", script, str(theirs.fileno()), paths],
             pass_fds=[theirs.fileno()],
             env=dict(environment),
-            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=2,
         )

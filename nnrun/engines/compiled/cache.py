@@ -1,8 +1,8 @@
 """Machine code that was made once: `<digest>.py`, the source, and `<digest>.o` in a cache folder.
 
 The digest is over everything that the machine code depends on: the source, what it imports, the
-versions of the compilers, the processor. Files appear whole or not at all, and what is damaged,
-cannot be read or cannot be written is made again; processes need no lock.
+language, the versions of LLVM and NumPy, the processor. Files appear whole or not at all, and what
+is damaged, cannot be read or cannot be written is made again; processes need no lock.
 
 Machine code is run without a further look, so it is only taken from files that nobody else can
 have written, and that are signed with a key which only this user holds: what came into the folder

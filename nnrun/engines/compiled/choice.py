@@ -22,9 +22,15 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
-# Seconds that a single run must gain. Compiling takes about one, but once for each architecture:
-# its machine code is kept, and what is run once is mostly run over twenty seeds, and tomorrow.
-WORTH = 0.025
+# Seconds that a run must gain: WORTH, and its part of those of compiling. What was compiled is
+# kept, and what is run once is mostly run over twenty seeds, and tomorrow: many runs share it.
+WORTH, SHARED_BY = 0.001, 40
+# Seconds of compiling. Kernels are compiled for all networks; a function takes as much for each
+# layer as its emitter says, and more where there are many, since LLVM looks at all of them at once.
+COMPILING_KERNELS, COMPILING_BASE, COMPILING_PAIR = 1.0, 0.03, 0.0003
+# What takes LONG goes to the tape, which has nothing of its own to compile; where that cannot take
+# it, none is made that takes LONGEST.
+LONG, LONGEST = 2.0, 10.0
 # What Python and NumPy take for a batch besides arithmetic, and for each layer in it.
 NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
 COMPILED_BATCH = 0.05e-6
@@ -49,11 +55,6 @@ TAPE_NUMBER, TAPE_CONVOLUTION, TAPE_MATRIX, TAPE_FULL = 0.5e-9, 45e9, 50e9, 14
 
 # The estimates are good to some tenths; what is nearly equal is left to the function.
 CLEARLY = 0.8
-
-# Seconds of compiling a function. Up to PATIENCE they count as nothing (see WORTH); each second
-# beyond must be gained by the runs that will share it. What takes LONG goes to the tape, which has
-# nothing to compile; where that cannot take it, none is made that takes LONGEST, and gigabytes.
-COMPILING_BASE, PATIENCE, LONG, LONGEST, SHARED_BY = 1.0, 5.0, 10.0, 25.0, 40
 
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
@@ -97,15 +98,15 @@ def choose(
         return "numpy"
     chosen = way(network, optimizer, batch_size)
     numpy, compiled = estimate(network, optimizer, batch_size)
-    worth = WORTH
-    if chosen == "generated":
-        worth += max(compiling_seconds(network) - PATIENCE, 0) / SHARED_BY
+    seconds = compiling_seconds(network) if chosen == "generated" else COMPILING_KERNELS
+    worth = WORTH + seconds / SHARED_BY
     return "compiled" if iterations * (numpy - compiled) > worth else "numpy"
 
 
 def compiling_seconds(network: Network) -> float:
     """Seconds that compiling a function takes, roughly; every layer must have an emitter."""
-    return COMPILING_BASE + sum(compiling(layer) for layer in network.steps)
+    steps = network.steps
+    return COMPILING_BASE + sum(map(compiling, steps)) + COMPILING_PAIR * len(steps) ** 2
 
 
 def too_large(network: Network) -> str | None:

@@ -142,7 +142,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
         f"from {package}.language.numbers import double, sqrt",
         f"from {package}.language.vectors import dot, tile",
         f"from {package}.language.views import view",
-        f"from {package}.pcg64 import below",
+        *([f"from {package}.pcg64 import below"] if p.direct else []),
         "",
     ):
         head.line(line)

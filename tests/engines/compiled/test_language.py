@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from nnrun.engines.compiled import cache
 from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.compiler import compile_source
 from nnrun.engines.compiled.language.kinds import LanguageError
+from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.numbers import double
 from nnrun.engines.compiled.language.views import view
+from nnrun.errors import InterruptionError
 from nnrun.nn import special
 from tests.engines.compiled import translated
 
@@ -99,6 +102,20 @@ def test_mistakes_in_generated_source_have_a_place() -> None:
     """That of the file which the cache keeps for people."""
     with pytest.raises(LanguageError, match=r"^some/train\.py:2: "):
         compile_source(f"{HEAD}    theta[0] = unknown\n", "float64", "some/train.py")
+
+
+def test_an_interruption_is_no_mistake() -> None:
+    """What a signal raises while source is being translated goes on as what it is."""
+
+    @intrinsic
+    def interrupted(t: Any) -> None:
+        raise InterruptionError("interrupted", signal.SIGINT)
+
+    def function(x: Any, n: Any) -> None:
+        interrupted()
+
+    with pytest.raises(InterruptionError, match="interrupted"):
+        translated.run(function, np.ones(1))
 
 
 def test_generated_loops_stay_loops() -> None:

@@ -16,6 +16,8 @@ from nnrun.engines.compiled.language.kinds import LanguageError
 if TYPE_CHECKING:
     from nnrun.engines.compiled.language.translator import Translator
 
+_MISTAKES = (TypeError, ValueError, LookupError, AttributeError)
+
 
 class Scope(Expressions):
     """One function while its body is translated.
@@ -50,7 +52,7 @@ class Scope(Expressions):
                 self.statement(statement)
             except LanguageError:
                 raise
-            except Exception as error:
+            except _MISTAKES as error:  # and not an interruption, which may come at any time
                 place = f"{self.definition.path}:{statement.lineno}"
                 raise LanguageError(f"{place}: {error}") from error
         return None

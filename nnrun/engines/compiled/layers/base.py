@@ -20,7 +20,7 @@ class Emitter:
     """
 
     y: Row
-    seconds = 0.2  # that compiling a layer of this type takes, about
+    seconds = 0.015  # that compiling a layer of this type takes, about
     looks_across = False  # whether it has to see all rows of a batch at once
 
     def __init__(self, program: Program, layer: Any, tag: str, x: Row, needs_dx: bool) -> None:
