@@ -18,6 +18,7 @@ from nnrun.runs.choosing import RESULT, ordered, where
 from nnrun.runs.folders import names_in
 from nnrun.runs.index import look
 from nnrun.runs.overview import Overview, by_time
+from nnrun.runs.select import named
 from nnrun.suggestions import suggestion
 
 _LEADERBOARD = "leaderboard.json"
@@ -89,6 +90,7 @@ def command(
     if leaderboard:
         _show_leaderboard(results / _LEADERBOARD, output)
         return
+    names = tuple(named(name, results) for name in names)
     runs, keys = look(results, names)
     _require(names, runs, results)
     chosen = where(by_time(runs), _parsed(conditions))

@@ -26,7 +26,8 @@ def select_run(run: str, root: Path) -> Path:
 
     Args:
         run: a run's folder, wherever it lies; `name`, for the newest run of that name;
-            `name/ID-PREFIX`; or `latest`, for the newest of all.
+            `name/ID-PREFIX`; either with the results folder before it; or `latest`, for the newest
+            of all.
         root: the results folder that names are looked for in.
 
     Raises:
@@ -39,7 +40,7 @@ def select_run(run: str, root: Path) -> Path:
             f"'{run}' is no run folder, and there is no results folder {root}; nnrun train and "
             "sweep make one"
         )
-    name, _, prefix = run.rstrip("/").partition("/")
+    name, _, prefix = named(run, root).rstrip("/").partition("/")
     if run == LATEST:
         return _newest(root, None)
     if not is_name(name) or "/" in prefix:
@@ -48,6 +49,16 @@ def select_run(run: str, root: Path) -> Path:
             f"experiment/ID-PREFIX, or by '{LATEST}'"
         )
     return _by_prefix(root, name, prefix) if prefix else _newest(root, name)
+
+
+def named(run: str, root: Path) -> str:
+    """The name that a word is, without the results folder that shells complete before it."""
+    place = Path(run)
+    if not place.is_relative_to(root) or place == root:
+        return run
+    # An experiment may be called as the folder of all of them is.
+    is_name_itself = not place.is_absolute() and (root / place.parts[0]).is_dir()
+    return run if is_name_itself else str(place.relative_to(root))
 
 
 def is_run_folder(folder: Path) -> bool:

@@ -48,6 +48,21 @@ def test_a_run_is_found_by_its_name_or_its_start(results, word, expected):
     assert results / expected == select_run(word, results)
 
 
+@pytest.mark.parametrize("root", ["copies", "./copies", None])
+def test_the_results_folder_may_stand_before_a_name(results, monkeypatch, root):
+    """As shells complete it; but an experiment that is called like it is meant first."""
+    monkeypatch.chdir(results.parent)
+    root = results if root is None else Path(root)
+    assert root / "iris/s3-bb22" == select_run(f"{root}/iris", root)
+    assert root / "iris/s31-cc33" == select_run(f"{root}/iris/s31", root)
+    assert root / "digits/s1-dd44" == select_run(f"{root}/digits/", root)
+    with pytest.raises(UsageError, match="is called 'irsi'; did you mean 'iris'"):
+        select_run(f"{root}/irsi", root)
+    (root / "digits").rename(root / "copies")
+    if not root.is_absolute():
+        assert root / "copies/s1-dd44" == select_run("copies/s1", root)
+
+
 def test_a_folder_is_found_wherever_it_lies(results, tmp_path):
     """A path comes before a name, and needs no results folder."""
     folder = results / "iris" / "s3-aa11"

@@ -165,6 +165,12 @@ def test_a_setting_of_another_kind_is_one_setting(run, write):
     assert ["dataset.features"] == list(settings)
 
 
+def test_the_folder_of_an_experiment_names_it(rates):
+    """As shells complete it."""
+    assert rates("iris") == rates("results/iris/")
+    assert 4 == len(rates("results/iris"))
+
+
 def test_runs_are_chosen_by_their_settings(rates):
     """In full or by its last words, one value of several, status, name and seed likewise."""
     found = rates("--where", "learning_rate=0.1")
