@@ -18,6 +18,14 @@ with Client(sys.argv[1]) as client:
     print(sum("trainer.py" in str(stacks) for stacks in client.call_stack().values()))
 """
 
+_JOINED = """
+import sys
+from distributed import Client
+with Client(sys.argv[1]) as client:
+    print(len(client.scheduler_info(n_workers=-1)["workers"]))
+"""
+_TOLD = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+
 
 class Cluster:
     """A scheduler and its workers, each a process that can be killed.
@@ -42,10 +50,10 @@ class Cluster:
         for _ in range(workers):
             self.add_worker()
 
-    def add_worker(self) -> None:
-        """Start one more."""
+    def add_worker(self, **environment: str) -> None:
+        """Start one more, with these variables besides."""
         words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", self.nanny)
-        self.workers.append(self._start("worker", *words))
+        self.workers.append(self._start("worker", *words, **environment))
 
     def kill_worker(self) -> None:
         """Kill the one that was started first."""
@@ -57,7 +65,14 @@ class Cluster:
 
     def training(self) -> int:
         """How many workers are in the middle of a training loop."""
-        command = [sys.executable, "-P", "-c", _TRAINING, self.address]
+        return self._asked(_TRAINING)
+
+    def wait_for_workers(self) -> None:
+        """Until all that were started have joined the scheduler."""
+        self._wait_for(lambda: self._asked(_JOINED) == len(self.workers), seconds=60)
+
+    def _asked(self, question: str) -> int:
+        command = [sys.executable, "-P", "-c", question, self.address]
         return int(subprocess.run(command, capture_output=True, check=True).stdout)
 
     def close(self) -> None:
@@ -65,12 +80,12 @@ class Cluster:
             if process.poll() is None:
                 self._kill(process)
 
-    def _start(self, kind: str, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, kind: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{kind}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "dask", kind, "--no-dashboard", *words],
                 cwd=self.folder,
-                env={**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"},
+                env={**os.environ, **_TOLD, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,5 +100,5 @@ class Cluster:
     def _wait_for(there, seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds
         while not there():
-            assert time.monotonic() < end, "the Dask scheduler did not start"
+            assert time.monotonic() < end, "the cluster did not start"
             time.sleep(0.05)

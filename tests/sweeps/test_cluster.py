@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,37 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     assert f"nnrun sweep configs --seeds 4 --dask {cluster.address}\n" in err
     assert 2 == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
     assert 2 == len(list(tmp_path.glob("results/iris/*")))
+
+
+def test_workers_of_unlike_arithmetic_are_told(shell, write, tmp_path):
+    """A row whose runs two workers share is marked, where bits depend on whose they are."""
+    write("by_numpy", lasting(10_000))
+    write("compiled", lasting(2_000_000).replace("engine: numpy", "engine: compiled"))
+    cluster = Cluster(tmp_path, workers=0)
+    try:
+        for kernel in ("Prescott", "Haswell"):
+            cluster.add_worker(OPENBLAS_CORETYPE=kernel)
+        cluster.wait_for_workers()
+        code, out, err = shell.run("sweep", "configs", "--seeds", 9, "--dask", cluster.address)
+    finally:
+        cluster.close()
+    assert 0 == code, err
+    board = json.loads((tmp_path / "results/leaderboard.json").read_text())
+    marked = {row["name"]: row["elsewhere"] for row in board["groups"][0]["rows"]}
+    few = {name: min(kernels_of(tmp_path, name).values()) for name in marked}
+    assert {"compiled": {}, "by_numpy": [few["by_numpy"]]} == {
+        name: [*found.values()] or {} for name, found in marked.items()
+    }
+    assert 1 == out.count("9 ≠")
+    assert f"by_numpy {few['by_numpy']} of 9" in out
+
+
+def kernels_of(root, name):
+    """How many runs were trained with each kernel of BLAS, of which there are two."""
+    reports = [json.loads(p.read_text()) for p in root.glob(f"results/{name}/*/report.json")]
+    kernels = Counter(report["environment"]["blas_kernel"] for report in reports)
+    assert (2, 9) == (len(kernels), kernels.total())
+    return kernels
 
 
 def configs(write):
