@@ -12,6 +12,7 @@ import numpy.typing as npt
 from nnrun.api.history import History
 from nnrun.data.frames import frame_rows
 from nnrun.errors import NnrunError, UsageError
+from nnrun.models.files import MODEL
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
 from nnrun.models.model import Model
@@ -19,7 +20,8 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.reports.notebook import run_html
 from nnrun.runs.history import load_history
-from nnrun.runs.reading import read_run, refuse_damaged
+from nnrun.runs.integrity import refuse_changed
+from nnrun.runs.reading import HISTORY, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord, RunResult
 
 
@@ -83,16 +85,21 @@ class Run:
         """The learning curve: `history["test_loss"]` is an array; `history.to_frame()` a table."""
         if self._result is not None:
             return History(self._result.history)
-        return History([] if self.path is None else load_history(self.path))
+        if self.path is None:
+            return History([])
+        refuse_changed(self.path, self.record, HISTORY)
+        return History(load_history(self.path))
 
     @cached_property
     def model(self) -> Model:
         """The network with its weights and the preprocessing that was fitted with it.
 
         Raises:
-            UsageError: none is kept, since the run diverged or failed.
+            UsageError: none is kept, since the run diverged or failed; or it is not the one that
+                was written.
         """
         if self._result is None and self.path is not None:
+            refuse_changed(self.path, self.record, MODEL)
             return load_model(self.path)
         if self._result is None or self._result.weights is None:
             raise UsageError(f"{self.name}/{self.run_id}: no trained model is kept there")

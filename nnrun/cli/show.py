@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -13,7 +13,9 @@ from nnrun.errors import NnrunError
 from nnrun.reports.show import run_at_a_glance, run_in_full
 from nnrun.runs.glance import described
 from nnrun.runs.history import read_history
-from nnrun.runs.reading import read_run
+from nnrun.runs.integrity import changed_file
+from nnrun.runs.overview import DAMAGED, RUNNING
+from nnrun.runs.reading import HISTORY, read_run
 from nnrun.runs.select import lies_in, select_run
 
 
@@ -44,6 +46,9 @@ def command(output: Output, /, run: str, results: Path) -> None:
         output.show(run_at_a_glance(found, folder))
         return
     history = read_history(folder)
+    changed = changed_file(folder, stored.record, (HISTORY,))
+    if changed is not None and found.status != RUNNING:
+        found, history = replace(found, status=DAMAGED, error=changed), {}
     output.data(
         {
             **stored.record.to_dict(),

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnrun.config.draft_settings import Size, settings
+from nnrun.config.draft_settings import Size, settings, training_rows
 from nnrun.config.emit import flow
 from nnrun.data.complaints import about_number, is_amount
 from nnrun.data.dataset import Dataset
@@ -22,6 +22,8 @@ from nnrun.suggestions import suggestion
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
 _MOST_TOLD = 8
+# So many values do not all fall to the rows that are held out.
+_PLENTY = 30
 
 _REASONS = {
     "constant": "the same in every row",
@@ -31,6 +33,7 @@ _REASONS = {
     "text": f"text with more than {MOST_CATEGORIES} different values",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
+    "number": "blank in so many rows that those to train on may have no value",
 }
 
 
@@ -93,7 +96,7 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     usable = [column for column in found.columns if column.kind in ("number", "category")]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
-    features = [column for column in usable if column is not target]
+    features = [c for c in usable if c is not target and not _is_scarce(c, target, found.rows)]
     used = {column.name for column in (*features, target)}
     dropped = [column for column in found.columns if column.name not in used]
     if not features:
@@ -184,6 +187,14 @@ def _guess(usable: Sequence[Column], found: Survey) -> Column:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
     named = [column for column in usable if column.name.lower() in _TARGETS]
     return named[0] if named else usable[-1]
+
+
+def _is_scarce(column: Column, target: Column, rows: int) -> bool:
+    """Whether all numbers of a column may lie in rows that are held out, or have no target."""
+    rows -= target.missing
+    sure = column.numbers - target.missing
+    held_out = rows - training_rows(rows)
+    return column.kind == "number" and column.missing > 0 and sure <= min(_PLENTY, held_out)
 
 
 def _classes(target: Column, found: Survey) -> dict[str, int]:

@@ -24,8 +24,7 @@ def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator
     """The lines from `test_size` on; the batch is no larger than the training split."""
     splits = size.rows >= _FEW_ROWS
     stratify = size.classes and size.rarest >= 10
-    training = _kept(size.rows, 0 if given_test else 0.2)
-    training = _kept(training, 0.2) if splits else training
+    training = training_rows(size.rows, given_test)
     batch = min(training, 4 if training < 64 else 16 if training < 2000 else 64)
     epochs = max(10, min(200, 100_000 // size.rows))
     units = 16 if size.rows < _ENOUGH_ROWS else 32
@@ -54,6 +53,12 @@ def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator
     yield f"  batch_size: {batch}"
     if splits:
         yield "  early_stopping: {monitor: validation_loss, patience: 8, restore_best: true}"
+
+
+def training_rows(rows: int, given_test: bool = False) -> int:
+    """How many of so many rows are trained on."""
+    rest = _kept(rows, 0 if given_test else 0.2)
+    return _kept(rest, 0.2) if rows >= _FEW_ROWS else rest
 
 
 def _kept(rows: int, share: float) -> int:

@@ -13,8 +13,9 @@ from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_sha256
 from nnrun.runs.history import load_history
+from nnrun.runs.integrity import refuse_changed
 from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.reading import CONFIG, REPORT, STATE, damaged, read_run, refuse_damaged
+from nnrun.runs.reading import CONFIG, HISTORY, REPORT, STATE, damaged, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 from nnrun.training.streams import Streams
@@ -52,6 +53,7 @@ def extend(folder: Path, iterations: int) -> Extension:
         NnrunError: its files are damaged.
     """
     record = _completed(folder)
+    refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
     stored = load_config(folder / CONFIG)
     shorter = prepare(stored)
     if shorter.config.name != record.name:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnrun.errors import NnrunError
+from nnrun.runs.files import read_regular
 from nnrun.runs.reading import HISTORY
 
 if TYPE_CHECKING:  # who reads a curve does without
     from nnrun.training.trainer import HistoryRow
 
+_MOST_BYTES = 2**30
 _KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
 
 
@@ -36,11 +38,10 @@ def load_history(folder: Path) -> list[HistoryRow]:
     """
     file = folder / HISTORY
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            return [
-                {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
-                for row in csv.DictReader(lines, strict=True)
-            ]
+        return [
+            {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
+            for row in csv.DictReader(_lines(file), strict=True)
+        ]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, csv.Error) as error:
@@ -48,17 +49,23 @@ def load_history(folder: Path) -> list[HistoryRow]:
 
 
 def read_history(folder: Path) -> dict[str, list[float]]:
-    """The columns of history.csv by name; NaN where a cell is no number, empty without the file."""
+    """The columns of history.csv by name; NaN where a cell is no number, empty where it is no
+    learning curve.
+    """
     try:
-        with (folder / HISTORY).open(newline="") as file:
-            rows = list(csv.reader(file))
+        rows = list(csv.reader(_lines(folder / HISTORY)))
     except (OSError, UnicodeDecodeError, csv.Error):
         return {}
-    if not rows:
+    if not rows or "iteration" not in rows[0]:
         return {}
     header, *lines = rows
     whole = [line for line in lines if len(line) == len(header)]
     return {name: [_number(line[i]) for line in whole] for i, name in enumerate(header)}
+
+
+def _lines(file: Path) -> io.StringIO:
+    """A file, which may be anything by now, as csv reads it."""
+    return io.StringIO(read_regular(file, _MOST_BYTES).decode(), newline="")
 
 
 def _number(text: str) -> float:

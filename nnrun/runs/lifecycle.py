@@ -31,6 +31,8 @@ from nnrun.training.state import TrainingState
 
 # A run that is killed without warning loses at most this much.
 CHECKPOINT_SECONDS = 10.0
+# What a state that is none of this run's leads to, while it is taken up.
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -287,8 +289,15 @@ def execute(
         execution = _resumed(prepared, checkpoint, origin, control)
         if execution is None:
             control.note("its checkpoint does not fit the run, so it starts over")
-    start = None if extension is None else extension.state
-    return (execution or Execution(prepared, start, origin, control)).run(control)
+    if execution is None:
+        start = None if extension is None else extension.state
+        try:
+            execution = Execution(prepared, start, origin, control)
+        except _UNFIT as error:
+            if start is None:
+                raise
+            raise NnrunError(f"the state that {origin} ended in is damaged") from error
+    return execution.run(control)
 
 
 def _resumed(
@@ -299,7 +308,7 @@ def _resumed(
 ) -> Execution | None:
     if checkpoint.iteration > prepared.iterations:
         return None
-    with suppress(KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+    with suppress(*_UNFIT):
         return Execution(prepared, checkpoint, origin, control)
     return None
 

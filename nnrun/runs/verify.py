@@ -8,7 +8,6 @@ there the run is verified if all numbers are within `Tolerance`, and what is met
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
@@ -26,8 +25,8 @@ from nnrun.models.tensors import unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.nn.signature import Array
 from nnrun.runs.environment import environment
-from nnrun.runs.files import read_regular
 from nnrun.runs.history import load_history
+from nnrun.runs.integrity import changed_file
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare
 from nnrun.runs.reading import CONFIG, REPORT, StoredRun, read_run
@@ -118,17 +117,9 @@ def verify(folder: Path) -> Verdict:
 
 def _fault(folder: Path, record: RunRecord) -> str | None:
     """The first file that is not the one that was written."""
-    for name, digest in record.files.items():
-        if Path(name).name != name:
-            return f"{REPORT} names a file in another folder"
-        try:
-            content = read_regular(folder / name)
-        except FileNotFoundError:
-            return f"{name} is missing"
-        except OSError as error:
-            return f"{name} cannot be read: {error.strerror or error}"
-        if hashlib.sha256(content).hexdigest() != digest:
-            return f"{name} is not the file that was written"
+    fault = changed_file(folder, record)
+    if fault is not None:
+        return fault
     known = record.weights_sha256
     if known is not None and weights_sha256(unpack(folder / MODEL)[0]) != known:
         return f"the weights in {MODEL} are not those of the report"

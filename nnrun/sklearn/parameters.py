@@ -10,7 +10,9 @@ from nnrun.config.plain import plain
 from nnrun.config.training import TrainingConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
+from nnrun.models.files import MODEL
 from nnrun.models.model import Model
+from nnrun.runs.integrity import refuse_changed
 from nnrun.runs.reading import read_run, refuse_damaged
 
 # The activation of the output where a loss asks for one.
@@ -80,6 +82,7 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
     if run is None or run.record is None:
         trouble = "there is no report" if run is None else run.trouble
         raise UsageError(f"{folder}: {trouble}; a model alone does not say how it was trained")
+    refuse_changed(folder, run.record, MODEL)
     config = run.record.config
     layers = config["network"]["layers"]
     training = {key: config["training"][key] for key in _TRAINING if key in config["training"]}

@@ -62,6 +62,18 @@ def test_rows_without_a_target_are_left_out(nnrun):
     assert 0 == nnrun("check", "holes.yaml").exit_code
 
 
+def test_a_column_that_is_almost_blank_is_left_out(nnrun):
+    """Where its few numbers may all be in rows that are held out, whichever these are."""
+    lines = ["a,b,c,y"] + [
+        f"{i + 1 if i < 2 else ''},{i * i},{i % 5 or ''},{i * i % 7}" for i in range(12)
+    ]
+    Path("t.csv").write_text("\n".join(lines))
+    assert 0 == nnrun("init", "--data", "t.csv", "--target", "y").exit_code
+    assert {"target": "y", "drop": ["a"]} == drafted("t")["dataset"]["columns"]
+    assert "a            # blank in so many rows that" in Path("t.yaml").read_text()
+    assert [0] * 20 == [nnrun("check", "t.yaml", f"seed={s}").exit_code for s in range(20)]
+
+
 def test_an_npz_file_has_a_config_too(nnrun, report):
     """By the same rules, from its shapes."""
     rng = np.random.default_rng(0)

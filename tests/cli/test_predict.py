@@ -285,7 +285,7 @@ def test_damaged_archives_are_told(clothes, nnrun):
 def test_mistakes_of_the_command_are_told(prices, nnrun, arguments, expected):
     """With exit code 2, before anything is read."""
     Path("empty").mkdir()
-    Path("empty/report.json").write_text("{}")
+    Path("empty/checkpoint.safetensors").touch()
     result = nnrun("predict", *arguments)
     assert 2 == result.exit_code
     assert expected in result.stderr
@@ -305,8 +305,12 @@ def test_a_damaged_model_is_told(prices, nnrun):
     model = next(Path("results").glob("*/*/model.safetensors"))
     model.write_bytes(model.read_bytes()[:200])
     result = nnrun("predict", "prices", "houses.csv")
+    told = f"{model.parent} is damaged: model.safetensors is not the file that was written"
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert told in result.stderr
+    result = nnrun("predict", str(model), "houses.csv")
     assert 1 == result.exit_code
-    assert f"error: {model}: damaged" in result.stderr
+    assert result.stderr.startswith(f"error: {model}: damaged")
 
 
 def test_whoever_reads_may_leave(prices, start):

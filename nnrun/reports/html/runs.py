@@ -9,6 +9,7 @@ from pathlib import Path
 from nnrun.config.schema import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
@@ -39,6 +40,7 @@ from nnrun.reports.summary import (
 from nnrun.runs.examine import Answers, answers_of
 from nnrun.runs.files import read_regular
 from nnrun.runs.history import read_history
+from nnrun.runs.integrity import refuse_changed
 from nnrun.runs.reading import TRACEBACK
 from nnrun.runs.record import RunRecord
 
@@ -147,6 +149,7 @@ def _answers(
     if record.weights_sha256 is None:
         return None, None, ""
     try:
+        refuse_changed(folder, record, MODEL)
         model = load(folder)
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {text_of(str(error))}."

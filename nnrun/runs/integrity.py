@@ -1,0 +1,52 @@
+"""Whether the files of a run are those that were written, by the digests in its report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.errors import DataError, UsageError
+from nnrun.runs.files import read_regular
+from nnrun.runs.reading import REPORT, damaged
+from nnrun.runs.record import RunRecord
+
+
+def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
+    """What is wrong with the first file that is not the one that was written; None if all are.
+
+    Args:
+        folder: of the run.
+        record: its report, with the digests.
+        names: of the files to look at; all of them where none is given.
+    """
+    wanted = {*names}
+    for name, digest in record.files.items():
+        if wanted and name not in wanted:
+            continue
+        if Path(name).name != name:
+            return f"{REPORT} names a file in another folder"
+        try:
+            refuse_if_too_big((folder / name).stat().st_size, name)
+            content = read_regular(folder / name)
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
+        except DataError as error:
+            return str(error)
+        if hashlib.sha256(content).hexdigest() != digest:
+            return f"{name} is not the file that was written"
+    return None
+
+
+def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
+    """Find out that these files of a run are those that were written.
+
+    Raises:
+        UsageError: one of them is not.
+    """
+    fault = changed_file(folder, record, names)
+    if fault is not None:
+        raise UsageError(damaged(folder, fault))

@@ -1,0 +1,145 @@
+"""Folders of runs of which one file is not what it was: no command believes it, or ends badly."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from nnrun.cli import cli
+from tests.sweeps.helpers import large
+
+pytestmark = pytest.mark.campaign
+
+FLIPS = 1000 if large() else 30
+CONFIG = """\
+name: flowers
+dataset: {name: iris, features: standard}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training:
+  {optimizer: {type: sgd, momentum: 0.9}, learning_rate: 0.1, iterations: 20, engine: numpy}
+"""
+COMMANDS = [
+    *("ls", "ls --json", "show flowers/s1", "show flowers/s1 --json", "show latest"),
+    *("compare flowers/s1 flowers/s2", "report -o r.html", "report flowers/s1 -o r.html"),
+    *("predict flowers/s1 new.npz", "export flowers/s1 -o m.onnx", "export flowers/s1 -o m.py"),
+    *("verify flowers/s1", "verify -j 1", "train flowers/s1 --extend 3", "train flowers.yaml"),
+    *("sweep flowers.yaml -j 1 --dry-run", "sweep flowers.yaml -j 1"),
+]
+# The file that each of these works with, besides the report: none may do so where it has changed.
+USED = {
+    "predict": {"model.safetensors"},
+    "export": {"model.safetensors"},
+    "train flowers/s1": {"config.yaml", "history.csv", "model.safetensors", "state.safetensors"},
+}
+KINDS = ["gone", "fifo", "device", "loop", "folder", "huge", "empty"]
+
+
+class Folder:
+    """A run of two in a results folder, which is put right again after each trial."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "flowers.yaml").write_text(CONFIG)
+        np.savez(root / "new.npz", x=np.arange(12.0).reshape(3, 4))
+        assert 0 == self.run("sweep flowers.yaml seed=1,2 -j 1").exit_code
+        (root / "flowers.yaml").write_text(f"{CONFIG}seed: 1\n")
+        (self.path,) = root.glob("results/flowers/s1-*")
+        self.files = {path.name: path.read_bytes() for path in self.path.iterdir()}
+        self.expected = {words: self.run(words) for words in COMMANDS}
+        assert {0} == {result.exit_code for result in self.expected.values()}
+        self.restore()
+
+    @staticmethod
+    def run(words: str) -> Result:
+        return CliRunner().invoke(cli, words.split())
+
+    def trials(self) -> Iterator[tuple[str, Result]]:
+        """What each command makes of the folder as it is."""
+        for words in COMMANDS:
+            result = self.run(words)
+            told = f"{words}: {result.exit_code} {result.output[-1000:]} {result.exception!r}"
+            assert result.exit_code in (0, 1, 2, 3), told
+            assert "internal error" not in result.output, told
+            assert "Traceback" not in result.output, told
+            yield words, result
+
+    def restore(self) -> None:
+        """As it was, without runs that went on from it."""
+        for path in [*self.path.iterdir()]:
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        for name, content in self.files.items():
+            (self.path / name).write_bytes(content)
+        for folder in self.path.parent.iterdir():
+            report = json.loads((folder / "report.json").read_text())
+            if report["extended_from"] is not None:
+                for path in folder.iterdir():
+                    path.unlink()
+                folder.rmdir()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Folder]:
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("tampered")
+        patch.chdir(root)
+        patch.setenv("COLUMNS", "200")
+        yield Folder(root)
+
+
+def uses(words: str, name: str) -> bool:
+    return any(words.startswith(start) and name in files for start, files in USED.items())
+
+
+def test_a_flipped_bit_is_not_believed(folder: Folder) -> None:
+    """Whichever bit of whichever file: `verify` names the file, and what works with it refuses."""
+    draw = random.Random(5)
+    for _ in range(FLIPS):
+        name = draw.choice(sorted(folder.files))
+        content = bytearray(folder.files[name])
+        bit = draw.randrange(8 * len(content))
+        content[bit // 8] ^= 1 << bit % 8
+        (folder.path / name).write_bytes(content)
+        for words, result in folder.trials():
+            if uses(words, name):
+                assert (2, True) == (result.exit_code, f"{name} is not the file" in result.stderr)
+            if words.startswith("verify") and name != "report.json":
+                assert 3 == result.exit_code
+                assert f"is damaged: {name} is not the file that was written" in result.stderr
+            if words.startswith("predict") and result.exit_code == 0:
+                assert folder.expected[words].stdout_bytes == result.stdout_bytes
+        folder.restore()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_any_more_stops_nothing(folder: Folder, kind: str) -> None:
+    """Whichever file it takes the place of: commands that need that one say so."""
+    for name in folder.files:
+        path = folder.path / name
+        path.unlink()
+        if kind == "fifo":
+            os.mkfifo(path)
+        elif kind == "device":
+            path.symlink_to("/dev/zero")
+        elif kind == "loop":
+            path.symlink_to(name)
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "huge":
+            path.touch()
+            os.truncate(path, 2**40)
+        elif kind == "empty":
+            path.touch()
+        for words, result in folder.trials():
+            if uses(words, name):
+                assert 2 == result.exit_code, (words, name)
+            if words.startswith("verify") and name != "report.json":
+                assert (3, True) == (result.exit_code, name in result.stderr)
+        folder.restore()
