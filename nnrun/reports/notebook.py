@@ -13,8 +13,15 @@ from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import clean, element
 from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
+from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number
-from nnrun.reports.summary import data_line, metric_rows, splits, training_line
+from nnrun.reports.summary import (
+    data_line,
+    metric_rows,
+    splits,
+    training_line,
+    warnings_of,
+)
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.leaderboard import Leaderboard
 
@@ -44,11 +51,18 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
             for row in metric_rows(record)
         ]
         yield _table(["", *parts, *(f"baseline, {part}" for part in parts)], rows)
+    if record.warnings and record.status == "completed":
+        yield element("p", element("strong", "warning"), clean(f": {_warnings(record)}"))
     if len(history) > 1:
         yield _image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
     if path is not None:
         yield element("p", clean(str(path)))
+
+
+def _warnings(record: RunRecord) -> str:
+    """All of them: of a run in memory there is no report that would say more."""
+    return " ".join(map(sentence, warnings_of(record)))
 
 
 def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:

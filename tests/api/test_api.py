@@ -421,6 +421,16 @@ def test_notebooks_see_tables_and_curves(folder):
     assert "<script" not in shown
 
 
+def test_a_notebook_is_told_what_is_wrong_with_a_result():
+    """As the terminal is, and all of it."""
+    Path("flowers.yaml").write_text(YAML)
+    good, bad = (
+        nnrun.train("flowers.yaml", {"training.learning_rate": rate}, results=None)
+        for rate in (0.05, 1e-9)
+    )
+    assert [0, 1] == [run._repr_html_().count("<strong>warning</strong>: ") for run in (good, bad)]
+
+
 def test_training_prints_nothing_unless_asked(capfd):
     """Neither run nor sweep; with quiet=False, what happens is told on stderr."""
     Path("flowers.yaml").write_text(YAML)
