@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -46,8 +47,8 @@ class Order(Protocol):
     def state(self) -> dict[str, Any]:
         """Where it stands: the `stream` before the block was drawn, batches `used` of it."""
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back, or on, to a state."""
+    def move_to(self, state: dict[str, Any]) -> None:
+        """Go back, or on, to a state that is known to be one."""
 
 
 class Stretch(Batches):
@@ -122,6 +123,9 @@ class Engine(Protocol):
             losses: where the loss of each batch is written, before its update and in training
                 mode, float64; of an engine that was made with `losses`.
         """
+
+    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+        """What evaluates these rows, which must not change, as often as it is called."""
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         """The mean loss over rows and the outputs for them, in evaluation mode.

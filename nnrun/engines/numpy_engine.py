@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -69,6 +71,9 @@ class NumpyEngine:
     @property
     def surroundings(self) -> dict[str, Any]:
         return {}
+
+    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+        return partial(self.evaluate, x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return evaluate(self.network, x, target)

@@ -51,6 +51,8 @@ class Sampler:
         """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
         rows: list[Array] = []
         sizes: list[Array] = []
+        if self._block is None:
+            self.rng.bit_generator.state = self._stream
         block = self._draw() if self._block is None else self._block
         while iterations:
             if self._used == len(self._bounds) - 1:
@@ -78,7 +80,11 @@ class Sampler:
         if type(used) is not int or not 0 <= used < len(self._bounds):
             raise ValueError(f"a block has no {used} batches")
         self.rng.bit_generator.state = state["stream"]
-        self._stream, self._used = self.rng.bit_generator.state, used
+        self.move_to({"stream": self.rng.bit_generator.state, "used": used})
+
+    def move_to(self, state: dict[str, Any]) -> None:
+        """Go to a state that is known to be one; the stream does so once a block is drawn."""
+        self._stream, self._used = state["stream"], state["used"]
         self._block = None
 
     def _draw(self) -> Array:

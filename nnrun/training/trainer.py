@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 
@@ -90,6 +90,7 @@ class Trainer:
     divergence: Divergence | None = None
     best: dict[str, Array] = field(default_factory=dict)
     _seen: dict[str, tuple[float, Array]] = field(default_factory=dict)
+    _evaluators: dict[str, Callable[[], tuple[float, Array]]] = field(default_factory=dict)
     _ending: TrainingState | None = None
     _rate: float = 0.0
     _loss: float | None = None
@@ -197,8 +198,10 @@ class Trainer:
     def evaluate(self, name: str) -> tuple[float, Array]:
         """The loss over a split and the outputs for its rows, with the weights as they are."""
         if name not in self._seen:
-            part = self.parts[name]
-            self._seen[name] = self.engine.evaluate(part.x, part.target)
+            if name not in self._evaluators:
+                part = self.parts[name]
+                self._evaluators[name] = self.engine.evaluator(part.x, part.target)
+            self._seen[name] = self._evaluators[name]()
         return self._seen[name]
 
     @property

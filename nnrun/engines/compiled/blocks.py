@@ -24,43 +24,48 @@ class Blocks:
         self.optimizer = optimizer
         program, dtype = code.program, network.dtype
         size = program.size("theta")
+        states = len(code.state) * size
         self.theta = aligned(size + program.size("alone"), dtype)
         self.gradient = aligned(size if not program.direct else 1, dtype)
-        self.states = len(code.state) * size
-        self.state = aligned(self.states + program.size("statistics"), dtype)
+        self.state = aligned(states + program.size("statistics"), dtype)
         self.values = aligned(1, dtype)
-        placed = program.positions
-        self.positions = np.concatenate(
-            [placed[id(parameter)] for parameter in network.parameters.values()]
-        )
+        self.values_address = self.values.ctypes.data
+        self._state_parts = [
+            (name, self.state[index * size : (index + 1) * size])
+            for index, name in enumerate(code.state)
+        ]
+        self._statistics = self.state[states:]
 
-    def gather(self, batch_size: int) -> None:
-        """Copy parameters, the optimizer's arrays and statistics in."""
+    def reserve(self, batch_size: int) -> None:
+        """Have memory for what is computed for batches of so many rows."""
         program = self.code.program
         rows = batch_size if program.whole else 1
         needed = program.size("values") + rows * program.size("row")
         if len(self.values) < needed:
             self.values = aligned(needed, self.network.dtype)
-        self.theta[self.positions] = self.network.theta
-        for name, part in self._state_parts():
-            part[self.positions] = self.optimizer.state[name]
-        for layer, key, where in program.statistics:
-            self.state[self.states + where] = layer.statistics[key]
+        self.values_address = self.values.ctypes.data
+
+    def gather(self) -> None:
+        """Copy parameters, the optimizer's arrays and statistics in."""
+        positions = self.code.positions
+        self.theta[positions] = self.network.theta
+        for name, part in self._state_parts:
+            part[positions] = self.optimizer.state[name]
+        if self.code.statistics:
+            found = self.network.statistics
+            for name, where in self.code.statistics:
+                self._statistics[where] = found[name]
 
     def scatter(self) -> None:
         """Copy them back."""
-        self.network.theta[...] = self.theta[self.positions]
-        for name, part in self._state_parts():
-            self.optimizer.state[name][...] = part[self.positions]
-        for layer, key, where in self.code.program.statistics:
-            layer.statistics[key][...] = self.state[self.states + where]
-
-    def _state_parts(self) -> list[tuple[str, Array]]:
-        size = self.code.program.size("theta")
-        return [
-            (name, self.state[index * size : (index + 1) * size])
-            for index, name in enumerate(self.code.state)
-        ]
+        positions = self.code.positions
+        self.network.theta[...] = self.theta[positions]
+        for name, part in self._state_parts:
+            self.optimizer.state[name][...] = part[positions]
+        if self.code.statistics:
+            found = self.network.statistics
+            for name, where in self.code.statistics:
+                found[name][...] = self._statistics[where]
 
 
 def aligned(size: int, dtype: np.dtype[np.floating]) -> Array:

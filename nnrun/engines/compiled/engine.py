@@ -9,15 +9,15 @@ import numpy as np
 
 from nnrun.engines.base import Batches, Order, Stretch
 from nnrun.engines.compiled import cache
-from nnrun.engines.compiled.arguments import ARGUMENTS, NUMBER
+from nnrun.engines.compiled.arguments import NUMBER
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.choice import refuses_function
+from nnrun.engines.compiled.evaluation import Evaluation, arguments_for
 from nnrun.engines.compiled.fields import PIECE, RATE_BYTES
 from nnrun.engines.compiled.generate import generate
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.compiled.sampling import Sampling
-from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Constant
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 # Random numbers for dropout are drawn ahead, about so many at a time.
 _DRAWN = 1 << 18
-# Rows that are evaluated together where the code works on all rows of a batch at once.
-_TOGETHER = 64
 _NOTHING = np.zeros(1)
 # Iterations whose learning rates are computed at once, where they change.
 _RATES = 1 << 15
@@ -98,11 +96,7 @@ class CompiledEngine:
         kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)
-        # What evaluations take a portion of.
-        portion = chunk_rows(self.network)
-        together = 1 if single else min(portion, _TOGETHER)
-        self._together, self._portion = together, portion
-        self._counted, self._no_rates = np.arange(portion + 1), np.zeros(portion)
+        self._evaluation = Evaluation(self._blocks, self._function, self._arranged, single)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
@@ -118,15 +112,9 @@ class CompiledEngine:
         if self._sampling is None or self._sampling.order is not order:
             self._sampling = self._sampler(order)
         sampling, drawn = self._sampling, self.code.program.drawn
-        self._blocks.gather(min(order.batch_size, order.rows))
-        table = self._table(
-            inputs=self._inputs.ctypes.data,
-            targets=self.target.ctypes.data,
-            bounds=sampling.bounds.ctypes.data,
-            outputs=_NOTHING.ctypes.data,
-            losses=_NOTHING.ctypes.data,
-            stream=sampling.fields.ctypes.data,
-        )
+        table = self._table
+        self._blocks.gather()
+        table[NUMBER["values"]] = self._blocks.values_address
         start = sampling.take_over()
         steady = isinstance(stretch.schedule, Constant)
         length = _portion(drawn * min(order.batch_size, order.rows), len(stretch))
@@ -153,8 +141,19 @@ class CompiledEngine:
             raise ValueError("this engine was made for batches of one row")
         if order.rows > len(self._inputs):
             raise IndexError("a batch has rows that the training split has not")
+        self._blocks.reserve(min(order.batch_size, order.rows))
         program = self.code.program
-        return Sampling(order, self._function.address, program.direct, program.drawn)
+        sampling = Sampling(order, self._function.address, program.direct, program.drawn)
+        arrays = {
+            "inputs": self._inputs,
+            "targets": self.target,
+            "bounds": sampling.bounds,
+            "outputs": _NOTHING,
+            "losses": _NOTHING,
+            "stream": sampling.fields,
+        }
+        self._table = np.array(arguments_for(self._blocks, **arrays))
+        return sampling
 
     def _given(self, batches: Batches, losses: Array | None) -> None:
         """Updates with rows that are there."""
@@ -173,17 +172,27 @@ class CompiledEngine:
         # Machine code does not look where it reads; as unsigned numbers negative rows are large.
         if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
             raise IndexError("a batch has rows that the training split has not")
-        self._blocks.gather(largest)
+        self._blocks.reserve(largest)
+        self._blocks.gather()
         told = np.empty(len(rates) if self.losses else 0)
-        drawn = self.code.program.drawn
+        program, function = self.code.program, self._function
+        assert function is not None
+        drawn = program.drawn
         length = _portion(drawn * largest, len(rates))
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
             uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
-            self._call(
-                self._inputs, self.target, rows, bounds[first:], rates[first:last], uniforms,
-                _NOTHING, told[first:last], evaluating=False,
-            )  # fmt: skip
+            arrays = {
+                "inputs": self._inputs,
+                "targets": self.target,
+                "rows": rows[bounds[first] :] if program.direct else rows,
+                "bounds": bounds[first:],
+                "rates": rates[first:last],
+                "uniforms": uniforms,
+                "outputs": _NOTHING,
+                "losses": told[first:last],
+            }
+            function(*arguments_for(self._blocks, count=last - first, **arrays))
             self.optimizer.steps += last - first
         self._blocks.scatter()
         if losses is not None:
@@ -195,73 +204,13 @@ class CompiledEngine:
 
         return {"machine_code": machine.description()}
 
-    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
         if self._function is None:
             self._prepare(single=False)
-        outputs = np.empty((len(x), *self.network.output_shape), self.network.dtype)
-        target = np.ascontiguousarray(target.reshape(len(x), -1), self.network.dtype)
-        # Machine code does not look how much there is.
-        if x.shape[1:] != self.network.input_shape or target.size != outputs.size:
-            raise ValueError("rows and targets are not of the network's shapes")
-        self._blocks.gather(self._together)
-        total = 0.0
-        for start in range(0, len(x), self._portion):
-            part = slice(start, start + self._portion)
-            inputs = self._inputs[part] if x is self.x else self._arranged(x[part])
-            bounds = self._counted[: len(inputs) + 1]
-            if self._together > 1:
-                bounds = np.append(bounds[:-1][:: self._together], len(inputs))
-            losses = np.empty(len(bounds) - 1)
-            self._call(
-                inputs, target[part], self._counted, bounds, self._no_rates[: len(losses)],
-                _NOTHING, outputs[part], losses, evaluating=True,
-            )  # fmt: skip
-            if self._together > 1:
-                losses *= np.diff(bounds)
-            # No product of vectors: a BLAS sums in an order of its own.
-            total += float(losses.sum())
-        return total / len(x), outputs
+        return self._evaluation.of(x, target, self._inputs if x is self.x else None)
 
-    def _call(
-        self,
-        inputs: Array,
-        target: Array,
-        rows: Array,
-        bounds: Array,
-        rates: Array,
-        uniforms: Array,
-        outputs: Array,
-        losses: Array,
-        *,
-        evaluating: bool,
-    ) -> None:
-        start = rows[bounds[0] :] if self.code.program.direct else rows
-        table = self._table(
-            inputs=inputs.ctypes.data,
-            targets=target.ctypes.data,
-            rows=start.ctypes.data,
-            bounds=bounds.ctypes.data,
-            rates=rates.ctypes.data,
-            count=len(rates),
-            uniforms=uniforms.ctypes.data,
-            outputs=outputs.ctypes.data,
-            losses=losses.ctypes.data,
-            evaluating=evaluating,
-        )
-        assert self._function is not None
-        self._function(*table.tolist())
-
-    def _table(self, **arguments: int) -> Array:
-        """What the generated function is called with, in its order; what is not given is 0."""
-        blocks = self._blocks
-        arguments |= {
-            "theta": blocks.theta.ctypes.data,
-            "gradient": blocks.gradient.ctypes.data,
-            "state": blocks.state.ctypes.data,
-            "values": blocks.values.ctypes.data,
-            "steps": self.optimizer.steps,
-        }
-        return np.array([arguments.get(name, 0) for name in ARGUMENTS], np.int64)
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        return self.evaluator(x, target)()
 
     def _arranged(self, x: Array) -> Array:
         """Rows in the form that the code wants: padded, images with the channels last."""

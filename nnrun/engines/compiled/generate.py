@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.layers.matmul import is_tiled
 from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
@@ -14,6 +16,7 @@ from nnrun.engines.compiled.row import Row
 from nnrun.engines.compiled.text import Text, settled, title_lines, words
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
 
 # Networks with no more parameters than this are evaluated in a loop of its own: one that asks in
 # every iteration whether to evaluate takes up to a fifth longer for them. For larger ones it costs
@@ -30,12 +33,16 @@ class Generated:
         program: where everything lies in memory.
         x: the form in which rows of the training split are wanted.
         state: names of the optimizer's arrays, in their order in memory.
+        positions: where in the block theta each of the network's parameters stands.
+        statistics: names of the network's, each with where in their part of a block they stand.
     """
 
     source: str
     program: Program
     x: Row
     state: list[str]
+    positions: Array
+    statistics: list[tuple[str, Array]]
 
 
 def generate(
@@ -90,7 +97,12 @@ def generate(
         for head, evaluating in (("if evaluating:", True), ("else:", False)):
             with p.block(head):
                 p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
-    return Generated(_module(p, network, optimizer, state), p, x, state)
+    placed = p.positions
+    positions = [placed[id(parameter)] for parameter in network.parameters.values()]
+    names = {id(array): name for name, array in network.statistics.items()}
+    statistics = [(names[id(layer.statistics[key])], where) for layer, key, where in p.statistics]
+    source = _module(p, network, optimizer, state)
+    return Generated(source, p, x, state, np.concatenate(positions), statistics)
 
 
 def emit(

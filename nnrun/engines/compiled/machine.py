@@ -79,6 +79,7 @@ def register() -> int:
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
 
+@cache
 def description() -> str:
     """For what machine code is made here: the processor as LLVM calls it, and its vectors."""
     return f"{processor().name}, vectors of {8 * register()} bits"
@@ -103,8 +104,12 @@ class Function:
 
     def __call__(self, *arguments: int) -> None:
         """Call it with integers and addresses; other threads run meanwhile."""
-        kinds = [ctypes.c_int64] * len(arguments)
-        ctypes.CFUNCTYPE(None, *kinds)(self.address)(*arguments)
+        _prototype(len(arguments))(self.address)(*arguments)
+
+
+@cache
+def _prototype(arguments: int) -> Any:
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)
 
 
 def load(code: bytes) -> Function:

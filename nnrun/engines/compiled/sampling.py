@@ -75,6 +75,7 @@ class Sampling:
         fields[BOUND], fields[FUNCTION], fields[DRAWN] = order.rows, function, drawn
         fields[TOGETHER] = together and kind == WITH_REPLACEMENT
         self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
+        self._place: int = fields.ctypes.data
         self._left: dict[str, Any] | None = None
 
     @staticmethod
@@ -108,7 +109,7 @@ class Sampling:
             table: the arguments of the generated function; those that the driver knows it fills in.
             iterations: updates.
         """
-        self._drive(self.fields.ctypes.data, table.ctypes.data, iterations)
+        self._drive(self._place, table.ctypes.data, iterations)
 
     def hand_back(self) -> None:
         """Tell the order where training has come to."""
@@ -123,7 +124,7 @@ class Sampling:
             },
             "used": -(-int(self.fields[USED]) // self.batch),
         }
-        self.order.restore(self._left)
+        self.order.move_to(self._left)
 
     def rows_until(self, batches: int) -> int:
         """How many rows so many batches have together, counted from the block's first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -128,6 +129,9 @@ class TapeEngine:
         if losses is not None:
             losses[...] = np.add.reduceat(told[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
         self._parameters.scatter()
+
+    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+        return partial(self.evaluate, x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         network = self.network
