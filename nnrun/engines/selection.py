@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
+from nnrun.engines.compiled import Made
 from nnrun.engines.compiled.tape import engine as tape
 from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
@@ -48,16 +49,17 @@ def build_engine(
     losses: bool = False,
     threads: int = 1,
     wait: Callable[[str], None] = lambda text: None,
+    made: Made | None = None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 
     With `losses` its `run` can be asked for the losses of batches; `wait` is told what takes its
-    time before training begins. No bit depends on how many `threads` there are; they are of use to
-    kernels only.
+    time before training begins; `made` holds what was made for the same config before. No bit
+    depends on how many `threads` there are; they are of use to kernels only.
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    if compiled.way(network, optimizer, batch_size) == "tape":
+    if not made and compiled.way(network, optimizer, batch_size) == "tape":
         return TapeEngine(
             network,
             optimizer,
@@ -80,6 +82,7 @@ def build_engine(
         batch_size=batch_size,
         losses=losses,
         wait=wait,
+        made=made,
     )
 
 

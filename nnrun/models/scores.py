@@ -7,7 +7,9 @@ judge: 9 ms a run, and half a second for each process to import them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite, sqrt
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -116,18 +118,22 @@ class ClassificationScore:
 
     def metrics(self) -> Metrics:
         """accuracy, log_loss, confusion, and precision, recall, f1 and support by class."""
-        right = self.confusion.diagonal()
-        support, taken = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-        rows = int(support.sum())
+        confusion: list[list[int]] = self.confusion.tolist()
+        right = [row[index] for index, row in enumerate(confusion)]
+        support, taken = (
+            [sum(row) for row in confusion],
+            [sum(column) for column in zip(*confusion, strict=True)],
+        )
+        rows = sum(support)
         log_loss = None if self.surprise is None or not rows else -self.surprise / rows
         return {
-            "accuracy": finite(right.sum() / rows) if rows else None,
+            "accuracy": sum(right) / rows if rows else None,
             "log_loss": None if log_loss is None else finite(log_loss),
-            "confusion": self.confusion.tolist(),
+            "confusion": confusion,
             "precision": _shares(right, taken),
             "recall": _shares(right, support),
-            "f1": _shares(2 * right, support + taken),
-            "support": support.tolist(),
+            "f1": _shares([2 * n for n in right], map(add, support, taken)),
+            "support": support,
         }
 
     def _surprise(self, outputs: Array, y: Array) -> float | None:
@@ -141,11 +147,10 @@ class ClassificationScore:
         probabilities = probabilities.astype(np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         epsilon = np.finfo(np.float64).eps
-        right = probabilities[np.arange(len(y)), y].clip(epsilon, 1 - epsilon)
-        return float(np.log(right).sum())
+        right = probabilities[np.arange(len(y)), y]
+        return float(np.log(np.minimum(np.maximum(right, epsilon), 1 - epsilon)).sum())
 
 
-def _shares(parts: Array, wholes: Array) -> list[float]:
+def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:
     """Their ratios, 0 where there is no whole."""
-    shares: list[float] = np.where(wholes > 0, parts / np.maximum(wholes, 1), 0.0).tolist()
-    return shares
+    return [part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 # An underscore within a word is no mark-up.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&]|(?<!\w)_|_(?!\w))")
@@ -13,6 +14,7 @@ _START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))([.)+=-])(?=[\s=-]|$)")
 _LINK = re.compile(r"(https?|ftp)(?=://)|(?<!\w)www(?=\.)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=1024)  # reports of many runs have most of their texts in common
 def escape(text: str) -> str:
     """Text on one line that is shown as it is: no mark-up, HTML or link, no end of a cell."""
     plain = "".join(c if c.isprintable() else " " for c in text)

@@ -131,6 +131,7 @@ class Execution:
             losses=follow,
             threads=control.threads,
             wait=control.wait,
+            made=self.prepared.common.get("made", dict),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(

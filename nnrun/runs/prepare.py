@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
 from nnrun.runs.build import Misfit, MisfitError, build_network
+from nnrun.runs.common import Common
 from nnrun.runs.identity import Identity
 from nnrun.runs.infer import Inference, infer_task
 from nnrun.runs.memory import MemoryEstimate, estimate_memory, excess
@@ -45,21 +47,28 @@ class Prepared:
         dataset: raw and whole.
         split: its parts, raw.
         inferred: the task and what says so, where the config leaves it to the network.
+        common: to the runs of this config, whatever their seeds.
     """
 
     config: ExperimentConfig
     dataset: Dataset
     split: Split
     inferred: str = ""
+    common: Common = field(default_factory=Common, repr=False, compare=False)
 
     @cached_property
     def config_dict(self) -> dict[str, Any]:
         """The resolved config as plain values."""
-        return config_to_dict(self.config)
+        # As text, so that every run has a copy of its own.
+        text = self.common.get("config", lambda: json.dumps(config_to_dict(self.config)))
+        return {**json.loads(text), "seed": self.config.seed}
 
-    @cached_property
+    @property
     def identity(self) -> Identity:
         """What the run is but for its seed; what the data or its length decide is decided."""
+        return self.common.get("identity", self._identity)
+
+    def _identity(self) -> Identity:
         update = {"evaluate_every": self.evaluate_every}
         training = self.config.training.model_copy(update=update)
         decided = self.config.model_copy(update={"training": training})
@@ -99,13 +108,17 @@ class Prepared:
             EngineError: the engine that the config names cannot.
         """
         training = self.config.training
-        return select_engine(
-            training.engine,
-            network,
-            training.optimizer.build(),
-            batch_size=training.batch_size,
-            iterations=self.iterations,
-        )
+
+        def select() -> str:
+            return select_engine(
+                training.engine,
+                network,
+                training.optimizer.build(),
+                batch_size=training.batch_size,
+                iterations=self.iterations,
+            )
+
+        return self.common.get("engine", select)
 
     def memory(self, network: Network) -> MemoryEstimate:
         """What the run will take."""
@@ -157,7 +170,7 @@ def prepare(
     config, inference = _with_task(experiment.config)
     try:
         dataset = load(config.dataset)
-        split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
+        split = _split(config, dataset)
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -217,11 +230,15 @@ def _batch(prepared: Prepared) -> Misfit | None:
     return Misfit(("training", "batch_size"), message)
 
 
-def prepare_again(config: ExperimentConfig, dataset: Dataset) -> Prepared:
+def prepare_again(
+    config: ExperimentConfig, dataset: Dataset, common: Common | None = None
+) -> Prepared:
     """A run whose config was prepared before, or was but for its seed: nothing is checked."""
-    return Prepared(
-        config, dataset, make_split(dataset, config.dataset, Streams.of(config.seed).split)
-    )
+    return Prepared(config, dataset, _split(config, dataset), common=common or Common())
+
+
+def _split(config: ExperimentConfig, dataset: Dataset) -> Split:
+    return make_split(dataset, config.dataset, Streams.of(config.seed).split)
 
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,13 +14,34 @@ from nnrun.nn.signature import Rng
 class Streams:
     """Independent generators, so that drawing more of one thing changes nothing of the others."""
 
-    split: Rng
-    weights: Rng
-    order: Rng
-    dropout: Rng
+    seed: int
 
     @classmethod
     def of(cls, seed: int) -> Streams:
         """The streams that belong to a run's seed."""
-        children = np.random.SeedSequence(seed).spawn(4)
-        return cls(*(np.random.Generator(np.random.PCG64(child)) for child in children))
+        return cls(seed)
+
+    @cached_property
+    def split(self) -> Rng:
+        """Which rows go to which split."""
+        return self._stream(0)
+
+    @cached_property
+    def weights(self) -> Rng:
+        """Initial values."""
+        return self._stream(1)
+
+    @cached_property
+    def order(self) -> Rng:
+        """The order of rows."""
+        return self._stream(2)
+
+    @cached_property
+    def dropout(self) -> Rng:
+        """Masks."""
+        return self._stream(3)
+
+    def _stream(self, number: int) -> Rng:
+        """Made by what `SeedSequence(seed).spawn(4)` would have in this place."""
+        sequence = np.random.SeedSequence(self.seed, spawn_key=(number,))
+        return np.random.Generator(np.random.PCG64(sequence))

@@ -14,7 +14,7 @@ from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.choice import refuses_function
 from nnrun.engines.compiled.evaluation import Evaluation, arguments_for
 from nnrun.engines.compiled.fields import PIECE, RATE_BYTES
-from nnrun.engines.compiled.generate import generate
+from nnrun.engines.compiled.generate import Generated, generate
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.compiled.sampling import Sampling
@@ -25,6 +25,9 @@ from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
     from nnrun.engines.compiled.machine import Function
+
+# By whether batches are single rows and whether their losses are told: what was made for a network.
+Made = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
 # Random numbers for dropout are drawn ahead, about so many at a time.
 _DRAWN = 1 << 18
@@ -47,6 +50,7 @@ class CompiledEngine:
             single rows; None takes that of the first batches that are run.
         losses: whether `run` can be asked for the losses of batches.
         wait: is told if the function has to be compiled, before that takes its time.
+        made: what was made for networks of the same config before; what it lacks is added.
 
     Raises:
         UnsupportedError: the network has something that cannot be compiled.
@@ -66,8 +70,9 @@ class CompiledEngine:
         batch_size: int | None = None,
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
+        made: Made | None = None,
     ) -> None:
-        reason = refuses_function(network, optimizer)
+        reason = None if made else refuses_function(network, optimizer)
         if reason is not None:
             raise UnsupportedError(reason)
         self.network = network
@@ -78,6 +83,7 @@ class CompiledEngine:
         self.clip_norm = clip_norm
         self.losses = losses
         self._wait = wait
+        self._made = {} if made is None else made
         self._function: Function | None = None
         self._sampling: Sampling | None = None
         if batch_size is not None:
@@ -85,14 +91,17 @@ class CompiledEngine:
 
     def _prepare(self, single: bool) -> None:
         self.single = single
-        self.code = generate(
-            self.network,
-            self.optimizer,
-            clip_norm=self.clip_norm,
-            single=self.single,
-            losses=self.losses,
-        )
-        self._function = cache.function(self.code.source, self.network.dtype.name, self._wait)
+        if (single, self.losses) not in self._made:
+            code = generate(
+                self.network,
+                self.optimizer,
+                clip_norm=self.clip_norm,
+                single=single,
+                losses=self.losses,
+            )
+            function = cache.function(code.source, self.network.dtype.name, self._wait)
+            self._made[single, self.losses] = code, function
+        self.code, self._function = self._made[single, self.losses]
         kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)

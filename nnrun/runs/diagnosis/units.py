@@ -38,6 +38,8 @@ def constant_units(network: Network, x: Array) -> list[ConstantUnits]:
         for place, layer in network.walk()
         if isinstance(layer, Activation) and not layer.identity and layer not in last
     ]
+    if not hidden:
+        return []
     low = [np.full(_units(layer), np.inf) for _, layer in hidden]
     high = [np.full(_units(layer), -np.inf) for _, layer in hidden]
     step = chunk_rows(network)

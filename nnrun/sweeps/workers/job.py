@@ -14,6 +14,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.runs.common import Common
 from nnrun.runs.control import Control
 from nnrun.runs.lifecycle import execute, now_and_then
 from nnrun.runs.prepare import prepare_again
@@ -74,7 +75,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     if channel.stopped():
         return None
     config = config_of(job.config).model_copy(update={"seed": job.seed})
-    prepared = prepare_again(config, dataset)
+    prepared = prepare_again(config, dataset, _common(job.config, job.data))
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return execute(prepared, job.checkpoint, _control(channel, job.threads))
@@ -93,6 +94,12 @@ def limit_threads() -> Any:
 def config_of(text: str) -> ExperimentConfig:
     """The config of a job or a variant, read once for all its seeds."""
     return config_from_dict(json.loads(text))
+
+
+@lru_cache(maxsize=64)
+def _common(config: str, data: str) -> Common:
+    """What is kept for the next seed of a config on these data."""
+    return Common()
 
 
 def _control(channel: Channel, threads: int) -> Control:
