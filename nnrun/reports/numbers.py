@@ -93,6 +93,8 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
     low = min(finite, default=0.0)
     height = max(finite, default=0.0) - low or 1.0
     top = len(_BARS) - 1
-    return "".join(
-        _BARS[round((value - low) / height * top)] if isfinite(value) else " " for value in picked
-    )
+    bars = [_BARS[round((value - low) / height * top)] for value in finite]
+    if len(finite) < len(picked):
+        rest = iter(bars)
+        bars = [next(rest) if isfinite(value) else " " for value in picked]
+    return "".join(bars)

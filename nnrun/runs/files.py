@@ -6,15 +6,16 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 # Whatever starts and ends like this is the rest of a write that was cut off.
 _PREFIX, _SUFFIX = ".", ".partial"
+V = TypeVar("V")
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
@@ -73,6 +74,11 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     _sync_folder(folder)
 
 
+def in_background(write: Callable[[], V]) -> Future[V]:
+    """What writes files, done while other work goes on: most of its time it waits for the disk."""
+    return _writers().submit(write)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write piece by piece; it takes its place at the end, if all went well.
@@ -107,8 +113,15 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(8, "sync")
 
 
+@cache
+def _writers() -> ThreadPoolExecutor:
+    """Each waits for several of the others."""
+    return ThreadPoolExecutor(4, "write")
+
+
 # A process that was forked has none of its parent's threads.
 os.register_at_fork(after_in_child=_threads.cache_clear)
+os.register_at_fork(after_in_child=_writers.cache_clear)
 
 
 def _temporary(path: Path) -> Path:
@@ -149,12 +162,16 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _is_leftover(name: str) -> bool:
+    return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+
+
 def has_leftovers(folder: Path) -> bool:
     """Whether a write that was cut off has left something."""
-    return any(name.startswith(_PREFIX) and name.endswith(_SUFFIX) for name in os.listdir(folder))
+    return any(map(_is_leftover, os.listdir(folder)))
 
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writes that were cut off have left; only while nobody else writes there."""
-    for leftover in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        leftover.unlink(missing_ok=True)
+    for name in filter(_is_leftover, os.listdir(folder)):
+        (folder / name).unlink(missing_ok=True)

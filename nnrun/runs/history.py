@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from math import nan
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,9 @@ def history_csv(history: list[HistoryRow]) -> str:
     """A line for each evaluation; floats by their shortest exact form."""
     text = io.StringIO()
     columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(map(itemgetter(*columns), history))
     return text.getvalue()
 
 

@@ -117,15 +117,33 @@ class Claim:
         Raises:
             OSError: it cannot be written.
         """
-        record = result.record
-        if self.store is None:
-            return Outcome(record, None, trained=True, saved=False, result=result)
+        if self.store is None or not self._takes(result.record, note):
+            return self._outcome(result, None)
+        return self._outcome(result, self.store.save(result))
+
+    def begin_to_conclude(
+        self, result: RunResult, note: Callable[[str], None] = lambda text: None
+    ) -> Callable[[], Outcome]:
+        """Do what `conclude` does while other work goes on; what is returned waits for its end.
+
+        Raises: as `conclude` does, now or then.
+        """
+        if self.store is None or not self._takes(result.record, note):
+            return lambda: self._outcome(result, None)
+        saving = self.store.save_in_background(result)
+        return lambda: self._outcome(result, saving.result())
+
+    def _takes(self, record: RunRecord, note: Callable[[str], None]) -> bool:
+        """Whether there is something to save, once the folder is where it should be."""
+        assert self.store is not None
         if self._lock is not None and self.store.reclaim(self._lock):
             note(f"a link had taken the place of {self._lock.folder}, and was removed")
-        if not self._adds_nothing(record):
-            record = self.store.save(result)
-            self._saved = True
-        folder = self.store.folder(self.name, self.run_id)
+        return not self._adds_nothing(record)
+
+    def _outcome(self, result: RunResult, saved: RunRecord | None) -> Outcome:
+        self._saved |= saved is not None
+        folder = None if self.store is None else self.store.folder(self.name, self.run_id)
+        record = saved or result.record
         return Outcome(record, folder, trained=True, saved=self._saved, result=result)
 
     def fail(

@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
+from json.encoder import encode_basestring
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,13 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.checkpoints import pack_checkpoint, unpack_checkpoint
-from nnrun.runs.files import has_leftovers, remove_leftovers, write_atomically, write_together
+from nnrun.runs.files import (
+    has_leftovers,
+    in_background,
+    remove_leftovers,
+    write_atomically,
+    write_together,
+)
 from nnrun.runs.history import history_csv
 from nnrun.runs.index import KnownRuns, refresh
 from nnrun.runs.locks import Lock, acquire, locked
@@ -144,10 +153,24 @@ class Store:
         Raises:
             OSError: the disk is full, or not writable.
         """
-        record = result.record
+        record, files = self._content(result)
+        _write_run(self.folder(record.name, record.run_id), files)
+        return record
+
+    def save_in_background(self, result: RunResult) -> Future[RunRecord]:
+        """Begin to do what `save` does; once it is done, the run is on the disk."""
+        record, files = self._content(result)
         folder = self.folder(record.name, record.run_id)
-        folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
-        remove_leftovers(folder)
+
+        def write() -> RunRecord:
+            _write_run(folder, files)
+            return record
+
+        return in_background(write)
+
+    def _content(self, result: RunResult) -> tuple[RunRecord, dict[str, bytes]]:
+        """The report with the digests of the other files, and all files, itself the last."""
+        record = result.record
         files = {
             CONFIG: result.config_yaml.encode(),
             HISTORY: history_csv(result.history).encode(),
@@ -165,14 +188,7 @@ class Store:
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         record = replace(record, files=digests)
         files[REPORT] = strict_json(record.to_dict()).encode()
-        for name in files:
-            with suppress(OSError):  # unless an empty folder has taken its place
-                (folder / name).rmdir()
-        write_together(folder, files)
-        for name in (CHECKPOINT, MODEL, STATE, TRACEBACK):
-            if name not in files:
-                (folder / name).unlink(missing_ok=True)
-        return record
+        return record, files
 
     def tidy(self, name: str, run_id: str) -> None:
         """Remove what an interrupted writer has left in the folder of a complete run."""
@@ -200,10 +216,41 @@ class Store:
             write_together(self.root, files)
 
 
+def _write_run(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
+    remove_leftovers(folder)
+    for name in files.keys() & os.listdir(folder):
+        with suppress(OSError):  # unless an empty folder has taken its place
+            (folder / name).rmdir()
+    write_together(folder, files)
+    for name in {CHECKPOINT, MODEL, STATE, TRACEBACK}.intersection(os.listdir(folder)):
+        if name not in files:
+            (folder / name).unlink(missing_ok=True)
+
+
 def strict_json(value: Any) -> str:
     """Indented JSON without NaN or Infinity, which no other program could read.
 
     What would steer a terminal is escaped, as JSON itself asks for below U+0020.
     """
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    return hidden_escaped(text) + "\n"
+    return hidden_escaped(_indented(value, "\n")) + "\n"
+
+
+def _indented(value: Any, start: str) -> str:
+    """What `json.dumps` gives for an indent of 2, which it takes three times as long for.
+
+    Args:
+        value: plain.
+        start: of its lines.
+    """
+    inner = start + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{encode_basestring(str(k))}: {_indented(v, inner)}" for k, v in value.items()]
+        return f"{{{inner}{f',{inner}'.join(lines)}{start}}}"
+    if isinstance(value, list | tuple) and value:
+        return f"[{inner}{f',{inner}'.join(_indented(item, inner) for item in value)}{start}]"
+    if type(value) is str:
+        return encode_basestring(value)
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)

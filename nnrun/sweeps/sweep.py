@@ -8,11 +8,12 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from traceback import format_exception
+from typing import TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
-from nnrun.runs.lifecycle import Claim, begin
+from nnrun.runs.lifecycle import Claim, Outcome, begin
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.store import Store
@@ -27,6 +28,10 @@ from nnrun.training.state import TrainingState
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
+# Results on their way to the disk while others train; a sweep that is killed loses no more.
+_SAVED_AT_A_TIME = 2
+_LOST_SIGHT = "its worker had lost sight of this process"
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,15 @@ class ActiveRun:
         run, variant = self.run, self.run.variant
         checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint, threads)
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run whose result is being stored; whether it was asked to stop."""
+
+    active: ActiveRun
+    outcome: Callable[[], Outcome]
+    asked: bool
 
 
 class Sweep:
@@ -82,6 +96,7 @@ class Sweep:
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
+        self._saving: deque[SavedRun] = deque()
         self._next_look = 0.0
         self._failed = False
         self._deadline: float | None = None
@@ -104,6 +119,8 @@ class Sweep:
                 self._submit_more(workers)
                 if self._futures:
                     self._collect(workers)
+                elif self._saving:
+                    self._settle(0, workers)
                 elif self.stopping() or not self._held_elsewhere:
                     break
                 else:
@@ -111,6 +128,7 @@ class Sweep:
                     sleep(_TICK_SECONDS)
         finally:
             workers.close()
+            self._settle(0)
             for active in list(self._active.values()):
                 self._release(active)
             if self.store is not None and self.progress.trained:
@@ -191,6 +209,7 @@ class Sweep:
         # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
         for future in sorted(done, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
+        self._settle(0 if self.fail_fast else _SAVED_AT_A_TIME, workers)
         workers.check()
         self.listener.tick(self.progress)
         if not self.stopping():
@@ -215,11 +234,12 @@ class Sweep:
         except Exception as error:  # one run's trouble is not the others'
             self._abandon(active, *_account(error))
             return
-        unasked = not self.stopping() if result is None else not self._save(active, result)
-        if unasked:
-            self._resubmit(active, "its worker had lost sight of this process", workers)
-            return
-        self._release(active)
+        if result is not None:
+            self._save(active, result)
+        elif self.stopping():
+            self._release(active)
+        else:
+            self._resubmit(active, _LOST_SIGHT, workers)
 
     def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
         """Submit a run whose worker was lost once more, from where it is known to have been."""
@@ -233,24 +253,42 @@ class Sweep:
             workers.renew()
             self._submit(replace(active, attempt=active.attempt + 1), workers)
 
-    def _save(self, active: ActiveRun, result: RunResult) -> bool:
-        """Store a result; False if the run was interrupted though nobody asked for it."""
-        run, asked = active.run, self.stopping()
+    def _save(self, active: ActiveRun, result: RunResult) -> None:
+        """Begin to store a result; its run counts once that is on the disk (see `_settle`)."""
+        claim, asked = active.claim, self.stopping()
+        outcome = self._stored(active, lambda: claim.begin_to_conclude(result, self.listener.warn))
+        if outcome is not None:
+            self._saving.append(SavedRun(active, outcome, asked))
+
+    def _settle(self, most: int, workers: Workers | None = None) -> None:
+        """Wait until no more than so many results are being stored, the oldest first.
+
+        A run that was interrupted though nobody asked for it goes to the workers again, if any.
+        """
+        while len(self._saving) > most:
+            saved = self._saving.popleft()
+            outcome = self._stored(saved.active, saved.outcome)
+            if outcome is None:
+                continue
+            if outcome.record.status != "interrupted":
+                self._count(saved.active.run, outcome.record, trained=True)
+            elif saved.asked:
+                self.progress.interrupted += outcome.saved
+            elif workers is not None:
+                self._resubmit(saved.active, _LOST_SIGHT, workers)
+                continue
+            self._release(saved.active)
+
+    def _stored(self, active: ActiveRun, step: Callable[[], V]) -> V | None:
+        """What a step of storing a result gives; None where it fails, and so the run."""
         try:
-            outcome = active.claim.conclude(result, self.listener.warn)
+            return step()
         except OSError as error:
-            self._fail(run, f"cannot be saved: {error.strerror or error}")
-            return True
+            self._fail(active.run, f"cannot be saved: {error.strerror or error}")
+            self._release(active)
         except Exception as error:  # its numbers are of no use to anyone
-            reason, traceback = _account(error)
-            self._report_failure(active, reason, traceback)
-            self._fail(run, reason)
-            return True
-        if outcome.record.status == "interrupted":
-            self.progress.interrupted += asked and outcome.saved
-            return asked
-        self._count(run, outcome.record, trained=True)
-        return True
+            self._abandon(active, *_account(error))
+        return None
 
     def _count(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         self.progress.add(run, record, trained=trained)

@@ -97,6 +97,7 @@ class Trainer:
     _stretch: int = 1
 
     def __post_init__(self) -> None:
+        self._live = live_arrays(self.network, self.optimizer)
         glance = self.parts["train"].head(_GLANCE)
         self._loss = self.engine.evaluate(glance.x, glance.target)[0]
         self.bounds = Bounds.of(self._loss, self.baseline, self.network, self.parts["train"].target)
@@ -145,7 +146,7 @@ class Trainer:
 
     def here(self) -> TrainingState:
         """A copy of where training is, without where it was last well."""
-        arrays = copies(live_arrays(self.network, self.optimizer))
+        arrays = copies(self._live)
         arrays.update({f"best.{name}": array for name, array in self.best.items()})
         values = {
             "iteration": self.iteration,
@@ -179,7 +180,7 @@ class Trainer:
     def go_back(self, state: TrainingState) -> None:
         """Be where training was."""
         self._seen.clear()
-        copy_into(live_arrays(self.network, self.optimizer), state.arrays)
+        copy_into(self._live, state.arrays)
         values = state.values
         self.iteration = values["iteration"]
         self.train_seconds = values["train_seconds"]
