@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from nnrun.config.scalars import write_scalar
@@ -13,6 +15,16 @@ WIDTH = 100
 def dump(data: dict[str, Any]) -> str:
     """A YAML document in block style, with whatever is short on one line."""
     return "".join(f"{line}\n" for line in _mapping(data, depth=0))
+
+
+def dump_known(data: dict[str, Any]) -> str:
+    """What `dump` makes of JSON data of which most has been written before."""
+    return "".join(_written(key, json.dumps(value)) for key, value in data.items())
+
+
+@lru_cache(maxsize=256)
+def _written(key: str, content: str) -> str:
+    return dump({key: json.loads(content)})
 
 
 def flow(value: Any) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from json.encoder import encode_basestring
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -233,24 +231,5 @@ def strict_json(value: Any) -> str:
 
     What would steer a terminal is escaped, as JSON itself asks for below U+0020.
     """
-    return hidden_escaped(_indented(value, "\n")) + "\n"
-
-
-def _indented(value: Any, start: str) -> str:
-    """What `json.dumps` gives for an indent of 2, which it takes three times as long for.
-
-    Args:
-        value: plain.
-        start: of its lines.
-    """
-    inner = start + "  "
-    if isinstance(value, dict) and value:
-        lines = [f"{encode_basestring(str(k))}: {_indented(v, inner)}" for k, v in value.items()]
-        return f"{{{inner}{f',{inner}'.join(lines)}{start}}}"
-    if isinstance(value, list | tuple) and value:
-        return f"[{inner}{f',{inner}'.join(_indented(item, inner) for item in value)}{start}]"
-    if type(value) is str:
-        return encode_basestring(value)
-    if type(value) is int or (type(value) is float and isfinite(value)):
-        return repr(value)
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    return hidden_escaped(text) + "\n"

@@ -125,17 +125,23 @@ class CompiledEngine:
         self._blocks.gather()
         table[NUMBER["values"]] = self._blocks.values_address
         start = sampling.take_over()
-        steady = isinstance(stretch.schedule, Constant)
+        schedule = stretch.schedule
+        steady = isinstance(schedule, Constant)
+        if isinstance(schedule, Constant):
+            self._steady_rates[: len(stretch)] = schedule.value
+            table[NUMBER["rates"]] = self._steady_place
         length = _portion(drawn * min(order.batch_size, order.rows), len(stretch))
         length = length if steady else min(length, _RATES)
         sampling.fields[RATE_BYTES] = 0 if steady else 8
         for first in range(0, len(stretch), length):
             last = min(first + length, len(stretch))
-            rates = stretch.rates_of(first, first + min(PIECE, last - first) if steady else last)
-            rows = sampling.rows_until(start + last) - sampling.rows_until(start + first)
-            uniforms = self.rng.random(rows * drawn)
-            table[NUMBER["rates"]] = rates.ctypes.data
-            table[NUMBER["uniforms"]] = uniforms.ctypes.data
+            if not steady:
+                rates = stretch.rates_of(first, last)
+                table[NUMBER["rates"]] = rates.ctypes.data
+            if drawn:
+                rows = sampling.rows_until(start + last) - sampling.rows_until(start + first)
+                uniforms = self.rng.random(rows * drawn)
+                table[NUMBER["uniforms"]] = uniforms.ctypes.data
             table[NUMBER["steps"]] = self.optimizer.steps
             sampling.run(table, last - first)
             self.optimizer.steps += last - first
@@ -157,10 +163,13 @@ class CompiledEngine:
             "inputs": self._inputs,
             "targets": self.target,
             "bounds": sampling.bounds,
+            "uniforms": _NOTHING,
             "outputs": _NOTHING,
             "losses": _NOTHING,
             "stream": sampling.fields,
         }
+        self._steady_rates = np.zeros(PIECE)
+        self._steady_place: int = self._steady_rates.ctypes.data
         self._table = np.array(arguments_for(self._blocks, **arrays))
         return sampling
 
