@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from nnrun.config.emit import dump
+from nnrun.config.emit import dump, dump_known
 from nnrun.config.jsonschema import json_schema
 from nnrun.config.load import config_from_dict, config_to_dict, config_to_yaml, load_config
 from tests.config.random_configs import CONFIGS, STACKS
@@ -27,6 +27,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def validator() -> jsonschema.Draft202012Validator:
     """The JSON Schema, ready to check data."""
     return jsonschema.Draft202012Validator(json_schema())
+
+
+@given(data=CONFIGS)
+@settings(max_examples=30, deadline=None)
+def test_what_was_written_before_is_written_alike(data: dict[str, Any]) -> None:
+    """A config has the same text the first time and the next, and whatever else was written."""
+    resolved = config_to_dict(config_from_dict({"name": "any", **data}))
+    again = {**resolved, "seed": 1}
+    assert [dump(resolved), dump(again)] == [dump_known(resolved), dump_known(again)]
 
 
 @given(data=CONFIGS)

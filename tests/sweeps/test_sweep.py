@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import threading
 import time
 import tracemalloc
 from concurrent.futures import Future
@@ -223,6 +224,40 @@ def test_results_are_saved_before_the_sweep_breaks_off(plan, sweep, write, store
     with pytest.raises(NnrunError, match="no more work"):
         made.run(Spent(made.receive, made.stopping))
     assert 3 == len(weights_of(store.root))
+
+
+def test_a_run_trains_while_the_one_before_is_written(plan, sweep, write, monkeypatch):
+    """The disk is waited for only once there is nothing else to do."""
+    real, begun, waited = inline.execute_job, threading.Event(), []
+
+    def work(job, channel, dataset):
+        if job.seed == 4:
+            begun.set()
+        return real(job, channel, dataset)
+
+    sync = os.fsync
+
+    def slow(descriptor):
+        waited.append(begun.wait(20))
+        sync(descriptor)
+
+    monkeypatch.setattr(inline, "execute_job", work)
+    monkeypatch.setattr(os, "fsync", slow)
+    progress = run_inline(sweep(plan(write("iris"), seeds=2)))
+    assert 2 == progress.trained
+    assert {True} == set(waited)
+
+
+def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
+    """Who is told that a run has ended finds all of it, and nobody holds it any longer."""
+    made, found = sweep(plan(write("iris"), seeds=4)), []
+
+    def ended(run, record, progress, *, trained):
+        found.append(store.find(run.variant.name, run.run_id) == record)
+
+    made.listener.ended = ended
+    run_inline(made)
+    assert [True] * 4 == found
 
 
 def test_stopped_runs_go_on_to_the_same_bits(plan, sweep, write, store, tmp_path):

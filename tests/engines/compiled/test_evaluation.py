@@ -130,6 +130,22 @@ def test_weights_are_those_of_the_moment(task: Any) -> None:
         assert expected == (loss, outputs[0, 0])
 
 
+@pytest.mark.parametrize("count", [7, 3000])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_an_evaluator_is_asked_again_and_again(batch_size: int, count: int, task: Any) -> None:
+    """It says what `evaluate` says of the weights of the moment, and overwrites no answer."""
+    engine = task(**everything(batch_size=batch_size)).train(CompiledEngine)
+    x, target = rows_of(task(**everything()), count)
+    ask, before, answers = engine.evaluator(x, target), engine.evaluate(x, target), []
+    for _ in range(2):
+        answers.append((ask(), engine.evaluate(x, target)))
+        engine.network.theta *= 0.5
+    for (loss, outputs), (expected, expected_outputs) in answers:
+        assert expected == loss
+        np.testing.assert_array_equal(expected_outputs, outputs)
+    assert before[0] == answers[0][0][0] != answers[1][0][0]
+
+
 def test_no_number_is_hidden(task: Any) -> None:
     """Weights that are not finite give a loss that is not."""
     for batch_size in (1, 4):
