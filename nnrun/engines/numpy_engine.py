@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -73,7 +72,7 @@ class NumpyEngine:
         return {}
 
     def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
-        return partial(self.evaluate, x, target)
+        return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         return evaluate(self.network, x, target)

@@ -21,6 +21,7 @@ Metrics = dict[str, Any]
 
 # The square of a larger number would not be finite.
 _LARGEST = 1e150
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 def finite(value: float) -> float | None:
@@ -146,9 +147,8 @@ class ClassificationScore:
             return None
         probabilities = probabilities.astype(np.float64)
         probabilities /= probabilities.sum(axis=1, keepdims=True)
-        epsilon = np.finfo(np.float64).eps
         right = probabilities[np.arange(len(y)), y]
-        return float(np.log(np.minimum(np.maximum(right, epsilon), 1 - epsilon)).sum())
+        return float(np.log(np.minimum(np.maximum(right, _EPSILON), 1 - _EPSILON)).sum())
 
 
 def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:

@@ -98,10 +98,16 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._live = live_arrays(self.network, self.optimizer)
-        glance = self.parts["train"].head(_GLANCE)
-        self._loss = self.engine.evaluate(glance.x, glance.target)[0]
+        self._loss = self._glance()
         self.bounds = Bounds.of(self._loss, self.baseline, self.network, self.parts["train"].target)
         self.good = self.here()
+
+    def _glance(self) -> float:
+        train = self.parts["train"]
+        if len(train) <= _GLANCE:
+            return self.evaluate("train")[0]
+        head = train.head(_GLANCE)
+        return self.engine.evaluate(head.x, head.target)[0]
 
     def run(self) -> Iterator[Progress]:
         """Train to the end, stopping early or diverging; yields after every stretch."""

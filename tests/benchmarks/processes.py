@@ -46,12 +46,17 @@ PROCESSES: dict[str, tuple[str, dict[str, list[str]]]] = {
 
 
 def seconds_of(commands: dict[str, list[str]], rounds: int) -> dict[str, float]:
-    """Seconds of each command, medians; the first round, which may compile, does not count."""
+    """Seconds of each command, medians; the first round, which may compile, does not count.
+
+    Results stay until all rounds are over: ext4 looks at every inode that was freed within minutes
+    before it takes a new one, which would be counted as ours.
+    """
     taken: dict[str, list[float]] = {label: [] for label in commands}
-    for _ in range(rounds + 1):
-        for label, command in commands.items():
-            with tempfile.TemporaryDirectory() as folder:
-                where = ["--results", folder] if command[1:3] == ["-m", "nnrun"] else []
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(rounds + 1):
+            for label, command in commands.items():
+                results = ["--results", f"{folder}/{label}/{turn}"]
+                where = results if command[1:3] == ["-m", "nnrun"] else []
                 start = time.perf_counter()
                 subprocess.run([*command, *where], check=True, capture_output=True)
                 taken[label].append(time.perf_counter() - start)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from math import sqrt
 from typing import Any
 
@@ -131,7 +130,7 @@ class TapeEngine:
         self._parameters.scatter()
 
     def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
-        return partial(self.evaluate, x, target)
+        return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         network = self.network
