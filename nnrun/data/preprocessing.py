@@ -53,11 +53,12 @@ class Preprocessing:
         """
         self._check(x)
         current = np.array(x, dtype=np.float64)
-        for step in self.steps:
+        for index, step in enumerate(self.steps):
+            if index:
+                current = self.steps[index - 1].apply(current)
             key = "missing" if isinstance(step, Impute) else "features"
             with self._named(key, "feature", self._names("features")):
                 step.fit(current)
-            current = step.apply(current)
         if self.target is not None:
             with self._named("target", "target", self._names("target")):
                 self.target.fit(np.array(y, dtype=np.float64))

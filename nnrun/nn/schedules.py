@@ -20,6 +20,10 @@ class Schedule:
         """Learning rates of iterations t (float64, counted from 0)."""
         raise NotImplementedError
 
+    def rate_at(self, t: int, total: int) -> float:
+        """The learning rate of one of them."""
+        return float(self.rates(np.array([t], np.float64), total)[0])
+
 
 class Constant(Schedule):
     """η(t) = value.
@@ -33,6 +37,9 @@ class Constant(Schedule):
 
     def rates(self, t: Array, total: int) -> Array:
         return np.full(len(t), self.value)
+
+    def rate_at(self, t: int, total: int) -> float:
+        return self.value
 
 
 class Step(Schedule):

@@ -15,6 +15,8 @@ def number(value: float | None) -> str:
         return MISSING
     if value == 0:
         return "0"
+    if 1e-3 < abs(value) < 999:
+        return f"{value:#.4g}"
     size = float(f"{abs(value):.3e}")  # as it will be rounded: 999.96 is shown as 1,000
     if size < 1e-4 or size >= 1e7:
         return f"{value:.3e}"

@@ -10,6 +10,7 @@ each `Claim` conclude with what comes back. Nothing else takes locks or writes r
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,15 +124,16 @@ class Claim:
 
     def begin_to_conclude(
         self, result: RunResult, note: Callable[[str], None] = lambda text: None
-    ) -> Callable[[], Outcome]:
-        """Do what `conclude` does while other work goes on; what is returned waits for its end.
+    ) -> Future[Outcome]:
+        """Do what `conclude` does while other work goes on; the run is not released before its end.
 
-        Raises: as `conclude` does, now or then.
+        Raises: as `conclude` does, now or from the future.
         """
-        if self.store is None or not self._takes(result.record, note):
-            return lambda: self._outcome(result, None)
-        saving = self.store.save_in_background(result)
-        return lambda: self._outcome(result, saving.result())
+        if self.store is not None and self._takes(result.record, note):
+            return self.store.save_in_background(result, lambda saved: self._outcome(result, saved))
+        future: Future[Outcome] = Future()
+        future.set_result(self._outcome(result, None))
+        return future
 
     def _takes(self, record: RunRecord, note: Callable[[str], None]) -> bool:
         """Whether there is something to save, once the folder is where it should be."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nnrun.characters import hidden_escaped
 from nnrun.errors import NnrunError, UsageError
@@ -39,6 +39,8 @@ from nnrun.runs.reading import (
 )
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.training.state import TrainingState
+
+V = TypeVar("V")
 
 
 class Store:
@@ -155,14 +157,14 @@ class Store:
         _write_run(self.folder(record.name, record.run_id), files)
         return record
 
-    def save_in_background(self, result: RunResult) -> Future[RunRecord]:
-        """Begin to do what `save` does; once it is done, the run is on the disk."""
+    def save_in_background(self, result: RunResult, then: Callable[[RunRecord], V]) -> Future[V]:
+        """Begin to do what `save` does; once the run is on the disk, `then` has the last word."""
         record, files = self._content(result)
         folder = self.folder(record.name, record.run_id)
 
-        def write() -> RunRecord:
+        def write() -> V:
             _write_run(folder, files)
-            return record
+            return then(record)
 
         return in_background(write)
 

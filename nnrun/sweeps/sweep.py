@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from traceback import format_exception
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
@@ -54,7 +54,7 @@ class SavedRun:
     """A run whose result is being stored; whether it was asked to stop."""
 
     active: ActiveRun
-    outcome: Callable[[], Outcome]
+    outcome: Future[Outcome]
     asked: bool
 
 
@@ -162,7 +162,9 @@ class Sweep:
             self._start(run, workers)
 
     def _has_room(self, workers: Workers) -> bool:
-        return not self.stopping() and len(self._futures) < workers.capacity
+        in_hand, most = len(self._futures), workers.capacity
+        room = in_hand < most and in_hand + len(self._saving) < max(most, 1 + _SAVED_AT_A_TIME)
+        return room and not self.stopping()
 
     def _retry_held(self, workers: Workers) -> None:
         """Runs that other processes held: completed by now, free by now, or still held."""
@@ -203,11 +205,13 @@ class Sweep:
 
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and deal with all that has come."""
-        done, _ = wait(self._futures, _TICK_SECONDS, FIRST_COMPLETED)
+        awaited: list[Future[Any]] = [*self._futures, *(s.outcome for s in [*self._saving][:1])]
+        done = wait(awaited, _TICK_SECONDS, FIRST_COMPLETED).done
         for message in workers.messages():
             self.receive(message)
         # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
-        for future in sorted(done, key=lambda future: _is_lost(future, workers)):
+        ended = [future for future in self._futures if future in done]
+        for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
         self._settle(0 if self.fail_fast else _SAVED_AT_A_TIME, workers)
         workers.check()
@@ -261,13 +265,13 @@ class Sweep:
             self._saving.append(SavedRun(active, outcome, asked))
 
     def _settle(self, most: int, workers: Workers | None = None) -> None:
-        """Wait until no more than so many results are being stored, the oldest first.
+        """Deal with results that are stored, and wait until no more than so many are left.
 
         A run that was interrupted though nobody asked for it goes to the workers again, if any.
         """
-        while len(self._saving) > most:
+        while self._saving and (len(self._saving) > most or self._saving[0].outcome.done()):
             saved = self._saving.popleft()
-            outcome = self._stored(saved.active, saved.outcome)
+            outcome = self._stored(saved.active, saved.outcome.result)
             if outcome is None:
                 continue
             if outcome.record.status != "interrupted":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -39,8 +40,12 @@ class Sampler:
         self._stream = rng.bit_generator.state  # before the block was drawn
         self._used = 0  # batches of the block that have been taken
         self._block: Array | None = None  # none yet, or it is not known here
-        starts = np.arange(0, self.block_rows, batch_size)
-        self._bounds = np.append(starts, self.block_rows)
+        self._batches = ceil(self.block_rows / batch_size)
+
+    @cached_property
+    def _bounds(self) -> Array:
+        """Of the batches of a block; who draws rows by itself does without."""
+        return np.append(np.arange(0, self.block_rows, self.batch_size), self.block_rows)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -55,10 +60,10 @@ class Sampler:
             self.rng.bit_generator.state = self._stream
         block = self._draw() if self._block is None else self._block
         while iterations:
-            if self._used == len(self._bounds) - 1:
+            if self._used == self._batches:
                 self._stream, self._used = self.rng.bit_generator.state, 0
                 block = self._draw()
-            end = min(self._used + iterations, len(self._bounds) - 1)
+            end = min(self._used + iterations, self._batches)
             bounds = self._bounds[self._used : end + 1]
             rows.append(block[bounds[0] : bounds[-1]])
             sizes.append(np.diff(bounds))
@@ -77,7 +82,7 @@ class Sampler:
             ValueError: it is not one that this sampler can be in.
         """
         used = state["used"]
-        if type(used) is not int or not 0 <= used < len(self._bounds):
+        if type(used) is not int or not 0 <= used <= self._batches:
             raise ValueError(f"a block has no {used} batches")
         self.rng.bit_generator.state = state["stream"]
         self.move_to({"stream": self.rng.bit_generator.state, "used": used})

@@ -245,7 +245,7 @@ class Trainer:
             self.engine.run(stretch, losses)
             self.curve.add(losses, sizes)
         self.iteration += iterations
-        self._rate = float(stretch.rates_of(iterations - 1, iterations)[0])
+        self._rate = self.schedule.rate_at(self.iteration - 1, self.iterations)
 
     def _evaluate(self) -> HistoryRow:
         start = perf_counter()

@@ -10,6 +10,8 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from nnrun.engines.compiled.arguments import ARGUMENTS
+
 # Loops are unrolled by what they save, counted in instructions: with LLVM's 300 those of generated
 # functions grow beyond what is faster.
 llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
@@ -92,6 +94,9 @@ def symbols(code: bytes, names: list[str]) -> dict[str, int]:
         return {name: engine.get_function_address(name) for name in names}
 
 
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
+
+
 class Function:
     """A function in memory.
 
@@ -101,15 +106,11 @@ class Function:
 
     def __init__(self, address: int) -> None:
         self.address = address
+        self._callable = _PROTOTYPE(address)
 
     def __call__(self, *arguments: int) -> None:
         """Call it with integers and addresses; other threads run meanwhile."""
-        _prototype(len(arguments))(self.address)(*arguments)
-
-
-@cache
-def _prototype(arguments: int) -> Any:
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)
+        self._callable(*arguments)
 
 
 def load(code: bytes) -> Function:

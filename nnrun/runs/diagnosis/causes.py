@@ -63,9 +63,11 @@ def feature_scale(case: Case) -> Finding | None:
 
 def target_scale(case: Case) -> Finding | None:
     """A target whose numbers, as the network has to put them out, are far from 1."""
+    if case.classifies:
+        return None
     target = case.examples["train"].target
     size = float(_root_mean_square(target.reshape(-1, 1))[0])
-    if case.classifies or size < _FACTOR:
+    if size < _FACTOR:
         return None
     largest = float(np.abs(target).max())
     text = f"the target is not scaled: it reaches {largest:.3g}; try dataset.target=standard"
