@@ -102,3 +102,6 @@ def test_many_iterations_at_once_are_those_one_by_one(name: str):
     assert (np.float64, (TOTAL,)) == (rates.dtype, rates.shape)
     np.testing.assert_allclose(rates, [rate(schedule, t) for t in range(TOTAL)], rtol=1e-14)
     assert np.all(rates >= 0)
+    assert [rate(schedule, t) for t in range(TOTAL)] == [
+        schedule.rate_at(t, TOTAL) for t in range(TOTAL)
+    ]
