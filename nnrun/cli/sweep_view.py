@@ -29,6 +29,7 @@ _REFRESH_SECONDS = 0.1
 _MOST_LINES = 8
 # Without a terminal, so many runs have a line each; then there is one in ten seconds, at most.
 _LINES_EACH = 20
+_TRUST = 3.0
 
 
 @contextmanager
@@ -111,6 +112,7 @@ class _View(_Lines):
 
         super().__init__(runs, output)
         self.started = self.drawn = monotonic()
+        self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
         self.console = output.console(sys.stderr)
         self.progress: SweepProgress | None = None
@@ -132,6 +134,10 @@ class _View(_Lines):
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
         self.rows.add(run.variant, RunScore.of(record))
+        if trained:
+            self.trained += run.variant.estimate.seconds
+        else:
+            self.spared += run.variant.estimate.seconds
         self.tick(progress)
 
     def released(self, run: PlannedRun) -> None:
@@ -160,27 +166,38 @@ class _View(_Lines):
         from nnrun.reports.forming import columns_of  # noqa: PLC0415
 
         done = self.progress.ended if self.progress else 0
-        begun = sum(progress.iteration / progress.total for _, progress in self.running.values())
+        begun = sum(_share(progress) for _, progress in self.running.values())
         overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
         overall.add_column(ratio=1)
         overall.add_column(no_wrap=True)
-        overall.add_row(
-            ProgressBar(total=self.runs, completed=done + begun), self._counts(done, begun)
-        )
+        overall.add_row(ProgressBar(total=self.runs, completed=done + begun), self._counts(done))
         running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
         # The bar, a blank line, and the line of the cursor need room as well.
         rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
         return Group(overall, columns_of(running, self.console.width), Text(), rows)
 
-    def _counts(self, done: int, begun: float) -> str:
+    def _counts(self, done: int) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
         if self.progress:
             parts += troubles_of(self.progress)
-        trained = begun + (self.progress.trained if self.progress else 0)
-        if trained:
-            each = (monotonic() - self.started) / trained
-            parts.append(f"{remaining(each * (self.runs - done - begun))} left")
+            if self.running:
+                parts.append(f"{remaining(self._left(self.progress))} left")
         return ", ".join(parts)
+
+    def _left(self, progress: SweepProgress) -> float:
+        """Seconds, by what the plan expects of each run and how that has held so far.
+
+        Runs differ in length, and the first ones wait for their workers: until there is more to go
+        by, as many seconds as `_TRUST` are taken to have gone as expected.
+        """
+        begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
+        done = self.trained + begun
+        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * len(self.running))
+        return pace * max(progress.plan.seconds - self.spared - done, 0.0)
+
+
+def _share(progress: Progress) -> float:
+    return progress.iteration / progress.total
 
 
 def troubles_of(progress: SweepProgress) -> list[str]:

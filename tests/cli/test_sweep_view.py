@@ -13,7 +13,7 @@ from nnrun.cli.sweep_view import watching_sweep
 from nnrun.sweeps.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION
-from tests.sweeps.boards import VARIANT, progress, score
+from tests.sweeps.boards import VARIANT, named, progress, score
 
 
 @pytest.fixture
@@ -58,6 +58,33 @@ def test_a_wide_screen_shows_more(terminal, monkeypatch):
         shown = view.live.console.render_lines(view.live.get_renderable())
         text = "\n".join("".join(part.text for part in line) for line in shown)
     assert 40 == text.count("config_")
+
+
+def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, monkeypatch):
+    """Long runs come first, and say little of the short ones; a slow start says nothing of any."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    long = named("long", seeds=range(2), estimate=replace(VARIANT.estimate, seconds=20.0))
+    short = named("short", seeds=range(100), estimate=replace(VARIANT.estimate, seconds=0.1))
+
+    def left(scores, at):
+        for seed in range(2):
+            if at < 100:
+                view.progressed(PlannedRun(long, seed, f"s{seed}"), Progress(at, 100, 0.5, 1.0))
+        view.tick(progress((long, scores), (short, [])))
+        return view._counts(len(scores)).partition(", ")[2]
+
+    with watching_sweep(102, Output()) as view:
+        now[0] += 1  # in which workers have begun, and no more than that: 50 s of work for two
+        assert "31 s left" == left([], 1)
+        now[0] += 10
+        assert "17 s left" == left([], 50)
+        for seed in range(2):
+            run = PlannedRun(long, seed, f"s{seed}")
+            view.ended(run, CLASSIFICATION, progress((long, [])), trained=True)
+            view.released(run)
+        view.progressed(PlannedRun(short, 0, "s0"), Progress(1, 100, 0.5, 1.0))
+        assert "4 s left" == left([score(0, 0.9), score(1, 0.9)], 100)
 
 
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
