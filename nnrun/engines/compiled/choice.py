@@ -22,6 +22,8 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
+Way = Literal["generated", "tape"]
+
 # Seconds that a run must gain: WORTH, and its part of those of compiling. What was compiled is
 # kept, and what is run once is mostly run over twenty seeds, and tomorrow: many runs share it.
 WORTH, SHARED_BY = 0.001, 40
@@ -80,7 +82,7 @@ def refuses_function(network: Network, optimizer: Optimizer) -> str | None:
     return None
 
 
-def way(network: Network, optimizer: Optimizer, batch_size: int) -> Literal["generated", "tape"]:
+def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
     """How the compiled engine trains what it supports: by a function, or by kernels."""
     if _refuses_tape(network, optimizer) is not None:
         return "generated"
@@ -97,10 +99,9 @@ def choose(
     if supports(network, optimizer) is not None:
         return "numpy"
     chosen = way(network, optimizer, batch_size)
-    numpy, compiled = estimate(network, optimizer, batch_size)
+    gain = numpy_seconds(network, batch_size) - _seconds(network, batch_size, chosen)
     seconds = compiling_seconds(network) if chosen == "generated" else COMPILING_KERNELS
-    worth = WORTH + seconds / SHARED_BY
-    return "compiled" if iterations * (numpy - compiled) > worth else "numpy"
+    return "compiled" if iterations * gain > WORTH + seconds / SHARED_BY else "numpy"
 
 
 def compiling_seconds(network: Network) -> float:
@@ -140,9 +141,12 @@ def _refuses_layers(network: Network) -> str | None:
 
 def estimate(network: Network, optimizer: Optimizer, batch_size: int) -> tuple[float, float]:
     """Seconds for one iteration by the NumPy engine and by the compiled one, roughly."""
-    by_tape = way(network, optimizer, batch_size) == "tape"
-    compiled = tape_seconds if by_tape else function_seconds
-    return numpy_seconds(network, batch_size), compiled(network, batch_size)
+    chosen = way(network, optimizer, batch_size)
+    return numpy_seconds(network, batch_size), _seconds(network, batch_size, chosen)
+
+
+def _seconds(network: Network, batch_size: int, chosen: Way) -> float:
+    return (tape_seconds if chosen == "tape" else function_seconds)(network, batch_size)
 
 
 def numpy_seconds(network: Network, batch_size: int) -> float:
