@@ -15,8 +15,11 @@ from typing import IO, Any, BinaryIO, Protocol, Self
 import numpy as np
 from numpy.lib import format as npy
 
+from nnrun.characters import escaped
+from nnrun.data.labels import number
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
+from nnrun.spreadsheet import cell
 
 # So that the same predictions are the same bytes whenever they are written.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -66,9 +69,9 @@ class CsvWriter:
         targets = layout.target_names
         header = ["prediction"]
         if layout.task == "regression" and len(targets) > 1:
-            header = [f"prediction_{target}" for target in targets]
+            header = [f"prediction_{escaped(target)}" for target in targets]
         if self.model.probabilistic:
-            header += [f"p_{name}" for name in layout.classes]
+            header += [f"p_{escaped(name)}" for name in layout.classes]
         self._write([header])
 
     def add(self, outputs: Array) -> None:
@@ -86,8 +89,15 @@ class CsvWriter:
 
 
 def _cells(column: Array) -> list[Any]:
-    """Numbers by their shortest exact form, of float32 as of float64."""
+    """Numbers by their shortest exact form, of float32 as of float64; labels that do nothing."""
+    if column.dtype.kind in "OUS":
+        shown = {label: label if _is_number(label) else cell(label) for label in {*column.tolist()}}
+        return [shown[label] for label in column.tolist()]
     return list(map(str, column)) if column.dtype == np.float32 else column.tolist()
+
+
+def _is_number(label: Any) -> bool:
+    return not isinstance(label, str) or number(label) is not None
 
 
 class NpzWriter:

@@ -12,8 +12,8 @@ from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.reports.leaderboard import best_run, cells, columns, heading, name, notes, place
 from nnrun.reports.markup import code, escape, table
-from nnrun.reports.spreadsheet import cell
 from nnrun.runs.store import strict_json
+from nnrun.spreadsheet import cell
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 
 BOARD = "leaderboard.json"

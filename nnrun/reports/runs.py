@@ -14,9 +14,9 @@ from nnrun.config.settings import choice_words, setting_of
 from nnrun.reports.fitting import Column, FittedTable
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
-from nnrun.reports.spreadsheet import cell
 from nnrun.reports.terminal import clean
 from nnrun.runs.overview import INTERRUPTED, PLAIN, RUNNING, Overview
+from nnrun.spreadsheet import cell
 
 _STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 _LEAST_DIGITS = 4

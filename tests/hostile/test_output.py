@@ -17,7 +17,7 @@ import pytest
 from nnrun.characters import escaped
 from nnrun.cli import main
 from nnrun.reports.markup import escape
-from nnrun.reports.spreadsheet import cell
+from nnrun.spreadsheet import cell
 from tests.hostile.conftest import Answer
 
 CONTROLS = [chr(point) for point in (*range(0x20), *range(0x7F, 0xA0)) if chr(point) not in "\n\t"]
@@ -165,6 +165,27 @@ def test_a_leaderboard_has_no_formulas(
     assert [f"'={escaped(HOSTILE)}"] == [row["target"] for row in rows]
     for row in rows:
         float(row["train_mean"])
+
+
+def test_predictions_have_no_formulas(folder: Path, nnrun: Callable[..., Answer]) -> None:
+    """Nor anything that steers a terminal; labels that are numbers stay as they are."""
+    labels = [f"={HOSTILE}", "-1", "@x"]
+    rows = "".join(f"{k / 10},{labels[k % 3]}\n" for k in range(30))
+    (folder / "x.csv").write_text(f"a,label\n{rows}")
+    block = "{path: x.csv, columns: {target: label}, task: classification}"
+    text = CONFIG.format(target="label", description="none").splitlines()
+    text[0], text[2], text[3] = (
+        f"dataset: {block}", "network: {sizes: [3], activations: [softmax]}", "loss: cross_entropy",
+    )  # fmt: skip
+    (folder / "a.yaml").write_text("\n".join(text))
+    assert 0 == nnrun("train", "a.yaml").code
+    answer = nnrun("predict", "a", "x.csv")
+    assert 0 == answer.code
+    assert not STEERING.search(answer.out)
+    header, *found = csv.reader(answer.out.splitlines())
+    assert {"prediction", f"p_{escaped(labels[0])}", "p_-1", "p_@x"} == {*header}
+    assert {row[0] for row in found} <= {f"'={escaped(HOSTILE)}", "-1", "'@x"}
+    assert not any(cell.startswith("=") for row in found for cell in row)
 
 
 @pytest.mark.parametrize(

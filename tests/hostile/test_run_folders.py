@@ -118,6 +118,23 @@ def test_a_flipped_bit_is_not_believed(folder: Folder) -> None:
         folder.restore()
 
 
+def test_a_report_shows_no_curve_that_was_changed(folder: Folder) -> None:
+    """It says why, for the run itself and where curves are drawn together."""
+    path = folder.path / "history.csv"
+    shown = {}
+    for content in (path.read_bytes(), path.read_bytes().replace(b"0.", b"1.")):
+        path.write_bytes(content)
+        assert 0 == folder.run("report -o r.html").exit_code
+        shown[content] = Path("r.html").read_text(encoding="utf-8")
+    sound, changed = shown.values()
+    told = "Its learning curve cannot be shown: history.csv is not the file that was written."
+    assert (0, 1) == (sound.count(told), changed.count(told))
+    assert changed.count("<polyline") + changed.count("<path") < sound.count("<polyline") + (
+        sound.count("<path")
+    )
+    folder.restore()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_file_any_more_stops_nothing(folder: Folder, kind: str) -> None:
     """Whichever file it takes the place of: commands that need that one say so."""

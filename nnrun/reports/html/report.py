@@ -17,8 +17,9 @@ from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.glance import settings_of
 from nnrun.runs.history import read_history
+from nnrun.runs.integrity import changed_file
 from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, Overview
-from nnrun.runs.reading import REPORT, damaged
+from nnrun.runs.reading import HISTORY, REPORT, damaged
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.progress import RunScore
 from nnrun.sweeps.stored import StoredVariant, stored_variants
@@ -173,7 +174,9 @@ class Report:
             for standing in board.standings[: self.limits.drawn]:
                 for record in standing.variant.records:
                     key = f"{record.name}/{record.run_id}"
-                    drawn[key] = read_history(self._sound[key].found.folder)
+                    folder = self._sound[key].found.folder
+                    if changed_file(folder, record, (HISTORY,)) is None:
+                        drawn[key] = read_history(folder)
         return drawn
 
     def _list(self) -> Iterator[Block]:

@@ -40,8 +40,8 @@ from nnrun.reports.summary import (
 from nnrun.runs.examine import Answers, answers_of
 from nnrun.runs.files import read_regular
 from nnrun.runs.history import read_history
-from nnrun.runs.integrity import refuse_changed
-from nnrun.runs.reading import TRACEBACK
+from nnrun.runs.integrity import changed_file, refuse_changed
+from nnrun.runs.reading import HISTORY, TRACEBACK
 from nnrun.runs.record import RunRecord
 
 LoadData = Callable[[DatasetConfig], Dataset]
@@ -88,7 +88,7 @@ def run_sections(
     parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
-        ("Learning curves", lambda: run_curves(read_history(folder), record.main_metric)),
+        ("Learning curves", lambda: _curves(record, folder)),
         *_trained(record, folder, anchor, load_data),
         ("Config", lambda: config_blocks(record, varying)),
         ("Network", lambda: network_blocks(record)),
@@ -141,6 +141,14 @@ def _trained(
         ("Weights", weights),
         ("Units", units),
     ]
+
+
+def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
+    fault = changed_file(folder, record, (HISTORY,))
+    if fault is not None:
+        yield Note(f"Its learning curve cannot be shown: {text_of(fault)}.", "bad")
+        return
+    yield from run_curves(read_history(folder), record.main_metric)
 
 
 def _answers(
