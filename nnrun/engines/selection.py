@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
@@ -59,20 +60,13 @@ def build_engine(
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    if not made and compiled.way(network, optimizer, batch_size) == "tape":
-        return TapeEngine(
-            network,
-            optimizer,
-            x,
-            target,
-            rng=rng,
-            clip_norm=clip_norm,
-            batch_size=batch_size,
-            losses=losses,
-            threads=threads,
-            wait=wait,
-        )
-    return compiled.CompiledEngine(
+    by_tape = not made and compiled.way(network, optimizer, batch_size) == "tape"
+    kind: Callable[..., Engine] = (
+        partial(TapeEngine, threads=threads)
+        if by_tape
+        else partial(compiled.CompiledEngine, made=made)
+    )
+    return kind(
         network,
         optimizer,
         x,
@@ -82,7 +76,6 @@ def build_engine(
         batch_size=batch_size,
         losses=losses,
         wait=wait,
-        made=made,
     )
 
 
