@@ -81,7 +81,7 @@ def command(
     \b
     nnrun ls
     nnrun ls iris_softmax --last 10
-    nnrun ls --sort test --top 5 --where optimizer.type=adam
+    nnrun ls --sort test --top 5 --where optimizer=adam
     nnrun ls --where status=diverged,failed
     nnrun ls --leaderboard
     """

@@ -12,6 +12,7 @@ from nnrun.suggestions import suggestion
 
 RESULT = "result"
 _PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")
+_TYPE = ".type"
 
 
 def where(runs: Sequence[Overview], conditions: Mapping[str, Sequence[Any]]) -> list[Overview]:
@@ -44,14 +45,16 @@ def ordered(runs: Sequence[Overview], key: str) -> list[Overview]:
 
 
 def resolve(key: str, runs: Sequence[Overview]) -> str:
-    """The full key that a word stands for.
+    """The full key that a word stands for; a block with a type is called as its type is.
 
     Raises:
         UsageError: there is none, or there are several.
     """
     if key == RESULT or key in _PLAIN:
         return key
-    known = dict.fromkeys(setting for run in runs for setting in run.settings)
+    known = dict.fromkeys(
+        name for run in runs for setting in run.settings for name in _names_of(setting)
+    )
     if key in known or not runs:
         return key
     found = [setting for setting in known if setting.endswith(f".{key}")]
@@ -66,10 +69,18 @@ def resolve(key: str, runs: Sequence[Overview]) -> str:
 
 
 def value_of(run: Overview, key: str) -> Any:
-    """What a run has under a full key; None for nothing."""
+    """What a run has under a full key, a block's type among it; None for nothing."""
     if key == RESULT:
         return run.result[1] if run.result else None
-    return getattr(run, key) if key in _PLAIN else run.settings.get(key)
+    if key in _PLAIN:
+        return getattr(run, key)
+    value = run.settings.get(key)
+    return run.settings.get(f"{key}{_TYPE}") if value is None else value
+
+
+def _names_of(setting: str) -> tuple[str, ...]:
+    """The key of a setting; that of the whole block where it is its type."""
+    return (setting, setting.removesuffix(_TYPE)) if setting.endswith(_TYPE) else (setting,)
 
 
 def _equal(value: Any, wanted: Any) -> bool:

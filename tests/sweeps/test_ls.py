@@ -181,6 +181,22 @@ def test_runs_are_chosen_by_their_settings(rates):
     assert [] == rates("--where", "status=failed")
 
 
+def test_a_block_is_found_by_its_type(run, write):
+    """As its label says it; in full, by its last words, and to sort by, a layer likewise."""
+    write("iris")
+    run("sweep", "configs/iris.yaml", "training.optimizer.type=sgd,adam", "--seeds", 1)
+
+    def types(*words):
+        rows = json.loads(run("ls", "--json", *words)[1])
+        return [row["settings"]["training.optimizer.type"] for row in rows]
+
+    assert ["adam"] == types("--where", "optimizer=adam")
+    assert ["sgd"] == types("--where", "training.optimizer=sgd")
+    assert ["adam"] == types("--where", "optimizer.type=adam")
+    assert ["adam", "sgd"] == types("--sort", "optimizer", "--where", "layers.0=dense")
+    assert [] == types("--where", "layers.0=conv2d")
+
+
 def test_runs_are_ordered_by_what_matters(rates):
     """The best first: the largest accuracy, the smallest error, each metric by itself."""
     runs = rates("--sort", "test")
