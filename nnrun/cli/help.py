@@ -10,6 +10,7 @@ import click
 
 from nnrun import __version__
 from nnrun.cli import options
+from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.reference.html import reference_html
@@ -46,6 +47,7 @@ def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
     if file is not None and words:
         raise UsageError(f"-o writes the whole reference; leave '{' '.join(words)}' out")
     if file is not None:
+        check_target(file)
         write_atomically(file, reference_html(known, __version__).encode())
         output.note(f"wrote {file}")
         return

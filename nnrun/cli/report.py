@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nnrun.cli import options
+from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
-from nnrun.runs.files import write_together
+from nnrun.runs.files import made, write_atomically, write_together
 from nnrun.runs.folders import folders, names_in
 from nnrun.runs.glance import described
 from nnrun.runs.reading import read_run
@@ -80,16 +82,22 @@ def command(
             f"-o {file}: a report is HTML, in a file whose name ends in .html or .htm; "
             "--figures DIR with --format pdf, png or svg writes its charts as such files"
         )
+    if file is not None:
+        check_target(file)
     found = find_runs(runs, results)
     report = Report(found, Datasets().load)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
-        data["figures"] = _write(figures, dict(figure_files(report.charts(), form)))
+        drawn = dict(figure_files(report.charts(), form))
+        with _told(figures), made(figures):
+            write_together(figures, drawn)
+        data["figures"] = list(drawn)
         output.note(f"wrote {plural(len(data['figures']), 'figure')} into {figures}")
     if figures is None or file is not None:
         file = file or Path("report.html")
         text = render(report).encode()
-        _write(file.parent, {file.name: text})
+        with _told(file):
+            write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
         if len(report.in_full) < len(found):
@@ -97,14 +105,13 @@ def command(
     output.data(data)
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> list[str]:
+@contextmanager
+def _told(place: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_together(folder, files)
+        yield
     except OSError as error:
-        place = error.filename or folder
-        raise NnrunError(f"{place} cannot be written: {error.strerror or error}") from error
-    return list(files)
+        wrong = error.filename or place
+        raise NnrunError(f"{wrong} cannot be written: {error.strerror or error}") from error
 
 
 def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:

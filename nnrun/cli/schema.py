@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.config.jsonschema import json_schema
 from nnrun.runs.files import write_atomically
@@ -39,6 +40,7 @@ def command(output: Output, file: Path | None) -> None:
     if file is None:
         click.echo(schema, nl=False)
         return
+    check_target(file)
     write_atomically(file, schema.encode())
     output.note(f"wrote {file}; name it in the first line of a config:")
     output.note(f"# yaml-language-server: $schema={file}")

@@ -27,6 +27,7 @@ from nnrun.runs.extension import Extension
 from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.lifecycle import Outcome, train
 from nnrun.runs.prepare import Prepared, prepare
+from nnrun.runs.reading import CONFIG
 from nnrun.runs.select import select_run
 from nnrun.runs.store import Store
 
@@ -88,6 +89,7 @@ def command(
     with Interruption(announce=not output.quiet) as interruption:
         extension = None
         if extend is None:
+            _refuse_run(config, results)
             experiment = load_config(config, overrides, iterations)
             wants = _wanted_tolerance(experiment.config, require_published, tolerance)
             prepared = prepare(experiment)
@@ -165,6 +167,26 @@ def _refuse_second_config(overrides: tuple[str, ...]) -> None:
         if "=" not in argument and argument.endswith(SUFFIXES):
             message = f"argument '{argument}': train takes one config, `nnrun sweep` takes several"
             raise click.UsageError(message)
+
+
+def _refuse_run(config: Path, results: Path) -> None:
+    """Say what else may be meant by a run, where a config should stand."""
+    if config.is_file():
+        return
+    try:
+        folder = select_run(str(config), results)
+    except UsageError:  # it is no run either
+        return
+    its_config = folder / CONFIG
+    ways = {
+        "to train it further, as a new run": command_line(
+            "train", [str(config)], results, {"--extend": "N"}
+        ),
+        "to train it again and compare": command_line("verify", [str(config)], results, {}),
+        "to train it anew": command_line("train", [str(its_config)], results, {"--force": True}),
+    }
+    told = "".join(f"\n  {command}  # {what}" for what, command in ways.items())
+    raise UsageError(f"'{config}' is no config; it is the run {folder}{told}")
 
 
 def _wanted_tolerance(

@@ -74,6 +74,24 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     _sync_folder(folder)
 
 
+@contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """A folder for what is written meanwhile, and those it lies in; without that, none stays.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    lacking = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else may have put something there
+            for place in lacking:
+                place.rmdir()
+        raise
+
+
 def in_background(write: Callable[[], V]) -> Future[V]:
     """What writes files, done while other work goes on: most of its time it waits for the disk."""
     return _writers().submit(write)

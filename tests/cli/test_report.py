@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -64,8 +66,36 @@ def test_mistakes_are_told(nnrun, trained, words, message) -> None:
 def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
     """With exit code 1, and without a traceback."""
     Path("file").touch()
-    found = nnrun("report", "-o", "file/report.html")
-    assert (1, True) == (found.exit_code, "file cannot be written" in found.stderr)
+    found = nnrun("report", "--figures", "file/figures")
+    assert (1, True) == (found.exit_code, "file/figures cannot be written" in found.stderr)
+
+
+@pytest.mark.parametrize(
+    "words", [["report"], ["help"], ["schema"], ["predict", "cars", "auto.csv"], ["export", "cars"]]
+)
+def test_no_command_makes_the_folder_of_its_file(nnrun, trained, words) -> None:
+    """A slip of the pen makes none: exit code 2, with the command that does, and nothing there."""
+    name = {"export": "m.py", "predict": "m.csv"}.get(words[0], "m.html")
+    found = nnrun(*words, "-o", f"no where/deep/{name}")
+    said = f"-o no where/deep/{name}: there is no folder no where/deep; mkdir -p 'no where/deep'"
+    assert (2, True) == (found.exit_code, said in found.stderr)
+    assert not Path("no where").exists()
+    Path("file").touch()
+    found = nnrun(*words, "-o", f"file/{name}")
+    assert (2, True) == (found.exit_code, f"-o file/{name}: file is no folder" in found.stderr)
+
+
+def test_no_folder_is_left_where_figures_cannot_be_written(nnrun, trained, monkeypatch) -> None:
+    """Neither the last one nor those around it, unless they were there or hold something."""
+
+    def full(folder: Path, contents: dict[str, bytes]) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / min(contents)))
+
+    monkeypatch.setattr("nnrun.cli.report.write_together", full)
+    Path("there").mkdir()
+    found = nnrun("report", "--figures", "there/deep/figures")
+    assert (1, True) == (found.exit_code, "No space left on device" in found.stderr)
+    assert [] == list(Path("there").iterdir())
 
 
 def test_figures_are_files_of_their_own(nnrun, trained) -> None:

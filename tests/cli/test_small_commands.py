@@ -141,5 +141,5 @@ def test_the_schema_can_go_to_a_file(nnrun):
     assert nnrun("schema").stdout == Path("nnrun.schema.json").read_text()
     assert "# yaml-language-server: $schema=nnrun.schema.json" in done.stderr
     failed = nnrun("schema", "-o", "no/such/folder.json")
-    assert 1 == failed.exit_code
+    assert 2 == failed.exit_code
     assert "no/such/folder.json" in failed.stderr

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,37 @@ def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, 
     assert 2 == done.exit_code
     assert said in done.stderr
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("word", ["latest", "cars", "cars/s3", "results/cars/s3"])
+def test_a_run_in_the_place_of_a_config_is_told_what_can_be_done(nnrun, cars, word):
+    """Exit 2, with three commands, each of which works as it stands; nothing is trained."""
+    nnrun("train", cars, "--results", "my runs")
+    (folder,) = Path("my runs/cars").iterdir()
+    given = word.replace("results/cars/s3", str(folder))
+    done = nnrun("train", given, "--results", "my runs")
+    assert 2 == done.exit_code
+    first, *lines = done.stderr.splitlines()
+    assert f"error: '{given}' is no config; it is the run {folder}" == first
+    commands = [shlex.split(line, comments=True) for line in lines]
+    place = ["--results", "my runs"]
+    assert [
+        ["nnrun", "train", given, "--extend", "N", *place],
+        ["nnrun", "verify", given, *place],
+        ["nnrun", "train", str(folder / "config.yaml"), "--force", *place],
+    ] == commands
+    assert [folder] == list(Path("my runs/cars").iterdir())
+    assert [0, 0, 0] == [
+        nnrun(*[word.replace("N", "20") for word in words[1:]]).exit_code
+        for words in reversed(commands)  # the first of them makes a second run
+    ]
+
+
+def test_what_is_neither_a_config_nor_a_run_is_no_file(nnrun, cars):
+    """As before there were runs."""
+    nnrun("train", cars)
+    assert "crs.yaml: there is no such file; did you mean" in nnrun("train", "crs.yaml").stderr
+    assert "nobody: there is no such file" in nnrun("train", "nobody").stderr
 
 
 RAW_BOSTON = """\
