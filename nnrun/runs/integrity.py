@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from nnrun.data.memory import refuse_if_too_big
 from nnrun.errors import DataError, UsageError
 from nnrun.runs.files import read_regular
 from nnrun.runs.reading import REPORT, damaged
 from nnrun.runs.record import RunRecord
+
+# Bytes that are there on any machine.
+_SMALL = 2**24
 
 
 def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
@@ -28,7 +30,7 @@ def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> 
         if Path(name).name != name:
             return f"{REPORT} names a file in another folder"
         try:
-            refuse_if_too_big((folder / name).stat().st_size, name)
+            _refuse_huge(folder / name)
             content = read_regular(folder / name)
         except FileNotFoundError:
             return f"{name} is missing"
@@ -39,6 +41,14 @@ def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> 
         if hashlib.sha256(content).hexdigest() != digest:
             return f"{name} is not the file that was written"
     return None
+
+
+def _refuse_huge(file: Path) -> None:
+    size = file.stat().st_size
+    if size > _SMALL:
+        from nnrun.data.memory import refuse_if_too_big  # noqa: PLC0415  # slow to import
+
+        refuse_if_too_big(size, file.name)
 
 
 def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:

@@ -16,6 +16,7 @@ _TEXTS = (
 _BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment", "files")
 _COUNTS = ("n_train", "n_validation", "n_test", "n_features")
 _CONFIG_BLOCKS = ("dataset", "network", "loss", "training")
+_SCALARS = ("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2")
 
 
 def unsound_part(record: RunRecord) -> str | None:
@@ -46,23 +47,30 @@ def _plain_parts(record: RunRecord) -> str | None:
 
 
 def _described(record: RunRecord) -> str | None:
-    """Data, network, config and timing."""
-    dataset, network, config, timing = (
-        record.dataset, record.network, record.config, record.timing,
-    )  # fmt: skip
+    """Data, network, config, timing and files."""
+    dataset, network, origin = record.dataset, record.network, record.extended_from
     texts = all(isinstance(dataset.get(key), str) for key in ("name", "sha256"))
-    if not texts or not all(_is_count(dataset.get(key)) for key in _COUNTS):
-        return "dataset"
-    layers = network.get("layers")
-    if not _is_count(network.get("parameters")) or not _are_blocks(layers):
-        return "network"
-    if not all(isinstance(config.get(key), dict) for key in _CONFIG_BLOCKS):
-        return "config"
-    if not _is_number(timing.get("train_seconds")) or not _is_count(timing.get("iterations")):
-        return "timing"
-    if not all(isinstance(digest, str) for digest in record.files.values()):
-        return "files"
-    return None
+    sound = {
+        "dataset": texts and all(_is_count(dataset.get(key)) for key in _COUNTS),
+        "network": _is_count(network.get("parameters")) and _are_layers(network),
+        "config": _is_config(record.config),
+        "timing": _is_timing(record.timing),
+        "files": all(isinstance(digest, str) for digest in record.files.values()),
+        "extended_from": origin is None or _is_count(origin.get("iterations")),
+    }
+    return next((part for part, well in sound.items() if not well), None)
+
+
+def _is_config(config: Mapping[str, Any]) -> bool:
+    blocks = all(isinstance(config.get(key), dict) for key in _CONFIG_BLOCKS)
+    published = isinstance(config.get("published"), dict | None)
+    return blocks and published and isinstance(config["loss"].get("type"), str)
+
+
+def _is_timing(timing: Mapping[str, Any]) -> bool:
+    speed = timing.get("iterations_per_second", "")
+    known = speed is None or _is_number(speed)
+    return known and _is_number(timing.get("train_seconds")) and _is_count(timing.get("iterations"))
 
 
 def _numbers(record: RunRecord) -> str | None:
@@ -70,6 +78,8 @@ def _numbers(record: RunRecord) -> str | None:
     for name in ("metrics", "baseline"):
         splits: dict[str, Any] = getattr(record, name)
         if not all(isinstance(splits.get(split, 0), dict | None) for split in SPLITS):
+            return name
+        if not all(map(_are_metrics, splits.values())):
             return name
     trained = record.metrics["train"] or {}
     if record.status == "completed" and not _is_number(trained.get(record.main_metric)):
@@ -82,6 +92,12 @@ def _lists(record: RunRecord) -> str | None:
         return "published"
     if not all({"metric", "published", "ours", "difference"} <= set(r) for r in record.published):
         return "published"
+    for row in record.published:
+        rest = (row["ours"], row["difference"])
+        if not isinstance(row["metric"], str) or not _is_number(row["published"]):
+            return "published"
+        if not all(value is None or _is_number(value) for value in rest):
+            return "published"
     if not _are_blocks(record.warnings):
         return "warnings"
     return None
@@ -89,6 +105,35 @@ def _lists(record: RunRecord) -> str | None:
 
 def _are_blocks(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value)
+
+
+def _are_layers(network: Mapping[str, Any]) -> bool:
+    layers: Any = network.get("layers")
+    return _is_shape(network.get("input_shape")) and _are_blocks(layers) and all(
+        isinstance(layer.get("type"), str)
+        and _is_shape(layer.get("output_shape"))
+        and _is_count(layer.get("parameters"))
+        for layer in layers
+    )  # fmt: skip
+
+
+def _are_metrics(metrics: Mapping[str, Any] | None) -> bool:
+    """Numbers, and a square of counts where classes were confused."""
+    if not metrics:
+        return True
+    numbers = (metrics.get(name) for name in _SCALARS)
+    if not all(value is None or _is_number(value) for value in numbers):
+        return False
+    confusion = metrics.get("confusion", [])
+    if confusion is None:
+        return True
+    return isinstance(confusion, list) and all(
+        _is_shape(row) and len(row) == len(confusion) for row in confusion
+    )
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_count, value))
 
 
 def _is_count(value: Any) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +118,35 @@ def test_a_flipped_bit_is_not_believed(folder: Folder) -> None:
                 assert f"is damaged: {name} is not the file that was written" in result.stderr
             if words.startswith("predict") and result.exit_code == 0:
                 assert folder.expected[words].stdout_bytes == result.stdout_bytes
+        folder.restore()
+
+
+def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """Where something stands in a report; of a list, the first two entries."""
+    inside = list(value.items()) if isinstance(value, dict) else []
+    inside += list(enumerate(value))[:2] if isinstance(value, list) else []
+    for key, entry in inside:
+        yield *path, key
+        yield from places(entry, *path, key)
+
+
+@pytest.mark.parametrize("other", ["gone", None, "x", {}])
+def test_whatever_stands_in_a_report_it_is_shown_or_damaged(folder: Folder, other: object) -> None:
+    """Whichever part of it is lacking or of another kind."""
+    report = folder.path / "report.json"
+    found = list(places(json.loads(report.read_text())))
+    for path in found if large() else random.Random(7).sample(found, 60):
+        content = json.loads(report.read_text())
+        part = functools.reduce(operator.getitem, path[:-1], content)
+        if other == "gone":
+            del part[path[-1]]
+        else:
+            part[path[-1]] = other
+        report.write_text(json.dumps(content))
+        for words in ("show flowers/s1", "train flowers.yaml"):
+            result = folder.run(words)
+            assert result.exit_code in (0, 2), (path, result.output)
+            assert "internal error" not in result.output, (path, result.output)
         folder.restore()
 
 
