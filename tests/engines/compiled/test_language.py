@@ -16,7 +16,7 @@ from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.compiler import compile_source
 from nnrun.engines.compiled.language.kinds import LanguageError
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.numbers import double
+from nnrun.engines.compiled.language.numbers import double, sqrt
 from nnrun.engines.compiled.language.views import view
 from nnrun.errors import InterruptionError
 from nnrun.nn import special
@@ -59,6 +59,19 @@ def test_nan_is_what_differs_from_itself() -> None:
     translated.run(compared, a, b, y)
     expected = [(x != z) + 2 * (x == z) + 4 * (not x <= z) + 8 * (x > z or z > x) for x, z in pairs]
     assert expected == y.tolist()
+
+
+def rooted(x: Any, y: Any, n: Any) -> None:
+    for i in range(n):
+        y[i] = x[i] * sqrt(2.0) + abs(-0.25)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_functions_of_constants_are_constants(dtype: str) -> None:
+    """In the precision that they are used in."""
+    x, y = np.ones((2, 3), dtype)
+    translated.run(rooted, x, y)
+    assert [x.dtype.type(math.sqrt(2)) + x.dtype.type(0.25)] * 3 == y.tolist()
 
 
 def transposed(x: Any, y: Any, n: Any) -> None:

@@ -119,7 +119,12 @@ OPTIMIZERS_TRIED = {
         lambda: SGD(momentum=0.8, nesterov=True, weight_decay=1e-3),
         lambda: SGD(weight_decay=1e-2),
     ],
-    "adam": [Adam, lambda: Adam(0.8, 0.99, 1e-6, 1e-2)],
+    "adam": [
+        Adam,
+        lambda: Adam(0.8, 0.99, 1e-6, 1e-2),
+        lambda: Adam(beta1=0.0),
+        lambda: Adam(beta2=0.0),
+    ],
 }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @intrinsic
 def absolute(t: Translator, value: Any) -> Any:
     """|value|, of a floating-point number."""
-    return t.call("llvm.fabs", value)
+    return t.call("llvm.fabs", value) if isinstance(value, ir.Value) else abs(value)
 
 
 @intrinsic

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+from llvmlite import ir
 
 from nnrun.engines.compiled.language.kinds import DOUBLE, FLOAT, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
@@ -26,7 +29,7 @@ def double(t: Translator, value: Any) -> Any:
 @intrinsic
 def sqrt(t: Translator, value: Any) -> Any:
     """The square root."""
-    return t.call("llvm.sqrt", value)
+    return t.call("llvm.sqrt", value) if isinstance(value, ir.Value) else math.sqrt(value)
 
 
 @intrinsic
