@@ -22,6 +22,7 @@ from nnrun.config.names import (
     is_name,
 )
 from nnrun.config.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
+from nnrun.config.precision import lost_in_float32
 from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.suggestions import nearest
 
@@ -158,3 +159,7 @@ class ExperimentConfig(Block):
             if stops_early and dataset.get("validation_size", 0) in (0, None):
                 message = "early stopping watches a validation split; set dataset.validation_size"
                 yield Complaint(message, ("training", "early_stopping"), "key")
+        if isinstance(training, dict) and training.get("dtype") == "float32":
+            for key in ("network", "loss"):
+                yield from lost_in_float32(data.get(key), (key,))
+            yield from lost_in_float32(training.get("optimizer"), ("training", "optimizer"))

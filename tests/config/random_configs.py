@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 from hypothesis import strategies as st
 
 from nnrun.config.names import PUBLISHED
@@ -92,6 +93,23 @@ def fields(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[dict[
     return st.fixed_dictionaries(required, optional=optional)
 
 
+def numbers_in(block: Any) -> list[float]:
+    """All floating-point numbers of a block."""
+    if isinstance(block, dict | list):
+        parts = block.values() if isinstance(block, dict) else block
+        return [number for part in parts for number in numbers_in(part)]
+    return [block] if isinstance(block, float) else []
+
+
+def precise_enough(config: dict[str, Any]) -> dict[str, Any]:
+    """The config, in float64 where one of its numbers would be 0 or infinite in float32."""
+    training = config["training"]
+    found = numbers_in([config["network"], config["loss"], training.get("optimizer")])
+    with np.errstate(over="ignore", under="ignore"):
+        lost = any(n and np.float32(n) in (0, np.inf, -np.inf) for n in found)
+    return {**config, "training": {**training, "dtype": "float64"}} if lost else config
+
+
 POSITIVE = st.integers(1, 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 STEPS = st.sampled_from(["l2", "standard", "minmax"]) | st.builds(
@@ -154,4 +172,4 @@ CONFIGS = fields(
         seeds=POSITIVE | st.lists(st.integers(0, 9), min_size=1, unique=True),
         grid=st.fixed_dictionaries({"training.learning_rate": st.just([0.1, 1e-5])}),
     ),
-)
+).map(precise_enough)
