@@ -32,7 +32,7 @@ def find_divergence(trainer: Trainer, cause: Cause) -> Divergence:
     trainer.go_back(last_good)
     good_loss, _ = trainer.evaluate("train")
     by_weights = not isfinite(largest)
-    iteration = _halve(trainer, end, by_weights)
+    iteration = _halve(trainer, end, cause, by_weights)
     trainer.update(1)
     culprit = unsound_parameter(trainer.network, "not_finite" if by_weights else cause)
     trainer.go_back(ended)
@@ -50,14 +50,14 @@ def find_divergence(trainer: Trainer, cause: Cause) -> Divergence:
     )
 
 
-def _halve(trainer: Trainer, end: int, by_weights: bool) -> int:
+def _halve(trainer: Trainer, end: int, cause: Cause, by_weights: bool) -> int:
     """Bring the trainer to the update before the one that went wrong, and return that one."""
     good = trainer.good
     while end - trainer.iteration > 1:
         middle = (trainer.iteration + end) // 2
         while trainer.iteration < middle:
             trainer.update(min(middle - trainer.iteration, MOST_ITERATIONS))
-        if _astray(trainer, by_weights):
+        if _astray(trainer, cause, by_weights):
             end = middle
             trainer.go_back(good)
         else:
@@ -65,7 +65,9 @@ def _halve(trainer: Trainer, end: int, by_weights: bool) -> int:
     return end
 
 
-def _astray(trainer: Trainer, by_weights: bool) -> bool:
+def _astray(trainer: Trainer, cause: Cause, by_weights: bool) -> bool:
     if by_weights:
         return not np.isfinite(trainer.network.theta).all()
-    return trainer.trouble() is not None
+    found = trainer.trouble()
+    # A loss is out of bounds long before it is out of range.
+    return found == cause if cause == "not_finite" else found is not None

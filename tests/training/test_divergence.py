@@ -99,6 +99,19 @@ def test_a_loss_that_blows_up_is_pinned_to_its_update(trainer):
     assert "loss" == witness.trouble()
 
 
+def test_a_loss_beyond_numbers_is_pinned_to_where_it_left_them(trainer):
+    """And not to where it had become large: of squares that overflow, the weights are finite."""
+    settings = {**WILD, "learning_rate": 1e50, "iterations": 4}
+    run = finish(trainer(**settings))
+    assert "not_finite" == run.divergence.cause
+    assert run.divergence.largest_weight is not None
+    witness = trainer(**settings)
+    witness.update(run.divergence.iteration - 1)
+    assert "loss" == witness.trouble()
+    witness.update(1)
+    assert "not_finite" == witness.trouble()
+
+
 def test_what_blew_up_is_left_as_it_ended(trainer):
     """All its evaluations are in the history, and the weights are those of the last update."""
     run = finish(trainer(**WILD))

@@ -48,6 +48,9 @@ class Blocks:
     def gather(self) -> None:
         """Copy parameters, the optimizer's arrays and statistics in."""
         positions = self.code.positions
+        # Of what only fills registers, nothing may be left of a run that has diverged.
+        self.theta.fill(0)
+        self.state.fill(0)
         self.theta[positions] = self.network.theta
         for name, part in self._state_parts:
             part[positions] = self.optimizer.state[name]

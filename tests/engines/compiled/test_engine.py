@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nnrun.engines.base import Batches
 from nnrun.engines.compiled import CompiledEngine, UnsupportedError
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, MeanSquared, Network, activation, dense
+from tests.engines.compiled.conftest import numbers
 
 
 def small(task: Any, **changes: Any) -> Any:
@@ -85,6 +87,36 @@ def test_divergence_happens_where_it_does_in_numpy(task: Any) -> None:
         first_bad.append(sound.index(False))
     assert abs(first_bad[0] - first_bad[1]) <= 1
     assert not np.isfinite(one.train(CompiledEngine).network.theta).all()
+
+
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_size: int) -> None:
+    """Put back to where it was sound, a network has the loss that it had, and is trained as by an
+    engine that has never seen a number that is not finite.
+    """
+    settings = {"batch_size": batch_size, "iterations": 20}
+    normed = [BatchNorm()] if batch_size > 1 else []
+    one = task(
+        lambda: [dense(5, "relu"), *normed, dense(3)], (7,), MeanSquared(),
+        lambda: SGD(momentum), **settings,
+    )  # fmt: skip
+    batches, found = one.batches(), []
+    for rate in (1e200, None):
+        engine = one.train(CompiledEngine, batches=part(batches, 0, 0))
+        if rate is not None:
+            engine.run(replace(batches, rates=np.full(len(batches), rate)))
+            assert not np.isfinite(engine.network.theta).all()
+            engine.network.theta[...] = one.network().theta
+            for name, array in engine.network.statistics.items():
+                array[...] = name.endswith("variance")
+            for array in engine.optimizer.state.values():
+                array[...] = 0
+            engine.optimizer.steps = 0
+        loss, _ = engine.evaluate(*one.data())
+        engine.run(batches)
+        found.append((loss, [array.tobytes() for array in numbers(engine).values()]))
+    assert found[0] == found[1]
 
 
 def test_python_runs_meanwhile(task: Any) -> None:
