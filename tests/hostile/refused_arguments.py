@@ -194,7 +194,7 @@ CASES = [
         "s1-0000000000' is no run folder",
     ),
     option(
-        "a run of the root", ("predict", "/etc/passwd", "a.csv"), "'/etc/passwd' is no run folder"
+        "a run of the root", ("predict", "/etc/passwd", "a.csv"), "'/etc/passwd' is a file; the run"
     ),
     option(
         "a report without runs", ("report", "nothing", "-o", "r.html"), "'nothing' is no run folder"

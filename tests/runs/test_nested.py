@@ -198,6 +198,7 @@ def test_engines_say_what_they_cannot(prepared, monkeypatch):
     long = prepared(NESTED, "training.iterations=10000")
     assert "compiled" == long.engine(long.network())
     monkeypatch.delitem(EMITTERS, "residual")
+    long = prepared(NESTED, "training.iterations=10001")
     assert "numpy" == long.engine(long.network())
     problem = the_problem(prepared, NESTED, "training.engine=compiled")
     assert "the compiled engine has no layer residual; use engine auto or numpy" == problem.message

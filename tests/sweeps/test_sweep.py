@@ -188,8 +188,8 @@ def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store,
 
 
 @pytest.mark.parametrize("damage", ["[" * 100_000, "null", "metrics", "timing", "published"])
-def test_a_damaged_report_is_trained_again(plan, sweep, write, store, damage):
-    """Whatever stands in it, it costs its own run and no other."""
+def test_a_damaged_report_is_left_until_forced(plan, sweep, write, store, damage):
+    """Whatever stands in it, it costs its own run and no other; --force makes it again."""
     made = plan(write("iris"), seeds=2)
     run_inline(sweep(made))
     before = weights_of(store.root)
@@ -197,7 +197,11 @@ def test_a_damaged_report_is_trained_again(plan, sweep, write, store, damage):
     content = json.loads(report.read_text())
     report.write_text(json.dumps({**content, damage: None}) if damage in content else damage)
     progress = run_inline(sweep(made))
-    assert (1, 1) == (progress.trained, progress.found)
+    assert (0, 1) == (progress.trained, progress.found)
+    (failure,) = progress.failures
+    assert "damaged" in failure.reason
+    assert "--force" in failure.reason
+    assert 2 == run_inline(sweep(made, force=True)).trained
     assert before == weights_of(store.root)
 
 
