@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from click.testing import CliRunner
 from playwright.sync_api import expect
 
+from nnrun.cli import cli
 from tests.browser.conftest import write_report
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import WORDS
@@ -57,6 +60,26 @@ def test_nothing_overflows_a_telephone(request, open_page, which) -> None:
             .map(e => e.outerHTML.slice(0, 120))"""
     )
     assert [] == wide
+
+
+def test_a_leaderboard_of_many_settings_fits_a_screen(tmp_path, open_page) -> None:
+    """At 1280 pixels nothing scrolls sideways, and three settings take three lines at most."""
+    words = ["training.learning_rate=0.1,0.05", "training.batch_size=16,32"]
+    words += ["training.optimizer=adam,{type: sgd, momentum: 0.9}"]
+    config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
+    options = ["--seeds", "3", "--iterations", "20", "--results", str(tmp_path / "results"), "-q"]
+    outcome = CliRunner().invoke(cli, ["sweep", str(config), *words, *options])
+    assert 0 == outcome.exit_code, outcome.output
+    page = open_page(write_report(tmp_path / "results", tmp_path / "report.html")).page
+    board = page.locator(BOARD)
+    frame = board.locator("xpath=..")
+    assert (8, True) == (
+        board.locator("tbody tr").count(),
+        frame.evaluate("frame => frame.scrollWidth === frame.clientWidth"),
+    )
+    lines = "cell => Math.round(cell.querySelector('bdi').getBoundingClientRect().height / 20)"
+    heights = [row.evaluate(lines) for row in board.locator("tbody th").all()]
+    assert 3 >= max(heights)
 
 
 def test_all_content_is_there_without_javascript(notebook, open_page) -> None:

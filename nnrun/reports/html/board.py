@@ -19,6 +19,8 @@ from nnrun.sweeps.stored import StoredVariant
 from nnrun.sweeps.verdicts import BEST
 
 _MOST_SEEDS = 60
+# Columns that are a line below the table where all rows agree: of one config, they mostly do.
+_TOLD_ONCE = ("baseline", "published")
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,34 @@ def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterato
     scale = _scale(values)
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
+    told = [name for name in header if name.startswith(_TOLD_ONCE)]
+    header, rows, same = _without_same(header, rows, told)
     yield Grid(board.title, header, rows, texts=2, sortable=True, heads=1, hidden=True)
+    if same:
+        yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):
         left = len(board.standings) - len(shown)
         yield Note(f"{left:,} more configs, all ranked below these, are left out.", "warning")
     for note in notes([group]):
         yield Note(note, "small")
+
+
+def _without_same(
+    header: Sequence[str], rows: Sequence[Sequence[Cell]], names: Sequence[str]
+) -> tuple[list[str], list[list[Cell]], list[str]]:
+    """Header and rows without those of these columns that tell no row from another.
+
+    What they hold comes third, as `name value`; the room they took is that of the settings.
+    """
+    columns = list(zip(header, zip(*rows, strict=True), strict=True))
+    same = [(n, c[0]) for n, c in columns if n in names and len(c) > 1 and len(set(c)) == 1]
+    dropped = [name for name, _ in same]
+    kept = [(name, cells) for name, cells in columns if name not in dropped]
+    return (
+        [name for name, _ in kept],
+        [[cells[place] for _, cells in kept] for place in range(len(rows))],
+        [f"{name} {cell.text}" for name, cell in same if cell.text != MISSING],
+    )
 
 
 def _row(

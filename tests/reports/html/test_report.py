@@ -89,6 +89,33 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
     assert all(row[4].drawing.count("<circle") == 2 for row in grid.rows)
 
 
+@pytest.mark.parametrize(
+    ("published", "columns", "told"),
+    [
+        ((0.9, 0.9), [], "baseline {}, published test 0.9000"),
+        ((0.9, 0.8), ["published test"], "baseline {}"),
+    ],
+)
+def test_what_is_the_same_in_every_row_is_told_once(
+    results, make_report, tmp_path, published, columns, told
+) -> None:
+    """Below the table and not in a column; where rows differ in it, it is a column."""
+    source = next((results / "flowers").iterdir())
+    record = json.loads((source / "report.json").read_text())
+    for index, number in enumerate(published):
+        config = json.loads(json.dumps(record["config"]))
+        config["training"]["learning_rate"] = 0.1 * (index + 1)
+        config["published"] = {"source": "a book", "test_accuracy": number}
+        place = tmp_path / "grid" / f"s1-000000000{index}"
+        with_report(source, place, config=config)
+    grid, *rest = sections(make_report(tmp_path))["iris: accuracy, ordered by the test split"]
+    assert columns == [n for n in grid.header if n.startswith(("baseline", "published"))]
+    assert {len(grid.header)} == {len(row) for row in grid.rows}
+    baseline = f"{record['baseline']['test']['accuracy']:.4f}"
+    expected = [f"The same in every row: {told.format(baseline)}."]
+    assert expected == [block.text for block in rest if block.text.startswith("The same")]
+
+
 def test_a_grid_of_two_keys_has_a_heat_map(results, make_report) -> None:
     """And the metric against each of the two."""
     blocks = sections(make_report(results))["Settings of flowers"]
