@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 
 _MOST_FAILURES = 20
+_MANY_CHOICES = 100
 MOST_RUNS = 100_000
 REPLICATION = "REPLICATION.md"
 _LONGEST_COMMAND = 400
@@ -145,7 +147,12 @@ def command(
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
         wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs)
-        plan = make_plan({str(file): file for file in files}, wanted, datasets)
+        plan = make_plan(
+            {str(file): file for file in files},
+            wanted,
+            datasets,
+            begin=lambda choices: _announce(choices, output),
+        )
         store = Store(asked.results, report_markdown)
         for variant in plan.variants:
             store.folder(variant.name, "")  # would refuse a link that leads elsewhere
@@ -156,6 +163,12 @@ def command(
         progress = _run(plan, store, datasets, output, interruption, asked, again)
         found = replications(progress, references) if asked.replication else []
         _conclude(progress, store, output, interruption, asked, again, found)
+
+
+def _announce(choices: int, output: Output) -> None:
+    """Say what takes a second or some; that is of no use to a log."""
+    if choices >= _MANY_CHOICES and sys.stderr.isatty():
+        output.note(f"looking at {count(choices)} configs of the grid")
 
 
 def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,13 +29,20 @@ class PlanError(ConfigError):
         self.exit_code = exit_code
 
 
-def make_plan(origins: Mapping[str, Origin], arguments: Arguments, datasets: Datasets) -> Plan:
+def make_plan(
+    origins: Mapping[str, Origin],
+    arguments: Arguments,
+    datasets: Datasets,
+    begin: Callable[[int], None] = lambda count: None,
+) -> Plan:
     """The plan for these configs.
 
     Args:
         origins: files, or what would stand in them, by what errors call them.
         arguments: about all of them.
         datasets: load their data.
+        begin: is told how many choices there are, before each is looked at, which takes some
+            milliseconds for each.
 
     Raises:
         PlanError: something is wrong; it names everything that is.
@@ -46,6 +53,7 @@ def make_plan(origins: Mapping[str, Origin], arguments: Arguments, datasets: Dat
     for file, origin in origins.items():
         planner.open(file, origin)
     refuse_too_many(planner.count, arguments.most_runs)
+    begin(planner.choices)
     planner.plan()
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
@@ -60,6 +68,7 @@ class _Planner:
         self.datasets = datasets
         self.variants: list[Variant] = []
         self.count = 0
+        self.choices = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
         self._opened: list[tuple[str, Grid, Sequence[int]]] = []
@@ -79,6 +88,7 @@ class _Planner:
             self.refuse(error.problems, error.exit_code, file)
         else:
             self.count += grid.count * len(seeds)
+            self.choices += grid.count
             self._opened.append((file, grid, seeds))
 
     def plan(self) -> None:

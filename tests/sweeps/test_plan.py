@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -228,3 +229,15 @@ def test_a_plan_does_not_hold_its_runs(plan, write):
     made = plan(write("wild", WILD), seeds=1_000_000)
     assert 1_000_000 == len(made)
     assert 42 == next(made.runs()).seed
+
+
+@pytest.mark.parametrize(
+    ("most", "terminal", "said"), [(101, True, 1), (100, True, 0), (101, False, 0)]
+)
+def test_what_takes_a_while_is_told_to_a_terminal(run, write, monkeypatch, most, terminal, said):
+    """How many configs are looked at, where they are a hundred or more; logs need none of it."""
+    write("iris")
+    stream = SimpleNamespace(isatty=lambda: terminal)
+    monkeypatch.setattr("nnrun.cli.sweep.sys", SimpleNamespace(stderr=stream))
+    code, _, err = run("sweep", "configs", f"training.batch_size=range(1,{most})", "--dry-run")
+    assert (0, said) == (code, err.count(f"looking at {most - 1} configs of the grid\n"))
