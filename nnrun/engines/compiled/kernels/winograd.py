@@ -15,20 +15,26 @@ Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import isqrt
 from typing import Any
-
-from llvmlite import ir
 
 from nnrun.engines.compiled.kernels.convolution import gathered, identity
 from nnrun.engines.compiled.kernels.pieces import LEAST, Group, Pieces
 from nnrun.engines.compiled.kernels.winograd_sizes import BLOCK
+from nnrun.engines.compiled.kernels.winograd_tiles import (
+    Places,
+    both_ways,
+    gradient_line,
+    input_line,
+    output_line,
+    pixels,
+    spaced,
+    spread_line,
+    transform,
+    weight_line,
+)
 from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
 
 LEVEL = 0  # of LLVM's passes: none
-
-Line = Callable[[list[Value]], list[Value]]
 
 
 @written
@@ -55,9 +61,9 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
         def tile(n: Value) -> None:
             row, i, j = places.of(k.add(start, n))
             i, j = k.sub(i, k["top"]), k.sub(j, k["left"])
-            sources = _pixels(k, "x", 4, (row, i, j), (k["height"], k["width"]), zeros)
-            targets = _spaced(k, k.at(v, k.mul(n, x_length)), v_place)
-            _transform(k, _inputs(k), sources, targets, (k.integer(0), x_length))
+            sources = pixels(k, "x", 4, (row, i, j), (k["height"], k["width"]), zeros)
+            targets = spaced(k, k.at(v, k.mul(n, x_length)), v_place)
+            transform(k, input_line(k), sources, targets, (k.integer(0), x_length))
 
         k.repeat(count, tile)
 
@@ -99,8 +105,8 @@ def _outputs_of(
 
     def tile(n: Value) -> None:
         row, i, j = places.of(k.add(start, n))
-        sources, biases = _spaced(k, k.at(m, k.mul(n, m_row)), place), []
-        targets = _pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
+        sources, biases = spaced(k, k.at(m, k.mul(n, m_row)), place), []
+        targets = pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
         for index, here in enumerate(targets):
             outside = k.b.icmp_unsigned("==", here, lost)
             line, pixel = k.add(i, index // 2), k.add(j, index % 2)
@@ -109,7 +115,7 @@ def _outputs_of(
 
         def numbers(at: Value) -> None:
             square = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
-            values = _both_ways(_outputs(k), square)
+            values = both_ways(output_line(k), square)
             for value, b_here, target in zip(values, biases, targets, strict=True):
                 total = k.b.fadd(value, k.load(value.type, k.at(b_here, at)))
                 k.store(total, k.at(target, at))
@@ -143,12 +149,12 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
 
         def tile(n: Value) -> None:
             where = places.of(k.add(start, n))
-            sources = _pixels(k, "x", 4, where, x_sides, zeros)
-            targets = _spaced(k, k.at(v, k.mul(n, x_length)), v_place)
-            _transform(k, _inputs(k), sources, targets, (k.integer(0), x_length))
-            sources = _pixels(k, "dy", 2, where, y_sides, zeros)
-            targets = _spaced(k, k.at(m, k.mul(n, dw_row)), m_place)
-            _transform(k, _spread(k), sources, targets, (k.integer(0), dw_row))
+            sources = pixels(k, "x", 4, where, x_sides, zeros)
+            targets = spaced(k, k.at(v, k.mul(n, x_length)), v_place)
+            transform(k, input_line(k), sources, targets, (k.integer(0), x_length))
+            sources = pixels(k, "dy", 2, where, y_sides, zeros)
+            targets = spaced(k, k.at(m, k.mul(n, dw_row)), m_place)
+            transform(k, spread_line(k), sources, targets, (k.integer(0), dw_row))
 
         k.repeat(count, tile)
 
@@ -175,8 +181,8 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
     k.repeat(places.total, block, step=BLOCK)
     dw = k.at(k.pointer("dw"), k.mul(k.task, k.bytes("dw_task")))
 
-    sources, targets = _spaced(k, du, du_place), _spaced(k, dw, du_place, 9)
-    _transform(k, _gradients(k), sources, targets, (k.integer(0), du_place))
+    sources, targets = spaced(k, du, du_place), spaced(k, dw, du_place, 9)
+    transform(k, gradient_line(k), sources, targets, (k.integer(0), du_place))
     k.end()
 
 
@@ -191,8 +197,8 @@ def transform_weights(module: Any, symbol: str, dtype: str) -> None:
     place = k.mul(k["channels"], row)
     first, last = k.rows(k["channels"])
 
-    sources, targets = _spaced(k, k.pointer("w"), place, 9), _spaced(k, k.pointer("u"), place)
-    _transform(k, _weights(k), sources, targets, (k.mul(first, row), k.mul(last, row)))
+    sources, targets = spaced(k, k.pointer("w"), place, 9), spaced(k, k.pointer("u"), place)
+    transform(k, weight_line(k), sources, targets, (k.mul(first, row), k.mul(last, row)))
     k.end()
 
 
@@ -209,131 +215,17 @@ def transform_turned(module: Any, symbol: str, dtype: str) -> None:
 
     def unit(o: Value) -> None:
         source = k.at(k.pointer("w"), k.mul(o, k.size))
-        targets = _spaced(k, k.at(k.pointer("u"), k.mul(o, u_row)), place)
+        targets = spaced(k, k.at(k.pointer("u"), k.mul(o, u_row)), place)
 
         def channels(c: Value) -> None:
             taps = [
                 gathered(k, k.at(source, k.mul(tap, 8 - n)), w_row, c, k["channels"])
                 for n in range(9)
             ]
-            for value, target in zip(_both_ways(_weights(k), taps), targets, strict=True):
+            for value, target in zip(both_ways(weight_line(k), taps), targets, strict=True):
                 k.store(value, k.at(target, k.mul(c, k.size)))
 
         k.repeat(k["channels_stored"], channels, step=LEAST)
 
     k.repeat(last, unit, start=first)
     k.end()
-
-
-class Places:
-    """Where the tiles of a task's outputs lie; they are numbered through all its rows.
-
-    Args:
-        k: the kernel.
-    """
-
-    def __init__(self, k: Kernel) -> None:
-        self._k = k
-        self._first, last = k.rows(k.n)
-        self._across = k.div(k.add(k["ow"], 1), 2)
-        self._in_row = k.mul(self._across, k.div(k.add(k["oh"], 1), 2))
-        self.total = k.mul(k.sub(last, self._first), self._in_row)
-
-    def of(self, number: Value) -> tuple[Value, Value, Value]:
-        """The row, and line and column of the tile's first output."""
-        k = self._k
-        row = k.div(number, self._in_row)
-        rest = k.sub(number, k.mul(row, self._in_row))
-        i = k.div(rest, self._across)
-        j = k.sub(rest, k.mul(i, self._across))
-        return k.add(self._first, row), k.mul(i, 2), k.mul(j, 2)
-
-
-def _pixels(
-    k: Kernel, name: str, side: int, where: tuple[Value, Value, Value],
-    sides: tuple[Value, Value], outside: Value,
-) -> list[Value]:  # fmt: skip
-    """Addresses of side × side pixels of a map; `outside` for those that it has not."""
-    row, i, j = where
-    base = k.at(k.pointer(name), k.mul(row, k.bytes(f"{name}_row")))
-    found = []
-    for a in range(side):
-        line = k.add(i, a)
-        start = k.at(base, k.mul(line, k.bytes(f"{name}_line")))
-        for b in range(side):
-            column = k.add(j, b)
-            inside = k.b.and_(k.within(line, sides[0]), k.within(column, sides[1]))
-            here = k.at(start, k.mul(column, k.bytes(f"{name}_pixel")))
-            found.append(k.b.select(inside, here, outside))
-    return found
-
-
-def _transform(
-    k: Kernel, line: Line, sources: list[Value], targets: list[Value], numbers: tuple[Value, Value]
-) -> None:
-    """Transform squares from some addresses to others, for these distances from them."""
-    first, last = numbers
-
-    def vector(at: Value) -> None:
-        values = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
-        for value, target in zip(_both_ways(line, values), targets, strict=True):
-            k.store(value, k.at(target, at))
-
-    k.repeat(last, vector, start=first, step=LEAST * k.size)
-
-
-def _spaced(k: Kernel, base: Value, pitch: Value, count: int = 16) -> list[Value]:
-    """Addresses of so many places."""
-    return [k.at(base, k.mul(pitch, n)) for n in range(count)]
-
-
-def _both_ways(line: Line, values: list[Value]) -> list[Value]:
-    """Of a square, line by line: all columns transformed, and then all rows of what comes out."""
-    side = isqrt(len(values))
-    rows = [values[n : n + side] for n in range(0, len(values), side)]
-    columns = [line(list(column)) for column in zip(*rows, strict=True)]
-    return [value for row in zip(*columns, strict=True) for value in line(list(row))]
-
-
-def _inputs(k: Kernel) -> Line:
-    """Bᵀ d."""
-    add, sub = k.b.fadd, k.b.fsub
-    return lambda d: [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])]
-
-
-def _outputs(k: Kernel) -> Line:
-    """Aᵀ m."""
-    add, sub = k.b.fadd, k.b.fsub
-    return lambda m: [add(add(m[0], m[1]), m[2]), sub(sub(m[1], m[2]), m[3])]
-
-
-def _spread(k: Kernel) -> Line:
-    """A dy."""
-    return lambda dy: [dy[0], k.b.fadd(*dy), k.b.fsub(*dy), k.b.fneg(dy[1])]
-
-
-def _weights(k: Kernel) -> Line:
-    """G g."""
-    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
-
-    def line(g: list[Value]) -> list[Value]:
-        outer = add(g[0], g[2])
-        return [g[0], half(add(outer, g[1])), half(sub(outer, g[1])), g[2]]
-
-    return line
-
-
-def _gradients(k: Kernel) -> Line:
-    """Gᵀ du."""
-    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
-
-    def line(du: list[Value]) -> list[Value]:
-        inner = half(add(du[1], du[2]))
-        return [add(du[0], inner), half(sub(du[1], du[2])), add(inner, du[3])]
-
-    return line
-
-
-def _half(k: Kernel) -> Callable[[Value], Value]:
-    halves = ir.Constant(k.vector(LEAST), [ir.Constant(k.real, 0.5)] * LEAST)
-    return lambda value: k.b.fmul(halves, value)
