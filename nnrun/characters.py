@@ -29,4 +29,6 @@ def hidden_escaped(text: str) -> str:
 
     In JSON, too, `\u202e` is another way to write the same.
     """
+    if text.isascii() and "\x7f" not in text:
+        return text
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

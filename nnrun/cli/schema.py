@@ -11,7 +11,7 @@ from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.config.jsonschema import json_schema
 from nnrun.runs.files import write_atomically
-from nnrun.runs.store import strict_json
+from nnrun.runs.strict_json import strict_json
 
 
 @click.command("schema")

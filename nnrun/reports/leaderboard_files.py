@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.reports.leaderboard import best_run, cells, columns, heading, name, notes, place
 from nnrun.reports.markup import code, escape, table
-from nnrun.runs.store import strict_json
+from nnrun.runs.strict_json import strict_json
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.leaderboard import Group, Leaderboard, Row
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -36,9 +38,23 @@ def environment() -> dict[str, Any]:
 
 
 @cache
-def threads() -> ThreadpoolController:
-    """Those of NumPy's BLAS; to look for them takes longer than a small run."""
-    return ThreadpoolController()
+def libraries() -> ThreadpoolController:
+    """The BLAS in use, or several; to look for them takes longer than a small run."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Have every BLAS use one thread, so that sums have one order whatever the machine does."""
+    found = [(blas, blas.num_threads) for blas in libraries().lib_controllers]
+    changed = [(blas, number) for blas, number in found if number != 1]
+    for blas, _ in changed:
+        blas.set_num_threads(1)
+    try:
+        yield
+    finally:
+        for blas, number in changed:
+            blas.set_num_threads(number)
 
 
 def _cpu() -> str:
@@ -58,7 +74,7 @@ def _blas() -> str:
 
 def _blas_kernel() -> str:
     """The one in use, such as `Haswell`; empty where the BLAS does not say."""
-    found = [library for library in threads().info() if library["user_api"] == "blas"]
+    found = libraries().info()
     # SciPy may have brought one of its own.
     found.sort(key=lambda library: "numpy" not in Path(library["filepath"]).parent.name)
     return str(found[0].get("architecture", "")) if found else ""

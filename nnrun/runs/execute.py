@@ -30,7 +30,7 @@ from nnrun.runs.describe import (
     published_of,
 )
 from nnrun.runs.diagnosis import Case, Finding, diagnose, diagnose_divergence
-from nnrun.runs.environment import environment, threads
+from nnrun.runs.environment import environment, one_thread
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
@@ -82,8 +82,7 @@ class Execution:
 
     def run(self, control: Control) -> RunResult:
         """Train to the end, or to where `control` stops it."""
-        # One thread, so that sums have one order whatever else the machine does.
-        with threads().limit(limits=1, user_api="blas"):
+        with one_thread():
             interrupted = self._train(control)
             if interrupted:
                 return self._result("interrupted", "stopped before its end; it can go on from here")
@@ -97,7 +96,7 @@ class Execution:
 
     def train(self, control: Control) -> bool:
         """Train without a report at the end; whether `control` stopped it."""
-        with threads().limit(limits=1, user_api="blas"):
+        with one_thread():
             return self._train(control)
 
     def _train(self, control: Control) -> bool:

@@ -55,21 +55,20 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     Raises:
         OSError: the disk is full, or the folder not writable; some old files may be replaced.
     """
-    temporary = {name: _temporary(folder / name) for name in contents}
-    writes: list[Future[None]] = []
+    temporary = {name: str(_temporary(folder / name)) for name in contents}
+    syncs: list[Future[None]] = []
     try:
         for name, path in temporary.items():
-            writes.append(_threads().submit(_write_through, path, contents[name]))
-        wait(writes)
-        for write in writes:
-            write.result()
+            syncs.append(_threads().submit(_force, path, _write(path, contents[name])))
+        wait(syncs)
+        for sync in syncs:
+            sync.result()
         for name, path in temporary.items():
-            path.replace(folder / name)
+            os.replace(path, f"{folder}/{name}")
     except BaseException:
-        wait(writes)  # what is removed too early would be written after that
         for path in temporary.values():
             with suppress(OSError):
-                path.unlink(missing_ok=True)
+                os.unlink(path)
         raise
     _sync_folder(folder)
 
@@ -146,19 +145,29 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f"{_PREFIX}{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
 
 
-def _final_name(temporary: Path) -> str:
-    return temporary.name.removeprefix(_PREFIX).removesuffix(_SUFFIX).rpartition(".")[0]
+def _final(temporary: Path) -> Path:
+    name = temporary.name.removeprefix(_PREFIX).removesuffix(_SUFFIX).rpartition(".")[0]
+    return temporary.with_name(name)
 
 
-def _write_through(path: Path, content: bytes) -> None:
-    with _named_errors(path), path.open("xb") as file:
+def _write(path: str, content: bytes) -> int:
+    """Write a new file; the descriptor that it can be forced to the disk by."""
+    with _named_errors(path), open(path, "xb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        return os.dup(file.fileno())
+
+
+def _force(path: str, descriptor: int) -> None:
+    try:
+        with _named_errors(path):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def _named_errors(temporary: Path) -> Iterator[None]:
+def _named_errors(temporary: Path | str) -> Iterator[None]:
     """Errors of the disk name the file that was to be written.
 
     A full disk names none, and a temporary name would tell the user nothing.
@@ -167,7 +176,7 @@ def _named_errors(temporary: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename in (None, str(temporary)):
-            error.filename = str(temporary.with_name(_final_name(temporary)))
+            error.filename = str(_final(Path(temporary)))
         raise
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from nnrun.characters import hidden_escaped
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
@@ -38,6 +36,7 @@ from nnrun.runs.reading import (
     read_run,
 )
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.strict_json import strict_json
 from nnrun.training.state import TrainingState
 
 V = TypeVar("V")
@@ -62,8 +61,8 @@ class Store:
         Raises:
             UsageError: a link leads out of the results folder, or to itself.
         """
-        folder = self.root / name / run_id
-        if os.path.islink(folder) or os.path.islink(folder.parent):
+        folder = self.root.joinpath(name, run_id)
+        if os.path.islink(folder) or os.path.islink(f"{self.root}/{name}"):
             try:
                 inside = folder.resolve().is_relative_to(self.root.resolve())
             except (OSError, RuntimeError):  # which of the two depends on Python's version
@@ -219,19 +218,10 @@ class Store:
 def _write_run(folder: Path, files: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
     remove_leftovers(folder)
-    for name in files.keys() & os.listdir(folder):
+    found = set(os.listdir(folder))
+    for name in found & files.keys():
         with suppress(OSError):  # unless an empty folder has taken its place
             (folder / name).rmdir()
     write_together(folder, files)
-    for name in {CHECKPOINT, MODEL, STATE, TRACEBACK}.intersection(os.listdir(folder)):
-        if name not in files:
-            (folder / name).unlink(missing_ok=True)
-
-
-def strict_json(value: Any) -> str:
-    """Indented JSON without NaN or Infinity, which no other program could read.
-
-    What would steer a terminal is escaped, as JSON itself asks for below U+0020.
-    """
-    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    return hidden_escaped(text) + "\n"
+    for name in found & {CHECKPOINT, MODEL, STATE, TRACEBACK} - files.keys():
+        (folder / name).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -88,7 +89,7 @@ class Bounds:
             theta: all of them.
             learned: whether they classify well, whatever their loss.
         """
-        if not (np.isfinite(loss) and np.isfinite(theta).all()):
+        if not (isfinite(loss) and _all_finite(theta)):
             return "not_finite"
         if loss > LOSS_FACTOR * self.began and not (
             loss < self.precision * self.began and learned()
@@ -108,6 +109,11 @@ def unsound_parameter(network: Network, cause: Cause) -> str | None:
     if cause == "loss":
         return None
     return max(parameters, key=lambda name: _largest(parameters[name].value))
+
+
+def _all_finite(array: Array) -> bool:
+    """Whether all numbers of a vector are finite: so they are where the sum of their squares is."""
+    return isfinite(np.dot(array, array)) or bool(np.isfinite(array).all())
 
 
 def _largest(array: Array) -> float:

@@ -17,7 +17,7 @@ from nnrun.runs import index
 from nnrun.runs.index import FILE, KnownRuns, look, refresh
 from nnrun.runs.overview import PLAIN, varied
 from nnrun.runs.reading import CHECKPOINT
-from nnrun.runs.store import strict_json
+from nnrun.runs.strict_json import strict_json
 from tests.reports.conftest import REGRESSION
 
 RUNS = 12

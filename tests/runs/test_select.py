@@ -11,7 +11,7 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.runs.lifecycle import train
 from nnrun.runs.select import select_run
-from nnrun.runs.store import strict_json
+from nnrun.runs.strict_json import strict_json
 
 
 @pytest.fixture

@@ -211,26 +211,22 @@ def test_a_forked_process_writes_too(tmp_path):
     assert b"child" == (tmp_path / "after").read_bytes()
 
 
-def test_an_interruption_waits_for_the_writes(tmp_path, monkeypatch):
-    """What they are still writing is gone when the error comes out."""
-    real, waits = files.wait, []
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    """Files that are still being forced to the disk have gone when the error comes out."""
+    force = files._force
 
     def interrupted(writes):
-        waits.append(1)
-        if len(waits) == 1:
-            raise KeyboardInterrupt
-        return real(writes)
-
-    write = files._write_through
+        raise KeyboardInterrupt
 
     def late(*arguments):
         sleep(0.1)
-        write(*arguments)
+        force(*arguments)
 
-    monkeypatch.setattr(files, "_write_through", late)
+    monkeypatch.setattr(files, "_force", late)
     monkeypatch.setattr(files, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(tmp_path / "report.json", b"new")
+    assert [] == os.listdir(tmp_path)
     sleep(0.2)
     assert [] == os.listdir(tmp_path)
 

@@ -143,7 +143,7 @@ class CompiledEngine:
                 uniforms = self.rng.random(rows * drawn)
                 table[NUMBER["uniforms"]] = uniforms.ctypes.data
             table[NUMBER["steps"]] = self.optimizer.steps
-            sampling.run(table, last - first)
+            sampling.run(self._table_place, last - first)
             self.optimizer.steps += last - first
         sampling.hand_back()
         self._blocks.scatter()
@@ -171,6 +171,7 @@ class CompiledEngine:
         self._steady_rates = np.zeros(PIECE)
         self._steady_place: int = self._steady_rates.ctypes.data
         self._table = np.array(arguments_for(self._blocks, **arrays))
+        self._table_place: int = self._table.ctypes.data
         return sampling
 
     def _given(self, batches: Batches, losses: Array | None) -> None:

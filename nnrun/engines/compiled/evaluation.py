@@ -122,4 +122,4 @@ class _Portion:
         outputs[...] = self._outputs
         losses = self._losses if self._sizes is None else self._losses * self._sizes
         # No product of vectors: a BLAS sums in an order of its own.
-        return float(losses.sum())
+        return float(np.add.reduce(losses))

@@ -43,7 +43,6 @@ from nnrun.engines.compiled.fields import (
 )
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels.load import addresses
-from nnrun.nn.signature import Array
 
 _DRIVE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 _HALF_STATE = (1 << 64) - 1
@@ -102,14 +101,15 @@ class Sampling:
         fields[SKIP] = min(taken * self.batch, self.size)
         return taken
 
-    def run(self, table: Array, iterations: int) -> None:
+    def run(self, table: int, iterations: int) -> None:
         """Make so many updates.
 
         Args:
-            table: the arguments of the generated function; those that the driver knows it fills in.
+            table: where the arguments of the generated function are; those that the driver knows it
+                fills in.
             iterations: updates.
         """
-        self._drive(self._place, table.ctypes.data, iterations)
+        self._drive(self._place, table, iterations)
 
     def hand_back(self) -> None:
         """Tell the order where training has come to."""

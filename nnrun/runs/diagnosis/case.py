@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,11 @@ class Case:
         """Whether it is about classes."""
         return isinstance(self.task, Classification)
 
+    @cached_property
+    def feature_size(self) -> float:
+        """The root mean square of all numbers of the training rows, as the network sees them."""
+        return float(root_mean_square(self.examples["train"].x.reshape(-1, 1))[0])
+
     def main(self, numbers: dict[str, Metrics | None], split: str) -> float | None:
         """The main metric of a split."""
         value: Any = (numbers.get(split) or {}).get(self.task.main_metric)
@@ -100,3 +106,12 @@ class Case:
             return float(right.std() / np.sqrt(len(part))) / max(1 - base, 1e-12)
         errors = (self.task.decode(self.outputs[split]) - part.y) ** 2
         return float(errors.mean(axis=1).std() / np.sqrt(len(part))) / max(base, 1e-300)
+
+
+def root_mean_square(x: Array) -> Array:
+    """That of the columns of x, whose squares may be too large for a number, or too small."""
+    largest = np.abs(x).max(axis=0).astype(np.float64)
+    # A power of two, so that nothing is rounded by it.
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
+    return size

@@ -7,8 +7,7 @@ from math import floor, log10
 
 import numpy as np
 
-from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.case import Case, Finding, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
 # Scales that differ by less than this factor are no cause of anything.
@@ -40,7 +39,7 @@ def feature_scale(case: Case) -> Finding | None:
     zeros, or an outlier, is no other scale.
     """
     x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
-    sizes = _root_mean_square(x)
+    sizes = root_mean_square(x)
     if case.features and sizes.any():
         reach = np.abs(x).max(axis=0).astype(np.float64)
         there = np.where(sizes > 0, reach, np.inf)
@@ -53,7 +52,7 @@ def feature_scale(case: Case) -> Finding | None:
                 "try dataset.features=standard"
             )
             return Finding("feature_scale", text, log10(factor))
-    size = float(_root_mean_square(sizes[:, None])[0])
+    size = float(root_mean_square(sizes[:, None])[0])
     if size >= _FACTOR:
         step = "standard" if case.features else "minmax"
         text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
@@ -66,7 +65,7 @@ def target_scale(case: Case) -> Finding | None:
     if case.classifies:
         return None
     target = case.examples["train"].target
-    size = float(_root_mean_square(target.reshape(-1, 1))[0])
+    size = float(root_mean_square(target.reshape(-1, 1))[0])
     if size < _FACTOR:
         return None
     largest = float(np.abs(target).max())
@@ -81,13 +80,13 @@ def learning_rate(case: Case) -> Finding | None:
     with a bias, a linear model's is c = d²L/dz² (|x|² + 1). LeCun et al., Efficient BackProp, 1998.
     """
     rate = case.peak_rate
-    limit = rate_limit(case, case.examples["train"].x)
+    limit = rate_limit(case)
     if limit is not None and rate > limit:
         # What is left of the excess with features of size 1 is not theirs; the rest comes after
         # them, and before what it may have led to, such as dead units.
         scale = feature_scale(case)
         badly_scaled = scale is not None
-        scaled = (rate_limit(case, None) or limit) if badly_scaled else limit
+        scaled = (rate_limit(case, scaled=True) or limit) if badly_scaled else limit
         much = f"{_rounded(rate / limit)} times what "
         much += "rows of this size bear" if _is_sgd(case) else "Adam usually bears"
         whether = ""
@@ -123,8 +122,8 @@ def learning_rate(case: Case) -> Finding | None:
     return None
 
 
-def rate_limit(case: Case, x: Array | None) -> float | None:
-    """The largest stable learning rate for such rows, or for features of size 1."""
+def rate_limit(case: Case, *, scaled: bool = False) -> float | None:
+    """The largest stable learning rate for the training rows, or for features of size 1."""
     optimizer = case.config.training.optimizer
     if not _is_sgd(case):
         return _LARGE_FOR_ADAM
@@ -133,18 +132,17 @@ def rate_limit(case: Case, x: Array | None) -> float | None:
         return None
     if case.config.loss.type in _MEANS_OVER_OUTPUTS:
         curvature /= case.network.output_shape[0]
-    rows = case.examples["train"].x
-    features = float(rows[0].size)
-    if x is not None:
+    features = float(case.examples["train"].x[0].size)
+    if not scaled:
         # Beyond that, no rate is small enough to be worth a suggestion.
-        features *= min(float(_root_mean_square(x.reshape(-1, 1))[0]), 1e140) ** 2
+        features *= min(case.feature_size, 1e140) ** 2
     # A velocity adds up to 1 / (1 - μ) gradients.
     return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
 
 
 def excess(case: Case) -> float:
     """How many times the largest stable learning rate the run's is; 1 where none is known."""
-    limit = rate_limit(case, case.examples["train"].x)
+    limit = rate_limit(case)
     return 1.0 if limit is None else case.peak_rate / limit
 
 
@@ -233,15 +231,6 @@ CAUSES_OF_DIVERGENCE: Sequence[Callable[[Case], Finding | None]] = (
 def _most_dead(case: Case) -> ConstantUnits | None:
     """The hidden activation with the largest share of units that are constant."""
     return max(constant_units(case.network, case.examples["train"].x), default=None)
-
-
-def _root_mean_square(x: Array) -> Array:
-    """Of the columns of x, whose squares may be too large for a number, or too small."""
-    largest = np.abs(x).max(axis=0).astype(np.float64)
-    # A power of two, so that nothing is rounded by it.
-    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
-    return size
 
 
 def _is_sgd(case: Case) -> bool:

@@ -59,7 +59,7 @@ class Calls:
         table[NUMBER["rates"]] = given.ctypes.data
         table[NUMBER["bounds"]] = sampling.bounds.ctypes.data
         sampling.take_over()
-        sampling.run(table, iterations)
+        sampling.run(table.ctypes.data, iterations)
         sampling.hand_back()
 
 
