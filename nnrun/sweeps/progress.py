@@ -69,7 +69,6 @@ class SweepProgress:
     Args:
         plan: of the sweep.
         scores: of the runs that have ended, by the number of their variant.
-        failures: in the order in which they came.
         trained: runs that this sweep has trained to their end.
         found: runs that were complete already, or were completed by another sweep.
         interrupted: runs that were saved half-way.
@@ -78,12 +77,16 @@ class SweepProgress:
 
     plan: Plan
     scores: dict[int, list[RunScore]] = field(default_factory=dict)
-    failures: list[Failure] = field(default_factory=list)
     trained: int = 0
     found: int = 0
     interrupted: int = 0
-
     failed: int = 0
+    _failures: dict[tuple[int, int], Failure] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What diverged or failed, by variant and seed: which came first is a matter of chance."""
+        return [self._failures[place] for place in sorted(self._failures)]
 
     @property
     def ended(self) -> int:
@@ -93,7 +96,7 @@ class SweepProgress:
     @property
     def diverged(self) -> int:
         """Runs that are complete, but have left the range of numbers."""
-        return len(self.failures) - self.failed
+        return len(self._failures) - self.failed
 
     @property
     def missing(self) -> int:
@@ -115,7 +118,8 @@ class SweepProgress:
 
     def note_failure(self, run: PlannedRun, reason: str) -> None:
         """Take note of a failure of a run that is counted elsewhere."""
-        self.failures.append(Failure(run.key, run.label, reason))
+        place = run.variant.number, run.seed
+        self._failures[place] = Failure(run.key, run.label, reason)
 
     def by_variant(self) -> Iterator[list[RunScore]]:
         """The scores of each variant of the plan, in its order and by seed."""

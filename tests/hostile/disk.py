@@ -46,29 +46,30 @@ class Disk:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Put it under nnrun's files."""
-        fsync, replace, opened = os.fsync, Path.replace, Path.open
+        fsync, replace, opened = os.fsync, os.replace, open
         disk = self
 
         def checked_fsync(descriptor: int) -> None:
             disk.check("fsync")
             fsync(descriptor)
 
-        def checked_replace(path: Path, target: Any) -> Path:
+        def checked_replace(*places: Any, **more: Any) -> None:
             disk.check("rename")
-            return replace(path, target)
+            replace(*places, **more)
 
-        def checked_open(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        def checked_open(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
             return _File(path, disk) if mode == "xb" else opened(path, mode, *rest, **more)
 
         patch.setattr(files.os, "fsync", checked_fsync)
-        patch.setattr(Path, "replace", checked_replace)
+        patch.setattr(files.os, "replace", checked_replace)
+        patch.setattr(files, "open", checked_open, raising=False)
         patch.setattr(Path, "open", checked_open)
 
 
 class _File(io.FileIO):
     """A new file on the disk; of what does not fit, a part is written all the same."""
 
-    def __init__(self, path: Path, disk: Disk) -> None:
+    def __init__(self, path: Path | str, disk: Disk) -> None:
         super().__init__(path, "xb")
         self._disk = disk
 

@@ -24,7 +24,9 @@ training: {learning_rate: 0.1, iterations: 40, engine: numpy}
 """
 TRAIN = ("train", "a.yaml")
 SWEEP = ("sweep", "a.yaml", "--seeds", "3", "-j", "1")
+FAIL_FAST = (*SWEEP, "--fail-fast")
 COMMANDS = [TRAIN, SWEEP]
+FAILING = [*COMMANDS, FAIL_FAST]
 SIZES = 50 if large() else 8
 
 
@@ -79,7 +81,7 @@ def failures(operation: str) -> Iterator[Disk]:
     yield from (Disk(operation, number) for number in range(1, 1000))
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=["train", "sweep"])
+@pytest.mark.parametrize("words", FAILING, ids=["train", "sweep", "fail-fast"])
 @pytest.mark.parametrize("operation", ["write", "fsync", "rename"])
 def test_every_failure_is_survived(
     words: tuple[str, ...],

@@ -16,6 +16,7 @@ import pytest
 
 from nnrun.runs import files
 from nnrun.sweeps import sweep as sweep_module
+from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.workers import executor, inline
 from tests.sweeps.helpers import (
     BOSTON,
@@ -113,6 +114,21 @@ def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     progress = run_inline(sweep(plan(write("iris"), seeds=3)))
     assert 2 == progress.trained
     assert ["MemoryError: too much"] == [failure.reason for failure in progress.failures]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_failures_are_told_in_one_order(order, plan, sweep, write, monkeypatch):
+    """By variant and seed, whichever was the first to fail."""
+
+    def work(job, channel, dataset):
+        raise MemoryError("too much")
+
+    monkeypatch.setattr(inline, "execute_job", work)
+    made = plan(write("iris"), "training.batch_size=8,16", seeds=2)
+    runs = list(made.runs())[::order]
+    monkeypatch.setattr(Plan, "runs", lambda plan: iter(runs))
+    expected = [run.key for variant in made.variants for run in variant.runs()]
+    assert expected == [failure.key for failure in run_inline(sweep(made)).failures]
 
 
 def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch):
