@@ -359,6 +359,6 @@ def _in_words_of(prepared: Prepared, found: RunRecord) -> RunRecord:
 
 
 def _tidy(store: Store, name: str, run_id: str) -> None:
-    """What cannot be removed does no harm."""
-    with suppress(OSError):
+    """What cannot be removed, or lies behind a link by now, does no harm."""
+    with suppress(OSError, UsageError):
         store.tidy(name, run_id)

@@ -101,6 +101,29 @@ def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
     assert 3 == len(weights_of(store.root))
 
 
+def test_a_folder_that_becomes_a_link_while_it_is_written(
+    plan, sweep, write, store, tmp_path, monkeypatch
+):
+    """Its run fails, nothing is written where the link leads, and the others go on."""
+    made = plan(write("iris"), seeds=3)
+    folder = store.folder("iris", next(made.runs()).run_id)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    sync = os.fsync
+
+    def exchanged(descriptor):
+        sync(descriptor)
+        if not folder.is_symlink():
+            folder.rename(tmp_path / "moved")
+            folder.symlink_to(outside)
+
+    monkeypatch.setattr(files.os, "fsync", exchanged)
+    progress = run_inline(sweep(made))
+    assert (2, 1) == (progress.trained, len(progress.failures))
+    assert "cannot be saved: No such file or directory" == progress.failures[0].reason
+    assert [] == list(outside.iterdir())
+
+
 def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
     """Whatever is raised, the sweep goes on; the run is stored as failed."""
     real = inline.execute_job
