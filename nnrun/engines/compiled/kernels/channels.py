@@ -12,7 +12,9 @@ from nnrun.engines.compiled.kernels.writer import Kernel, Value
 
 LANES = 8  # numbers, which rows and their gradients are padded to
 
-Body = Callable[..., Sequence[Value] | None]
+Names = Sequence[str]
+Values = Sequence[Value]
+Body = Callable[..., Values | None]
 
 
 class Channels:
@@ -57,66 +59,46 @@ def each(k: Kernel, counts: Sequence[int], body: Callable[[Channels], None]) -> 
         begin = end
 
 
-def rows(k: Kernel, names: Sequence[str], body: Body, values: Sequence[Value] = ()) -> list[Value]:
+def rows(k: Kernel, names: Names, body: Body, values: Values = ()) -> list[Value]:
     """`values` after body(images, *values) for the task's rows of these arrays."""
     first, last = k.rows(k.n)
 
-    def row(r: Value, *carried: Value) -> Sequence[Value] | None:
+    def row(r: Value, *carried: Value) -> Values | None:
         images = [k.at(k.pointer(name), k.mul(r, k.bytes(f"{name}_row"))) for name in names]
         return body(images, *carried)
 
     return k.repeat(last, row, values, start=first)
 
 
-def lines(
-    k: Kernel,
-    names: Sequence[str],
-    images: Sequence[Value],
-    body: Body,
-    values: Sequence[Value] = (),
-) -> list[Value]:
+def lines(k: Kernel, names: Names, images: Values, body: Body, values: Values = ()) -> list[Value]:
     """`values` after body(lines, *values) for each line of images of these arrays."""
-
-    def line(i: Value, *carried: Value) -> Sequence[Value] | None:
-        return body(_moved(k, images, names, i, "line"), *carried)
-
-    return k.repeat(k["height"], line, values)
+    return _along(k, "height", "line", names, images, body, values)
 
 
 def line_pixels(
-    k: Kernel,
-    names: Sequence[str],
-    starts: Sequence[Value],
-    body: Body,
-    values: Sequence[Value] = (),
+    k: Kernel, names: Names, starts: Values, body: Body, values: Values = ()
 ) -> list[Value]:
     """`values` after body(places, *values) for each pixel of lines of these arrays."""
-
-    def pixel(j: Value, *carried: Value) -> Sequence[Value] | None:
-        return body(_moved(k, starts, names, j, "pixel"), *carried)
-
-    return k.repeat(k["width"], pixel, values)
+    return _along(k, "width", "pixel", names, starts, body, values)
 
 
-def pixels(
-    k: Kernel,
-    names: Sequence[str],
-    images: Sequence[Value],
-    body: Body,
-    values: Sequence[Value] = (),
-) -> list[Value]:
+def pixels(k: Kernel, names: Names, images: Values, body: Body, values: Values = ()) -> list[Value]:
     """`values` after body(places, *values) for each pixel of images of these arrays."""
 
-    def line(starts: Sequence[Value], *carried: Value) -> list[Value]:
+    def line(starts: Values, *carried: Value) -> list[Value]:
         return line_pixels(k, names, starts, body, carried)
 
     return lines(k, names, images, line, values)
 
 
-def _moved(
-    k: Kernel, places: Sequence[Value], names: Sequence[str], index: Value, unit: str
+def _along(
+    k: Kernel, count: str, unit: str, names: Names, places: Values, body: Body, values: Values
 ) -> list[Value]:
-    return [
-        k.at(place, k.mul(index, k.bytes(f"{name}_{unit}")))
-        for place, name in zip(places, names, strict=True)
-    ]
+    def step(index: Value, *carried: Value) -> Values | None:
+        moved = [
+            k.at(place, k.mul(index, k.bytes(f"{name}_{unit}")))
+            for place, name in zip(places, names, strict=True)
+        ]
+        return body(moved, *carried)
+
+    return k.repeat(k[count], step, values)
