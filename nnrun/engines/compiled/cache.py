@@ -96,7 +96,8 @@ def kept(
         code = _verified(private.read(place, name), secret, key)
     except (OSError, private.NotPrivateError) as error:
         message = f"machine code is made anew and not kept: {_reason(error)}"
-        warnings.warn(message, CacheWarning, stacklevel=2)
+        # From here, whoever asked: what is said at one place is said once.
+        warnings.warn(message, CacheWarning, stacklevel=1)
         wait("compiling")
         return compile_()
     if code is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,6 +136,17 @@ def test_what_others_could_have_written_is_not_used(
     (message,) = (str(warning.message) for warning in said)
     assert message.startswith("machine code is made anew and not kept: ")
     assert message.endswith(f"{place}: {reason}")
+
+
+def test_one_reason_is_said_once(folder: Path, compiled: list[str]) -> None:
+    """Functions and kernels are asked for in several places."""
+    object_code()
+    open_folder(folder)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("default")
+        object_code()
+        cache.kept(KEY, lambda: b"", lambda text: None, "compiling")
+    assert 1 == len(said)
 
 
 def test_what_belongs_to_others_is_not_used(
