@@ -89,7 +89,7 @@ class Bounds:
             theta: all of them.
             learned: whether they classify well, whatever their loss.
         """
-        if not (isfinite(loss) and _all_finite(theta)):
+        if not (isfinite(loss) and np.isfinite(theta).all()):
             return "not_finite"
         if loss > LOSS_FACTOR * self.began and not (
             loss < self.precision * self.began and learned()
@@ -109,11 +109,6 @@ def unsound_parameter(network: Network, cause: Cause) -> str | None:
     if cause == "loss":
         return None
     return max(parameters, key=lambda name: _largest(parameters[name].value))
-
-
-def _all_finite(array: Array) -> bool:
-    """Whether all numbers of a vector are finite: so they are where the sum of their squares is."""
-    return isfinite(np.dot(array, array)) or bool(np.isfinite(array).all())
 
 
 def _largest(array: Array) -> float:
