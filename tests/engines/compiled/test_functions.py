@@ -92,6 +92,7 @@ def test_logarithms(name: str, units: float, dtype: str) -> None:
 
 LIMITS = {
     "exp": [(-np.inf, 0.0), (np.inf, np.inf), (0.0, 1.0)],
+    "exp_nonpositive": [(-np.inf, 0.0), (0.0, 1.0)],
     "tanh": [(-np.inf, -1.0), (np.inf, 1.0), (0.0, 0.0)],
     "sigmoid": [(np.inf, 1.0), (0.0, 0.5)],
     "elu": [(-np.inf, -1.0), (np.inf, np.inf), (0.0, 0.0)],
@@ -121,6 +122,16 @@ def test_exp_falls_through_the_denormals_to_zero(dtype: str, lowest: float) -> N
     error = np.abs(over_arrays("exp", dtype)(x) - expected)
     assert (error <= np.maximum(0.51 * smallest, 1e-15 * expected)).all() or dtype == "float32"
     assert (error <= np.maximum(0.51 * smallest, 4 * np.spacing(expected.astype(dtype)))).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exp_of_what_is_not_positive_is_exp(dtype: str) -> None:
+    """To the bit, down to the smallest normal number; 0 below."""
+    deepest = np.log(np.finfo(dtype).smallest_normal)
+    x = np.linspace(1.2 * deepest, 0, 100_003).astype(dtype)
+    normal = x >= deepest.astype(dtype)
+    expected = np.where(normal, over_arrays("exp", dtype)(x), 0)
+    np.testing.assert_array_equal(expected, over_arrays("exp_nonpositive", dtype)(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

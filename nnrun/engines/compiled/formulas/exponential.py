@@ -11,7 +11,7 @@ Comparisons are written such that NaN goes in and out of every function.
 from __future__ import annotations
 
 from functools import cache
-from math import factorial
+from math import factorial, log
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,20 +22,22 @@ from nnrun.engines.compiled.language.numbers import bits, from_bits
 
 @cache
 def exponentials(dtype: str) -> SimpleNamespace:
-    """exp, expm1, tanh, sigmoid, elu for float64 or float32."""
+    """exp, exp_nonpositive, expm1, tanh, sigmoid, elu for float64 or float32."""
     real: Any = np.dtype(dtype).type
     double = dtype == "float64"
     zero, one, half, two = real(0), real(1), real(0.5), real(2)
     magic = real(1.5 * 2.0 ** (52 if double else 23))
     integer: Any = np.int64 if double else np.int32
-    exponent = integer(52 if double else 23)
-    unit = integer(1023 << 52 if double else 127 << 23)
+    exponent, unit = (
+        (integer(52), integer(1023 << 52)) if double else (integer(23), integer(127 << 23))
+    )
     log2_e = real(1.4426950408889634)
     # ln 2 in two parts; the first has so few digits that n times it is exact.
     ln2_high = real(6.93147180369123816490e-01 if double else 0.693359375)
     ln2_low = real(1.90821492927058770002e-10 if double else -2.12194440e-4)
     lowest, highest = (real(-746), real(710)) if double else (real(-104), real(89))
     flat, edge = (real(20), real(709)) if double else (real(10), real(88))
+    deepest = real(log(np.finfo(dtype).smallest_normal))
     tail = _tail(dtype)
 
     def exp(x: Any) -> Any:
@@ -49,6 +51,18 @@ def exponentials(dtype: str) -> SimpleNamespace:
         scale = from_bits(integer((bits(first) << exponent) + unit))
         rest = from_bits(integer((bits(second) << exponent) + unit))
         return (one + (r + r * r * tail(r))) * scale * rest
+
+    def exp_nonpositive(x: Any) -> Any:
+        """exp(x) for x ≤ 0, with nothing before the power that would take time: a softmax waits.
+
+        What is below the normal numbers is 0; beside the 1 that a softmax adds it to, it is lost.
+        """
+        shifted = x * log2_e + magic
+        n = shifted - magic
+        r = (x - n * ln2_high) - n * ln2_low
+        scale = from_bits(integer((bits(shifted) << exponent) + unit))
+        value = (one + (r + r * r * tail(r))) * scale
+        return zero if x < deepest else value
 
     def expm1(x: Any) -> Any:
         """exp(x) - 1 for |x| ≤ 60, without cancellation."""
@@ -79,7 +93,14 @@ def exponentials(dtype: str) -> SimpleNamespace:
         held = zero if held > zero else held
         return x if x > zero else expm1(held)
 
-    return SimpleNamespace(exp=exp, expm1=expm1, tanh=tanh, sigmoid=sigmoid, elu=elu)
+    return SimpleNamespace(
+        exp=exp,
+        exp_nonpositive=exp_nonpositive,
+        expm1=expm1,
+        tanh=tanh,
+        sigmoid=sigmoid,
+        elu=elu,
+    )
 
 
 def _tail(dtype: str) -> Any:

@@ -169,7 +169,7 @@ def softmax_cross_entropy_value(p, task, n, k, start, rate, scratch):
     """-Σ t log p with log p = z - m - log Σ exp(z - m), from the logits z, m the largest."""
     y, y_row, t, t_row, losses, size, delta, rows = parameters(p, 8)
     y, t, losses = pointer(y), pointer(t), doubles(losses)
-    exp, log = function("exp"), function("log")
+    exp, log = function("exp_nonpositive"), function("log")
     first, last = row_range(task, rows, n)
     for r in range(first, last):
         logits, truth = y + r * y_row, t + r * t_row

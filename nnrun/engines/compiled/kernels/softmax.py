@@ -9,7 +9,7 @@ from nnrun.engines.compiled.language.numbers import real
 
 def normalised(x, y, size):
     """y = exp(x - m) / Σ exp(x - m) with m the largest of x."""
-    exp = function("exp")
+    exp = function("exp_nonpositive")
     largest = x[0]
     for j in range(1, size):
         value = x[j]

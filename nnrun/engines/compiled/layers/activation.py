@@ -83,7 +83,7 @@ def softmax(p: Program, x: Row, y: Row) -> None:
     p.line(f"largest = {x.at(0)}")
     for j in p.each(x, extra=False):
         p.line(f"largest = max(largest, {x.at(j)})")
-    exp = p.call("exp")
+    exp = p.call("exp_nonpositive")
     for j in p.each(x):
         p.line(f"{y.at(j)} = {exp}({x.at(j)} - largest)")
     total(p, "total", x.size, y.at)
