@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 
 class Common:
-    """Values by name, each made by the first run that needs it. They are not to be changed."""
+    """Values by name, each made by the first run that needs it. They may grow, not change."""
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
