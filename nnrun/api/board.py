@@ -11,6 +11,7 @@ from nnrun.api.run import Run, read
 from nnrun.errors import UsageError
 from nnrun.reports.leaderboard_files import flat_row
 from nnrun.reports.notebook import board_html
+from nnrun.reports.numbers import plural
 from nnrun.sweeps.leaderboard import Group, Leaderboard
 from nnrun.sweeps.progress import Failure, SweepProgress
 
@@ -32,9 +33,9 @@ class Board:
         self._progress = progress
 
     def __repr__(self) -> str:
-        runs, rows = len(self._progress.plan), len(self.rows())
+        runs, rows = len(self._progress.plan), plural(len(self.rows()), "row")
         failed = f", {len(self.failures)} failed or diverged" if self.failures else ""
-        return f"<Board of {runs} runs in {rows} rows{failed}>"
+        return f"<Board of {plural(runs, 'run')} in {rows}{failed}>"
 
     @property
     def groups(self) -> Sequence[Group]:

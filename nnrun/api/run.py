@@ -12,7 +12,6 @@ import numpy.typing as npt
 from nnrun.api.history import History
 from nnrun.data.frames import frame_rows
 from nnrun.errors import NnrunError, UsageError
-from nnrun.models.files import MODEL
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
 from nnrun.models.model import Model
@@ -20,7 +19,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.reports.notebook import run_html
 from nnrun.runs.history import load_history
-from nnrun.runs.integrity import refuse_changed
+from nnrun.runs.integrity import no_model, refuse_changed, refuse_unusable_model
 from nnrun.runs.reading import HISTORY, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord, RunResult
 
@@ -99,10 +98,10 @@ class Run:
                 was written.
         """
         if self._result is None and self.path is not None:
-            refuse_changed(self.path, self.record, MODEL)
+            refuse_unusable_model(self.path, self.record)
             return load_model(self.path)
         if self._result is None or self._result.weights is None:
-            raise UsageError(f"{self.name}/{self.run_id}: no trained model is kept there")
+            raise UsageError(no_model(self.record))
         values = json.loads(json.dumps(self._result.metadata))
         return make_model(self._result.weights, values, repr(self))
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnrun.cli.output import Output
-from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
-from nnrun.runs.integrity import refuse_changed
+from nnrun.runs.integrity import refuse_unusable_model
 from nnrun.runs.reading import read_run, refuse_damaged
 from nnrun.runs.select import lies_in, select_run
 
@@ -25,7 +24,7 @@ def load_selected(run: str, results: Path, output: Output) -> Model:
     found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
     refuse_damaged(found, folder)
     if found is not None and found.record is not None:
-        refuse_changed(folder, found.record, MODEL)
+        refuse_unusable_model(folder, found.record)
     model = load(folder)
     if found is not None and found.record is not None and found.record.status == "interrupted":
         iterations = count(found.record.timing["iterations"])

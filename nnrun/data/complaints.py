@@ -96,7 +96,8 @@ def about_label(text: str, role: str) -> Mistake:
 
 def about_stranger(text: str, known: list[str]) -> Mistake:
     """A label that training has not seen."""
-    some = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    names = [label or "a blank cell" for label in known[:10]]
+    some = ", ".join(names) + (", …" if len(known) > 10 else "")
     what = f"'{text}'" if text else "a blank cell"
     return Mistake(text, f"{what} is none of the categories in training: {some}")
 
@@ -158,10 +159,11 @@ def _grouped(text: str, decimal: str) -> Mistake | None:
 
 
 def _separator(text: str, _: str) -> Mistake | None:
-    name = next((name for sign, name in _SEPARATORS.items() if sign in text), None)
-    if name is None:
+    """A separator beside a number; one within words is a part of a text."""
+    sign = next((sign for sign in _SEPARATORS if sign in text), None)
+    if sign is None or all(number(part.strip()) is None for part in text.split(sign)):
         return None
-    hint = f"; is `separator: '{name}'` what separates the columns?"
+    hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
     return Mistake("separator", f"'{text}' is not a number", hint)
 
 

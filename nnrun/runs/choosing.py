@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
-from nnrun.runs.overview import Overview
+from nnrun.runs.overview import STATUSES, Overview
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -23,11 +23,13 @@ def where(runs: Sequence[Overview], conditions: Mapping[str, Sequence[Any]]) -> 
         conditions: values by key: a setting, in full or by its last words, or a column of the list.
 
     Raises:
-        UsageError: there is no such key.
+        UsageError: there is no such key, or no such status.
     """
     kept = list(runs)
     for key, values in conditions.items():
         found = resolve(key, runs)
+        if found == "status":
+            _refuse_unknown(values)
         kept = [run for run in kept if any(_equal(value_of(run, found), v) for v in values)]
     return kept
 
@@ -62,9 +64,8 @@ def resolve(key: str, runs: Sequence[Overview]) -> str:
         raise UsageError(f"'{key}' may be {' or '.join(found)}; say which")
     if not found:
         names = [RESULT, *_PLAIN, *known, *(setting.rpartition(".")[2] for setting in known)]
-        raise UsageError(
-            f"no run has a '{key}'{suggestion(key, names) or '; settings have dotted keys'}"
-        )
+        hint = suggestion(key, names) or "; settings are called as in configs, or by the last word"
+        raise UsageError(f"no run has a '{key}'{hint}")
     return found[0]
 
 
@@ -81,6 +82,12 @@ def value_of(run: Overview, key: str) -> Any:
 def _names_of(setting: str) -> tuple[str, ...]:
     """The key of a setting; that of the whole block where it is its type."""
     return (setting, setting.removesuffix(_TYPE)) if setting.endswith(_TYPE) else (setting,)
+
+
+def _refuse_unknown(statuses: Sequence[Any]) -> None:
+    for status in statuses:
+        if status not in STATUSES:
+            raise UsageError(f"'{status}' is not a status{suggestion(status, STATUSES)}")
 
 
 def _equal(value: Any, wanted: Any) -> bool:

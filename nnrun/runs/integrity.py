@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nnrun.errors import DataError, UsageError
+from nnrun.models.files import MODEL
 from nnrun.runs.files import read_regular
 from nnrun.runs.reading import REPORT, damaged
 from nnrun.runs.record import RunRecord
@@ -60,3 +61,19 @@ def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
     fault = changed_file(folder, record, names)
     if fault is not None:
         raise UsageError(damaged(folder, fault))
+
+
+def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
+    """Find out that a run keeps a model, and the one that was written.
+
+    Raises:
+        UsageError: it does not; runs that diverged or failed keep none.
+    """
+    if MODEL not in record.files and record.status in ("diverged", "failed"):
+        raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
+    refuse_changed(folder, record, MODEL)
+
+
+def no_model(record: RunRecord) -> str:
+    """What every use of a model says where the run left none."""
+    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept of it"

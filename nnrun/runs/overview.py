@@ -10,6 +10,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing
 
 RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
+STATUSES = ("completed", "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
 
 # What is going on or was cut off stands nearest to the prompt, whenever it began.
 _LATE = {INTERRUPTED: 1, RUNNING: 2}

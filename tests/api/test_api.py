@@ -319,7 +319,8 @@ def test_a_sweep_tells_mistakes_and_failures():
     Path("wild.yaml").write_text(json.dumps(WILD))
     board = nnrun.sweep(["flowers.yaml", "wild.yaml"], seeds=[7, 9], results=None)
     assert 2 == len(board.failures)
-    assert "2 failed or diverged" in repr(board)
+    assert "<Board of 4 runs in 2 rows, 2 failed or diverged>" == repr(board)
+    assert "in 1 row>" in repr(nnrun.sweep("flowers.yaml", seeds=[7], results=None))
 
 
 def test_a_sweep_takes_dictionaries_as_well(folder):

@@ -291,6 +291,16 @@ def test_mistakes_of_the_command_are_told(prices, nnrun, arguments, expected):
     assert expected in result.stderr
 
 
+def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
+    """The error says what became of it, and what to name."""
+    assert 1 == nnrun("train", "prices.yaml", "seed=7", "training.learning_rate=1e30").exit_code
+    for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
+        result = nnrun(*words)
+        assert (2, "") == (result.exit_code, result.stdout)
+        told = " diverged: no trained model is kept of it; name another run, as prices/ID-PREFIX\n"
+        assert result.stderr.endswith(told)
+
+
 def test_a_run_that_was_interrupted_says_so(prices, nnrun):
     """Its weights are worth something, but not what its config says."""
     report = next(Path("results").glob("*/*/report.json"))

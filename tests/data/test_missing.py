@@ -189,6 +189,8 @@ UNIT = (
         ("1.234", {"decimal": ","}, "is not a number; after `decimal: ','` a point would only "
                                     "group digits: leave it out"),
         ("1;5", {}, "is not a number; is `separator: ';'` what separates the columns?"),
+        ("new; red", {}, "is not a number; columns.categorical one-hot encodes a text column, "
+                         "columns.drop leaves it out"),
         ("2024-01-31", {}, DAY),
         ("31.12.99", {}, DAY),
         ("2024-01-31T10:00:00", {}, DAY),

@@ -240,6 +240,14 @@ def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):
         load_features(csv("size,color\n1,red\n"), layout)
 
 
+def test_a_blank_cell_is_named_among_the_categories(csv):
+    """Where it is one of its own, as no other word would say."""
+    rows = csv("colour,y\nred,5\n,6\n")
+    layout = read_csv(rows, "y", categorical=["colour"], task="regression", missing="impute").layout
+    with pytest.raises(DataError, match=r"in training: red, a blank cell$"):
+        load_features(csv("colour\npink\n"), layout)
+
+
 def test_missing_files_and_failing_disks_are_told_apart(tmp_path, monkeypatch):
     """A wrong path is the user's mistake (2), a folder in place of a file too; not the disk's."""
     with pytest.raises(DataError, match="does not exist"):

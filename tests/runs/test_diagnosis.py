@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.runs.control import Control
-from nnrun.runs.diagnosis.symptoms import far_apart
+from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
 from nnrun.runs.execute import Execution
 from nnrun.runs.prepare import prepare
 
@@ -164,6 +164,25 @@ def test_a_tiny_learning_rate_and_the_majoritys_share(record):
     assert ["one_prediction", "majority_share", "learning_rate"] == kinds(run)[:3]
     assert "tiny" in said(run, "learning_rate")
     assert [] == kinds(record(IRIS))
+
+
+def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_told_with_both_numbers(prepared):
+    """It is above the majority's share, and not at it."""
+    execution = Execution(prepared(IRIS, "dataset.test_size=5"))
+    execution.run(Control())
+    outputs = {"test": execution.trainer.evaluate("test")[1]}
+
+    def message(accuracy):
+        case = execution._case(outputs, {"test": {"accuracy": accuracy}})
+        found = majority_share(replace(case, baseline={"test": {"accuracy": 0.4}}))
+        return found and found.message
+
+    above = "accuracy no further above the majority class's share than chance: 0.8 and 0.4 on the 5"
+    assert [
+        "accuracy on test data at the majority class's share (0.4)",
+        f"{above} rows of test data",
+        None,
+    ] == [message(0.4), message(0.8), message(1.0)]
 
 
 def test_sure_and_wrong(record):

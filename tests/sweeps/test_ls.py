@@ -218,6 +218,8 @@ def test_a_key_that_no_run_has_is_told(run, rates):
         code, out, err = run("ls", *words)
         assert (2, "") == (code, out)
         assert "no run has a 'lerning_rate'; did you mean 'learning_rate'?" in err
+    code, _, err = run("ls", "--where", "status=divergd")
+    assert (2, "error: 'divergd' is not a status; did you mean 'diverged'?\n") == (code, err)
     assert "not of the form key=value" in run("ls", "--where", "seed")[2]
     code, _, err = run("ls", "--where", "type=adam")
     assert 2 == code

@@ -41,16 +41,22 @@ def majority_share(case: Case) -> Finding | None:
     """Accuracy that is the share of the most frequent class, but for chance."""
     if not case.classifies:
         return None
-    found = []
+    found, above = [], []
     for split, outputs in case.outputs.items():
         share, accuracy = case.main(case.baseline, split), case.main(case.metrics, split)
         chance = _ERRORS * np.sqrt((share or 0) * (1 - (share or 0)) / len(outputs))
         if share is not None and accuracy is not None and share <= accuracy <= share + chance:
             found.append(split)
+            if accuracy > share:
+                rows = f"the {len(outputs):,} rows of {_named([split])} data"
+                above.append(f"{accuracy:.2g} and {share:.2g} on {rows}")
     if not found:
         return None
     share = case.main(case.baseline, found[0]) or 0.0
     text = f"accuracy on {_named(found)} data at the majority class's share ({share:.2g})"
+    if above:
+        seen = "; ".join(above)
+        text = f"accuracy no further above the majority class's share than chance: {seen}"
     return Finding("majority_share", text, split=found[0])
 
 
