@@ -115,11 +115,14 @@ def convolved(call: Kernels, case: Case, dtype: str, winograd: bool) -> dict[str
     dy = filled((rows, oh, ow, case.units), dtype, units, 4)
     y, dw = numbers((rows, oh, ow, units), dtype), numbers((tasks, w.size), dtype)
     dx = numbers((rows, height + 2, width + 1, stored(case.inputs)), dtype)[:, 1:-1, 1:]
-    dw[...] = dx[...] = y[...] = 7  # whatever is there is overwritten
+    by_turns = numbers((2, w.size), dtype)
+    # Whatever is there is overwritten; of a single row there is no second sum.
+    dw[...] = dx[...] = y[...] = by_turns[: min(2, rows)] = 7
     sizes = {"channels": case.inputs, "units": units, "rows": case.together, "oh": oh, "ow": ow}
     sizes |= {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "dw": dw.ctypes.data, "dw_task": w.size}
-    bias = {"b": 0 if case.bias == "none" else b.ctypes.data}
-    bias |= {"b_line": ow * units * by_position, "b_pixel": units * by_position}
+    sizes |= {"groups": tasks, "strip": kh * kw * case.inputs}
+    place = 0 if case.bias == "none" else b.ctypes.data
+    bias = {"b": place, "b_line": ow * units * by_position, "b_pixel": units * by_position}
     weights = {"w": w.ctypes.data, "channels": case.inputs, "channels_stored": dx.shape[3]}
     weights |= {"units": case.units, "units_stored": units, "taps": kh * kw, "rows": 3}
     turned = numbers((max(16, kh * kw), case.units, dx.shape[3]), dtype)
@@ -139,13 +142,17 @@ def convolved(call: Kernels, case: Case, dtype: str, winograd: bool) -> dict[str
         call("winograd_weights", tasks, rows, {**image("x", x), **image("dy", dy), **sizes})
     else:
         call("convolve", tasks, rows, {**forward, "w": w.ctypes.data})
-        place = turned.ctypes.data
-        call("turn_weights", -(-kh * kw // 3), rows, {**weights, "turned": place})
-        back = {**sizes, "channels": dx.shape[3], "units": case.units, "w": place}
+        call("turn_weights", -(-kh * kw // 3), rows, {**weights, "turned": turned.ctypes.data})
+        back = {**sizes, "channels": dx.shape[3], "units": case.units, "w": turned.ctypes.data}
         back |= {"top": pad, "left": pad, "height": height, "width": width}
         call("convolve_back", tasks, rows, {**back, **image("dy", dy), **image("dx", dx)})
-        call("convolve_weights", tasks, rows, {**image("x", x), **image("dy", dy), **sizes})
+        last = {**image("x", x), **image("dy", dy), **sizes}
+        call("convolve_weights", tasks, rows, last)
+        # The same by strips of 6, over the even rows and over the odd ones.
+        last |= {"rows": 0, "groups": 2, "strip": 6, "dw": by_turns.ctypes.data}
+        call("convolve_weights", 2 * -(-kh * kw * case.inputs // 6), rows, last)
     made = {"y": y, "dx": np.ascontiguousarray(dx), "dw": dw.reshape(tasks, *w.shape)}
+    made["strips"] = made["dw"] if winograd else by_turns.reshape(2, *w.shape)
     return {**made, "x": x[inside], "w": w, "b": b, "dy": dy}
 
 
@@ -169,14 +176,17 @@ def check_convolution(case: Case, dtype: str, winograd: bool) -> None:
     pairs = [
         (y, last_channels(made["y"], units)),
         (dx, last_channels(made["dx"], inputs)),
-        (dw, made["dw"].astype(np.float64).sum(axis=0)[..., :units]),
+        *(
+            (dw, made[name].astype(np.float64).sum(axis=0)[..., :units])
+            for name in ("dw", "strips")
+        ),
     ]
     tolerance = 3e-6 if dtype == "float32" else 1e-14
     for expected, actual in pairs:
         error = np.abs(expected - actual).max() / max(np.abs(expected).max(), 1e-30)
         assert error <= tolerance
     # What is stored besides the channels stays zero.
-    for name, channels in (("y", units), ("dx", inputs), ("dw", units)):
+    for name, channels in (("y", units), ("dx", inputs), ("dw", units), ("strips", units)):
         assert not made[name][..., channels:].any()
 
 
@@ -230,7 +240,7 @@ def test_bits_do_not_depend_on_the_registers(
     for case, winograd in [(one, False) for one in DIRECT] + [(one, True) for one in WINOGRAD]:
         expected = convolved(compiled(dtype), case, dtype, winograd)
         actual = convolved(other, case, dtype, winograd)
-        for name in ("y", "dx", "dw"):
+        for name in ("y", "dx", "dw", "strips"):
             assert expected[name].tobytes() == actual[name].tobytes(), (case, name)
 
 

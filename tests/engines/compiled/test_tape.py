@@ -154,6 +154,21 @@ def test_convolutions_by_transforms(agree: Any, task: Any, padding: Any, dtype: 
     check(agree, task, blocks, (1, 11, 12), iterations=8, batch_size=18, dtype=dtype)
 
 
+def widening() -> list[Any]:
+    """Convolutions whose weights are many for the few rows that they are trained on at once."""
+    inner = [MaxPool2d(1), conv2d(8, 5, padding="same"), activation("tanh"), conv2d(6, 1)]
+    return [conv2d(6, 3, activation="relu"), Residual(inner), conv2d(9, 5), MaxPool2d(2),
+            Flatten(), dense(3, "softmax")]  # fmt: skip
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 10, 16])
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov"])
+def test_few_rows_and_many_weights(agree: Any, task: Any, batch_size: int, optimizer: str) -> None:
+    """So do those whose weights' gradients are summed strip by strip, over every second row."""
+    more = {"optimizer": OPTIMIZERS[optimizer], "clip_norm": None if optimizer == "sgd" else 0.05}
+    check(agree, task, widening, (1, 9, 10), batch_size=batch_size, iterations=9, **more)
+
+
 @pytest.mark.parametrize("pool", [MaxPool2d, AvgPool2d])
 @pytest.mark.parametrize("size", [2, (3, 2)])
 @pytest.mark.parametrize("stride", [None, 1, (2, 3)])
@@ -268,6 +283,14 @@ def test_threads(task: Any, threads: int) -> None:
     assert trained(made, 1) == trained(made, threads)
 
 
+@pytest.mark.parametrize("rows", [1, 10, 16])
+def test_threads_on_few_rows(task: Any, rows: int) -> None:
+    """So it does where strips of weights are shared out besides rows."""
+    made = task(widening, (1, 9, 10), CrossEntropy(), SGD, "float32", rows, 30)
+    found = [trained(made, threads, rows) for threads in (1, 2, 5, 16)]
+    assert found[:1] * 4 == found
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_threads_on_products(task: Any, dtype: str) -> None:
     """So it does where weights are updated in the place in which they are read for dx."""
@@ -279,13 +302,14 @@ def test_threads_on_products(task: Any, dtype: str) -> None:
     assert trained(made, 1) == trained(made, 2) == trained(made, 16)
 
 
-def trained(made: Any, threads: int) -> list[bytes]:
+def trained(made: Any, threads: int, batch_size: int = 33) -> list[bytes]:
     """The bits of all that training changes, by so many threads."""
     network, optimizer = made.network(), made.optimizer()
     optimizer.allocate(network.theta)
     x, target = made.data()
     rng = np.random.default_rng(4)
-    engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=33, threads=threads)
+    settings = {"rng": rng, "batch_size": batch_size, "threads": threads}
+    engine = TapeEngine(network, optimizer, x, target, **settings)
     engine.run(made.batches())
     kept = [network.theta, *network.statistics.values(), *optimizer.state.values()]
     return [array.tobytes() for array in kept]

@@ -98,7 +98,7 @@ KERNELS: dict[str, Kernel] = {
     "convolve_weights": _kernel(
         "convolution",
         "convolve_weights",
-        f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows",
+        f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows groups strip",
     ),
     "winograd": _kernel(
         "winograd",
@@ -158,7 +158,7 @@ KERNELS: dict[str, Kernel] = {
     ),
     "softmax": _kernel("softmax", "softmax", "x x_row y y_row size rows"),
     "softmax_back": _kernel("softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
-    "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows"),
+    "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows most"),
     "squares": _kernel("update", "squares", "gradient size chunk sums"),
     "clip": _kernel("update", "clip", "sums count limit factor"),
     "sgd": _kernel(

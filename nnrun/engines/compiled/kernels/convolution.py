@@ -138,10 +138,12 @@ def convolve_back(module: Any, symbol: str, dtype: str) -> None:
 
 @written
 def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
-    """dw[a, b, c, o] = Σ x[i s + a, j s + b, c] dy[i, j, o] over the pixels of the task's rows.
+    """dw[a, b, c, o] = Σ x[i s + a, j s + b, c] dy[i, j, o] over the pixels of a group of rows.
 
-    It is written to place number `task`, `dw_task` numbers from one to the next. `channels` and
-    `units` are as for `convolve`.
+    There are `groups`: blocks of `rows` rows or, with `rows` 0, every second row where there are
+    two. Task after task they are gone through for each `strip` of so many (a, b, c). Each group has
+    its own place to write to, `dw_task` numbers from one to the next. `channels` and `units` are as
+    for `convolve`.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     zeros = k.scratch
@@ -150,8 +152,15 @@ def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
     units, dw_row = k["units"], k.bytes("units")
     x_line, x_pixel = k.mul(k["sh"], k.bytes("x_line")), k.mul(k["sw"], k.bytes("x_pixel"))
     dy_line, dy_pixel = k.bytes("dy_line"), k.bytes("dy_pixel")
-    dw = k.at(k.pointer("dw"), k.mul(k.task, k.bytes("dw_task")))
-    first, last = k.rows(k.n)
+    groups, strip = k["groups"], k["strip"]
+    number = k.div(k.task, groups)
+    group = k.sub(k.task, k.mul(number, groups))
+    begin = k.mul(number, strip)
+    count = k.least(k.sub(steps, begin), strip)
+    dw = k.at(k.pointer("dw"), k.mul(group, k.bytes("dw_task")))
+    in_turn = k.compare("==", k["rows"], 0)
+    first = k.select(in_turn, group, k.mul(group, k["rows"]))
+    last = k.select(in_turn, k.n, k.least(k.add(first, k["rows"]), k.n))
 
     def image(row: Value) -> None:
         x = k.at(k.pointer("x"), k.mul(row, k.bytes("x_row")))
@@ -164,6 +173,7 @@ def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
             dy_here = k.at(dy, offset)
 
             def piece(rows: int, t: Value) -> None:
+                t = k.add(begin, t)
                 here = k.at(dw, k.mul(t, dw_row), offset)
                 k.call(
                     pieces.taps(rows, group),
@@ -171,11 +181,11 @@ def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
                     k["oh"], k["ow"], init_row, x_line, x_pixel, dy_line, dy_pixel, dw_row,
                 )  # fmt: skip
 
-            pieces.rows(k, steps, group, piece)
+            pieces.rows(k, count, group, piece)
 
         pieces.columns(k, units, columns)
 
-    k.repeat(last, image, start=first)
+    k.repeat(last, image, start=first, step=k.select(in_turn, groups, 1))
     k.end()
 
 

@@ -8,13 +8,16 @@ from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 def reduce(p, task, n, k, start, rate, scratch):
-    """The sum of the buffers that the tasks of `rows` rows have written, in their order."""
-    buffers, buffer_task, total, size, chunk, rows = parameters(p, 6)
+    """The sum of the buffers that the tasks of `rows` rows have written, in their order.
+
+    There are `most` of them where each is of several blocks of rows.
+    """
+    buffers, buffer_task, total, size, chunk, rows, most = parameters(p, 7)
     buffers, total = pointer(buffers), pointer(total)
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
         total[j] = buffers[j]
-    for b in range(1, (n + rows - 1) // rows):
+    for b in range(1, min((n + rows - 1) // rows, most)):
         buffer = buffers + b * buffer_task
         for j in range(first, last):
             total[j] = total[j] + buffer[j]

@@ -51,18 +51,20 @@ class Placed:
         block: the array that it is in.
         size: of that.
         places: where in it the parameter's numbers stand.
-        by_rows: whether its gradient is summed up from those of blocks of rows.
+        parts: how many gradients its gradient is summed up from; 0 where it is made as a whole.
+        waits: whether it is changed in the update, and not by whoever makes its gradient.
     """
 
     parameter: Parameter
     block: str
     size: int
     places: Places
-    by_rows: bool
+    parts: int
+    waits: bool
 
     @property
     def gradient(self) -> str:
-        """The array of its gradient, or of the blocks' gradients one after the other."""
+        """The array of its gradient, or of the parts one after the other."""
         return f"d{self.block}"
 
 
@@ -104,6 +106,7 @@ class Plan:
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
+    last: Stage = field(default_factory=Stage)  # what is done before the update
     scratch: int = 1 << 20  # bytes that a thread needs
     drawn: int = 0  # uniform numbers for each row, once all layers have their places
     label: str = ""
@@ -183,17 +186,29 @@ class Plan:
         return Address(name)
 
     def parameter(
-        self, parameter: Parameter, name: str, size: int, places: Places | Array, *, by_rows: bool
+        self,
+        parameter: Parameter,
+        name: str,
+        size: int,
+        places: Places | Array,
+        *,
+        by_rows: bool,
+        groups: int = 0,
     ) -> Placed:
-        """Give a parameter its place, and its gradient."""
+        """Give a parameter its place, and its gradient.
+
+        That is summed up from those of the tasks of rows, or of so many groups of rows.
+        """
         if isinstance(places, np.ndarray):
             places = Positions(places)
         size = shapes.padded(size)
-        placed = Placed(parameter, name, size, places, by_rows)
+        parts = groups or self.row_tasks if by_rows else 0
+        waits = by_rows or not self.descends
+        placed = Placed(parameter, name, size, places, parts, waits)
         self.placed.append(placed)
         self.blocks[name] = size
-        if self.training and (by_rows or not self.descends):
-            self.blocks[placed.gradient] = size * (self.row_tasks if by_rows else 1)
+        if self.training and waits:
+            self.blocks[placed.gradient] = size * max(parts, 1)
         return placed
 
     def statistic(self, layer: Layer, name: str, block: str, size: int, places: Array) -> Address:
@@ -218,6 +233,11 @@ class Plan:
         """An op that comes before all others."""
         self.first.ops.append(Op(kernel, dict(values), self.label, tasks))
         self.first.tasks = max(self.first.tasks, tasks)
+
+    def after(self, kernel: str, tasks: int, /, **values: Value) -> None:
+        """An op that comes after all others but the update."""
+        self.last.ops.append(Op(kernel, dict(values), self.label, tasks))
+        self.last.tasks = max(self.last.tasks, tasks)
 
     def pointwise(self, kernel: str, at: Map, /, **maps: Map) -> None:
         """An op on numbers of these maps, in the stage that has just made `at` if that can be."""

@@ -42,11 +42,12 @@ OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": ad
 def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> None:
     """Add the stages that sum up gradients, clip them, and change the parameters."""
     plan.label = optimizer.type
+    plan.stages.append(plan.last)
     ready = Stage(tasks=CHUNKS)
     factor: Address | int = 0
-    placed = [one for one in plan.placed if one.by_rows or not plan.descends]
+    placed = [one for one in plan.placed if one.waits]
     for one in placed:
-        if one.by_rows:
+        if one.parts:
             ready.ops.append(_reduce(plan, one))
     if clip_norm is not None:
         factor = _add_clip(plan, ready, placed, clip_norm)
@@ -70,7 +71,7 @@ def _reduce(plan: Plan, one: Placed) -> Op:
         "total": gradient,
         **chunks(one.size),
     }
-    return plan.op("reduce", **values, rows=plan.rows)
+    return plan.op("reduce", **values, rows=plan.rows, most=one.parts)
 
 
 def _add_clip(plan: Plan, ready: Stage, placed: list[Placed], limit: float) -> Address:

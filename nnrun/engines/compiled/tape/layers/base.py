@@ -17,7 +17,8 @@ class Emitter:
         tag: the layer's index in the config; within layers `1.0`.
         x: what comes in.
         border: that what goes out needs, for the sake of a layer that follows.
-        in_place: whether x may be overwritten.
+        in_place: whether x is overwritten, or y is x as it is.
+        kept: whether something still needs x as it is on the way back.
         needs_dx: whether a layer before this one has parameters.
     """
 
@@ -35,6 +36,7 @@ class Emitter:
         *,
         border: Border,
         in_place: bool,
+        kept: bool,
         needs_dx: bool,
     ) -> None:
         self.plan = plan
@@ -43,6 +45,7 @@ class Emitter:
         self.x = x
         self.border = border
         self.in_place = in_place
+        self.kept = kept
         self.needs_dx = needs_dx
         self.place()
 

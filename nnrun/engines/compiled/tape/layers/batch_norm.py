@@ -91,7 +91,7 @@ class BatchNorm(Emitter):
         sums = {name: plan.shared(f"{name}{self.tag}", self.size) for name in parts}
         self._by_chunks(*(
             plan.op("reduce", buffers=parts[name], buffer_task=self.size, total=sums[name],
-                    **chunks(self.size), rows=plan.rows)
+                    **chunks(self.size), rows=plan.rows, most=plan.row_tasks)
             for name in parts
         ))  # fmt: skip
         dx = plan.free(dy)

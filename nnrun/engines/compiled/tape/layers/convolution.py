@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.compiled.kernels import winograd_sizes as winograd
+from nnrun.engines.compiled.kernels.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address, Border, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.layers.bias import place_bias, strides, sum_bias
@@ -14,10 +15,17 @@ from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.nn.layers.windows import padding_of
 
 Values = dict[str, Address | int]
+# Groups of rows for whose sums dw is cut into strips, and into how many; of so many (a, b, c) at
+# least, below which the sums of single rows are small enough.
+_GROUPS, _STRIPS, _LEAST = 2, 8, 128
 
 
 class Convolution(Emitter):
     """y = b + w * x; dw and db are summed for each block of rows, and then over the blocks.
+
+    Where blocks are single rows, a large dw would be written and read again as often as there are
+    rows: then two sums, of every second row, are made strip by strip. With two threads each has
+    made the rows itself that it sums over, and little has to cross from one's cache to the other's.
 
     By direct sums or, where the sizes suit it, by Winograd's.
     """
@@ -40,11 +48,15 @@ class Convolution(Emitter):
         stored = self.y.pixel
         where = ((a * kw + e) * x.channels + c) * stored + u
         self.taps = kh * kw
-        self.w = plan.parameter(
-            layer.w, f"w{self.tag}", self.taps * x.channels * stored, where, by_rows=True
-        )
         self.top, _, self.left, _ = self.wants(layer, plan.training)
         self.by_winograd = winograd.suits(layer.kernel, layer.stride, x.pixel, layer.channels)
+        rows = self.taps * x.channels
+        by_strips = plan.rows == 1 and rows >= _LEAST and not self.by_winograd
+        self.strip = padded(-(-rows // _STRIPS)) if by_strips else 0
+        self.w = plan.parameter(
+            layer.w, f"w{self.tag}", rows * stored, where,
+            by_rows=True, groups=_GROUPS if by_strips else 0,
+        )  # fmt: skip
         if self.by_winograd:
             size = winograd.scratch(x.pixel, self.y.pixel, plan.dtype.itemsize)
             plan.scratch = max(plan.scratch, size)
@@ -93,16 +105,7 @@ class Convolution(Emitter):
         self.plan.before(kernel, -(-count // rows), w=Address(self.w.block), rows=rows, **values)
 
     def backward(self, dy: Map) -> Map:
-        kernel = "winograd_weights" if self.by_winograd else "convolve_weights"
-        self.plan.by_rows(
-            kernel,
-            **self._read,
-            **dy.named("dy"),
-            dw=Address(self.w.gradient),
-            dw_task=self.w.size,
-            **self._sizes,
-            **self._window,
-        )
+        self._sum_weights(dy)
         if self.bias:
             sum_bias(self.plan, self.bias, dy)
         if not self.needs_dx:
@@ -113,6 +116,22 @@ class Convolution(Emitter):
         else:
             self._back(dy, dx)
         return dx
+
+    def _sum_weights(self, dy: Map) -> None:
+        plan = self.plan
+        values: Values = {
+            **self._read, **dy.named("dy"), "dw": Address(self.w.gradient),
+            "dw_task": self.w.size, **self._sizes, **self._window,
+        }  # fmt: skip
+        height = self.taps * self.x.channels
+        if self.by_winograd:
+            plan.by_rows("winograd_weights", **values)
+        elif self.strip:
+            cut = {"rows": 0, "groups": _GROUPS, "strip": self.strip}
+            tasks = _GROUPS * -(-height // self.strip)
+            plan.after("convolve_weights", tasks, **values, **cut)
+        else:
+            plan.by_rows("convolve_weights", **values, groups=plan.row_tasks, strip=height)
 
     def _turned(self, dx: Map) -> Values:
         return {

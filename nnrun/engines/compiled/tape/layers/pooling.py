@@ -13,7 +13,7 @@ class Pooling(Emitter):
 
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
-        self.kept: dict[str, Address | int] = {}  # what the way back needs besides dy
+        self.winners: dict[str, Address | int] = {}  # what the way back needs besides dy
 
     @property
     def _window(self) -> dict[str, int]:
@@ -21,19 +21,20 @@ class Pooling(Emitter):
         return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": self.y.height, "ow": self.y.width}
 
     def forward(self) -> None:
-        values = {**self.x.named("x"), **self.y.named("y"), **self.kept, **self._window}
+        values = {**self.x.named("x"), **self.y.named("y"), **self.winners, **self._window}
         self.plan.by_rows(self.kernel, **values)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
             return dy
         x = self.x
-        dx = self.plan.like(f"d{x.block}", x)
+        # x itself is of no more use: a second map of its size would crowd others out of the cache.
+        dx = self.plan.like(f"d{x.block}", x) if self.kept else x
         self.plan.by_rows(
             f"{self.kernel}_back",
             **dy.named("dy"),
             **dx.named("dx"),
-            **self.kept,
+            **self.winners,
             **self._window,
             height=x.height,
             width=x.width,
@@ -49,10 +50,10 @@ class MaxPool2d(Pooling):
     def place(self) -> None:
         super().place()
         y = self.y
-        self.kept = {"place": 0}
+        self.winners = {"place": 0}
         if self.plan.training and self.needs_dx:
             size = self.plan.batch_size * y.height * y.width * y.pixel
-            self.kept = {"place": self.plan.shared(f"place{self.tag}", size)}
+            self.winners = {"place": self.plan.shared(f"place{self.tag}", size)}
 
 
 class AvgPool2d(Pooling):

@@ -22,11 +22,13 @@ class Step:
         layer: of the network.
         tag: its index in the config.
         in_place: whether its y is its x, overwritten or as it is.
+        kept: whether its x must stay as it is, besides what it needs of it itself.
     """
 
     layer: Layer
     tag: str
     in_place: bool
+    kept: bool
 
     @property
     def emitter(self) -> type[Emitter]:
@@ -68,7 +70,7 @@ def steps_of(
     for layer in trunk:
         emitter = EMITTERS[layer.type]
         in_place = emitter.overwrites(layer, training) and not (emitter.changes and kept)
-        steps.append(Step(layer, tags[id(layer)], in_place))
+        steps.append(Step(layer, tags[id(layer)], in_place, kept))
         kept = (emitter.needs_y and training) or (in_place and kept)
     return steps
 
@@ -121,6 +123,7 @@ class Sequence:
                 self.y,
                 border=border if ends else border_of(following, plan.training),
                 in_place=step.in_place,
+                kept=step.kept,
                 needs_dx=needs_dx or any(learning[:index]),
             )
             self._emitters.append(emitter)
