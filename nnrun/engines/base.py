@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -103,6 +103,27 @@ class Stretch(Batches):
         return self.order.take(self.iterations)
 
 
+# The loss over some rows and the outputs for them, with the network's weights as they are.
+Evaluator = Callable[[], tuple[float, Array]]
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """What evaluators gave, each at every stop of a stretch.
+
+    Args:
+        losses: of each evaluator, float64, (stops).
+        outputs: of each, (stops, rows, *network.output_shape).
+        update_seconds: what the updates took.
+        evaluation_seconds: what the evaluations took.
+    """
+
+    losses: list[Array]
+    outputs: list[Array]
+    update_seconds: float
+    evaluation_seconds: float
+
+
 class Engine(Protocol):
     """Updates the network and the optimizer it was made with, in place, and evaluates the network.
 
@@ -124,7 +145,24 @@ class Engine(Protocol):
                 mode, float64; of an engine that was made with `losses`.
         """
 
-    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+    ) -> Evaluations | None:
+        """Do all updates of a short stretch, with evaluations on the way, in one go.
+
+        The bits are those of `run` from stop to stop, and of the evaluators called at each.
+
+        Args:
+            stretch: the updates.
+            stops: how many of them come before each evaluation; ascending, the last one is all.
+            evaluators: what is evaluated, as `evaluator` made them.
+
+        Returns:
+            What came of it; None if the engine has no such way, or it would take long: then
+            nothing has been done.
+        """
+
+    def evaluator(self, x: Array, target: Array) -> Evaluator:
         """What evaluates these rows, which must not change, as often as it is called."""
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:

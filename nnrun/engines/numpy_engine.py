@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches
+from nnrun.engines.base import Batches, Evaluator, Stretch
 from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -71,7 +71,12 @@ class NumpyEngine:
     def surroundings(self) -> dict[str, Any]:
         return {}
 
-    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+    ) -> None:
+        return None
+
+    def evaluator(self, x: Array, target: Array) -> Evaluator:
         return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:

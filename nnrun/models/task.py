@@ -39,8 +39,8 @@ class Classification:
     def decode(self, outputs: Array) -> Array:
         """Class numbers, from the network's outputs."""
         if self.outputs == 1:
-            return (outputs[:, 0] > 0.5).astype(np.int64)
-        best: Array = outputs.argmax(axis=1)
+            return (outputs[..., 0] > 0.5).astype(np.int64)
+        best: Array = outputs.argmax(axis=-1)
         return best
 
     def probabilities(self, outputs: Array) -> Array | None:
@@ -51,9 +51,9 @@ class Classification:
             return np.concatenate([1 - outputs, outputs], axis=1)
         return outputs
 
-    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, float]:
-        """What is followed during training."""
-        return {"accuracy": np.count_nonzero(self.decode(outputs) == y) / len(y)}
+    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+        """What is followed during training; outputs may be those of several evaluations at once."""
+        return {"accuracy": np.count_nonzero(self.decode(outputs) == y, axis=-1) / len(y)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
         """Whether it makes less than half the errors of always naming the most frequent class."""
@@ -79,10 +79,11 @@ class Regression:
         """Numbers in the target's own units, from the network's outputs."""
         return self.unscale(outputs.astype(np.float64, copy=False))
 
-    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, float]:
-        """What is followed during training, in the target's own units."""
+    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+        """What is followed during training, in the target's own units; as of classes."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return {"mse": float(np.mean((self.decode(outputs) - y) ** 2))}
+            squares = (self.decode(outputs) - y) ** 2
+            return {"mse": squares.reshape(*outputs.shape[:-2], -1).mean(axis=-1)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
         """False: what regression has learned, its loss says."""

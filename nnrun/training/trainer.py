@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 
 import numpy as np
 
-from nnrun.engines.base import Engine, Stretch
+from nnrun.engines.base import Engine, Evaluator, Stretch
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.schedules import Schedule
 from nnrun.nn.signature import Array, Rng
+from nnrun.training.at_once import run_at_once
 from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import Examples
@@ -90,7 +91,7 @@ class Trainer:
     divergence: Divergence | None = None
     best: dict[str, Array] = field(default_factory=dict)
     _seen: dict[str, tuple[float, Array]] = field(default_factory=dict)
-    _evaluators: dict[str, Callable[[], tuple[float, Array]]] = field(default_factory=dict)
+    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
     _ending: TrainingState | None = None
     _rate: float = 0.0
     _loss: float | None = None
@@ -111,6 +112,8 @@ class Trainer:
 
     def run(self) -> Iterator[Progress]:
         """Train to the end, stopping early or diverging; yields after every stretch."""
+        if run_at_once(self):
+            yield self._progress()
         while self.iteration < self.iterations and not self._stopped:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
@@ -205,11 +208,15 @@ class Trainer:
     def evaluate(self, name: str) -> tuple[float, Array]:
         """The loss over a split and the outputs for its rows, with the weights as they are."""
         if name not in self._seen:
-            if name not in self._evaluators:
-                part = self.parts[name]
-                self._evaluators[name] = self.engine.evaluator(part.x, part.target)
-            self._seen[name] = self._evaluators[name]()
+            self._seen[name] = self.evaluator(name)()
         return self._seen[name]
+
+    def evaluator(self, name: str) -> Evaluator:
+        """What evaluates a split."""
+        if name not in self._evaluators:
+            part = self.parts[name]
+            self._evaluators[name] = self.engine.evaluator(part.x, part.target)
+        return self._evaluators[name]
 
     @property
     def _stopped(self) -> bool:
@@ -231,13 +238,7 @@ class Trainer:
     def update(self, iterations: int) -> None:
         """Make so many updates, without looking."""
         self._seen.clear()
-        stretch = Stretch(
-            self.sampler,
-            self.schedule,
-            first=self.iteration,
-            iterations=iterations,
-            total=self.iterations,
-        )
+        stretch = self.stretch(iterations)
         if self.curve is None:
             self.engine.run(stretch)
         else:
@@ -245,22 +246,66 @@ class Trainer:
             self.engine.run(stretch, losses)
             self.curve.add(losses, sizes)
         self.iteration += iterations
-        self._rate = self.schedule.rate_at(self.iteration - 1, self.iterations)
+        self._rate = self.rate_of(self.iteration)
+
+    def stretch(self, iterations: int) -> Stretch:
+        """The next so many updates."""
+        return Stretch(
+            self.sampler,
+            self.schedule,
+            first=self.iteration,
+            iterations=iterations,
+            total=self.iterations,
+        )
+
+    def rate_of(self, iteration: int) -> float:
+        """The learning rate of this update, counted from 1."""
+        return self.schedule.rate_at(iteration - 1, self.iterations)
+
+    def arrive(
+        self, iterations: Sequence[int], losses: dict[str, Array], outputs: dict[str, Array]
+    ) -> None:
+        """Be where the engine is that has made updates, with evaluations after so many of them.
+
+        Args:
+            iterations: of the evaluations; the last one is the last update.
+            losses: by split, (evaluations).
+            outputs: by split, (evaluations, rows, outputs).
+        """
+        self.iteration = iterations[-1]
+        rates = [self.rate_of(iteration) for iteration in iterations]
+        self._rate = rates[-1]
+        self.history += self._rows(iterations, rates, losses, outputs)
+        self._loss = float(losses["train"][-1])
+        self._seen = {name: (float(losses[name][-1]), outputs[name][-1]) for name in self.parts}
 
     def _evaluate(self) -> HistoryRow:
         start = perf_counter()
-        row: HistoryRow = {
-            "iteration": self.iteration,
-            "epoch": self.iteration / self.sampler.batches_per_epoch,
-            "learning_rate": self._rate,
-        }
-        for name, part in self.parts.items():
-            loss, outputs = self.evaluate(name)
-            row[f"{name}_loss"] = loss
-            for metric, value in self.task.quick_metrics(outputs, part.y).items():
-                row[f"{name}_{metric}"] = value
+        found = {name: self.evaluate(name) for name in self.parts}
+        losses = {name: np.array([loss]) for name, (loss, _) in found.items()}
+        outputs = {name: given[np.newaxis] for name, (_, given) in found.items()}
+        (row,) = self._rows([self.iteration], [self._rate], losses, outputs)
         self.evaluation_seconds += perf_counter() - start
         return row
+
+    def _rows(
+        self,
+        iterations: Sequence[int],
+        rates: Sequence[float],
+        losses: dict[str, Array],
+        outputs: dict[str, Array],
+    ) -> list[HistoryRow]:
+        """What the history has of some evaluations."""
+        columns: dict[str, Sequence[float | int]] = {
+            "iteration": iterations,
+            "epoch": [iteration / self.sampler.batches_per_epoch for iteration in iterations],
+            "learning_rate": rates,
+        }
+        for name, part in self.parts.items():
+            columns[f"{name}_loss"] = losses[name].tolist()
+            for metric, values in self.task.quick_metrics(outputs[name], part.y).items():
+                columns[f"{name}_{metric}"] = values.tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def trouble(self) -> Cause | None:
         """What is wrong with the weights as they are, if anything."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Order, Stretch
+from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
 from nnrun.engines.compiled import cache
-from nnrun.engines.compiled.arguments import NUMBER
 from nnrun.engines.compiled.blocks import Blocks
-from nnrun.engines.compiled.choice import refuses_function
-from nnrun.engines.compiled.evaluation import Evaluation, arguments_for
-from nnrun.engines.compiled.fields import PIECE, RATE_BYTES
+from nnrun.engines.compiled.choice import function_seconds, refuses_function
+from nnrun.engines.compiled.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generate import Generated, generate
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.compiled.sampling import Sampling
+from nnrun.engines.compiled.stretches import Stretches, portion
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
-from nnrun.nn.schedules import Constant
 from nnrun.nn.signature import Array, Rng
 
 if TYPE_CHECKING:
@@ -29,11 +28,10 @@ if TYPE_CHECKING:
 # By whether batches are single rows and whether their losses are told: what was made for a network.
 Made = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
-# Random numbers for dropout are drawn ahead, about so many at a time.
-_DRAWN = 1 << 18
 _NOTHING = np.zeros(1)
-# Iterations whose learning rates are computed at once, where they change.
-_RATES = 1 << 15
+# Updates with evaluations on the way are done in one go if they take no longer than this, in
+# seconds, by the estimate for single rows, and put out no more numbers.
+_SHORT, _PUT_OUT = 0.02, 1 << 20
 
 
 class CompiledEngine:
@@ -85,7 +83,7 @@ class CompiledEngine:
         self._wait = wait
         self._made = {} if made is None else made
         self._function: Function | None = None
-        self._sampling: Sampling | None = None
+        self._stretches: Stretches | None = None
         if batch_size is not None:
             self._prepare(batch_size == 1)
 
@@ -111,68 +109,42 @@ class CompiledEngine:
         if losses is not None and not self.losses:
             raise ValueError("this engine was not made to tell the losses of batches")
         if isinstance(batches, Stretch) and Sampling.fits(batches) and not self.losses:
-            self._draw(batches)
+            self._drawing(batches.order).run(batches)
         else:
             self._given(batches, losses)
 
-    def _draw(self, stretch: Stretch) -> None:
-        """Updates with rows that compiled code draws."""
-        order = stretch.order
-        if self._sampling is None or self._sampling.order is not order:
-            self._sampling = self._sampler(order)
-        sampling, drawn = self._sampling, self.code.program.drawn
-        table = self._table
-        self._blocks.gather()
-        table[NUMBER["values"]] = self._blocks.values_address
-        start = sampling.take_over()
-        schedule = stretch.schedule
-        steady = isinstance(schedule, Constant)
-        if isinstance(schedule, Constant):
-            self._steady_rates[: len(stretch)] = schedule.value
-            table[NUMBER["rates"]] = self._steady_place
-        length = _portion(drawn * min(order.batch_size, order.rows), len(stretch))
-        length = length if steady else min(length, _RATES)
-        sampling.fields[RATE_BYTES] = 0 if steady else 8
-        for first in range(0, len(stretch), length):
-            last = min(first + length, len(stretch))
-            if not steady:
-                rates = stretch.rates_of(first, last)
-                table[NUMBER["rates"]] = rates.ctypes.data
-            if drawn:
-                rows = sampling.rows_until(start + last) - sampling.rows_until(start + first)
-                uniforms = self.rng.random(rows * drawn)
-                table[NUMBER["uniforms"]] = uniforms.ctypes.data
-            table[NUMBER["steps"]] = self.optimizer.steps
-            sampling.run(self._table_place, last - first)
-            self.optimizer.steps += last - first
-        sampling.hand_back()
-        self._blocks.scatter()
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+    ) -> Evaluations | None:
+        own = cast("Sequence[RowsEvaluator]", evaluators)
+        if self.losses or not Sampling.fits(stretch) or not all(one.whole for one in own):
+            return None
+        stretches, network = self._drawing(stretch.order), self.network
+        evaluated = len(stops) * sum(map(len, own))
+        rows = len(stretch) * stretch.order.batch_size + evaluated
+        if stretches.at_once(stretch) < len(stretch) or (
+            rows * function_seconds(network, 1) > _SHORT
+            or evaluated * prod(network.output_shape) > _PUT_OUT
+        ):
+            return None
+        portions = [evaluator.repeated(len(stops)) for evaluator in own]
+        return stretches.run_and_evaluate(stretch, stops, portions)
 
-    def _sampler(self, order: Order) -> Sampling:
-        if self._function is None:
-            self._prepare(order.batch_size == 1)
-        assert self._function is not None
-        if self.single and order.batch_size > 1:
-            raise ValueError("this engine was made for batches of one row")
-        if order.rows > len(self._inputs):
-            raise IndexError("a batch has rows that the training split has not")
-        self._blocks.reserve(min(order.batch_size, order.rows))
-        program = self.code.program
-        sampling = Sampling(order, self._function.address, program.direct, program.drawn)
-        arrays = {
-            "inputs": self._inputs,
-            "targets": self.target,
-            "bounds": sampling.bounds,
-            "uniforms": _NOTHING,
-            "outputs": _NOTHING,
-            "losses": _NOTHING,
-            "stream": sampling.fields,
-        }
-        self._steady_rates = np.zeros(PIECE)
-        self._steady_place: int = self._steady_rates.ctypes.data
-        self._table = np.array(arguments_for(self._blocks, **arrays))
-        self._table_place: int = self._table.ctypes.data
-        return sampling
+    def _drawing(self, order: Order) -> Stretches:
+        """What draws rows in this order."""
+        if self._stretches is None or self._stretches.order is not order:
+            if self._function is None:
+                self._prepare(order.batch_size == 1)
+            assert self._function is not None
+            if self.single and order.batch_size > 1:
+                raise ValueError("this engine was made for batches of one row")
+            if order.rows > len(self._inputs):
+                raise IndexError("a batch has rows that the training split has not")
+            self._blocks.reserve(min(order.batch_size, order.rows))
+            self._stretches = Stretches(
+                order, self._function, self._blocks, self._inputs, self.target, self.rng
+            )
+        return self._stretches
 
     def _given(self, batches: Batches, losses: Array | None) -> None:
         """Updates with rows that are there."""
@@ -197,7 +169,7 @@ class CompiledEngine:
         program, function = self.code.program, self._function
         assert function is not None
         drawn = program.drawn
-        length = _portion(drawn * largest, len(rates))
+        length = portion(drawn * largest, len(rates))
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
             uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
@@ -223,7 +195,7 @@ class CompiledEngine:
 
         return {"machine_code": machine.description()}
 
-    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+    def evaluator(self, x: Array, target: Array) -> RowsEvaluator:
         if self._function is None:
             self._prepare(single=False)
         return self._evaluation.of(x, target, self._inputs if x is self.x else None)
@@ -250,11 +222,6 @@ def compile_ahead(
     code = generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1)
     cache.object_code(code.source, network.dtype.name, cache.digest(code.source))
     kernels.object_code([DRIVE], "float64")
-
-
-def _portion(numbers: int, iterations: int) -> int:
-    """Iterations for which random numbers for dropout are drawn at once."""
-    return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)
 
 
 class UnsupportedError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,9 +56,7 @@ class Evaluation:
         self.counted, self.no_rates = np.arange(self.portion + 1), np.zeros(self.portion)
         blocks.reserve(self.together)
 
-    def of(
-        self, x: Array, target: Array, inputs: Array | None = None
-    ) -> Callable[[], tuple[float, Array]]:
+    def of(self, x: Array, target: Array, inputs: Array | None = None) -> RowsEvaluator:
         """What evaluates these rows as often as it is called (see `Engine.evaluator`).
 
         Args:
@@ -67,40 +66,83 @@ class Evaluation:
         """
         network = self.blocks.network
         target = np.ascontiguousarray(target.reshape(len(x), -1), network.dtype)
-        shape = (len(x), *network.output_shape)
         # Machine code does not look how much there is.
-        if x.shape[1:] != network.input_shape or target.size != np.prod(shape):
+        if x.shape[1:] != network.input_shape or target.size != len(x) * prod(network.output_shape):
             raise ValueError("rows and targets are not of the network's shapes")
-
-        def portion(part: slice) -> _Portion:
-            arranged = self.arrange(x[part]) if inputs is None else inputs[part]
-            return _Portion(self, arranged, target[part])
-
-        parts = [slice(at, at + self.portion) for at in range(0, len(x), self.portion)]
-        kept = portion(parts[0]) if len(parts) == 1 else None
-
-        def evaluate() -> tuple[float, Array]:
-            self.blocks.gather()
-            outputs, total = np.empty(shape, network.dtype), 0.0
-            for part in parts:
-                total += (kept or portion(part)).evaluate(outputs[part])
-            return total / len(x), outputs
-
-        return evaluate
+        return RowsEvaluator(self, x, target, inputs)
 
 
-class _Portion:
-    """Rows that one call evaluates, with all that is the same whenever it is made."""
+class RowsEvaluator:
+    """Evaluates the same rows as often as it is called.
 
-    def __init__(self, evaluation: Evaluation, inputs: Array, target: Array) -> None:
+    Args:
+        evaluation: of the network.
+        x: the rows.
+        target: theirs, (rows, outputs).
+        inputs: the rows as the function wants them, where there are such.
+    """
+
+    def __init__(
+        self, evaluation: Evaluation, x: Array, target: Array, inputs: Array | None
+    ) -> None:
+        self._evaluation = evaluation
+        self._x = x
+        self._target = target
+        self._inputs = inputs
+        size, rows = evaluation.portion, len(x)
+        self._parts = [slice(at, min(at + size, rows)) for at in range(0, rows, size)]
+        self._kept: Portion | None = None
+
+    def __call__(self) -> tuple[float, Array]:
+        blocks, rows = self._evaluation.blocks, len(self._x)
+        blocks.gather()
+        outputs = np.empty((rows, *blocks.network.output_shape), blocks.network.dtype)
+        if self.whole and self._kept is None:
+            self._kept = self._portion(self._parts[0])
+        total = 0.0
+        for part in self._parts:
+            total += (self._kept or self._portion(part)).evaluate(outputs[part])
+        return total / rows, outputs
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    @property
+    def whole(self) -> bool:
+        """Whether one call evaluates all rows."""
+        return len(self._parts) == 1
+
+    def repeated(self, times: int) -> Portion:
+        """All rows, if that is one call, for so many evaluations."""
+        (part,) = self._parts
+        return self._portion(part, times)
+
+    def _portion(self, part: slice, times: int = 1) -> Portion:
+        x, target = self._x[part], self._target[part]
+        inputs = self._evaluation.arrange(x) if self._inputs is None else self._inputs[part]
+        return Portion(self._evaluation, inputs, target, times)
+
+
+class Portion:
+    """Rows that one call evaluates, with all that is the same whenever it is made.
+
+    Args:
+        evaluation: of the network.
+        inputs: the rows as the function wants them.
+        target: theirs.
+        times: how often they are evaluated, by one call each.
+    """
+
+    def __init__(self, evaluation: Evaluation, inputs: Array, target: Array, times: int) -> None:
         self._blocks, self._function = evaluation.blocks, evaluation.function
+        self.rows = len(inputs)
         network, together = self._blocks.network, evaluation.together
         bounds = evaluation.counted[: len(inputs) + 1]
         if together > 1:
             bounds = np.append(bounds[:-1:together], len(inputs))
         self._sizes = np.diff(bounds) if together > 1 else None
-        self._losses = np.empty(len(bounds) - 1)
-        self._outputs = np.empty((len(inputs), *network.output_shape), network.dtype)
+        self._losses = np.empty((times, len(bounds) - 1))
+        self.outputs = np.empty((times, len(inputs), *network.output_shape), network.dtype)
         self._arrays = {
             "inputs": inputs,
             "targets": target,
@@ -108,18 +150,28 @@ class _Portion:
             "bounds": bounds,
             "rates": evaluation.no_rates,
             "uniforms": _NOTHING,
-            "outputs": self._outputs,
+            "outputs": self.outputs,
             "losses": self._losses,
         }
         self._arguments = arguments_for(
-            self._blocks, count=len(self._losses), evaluating=1, **self._arrays
+            self._blocks, count=len(bounds) - 1, evaluating=1, **self._arrays
         )
 
     def evaluate(self, outputs: Array) -> float:
-        """The sum of the losses; the outputs are copied to where they belong."""
+        """The sum of the losses, this once; the outputs are copied to where they belong."""
         self._arguments[_VALUES] = self._blocks.values_address
         self._function(*self._arguments)
-        outputs[...] = self._outputs
+        outputs[...] = self.outputs[0]
+        return float(self.sums()[0])
+
+    @property
+    def table(self) -> list[int]:
+        """What the driver takes to evaluate them so often (see `fields`)."""
+        return [*self._arguments, self.outputs[0].nbytes]
+
+    def sums(self) -> Array:
+        """Of the losses, each time."""
         losses = self._losses if self._sizes is None else self._losses * self._sizes
         # No product of vectors: a BLAS sums in an order of its own.
-        return float(np.add.reduce(losses))
+        sums: Array = np.add.reduce(losses, axis=1)
+        return sums

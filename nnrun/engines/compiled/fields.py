@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nnrun.engines.compiled.arguments import ARGUMENTS
+
 # Iterations that the generated function is called for, at most: bounds and rates stay in the cache.
 PIECE = 4096
 SAMPLINGS = ("with_replacement", "shuffle", "in_order")
@@ -21,4 +23,10 @@ SAMPLING, BATCH, BOUND = range(24, 27)
 # The address of the generated function, and whether it draws; bytes from one rate to the next;
 # random numbers that dropout takes for a row.
 FUNCTION, TOGETHER, RATE_BYTES, DRAWN = range(27, 31)
-FIELDS = 31
+# Evaluations at each stop: the address of their tables, one after the other, and how many. Then
+# the nanoseconds that updates and evaluations have taken.
+EVALUATIONS, TABLES, UPDATE_TIME, EVALUATION_TIME = range(31, 35)
+FIELDS = 35
+
+# A table of an evaluation holds the function's arguments, and the bytes that its outputs take.
+OUTPUT_BYTES = len(ARGUMENTS)

@@ -22,6 +22,8 @@ from nnrun.engines.compiled.fields import (
     BLOCK_STREAM,
     BOUND,
     DRAWN,
+    EVALUATION_TIME,
+    EVALUATIONS,
     FIELDS,
     FULL,
     FUNCTION,
@@ -37,14 +39,17 @@ from nnrun.engines.compiled.fields import (
     SKIP,
     STATE,
     STREAM,
+    TABLES,
     TOGETHER,
+    UPDATE_TIME,
     USED,
     WITH_REPLACEMENT,
 )
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels.load import addresses
+from nnrun.nn.signature import Array
 
-_DRIVE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+_DRIVE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
 _HALF_STATE = (1 << 64) - 1
 
 
@@ -75,6 +80,8 @@ class Sampling:
         fields[TOGETHER] = together and kind == WITH_REPLACEMENT
         self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
         self._place: int = fields.ctypes.data
+        self._stop = np.zeros(1, np.int64)
+        self._stop_place: int = self._stop.ctypes.data
         self._left: dict[str, Any] | None = None
 
     @staticmethod
@@ -109,7 +116,26 @@ class Sampling:
                 fills in.
             iterations: updates.
         """
-        self._drive(self._place, table, iterations)
+        self._stop[0] = iterations
+        self._drive(self._place, table, self._stop_place, 1)
+
+    def run_and_evaluate(self, table: int, stops: Array, evaluations: Array) -> tuple[float, float]:
+        """Make updates up to one stop after the other, with evaluations at each.
+
+        Args:
+            table: as for `run`.
+            stops: int64, how many updates there are before each, since the one before.
+            evaluations: int64, the tables that the driver takes for them (see `fields`).
+
+        Returns:
+            Seconds of updates, and of evaluations.
+        """
+        fields = self.fields
+        fields[[UPDATE_TIME, EVALUATION_TIME]] = 0
+        fields[EVALUATIONS], fields[TABLES] = evaluations.ctypes.data, len(evaluations)
+        self._drive(self._place, table, stops.ctypes.data, len(stops))
+        fields[TABLES] = 0
+        return float(fields[UPDATE_TIME]) / 1e9, float(fields[EVALUATION_TIME]) / 1e9
 
     def hand_back(self) -> None:
         """Tell the order where training has come to."""

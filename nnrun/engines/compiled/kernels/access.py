@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -81,6 +82,18 @@ def give_way(t: Translator) -> None:
     name = "sched_yield"
     found = t.module.globals.get(name) or ir.Function(t.module, kind, name=name)
     t.builder.call(found, [])
+
+
+@intrinsic
+def nanoseconds(t: Translator) -> Any:
+    """What a clock of POSIX says that never goes back."""
+    moment = t.builder.bitcast(t.place(ir.ArrayType(I64, 2)), I64.as_pointer())
+    kind = ir.FunctionType(I32, [I32, moment.type])
+    name = "clock_gettime"
+    found = t.module.globals.get(name) or ir.Function(t.module, kind, name=name)
+    t.builder.call(found, [ir.Constant(I32, time.CLOCK_MONOTONIC), moment])
+    seconds, rest = (t.builder.load(t.builder.gep(moment, [t.integer(i)])) for i in range(2))
+    return t.builder.add(t.builder.mul(seconds, t.integer(1_000_000_000)), rest)
 
 
 @intrinsic

@@ -1,5 +1,7 @@
 """Takes a generated function through a stretch: draws rows block by block, and calls it for them.
 
+Where the network is to be evaluated on the way, it stops and calls the function for that, too.
+
 It knows nothing of the network, and so is compiled once for all of them. What it works on is
 described in `nnrun.engines.compiled.fields`.
 """
@@ -18,9 +20,12 @@ from nnrun.engines.compiled.fields import (
     BLOCK_STREAM,
     BOUND,
     DRAWN,
+    EVALUATION_TIME,
+    EVALUATIONS,
     FUNCTION,
     NEXT,
     NEXT_STREAM,
+    OUTPUT_BYTES,
     PIECE,
     RATE_BYTES,
     SAMPLING,
@@ -28,11 +33,13 @@ from nnrun.engines.compiled.fields import (
     SIZE,
     SKIP,
     STREAM,
+    TABLES,
     TOGETHER,
+    UPDATE_TIME,
     USED,
     WITH_REPLACEMENT,
 )
-from nnrun.engines.compiled.kernels.access import integers
+from nnrun.engines.compiled.kernels.access import integers, nanoseconds
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic, subroutine
 from nnrun.engines.compiled.language.translator import Translator
@@ -40,18 +47,38 @@ from nnrun.engines.compiled.pcg64 import below, copied, masked, put_back
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
 _UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
-_BOUND = NUMBER["bound"]
+_BOUND, _OUTPUTS, _LOSSES = (NUMBER[name] for name in ("bound", "outputs", "losses"))
 
 
-def drive(fields: Any, table: Any, iterations: Any) -> None:
-    """Make updates.
+def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
+    """Make updates up to one stop after the other, and at each the evaluations there are.
 
     Args:
         fields: their address.
         table: the address of the arguments of the generated function.
-        iterations: how many updates.
+        stops: the address of the stops: updates to be made before each, since the one before.
+        count: how many there are.
     """
-    s, table = integers(fields), integers(table)
+    s, stops = integers(fields), integers(stops)
+    for stop in range(count):
+        begun = nanoseconds()
+        advance(s, integers(table), stops[stop])
+        there = nanoseconds()
+        for evaluation in range(s[TABLES]):
+            evaluate(s, integers(s[EVALUATIONS] + 8 * (OUTPUT_BYTES + 1) * evaluation))
+        s[UPDATE_TIME] += there - begun
+        s[EVALUATION_TIME] += nanoseconds() - there
+
+
+def evaluate(s: Any, table: Any) -> None:
+    """Evaluate some rows; the next time outputs and losses come after these."""
+    call(s[FUNCTION], table)
+    table[_OUTPUTS] += table[OUTPUT_BYTES]
+    table[_LOSSES] += 8 * table[_COUNT]
+
+
+def advance(s: Any, table: Any, iterations: Any) -> None:
+    """Make so many updates."""
     bounds, size, batch = integers(table[_BOUNDS]), s[SIZE], s[BATCH]
     while iterations > 0:
         while s[USED] == size:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches
+from nnrun.engines.base import Batches, Evaluator, Stretch
 from nnrun.engines.compiled.kernels import KERNELS, RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
 from nnrun.engines.compiled.tape import network as tapes
@@ -129,7 +129,12 @@ class TapeEngine:
             losses[...] = np.add.reduceat(told[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
         self._parameters.scatter()
 
-    def evaluator(self, x: Array, target: Array) -> Callable[[], tuple[float, Array]]:
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+    ) -> None:
+        return None
+
+    def evaluator(self, x: Array, target: Array) -> Evaluator:
         return lambda: self.evaluate(x, target)
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
