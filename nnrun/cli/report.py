@@ -20,6 +20,7 @@ from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.files import made, write_atomically, write_together
 from nnrun.runs.folders import folders, names_in
 from nnrun.runs.glance import described
+from nnrun.runs.identity import by_seed
 from nnrun.runs.reading import read_run
 from nnrun.runs.select import is_run_folder, lies_in, select_run
 from nnrun.sweeps.datasets import Datasets
@@ -124,13 +125,18 @@ def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
     by_key = {one.key: one for word in words for one in _meant(word, results)}
-    return [by_key[key] for key in sorted(by_key)]
+    return [by_key[key] for key in sorted(by_key, key=_order)]
+
+
+def _order(key: str) -> tuple[str, tuple[int, str]]:
+    name, _, run_id = key.partition("/")
+    return name, by_seed(run_id)
 
 
 def _inside(results: Path) -> Iterator[Found]:
     """All runs of a results folder."""
     for name in names_in(results):
-        for run_id in folders(results / name):
+        for run_id in sorted(folders(results / name), key=by_seed):
             found = _look(results / name / run_id, placed=True)
             if found is not None:
                 yield found

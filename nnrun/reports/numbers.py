@@ -52,9 +52,11 @@ def percent(share: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.16 s`, `12 s`, `1 min 05 s`, `2 h 03 min`."""
+    """`1.7 ms`, `0.16 s`, `12 s`, `1 min 05 s`, `2 h 03 min`."""
     if not isfinite(seconds):
         return MISSING
+    if 0 < seconds < 0.00995:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 9.995:
         return f"{seconds:.2f} s"
     whole = round(seconds)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.runs.identity import is_run_id
+from nnrun.runs.identity import by_seed, is_run_id
 
 
 def names_in(root: Path) -> list[str]:
@@ -16,8 +16,9 @@ def names_in(root: Path) -> list[str]:
 
 
 def ids_in(root: Path, name: str) -> list[str]:
-    """The ids of runs that there may be of an experiment."""
-    return [*filter(is_run_id, folders(root / name))] if is_name(name) else []
+    """The ids of runs that there may be of an experiment, in the order of their seeds."""
+    found = filter(is_run_id, folders(root / name)) if is_name(name) else ()
+    return sorted(found, key=by_seed)
 
 
 def folders(root: Path) -> list[str]:

@@ -43,3 +43,8 @@ class Identity:
 def is_run_id(text: str) -> bool:
     """Whether a run's folder may be called this."""
     return re.fullmatch(r"s\d+-[0-9a-f]{10}", text) is not None
+
+
+def by_seed(run_id: str) -> tuple[int, str]:
+    """What run ids are sorted by, so that s7 comes before s10; what is none comes first."""
+    return (int(run_id[1:].partition("-")[0]) if is_run_id(run_id) else -1, run_id)

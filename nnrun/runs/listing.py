@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nnrun.runs.folders import folders, names_in
+from nnrun.runs.identity import by_seed
 from nnrun.runs.reading import StoredRun, read_run
 
 
 def list_runs(root: Path) -> Iterator[StoredRun]:
-    """All runs by name and id; folders that are no runs are passed over."""
+    """All runs by name and seed; folders that are no runs are passed over."""
     for name in names_in(root):
-        for run_id in folders(root / name):
+        for run_id in sorted(folders(root / name), key=by_seed):
             run = read_run(root / name / run_id, placed=True)
             if run is not None:
                 yield run

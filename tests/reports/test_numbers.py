@@ -61,6 +61,11 @@ def test_differences_and_shares_carry_their_sign():
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (0.0, "0.00 s"),
+        (0.0000161, "0.016 ms"),
+        (0.00169, "1.7 ms"),
+        (0.00994, "9.9 ms"),
+        (0.00996, "0.01 s"),
         (0.159, "0.16 s"),
         (9.999, "10 s"),
         (59.4, "59 s"),

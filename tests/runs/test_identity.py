@@ -37,6 +37,12 @@ def test_the_id_names_the_seed(prepared):
     assert 10 == len(bytes.fromhex(run_id.removeprefix("s3-"))) * 2
 
 
+def test_ids_are_sorted_by_their_seeds():
+    """As numbers, and other names before them."""
+    ids = ["s10-00000000aa", "s7-00000000cc", "s7-00000000bb", "notes", "s1000-00000000aa"]
+    assert [3, 2, 1, 0, 4] == [ids.index(i) for i in sorted(ids, key=identity.by_seed)]
+
+
 @pytest.mark.parametrize(
     "override",
     ["seed=4", "training.learning_rate=0.06", "training.dtype=float32", "dataset.stratify=true"],

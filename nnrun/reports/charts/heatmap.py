@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import ceil, isfinite
 
 from markupsafe import Markup
 
@@ -14,6 +14,7 @@ from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 16
+_GAP = 4.0  # between the names of columns that stand side by side
 _MOST_TEXT = 26  # of this many columns and more, cells are too small for their numbers
 
 
@@ -66,7 +67,7 @@ def heatmap(
         element("text", shortened(row_label, _LONGEST), x=4.0, y=top - 6),
     ]
     longest = min(max(map(len, columns), default=1), 3)
-    every = max(1, -(-longest // fits))
+    every = ceil((longest * CHARACTER + _GAP) / side)
     for column, name in list(enumerate(columns))[::every]:
         x = left + side * (column + 0.5)
         shown = shortened(name, max(fits, longest))

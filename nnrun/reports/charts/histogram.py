@@ -8,9 +8,11 @@ from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.marks import bars
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.numbers import count, number
+from nnrun.reports.charts.svg import CHARACTER
+from nnrun.reports.numbers import count, number, plural
 
 _WIDTH, _HEIGHT = 300.0, 180.0
+_TICKS = 3
 
 
 def histogram(
@@ -30,7 +32,7 @@ def histogram(
         x = Linear(edges[0], edges[-1])
     y = Linear.over(counts, zero=True, count=3)
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(3)), width=_WIDTH, height=_HEIGHT)
-    drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, count=4)
+    drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, ticks=_ticks(frame))
     drawing += bars(frame, edges, counts, "bar k0")
     rows = [
         [number(low), number(high), count(n)]
@@ -42,6 +44,18 @@ def histogram(
     )  # fmt: skip
 
 
+def _ticks(frame: Frame) -> list[float]:
+    """Three or more where there is room: bars end where the values do, seldom at round numbers."""
+    found = frame.x.ticks(4)
+    for more in range(5, 9):
+        ticks = frame.x.ticks(more)
+        width = CHARACTER * (sum(map(len, tick_labels(ticks))) + len(ticks))
+        if len(found) >= _TICKS or width > frame.right - frame.left:
+            break
+        found = ticks
+    return found
+
+
 def _alternative(edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
     total = sum(counts)
     if not total:
@@ -49,6 +63,6 @@ def _alternative(edges: Sequence[float], counts: Sequence[int], x_label: str) ->
     most = max(range(len(counts)), key=lambda index: counts[index])
     low, high = number(edges[most]), number(edges[most + 1])
     return (
-        f"{count(total)} values of {x_label} from {number(edges[0])} to {number(edges[-1])}; the "
-        f"fullest bar, {count(counts[most])} of them, is from {low} to {high}."
+        f"{plural(total, 'value')} of {x_label} from {number(edges[0])} to {number(edges[-1])}; "
+        f"the fullest bar, {count(counts[most])} of them, is from {low} to {high}."
     )

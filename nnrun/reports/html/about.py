@@ -44,7 +44,8 @@ def _given(config: dict[str, Any]) -> set[str]:
         whole = config_from_dict(config)
     except NnrunError:
         return set(flatten(config))
-    return set(flatten(essence(whole)))
+    default = type(whole).model_fields["seed"].get_default()
+    return set(flatten(essence(whole))) | ({"seed"} if whole.seed != default else set())
 
 
 def network_blocks(record: RunRecord) -> Iterator[Block]:

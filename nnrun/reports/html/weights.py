@@ -32,12 +32,18 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     first = next((name for name, w in parameters.items() if w.ndim > 1), None)
     if first is not None:
         yield from _first_layer(first, parameters[first], model)
-    figures = []
+    figures, alike = [], []
     for name, values in parameters.items():
-        bars = Histogram.of(values)
         title = f"{name} ({_kind(record, name)}), {plural(values.size, 'value')}"
-        figures.append(Figure(histogram(title, bars.edges, bars.counts, "value", "weights")))
+        low, high = float(values.min()), float(values.max())
+        if low == high:
+            alike.append(f"{title}: {'all ' if values.size > 1 else ''}{number(low)}.")
+            continue
+        bars = Histogram.of(values)
+        kind = name.rpartition(".")[2]
+        figures.append(Figure(histogram(title, bars.edges, bars.counts, kind, "values")))
     yield Figures(figures)
+    yield from map(Note, alike)
 
 
 def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:

@@ -20,6 +20,7 @@ from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.scatter import by_setting, calibration, predicted_and_true, residuals
 from nnrun.reports.charts.strip import strip
 from nnrun.reports.charts.surface import decision_surface
+from nnrun.reports.charts.svg import CHARACTER
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = '<script>alert(1)</script>" onload="x" {{7*7}} </svg> \u202e ' + "w" * 10_000
@@ -117,6 +118,38 @@ def test_extreme_numbers_leave_no_nonsense(value: float) -> None:
         for element in ET.fromstring(drawing.file).iter():
             places = [element.get(key, "") for key in ("d", "x", "y", "cx", "cy", "width")]
             assert not [place for place in places if "nan" in place or "inf" in place]
+
+
+@pytest.mark.parametrize("columns", [10, 26, 32, 100])
+def test_names_of_columns_do_not_touch(columns: int) -> None:
+    """Where they would, only every other one is written, or fewer."""
+    names = [str(column) for column in range(columns)]
+    chart = heatmap(
+        "a", "a", [[1.0] * columns], ["b"], names, row_label="row", column_label="column",
+        colours=BLUES, text=str,
+    )  # fmt: skip
+    texts = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.text in names]
+    header = [e for e in texts if e.get("y") == texts[0].get("y")]
+    middles, widths = zip(
+        *((float(e.get("x", "0")), CHARACTER * len(e.text or "")) for e in header), strict=True
+    )
+    gaps = [
+        right - left - (wide + wider) / 2
+        for left, right, wide, wider in zip(middles, middles[1:], widths, widths[1:], strict=False)
+    ]
+    assert min(gaps) > 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-0.4745, 0.4517), (-8.014, 4.145), (0.0, 2.838), (-1e-9, 3e-9), (2e5, 9e6)]
+)
+def test_a_histogram_has_three_ticks_or_more(low: float, high: float) -> None:
+    """Its ends are those of the data: with a single tick inside there would be no scale."""
+    chart = histogram("a", [low, (low + high) / 2, high], [3, 4], "x", "values")
+    bottom = [e for e in ET.fromstring(chart.file).iter(f"{SVG}text") if e.get("class") == "mid"]
+    labels = [e.text or "" for e in bottom if e.text != "x"]
+    assert len(labels) >= 3
+    assert "…" not in "".join(labels)
 
 
 def test_a_line_is_broken_where_there_is_no_number() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
+from nnrun.runs.reading import read_run
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
 
@@ -217,6 +220,23 @@ def test_weights_and_units_are_shown(results, make_report) -> None:
     assert 4 == len(figures.figures)
     grid = next(block for block in run["Units"] if isinstance(block, Grid))
     assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
+
+
+def test_a_single_weight_is_told_in_words(results, make_report) -> None:
+    """One bar as wide as its chart would show nothing of it; nor would one for equal weights."""
+    figures, note = full(make_report(results, "houses"), "houses")["Weights"][1:]
+    assert 3 == len(figures.figures)
+    assert re.fullmatch(r"1\.bias \(bias of dense\), 1 value: -?0\.\d+\.", note.text)
+
+
+def test_a_seed_of_ones_own_is_not_dimmed_as_a_default(results) -> None:
+    """Among the seeds of a sweep, only the first is what a config has without it."""
+    dimmed = {}
+    for folder in (results / "flowers").iterdir():
+        record = read_run(folder).record
+        settings = next(block for block in config_blocks(record, []) if isinstance(block, Settings))
+        dimmed[record.seed] = next(one.default for one in settings.settings if one.key == "seed")
+    assert {42: True, 43: False} == dimmed
 
 
 def test_the_config_shows_what_was_chosen(results, make_report) -> None:
