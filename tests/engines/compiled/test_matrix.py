@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -12,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import machine
-from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.kernels import KERNELS, build, shapes
+from nnrun.engines.compiled.kernels import shapes
+from tests.engines.compiled.products import NEVER, Kernels, Layer
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70, 256, 600)
 WIDTHS = (1, 7, 8, 9, 10, 17, 49, 100, 210)
@@ -27,111 +25,10 @@ SIZES = [
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
 
 
-@dataclass
-class Kernels:
-    """Machine code, to be called on NumPy's arrays."""
-
-    code: bytes
-    dtype: str
-
-    def __post_init__(self) -> None:
-        names = ["product", "product_back", "product_update"]
-        kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 5, ctypes.c_double, ctypes.c_int64)
-        places = machine.symbols(self.code, names)
-        self.functions = {name: kind(place) for name, place in places.items()}
-        self.scratch = self.empty(1 << 16)
-
-    def empty(self, size: int) -> Any:
-        return aligned(size, np.dtype(self.dtype))
-
-    def run(self, name: str, tasks: int, n: int, rate: float = 0.0, **values: Any) -> None:
-        """All tasks, the last one first: their order is no matter."""
-        given = [values[key] for key in KERNELS[name].parameters]
-        kept = [getattr(value, "ctypes", value) for value in given]
-        p = np.array([getattr(value, "data", value) for value in kept], np.int64)
-        for task in reversed(range(tasks)):
-            where = p.ctypes.data
-            self.functions[name](where, task, n, 0, 0, rate, self.scratch.ctypes.data)
-
-
-class Layer:
-    """A layer's numbers, in memory as the kernels want them."""
-
-    def __init__(self, kernels: Kernels, rows: int, inputs: int, units: int) -> None:
-        self.kernels, self.sizes = kernels, (rows, inputs, units)
-        self.dtype = kernels.dtype
-        rng = np.random.default_rng(rows + 100 * inputs + 10000 * units)
-        self.w, self.b = rng.standard_normal((inputs, units)), rng.standard_normal(units)
-        self.x, self.dz = rng.standard_normal((rows, inputs)), rng.standard_normal((rows, units))
-        size = shapes.size(inputs, units, self.dtype)
-        self.positions = np.empty((inputs, units), np.int64)
-        shapes.Strips(inputs, units, self.dtype).copy_out(np.arange(size), self.positions)
-        self.update_tasks = shapes.update_tasks(inputs, self.dtype)
-
-    def rows(self, numbers: Any) -> Any:
-        """Rows of numbers, padded with zeros to more than has to be."""
-        stored = shapes.padded(numbers.shape[1]) + shapes.padded(1)
-        array = self.kernels.empty(len(numbers) * stored).reshape(len(numbers), stored)
-        array[:, : numbers.shape[1]] = numbers
-        return array
-
-    def weights(self) -> Any:
-        _, inputs, units = self.sizes
-        array = self.kernels.empty(shapes.size(inputs, units, self.dtype))
-        array[self.positions] = self.w
-        return array
-
-    def bias(self) -> Any:
-        return self.rows(self.b[None])[0]
-
-    def product(self, x: Any, w: Any, b: Any) -> Any:
-        """z, with what is written beside it."""
-        _, inputs, units = self.sizes
-        z = self.rows(np.full((len(x), shapes.padded(units)), np.nan))
-        cut = units, self.sizes[0], self.dtype
-        tasks, rows = shapes.product_tasks(*cut), shapes.product_rows(*cut)
-        self.kernels.run(
-            "product", tasks, len(x), x=x, x_row=x.shape[1], w=w, b=b,
-            z=z, z_row=z.shape[1], inputs=inputs, units=units, rows=rows,
-        )  # fmt: skip
-        return z
-
-    def back(self, dz: Any, w: Any) -> Any:
-        """dx, with what is written beside it."""
-        _, inputs, units = self.sizes
-        dx = self.rows(np.full((len(dz), shapes.padded(inputs)), np.nan))
-        self.kernels.run(
-            "product_back", self.update_tasks, len(dz), dz=dz, dz_row=dz.shape[1], w=w,
-            dx=dx, dx_row=dx.shape[1], inputs=inputs, units=units,
-        )  # fmt: skip
-        return dx
-
-    def update(self, x: Any, dz: Any, w: Any, rate: float, descend: bool) -> Any:
-        """The weights, changed."""
-        _, inputs, units = self.sizes
-        self.kernels.run(
-            "product_update", self.update_tasks, len(x), rate, x=x, x_row=x.shape[1],
-            dz=dz, dz_row=dz.shape[1], w=w, stored=shapes.padded(inputs), inputs=inputs,
-            units=units, descend=int(descend),
-        )  # fmt: skip
-        return w
-
-    def everything(self) -> list[Any]:
-        """z, dx, dw and the weights after a step."""
-        x, dz, w = self.rows(self.x), self.rows(self.dz), self.weights()
-        gradient = self.kernels.empty(len(w))
-        return [
-            self.product(x, w, self.bias()),
-            self.back(dz, w),
-            self.update(x, dz, gradient, 0.1, descend=False),
-            self.update(x, dz, w, 0.1, descend=True),
-        ]
-
-
 @pytest.fixture(scope="session")
 def compiled() -> Callable[[str], Kernels]:
     """The kernels for this processor, by dtype."""
-    made = {dtype: Kernels(build.build("matrix", dtype), dtype) for dtype in TOLERANCE}
+    made = {dtype: Kernels(dtype, "matrix") for dtype in TOLERANCE}
     return made.__getitem__
 
 
@@ -225,7 +122,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
     one[0] = 1
     kernels.run(
         "product_update", 1, 9, x=one, x_row=0, dz=dz, dz_row=dz.shape[1], w=db, stored=1,
-        inputs=1, units=units, descend=0,
+        inputs=1, units=units, descend=0, **NEVER,
     )  # fmt: skip
     near(layer.dz.sum(0), db[:units], dtype)
 
@@ -239,7 +136,7 @@ def test_bits_are_the_same_on_other_processors(
         cpu, register = "haswell", 32  # what this processor can run
     monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))
     monkeypatch.setattr(machine, "register", lambda: register)
-    there = Kernels(build.build("matrix", dtype), dtype)
+    there = Kernels(dtype, "matrix")
     for sizes in ((9, 17, 10), (17, 100, 49), (70, 210, 210), (3, 1, 7)):
         expected = Layer(compiled(dtype), *sizes).everything()
         actual = Layer(there, *sizes).everything()

@@ -25,7 +25,7 @@ from typing import Any
 from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER = frozenset({"convolution", "matrix", "winograd"})
+TOGETHER = frozenset({"convolution", "matrix", "sparse_matrix", "winograd"})
 # Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
 # and the one that calls generated functions.
 RUNNER, DRIVE = LOOPS = ("runner", "drive")
@@ -75,10 +75,28 @@ KERNELS: dict[str, Kernel] = {
     "flatten": _kernel("rows", "flatten", f"{_X} y y_row channels height width placed rows"),
     "flatten_back": _kernel("rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"),
     "clear": _kernel("rows", "clear", f"{_X} channels height width rows"),
-    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units rows"),
-    "product_back": _kernel("matrix", "product_back", "dz dz_row w dx dx_row inputs units"),
+    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units rows counts counted"),
+    "product_back": _kernel(
+        "matrix", "product_back", "dz dz_row w dx dx_row inputs units counts counted"
+    ),
     "product_update": _kernel(
-        "matrix", "product_update", "x x_row dz dz_row w stored inputs units descend"
+        "matrix", "product_update", "x x_row dz dz_row w stored inputs units descend counts counted"
+    ),
+    "nonzeros": _kernel("nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
+    "sparse_product": _kernel(
+        "sparse_matrix",
+        "sparse_product",
+        "x x_row w b z z_row inputs units rows columns masks capacity counts counted",
+    ),
+    "sparse_product_back": _kernel(
+        "sparse_matrix",
+        "sparse_product_back",
+        "dz dz_row w dx dx_row inputs units columns masks capacity counts counted",
+    ),
+    "sparse_product_update": _kernel(
+        "sparse_matrix",
+        "sparse_product_update",
+        "x x_row dz dz_row w stored inputs units descend rows columns counts counted",
     ),
     "convolve": _kernel(
         "convolution",

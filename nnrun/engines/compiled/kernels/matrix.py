@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import parameters, pointer
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
+from nnrun.engines.compiled.kernels.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.shapes import ROWS, padded
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
@@ -21,7 +22,7 @@ STRIPS = 4
 
 def product(p, task, n, k, start, rate, scratch):
     """z = b + x w for a strip of units and some rows."""
-    x, x_row, w, b, z, z_row, inputs, units, rows = parameters(p, 9)
+    x, x_row, w, b, z, z_row, inputs, units, rows, counts, counted = parameters(p, 11)
     count = (padded(units) + strip() - 1) // strip()
     first, top = task % count * strip(), task // count * rows
     width, rows = min(strip(), padded(units) - first), min(rows, n - top)
@@ -29,7 +30,7 @@ def product(p, task, n, k, start, rate, scratch):
     z = z + top * z_row
     begin, begin_row = pointer(b) + first if b != 0 else zeros(), 0
     block = STRIPS * strip()
-    if rows > 0:
+    if rows > 0 and not is_sparse(counts, counted, n, inputs):
         for i in range(0, inputs, block):
             multiply(
                 x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
@@ -41,7 +42,7 @@ def product(p, task, n, k, start, rate, scratch):
 
 def product_back(p, task, n, k, start, rate, scratch):
     """dx = dz wᵀ for some inputs: by the weights turned, it is a product like z's."""
-    dz, dz_row, w, dx, dx_row, inputs, units = parameters(p, 7)
+    dz, dz_row, w, dx, dx_row, inputs, units, counts, counted = parameters(p, 9)
     first = task * strip()
     width = min(strip(), padded(inputs) - first)
     block = STRIPS * strip()
@@ -49,7 +50,8 @@ def product_back(p, task, n, k, start, rate, scratch):
     begin, begin_row = zeros(), 0
     # With each part of the rows a strip of the next weights is fetched.
     part = (n + 8 * STRIPS - 1) // (8 * STRIPS) * 8
-    for j in range(0, units, block):
+    terms = 0 if is_sparse(counts, counted, n, units) else units
+    for j in range(0, terms, block):
         steps = min(block, units - j)
         turn_weights(w, padded(inputs), padded(units), first, width, j, steps, turned)
         ahead = w + (j + block) * padded(inputs) + first * strip()
@@ -75,12 +77,14 @@ def turn_weights(w, inputs, units, first, width, unit, count, turned):
 
 def product_update(p, task, n, k, start, rate, scratch):
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
-    x, x_row, dz, dz_row, w, stored, inputs, units, descend = parameters(p, 9)
+    (
+        x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts, counted,
+    ) = parameters(p, 11)  # fmt: skip
     first = task * strip()
     count = min(strip(), inputs - first)
     x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
     last = (n - 1) // ROWS * ROWS
-    if count > 0:
+    if count > 0 and not is_sparse(counts, counted, n, inputs):
         for j in range(0, units, strip()):
             width = min(strip(), padded(units) - j)
             begin, begin_row = zeros(), 0

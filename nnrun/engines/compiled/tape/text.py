@@ -39,7 +39,7 @@ def _stages(plan: Plan) -> Iterator[str]:
         yield ""
         yield f"stage {number}, {_tasks(stage)}"
         for op in stage.ops:
-            yield from _op(op)
+            yield from _op(op, stage)
 
 
 def _tasks(stage: Stage) -> str:
@@ -49,8 +49,8 @@ def _tasks(stage: Stage) -> str:
     return f"{count}, strips of {stage.strips}" if stage.strips else count
 
 
-def _op(op: Op) -> Iterator[str]:
-    some = "" if op.limit == EVERY_TASK else f"  (task 0 to {op.limit - 1})"
+def _op(op: Op, stage: Stage) -> Iterator[str]:
+    some = "" if op.limit in (EVERY_TASK, stage.tasks) else f"  (task 0 to {op.limit - 1})"
     yield f"    {op.kernel}  # {op.label}{some}"
     values = [f"{name}={value}" for name, value in op.values.items()]
     line = "       "

@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.kernels import sparse_sizes as sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
+from nnrun.engines.compiled.tape.nonzeros import NONE_COUNTED, Nonzeros, mark
 from nnrun.engines.compiled.tape.plan import Placed
-from nnrun.engines.compiled.tape.stages import Op
+from nnrun.engines.compiled.tape.stages import Op, Value
 
 
 class MatMul(Emitter):
-    """In strips of z forward, of x backward.
+    """In strips of z forward, of x backward; in tiles where zeros are skipped.
 
     An image that has been flattened is taken as it lies in memory: where the channels are last,
     the weights lie accordingly.
     """
 
     bias: Placed | None = None
+    nonzeros: Nonzeros | None = None  # of x
 
     def place(self) -> None:
         plan, x, units = self.plan, self.x, self.layer.units
@@ -40,44 +43,101 @@ class MatMul(Emitter):
     def forward(self) -> None:
         plan, (inputs, units) = self.plan, self.sizes
         cut = units, plan.batch_size, self.dtype
-        tasks, rows = shapes.product_tasks(*cut), shapes.product_rows(*cut)
-        op = plan.op(
-            "product",
+        values: dict[str, Value] = {
             **self.x.rows("x"),
-            w=Address(self.w.block),
-            b=Address(self.bias.block) if self.bias else 0,
+            "w": Address(self.w.block),
+            "b": Address(self.bias.block) if self.bias else 0,
             **self.y.rows("z"),
-            inputs=inputs,
-            units=units,
-            rows=rows,
-        )
+            "inputs": inputs,
+            "units": units,
+        }
+        if sparse.suits(plan.batch_size, inputs, units, self.dtype):
+            self.nonzeros = mark(plan, self.x)
+        rows, tasks = shapes.product_rows(*cut), shapes.product_tasks(*cut)
+        ops = [self._dense("product", tasks, self.nonzeros, **values, rows=rows)]
+        if self.nonzeros:
+            rows, tasks = sparse.product_rows(*cut), sparse.product_tasks(*cut)
+            ops.append(self._sparse("product", tasks, self.nonzeros, units, **values, rows=rows))
         # What follows can only take a task's numbers over if they are whole columns.
-        plan.by_strips(self.y.block if rows >= plan.batch_size else "", tasks, op)
+        self._add(self.y if rows >= plan.batch_size else None, *ops)
 
     def backward(self, dy: Map) -> Map:
+        dx = self.plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
+        back = self._back(dy, dx) if self.needs_dx else []
+        updates = self._updates(dy)
+        if len(back) == 1 and self.nonzeros is None:
+            self._add(dx, *back, *updates)
+            return dx
+        # Strips and tiles are of different weights: none may be changed before all of dx is there.
+        if back:
+            self._add(dx, *back)
+        self._add(None, *updates)
+        return dx
+
+    def _back(self, dy: Map, dx: Map) -> list[Op]:
         plan, (inputs, units) = self.plan, self.sizes
-        dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
+        values: dict[str, Value] = {
+            **dy.rows("dz"),
+            "w": Address(self.w.block),
+            **dx.rows("dx"),
+            "inputs": inputs,
+            "units": units,
+        }
+        suits = sparse.suits(plan.batch_size, units, inputs, self.dtype)
+        nonzeros = mark(plan, dy) if suits else None
         tasks = shapes.update_tasks(inputs, self.dtype)
-        ops = []
-        if self.needs_dx:
-            back = {**dy.rows("dz"), "w": Address(self.w.block), **dx.rows("dx")}
-            ops.append(plan.op("product_back", **back, inputs=inputs, units=units))
-        stored = shapes.padded(inputs)
-        ops.append(self._update(self.w, self.x.rows("x"), dy, inputs, stored))
+        ops = [self._dense("product_back", tasks, nonzeros, **values)]
+        if nonzeros:
+            tasks = sparse.tiles(inputs, self.dtype)
+            ops.append(self._sparse("product_back", tasks, nonzeros, inputs, **values))
+        return ops
+
+    def _updates(self, dy: Map) -> list[Op]:
+        inputs, units = self.sizes
+        rows, stored = self.x.rows("x"), shapes.padded(inputs)
+        tasks = shapes.update_tasks(inputs, self.dtype)
+        values = self._update(self.w, rows, dy, inputs, stored)
+        ops = [self._dense("product_update", tasks, self.nonzeros, **values)]
+        if self.nonzeros:
+            values["rows"] = sparse.columns(inputs, self.dtype)
+            tasks = sparse.tiles(inputs, self.dtype)
+            ops.append(self._sparse("product_update", tasks, self.nonzeros, units, **values))
         if self.bias:
             # The weights of one input, which is always 1.
             ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
-            ops.append(self._update(self.bias, ones, dy, 1, 1))
-        plan.by_strips(dx.block if self.needs_dx else "", tasks, *ops)
-        return dx
+            values = self._update(self.bias, ones, dy, 1, 1)
+            ops.append(self._dense("product_update", 1, None, **values))
+        return ops
 
     def _update(
         self, placed: Placed, x: dict[str, Address | int], dy: Map, inputs: int, stored: int
-    ) -> Op:
+    ) -> dict[str, Value]:
         descends = self.plan.descends
-        target = Address(placed.block if descends else placed.gradient)
-        limit = shapes.update_tasks(inputs, self.dtype)
-        values = {**x, **dy.rows("dz"), "w": target, "stored": stored, "inputs": inputs}
-        return self.plan.op(
-            "product_update", limit, **values, units=self.layer.units, descend=int(descends)
-        )
+        return {
+            **x,
+            **dy.rows("dz"),
+            "w": Address(placed.block if descends else placed.gradient),
+            "stored": stored,
+            "inputs": inputs,
+            "units": self.layer.units,
+            "descend": int(descends),
+        }
+
+    def _dense(self, kernel: str, tasks: int, nonzeros: Nonzeros | None, **values: Value) -> Op:
+        """A product of all numbers, unless so few are not 0 that it is left to the other one."""
+        choice = nonzeros.choice if nonzeros else NONE_COUNTED
+        return self.plan.op(kernel, tasks, **values, **choice)
+
+    def _sparse(
+        self, kernel: str, tasks: int, nonzeros: Nonzeros, numbers: int, **values: Value
+    ) -> Op:
+        """The same of the numbers that are not 0, in tiles of so many numbers side by side."""
+        columns = sparse.columns(numbers, self.dtype)
+        named = nonzeros.choice if kernel == "product_update" else nonzeros.named
+        return self.plan.op(f"sparse_{kernel}", tasks, **values, columns=columns, **named)
+
+    def _add(self, made: Map | None, *ops: Op) -> None:
+        """A stage of these; what follows may join it if its tasks are strips of what is made."""
+        skips = any(op.kernel.startswith("sparse_") for op in ops)
+        strips = made.block if made and not skips else ""
+        self.plan.by_strips(strips, max(op.limit for op in ops), *ops)

@@ -1,0 +1,55 @@
+"""Where a batch's numbers are not 0, found once for all products that skip zeros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.tape.arrays import Address, Map
+from nnrun.engines.compiled.tape.plan import Plan
+
+_BYTES = 8  # of a mask, and of a count
+
+
+@dataclass(frozen=True)
+class Nonzeros:
+    """The masks and the counts of an array.
+
+    Args:
+        masks: address of those,
+        capacity: and how far they are apart for numbers further on in a row.
+        counts: address of those, one for each block of rows,
+        counted: and rows of a block.
+    """
+
+    masks: Address
+    capacity: int
+    counts: Address
+    counted: int
+
+    @property
+    def choice(self) -> dict[str, Address | int]:
+        """The parameters by which kernels choose whether zeros are skipped."""
+        return {"counts": self.counts, "counted": self.counted}
+
+    @property
+    def named(self) -> dict[str, Address | int]:
+        """These, and the masks."""
+        return {"masks": self.masks, "capacity": self.capacity, **self.choice}
+
+
+# What kernels take that never skip zeros.
+NONE_COUNTED: dict[str, Address | int] = {"counts": 0, "counted": 1}
+
+
+def mark(plan: Plan, x: Map) -> Nonzeros:
+    """Add the op that finds x's, and take memory for them."""
+    size = x.stored
+    length = _BYTES // plan.dtype.itemsize
+    masks = plan.shared(f"{x.block}_masks", length * sparse_sizes.words(size) * plan.batch_size)
+    counts = plan.shared(f"{x.block}_counts", length * plan.row_tasks)
+    plan.scratch = max(plan.scratch, sparse_sizes.scratch(plan.batch_size, plan.dtype.name))
+    made = Nonzeros(masks, plan.batch_size, counts, plan.rows)
+    places = {"masks": masks, "counts": counts}
+    plan.by_rows("nonzeros", **x.rows("x"), size=size, **places, capacity=made.capacity)
+    return made
