@@ -61,7 +61,9 @@ def _parts(
 
 
 def _letter(index: int) -> str:
-    return _LETTERS[index] if index < len(_LETTERS) else str(index + 1)
+    """A to Z, then AA, AB and so on."""
+    before, last = divmod(index, len(_LETTERS))
+    return (_letter(before - 1) if before else "") + _LETTERS[last]
 
 
 def _table(

@@ -156,9 +156,10 @@ def training_line(record: RunRecord) -> str:
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])
-    line = (
-        f"{plural(timing['iterations'], 'iteration')} in {seconds} ({rate}{record.engine} engine)"
-    )
+    made, planned = timing["iterations"], _planned(record)
+    share = f"{count(made)} of " if record.status == "interrupted" and planned else ""
+    iterations = plural(planned if share else made, "iteration")
+    line = f"{share}{iterations} in {seconds} ({rate}{record.engine} engine)"
     if record.best_iteration is not None and record.config["training"]["early_stopping"]:
         restored = record.config["training"]["early_stopping"]["restore_best"]
         ended = "stopped early" if record.stopped_early else "not stopped early"
@@ -168,6 +169,17 @@ def training_line(record: RunRecord) -> str:
         before = count(record.extended_from["iterations"])
         line += f"; the first {before} of them in {record.extended_from['run_id']}"
     return line
+
+
+def _planned(record: RunRecord) -> int:
+    """How many iterations the config asks for; 0 if it does not say."""
+    training = record.config["training"]
+    iterations, epochs, size = map(training.get, ("iterations", "epochs", "batch_size"))
+    if isinstance(iterations, int):
+        return iterations
+    if isinstance(epochs, int) and isinstance(size, int) and size > 0:
+        return epochs * -(-int(record.dataset["n_train"]) // size)
+    return 0
 
 
 def warnings_of(record: RunRecord) -> list[str]:

@@ -280,6 +280,14 @@ def test_a_layer_that_one_network_lacks_is_one_line_of_a_comparison():
     assert ["layers.1", "–", "{type: dense, units: 1}"] in rows
 
 
+def test_more_runs_than_letters_have_two():
+    """As the columns of a spreadsheet have."""
+    runs = [REGRESSION] * 53
+    lines = screen(comparison_tables(compare(runs), None, Path("results")), 80).splitlines()
+    names = [line.split()[0] for line in lines if "houses/s7-" in line]
+    assert ["A", "Z", "AA", "AZ", "BA"] == [names[index] for index in (0, 25, 26, 51, 52)]
+
+
 def test_cells_shrink_before_columns_go():
     """First to their shorter forms, a heading to a word a line."""
     columns = [

@@ -88,6 +88,22 @@ def test_what_did_not_end_well_says_so(regression, status):
     assert "baseline" not in shown(record)
 
 
+@pytest.mark.parametrize(
+    ("planned", "told"),
+    [
+        ({"iterations": 80_000}, "10,000 of 80,000 iterations in 0.50 s"),
+        ({"iterations": None, "epochs": 200, "batch_size": 4}, "10,000 of 20,200 iterations in"),
+        ({}, "10,000 iterations in 0.50 s"),
+    ],
+)
+def test_how_far_it_came_before_it_was_interrupted_is_told(regression, planned, told):
+    """Beside what the config asks for, in iterations."""
+    training = {"early_stopping": None, **planned}
+    config = {**regression.config, "training": training}
+    assert f"training   {told}" in shown(replace(regression, status="interrupted", config=config))
+    assert "training   10,000 iterations in" in shown(replace(regression, config=config))
+
+
 @pytest.mark.parametrize("width", [20, 40, 200])
 def test_any_width_will_do(regression, classification, width):
     """Narrow terminals wrap, and nothing is wider than the terminal."""

@@ -8,8 +8,9 @@ from math import ceil, isfinite
 from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.palette import ink_on, ramp
+from nnrun.reports.charts.palette import BLUES, ink_on, ramp
 from nnrun.reports.charts.scales import Linear
+from nnrun.reports.charts.style import amount_class
 from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
 from nnrun.reports.numbers import MISSING
 
@@ -77,9 +78,11 @@ def heatmap(
         parts.append(element("text", name, x=left - 6, y=y + height / 2 + 4, class_="end name"))
         for column, value in enumerate(values[row]):
             label = f"{rows[row]}, {columns[column]}: {MISSING if value is None else text(value)}"
-            fill = None if empty(row, column) else ramp(colours, scale.place(value))
+            place = scale.place(value)
+            fill = None if empty(row, column) else ramp(colours, place)
+            amount = amount_class(place) if fill and colours == BLUES else "" if fill else "none"
             cell = _cell(
-                left + side * column, y, side, height, fill, label,
+                left + side * column, y, side, height, fill, amount, label,
                 "" if value is None or len(columns) >= _MOST_TEXT else text(value),
             )  # fmt: skip
             link = (links or {}).get((row, column))
@@ -93,7 +96,14 @@ def heatmap(
 
 
 def _cell(
-    x: float, y: float, width: float, height: float, fill: str | None, label: str, text: str
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    fill: str | None,
+    amount: str,
+    label: str,
+    text: str,
 ) -> Markup:
     area = element(
         "rect",
@@ -102,7 +112,7 @@ def _cell(
         width=width - 1,
         height=height - 1,
         fill=fill,
-        class_=None if fill else "none",
+        class_=amount or None,
     )
     shown = Markup("")
     if text and len(text) * CHARACTER <= width + 4:

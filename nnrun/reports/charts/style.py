@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import re
 
-from nnrun.reports.charts.palette import DASHES, SERIES, SERIES_ON_DARK
+from nnrun.reports.charts.palette import (
+    BLUES,
+    DASHES,
+    SERIES,
+    SERIES_ON_DARK,
+    ink_on,
+    ramp,
+)
 
 # What charts take from the page around them, by the names of its style sheet.
 LIGHT = {
@@ -48,12 +55,31 @@ _MARKS = """
 """
 
 
+_AMOUNTS = 16
+
+
+def amount_class(share: float | None) -> str:
+    """The class of a cell whose amount is this share of the largest, for `ON_DARK`."""
+    return f"q{round(_AMOUNTS * min(max(share or 0.0, 0.0), 1.0))}"
+
+
+def _amounts() -> str:
+    """Blues turned round, since what is pale strikes the eye there."""
+    colours = [ramp(BLUES[::-1], step / _AMOUNTS) or "" for step in range(_AMOUNTS + 1)]
+    return "".join(
+        f".chart .q{step}{{fill:{colour}}}.chart .q{step}~text{{fill:{ink_on(colour)}}}"
+        for step, colour in enumerate(colours)
+    )
+
+
 def _series() -> str:
     colours = (f".k{index}{{color:var(--c{index})}}" for index in range(len(SERIES)))
     dashes = (f".line.d{index}{{stroke-dasharray:{dash}}}" for index, dash in enumerate(DASHES))
     return "\n".join([*colours, *dashes])
 
 
+# For dark pages, besides.
+ON_DARK = _amounts()
 # For a page, which says what its variables are.
 PAGE = f"{_MARKS.strip()}\n{_series()}\n"
 # For files: programs that draw papers know no variables.

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from nnrun import __version__
 from nnrun.reports.charts.palette import series_class
-from nnrun.reports.charts.style import DARK, LIGHT, PAGE
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import plural
 
@@ -100,6 +100,7 @@ def _style() -> str:
             f":root{{{light};color-scheme:light dark}}",
             f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}",
             f"@media print{{:root{{{light};color-scheme:light}}}}",
+            f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
             _resource("page.css"),
             PAGE,
         ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nnrun.reports.charts.palette import BLUES, CIVIDIS, contrast, ink_on, ramp, series_class
-from nnrun.reports.charts.style import DARK, LIGHT, PAGE, STANDALONE
+from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE, STANDALONE, amount_class
 
 
 def test_contrast_is_that_of_the_guidelines() -> None:
@@ -31,6 +33,16 @@ def test_numbers_in_cells_can_be_read(colours: tuple[str, ...]) -> None:
     """On any colour of a ramp one of black and white has 4.5 to 1."""
     found = [ramp(colours, step / 200) or "" for step in range(201)]
     assert min(contrast(colour, ink_on(colour)) for colour in found) >= 4.5
+
+
+def test_the_largest_amount_strikes_the_eye_on_dark_pages_too() -> None:
+    """The more, the further from the page's colour, and numbers in cells can be read."""
+    rules = re.findall(r"\.q(\d+)\{fill:(#\w+)\}\.chart \.q\1~text\{fill:(#\w+)\}", ON_DARK)
+    assert [*map(str, range(17))] == [step for step, _, _ in rules]
+    assert min(contrast(colour, ink) for _, colour, ink in rules) >= 4.5
+    distances = [contrast(colour, DARK["paper"]) for _, colour, _ in rules]
+    assert distances == sorted(distances)
+    assert ["q0", "q8", "q16", "q0"] == [amount_class(v) for v in (0.0, 0.5, 1.0, None)]
 
 
 def test_a_ramp_begins_and_ends_with_its_colours() -> None:
