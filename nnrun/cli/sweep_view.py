@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, duration, number, remaining
-from nnrun.reports.progress import LINE_SECONDS, draws
+from nnrun.reports.progress import LINE_SECONDS, LINES_EACH, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.1
 # Of runs in progress; the rest of the screen is for the rows of the leaderboard.
 _MOST_LINES = 8
-# Without a terminal, so many runs have a line each; then there is one in ten seconds, at most.
-_LINES_EACH = 20
 _TRUST = 3.0
 
 
@@ -72,7 +70,7 @@ class _Lines(SweepListener):
             self._count(progress, "the first runs are not at their end yet")
 
     def _count(self, progress: SweepProgress, text: str) -> None:
-        if self._told >= _LINES_EACH and monotonic() < self._next and progress.missing:
+        if self._told >= LINES_EACH and monotonic() < self._next and progress.missing:
             return
         self._told += 1
         self._next = monotonic() + LINE_SECONDS

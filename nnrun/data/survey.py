@@ -127,8 +127,8 @@ def survey(path: Path) -> Survey:
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):
-                counts = f"has {len(cells)} cells where the header has {len(columns)}"
-                raise DataError(f"{path}:{line}: {counts}")
+                seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+                raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
             for column, cell in zip(columns, cells, strict=True):
                 column.add(cell.strip(), decimal)
     if not rows:

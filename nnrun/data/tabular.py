@@ -209,7 +209,7 @@ def fill(
     for line, cells in rows:
         if len(cells) != width:
             count += 1
-            text = f"has {len(cells)} cells where the header has {width}"
+            text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
         elif any(column.is_missing(cells[place]) for place, column in needed):
             left_out += 1

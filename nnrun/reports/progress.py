@@ -22,6 +22,8 @@ _REFRESH_SECONDS = 0.1
 # Without a terminal: a line for a run that lasts, and from there on at most one in so many seconds.
 _START_SECONDS = 1.0
 LINE_SECONDS = 10.0
+# Of several runs the first ones have a line each, before that holds for them too.
+LINES_EACH = 20
 _LABEL_WIDTH = 22
 # A narrower terminal has room for the figures only.
 _WIDE = 60
@@ -95,17 +97,20 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
 
 
 class _Counted:
-    """A line for each run."""
+    """A line for each run; of many, after the first a line now and then that counts them."""
 
     def __init__(self, total: int, output: Output) -> None:
         self.total = total
         self.output = output
         self.done = 0
+        self._next = 0.0
 
     def __call__(self, label: str) -> None:
         self.done += 1
-        if self.total > 1:
-            self.output.note(f"[{self.done}/{self.total}] {label}")
+        skipped = LINES_EACH < self.done < self.total and monotonic() < self._next
+        if self.total > 1 and not skipped:
+            self._next = monotonic() + LINE_SECONDS
+            self.output.note(f"[{self.done:>{len(str(self.total))}}/{self.total}] {label}")
 
 
 class _Pace:

@@ -101,7 +101,7 @@ def test_tiny_files_get_a_config_that_fits(nnrun):
         (["--data", "t.csv", "--target", "prise"], "there is no column 'prise'; did you mean"),
         (["--data", "words.csv"], "words.csv: no column holds numbers, or few enough different"),
         (["--data", "one.csv"], "one.csv: no column is left to predict 'y' from"),
-        (["--data", "ragged.csv"], "ragged.csv:3: has 1 cells where the header has 2"),
+        (["--data", "ragged.csv"], "ragged.csv:3: has 1 cell where the header has 2"),
         (["--data", "t.csv", "--target", "id"], "'id' cannot be predicted: it is a counter of the"),
         (["--data", "w.csv", "--target", "one"], "it is the same in every row that is not blank"),
         (["--data", "t.csv", "--target", "same"], "'same' cannot be predicted: it is the same in"),

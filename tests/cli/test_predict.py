@@ -191,7 +191,7 @@ def test_no_rows_give_no_predictions(prices, nnrun):
          "training: blue, green, red"),
         ("size,colour\n1,red\nbig,red\n", "new.csv:3:size: 'big' is not a number"),
         ("size,colour\n1,red\n,red\n", "new.csv:3:size: the cell is blank"),
-        ("size,colour\n1,red\n1\n", "new.csv:3: has 1 cells where the header has 2"),
+        ("size,colour\n1,red\n1\n", "new.csv:3: has 1 cell where the header has 2"),
         ("", "new.csv:1: the header row with the column names is missing: the file is empty"),
         ("size,colour\n1,\"red\n", "new.csv:2: is no CSV from here on"),
         ("size,size,colour\n", "new.csv:1:size: 2 columns have this name"),

@@ -12,7 +12,7 @@ import pytest
 
 from nnrun.cli.output import Output
 from nnrun.reports import progress as module
-from nnrun.reports.progress import watching
+from nnrun.reports.progress import watching, watching_all
 from nnrun.training.trainer import Progress
 
 LONG = ("--iterations", "60000")
@@ -80,6 +80,18 @@ def test_runs_that_are_verified_move_a_bar(on_terminal, cars, nnrun):
     assert 2 == out.count("   the same bits\n")
     lines = nnrun("verify").stderr.splitlines()
     assert ["[1/2] cars/s1", "[2/2] cars/s2"] == [line.partition("-")[0] for line in lines]
+
+
+def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monkeypatch, capsys):
+    """Whatever they were, the table at the end tells all of them."""
+    now = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    with watching_all(100, Output()) as tell:
+        for run in range(1, 101):
+            tell(f"cars/s{run}")
+            now[0] += 0.5
+    told = [int(line[1:4]) for line in capsys.readouterr().err.splitlines()]
+    assert [*range(1, 21), 40, 60, 80, 100] == told
 
 
 def test_a_dumb_terminal_gets_lines(on_terminal, cars):

@@ -79,7 +79,7 @@ CASES = [
     csv("a target of another case", "a,Y\n1,2\n", "did you mean 'Y'?"),
     csv("only a target", "y\n1\n2\n", "no features are left beside the target"),
     # Cells
-    csv("a short row", "a,y\n1\n" + ROWS, "x.csv:2: has 1 cells where the header has 2"),
+    csv("a short row", "a,y\n1\n" + ROWS, "x.csv:2: has 1 cell where the header has 2"),
     csv("a long row", "a,y\n1,2,3\n" + ROWS, "x.csv:2: has 3 cells where the header has 2"),
     csv("text", "a,y\nx,2\n" + ROWS, "x.csv:2:a: 'x' is not a number"),
     csv("a blank cell", "a,y\n,2\n" + ROWS, "x.csv:2:a: the cell is blank"),
