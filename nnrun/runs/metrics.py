@@ -27,7 +27,8 @@ def baseline_of(task: Task, loss_type: str, train: Examples, part: Examples) -> 
 
     The most frequent class is its answer; the shares are its probabilities.
     """
-    outputs = np.tile(train.target.mean(axis=0), (len(part), 1)).astype(np.float64)
+    outputs = np.repeat(train.target.mean(axis=0, keepdims=True), len(part), axis=0)
+    outputs = outputs.astype(np.float64, copy=False)
     loss = LOSSES[loss_type]().value(outputs, part.target.astype(np.float64))
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)

@@ -29,6 +29,8 @@ class Blocks:
         self.gradient = aligned(size if not program.direct else 1, dtype)
         self.state = aligned(states + program.size("statistics"), dtype)
         self.values = aligned(1, dtype)
+        own = {"theta": self.theta, "gradient": self.gradient, "state": self.state}
+        self._addresses = {name: array.ctypes.data for name, array in own.items()}
         self.values_address = self.values.ctypes.data
         self._state_parts = [
             (name, self.state[index * size : (index + 1) * size])
@@ -43,7 +45,12 @@ class Blocks:
         needed = program.size("values") + rows * program.size("row")
         if len(self.values) < needed:
             self.values = aligned(needed, self.network.dtype)
-        self.values_address = self.values.ctypes.data
+            self.values_address = self.values.ctypes.data
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """Where each of them is, by its name among the function's arguments."""
+        return {**self._addresses, "values": self.values_address}
 
     def gather(self) -> None:
         """Copy parameters, the optimizer's arrays and statistics in."""

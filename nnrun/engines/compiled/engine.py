@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # By whether batches are single rows and whether their losses are told: what was made for a network.
 Made = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
-_NOTHING = np.zeros(1)
 # Updates with evaluations on the way are done in one go if they take no longer than this, in
 # seconds, by the estimate for single rows, and put out no more numbers.
 _SHORT, _PUT_OUT = 0.02, 1 << 20
@@ -180,7 +179,6 @@ class CompiledEngine:
                 "bounds": bounds[first:],
                 "rates": rates[first:last],
                 "uniforms": uniforms,
-                "outputs": _NOTHING,
                 "losses": told[first:last],
             }
             function(*arguments_for(self._blocks, count=last - first, **arrays))

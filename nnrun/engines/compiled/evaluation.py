@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Rows that are evaluated together where the code works on all rows of a batch at once.
 _TOGETHER = 64
-_NOTHING = np.zeros(1)
 _VALUES = NUMBER["values"]
 
 
@@ -27,8 +26,7 @@ def arguments_for(blocks: Blocks, **given: Array | int) -> list[int]:
 
     It does not keep the arrays alive whose addresses it has.
     """
-    own = ("theta", "gradient", "state", "values")
-    given |= {"steps": blocks.optimizer.steps, **{name: getattr(blocks, name) for name in own}}
+    given |= {"steps": blocks.optimizer.steps, **blocks.addresses}
     return [
         found if isinstance(found := given.get(name, 0), int) else found.ctypes.data
         for name in ARGUMENTS
@@ -53,7 +51,12 @@ class Evaluation:
         self.arrange = arrange
         self.portion = chunk_rows(blocks.network)
         self.together = 1 if single else min(self.portion, _TOGETHER)
-        self.counted, self.no_rates = np.arange(self.portion + 1), np.zeros(self.portion)
+        self.counted, self._no_rates = np.arange(self.portion + 1), np.zeros(self.portion)
+        self.always = {
+            "rows": self.counted.ctypes.data,
+            "rates": self._no_rates.ctypes.data,
+            "evaluating": 1,
+        }
         blocks.reserve(self.together)
 
     def of(self, x: Array, target: Array, inputs: Array | None = None) -> RowsEvaluator:
@@ -146,15 +149,12 @@ class Portion:
         self._arrays = {
             "inputs": inputs,
             "targets": target,
-            "rows": evaluation.counted,
             "bounds": bounds,
-            "rates": evaluation.no_rates,
-            "uniforms": _NOTHING,
             "outputs": self.outputs,
             "losses": self._losses,
         }
         self._arguments = arguments_for(
-            self._blocks, count=len(bounds) - 1, evaluating=1, **self._arrays
+            self._blocks, count=len(bounds) - 1, **evaluation.always, **self._arrays
         )
 
     def evaluate(self, outputs: Array) -> float:

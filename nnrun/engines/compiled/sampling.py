@@ -68,7 +68,7 @@ class Sampling:
         self.batch = order.batch_size
         self.size = order.block_rows
         self.fields = np.zeros(FIELDS, np.uint64)
-        self.bounds = np.arange(PIECE + 1, dtype=np.int64) * self.batch
+        self.bounds = np.arange(0, (PIECE + 1) * self.batch, self.batch)
         self._blocks = np.zeros((2, self.size), np.int64)
         kind = SAMPLINGS.index(order.sampling)
         if kind == IN_ORDER:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 # Random numbers for dropout are drawn ahead, about so many at a time.
 _DRAWN = 1 << 18
-_NOTHING = np.zeros(1)
 # Iterations whose learning rates are computed at once, where they change.
 _RATES = 1 << 15
 
@@ -58,9 +57,6 @@ class Stretches:
             "inputs": inputs,
             "targets": target,
             "bounds": self._sampling.bounds,
-            "uniforms": _NOTHING,
-            "outputs": _NOTHING,
-            "losses": _NOTHING,
             "stream": self._sampling.fields,
         }
         self._steady_rates = np.zeros(PIECE)

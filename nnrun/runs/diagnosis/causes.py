@@ -52,7 +52,7 @@ def feature_scale(case: Case) -> Finding | None:
                 "try dataset.features=standard"
             )
             return Finding("feature_scale", text, log10(factor))
-    size = float(root_mean_square(sizes[:, None])[0])
+    size = case.feature_size
     if size >= _FACTOR:
         step = "standard" if case.features else "minmax"
         text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
