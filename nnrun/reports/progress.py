@@ -148,8 +148,13 @@ class _Lines:
                 return
             self.output.note(
                 f"{self.label}: iteration {count(progress.iteration)} of {count(progress.total)}, "
-                f"{count(round(speed))}/s, loss {number(progress.loss)}, {remaining(left)} left"
+                f"{count(round(speed))}/s, {_loss(progress)}{remaining(left)} left"
             )
+
+
+def _loss(progress: Progress) -> str:
+    """That of the last evaluation, if there was one."""
+    return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
 class _Live:
@@ -175,7 +180,9 @@ class _Live:
 
     def _draw(self, progress: Progress, speed: float, left: float) -> None:
         self.bar.start()
-        figures = [f"{count(round(speed))}/s", f"loss {number(progress.loss)}{self._curve()}"]
+        figures = [f"{count(round(speed))}/s"]
+        if progress.loss is not None:
+            figures.append(f"loss {number(progress.loss)}{self._curve()}")
         if speed:
             figures.append(f"{remaining(left)} left")
         self.bar.update(

@@ -35,13 +35,13 @@ HistoryRow = dict[str, float | int]
 # watched, saved or left; and of no more updates than this.
 _STRETCH_SECONDS = 0.05
 _STRETCH_ITERATIONS = 1 << 24
-# Rows that a first loss is taken from, to have one to show before the first evaluation.
+# Rows that the loss of the initial weights is taken from, which bounds where the run may end.
 _GLANCE = 256
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What there is to see after a stretch of updates."""
+    """What there is to see after a stretch of updates; the loss is that of the last evaluation."""
 
     iteration: int
     total: int
@@ -99,8 +99,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._live = live_arrays(self.network, self.optimizer)
-        self._loss = self._glance()
-        self.bounds = Bounds.of(self._loss, self.baseline, self.network, self.parts["train"].target)
+        first_loss, train = self._glance(), self.parts["train"]
+        self.bounds = Bounds.of(first_loss, self.baseline, self.network, train.target)
         self.good = self.here()
 
     def _glance(self) -> float:

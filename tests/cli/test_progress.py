@@ -123,7 +123,7 @@ def test_time_left_counts_from_where_the_run_went_on(monkeypatch, capsys):
         watcher(Progress(90_000, 100_000, None, 500.0))
         now[0] = 40.0
         watcher(Progress(94_000, 100_000, None, 540.0))
-    assert "100/s, loss –, 1 min 00 s left" in capsys.readouterr().err
+    assert "100/s, 1 min 00 s left" in capsys.readouterr().err
 
 
 def test_a_wide_terminal_sees_the_curve_of_the_loss(on_terminal, cars):

@@ -61,6 +61,13 @@ def test_stretches_change_nothing(trainer):
     assert whole.network.theta.tobytes() == stepwise.network.theta.tobytes()
 
 
+def test_a_loss_is_told_once_there_is_one(trainer):
+    """Before the first evaluation none is: that of the initial weights would stand for too long."""
+    told = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
+    assert {None} == {loss for iteration, loss in told if iteration < 20}
+    assert all(loss is not None for iteration, loss in told if iteration >= 20)
+
+
 def test_early_stopping_returns_to_the_best_weights(trainer):
     """Training ends `patience` evaluations after the best one, with the weights it had there."""
     stopping = EarlyStopping("validation_loss", False, patience=3, restore_best=True)
