@@ -192,6 +192,9 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     code, _, err = run("sweep", "configs", "--dask", "nonsense://x")
     assert 2 == code
     assert "--dask nonsense://x: " in err
+    for address in ("x", "tcp://x", "tls://x:y"):
+        told = f"error: --dask {address}: it ends in no port, as tcp://127.0.0.1:8786 does\n"
+        assert (2, "", told) == run("sweep", "configs", "--dask", address)
     assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 

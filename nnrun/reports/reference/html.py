@@ -12,8 +12,9 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 pre, code { font: 14px/1.45 ui-monospace, monospace; white-space: pre-wrap; }
 pre { border-left: 3px solid #8888; padding-left: .8rem; }
-table { border-collapse: collapse; } td, th { padding: .15rem .9rem .15rem 0; text-align: left;
-vertical-align: top; } nav a { margin-right: .6rem; } h3 { margin-top: 2rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+td, th { padding: .15rem .9rem .15rem 0; text-align: left; vertical-align: top; }
+nav a { margin-right: .6rem; } h3 { margin-top: 2rem; overflow-wrap: anywhere; }
 """
 
 

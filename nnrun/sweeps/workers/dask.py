@@ -27,6 +27,7 @@ _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
 _CERTIFICATES = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+_WITH_PORT = ("tcp", "tls")
 _LOGGERS = ("distributed", "tornado", "asyncio")
 _PATIENCE_SECONDS = 60.0  # with no worker at all
 
@@ -194,6 +195,15 @@ def _require_certificates(address: str) -> None:
         raise UsageError(f"--dask {address}: no certificates are configured; set {names}")
 
 
+def _require_port(address: str, comm: Any, place: str) -> None:
+    """Dask itself would find out too late, and then with a traceback, after twenty seconds."""
+    try:
+        comm.parse_host_port(place)
+    except ValueError:
+        example = "tcp://127.0.0.1:8786"
+        raise UsageError(f"--dask {address}: it ends in no port, as {example} does") from None
+
+
 def _connect(address: str) -> Any:
     try:
         distributed = import_module("distributed")
@@ -208,8 +218,10 @@ def _connect(address: str) -> Any:
     comm = import_module("distributed.comm")
     try:
         # A client with an address of no known kind would say so, and then wait for itself.
-        protocol = comm.parse_address(address)[0]
+        protocol, place = comm.parse_address(address)
         comm.registry.get_backend(protocol)
+        if protocol in _WITH_PORT:
+            _require_port(address, comm, place)
         if protocol == "tls":
             _require_certificates(address)
         return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
