@@ -36,7 +36,7 @@ def command(output: Output, file: Path | None) -> None:
 
     where the file was made by `nnrun schema -o nnrun.schema.json`.
     """
-    schema = strict_json(json_schema())
+    schema = strict_json(json_schema(), levels=100)
     if file is None:
         click.echo(schema, nl=False)
         return

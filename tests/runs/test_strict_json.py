@@ -24,11 +24,42 @@ VALUES: list[Any] = [
 ]
 
 
+REPORT = """\
+{
+  "status": "completed",
+  "numbers": [1, 2.5],
+  "metrics": {
+    "train": {"loss": 0.5, "confusion": [[3, 0], [1, 2]]},
+    "test": null
+  },
+  "warnings": [
+    {"kind": "a", "places": [{"line": 1}]},
+    {"kind": "b"}
+  ],
+  "files": {},
+  "none": []
+}
+"""
+
+
 @pytest.mark.parametrize("value", VALUES)
 def test_it_is_what_the_standard_library_writes(value: Any) -> None:
-    """All values look as Python's own encoder has them with an indent of two."""
-    expected = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    assert expected == strict_json(value)
+    """All values are written as Python's own encoder has them, but for where lines end."""
+    expected = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    text = strict_json(value)
+    assert expected.replace(" ", "") == text.replace("\n", "").replace(" ", "")
+    assert json.loads(expected) == json.loads(text)
+
+
+def test_people_can_read_it() -> None:
+    """Two levels, or as many as are asked for, have a line for each item, and what lies deeper
+    stays on its line; so do lists of plain values.
+    """
+    assert REPORT == strict_json(json.loads(REPORT))
+    assert '[\n  {\n    "a": 1\n  }\n]\n' == strict_json([{"a": 1}])
+    assert '{\n  "a": {\n    "b": {\n      "c": 1\n    }\n  }\n}\n' == strict_json(
+        {"a": {"b": {"c": 1}}}, levels=3
+    )
 
 
 @pytest.mark.parametrize("value", [nan, inf, [1, 2.0, -inf], {"a": {"b": [nan]}}, (inf,)])
