@@ -94,9 +94,18 @@ def line_of(folder: Path, stamp: str) -> Line | None:
         stamp: of the folder, taken before it is read.
     """
     run = read_run(folder, placed=True)
-    if run is None or run.record is None or not run.complete or not stamp:
+    if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():
         return None
-    if has_leftovers(folder) or (folder / CHECKPOINT).exists():
+    return _line(run, folder, stamp)
+
+
+def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
+    """What `line_of` would read of a run that has just been written to its folder."""
+    return _line(StoredRun(record.name, record.run_id, record), folder, stamp)
+
+
+def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
+    if run.record is None or not run.complete:
         return None
     overview = _described(run, folder)
     if overview.status == DAMAGED:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nnrun.config.settings import outermost
 from nnrun.runs.folders import folders, names_in
-from nnrun.runs.index_file import IndexFile
+from nnrun.runs.index_file import IndexFile, Line
 from nnrun.runs.overview import Overview, varied
 from nnrun.runs.record import RunRecord
 
@@ -28,6 +28,9 @@ FILE = ".index.sqlite"
 # Fewer runs are read faster than a file for them is worth.
 WORTH = 200
 _BATCH = 500
+_FEW = 32
+# What comes of a file that is damaged, or cannot be used now.
+_TROUBLES = (sqlite3.Error, ValueError, KeyError, TypeError)
 # What can be the matter with a file that is sound.
 _PASSING = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
@@ -47,7 +50,7 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[Overview], Varied]
         for _ in range(2):
             try:
                 return _look(root, stamps)
-            except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            except _TROUBLES as error:
                 if any(word in str(error) for word in _PASSING):
                     break
                 with suppress(OSError):
@@ -56,17 +59,63 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[Overview], Varied]
     return runs, varied(runs)
 
 
-def refresh(root: Path, names: Iterable[str]) -> None:
+class NewLines:
+    """Lines of the runs that this process writes, which the index need not read again.
+
+    Args:
+        root: the results folder.
+
+    Attributes:
+        wanted: whether there are, or will be, enough runs for an index.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.wanted = False
+        self._root = root
+        self._lines: list[Line] = []
+
+    def add(self, record: RunRecord) -> None:
+        """Take note of a run whose folder is written; not many are kept at a time."""
+        from nnrun.runs.glance import line_of_record  # noqa: PLC0415  # slow to import
+
+        if not self.wanted:
+            return
+        folder = self._root / record.name / record.run_id
+        line = line_of_record(record, folder, stamp(str(folder)))
+        if line is not None:
+            self._lines.append(line)
+        if len(self._lines) == _FEW:
+            with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
+                self.write(file)
+
+    def write(self, file: IndexFile) -> None:
+        """Write what there is in place of older lines."""
+        lines, self._lines = self._lines, []
+        for name in {line.overview.name for line in lines}:
+            file.drop(name, [one.overview.run_id for one in lines if one.overview.name == name])
+        file.write(lines)
+
+
+def refresh(root: Path, names: Iterable[str], coming: int = 0, new: NewLines | None = None) -> None:
     """Bring the lines of these experiments up to date, where there are enough runs to be worth it.
 
     Whatever goes wrong, the next look finds it.
+
+    Args:
+        root: the results folder.
+        names: of the experiments.
+        coming: runs that will be there soon.
+        new: lines that are known already.
     """
     stamps = {name: stamps_in(root / name) for name in names}
-    if sum(map(len, stamps.values())) >= WORTH:
-        with (
-            suppress(sqlite3.Error, ValueError, KeyError, TypeError),
-            IndexFile(root / FILE) as file,
-        ):
+    there = sum(map(len, stamps.values()))
+    worth = there + coming >= WORTH
+    if new is not None:
+        new.wanted = worth
+    if worth and there:
+        with suppress(*_TROUBLES), IndexFile(root / FILE) as file:
+            if new is not None:
+                new.write(file)
             for name, found in stamps.items():
                 _update(file, root / name, found)
 

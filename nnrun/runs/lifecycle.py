@@ -45,7 +45,7 @@ class Outcome:
         folder: where it lies; None if nothing is kept on disk.
         trained: false where it had been trained before.
         saved: false where it was interrupted and adds nothing to what is there.
-        result: with history and weights; None where it had been trained before.
+        result: with history and weights; None where they are to be read from the disk.
     """
 
     record: RunRecord
@@ -102,8 +102,8 @@ class Claim:
         Raises:
             OSError: it cannot be written.
         """
-        if self.store is not None:
-            self.store.save_checkpoint(self.name, self.run_id, state)
+        if self.store is not None and self._lock is not None:
+            self.store.save_checkpoint(self._lock, state)
             self._resumes = True
 
     def conclude(
@@ -118,34 +118,44 @@ class Claim:
         Raises:
             OSError: it cannot be written.
         """
-        if self.store is None or not self._takes(result.record, note):
-            return self._outcome(result, None)
-        return self._outcome(result, self.store.save(result))
+        if self.store is None:
+            return self._outcome(result.record, result)
+        lock = self._held(note)
+        if self._adds_nothing(result.record):
+            return self._outcome(result.record, result)
+        return self._outcome(self.store.save(result, lock), result, saved=True)
 
     def begin_to_conclude(
         self, result: RunResult, note: Callable[[str], None] = lambda text: None
     ) -> Future[Outcome]:
         """Do what `conclude` does while other work goes on; the run is not released before its end.
 
+        What comes of it holds no history and weights, once they are stored.
+
         Raises: as `conclude` does, now or from the future.
         """
-        if self.store is not None and self._takes(result.record, note):
-            return self.store.save_in_background(result, lambda saved: self._outcome(result, saved))
+        if self.store is not None:
+            lock = self._held(note)
+            if not self._adds_nothing(result.record):
+                return self.store.save_soon(
+                    result, lock, lambda saved: self._outcome(saved, saved=True)
+                )
         future: Future[Outcome] = Future()
-        future.set_result(self._outcome(result, None))
+        future.set_result(self._outcome(result.record, result))
         return future
 
-    def _takes(self, record: RunRecord, note: Callable[[str], None]) -> bool:
-        """Whether there is something to save, once the folder is where it should be."""
+    def _held(self, note: Callable[[str], None]) -> Lock:
+        """The lock on the run's folder, once that is where it should be."""
         assert self.store is not None
-        if self._lock is not None and self.store.reclaim(self._lock):
-            note(f"a link had taken the place of {self._lock.folder}, and was removed")
-        return not self._adds_nothing(record)
+        assert self._lock is not None
+        self._lock = self.store.reclaim(self._lock, note)
+        return self._lock
 
-    def _outcome(self, result: RunResult, saved: RunRecord | None) -> Outcome:
-        self._saved |= saved is not None
+    def _outcome(
+        self, record: RunRecord, result: RunResult | None = None, *, saved: bool = False
+    ) -> Outcome:
+        self._saved |= saved
         folder = None if self.store is None else self.store.folder(self.name, self.run_id)
-        record = saved or result.record
         return Outcome(record, folder, trained=True, saved=self._saved, result=result)
 
     def fail(
@@ -164,7 +174,7 @@ class Claim:
         if self.store is None or self._is_complete():
             return
         failed = failed_result(prepare(), reason, self.checkpoint())
-        self.store.save(replace(failed, traceback=traceback))
+        self.store.save(replace(failed, traceback=traceback), self._held(lambda text: None))
         self._saved = True
 
     def release(self) -> None:
@@ -227,9 +237,10 @@ def begin(
         lock = store.lock(name, run_id, wait=True)
     if lock is None:
         return None
-    claim = Claim(store, name, run_id, lock, force=force)
+    nothing = force or lock.is_empty
+    claim = Claim(store, name, run_id, lock, force=nothing)
     try:
-        record = None if force else _settled(store, name, run_id)
+        record = None if nothing else _settled(store, name, run_id)
     except BaseException:
         claim.release()
         raise

@@ -26,7 +26,12 @@ class Lock:
     @property
     def is_in_place(self) -> bool:
         """Whether what is locked is what others find under the folder's name."""
-        return _is_still_there(self.folder, self.descriptor)
+        return is_still_there(self.folder, self.descriptor)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in the folder."""
+        return not os.listdir(self.descriptor)
 
     def release(self) -> None:
         """Let go."""
@@ -57,13 +62,13 @@ def acquire(folder: Path, *, wait: bool) -> Lock | None:
         except BaseException:
             os.close(descriptor)
             raise
-        if _is_still_there(folder, descriptor):
+        if is_still_there(folder, descriptor):
             return Lock(folder, descriptor)
         os.close(descriptor)
 
 
-def _is_still_there(folder: Path, descriptor: int) -> bool:
-    """Whether what was locked is what others find under this name."""
+def is_still_there(folder: Path, descriptor: int) -> bool:
+    """Whether what was opened is what others find under this name."""
     with suppress(FileNotFoundError, NotADirectoryError):
         return os.path.samestat(folder.stat(), os.fstat(descriptor))
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -15,15 +16,10 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import pack
 from nnrun.runs.checkpoints import pack_checkpoint, unpack_checkpoint
-from nnrun.runs.files import (
-    has_leftovers,
-    in_background,
-    remove_leftovers,
-    write_atomically,
-    write_together,
-)
+from nnrun.runs.files import has_leftovers, remove_leftovers, write_together
+from nnrun.runs.group_commit import GroupCommit
 from nnrun.runs.history import history_csv
-from nnrun.runs.index import KnownRuns, refresh
+from nnrun.runs.index import KnownRuns, NewLines, refresh
 from nnrun.runs.locks import Lock, acquire, locked
 from nnrun.runs.reading import (
     CHECKPOINT,
@@ -36,9 +32,12 @@ from nnrun.runs.reading import (
     read_run,
 )
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.staged import Staged, is_temporary
 from nnrun.runs.strict_json import strict_json
 from nnrun.training.state import TrainingState
 
+# What a result may do without: where it does, that of an earlier one goes.
+_PASSING = {CHECKPOINT, MODEL, STATE, TRACEBACK}
 V = TypeVar("V")
 
 
@@ -54,6 +53,8 @@ class Store:
         self.root = root
         self.render = render
         self._known = KnownRuns(root)
+        self._new = NewLines(root)
+        self._group = GroupCommit()
 
     def folder(self, name: str, run_id: str) -> Path:
         """Where a run lies.
@@ -81,18 +82,28 @@ class Store:
         """
         return acquire(self.folder(name, run_id), wait=wait)
 
-    def reclaim(self, lock: Lock) -> bool:
-        """Have a held folder under its name again, where a link has taken its place meanwhile.
+    @staticmethod
+    def reclaim(lock: Lock, note: Callable[[str], None]) -> Lock:
+        """Hold a run's folder under its name again, where it was removed or replaced meanwhile.
 
-        Returns:
-            Whether there was a link, which is removed, and not followed.
+        Args:
+            lock: on the folder; released where another one is given back.
+            note: is told of a link in its place, which is removed, and not followed.
+
+        Raises:
+            OSError: it cannot be made, or another process holds what has taken its place.
         """
-        found = False
+        if lock.is_in_place:
+            return lock
         for path in (lock.folder.parent, lock.folder):
-            if path.is_symlink() and not lock.is_in_place:
+            if path.is_symlink():
                 path.unlink()
-                found = True
-        return found
+                note(f"a link had taken the place of {lock.folder}, and was removed")
+        again = acquire(lock.folder, wait=False)
+        if again is None:
+            raise OSError(errno.EBUSY, "another process holds its folder", str(lock.folder))
+        lock.release()
+        return again
 
     @staticmethod
     def release(lock: Lock) -> None:
@@ -120,9 +131,14 @@ class Store:
         self.folder(name, run_id)  # would refuse a link that leads elsewhere
         return self._known.find(name, run_id)
 
-    def refresh_index(self, names: Iterable[str]) -> None:
-        """Let the index know of all runs of these experiments, if they are many."""
-        refresh(self.root, names)
+    def refresh_index(self, names: Iterable[str], coming: int = 0) -> None:
+        """Let the index know of all runs of these experiments, if they are many.
+
+        Args:
+            names: of the experiments.
+            coming: runs that will be saved next.
+        """
+        refresh(self.root, names, coming, self._new)
 
     def checkpoint(self, name: str, run_id: str) -> TrainingState | None:
         """Where an interrupted run can go on; None if there is no such place.
@@ -138,13 +154,18 @@ class Store:
         except OSError as error:
             raise NnrunError(f"{path}: {error.strerror or error}") from error
 
-    def save_checkpoint(self, name: str, run_id: str, state: TrainingState) -> None:
+    @staticmethod
+    def save_checkpoint(lock: Lock, state: TrainingState) -> None:
         """Keep the state of a run that is still going on."""
-        path = self.folder(name, run_id) / CHECKPOINT
-        write_atomically(path, pack_checkpoint(state, run_id))
+        content = {CHECKPOINT: pack_checkpoint(state, lock.folder.name)}
+        write_together(lock.folder, content, lock.descriptor)
 
-    def save(self, result: RunResult) -> RunRecord:
+    def save(self, result: RunResult, lock: Lock) -> RunRecord:
         """Write a run's folder, the report last: where that is, all is there.
+
+        Args:
+            result: of the run.
+            lock: on its folder.
 
         Returns:
             The report with the digests of the other files, as it is written.
@@ -153,19 +174,34 @@ class Store:
             OSError: the disk is full, or not writable.
         """
         record, files = self._content(result)
-        _write_run(self.folder(record.name, record.run_id), files)
+        found = _cleared(lock, files)
+        write_together(lock.folder, files, lock.descriptor)
+        _remove(lock, found & _PASSING - files.keys())
         return record
 
-    def save_in_background(self, result: RunResult, then: Callable[[RunRecord], V]) -> Future[V]:
-        """Begin to do what `save` does; once the run is on the disk, `then` has the last word."""
-        record, files = self._content(result)
-        folder = self.folder(record.name, record.run_id)
+    def save_soon(self, result: RunResult, lock: Lock, then: Callable[[RunRecord], V]) -> Future[V]:
+        """Write what `save` does; once it is on the disk, `then` has the last word.
 
-        def write() -> V:
-            _write_run(folder, files)
+        It is forced to the disk with other results that come soon; `hurry` waits for no more.
+
+        Raises:
+            OSError: the disk is full, or not writable; later, the future has such an error.
+        """
+        record, files = self._content(result)
+        found = _cleared(lock, files)
+        staged = Staged(lock.folder, files, lock.descriptor)
+        superseded = found & _PASSING - files.keys()
+
+        def conclude() -> V:
+            _remove(lock, superseded)
+            self._new.add(record)
             return then(record)
 
-        return in_background(write)
+        return self._group.add(staged, conclude)
+
+    def hurry(self) -> None:
+        """Force to the disk what has been saved so far, without waiting for more."""
+        self._group.hurry()
 
     def _content(self, result: RunResult) -> tuple[RunRecord, dict[str, bytes]]:
         """The report with the digests of the other files, and all files, itself the last."""
@@ -215,13 +251,18 @@ class Store:
             write_together(self.root, files)
 
 
-def _write_run(folder: Path, files: dict[str, bytes]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)  # it may have been removed since it was locked
-    remove_leftovers(folder)
-    found = set(os.listdir(folder))
-    for name in found & files.keys():
+def _cleared(lock: Lock, files: Iterable[str]) -> set[str]:
+    """The names in a run's folder, once what is in the way of these files was removed."""
+    found = set(os.listdir(lock.descriptor))
+    leftovers = {*filter(is_temporary, found)}
+    _remove(lock, leftovers)
+    for name in found.intersection(files):
         with suppress(OSError):  # unless an empty folder has taken its place
-            (folder / name).rmdir()
-    write_together(folder, files)
-    for name in found & {CHECKPOINT, MODEL, STATE, TRACEBACK} - files.keys():
-        (folder / name).unlink(missing_ok=True)
+            os.rmdir(name, dir_fd=lock.descriptor)
+    return found - leftovers
+
+
+def _remove(lock: Lock, names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=lock.descriptor)

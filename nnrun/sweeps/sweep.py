@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
+from nnrun.runs.group_commit import MOST
 from nnrun.runs.lifecycle import Claim, Outcome, begin
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
@@ -28,8 +29,9 @@ from nnrun.training.state import TrainingState
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
-# Results on their way to the disk while others train; a sweep that is killed loses no more.
-_SAVED_AT_A_TIME = 2
+# Results on their way to the disk while others train: one group of them is forced there, and the
+# next one gathers. A sweep that is killed loses no more.
+_SAVED_AT_A_TIME = 2 * MOST
 _LOST_SIGHT = "its worker had lost sight of this process"
 V = TypeVar("V")
 
@@ -113,7 +115,7 @@ class Sweep:
         """
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
         if self.store is not None:
-            self.store.refresh_index(names)
+            self.store.refresh_index(names, coming=len(self.progress.plan))
         try:
             while True:
                 self._submit_more(workers)
@@ -269,6 +271,8 @@ class Sweep:
 
         A run that was interrupted though nobody asked for it goes to the workers again, if any.
         """
+        if self.store is not None and len(self._saving) > most:
+            self.store.hurry()
         while self._saving and (len(self._saving) > most or self._saving[0].outcome.done()):
             saved = self._saving.popleft()
             outcome = self._stored(saved.active, saved.outcome.result)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.runs import files
+from nnrun.runs import staged
 
 
 class Disk:
@@ -46,7 +46,7 @@ class Disk:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Put it under nnrun's files."""
-        fsync, replace, opened = os.fsync, os.replace, open
+        fsync, replace, write, opened = os.fsync, os.replace, os.write, Path.open
         disk = self
 
         def checked_fsync(descriptor: int) -> None:
@@ -57,26 +57,28 @@ class Disk:
             disk.check("rename")
             replace(*places, **more)
 
-        def checked_open(path: Any, mode: str = "r", *rest: Any, **more: Any) -> Any:
-            return _File(path, disk) if mode == "xb" else opened(path, mode, *rest, **more)
+        def checked_write(descriptor: int, content: Any) -> int:
+            try:
+                disk.check("write", len(content))
+            except OSError:  # of what does not fit, a part is written all the same
+                write(descriptor, bytes(content)[: len(content) // 2])
+                raise
+            return write(descriptor, content)
 
-        patch.setattr(files.os, "fsync", checked_fsync)
-        patch.setattr(files.os, "replace", checked_replace)
-        patch.setattr(files, "open", checked_open, raising=False)
+        def checked_open(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
+            return _File(path) if mode == "xb" else opened(path, mode, *rest, **more)
+
+        patch.setattr(staged.os, "fsync", checked_fsync)
+        patch.setattr(staged.os, "replace", checked_replace)
+        patch.setattr(staged.os, "write", checked_write)
         patch.setattr(Path, "open", checked_open)
 
 
 class _File(io.FileIO):
-    """A new file on the disk; of what does not fit, a part is written all the same."""
+    """A new file that is written through `checked_write`."""
 
-    def __init__(self, path: Path | str, disk: Disk) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(path, "xb")
-        self._disk = disk
 
     def write(self, content: Any) -> int:
-        try:
-            self._disk.check("write", len(content))
-        except OSError:
-            super().write(bytes(content)[: len(content) // 2])
-            raise
-        return super().write(content) or 0
+        return os.write(self.fileno(), content)

@@ -382,8 +382,10 @@ def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) ->
         return execution.trainer.state()
 
     store = make_store(tmp_path / "results")
-    store.folder(prepared.config.name, prepared.run_id).mkdir(parents=True)
-    store.save_checkpoint(prepared.config.name, prepared.run_id, stop_half_way())
+    lock = store.lock(prepared.config.name, prepared.run_id)
+    assert lock is not None
+    store.save_checkpoint(lock, stop_half_way())
+    store.release(lock)
     path = store.folder(prepared.config.name, prepared.run_id) / CHECKPOINT
     sound = path.read_bytes()
     weights = (whole / "model.safetensors").read_bytes()

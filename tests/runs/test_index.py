@@ -13,10 +13,12 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.runs import index
-from nnrun.runs.index import FILE, KnownRuns, look, refresh
+from nnrun.runs import glance, index
+from nnrun.runs.glance import line_of, line_of_record
+from nnrun.runs.index import FILE, KnownRuns, NewLines, look, refresh, stamp
+from nnrun.runs.lifecycle import train
 from nnrun.runs.overview import PLAIN, varied
-from nnrun.runs.reading import CHECKPOINT
+from nnrun.runs.reading import CHECKPOINT, read_run
 from nnrun.runs.strict_json import strict_json
 from tests.reports.conftest import REGRESSION
 
@@ -194,7 +196,7 @@ def test_a_sweep_gets_what_it_needs_from_the_index(root, no_reading):
 WRITER = """
 import sys
 from pathlib import Path
-from nnrun.runs import index
+from nnrun.runs import glance, index
 index.WORTH = 3
 index._BATCH = 2
 print("ready", flush=True)
@@ -297,3 +299,65 @@ def test_lists_load_nothing_that_they_do_not_need(root, words):
     assert 0 == done.returncode, done.stderr
     assert "heavy: []" in done.stderr
     assert "houses" in done.stdout
+
+
+STATUSES = [
+    *({"status": "completed"}, {"status": "interrupted"}),
+    *({"status": "diverged", "error": "the loss left"}, {"status": "failed", "error": "no memory"}),
+]
+
+
+@pytest.mark.parametrize("changes", STATUSES, ids=lambda changes: changes["status"])
+def test_a_line_of_a_record_is_what_reading_it_back_gives(prepared, store, changes):
+    """For all that become of runs; those that are not complete have none."""
+    record = replace(train(prepared(), store).record, **changes)
+    folder = store.folder(record.name, record.run_id)
+    (folder / "report.json").write_text(strict_json(record.to_dict()))
+    expected = line_of(folder, stamp(str(folder)))
+    assert expected == line_of_record(record, folder, stamp(str(folder)))
+    assert (changes["status"] in ("completed", "diverged")) == (expected is not None)
+
+
+def test_what_this_process_has_written_is_not_read_again(tmp_path, monkeypatch):
+    """The lines of a sweep are those that reading its runs would give, in batches or not."""
+    new, records = NewLines(tmp_path), []
+    monkeypatch.setattr(index, "_FEW", 5)
+    refresh(tmp_path, ["houses"], RUNS, new)
+    for seed in range(RUNS):
+        folder = put(tmp_path, seed, rate=0.1 if seed % 3 else 0.01)
+        records.append(read_run(folder, placed=True).record)
+    with monkeypatch.context() as patch:
+        patch.setattr(glance, "read_run", lambda *_, **__: pytest.fail("a run is read"))
+        for record in records:
+            new.add(record)
+        refresh(tmp_path, ["houses"], 0, new)
+        found = seen(tmp_path)
+    assert truth(tmp_path, monkeypatch) == found
+
+
+def test_few_runs_leave_no_index(tmp_path):
+    """Lines of runs that will not be many are not kept."""
+    new = NewLines(tmp_path)
+    refresh(tmp_path, ["houses"], 2, new)
+    for seed in (1, 2):
+        new.add(read_run(put(tmp_path, seed), placed=True).record)
+    refresh(tmp_path, ["houses"], 0, new)
+    assert {"houses"} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_line_is_used_only_while_its_folder_is_as_it_was(tmp_path, monkeypatch):
+    """Also where that changes before the index has been told, or the run is there already."""
+    for seed in range(RUNS):
+        put(tmp_path, seed)
+    first = seen(tmp_path)
+    new = NewLines(tmp_path)
+    refresh(tmp_path, ["houses"], 0, new)
+    for seed in (1, 2, 3):
+        folder = put(tmp_path, seed, rate=7.0)
+        new.add(read_run(folder, placed=True).record)
+    put(tmp_path, 2, rate=8.0, main_metric="mae")
+    (tmp_path / "houses" / "s3-0000000003" / "model.safetensors").unlink()
+    refresh(tmp_path, ["houses"], 0, new)
+    found = seen(tmp_path)
+    assert first != found
+    assert truth(tmp_path, monkeypatch) == found

@@ -50,7 +50,7 @@ def importers(module: str, name: str | None = None) -> set[str]:
 
 def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
-    steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "tidy")
+    steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
     assert {"runs/lifecycle.py"} == uses(*steps)
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
     assert {"runs/lifecycle.py", "sklearn/base.py"} == importers("nnrun.runs.execute")

@@ -10,6 +10,7 @@ import signal
 import threading
 from multiprocessing import get_context
 from time import monotonic, sleep
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from safetensors.numpy import load_file
 from nnrun.errors import UsageError
 from nnrun.models.tensors import pack
 from nnrun.models.weights import weights_sha256
-from nnrun.runs import files
+from nnrun.runs import files, staged
 from nnrun.runs.control import Control
 from nnrun.runs.execute import Execution
 from nnrun.runs.lifecycle import train
@@ -213,17 +214,20 @@ def test_a_forked_process_writes_too(tmp_path):
 
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     """Files that are still being forced to the disk have gone when the error comes out."""
-    force = files._force
+    sync, entered = os.fsync, threading.Event()
 
-    def interrupted(writes):
+    def late(descriptor):
+        entered.set()
+        sleep(0.1)
+        sync(descriptor)
+
+    def interrupted(work, shares):
+        threading.Thread(target=work, args=(shares[0],)).start()
+        assert entered.wait(10)
         raise KeyboardInterrupt
 
-    def late(*arguments):
-        sleep(0.1)
-        force(*arguments)
-
-    monkeypatch.setattr(files, "_force", late)
-    monkeypatch.setattr(files, "wait", interrupted)
+    monkeypatch.setattr(os, "fsync", late)
+    monkeypatch.setattr(staged, "_threads", lambda: SimpleNamespace(map=interrupted))
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(tmp_path / "report.json", b"new")
     assert [] == os.listdir(tmp_path)

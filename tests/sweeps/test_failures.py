@@ -109,13 +109,14 @@ def test_a_folder_that_becomes_a_link_while_it_is_written(
     folder = store.folder("iris", next(made.runs()).run_id)
     outside = tmp_path / "outside"
     outside.mkdir()
-    sync = os.fsync
+    sync, lock = os.fsync, threading.Lock()
 
     def exchanged(descriptor):
         sync(descriptor)
-        if not folder.is_symlink():
-            folder.rename(tmp_path / "moved")
-            folder.symlink_to(outside)
+        with lock:
+            if not folder.is_symlink():
+                folder.rename(tmp_path / "moved")
+                folder.symlink_to(outside)
 
     monkeypatch.setattr(files.os, "fsync", exchanged)
     progress = run_inline(sweep(made))

@@ -1,0 +1,96 @@
+"""A sweep that is killed while a group of results is on its way to the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from nnrun.runs import group_commit
+from tests.sweeps.helpers import run_inline, weights_of
+
+RUNS = 7
+GROUP = 3
+FILES = 5
+# Of the first group after a run was told: the first and last file that is forced to the disk, the
+# first file that gets its name, a report that does, and the list of names when all are given.
+MOMENTS = {
+    "first file": ("fsync", 1),
+    "last file": ("fsync", GROUP * FILES),
+    "first name": ("replace", 1),
+    "a report's name": ("replace", FILES),
+    "names are given": ("fsync", GROUP * FILES + 1),
+}
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from threading import Lock
+from nnrun.runs import group_commit
+from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.sweep import Sweep
+from tests.sweeps.helpers import make_store, run_inline
+
+config, root, operation = map(Path, sys.argv[1:4])
+runs, group_commit.MOST, moment = map(int, sys.argv[4:])
+group_commit._SECONDS = 60.0
+real, calls, lock = getattr(os, operation.name), [], Lock()
+told = []
+
+def call(*arguments, **more):
+    with lock:
+        calls.extend(told[:1])
+        if len(calls) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **more)
+
+class Told(SweepListener):
+    def ended(self, run, record, progress, *, trained):
+        print(run.key, flush=True)
+        told.append(run.key)
+
+setattr(os, operation.name, call)
+plan = make_plan({"iris": config}, Arguments.parse([], runs, None), Datasets())
+run_inline(Sweep(plan, make_store(root), Datasets(), Told()))
+"""
+
+
+@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+def test_the_same_command_goes_on(moment, plan, sweep, write, store, tmp_path):
+    """Every report that is there is whole, none that was told is lost; it ends in the same bits."""
+    operation, number = moment
+    config = write("iris")
+    words = [config, store.root, operation, RUNS, GROUP, number]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *map(str, words)],
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert -signal.SIGKILL == killed.returncode
+    told, reports = killed.stdout.split(), [*store.root.glob("*/*/report.json")]
+    assert 1 <= len(told) < RUNS
+    assert {*told} <= {str(report.parent.relative_to(store.root)) for report in reports}
+    for report in reports:
+        for name, digest in json.loads(report.read_text())["files"].items():
+            content = (report.parent / name).read_bytes()
+            assert digest == hashlib.sha256(content).hexdigest()
+    made = plan(config, seeds=RUNS)
+    progress = run_inline(sweep(made))
+    assert (RUNS, RUNS - len(reports)) == (progress.ended, progress.trained)
+    assert [] == [path for path in store.root.rglob(".*") if path.name.endswith(".partial")]
+    found = weights_of(store.root)
+    run_inline(sweep(made, force=True))
+    assert found == weights_of(store.root)
+    assert RUNS == len(found)
+
+
+def test_a_sweep_does_not_wait_for_runs_that_will_not_come(plan, sweep, write, store, monkeypatch):
+    """At its end, and after each run with `--fail-fast`, results are hurried on."""
+    monkeypatch.setattr(group_commit, "_SECONDS", 60.0)
+    assert 2 == run_inline(sweep(plan(write("iris"), seeds=2))).trained
+    assert 2 == run_inline(sweep(plan(write("other"), seeds=2), fail_fast=True)).trained
