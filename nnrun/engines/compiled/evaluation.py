@@ -171,7 +171,8 @@ class Portion:
 
     def sums(self) -> Array:
         """Of the losses, each time."""
-        losses = self._losses if self._sizes is None else self._losses * self._sizes
-        # No product of vectors: a BLAS sums in an order of its own.
-        sums: Array = np.add.reduce(losses, axis=1)
+        with np.errstate(over="ignore"):
+            losses = self._losses if self._sizes is None else self._losses * self._sizes
+            # No product of vectors: a BLAS sums in an order of its own.
+            sums: Array = np.add.reduce(losses, axis=1)
         return sums

@@ -11,6 +11,7 @@ import pytest
 from nnrun.engines import evaluation
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     LOSSES,
     SGD,
@@ -60,6 +61,21 @@ def test_targets_that_are_shares(name: str, task: Any) -> None:
     target = np.array([[0.0, 1.0, 0.25], [1.0, 1.0, 0.0], [0.5, 0.0, 0.0]])
     expected, _ = evaluation.evaluate(engine.network, x, target)
     assert expected == pytest.approx(engine.evaluate(x, target)[0], rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", [CompiledEngine, TapeEngine])
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_losses_whose_sum_is_beyond_numbers_are_no_warning(
+    task: Any, batch_size: int, kind: Any
+) -> None:
+    """The loss over the rows is infinite then, as of a run that is about to diverge."""
+    blocks = lambda: [dense(1), BatchNorm()] if batch_size > 1 else [dense(1)]  # noqa: E731
+    one = task(blocks, (1,), MeanSquared(), iterations=1, rate=0.0, batch_size=batch_size)
+    engine = one.train(kind)
+    engine.network.theta[...] = [*[0] * (engine.network.size - 1), 1e154]  # the last bias
+    x, target = np.ones((20, 1)), np.zeros((20, 1))
+    assert np.isfinite(engine.evaluate(x[:1], target[:1])[0])
+    assert np.inf == engine.evaluate(x, target)[0]
 
 
 def test_logits_far_out_cost_no_digits(task: Any) -> None:

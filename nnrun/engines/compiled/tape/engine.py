@@ -157,7 +157,9 @@ class TapeEngine:
         bounds = np.append(np.arange(0, len(x), rows), len(x))
         count = len(bounds) - 1
         self._evaluator.run(bounds, np.zeros(count), 0, count)
-        return float(losses.sum()) / len(x), outputs
+        with np.errstate(over="ignore"):
+            total = float(losses.sum())
+        return total / len(x), outputs
 
     def _driven(self, plan: Plan, memory: Memory) -> Driver:
         scratch = max(plan.scratch, *(KERNELS[name].scratch for name in kernels_of(plan)))
