@@ -61,7 +61,7 @@ def exponentials(dtype: str) -> SimpleNamespace:
         n = shifted - magic
         r = (x - n * ln2_high) - n * ln2_low
         scale = from_bits(integer((bits(shifted) << exponent) + unit))
-        value = (one + (r + r * r * tail(r))) * scale
+        value = scale + scale * (r + r * r * tail(r))
         return zero if x < deepest else value
 
     def expm1(x: Any) -> Any:

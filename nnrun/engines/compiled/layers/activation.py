@@ -80,6 +80,14 @@ def within(y: Row, index: int | str, value: str) -> str:
 
 def softmax(p: Program, x: Row, y: Row) -> None:
     """Write the statements that make y the softmax of x."""
+    exponentials(p, x, y)
+    p.line("share_of_one = one / total")
+    for j in p.each(x):
+        p.line(f"{y.at(j)} = {within(y, j, f'{y.at(j)} * share_of_one')}")
+
+
+def exponentials(p: Program, x: Row, y: Row) -> None:
+    """Write y = exp(x - m), with `largest` m = max x, and their sum `total`."""
     p.line(f"largest = {x.at(0)}")
     for j in p.each(x, extra=False):
         p.line(f"largest = max(largest, {x.at(j)})")
@@ -87,9 +95,6 @@ def softmax(p: Program, x: Row, y: Row) -> None:
     for j in p.each(x):
         p.line(f"{y.at(j)} = {exp}({x.at(j)} - largest)")
     total(p, "total", x.size, y.at)
-    p.line("share_of_one = one / total")
-    for j in p.each(x):
-        p.line(f"{y.at(j)} = {within(y, j, f'{y.at(j)} * share_of_one')}")
 
 
 def total(p: Program, name: str, count: int, term: Callable[[int | str], str]) -> None:
