@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels import KERNELS, sparse_sizes
 from nnrun.engines.compiled.tape.engine import TapeEngine, kernels_of
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, Flatten, MaxPool2d, Residual, conv2d, dense
 from tests.engines.compiled.conftest import numbers
 
-SKIPPING = {"nonzeros", "sparse_product", "sparse_product_back", "sparse_product_update"}
+SKIPPING = {name for name in KERNELS if name == "nonzeros" or name.startswith("sparse_")}
 NETWORKS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "relu": (lambda: [dense(150, "relu"), dense(100, "relu"), dense(3, "softmax")], (70,)),
     "tanh": (lambda: [dense(150, "tanh"), dense(100, "tanh"), dense(3, "softmax")], (70,)),
@@ -69,6 +69,24 @@ def test_bits_are_those_of_all_products(
     expected = trained(given)
     monkeypatch.setattr(sparse_sizes, "suits", lambda *sizes: True)
     found = {threads: trained(given, threads) for threads in (1, 2, 3, 16)}
+    assert dict.fromkeys(found, expected) == found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_of_which_one_factor_is_looked_at(
+    task: Any, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a layer's weights are changed by tiles and read by strips for dx, or the other way
+    round.
+    """
+
+    def blocks() -> list[Any]:
+        return [*(dense(width, "relu") for width in (100, 150, 100)), dense(3, "softmax")]
+
+    given = task(blocks, (70,), dtype=dtype, batch_size=33, iterations=10, rate=0.1)
+    expected = trained(given)
+    monkeypatch.setattr(sparse_sizes, "suits", lambda rows, terms, numbers, dtype: numbers == 150)
+    found = {threads: trained(given, threads) for threads in (1, 2, 16)}
     assert dict.fromkeys(found, expected) == found
 
 

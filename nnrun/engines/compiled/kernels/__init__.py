@@ -80,7 +80,9 @@ KERNELS: dict[str, Kernel] = {
         "matrix", "product_back", "dz dz_row w dx dx_row inputs units counts counted"
     ),
     "product_update": _kernel(
-        "matrix", "product_update", "x x_row dz dz_row w stored inputs units descend counts counted"
+        "matrix",
+        "product_update",
+        "x x_row dz dz_row w stored inputs units descend counts counted dz_counts",
     ),
     "nonzeros": _kernel("nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
     "sparse_product": _kernel(
@@ -97,6 +99,12 @@ KERNELS: dict[str, Kernel] = {
         "sparse_matrix",
         "sparse_product_update",
         "x x_row dz dz_row w stored inputs units descend rows columns counts counted",
+    ),
+    "sparse_product_turned": _kernel(
+        "sparse_matrix",
+        "sparse_product_turned",
+        "x x_row dz dz_row w stored inputs units descend rows columns counts counted dz_counts"
+        " span",
     ),
     "convolve": _kernel(
         "convolution",

@@ -161,15 +161,15 @@ def zeros(t: Translator) -> Any:
     return t.builder.bitcast(constant, t.real.as_pointer())
 
 
-def prefetch(t: Translator, place: Any) -> None:
-    """Fetch what is at an address, which need not be that of anything."""
+def prefetch(t: Translator, place: Any, near: int = 3) -> None:
+    """Fetch what is at an address, which need not be that of anything: 3 for the nearest cache."""
     byte, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
     function = t.module.globals.get(name)
     if function is None:
         kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         function = ir.Function(t.module, kind, name)
-    read, near, data = I32(0), I32(3), I32(1)
-    t.builder.call(function, [t.builder.bitcast(place, byte), read, near, data])
+    read, data = I32(0), I32(1)
+    t.builder.call(function, [t.builder.bitcast(place, byte), read, I32(near), data])
 
 
 def _size(t: Translator) -> int:

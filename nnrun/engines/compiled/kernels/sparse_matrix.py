@@ -6,7 +6,8 @@ in their order, has the same bits. So it is a matter of time alone which way is 
 on how many of the batch's numbers are not 0, which `nonzeros` has counted.
 
 Masks say where a row of the one factor is not 0, `BLOCK` terms at a time; so many rows of the other
-factor are brought together near to the processor, a tile wide.
+factor are brought together near to the processor, a tile wide. dw has two ways: over the columns of
+x, or, where those have no zeros and dz has, as its transpose over the columns of dz.
 
 What may differ: weights that are not finite make NaN of a 0 only where it is not skipped. They are
 found by looking at them, and at the loss. And -0, from products that have underflowed, stays -0
@@ -16,12 +17,12 @@ where + 0 · w would make it 0: an equal number, which changes nothing but signs
 from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
-from nnrun.engines.compiled.kernels.matrix import turn_weights
+from nnrun.engines.compiled.kernels.matrix import turn_square, turn_weights
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip
 from nnrun.engines.compiled.kernels.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.shapes import padded
 from nnrun.engines.compiled.kernels.sparse_sizes import BLOCK
-from nnrun.engines.compiled.kernels.sparse_tile import WIDEST, add_scaled, chains, copy
+from nnrun.engines.compiled.kernels.sparse_tile import WIDEST, add_scaled, chains, copy, fetch_soon
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
@@ -46,8 +47,9 @@ def sparse_product(p, task, n, k, start, rate, scratch):
             steps = min(BLOCK, inputs - i)
             fetch_weights(w, padded(inputs), padded(units), first, width, i, steps, near)
             multiply(
-                words + i // BLOCK * capacity, x + i, x_row, 1, near, z, z_row, begin, begin_row,
-                rows, width,
+                words + i // BLOCK * capacity, (x + i, x_row, 1), near, (z, z_row),
+                (begin, begin_row), rows, width,
+                (w, padded(inputs), padded(units), i + BLOCK, BLOCK, first, width),
             )  # fmt: skip
             begin, begin_row = z, z_row
 
@@ -68,8 +70,9 @@ def sparse_product_back(p, task, n, k, start, rate, scratch):
             steps = min(BLOCK, units - j)
             turn_weights(w, padded(inputs), padded(units), first, width, j, steps, near)
             multiply(
-                words + j // BLOCK * capacity, dz + j, dz_row, 1, near, dx, dx_row,
-                begin, begin_row, n, width,
+                words + j // BLOCK * capacity, (dz + j, dz_row, 1), near, (dx, dx_row),
+                (begin, begin_row), n, width,
+                (w, padded(inputs), padded(units), first, width, j + BLOCK, BLOCK),
             )  # fmt: skip
             begin, begin_row = dx, dx_row
 
@@ -94,8 +97,9 @@ def sparse_product_update(p, task, n, k, start, rate, scratch):
                 steps = min(BLOCK, n - r)
                 fetch(dz + r * dz_row + j, dz_row, steps, width, near, width)
                 multiply(
-                    words + r // BLOCK * count, x + r * x_row, 1, x_row, near, sums, width,
-                    begin, begin_row, count, width,
+                    words + r // BLOCK * count, (x + r * x_row, 1, x_row), near, (sums, width),
+                    (begin, begin_row), count, width,
+                    (w, stored, padded(units), first, count, j, width),
                 )  # fmt: skip
                 begin, begin_row = sums, width
             for i in range(0, width, lanes()):
@@ -103,9 +107,65 @@ def sparse_product_update(p, task, n, k, start, rate, scratch):
                 change(w + place + first * row, row, sums + i, width, count, real(-rate), descend)
 
 
+def sparse_product_turned(p, task, n, k, start, rate, scratch):
+    """The same for some units and inputs, if dz is sparse and x is not: by dwᵀ = dzᵀ x."""
+    (
+        x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns, counts, counted,
+        dz_counts, span,
+    ) = parameters(p, 15)  # fmt: skip
+    across = (padded(units) + columns - 1) // columns
+    first, top = task % across * columns, task // across * span
+    count = min(columns, padded(units) - first)
+    x, dz, w, words = pointer(x), pointer(dz) + first, pointer(w), integers(scratch)
+    none = pointer(scratch + (n + BLOCK - 1) // BLOCK * columns * 8)
+    near, sums = none + rows, none + (1 + BLOCK) * rows
+    square = sums + columns * rows
+    clear(none, rows)
+    is_dense = not is_sparse(counts, counted, n, inputs)
+    if is_dense and is_sparse(dz_counts, counted, n, units):
+        mark_columns(dz, dz_row, count, n, words)
+        for i in range(top, min(top + span, padded(inputs)), rows):
+            width = min(rows, padded(inputs) - i)
+            begin, begin_row = none, 0
+            for r in range(0, n, BLOCK):
+                fetch(x + r * x_row + i, x_row, min(BLOCK, n - r), width, near, width)
+                multiply(
+                    words + r // BLOCK * count, (dz + r * dz_row, 1, dz_row), near, (sums, width),
+                    (begin, begin_row), count, width,
+                    (w, stored, padded(units), i, width, first, count),
+                )  # fmt: skip
+                begin, begin_row = sums, width
+            for j in range(0, count, lanes()):
+                place, row = placed(first + j, padded(units), stored)
+                for m in range(0, width, lanes()):
+                    turn_square(sums + j * width + m, width, square, lanes())
+                    left = min(lanes(), inputs - i - m)
+                    target = w + place + (i + m) * row
+                    change(target, row, square, lanes(), left, real(-rate), descend)
+
+
+def multiply(words, a, b, c, begin, rows, width, ahead):
+    """C = begin + a b, of the terms that are marked: by a word for each row of a.
+
+    With parts of the rows weights are fetched that will be needed next: of some inputs and units.
+    """
+    w, inputs, units, first, count, unit, wide = ahead
+    columns = wide // lanes()
+    part = (rows + columns - 1) // columns
+    for n in range(columns):
+        r = n * part
+        multiply_rows(
+            words + r, a[0] + r * a[1], a[1], a[2], b, c[0] + r * c[1], c[1],
+            begin[0] + r * begin[1], begin[1], min(part, rows - r), width,
+        )  # fmt: skip
+        place, row = placed(unit + n * lanes(), units, inputs)
+        for i in range(first, first + count):
+            fetch_soon(w + place + i * row)
+
+
 @subroutine
-def multiply(words, a, a_row, a_step, b, c, c_row, begin, begin_row, rows, width):
-    """C = begin + a b, of the terms that are marked: by a word for each row of a."""
+def multiply_rows(words, a, a_row, a_step, b, c, c_row, begin, begin_row, rows, width):
+    """The same for some rows."""
     widest = WIDEST * lanes()
     for j in range(0, width, widest):
         for registers in range(1, WIDEST + 1):

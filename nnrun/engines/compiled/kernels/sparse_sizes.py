@@ -13,11 +13,14 @@ BLOCK = 64
 SPARSE = 67
 # A tile's numbers side by side: 8 registers of 64 bytes, 16 of 32.
 _WIDEST, _CACHE_LINE = 512, 64  # bytes
+_SQUARE = 1024  # bytes: of as many registers as one has numbers
 # Where there is less than so many bytes side by side, terms of a sum, or products in all, finding
 # zeros takes more than a hundredth of the time in which there need not be any.
 _NARROWEST, _FEWEST, _LEAST = 256, 16, 2**21
 # Into so many tasks z = b + x w is cut, but none has fewer rows: each fetches weights for itself.
 _TASKS, _ROWS = 4, 16
+# Likewise dw, if it can be; each has to look for the zeros of its columns.
+_TURNED = 8
 
 
 def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
@@ -48,15 +51,26 @@ def product_tasks(units: int, batch_size: int, dtype: str) -> int:
     return tiles(units, dtype) * -(-batch_size // product_rows(units, batch_size, dtype))
 
 
+def turned_inputs(inputs: int, units: int, dtype: str) -> int:
+    """Inputs of a task of dwᵀ = dzᵀ x, so many of their tiles that there are tasks enough."""
+    parts = -(-_TURNED // tiles(units, dtype))
+    return -(-tiles(inputs, dtype) // parts) * columns(inputs, dtype)
+
+
+def turned_tasks(inputs: int, units: int, dtype: str) -> int:
+    """Tasks of it: the tiles of units for the first inputs, and so on."""
+    return tiles(units, dtype) * -(-padded(inputs) // turned_inputs(inputs, units, dtype))
+
+
 def words(numbers: int) -> int:
     """Masks that so many numbers take."""
     return -(-numbers // BLOCK)
 
 
 def scratch(batch_size: int, dtype: str) -> int:
-    """Bytes that the kernels need: rows of weights, sums, and the masks of columns."""
+    """Bytes that the kernels need: rows of weights, sums, a square, and the masks of columns."""
     wide = _WIDEST // _size(dtype)
-    return (1 + BLOCK + wide) * _WIDEST + 8 * wide * words(batch_size)
+    return (1 + BLOCK + wide) * _WIDEST + _SQUARE + 8 * wide * words(batch_size)
 
 
 def _size(dtype: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled import machine
+from nnrun.engines.compiled.kernels.matrix_tile import prefetch
 from nnrun.engines.compiled.language.kinds import I1, I64
 from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.translator import Translator
@@ -72,6 +73,12 @@ def add_scaled(t: Translator, c: Any, factor: Any, a: Any) -> None:
     """C += factor a, of as many numbers as a register holds."""
     scale = spread(t, factor, _vector(t).count)
     _store(t, t.call("llvm.fma", scale, _load(t, a), _load(t, c)), c)
+
+
+@intrinsic
+def fetch_soon(t: Translator, place: Any) -> None:
+    """Have what is at an address nearer: what is nearest is in use."""
+    prefetch(t, place, near=2)
 
 
 def _trailing(t: Translator, word: Any) -> Any:

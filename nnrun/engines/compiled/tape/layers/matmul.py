@@ -62,10 +62,13 @@ class MatMul(Emitter):
         self._add(self.y if rows >= plan.batch_size else None, *ops)
 
     def backward(self, dy: Map) -> Map:
-        dx = self.plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
-        back = self._back(dy, dx) if self.needs_dx else []
-        updates = self._updates(dy)
-        if len(back) == 1 and self.nonzeros is None:
+        plan, (inputs, units) = self.plan, self.sizes
+        dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
+        suits = sparse.suits(plan.batch_size, units, inputs, self.dtype)
+        nonzeros = mark(plan, dy) if suits else None
+        back = self._back(dy, nonzeros, dx) if self.needs_dx else []
+        updates = self._updates(dy, nonzeros)
+        if back and not (nonzeros or self.nonzeros):
             self._add(dx, *back, *updates)
             return dx
         # Strips and tiles are of different weights: none may be changed before all of dx is there.
@@ -74,8 +77,8 @@ class MatMul(Emitter):
         self._add(None, *updates)
         return dx
 
-    def _back(self, dy: Map, dx: Map) -> list[Op]:
-        plan, (inputs, units) = self.plan, self.sizes
+    def _back(self, dy: Map, nonzeros: Nonzeros | None, dx: Map) -> list[Op]:
+        inputs, units = self.sizes
         values: dict[str, Value] = {
             **dy.rows("dz"),
             "w": Address(self.w.block),
@@ -83,8 +86,6 @@ class MatMul(Emitter):
             "inputs": inputs,
             "units": units,
         }
-        suits = sparse.suits(plan.batch_size, units, inputs, self.dtype)
-        nonzeros = mark(plan, dy) if suits else None
         tasks = shapes.update_tasks(inputs, self.dtype)
         ops = [self._dense("product_back", tasks, nonzeros, **values)]
         if nonzeros:
@@ -92,21 +93,30 @@ class MatMul(Emitter):
             ops.append(self._sparse("product_back", tasks, nonzeros, inputs, **values))
         return ops
 
-    def _updates(self, dy: Map) -> list[Op]:
-        inputs, units = self.sizes
-        rows, stored = self.x.rows("x"), shapes.padded(inputs)
-        tasks = shapes.update_tasks(inputs, self.dtype)
-        values = self._update(self.w, rows, dy, inputs, stored)
-        ops = [self._dense("product_update", tasks, self.nonzeros, **values)]
+    def _updates(self, dy: Map, nonzeros: Nonzeros | None) -> list[Op]:
+        plan, (inputs, units) = self.plan, self.sizes
+        stored, tasks = shapes.padded(inputs), shapes.update_tasks(inputs, self.dtype)
+        values: dict[str, Value] = {
+            **self._update(self.w, self.x.rows("x"), dy, inputs, stored),
+            "counts": self.nonzeros.counts if self.nonzeros else 0,
+            "counted": plan.rows,
+        }
+        of_dz = {"dz_counts": nonzeros.counts if nonzeros else 0}
+        ops = [plan.op("product_update", tasks, **values, **of_dz)]
+        columns = sparse.columns(units, self.dtype)
+        values |= {"rows": sparse.columns(inputs, self.dtype), "columns": columns}
         if self.nonzeros:
-            values["rows"] = sparse.columns(inputs, self.dtype)
             tasks = sparse.tiles(inputs, self.dtype)
-            ops.append(self._sparse("product_update", tasks, self.nonzeros, units, **values))
+            ops.append(plan.op("sparse_product_update", tasks, **values))
+        if nonzeros:
+            tasks = sparse.turned_tasks(*self.sizes, self.dtype)
+            span = sparse.turned_inputs(*self.sizes, self.dtype)
+            ops.append(plan.op("sparse_product_turned", tasks, **values, **of_dz, span=span))
         if self.bias:
             # The weights of one input, which is always 1.
             ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
             values = self._update(self.bias, ones, dy, 1, 1)
-            ops.append(self._dense("product_update", 1, None, **values))
+            ops.append(plan.op("product_update", 1, **values, **NONE_COUNTED, dz_counts=0))
         return ops
 
     def _update(
@@ -133,8 +143,7 @@ class MatMul(Emitter):
     ) -> Op:
         """The same of the numbers that are not 0, in tiles of so many numbers side by side."""
         columns = sparse.columns(numbers, self.dtype)
-        named = nonzeros.choice if kernel == "product_update" else nonzeros.named
-        return self.plan.op(f"sparse_{kernel}", tasks, **values, columns=columns, **named)
+        return self.plan.op(f"sparse_{kernel}", tasks, **values, columns=columns, **nonzeros.named)
 
     def _add(self, made: Map | None, *ops: Op) -> None:
         """A stage of these; what follows may join it if its tasks are strips of what is made."""
