@@ -136,13 +136,16 @@ class KnownRuns:
 
         None where the index has none of this run, or its folder is not as it was.
         """
+        found = stamp(f"{self.root}/{name}/{run_id}")
+        if not found:
+            return None
         try:
             if self._file is None:
                 if not (self.root / FILE).exists():
                     return None
                 self._file = IndexFile(self.root / FILE)
-            found = self._file.record(name, run_id, stamp(f"{self.root}/{name}/{run_id}"))
-            return None if found is None else RunRecord(**found)
+            content = self._file.record(name, run_id, found)
+            return None if content is None else RunRecord(**content)
         except (sqlite3.Error, ValueError, TypeError):
             return None
 

@@ -132,8 +132,10 @@ def test_a_rare_result_waits_for_no_others(tmp_path, monkeypatch):
 def test_a_result_waits_for_others_only_so_long(tmp_path):
     """The last of several is committed as well, if nobody comes after it."""
     group = GroupCommit()
-    added = [add(group, folder) for folder in folders(tmp_path, 3)]
-    assert [sorted(NAMES)] * 3 == [each.result(timeout=20) for each in added]
+    first, *others = folders(tmp_path, 3)
+    add(group, first).result(timeout=20)
+    added = [add(group, folder) for folder in others]
+    assert [sorted(NAMES)] * 2 == [each.result(timeout=20) for each in added]
 
 
 def test_a_full_group_waits_no_longer(patient, tmp_path):

@@ -335,8 +335,9 @@ def test_what_this_process_has_written_is_not_read_again(tmp_path, monkeypatch):
     assert truth(tmp_path, monkeypatch) == found
 
 
-def test_few_runs_leave_no_index(tmp_path):
-    """Lines of runs that will not be many are not kept."""
+def test_few_runs_leave_no_index(tmp_path, monkeypatch):
+    """Lines of runs that will not be many are not written."""
+    monkeypatch.setattr(index, "_FEW", 1)
     new = NewLines(tmp_path)
     refresh(tmp_path, ["houses"], 2, new)
     for seed in (1, 2):
