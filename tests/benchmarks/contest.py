@@ -24,11 +24,17 @@ def contestants(
 
 
 def threaded(peers: list[str], skipped: dict[str, str], threads: int) -> dict[str, Prepare]:
-    """The compiled engine on one thread and on several, and the peers that can on several."""
+    """The compiled engine on one thread and on several, and the peers that can on several.
+
+    Beside them as many runs at once: what so many cores of this machine give at that moment.
+    """
     able = [peer for peer in peers if peer in THREADED]
     return {
         "nnrun": partial(nnrun.prepare, engine="compiled"),
         f"nnrun, {threads} threads": partial(nnrun.prepare, engine="compiled", threads=threads),
+        f"nnrun, {threads} runs at once": partial(
+            nnrun.prepare_side_by_side, engine="compiled", copies=threads
+        ),
         **{
             f"{PEERS[peer]}, {threads} threads": partial(prepare, threads=threads)
             for peer, prepare in _installed(able, skipped).items()

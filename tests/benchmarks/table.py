@@ -54,16 +54,15 @@ def _losses(
 def threads(works: list[Work], results: dict[str, dict[str, float]], number: int) -> str:
     """A table of rates on several threads, beside one thread of ours and beside the peers."""
     names = list(dict.fromkeys(name for rates in results.values() for name in rates))
-    alone, together, *peers = names
+    alone, together, at_once, *peers = names
     rows = []
     for work in works:
         rates = results[work.id]
-        best = max((rates.get(peer, 0.0) for peer in peers), default=0.0)
-        against = f"{_digits(rates[together] / best)}×" if best else ""
-        own = f"{_digits(rates[together] / rates[alone])}×"
-        rows.append([work.id, *_rates(work, rates, names), own, against])
-    header = ["", *names, "of its own single thread", "of the best of PyTorch's"]
-    return "\n".join([f"Rows per second, {number} threads:", "", *grid(header, rows)])
+        best = _best(rates, peers)
+        ratios = [_ratio(rates, together, other) for other in (alone, at_once, best)]
+        rows.append([work.id, *_rates(work, rates, names), *ratios])
+    of = ["of its own single thread", f"of {number} runs at once", "of the best of PyTorch's"]
+    return "\n".join([f"Rows per second, {number} threads:", "", *grid(["", *names, *of], rows)])
 
 
 def machine() -> str:

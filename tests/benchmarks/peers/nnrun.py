@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from nnrun.engines.base import Batches
@@ -61,3 +63,15 @@ def prepare(work: Work, engine: str, threads: int = 1) -> Stretch:
         **({"threads": threads} if threads > 1 else {}),
     )  # fmt: skip
     return Stretch(lambda: trainer.run(batches), iterations)
+
+
+def prepare_side_by_side(work: Work, engine: str, copies: int) -> Stretch:
+    """So many trainings on a thread each, which share nothing: what the cores give at most."""
+    stretches = [prepare(work, engine) for _ in range(copies)]
+    pool = ThreadPoolExecutor(copies)
+
+    def run() -> None:
+        for done in [pool.submit(stretch.run) for stretch in stretches]:
+            done.result()
+
+    return Stretch(run, sum(stretch.iterations for stretch in stretches))
