@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
-from nnrun.runs.group_commit import MOST
+from nnrun.runs.group_commit import most_at_a_time
 from nnrun.runs.lifecycle import Claim, Outcome, begin
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
@@ -29,9 +29,6 @@ from nnrun.training.state import TrainingState
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
-# Results on their way to the disk while others train: one group of them is forced there, and the
-# next one gathers. A sweep that is killed loses no more.
-_SAVED_AT_A_TIME = 2 * MOST
 _LOST_SIGHT = "its worker had lost sight of this process"
 V = TypeVar("V")
 
@@ -99,6 +96,8 @@ class Sweep:
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
+        # While others train; a sweep that is killed loses no more.
+        self._saved_at_a_time = most_at_a_time()
         self._next_look = 0.0
         self._failed = False
         self._deadline: float | None = None
@@ -165,7 +164,7 @@ class Sweep:
 
     def _has_room(self, workers: Workers) -> bool:
         in_hand, most = len(self._futures), workers.capacity
-        room = in_hand < most and in_hand + len(self._saving) < max(most, 1 + _SAVED_AT_A_TIME)
+        room = in_hand < most and in_hand + len(self._saving) < max(most, 1 + self._saved_at_a_time)
         return room and not self.stopping()
 
     def _retry_held(self, workers: Workers) -> None:
@@ -215,7 +214,7 @@ class Sweep:
         ended = [future for future in self._futures if future in done]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
-        self._settle(0 if self.fail_fast else _SAVED_AT_A_TIME, workers)
+        self._settle(0 if self.fail_fast else self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
         if not self.stopping():

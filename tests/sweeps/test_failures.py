@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from nnrun.runs import files
+from nnrun.runs.store import Store
 from nnrun.sweeps import sweep as sweep_module
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.workers import executor, inline
@@ -99,6 +101,30 @@ def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
     monkeypatch.undo()
     assert [] == run_inline(sweep(made)).failures
     assert 3 == len(weights_of(store.root))
+
+
+def test_few_files_may_be_open_and_the_disk_is_slow(plan, sweep, write, monkeypatch):
+    """Results that wait for the disk hold files open: so few that there is room for others."""
+    hurried, fsync, hurry = threading.Event(), os.fsync, Store.hurry
+
+    def slow(descriptor):
+        hurried.wait()
+        fsync(descriptor)
+
+    def told(store):
+        hurried.set()
+        hurry(store)
+
+    monkeypatch.setattr(files.os, "fsync", slow)
+    monkeypatch.setattr(Store, "hurry", told)
+    made = plan(write("iris", lasting(3)), seeds=40)
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+    try:
+        progress = run_inline(sweep(made))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    assert (40, []) == (progress.trained, progress.failures)
 
 
 def test_a_folder_that_becomes_a_link_while_it_is_written(
