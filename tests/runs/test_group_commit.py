@@ -140,11 +140,14 @@ def test_a_result_waits_for_others_only_so_long(tmp_path):
 
 def test_a_full_group_waits_no_longer(patient, tmp_path):
     """The next one does."""
-    *added, last = [add(patient, folder) for folder in folders(tmp_path, MOST + 1)]
+    *most, last = folders(tmp_path, MOST + 1)
+    added = [add(patient, folder) for folder in most]
     assert [sorted(NAMES)] * MOST == [each.result(timeout=20) for each in added]
-    assert not last.done()
+    waiting = add(patient, last)
+    with pytest.raises(TimeoutError):
+        waiting.result(timeout=0.2)
     patient.hurry()
-    assert sorted(NAMES) == last.result(timeout=20)
+    assert sorted(NAMES) == waiting.result(timeout=20)
 
 
 def test_what_one_of_a_group_raises_is_its_own(patient, tmp_path):
