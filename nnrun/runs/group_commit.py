@@ -78,11 +78,15 @@ class GroupCommit:
         with self._lock:
             group, self._group = self._group, []
             self._full.clear()
-        commit([staged for staged, _, _ in group])
+        unforeseen: BaseException | None = None
+        try:
+            commit([staged for staged, _, _ in group])
+        except BaseException as error:  # nobody may wait for ever
+            unforeseen = error
         for staged, future, then in group:
             try:
-                if staged.error is not None:
-                    raise staged.error
+                if (failure := unforeseen or staged.error) is not None:
+                    raise failure
                 future.set_result(then())
             except BaseException as error:  # it belongs to the future
                 future.set_exception(error)

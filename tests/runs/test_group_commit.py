@@ -163,3 +163,20 @@ def test_what_one_of_a_group_raises_is_its_own(patient, tmp_path):
     assert 1 == futures[0].result(timeout=20)
     assert ZeroDivisionError is type(futures[1].exception(timeout=20))
     assert FileNotFoundError is type(futures[2].exception(timeout=20))
+
+
+def test_what_nobody_foresaw_is_told_to_all_that_wait(tmp_path, monkeypatch):
+    """No result is waited for in vain."""
+
+    def exhausted(group):
+        for staged in group:
+            staged.discard()
+        raise MemoryError("no memory for a thread")
+
+    monkeypatch.setattr(group_commit, "commit", exhausted)
+    together = GroupCommit()
+    futures = [together.add(Staged(folder, NEW), lambda: None) for folder in folders(tmp_path)]
+    together.hurry()
+    for future in futures:
+        with pytest.raises(MemoryError, match="no memory for a thread"):
+            future.result(timeout=10)
