@@ -57,6 +57,9 @@ def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
         return
     word = " ".join(words)
     exact, mentioned = found(word, known)
+    # The examples above name topics, and tell nothing of them.
+    elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
+    mentioned = elsewhere if exact or elsewhere else mentioned
     if not exact and not mentioned:
         names = [topic.name for topic in known]
         raise UsageError(f"there is no topic '{word}'{suggestion(word, names)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
-from nnrun.reports.numbers import MISSING, count, duration, number, remaining
+from nnrun.reports.numbers import MISSING, count, counted, duration, number, remaining
 from nnrun.reports.progress import LINE_SECONDS, LINES_EACH, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
@@ -74,8 +74,7 @@ class _Lines(SweepListener):
             return
         self._told += 1
         self._next = monotonic() + LINE_SECONDS
-        done = f"{progress.ended:>{len(str(self.runs))}}/{self.runs}"
-        self.output.note(f"[{done}] {text}")
+        self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         self._tell(f"failed: {run.label}: {reason}")
@@ -115,6 +114,9 @@ class _View(_Lines):
         self.console = output.console(sys.stderr)
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
+        self.abreast = 0  # the most runs that were in progress at once
+        self.waits = False  # for runs of another sweep, of which nothing is known
+        self.widest = 0
         self.live: Live = Live(
             console=self.console,
             get_renderable=self._render,
@@ -126,6 +128,8 @@ class _View(_Lines):
 
     def progressed(self, run: PlannedRun, progress: Progress) -> None:
         self.running[run.key] = (run, progress)
+        self.abreast = max(self.abreast, len(self.running))
+        self.waits = False
         self._draw()
 
     def ended(
@@ -140,6 +144,10 @@ class _View(_Lines):
 
     def released(self, run: PlannedRun) -> None:
         self.running.pop(run.key, None)
+
+    def waiting(self, runs: int) -> None:
+        self.waits = True
+        super().waiting(runs)
 
     def tick(self, progress: SweepProgress) -> None:
         self.progress = progress
@@ -165,10 +173,13 @@ class _View(_Lines):
 
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())
+        counts = self._counts(done)
+        # Words that get shorter leave their room free: the bar would change its length with them.
+        self.widest = max(self.widest, len(counts))
         overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
         overall.add_column(ratio=1)
-        overall.add_column(no_wrap=True)
-        overall.add_row(ProgressBar(total=self.runs, completed=done + begun), self._counts(done))
+        overall.add_column(no_wrap=True, min_width=self.widest)
+        overall.add_row(ProgressBar(total=self.runs, completed=done + begun), counts)
         running = [_line(*each) for each in list(self.running.values())[:_MOST_LINES]]
         # The bar, a blank line, and the line of the cursor need room as well.
         rows = self.rows.table(self.console.height - len(running) - 3, self.console.width)
@@ -178,7 +189,8 @@ class _View(_Lines):
         parts = [f"{count(done)}/{count(self.runs)} runs"]
         if self.progress:
             parts += troubles_of(self.progress)
-            if self.running:
+            # Between short runs there are moments without any.
+            if self.abreast and not self.waits:
                 parts.append(f"{remaining(self._left(self.progress))} left")
         return ", ".join(parts)
 
@@ -190,7 +202,7 @@ class _View(_Lines):
         """
         begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
         done = self.trained + begun
-        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * len(self.running))
+        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * self.abreast)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from nnrun.nn.initializers import Initializer
-from nnrun.nn.signature import Array, Rng, Shape, ShapeError
+from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
 
 if TYPE_CHECKING:
     from nnrun.nn.sequential import Sequential
@@ -98,7 +98,8 @@ class Layer:
             raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
         if self.takes == "vectors" and len(input_shape) != 1:
             raise ShapeError(
-                f"takes vectors, but its input is images of {input_shape}; put a flatten before it"
+                f"takes vectors, but its input is images of {shape_text(input_shape)}; "
+                "put a flatten before it"
             )
         self.input_shape = input_shape
         self.output_shape = self._connect(input_shape)

@@ -45,6 +45,11 @@ ActivationName = Annotated[str, Named("activation")]
 Sides = PositiveInt | tuple[PositiveInt, PositiveInt]
 
 
+def shape_text(shape: Shape | Sequence[int]) -> str:
+    """As people are told of it: `13` or `16×6×6`."""
+    return "×".join(str(side) for side in shape)
+
+
 def pair(sides: int | Sequence[int]) -> tuple[int, int]:
     """(height, width) of a kernel, stride or window given as one number or as two."""
     if isinstance(sides, int):

@@ -41,6 +41,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def counted(value: int, total: int) -> str:
+    """How many of all, as wide for each: `   40/1,600`."""
+    return f"{count(value):>{len(count(total))}}/{count(total)}"
+
+
 def plural(value: int, noun: str) -> str:
     """A count with its noun: `1 row`, `10,000 rows`."""
     return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
@@ -73,7 +78,7 @@ def remaining(seconds: float) -> str:
 
 
 def shape(sides: Sequence[int]) -> str:
-    """`13` or `16×6×6`."""
+    """`13` or `16×6×6`, as `shape_text` of `nnrun.nn`, which lists of runs do not load."""
     return "×".join(str(side) for side in sides)
 
 

@@ -10,7 +10,7 @@ from math import isfinite, log
 from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from nnrun.reports.numbers import count, number, plural, remaining, sparkline
+from nnrun.reports.numbers import count, counted, number, plural, remaining, sparkline
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,7 +110,7 @@ class _Counted:
         skipped = LINES_EACH < self.done < self.total and monotonic() < self._next
         if self.total > 1 and not skipped:
             self._next = monotonic() + LINE_SECONDS
-            self.output.note(f"[{self.done:>{len(str(self.total))}}/{self.total}] {label}")
+            self.output.note(f"[{counted(self.done, self.total)}] {label}")
 
 
 class _Pace:

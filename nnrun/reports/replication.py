@@ -7,7 +7,7 @@ from math import erfc, sqrt
 
 from nnrun.reports.leaderboard import spread
 from nnrun.reports.markup import code, escape, table
-from nnrun.reports.numbers import MISSING, number
+from nnrun.reports.numbers import MISSING, count, number
 from nnrun.sweeps.reference import LEVEL
 from nnrun.sweeps.replication import Replication
 
@@ -53,7 +53,7 @@ def _cells(row: Replication, referred: bool) -> list[str]:
     cells = [
         escape(row.label),
         escape(row.metric.replace("_", " ", 1)),
-        str(n) if n == row.runs else f"{n} of {row.runs}",
+        count(n) if n == row.runs else f"{count(n)} of {count(row.runs)}",
         spread(ours),
         span,
         MISSING if row.published is None else f"{row.published:g}",

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.reports.numbers import MISSING, plural
+from nnrun.reports.numbers import MISSING, count, plural
 from nnrun.reports.terminal import clean, labelled, plain_table
 from nnrun.runs.verify import Finding, Verdict
 
@@ -50,7 +50,7 @@ def _parts(verdicts: Sequence[Verdict]) -> Iterator[RenderableType]:
 def summary(verdicts: Sequence[Verdict]) -> str:
     """`3 runs: 2 the same bits, 1 damaged`."""
     found = Counter(verdict.finding for verdict in verdicts)
-    parts = [f"{found[finding]} {words}" for finding, words in _WORDS.items() if found[finding]]
+    parts = [f"{count(n)} {words}" for finding, words in _WORDS.items() if (n := found[finding])]
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 

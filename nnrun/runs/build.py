@@ -11,6 +11,7 @@ from nnrun.nn.activations import Activation
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.sequential import Sequential
+from nnrun.nn.signature import shape_text
 
 Path = tuple[str | int, ...]
 
@@ -83,8 +84,8 @@ def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
         return [
             Misfit(
                 ("network", "layers", last),
-                f"the network ends in images of {network.output_shape}; put a flatten and a dense "
-                "layer after them",
+                f"the network ends in images of {shape_text(network.output_shape)}; put a flatten "
+                "and a dense layer after them",
             )
         ]
     units, wanted = network.output_shape[0], dataset.outputs

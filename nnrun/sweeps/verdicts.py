@@ -118,11 +118,11 @@ def _trouble(member: Member, values: dict[int, float]) -> str | None:
     completed = sum(score.status == "completed" for score in scores)
     failed = planned - len(scores)
     if diverged:
-        return f"{diverged} of {planned} runs diverged; those that are left flatter it"
+        return f"{diverged:,} of {planned:,} runs diverged; those that are left flatter it"
     if failed > 0:
-        return f"{failed} of {planned} runs failed"
+        return f"{failed:,} of {planned:,} runs failed"
     if len(values) < completed:
-        return f"{completed - len(values)} of {planned} runs have no finite {variant.metric}"
+        return f"{completed - len(values):,} of {planned:,} runs have no finite {variant.metric}"
     return "a single seed shows no spread" if len(values) == 1 else None
 
 

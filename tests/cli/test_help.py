@@ -209,6 +209,14 @@ def test_any_word_is_found_where_it_stands(nnrun):
     ][:2]
 
 
+def test_a_page_is_not_mentioned_by_the_examples_of_help(nnrun):
+    """They name topics to look up, and tell nothing of them; but its own words are found."""
+    for word in ("dense", "momentum", "Kingma"):
+        rows = nnrun("help", word).stdout.splitlines()
+        assert [] == [row for row in rows if row.startswith("help ")], word
+    assert "help  command" in nnrun("help", "an exit code, or any").stdout
+
+
 def test_what_is_nowhere_is_told_with_what_may_be_meant(nnrun):
     """Exit 2."""
     done = nnrun("help", "learnig_rate")

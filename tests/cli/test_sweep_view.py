@@ -87,6 +87,45 @@ def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, 
         assert "4 s left" == left([score(0, 0.9), score(1, 0.9)], 100)
 
 
+def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
+    """The time that is left stays where no run is in progress for a moment, and its room too.
+
+    It goes where all that is left belongs to another sweep, of which nothing is known.
+    """
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    variant = named("short", seeds=range(60), estimate=replace(VARIANT.estimate, seconds=2.0))
+
+    def shown():
+        lines = view.live.console.render_lines(view.live.get_renderable())
+        text = "".join(part.text for part in lines[0])
+        words = view._counts(view.progress.ended)
+        return text.index(words), words.partition(", ")[2]
+
+    def so_far():
+        sweep = progress((variant, scores))
+        sweep.trained = len(scores)
+        return sweep
+
+    scores = []
+    with watching_sweep(60, Output()) as view:
+        seen = []
+        for seed in range(50):
+            run = PlannedRun(variant, seed, f"s{seed}")
+            view.progressed(run, Progress(1, 100, 0.5, 1.0))
+            view.tick(so_far())
+            seen.append(shown())
+            now[0] += 0.2
+            scores.append(score(seed, 0.5))
+            view.ended(run, CLASSIFICATION, so_far(), trained=True)
+            view.released(run)
+            seen.append(shown())
+        view.waiting(10)
+        assert "" == shown()[1]
+    assert {True} == {left.endswith(" s left") for _, left in seen}
+    assert [seen[20][0]] * 80 == [place for place, _ in seen[20:]]
+
+
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
     """Twenty have theirs; of the rest there is one in ten seconds, and the last."""
     now = [100.0]

@@ -163,7 +163,7 @@ def test_initializing_again_starts_from_the_beginning():
 @pytest.mark.parametrize(
     ("blocks", "shape", "index", "field", "message"),
     [
-        ([dense(2)], (1, 4, 4), 0, None, "put a flatten before it"),
+        ([dense(2)], (1, 4, 4), 0, None, "images of 1×4×4; put a flatten before it"),
         ([Flatten(), conv2d(2)], (1, 4, 4), 1, None, "takes images"),
         (
             [conv2d(2, 3), conv2d(2, 3)],
@@ -175,7 +175,13 @@ def test_initializing_again_starts_from_the_beginning():
         ([conv2d(2, (2, 5))], (1, 4, 4), 0, "kernel", "2×5 is larger than its input of 4×4"),
         ([dense(3), MaxPool2d(2)], (4,), 1, None, "takes images"),
         ([MaxPool2d((5, 1))], (1, 4, 4), 0, "size", "5×1 is larger than its input of 4×4"),
-        ([conv2d(2), activation("softmax")], (1, 4, 4), 1, None, "softmax takes vectors"),
+        (
+            [conv2d(2), activation("softmax")],
+            (1, 4, 4),
+            1,
+            None,
+            "softmax takes vectors, but its input is images of 2×2×2;",
+        ),
         ([MatMul(2), Flatten(), conv2d(1)], (4,), 2, None, "vectors of 2 numbers"),
     ],
 )

@@ -6,8 +6,10 @@ from math import inf, nan
 
 import pytest
 
+from nnrun.nn.signature import shape_text
 from nnrun.reports.numbers import (
     count,
+    counted,
     duration,
     metric_number,
     number,
@@ -85,10 +87,20 @@ def test_time_left_is_told_in_whole_seconds():
     assert ["1 s", "3 s", "1 min 30 s"] == [remaining(s) for s in (0.01, 2.8, 90)]
 
 
+def test_how_many_of_all_takes_the_same_room_throughout():
+    """With commas in both, and the smaller as wide as the larger."""
+    assert ["    1/1,600", "1,600/1,600", " 7/60"] == [
+        counted(1, 1600),
+        counted(1600, 1600),
+        counted(7, 60),
+    ]
+
+
 def test_sizes_and_shapes():
     """Bytes in powers of a thousand; shapes as products."""
     assert ["512 B", "1.0 kB", "1.5 MB", "2.0 TB"] == [size(v) for v in (512, 999.7, 1.5e6, 2e12)]
     assert ["13", "1×8×8"] == [shape((13,)), shape((1, 8, 8))]
+    assert shape((1, 8, 8)) == shape_text((1, 8, 8))  # of messages
     assert "1,234,567" == count(1234567)
     assert ["1 row", "0 rows", "2,000 rows"] == [plural(n, "row") for n in (1, 0, 2000)]
 

@@ -60,7 +60,7 @@ CASES = {
     ),
     "ends in images": (
         config("{name: digits}", "mean_squared", layers=["{type: conv2d, channels: 2, kernel: 3}"]),
-        (4, "ends in images"),
+        (4, "ends in images of 2×6×6; put a flatten and a dense layer"),
     ),
     "units that do not fit the classes": (
         config(layers=["{type: dense, units: 4, activation: softmax}"]),

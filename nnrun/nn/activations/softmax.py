@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnrun.nn.activations.base import Activation
-from nnrun.nn.signature import Array, Shape, ShapeError
+from nnrun.nn.signature import Array, Shape, ShapeError, shape_text
 
 
 def row_maximum(x: Array) -> Array:
@@ -24,7 +24,7 @@ class Softmax(Activation):
     def _connect(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ShapeError(
-                f"softmax takes vectors, but its input is images of {input_shape}; "
+                f"softmax takes vectors, but its input is images of {shape_text(input_shape)}; "
                 "put a flatten before it"
             )
         return input_shape

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Layers, Sequential
-from nnrun.nn.signature import Array, Rng, Shape, ShapeError
+from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
 
 
 class Residual(Layer):
@@ -47,7 +47,7 @@ class Residual(Layer):
 
 def _described(shape: Shape) -> str:
     if len(shape) == 3:
-        return f"images of {shape}"
+        return f"images of {shape_text(shape)}"
     return f"{shape[0]} number" + ("s" if shape[0] != 1 else "")
 
 

@@ -6,7 +6,7 @@ from math import ceil
 
 from numpy.lib.stride_tricks import sliding_window_view
 
-from nnrun.nn.signature import Array, ShapeError
+from nnrun.nn.signature import Array, ShapeError, shape_text
 
 Sides2 = tuple[int, int]
 Padding = tuple[Sides2, Sides2]  # ((top, bottom), (left, right))
@@ -34,8 +34,7 @@ def output_size(size: Sides2, kernel: Sides2, stride: Sides2, what: str) -> Side
     for n, k in zip(size, kernel, strict=True):
         if k > n:
             raise ShapeError(
-                f"a {what} of {kernel[0]}×{kernel[1]} is larger than its input of "
-                f"{size[0]}×{size[1]}",
+                f"a {what} of {shape_text(kernel)} is larger than its input of {shape_text(size)}",
                 field=what,
             )
     height, width = ((n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True))
