@@ -17,7 +17,9 @@ _LINK = re.compile(r"(https?|ftp)(?=://)|(?<!\w)www(?=\.)", re.IGNORECASE)
 @lru_cache(maxsize=1024)  # reports of many runs have most of their texts in common
 def escape(text: str) -> str:
     """Text on one line that is shown as it is: no mark-up, HTML or link, no end of a cell."""
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = text
+    if not text.isprintable():
+        plain = "".join(c if c.isprintable() else " " for c in text)
     shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", plain))
     return _LINK.sub(r"\g<0>\\", shown)
 
@@ -35,6 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
 
 def code(text: str, language: str = "") -> str:
     """A block of code, fenced by more backticks than it holds in a row."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "```"
+    while fence in text:
+        fence += "`"
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -128,8 +128,10 @@ class Store:
         """The record of a complete run, without its config and network, if the index
         has it; None says nothing.
         """
-        self.folder(name, run_id)  # would refuse a link that leads elsewhere
-        return self._known.find(name, run_id)
+        record = self._known.find(name, run_id)
+        if record is not None:
+            self.folder(name, run_id)  # would refuse a link that leads elsewhere
+        return record
 
     def refresh_index(self, names: Iterable[str], coming: int = 0) -> None:
         """Let the index know of all runs of these experiments, if they are many.

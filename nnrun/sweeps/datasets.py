@@ -44,13 +44,17 @@ class Datasets:
         self._loaded: LruCache[Dataset] = LruCache()
         self._lock = Lock()
 
-    def load(self, config: DatasetConfig) -> Dataset:
+    def load(self, config: DatasetConfig, data: str | None = None) -> Dataset:
         """The data set that a config names.
+
+        Args:
+            config: names it.
+            data: its `data_key`, where that is known: each run of a sweep asks for its data.
 
         Raises:
             DataError: it cannot be loaded, or not be prepared as the config says.
         """
-        key = _source(config)
+        key = _source(config) if data is None else data.partition(" ")[2]
         with self._lock:
             known = self._loaded.get(key)
             dataset = self._loaded.keep(key, read_dataset(config) if known is None else known)

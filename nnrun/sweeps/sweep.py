@@ -330,7 +330,8 @@ class Sweep:
         active.claim.release()
 
     def _dataset(self, run: PlannedRun) -> Dataset:
-        return self.datasets.load(config_of(run.variant.config).dataset)
+        variant = run.variant
+        return self.datasets.load(config_of(variant.config).dataset, variant.data)
 
     def _prepared(self, run: PlannedRun) -> Prepared:
         config = config_of(run.variant.config).model_copy(update={"seed": run.seed})

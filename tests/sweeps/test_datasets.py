@@ -86,3 +86,15 @@ def test_data_that_are_there_are_still_checked():
     datasets.load(DatasetConfig(name="boston"))
     with pytest.raises(DatasetProblem, match="needs classes"):
         datasets.load(DatasetConfig(name="boston", stratify=True))
+
+
+def test_data_are_found_by_their_key(monkeypatch):
+    """Each run of a sweep asks for its data: what tells them from others is worked out once."""
+    datasets = Datasets()
+    block = DatasetConfig(name="boston")
+    dataset = datasets.load(block)
+    key = sweep_data.data_key(block, dataset.sha256)
+    monkeypatch.delattr(sweep_data, "_source")
+    assert dataset is datasets.load(block, key)
+    with pytest.raises(DatasetProblem, match="needs classes"):
+        datasets.load(DatasetConfig(name="boston", stratify=True), key)
