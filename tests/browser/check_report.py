@@ -82,6 +82,16 @@ def test_a_leaderboard_of_many_settings_fits_a_screen(tmp_path, open_page) -> No
     assert 3 >= max(heights)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_leaderboards_with_published_numbers_fit_a_screen(notebook, open_page, scheme) -> None:
+    """At 1280 pixels nothing scrolls sideways, whatever the columns."""
+    page = open_page(notebook, color_scheme=scheme).page
+    boards = page.locator("table.sortable", has_text="published")
+    assert 2 <= boards.count()
+    for board in boards.all():
+        assert board.evaluate("b => b.parentNode.scrollWidth === b.parentNode.clientWidth")
+
+
 def test_all_content_is_there_without_javascript(notebook, open_page) -> None:
     """The same texts, and both scales; only what is for sorting and switching is missing."""
     plain = open_page(notebook, java_script_enabled=False).page
