@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -210,12 +212,26 @@ def _run(
         workers = DaskWorkers(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
         try:
-            progress = sweep.run(workers)
+            with _sparing_what_is_there():
+                progress = sweep.run(workers)
         except NnrunError as error:
             message = f"{error}; what was finished is saved; to go on:\n  {again}"
             raise NnrunError(message) from error
     output.note(_summary(progress, monotonic() - start))
     return progress
+
+
+@contextmanager
+def _sparing_what_is_there() -> Iterator[None]:
+    """Keep the garbage collector from all that is there already: modules, plan and data.
+
+    To look through them takes as long as tens of small runs, and it would after some hundred.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _summary(progress: SweepProgress, seconds: float) -> str:

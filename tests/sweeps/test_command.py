@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 from nnrun.runs.store import Store
+from nnrun.sweeps.sweep import Sweep
 from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
 
 
@@ -40,6 +42,23 @@ def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
     assert (0, out) == (code, again)
     assert "6 runs: 0 trained in " in err
     assert "6 complete already" in err
+
+
+def test_what_is_there_is_no_garbage(run, write, monkeypatch):
+    """While runs are trained, the garbage collector passes over what was there before them."""
+    write("iris")
+    spared = []
+    count = Sweep._count
+
+    def counting(*arguments, **keywords):
+        spared.append(gc.get_freeze_count())
+        count(*arguments, **keywords)
+
+    monkeypatch.setattr(Sweep, "_count", counting)
+    before = gc.get_freeze_count()
+    assert 0 == run("sweep", "configs", "--seeds", 2, "-j", 1)[0]
+    assert 2 == sum(number > 10_000 for number in spared)
+    assert gc.get_freeze_count() <= before
 
 
 def test_a_leaderboard_in_the_place_of_another_is_told(run, write, tmp_path):
