@@ -28,7 +28,8 @@ FILE = ".index.sqlite"
 # Fewer runs are read faster than a file for them is worth.
 WORTH = 200
 _BATCH = 500
-_FEW = 32
+# Lines that are kept to be written at once: to open the file takes as long as to make 20 of them.
+_FEW = 256
 # What comes of a file that is damaged, or cannot be used now.
 _TROUBLES = (sqlite3.Error, ValueError, KeyError, TypeError)
 # What can be the matter with a file that is sound.

@@ -155,7 +155,7 @@ class Claim:
         self, record: RunRecord, result: RunResult | None = None, *, saved: bool = False
     ) -> Outcome:
         self._saved |= saved
-        folder = None if self.store is None else self.store.folder(self.name, self.run_id)
+        folder = None if self._lock is None else self._lock.folder
         return Outcome(record, folder, trained=True, saved=self._saved, result=result)
 
     def fail(
