@@ -123,7 +123,7 @@ class Cosine(Schedule):
 
     def rates(self, t: Array, total: int) -> Array:
         progress = np.minimum(t / (self.over or total), 1)
-        return self.final + (self.initial - self.final) * (1 + np.cos(pi * progress)) / 2
+        return self.final + (self.initial - self.final) * ((1 + np.cos(pi * progress)) / 2)
 
 
 class WarmupCosine(Schedule):

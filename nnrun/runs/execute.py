@@ -17,7 +17,6 @@ from nnrun.engines.selection import build_engine, why_not_compiled
 from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
-from nnrun.nn.schedules import Constant, Schedule
 from nnrun.nn.signature import Array
 from nnrun.runs.control import Control
 from nnrun.runs.describe import (
@@ -138,7 +137,7 @@ class Execution:
             optimizer=optimizer,
             engine=engine,
             sampler=sampler,
-            schedule=_schedule(config.learning_rate),
+            schedule=self.prepared.schedule(),
             dropout=streams.dropout,
             parts=self.examples,
             task=self.task,
@@ -251,8 +250,3 @@ def _column_names(dataset: Dataset) -> Sequence[str]:
     if len(dataset.shape) > 1:
         return ()
     return dataset.feature_names or [f"column {index + 1}" for index in range(dataset.shape[0])]
-
-
-def _schedule(rate: Any) -> Schedule:
-    built: Schedule = Constant(rate) if isinstance(rate, float) else rate.build()
-    return built

@@ -24,6 +24,7 @@ from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
+from nnrun.nn.schedules import Constant, Schedule
 from nnrun.runs.build import Misfit, MisfitError, build_network
 from nnrun.runs.common import Common
 from nnrun.runs.identity import Identity
@@ -35,6 +36,8 @@ from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 
 _POINTS = 20
+# So many learning rates of a run are looked at before it starts.
+_RATES = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ class Prepared:
     def evaluate_every(self) -> int:
         """Iterations from one evaluation to the next."""
         return self.config.training.evaluate_every or max(1, -(-self.iterations // _POINTS))
+
+    def schedule(self) -> Schedule:
+        """The learning rates."""
+        rate = self.config.training.learning_rate
+        schedule: Schedule = Constant(rate) if isinstance(rate, float) else rate.build()
+        return schedule
 
     def network(self) -> Network:
         """A new network, its shapes fixed, without memory."""
@@ -181,7 +190,11 @@ def prepare(
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred)
     try:
         network = prepared.network()
-        misfit = _batch(prepared) or excess(prepared.config, network, prepared.memory(network))
+        misfit = (
+            _batch(prepared)
+            or _rates(prepared)
+            or excess(prepared.config, network, prepared.memory(network))
+        )
         if misfit is not None:
             raise MisfitError([misfit])
     except MisfitError as error:
@@ -228,6 +241,21 @@ def _batch(prepared: Prepared) -> Misfit | None:
         return None
     message = f"a batch of {size} rows is larger than the training split, which has {rows}"
     return Misfit(("training", "batch_size"), message)
+
+
+def _rates(prepared: Prepared) -> Misfit | None:
+    """The first learning rate that is too large to be a number, if there is one."""
+    schedule, last = prepared.schedule(), max(prepared.iterations - 1, 0)
+    if isinstance(schedule, Constant):
+        return None
+    t = np.unique(np.linspace(0, last, min(last + 1, _RATES)).round())
+    with np.errstate(over="ignore", invalid="ignore"):
+        sound = np.isfinite(schedule.rates(t, prepared.iterations))
+    if sound.all():
+        return None
+    iteration = int(t[sound.argmin()]) + 1
+    message = f"at iteration {iteration:,} it is larger than any number (1.8e308)"
+    return Misfit(("training", "learning_rate"), message)
 
 
 def prepare_again(

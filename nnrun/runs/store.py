@@ -80,7 +80,14 @@ class Store:
             run_id: of the run.
             wait: while another process holds it; None is returned otherwise.
         """
-        return acquire(self.folder(name, run_id), wait=wait)
+        lock = acquire(self.folder(name, run_id), wait=wait)
+        try:
+            self.folder(name, run_id)  # which may have become a link since it was looked at
+        except UsageError:
+            if lock is not None:
+                lock.release()
+            raise
+        return lock
 
     @staticmethod
     def reclaim(lock: Lock, note: Callable[[str], None]) -> Lock:

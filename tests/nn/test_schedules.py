@@ -80,6 +80,12 @@ def test_cosine_stretches_over_the_run_unless_told():
     assert [0.5, 0.5] == pytest.approx([rate(schedule, 50, 100), rate(schedule, 500, 1000)])
 
 
+def test_cosine_begins_with_the_largest_number_there_is():
+    """Half of twice a rate is the rate, but twice the largest number is none."""
+    with np.errstate(over="raise"):
+        assert 1.7e308 == rate(SCHEDULES["cosine"](initial=1.7e308), 0, 10)
+
+
 def test_a_warmup_longer_than_the_run_only_rises():
     """Where the run ends within the warm-up, the line does not break."""
     rates = SCHEDULES["warmup_cosine"](peak=1.0, warmup=200).rates(np.arange(100.0), 100)

@@ -46,6 +46,14 @@ def test_a_batch_is_no_larger_than_the_training_split(refused):
     )
 
 
+def test_learning_rates_are_numbers(refused):
+    """At the key, with the first iteration at which a schedule leaves what float64 can hold."""
+    rate = "training.learning_rate={schedule: step, initial: 1.0, every: 2, factor: 1e300}"
+    message = "at iteration 5 it is larger than any number (1.8e308)"
+    place = f"argument '{rate}': training.learning_rate"
+    assert [f"{place}: {message}"] == refused(ROWS, rate)
+
+
 @pytest.mark.parametrize(
     ("overrides", "place"),
     [

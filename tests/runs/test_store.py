@@ -20,10 +20,12 @@ from nnrun.errors import UsageError
 from nnrun.models.tensors import pack
 from nnrun.models.weights import weights_sha256
 from nnrun.runs import files, staged
+from nnrun.runs import store as store_module
 from nnrun.runs.control import Control
 from nnrun.runs.execute import Execution
+from nnrun.runs.folders import is_held
 from nnrun.runs.lifecycle import train
-from nnrun.runs.locks import locked
+from nnrun.runs.locks import acquire, locked
 from nnrun.runs.store import Store
 
 REQUIRED = {
@@ -260,6 +262,23 @@ def test_leftovers_of_a_killed_write_are_removed(prepared, store):
     (folder / ".report.json.0123abcd.partial").write_text("half")
     train(run, store)
     assert [] == [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch):
+    """Between the look at it and the lock: what it leads to is let go, and nothing is in it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+
+    def late(folder, *, wait):
+        folder.parent.mkdir(parents=True)
+        folder.symlink_to(outside)
+        return acquire(folder, wait=wait)
+
+    monkeypatch.setattr(store_module, "acquire", late)
+    with pytest.raises(UsageError, match="leads out of the results folder"):
+        store.lock("tiny", "s1-0123456789")
+    assert [] == [*outside.iterdir()]
+    assert not is_held(outside)
 
 
 def test_a_link_out_of_the_results_folder_is_refused(prepared, store, tmp_path):
