@@ -84,7 +84,7 @@ def test_what_kernels_take_is_counted(prepared, batch_size):
     run = prepared(IMAGES, *given)
     network = run.network()
     plan = training(network, SGD(0.9), clip_norm=None, batch_size=batch_size)
-    taken = sum(plan.blocks[one.gradient] for one in plan.placed if one.by_rows)
+    taken = sum(plan.blocks[one.gradient] for one in plan.placed if one.parts)
     taken += sum(plan.blocks[name] for name in ("u2", "u4", "turned2", "turned4"))
     counted = run.memory(network).parameters
     by_numpy = prepared(IMAGES, *given, "training.engine=numpy").memory(network).parameters
