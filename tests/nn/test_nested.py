@@ -194,7 +194,7 @@ def test_initializing_again_starts_from_the_beginning():
             [conv2d(2, padding="same")],
             (3, 5, 5),
             (),
-            r"images of \(2, 5, 5\), .* of images of \(3, 5, 5\); let the last .* 3 channels",
+            "images of 2×5×5, .* of images of 3×5×5; let the last .* 3 channels",
         ),
         ([conv2d(3)], (3, 5, 5), (), "use stride 1 and padding same"),
         ([MaxPool2d()], (3, 4, 4), (), "use stride 1 and padding same"),
