@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -84,7 +85,8 @@ def main() -> None:
     parts = []
     if works and arguments.threads == 1:
         everyone = contestants(arguments.engines, arguments.peers, skipped)
-        results = _contests(works, everyone, skipped, arguments)
+        with _one_core():
+            results = _contests(works, everyone, skipped, arguments)
         parts.append(table.one_thread(works, results, skipped, arguments.rounds))
     elif works:
         works = [work for work in works if work.batch_size > 1]
@@ -98,6 +100,20 @@ def main() -> None:
     print(table.machine())
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """One core for all that is begun meanwhile: JAX has threads of its own, whatever it is told."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _contests(

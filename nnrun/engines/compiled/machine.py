@@ -61,16 +61,26 @@ def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
 
 
 def object_file(code: str, target: Processor | None = None, level: int = 3) -> bytes:
-    """Machine code of LLVM's, by its passes of a level; 0: by none."""
+    """Machine code of LLVM's, by its passes of a level.
+
+    1: by that alone which takes variables into registers; 0: by none.
+    """
     # What is written by hand gains nothing from more effort, which takes a tenth longer.
-    machine = target_machine(target, effort=3 if level else 1)
+    machine = target_machine(target, effort=3 if level > 1 else 1)
     parsed = llvm.parse_assembly(code)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
     parsed.verify()
-    if level:
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        builder = llvm.create_pass_builder(machine, options)
+    builder = llvm.create_pass_builder(
+        machine, llvm.create_pipeline_tuning_options(speed_level=level)
+    )
+    if level > 1:
         builder.getModulePassManager().run(parsed, builder)
+    elif level == 1:
+        passes = llvm.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        for function in parsed.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
     made: Any = machine.emit_object(parsed)
     return bytes(made)
 
