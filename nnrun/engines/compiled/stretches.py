@@ -111,11 +111,11 @@ class Stretches:
         table, schedule = self._table, stretch.schedule
         self._blocks.gather()
         table[NUMBER["values"]] = self._blocks.values_address
-        steady = isinstance(schedule, Constant)
+        self._sampling.fields[RATE_BYTES] = 8
         if isinstance(schedule, Constant):
             self._steady_rates[: len(stretch)] = schedule.value
             table[NUMBER["rates"]] = self._steady_place
-        self._sampling.fields[RATE_BYTES] = 0 if steady else 8
+            self._sampling.fields[RATE_BYTES] = 0
         return self._sampling.take_over()
 
     def _provide(self, stretch: Stretch, start: int, first: int, last: int) -> None:

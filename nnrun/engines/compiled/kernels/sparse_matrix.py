@@ -26,7 +26,7 @@ from nnrun.engines.compiled.kernels.sparse_tile import WIDEST, add_scaled, chain
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
-# Of LLVM's passes: those that take variables into registers.
+# Of LLVM's passes: the one that takes variables into registers.
 LEVEL = 1
 
 
