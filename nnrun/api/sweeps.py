@@ -21,7 +21,6 @@ from nnrun.reports.markdown import report_markdown
 from nnrun.runs.cores import threads_for
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.leaderboard import make_leaderboard
@@ -94,8 +93,6 @@ def sweep(
     if executor is not None:
         workers: Workers = ExecutorWorkers(executor, _workers_of(executor, jobs))
     else:
-        if processes > 1:
-            compile_plan(plan, datasets)
         workers = local_workers(made, processes)
     progress = made.run(workers)
     board = make_leaderboard(progress, f"nnrun.sweep([{', '.join(map(_shown, several))}])")

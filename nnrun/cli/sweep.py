@@ -32,7 +32,6 @@ from nnrun.runs.files import read_regular
 from nnrun.runs.reading import damaged
 from nnrun.runs.store import Store
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.leaderboard import make_leaderboard
@@ -201,8 +200,6 @@ def _run(
 ) -> SweepProgress:
     start = monotonic()
     processes = 1 if asked.dask else workers_for(plan, asked.jobs)
-    if processes > 1:
-        compile_plan(plan, datasets)
     with watching_sweep(len(plan), output) as listener:
         sweep = Sweep(
             plan, store, datasets, listener, interruption.stop,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from inspect import Parameter, getdoc, isclass, signature
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_type_hints
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
 
 from nnrun.config.blocks import Block, Complaint
 from nnrun.config.docs import argument_docs
@@ -265,6 +265,9 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
 class BuiltInConfig(NamedBlock, DatasetConfig):
     """A built-in data set: what all have, and the options that its loader takes."""
+
+    # Pydantic would look for them in the source of each block, which has none.
+    model_config = ConfigDict(use_attribute_docstrings=False)
 
     noun: ClassVar[str] = "dataset"
     key: ClassVar[str] = "name"

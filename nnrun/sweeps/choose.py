@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from nnrun.data.memory import available_memory
+from nnrun.runs.cores import cores
+from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
@@ -13,10 +13,15 @@ from nnrun.sweeps.workers.processes import ProcessWorkers
 
 # From the start of a process to its first iteration.
 _START_SECONDS = 0.5
+# What this process does for a run that another one trains: it stores the result.
+_STORING_SECONDS = 0.0012
+# Where runs take less, from their start to their report, one process more would only wait for this
+# one, and take the core that it needs.
+_SECONDS_PER_WORKER = 0.004
 
 
 def workers_for(plan: Plan, jobs: int | None) -> int:
-    """How many processes are worth while; 1 stands for this process alone.
+    """How many runs to train at a time.
 
     Args:
         plan: what to do.
@@ -26,13 +31,27 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
         return 1
     largest = max(variant.estimate.memory for variant in plan.variants)
     fitting = max(1, available_memory() // max(1, largest))
-    workers = min(jobs or len(os.sched_getaffinity(0)), len(plan), fitting)
-    saved = plan.seconds * (1 - 1 / workers)
-    return workers if jobs is not None or saved > _START_SECONDS else 1
+    workers = min(jobs or cores(), len(plan), fitting)
+    if jobs is not None:
+        return workers
+    workers = min(workers, 1 + int(plan.seconds / len(plan) / _SECONDS_PER_WORKER))
+    return workers if plan.seconds * (1 - 1 / workers) > _START_SECONDS else 1
 
 
 def local_workers(sweep: Sweep, workers: int) -> Workers:
-    """This process, or several."""
-    if workers == 1:
+    """This process, or others of this machine; while they start, all is compiled for them."""
+    plan = sweep.progress.plan
+    if workers == 1 and not _is_worth_a_process(plan):
         return InlineWorkers(sweep.receive, sweep.stopping)
-    return ProcessWorkers(workers)
+    processes = ProcessWorkers(workers)
+    try:
+        compile_plan(plan, sweep.datasets)
+    except BaseException:
+        processes.close()
+        raise
+    return processes
+
+
+def _is_worth_a_process(plan: Plan) -> bool:
+    """Whether to store results here while a single other process trains saves its start."""
+    return cores() > 1 and len(plan) * _STORING_SECONDS > _START_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from time import monotonic, sleep
 from traceback import format_exception
@@ -45,7 +45,16 @@ class ActiveRun:
         """What a worker needs to know, from where the run is known to have been."""
         run, variant = self.run, self.run.variant
         checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
-        return Job(run.key, variant.config, run.seed, run.run_id, variant.data, checkpoint, threads)
+        return Job(
+            run.key,
+            variant.config,
+            run.seed,
+            run.run_id,
+            variant.data,
+            checkpoint,
+            threads,
+            variant.estimate.seconds,
+        )
 
 
 @dataclass(frozen=True)
@@ -207,11 +216,11 @@ class Sweep:
     def _collect(self, workers: Workers) -> None:
         """Wait a moment for results, and deal with all that has come."""
         awaited: list[Future[Any]] = [*self._futures, *(s.outcome for s in [*self._saving][:1])]
-        done = wait(awaited, _TICK_SECONDS, FIRST_COMPLETED).done
+        workers.wait(awaited, _TICK_SECONDS)
         for message in workers.messages():
             self.receive(message)
         # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
-        ended = [future for future in self._futures if future in done]
+        ended = [future for future in self._futures if future.done()]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
         self._settle(0 if self.fail_fast else self._saved_at_a_time, workers)
@@ -221,8 +230,7 @@ class Sweep:
             return
         if self._deadline is None:
             self._deadline = monotonic() + workers.patience
-            # Of what has been submitted, half may still be on its way.
-            self.listener.stopping(min(len(self._futures), (workers.capacity + 1) // 2))
+            self.listener.stopping(min(len(self._futures), workers.at_a_time))
             workers.stop()
         elif monotonic() > self._deadline:
             self._futures.clear()

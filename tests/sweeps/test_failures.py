@@ -211,7 +211,7 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
 @pytest.mark.parametrize("kind", ["inline", "processes", "threads"])
 def test_an_unforeseen_error_leaves_its_traceback(plan, sweep, write, store, monkeypatch, kind):
     """In the folder of its run; the other runs of the sweep complete."""
-    made = plan(write("iris"), seeds=3)
+    made = plan(write("iris", lasting(5000)), seeds=3)  # each by a worker of its own
     bad = next(run for run in made.runs() if run.seed == 4)
     broken = "raise ZeroDivisionError('by nothing')"
     if kind == "processes":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from traceback import format_exception
-from typing import Protocol
+from typing import Any, Protocol
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
@@ -77,11 +77,18 @@ class Workers(Protocol):
     patience: float
 
     @property
+    def at_a_time(self) -> int:
+        """How many runs are trained at a time."""
+
+    @property
     def capacity(self) -> int:
         """How many runs to submit at a time: some more than are trained, so that none waits."""
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         """Submit a run; `load` has its data, for workers that cannot load it themselves."""
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        """Wait so long, or until what is awaited first has come."""
 
     def messages(self) -> list[Message]:
         """What the runs have told since the last call."""
@@ -97,6 +104,11 @@ class Workers(Protocol):
 
     def close(self) -> None:
         """End all workers, whatever they do."""
+
+
+def wait_for_first(awaited: Sequence[Future[Any]], seconds: float) -> None:
+    """Wait for futures that other threads complete."""
+    wait(awaited, seconds, FIRST_COMPLETED)
 
 
 class Mailbox:

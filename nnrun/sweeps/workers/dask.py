@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from importlib import import_module
@@ -19,7 +19,7 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError
+from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError, wait_for_first
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import unpack_message, unpack_result
 
@@ -62,8 +62,12 @@ class DaskWorkers:
         Thread(target=self._poll, daemon=True).start()
 
     @property
+    def at_a_time(self) -> int:
+        return max(1, sum(self._workers.values()))
+
+    @property
     def capacity(self) -> int:
-        return 2 * max(1, sum(self._workers.values()))
+        return 2 * self.at_a_time
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         dataset = load()
@@ -82,6 +86,9 @@ class DaskWorkers:
             raise NnrunError(
                 f"the Dask cluster at {self._address} takes no work: {error}"
             ) from error
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        wait_for_first(awaited, seconds)
 
     def messages(self) -> list[Message]:
         return self._mailbox.drain()

@@ -11,15 +11,16 @@ workers of the command line can do both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from math import inf
+from typing import Any
 from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import Message
+from nnrun.sweeps.workers.base import Message, wait_for_first
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -37,6 +38,7 @@ class ExecutorWorkers:
     patience = inf
 
     def __init__(self, executor: Executor, workers: int) -> None:
+        self.at_a_time = workers
         self.capacity = 2 * workers
         self._executor = executor
         self._given: WeakSet[Future[RunResult | None]] = WeakSet()
@@ -48,6 +50,9 @@ class ExecutorWorkers:
             raise NnrunError(f"the executor takes no work: {error}") from error
         self._given.add(future)
         return future
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        wait_for_first(awaited, seconds)
 
     def messages(self) -> list[Message]:
         return []

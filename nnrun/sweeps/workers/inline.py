@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,7 @@ class InlineWorkers:
 
     lost: tuple[type[BaseException], ...] = ()
     patience = PATIENCE
+    at_a_time = 1
     capacity = 1
 
     def __init__(self, handle: Callable[[Message], None], stopped: Callable[[], bool]) -> None:
@@ -48,6 +49,9 @@ class InlineWorkers:
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
         channel = _DirectChannel(job.key, self._handle, self._stopped)
         return self._executor.submit(lambda: execute_job(job, channel, load()))
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        """What is submitted has ended."""
 
     def messages(self) -> list[Message]:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
@@ -23,6 +24,10 @@ from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 _PROGRESS_SECONDS = 0.25
+# What a worker may be sent while it is busy: runs that last no longer, with configs of no more
+# characters.
+_SHORT_SECONDS = 0.05
+_SHORT_CONFIG = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Job:
         data: what tells its data from all other.
         checkpoint: where to go on.
         threads: how many it may use.
+        seconds: that it is estimated to take.
     """
 
     key: str
@@ -46,6 +52,13 @@ class Job:
     data: str
     checkpoint: TrainingState | None = None
     threads: int = 1
+    seconds: float = inf
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it will soon be over, and is no long message either."""
+        message = self.checkpoint is None and len(self.config) <= _SHORT_CONFIG
+        return message and self.seconds <= _SHORT_SECONDS
 
 
 class Channel(Protocol):

@@ -6,11 +6,14 @@ client is gone, and the worker goes at once, whatever it is doing: no worker out
 
 from __future__ import annotations
 
+import gc
 import os
+import pickle
+import select
 import warnings
+from collections import deque
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Thread
 from typing import Any
 
 from nnrun.child import ignore_signals
@@ -26,22 +29,33 @@ STOP = "stop"
 
 
 class _SocketChannel:
-    """The worker's end; also the channel of the run in progress."""
+    """The worker's end; also the channel of the run in progress, which reads it now and then."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._sending = Lock()
-        self._stop = Event()
+        self._arrived = select.poll()
+        self._arrived.register(connection, select.POLLIN)
+        self._stopped = False
         # With each job its data, or None where that was sent before and will be remembered.
-        self.jobs: SimpleQueue[tuple[Job, Any]] = SimpleQueue()
-        Thread(target=self._listen, daemon=True).start()
+        self._jobs: deque[tuple[Job, Any]] = deque()
 
     def send(self, kind: str, content: Any) -> None:
-        with self._sending:
-            self._connection.send((kind, content))
+        self._connection.send_bytes(pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL))
+
+    def next_job(self) -> tuple[Job, Any]:
+        """The next job, waited for.
+
+        Raises:
+            EOFError: the client is gone.
+        """
+        while not self._jobs:
+            self._receive()
+        return self._jobs.popleft()
 
     def stopped(self) -> bool:
-        return self._stop.is_set()
+        while not self._stopped and self._arrived.poll(0):
+            self._receive()
+        return self._stopped
 
     def progress(self, progress: Progress) -> None:
         self.send("progress", progress)
@@ -49,29 +63,40 @@ class _SocketChannel:
     def checkpoint(self, state: TrainingState) -> None:
         self.send("checkpoint", state)
 
-    def _listen(self) -> None:
-        try:
-            while True:
-                message = self._connection.recv()
-                if message == STOP:
-                    self._stop.set()
-                else:
-                    self.jobs.put(message)
-        except (EOFError, OSError):
-            os._exit(0)
+    def _receive(self) -> None:
+        message = pickle.loads(self._connection.recv_bytes())
+        if message == STOP:
+            self._stopped = True
+        else:
+            self._jobs.append(message)
 
 
 def main(descriptor: int) -> None:
     """Work until the socket closes."""
     ignore_signals()
+    Thread(target=_watch, args=(descriptor,), daemon=True).start()
     warnings.simplefilter("ignore", CacheWarning)  # the client has said it
-    socket = _SocketChannel(Connection(descriptor))
+    channel = _SocketChannel(Connection(descriptor))
     datasets: LruCache[Dataset] = LruCache()
-    while True:
-        job, dataset = socket.jobs.get()
-        try:
-            result = execute_job(job, socket, datasets.keep(job.data, dataset))
-        except Exception as error:  # it is the client's to tell
-            socket.send("error", told(error))
-        else:
-            socket.send("result", result)
+    gc.freeze()  # to look through all modules takes as long as tens of short runs
+    try:
+        channel.send("ready", None)
+        while True:
+            job, dataset = channel.next_job()
+            try:
+                result = execute_job(job, channel, datasets.keep(job.data, dataset))
+            except Exception as error:  # it is the client's to tell
+                channel.send("error", told(error))
+            else:
+                channel.send("result", result)
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _watch(descriptor: int) -> None:
+    """End this process once the other end of the socket is closed, whatever it is doing."""
+    closed = select.poll()
+    closed.register(descriptor, 0)  # that it hangs up is told in any case
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in closed.poll()):
+        pass
+    os._exit(0)

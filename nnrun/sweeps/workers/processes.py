@@ -2,61 +2,94 @@
 
 `concurrent.futures.ProcessPoolExecutor` counts all of its runs as lost when one worker is, and a
 worker that is killed while it writes to the shared pipe may hang it. Here every worker has a socket
-of its own, so that nothing but its own run goes with it.
+of its own, so that nothing but its own run goes with it. One thread minds them all: that of the
+sweep, while it waits for results.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from queue import SimpleQueue
-from threading import Lock, Thread
+from dataclasses import dataclass, field
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
 from nnrun import child
 from nnrun.data.dataset import Dataset
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError, error_of
-from nnrun.sweeps.workers.job import Job, execute_job
+from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of
+from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.process_main import STOP
 
 # One thread each, or `-j` processes would fight over the cores; read when NumPy is loaded.
 _THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 _MODULE = "nnrun.sweeps.workers.process_main"
 _GRACE_SECONDS = 1.0
+# Runs that a worker may have, the one in progress included, where all of them are short: it need
+# not wait for this process to notice that it has ended one.
+_MOST = 4
 
 Load = Callable[[], Dataset]
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A run that was submitted."""
+
+    job: Job
+    load: Load
+    future: Future[RunResult | None] = field(default_factory=Future)
+
+
 class _Worker:
-    """One process and the client's end of the socket to it."""
+    """One process, its runs in their order, and the client's end of the socket to it."""
 
     def __init__(self) -> None:
         environment = {**os.environ, **_THREADS}
-        self.process, self._connection = child.start(_MODULE, environment)
-        self._sending = Lock()
+        self.process, self.connection = child.start(_MODULE, environment)
+        self.ready = False
+        self.tasks: deque[_Task] = deque()
         self._known: LruCache[bool] = LruCache()
 
-    def send_job(self, job: Job, load: Load) -> None:
-        """Send a job, and its data unless the worker has that still."""
-        dataset = None if job.data in self._known else load()
-        self.send((job, dataset))
-        self._known.keep(job.data, True)
+    def can_take(self, job: Job) -> bool:
+        """Whether it is idle, or soon will be, and can be sent the run meanwhile.
+
+        While it trains or sends a result it reads nothing: for a long message, both ends might wait
+        for one another.
+        """
+        if not self.tasks:
+            return self.ready
+        if len(self.tasks) == _MOST or not job.is_short or job.data not in self._known:
+            return False
+        return all(task.job.is_short for task in self.tasks)
+
+    def take(self, task: _Task) -> None:
+        """Send a run, and its data unless the worker has that still.
+
+        Raises:
+            ConnectionError: the worker has ended.
+        """
+        dataset = None if task.job.data in self._known else task.load()
+        self.tasks.append(task)
+        self.send((task.job, dataset))
+        self._known.keep(task.job.data, True)
 
     def send(self, message: Any) -> None:
-        with self._sending:
-            self._connection.send(message)
+        self.connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
 
-    def receive(self) -> Any:
-        return self._connection.recv()
+    def receive(self) -> tuple[str, Any]:
+        kind, content = pickle.loads(self.connection.recv_bytes())
+        return kind, content
 
     def terminate(self) -> str:
         """Make sure that it has ended, and say how it did."""
-        self._connection.close()
+        self.connection.close()
         try:
             code = self.process.wait(_GRACE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -65,109 +98,8 @@ class _Worker:
         return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
-class ProcessExecutor(Executor):
-    """Calls of `execute_job` in as many processes as threads here, each thread minding one.
-
-    Args:
-        workers: how many; a process is started when there is a first job for it.
-        mailbox: takes what the runs tell.
-    """
-
-    def __init__(self, workers: int, mailbox: Mailbox) -> None:
-        self._jobs: SimpleQueue[tuple[Job, Load, Future[RunResult | None]] | None] = SimpleQueue()
-        self._mailbox = mailbox
-        self._workers: dict[int, _Worker] = {}
-        self._changing = Lock()
-        self._stopping = False
-        self._closed = False
-        self._threads = [
-            Thread(target=self._serve, args=(number,), daemon=True) for number in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Submit a job with what loads its data.
-
-        Raises:
-            ValueError: the function is not `execute_job`, which is all that the processes can do.
-        """
-        if fn is not execute_job:
-            raise ValueError("these processes can do nothing but `execute_job`")
-        future: Future[Any] = Future()
-        job, load = args
-        self._jobs.put((job, load, future))
-        return future
-
-    def stop(self) -> None:
-        """Ask all runs to end where they are."""
-        with self._changing:
-            self._stopping = True
-            workers = list(self._workers.values())
-        for worker in workers:
-            with suppress(OSError):
-                worker.send(STOP)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all workers at once; what they have in progress is lost."""
-        with self._changing:
-            self._closed = True
-            for worker in self._workers.values():
-                worker.process.kill()
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads if wait else ():
-            thread.join()
-
-    def _serve(self, number: int) -> None:
-        """The life of a thread: take a job, see it through in a process, take the next one."""
-        while (item := self._jobs.get()) is not None and not self._closed:
-            job, load, future = item
-            if not future.set_running_or_notify_cancel():
-                continue
-            if self._stopping and number not in self._workers:
-                future.set_result(None)
-                continue
-            try:
-                future.set_result(self._execute(job, load, self._worker(number)))
-            except (EOFError, OSError) as error:
-                future.set_exception(WorkerLostError(self._discard(number, error)))
-            except BaseException as error:  # it belongs to the future
-                future.set_exception(error)
-        if number in self._workers:
-            self._discard(number)
-
-    def _execute(self, job: Job, load: Load, worker: _Worker) -> RunResult | None:
-        worker.send_job(job, load)
-        while True:
-            kind, content = worker.receive()
-            if kind == "result":
-                result: RunResult | None = content
-                return result
-            if kind == "error":
-                raise error_of(*content)
-            self._mailbox.put(job.key, content)
-
-    def _worker(self, number: int) -> _Worker:
-        with self._changing:
-            if self._closed:
-                raise EOFError
-            if number not in self._workers:
-                self._workers[number] = _Worker()
-                if self._stopping:
-                    self._workers[number].send(STOP)
-            return self._workers[number]
-
-    def _discard(self, number: int, error: BaseException | None = None) -> str:
-        with self._changing:
-            worker = self._workers.pop(number, None)
-        if worker is None:
-            return f"no worker could be started: {error}"
-        return f"its worker ended {worker.terminate()}"
-
-
 class ProcessWorkers:
-    """As many processes as wanted.
+    """As many processes as wanted. One starts at once; another one when there is a run for it.
 
     Args:
         workers: how many.
@@ -177,15 +109,37 @@ class ProcessWorkers:
     patience = PATIENCE
 
     def __init__(self, workers: int) -> None:
-        self.capacity = 2 * workers
-        self._mailbox = Mailbox()
-        self._executor = ProcessExecutor(workers, self._mailbox)
+        self.at_a_time = workers
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._submitted = 0
+        self._ahead = 2
+        self._messages: list[Message] = []
+        self._selector = DefaultSelector()
+        with suppress(OSError):  # it is told when there is a run for it
+            self._start()
+
+    @property
+    def capacity(self) -> int:
+        return self._ahead * self.at_a_time
 
     def submit(self, job: Job, load: Load) -> Future[RunResult | None]:
-        return self._executor.submit(execute_job, job, load)
+        task = _Task(job, load)
+        self._waiting.append(task)
+        self._submitted += 1
+        self._ahead = _MOST if job.is_short else 2
+        self._start_lacking()
+        self._hand_out()
+        return task.future
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        self._receive(0.0 if any(future.done() for future in awaited) else seconds)
+        self._start_lacking()
+        self._hand_out()
 
     def messages(self) -> list[Message]:
-        return self._mailbox.drain()
+        taken, self._messages = self._messages, []
+        return taken
 
     def check(self) -> None:
         pass
@@ -194,7 +148,77 @@ class ProcessWorkers:
         pass
 
     def stop(self) -> None:
-        self._executor.stop()
+        while self._waiting:
+            self._waiting.popleft().future.set_result(None)
+        for worker in self._workers:
+            with suppress(OSError):
+                worker.send(STOP)
 
     def close(self) -> None:
-        self._executor.shutdown()
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.terminate()
+        self._workers.clear()
+        self._selector.close()
+
+    def _start_lacking(self) -> None:
+        """Start a process for each run so far, up to as many as are wanted."""
+        wanted = min(self._submitted, self.at_a_time)
+        while self._waiting and len(self._workers) < wanted:
+            try:
+                self._start()
+            except OSError as error:
+                lost = WorkerLostError(f"no worker could be started: {error}")
+                self._waiting.popleft().future.set_exception(lost)
+
+    def _start(self) -> None:
+        worker = _Worker()
+        self._workers.append(worker)
+        self._selector.register(worker.connection, EVENT_READ, worker)
+
+    def _hand_out(self) -> None:
+        """Give the workers what they can take, first to those with least in hand."""
+        while self._waiting:
+            job = self._waiting[0].job
+            free = [worker for worker in self._workers if worker.can_take(job)]
+            if not free:
+                break
+            worker, task = min(free, key=lambda w: len(w.tasks)), self._waiting.popleft()
+            try:
+                worker.take(task)
+            except ConnectionError:
+                self._lose(worker)
+            except Exception as error:  # its data have gone or changed
+                task.future.set_exception(error)
+
+    def _receive(self, seconds: float) -> None:
+        """Wait so long for what the workers tell, and take what there is."""
+        for key, _ in self._selector.select(seconds):
+            worker: _Worker = key.data
+            try:
+                kind, content = worker.receive()
+            except (EOFError, OSError):
+                self._lose(worker)
+                continue
+            if kind == "ready":
+                worker.ready = True
+            elif kind == "result":
+                worker.tasks.popleft().future.set_result(content)
+            elif kind == "error":
+                worker.tasks.popleft().future.set_exception(error_of(*content))
+            else:
+                self._messages.append(Message(worker.tasks[0].job.key, content))
+
+    def _lose(self, worker: _Worker) -> None:
+        """Let the run that a worker had in progress know; others can have those behind it.
+
+        A worker that had none has ended before its first: so might any other, and for ever, if no
+        run was told.
+        """
+        self._workers.remove(worker)
+        self._selector.unregister(worker.connection)
+        error = WorkerLostError(f"its worker ended {worker.terminate()}")
+        self._waiting.extendleft(reversed(worker.tasks))
+        if self._waiting:
+            self._waiting.popleft().future.set_exception(error)
