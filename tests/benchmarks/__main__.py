@@ -10,15 +10,14 @@ estimators:
     python -m tests.benchmarks --only compiling
     python -m tests.benchmarks --only overhead,estimators
 
-All of the README's figures, in less than ten minutes: `python -m tests.benchmarks.report`.
+All of the README's figures, in a quarter of an hour: `python -m tests.benchmarks.report`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from tests.benchmarks import (  # noqa: E402
 )
 from tests.benchmarks.contest import Prepare, contestants, measure, threaded  # noqa: E402
 from tests.benchmarks.peers import ENGINES, PEERS  # noqa: E402
+from tests.benchmarks.timing import one_core  # noqa: E402
 from tests.benchmarks.works import WORKS, Work  # noqa: E402
 
 # What is no network, by id, as a function of the number of rounds.
@@ -85,7 +85,7 @@ def main() -> None:
     parts = []
     if works and arguments.threads == 1:
         everyone = contestants(arguments.engines, arguments.peers, skipped)
-        with _one_core():
+        with one_core():
             results = _contests(works, everyone, skipped, arguments)
         parts.append(table.one_thread(works, results, skipped, arguments.rounds))
     elif works:
@@ -100,20 +100,6 @@ def main() -> None:
     print(table.machine())
     if arguments.output:
         arguments.output.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """One core for all that is begun meanwhile: JAX has threads of its own, whatever it is told."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 def _contests(

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.report`: the tables of the README's speeds, in under ten minutes.
+"""`python -m tests.benchmarks.report`: the tables of the README's speeds, in a quarter of an hour.
 
 One part after the other, each in a process of its own, since threads and imports of one would
 change the others. They take the place of those in the README, between two marks.
@@ -26,7 +26,7 @@ PARTS = {
     "per sample": ["--only", _PER_SAMPLE, *_SHORT],
     "in minibatches": ["--only", _IN_MINIBATCHES, *_SHORT],
     "threads": ["--only", _IN_MINIBATCHES, "--threads", "2", "--peers", _PYTORCH, *_SHORT],
-    "slopes": ["--only", "slopes", "--rounds", "3"],
+    "slopes": ["--only", "slopes"],
     "compiling": ["--only", "compiling"],
     "processes": ["--only", "S1,S2,S3"],
     "folders": ["--only", "S4"],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -32,6 +34,23 @@ def rates(stretches: dict[str, Stretch], rounds: int, seconds: float) -> dict[st
             elapsed = _elapsed(stretch, repeats[name])
             measured[name].append(repeats[name] * stretch.iterations / elapsed)
     return {name: median(values) for name, values in measured.items()}
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """One core for all that is begun meanwhile, so that whoever moves to another loses nothing.
+
+    JAX has threads of its own, too, whatever it is told.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _calibrate(stretch: Stretch, seconds: float) -> int:
