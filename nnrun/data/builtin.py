@@ -1,13 +1,16 @@
-"""The data sets that need no network: three files of this package, five of scikit-learn's."""
+"""The data sets that need no network: files of this package, whose origins `files/NOTES.md` tells.
+
+Five of them scikit-learn has too: to import it takes longer than most of their runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, hash_arrays, pixel_names
 from nnrun.data.npz import read_npz
@@ -49,14 +52,14 @@ def breast_cancer() -> Dataset:
 
 def diabetes() -> Dataset:
     """Disease progression of 442 patients."""
-    bunch = _sklearn("diabetes")()
-    x, y = bunch.data, bunch.target.astype(np.float64)[:, None]
+    arrays = _arrays("diabetes")
+    x, y = arrays["x"], arrays["y"][:, None]
     return Dataset(
         name="diabetes",
         task="regression",
         x=x,
         y=y,
-        feature_names=tuple(bunch.feature_names),
+        feature_names=tuple(map(str, arrays["features"])),
         target_names=("progression",),
         sha256=hash_arrays(x, y),
     )
@@ -64,8 +67,8 @@ def diabetes() -> Dataset:
 
 def digits() -> Dataset:
     """1,797 handwritten digits of 8×8 pixels."""
-    bunch = _sklearn("digits")()
-    x, y = bunch.images[:, None], bunch.target.astype(np.int64)  # (n, 1, 8, 8)
+    arrays = _arrays("digits")
+    x, y = arrays["x"].astype(np.float64), arrays["y"].astype(np.int64)  # (n, 1, 8, 8)
     return Dataset(
         name="digits",
         task="classification",
@@ -79,22 +82,20 @@ def digits() -> Dataset:
 
 
 def _vectors(name: str, target: str) -> Dataset:
-    bunch = _sklearn(name)()
-    x, y = bunch.data, bunch.target.astype(np.int64)
+    arrays = _arrays(name)
+    x, y = arrays["x"], arrays["y"].astype(np.int64)
     return Dataset(
         name=name,
         task="classification",
         x=x,
         y=y,
-        classes=tuple(str(label) for label in bunch.target_names),
-        feature_names=tuple(str(feature) for feature in bunch.feature_names),
+        classes=tuple(map(str, arrays["classes"])),
+        feature_names=tuple(map(str, arrays["features"])),
         target_names=(target,),
         sha256=hash_arrays(x, y),
     )
 
 
-def _sklearn(name: str) -> Callable[[], Any]:
-    import sklearn.datasets  # noqa: PLC0415  # slow to import
-
-    loader: Callable[[], Any] = getattr(sklearn.datasets, f"load_{name}")
-    return loader
+def _arrays(name: str) -> dict[str, npt.NDArray[Any]]:
+    with np.load(FILES / f"{name}.npz", allow_pickle=False) as archive:
+        return dict(archive)

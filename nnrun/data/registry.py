@@ -11,7 +11,6 @@ from nnrun.data.dataset import Dataset, Task
 from nnrun.data.layout import Layout
 
 SHIPPED = "ships with nnrun"
-SKLEARN = "ships with scikit-learn"
 COMPUTED = "computed"
 
 
@@ -34,12 +33,12 @@ class Entry:
     rows: int
     test_rows: int = 0
     classes: int = 0
-    source: str = SKLEARN
+    source: str = SHIPPED
     note: str = ""
 
     def table(self) -> Layout | None:
         """The columns and classes of a table that can be had without fetching anything."""
-        fetched = self.source not in (SHIPPED, SKLEARN, COMPUTED)
+        fetched = self.source not in (SHIPPED, COMPUTED)
         return None if fetched or len(self.shape) > 1 else self.load().layout
 
 
@@ -57,7 +56,7 @@ DATASETS: dict[str, Entry] = {
     "boston": Entry(
         builtin.boston,
         "median house prices ($1000s) of 506 census tracts around Boston, 1970",
-        "regression", (13,), 506, source=SHIPPED, note=BOSTON_NOTE,
+        "regression", (13,), 506, note=BOSTON_NOTE,
     ),
     "iris": Entry(
         builtin.iris,
@@ -88,13 +87,13 @@ DATASETS: dict[str, Entry] = {
     "autompg": Entry(
         builtin.autompg,
         "fuel consumption (miles per gallon) of cars, 1970 to 1982",
-        "regression", (7,), 392, source=SHIPPED,
+        "regression", (7,), 392,
         note="origin (1, 2, 3: USA, Europe, Japan) is a category given as a number.",
     ),
     "mnist_5k": Entry(
         builtin.mnist_5k,
         "5,000 of MNIST's handwritten digits, 28×28 bytes, 500 of each",
-        "classification", (1, 28, 28), 5000, test_rows=1000, classes=10, source=SHIPPED,
+        "classification", (1, 28, 28), 5000, test_rows=1000, classes=10,
         note=f"{MNIST_NOTE} All rows are from MNIST's training set, sorted by class.",
     ),
     "mnist": Entry(
