@@ -18,13 +18,14 @@ def dump(data: dict[str, Any]) -> str:
 
 
 def dump_known(data: dict[str, Any]) -> str:
-    """What `dump` makes of JSON data of which most has been written before."""
-    return "".join(_written(key, json.dumps(value)) for key, value in data.items())
+    """What `dump` makes of a config as JSON data, if it has been written before with other seeds."""
+    known = _blocks(json.dumps({key: data[key] for key in data if key != "seed"}))
+    return "".join(known[key] if key in known else dump({key: data[key]}) for key in data)
 
 
-@lru_cache(maxsize=256)
-def _written(key: str, content: str) -> str:
-    return dump({key: json.loads(content)})
+@lru_cache(maxsize=64)
+def _blocks(content: str) -> dict[str, str]:
+    return {key: dump({key: value}) for key, value in json.loads(content).items()}
 
 
 def flow(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from nnrun.runs.arithmetic import decisive
 from nnrun.runs.files import has_leftovers
 from nnrun.runs.folders import is_held
 from nnrun.runs.identity import is_run_id
-from nnrun.runs.index_file import Line
+from nnrun.runs.index_file import Line, Settings
 from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, Overview
 from nnrun.runs.reading import CHECKPOINT, REPORT, StoredRun, read_run
 from nnrun.runs.record import RunRecord
@@ -42,10 +43,19 @@ def described(run: StoredRun | None, folder: Path) -> Overview | None:
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
     """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
-    config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
-    found = flatten({key: value for key, value in config.items() if key != "seed"})
+    return dict(_settings(record))
+
+
+def _settings(record: RunRecord) -> Settings:
+    config = {k: v for k, v in record.config.items() if k != "seed" and not changes_nothing(k)}
+    return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
+
+
+@lru_cache(maxsize=64)  # runs that differ in their seeds have all of it in common
+def _flat(config: str, data: str) -> str:
+    found = flatten(json.loads(config))
     found.pop("dataset.path", None)
-    return {**found, "dataset.sha256": str(record.dataset["sha256"])[:10]}
+    return json.dumps({**found, "dataset.sha256": data})
 
 
 def _described(run: StoredRun, folder: Path) -> Overview:
@@ -71,7 +81,7 @@ def _described(run: StoredRun, folder: Path) -> Overview:
             started=str(record.started),
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
-            settings=settings_of(record),
+            settings=_settings(record),
         )
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"

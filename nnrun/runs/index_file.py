@@ -65,14 +65,14 @@ class Settings(Mapping[str, Any]):
     """Settings as JSON, read when somebody asks, which is seldom; none where it is no JSON."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         self._values: dict[str, Any] | None = None
 
     @property
     def _read(self) -> dict[str, Any]:
         if self._values is None:
             try:
-                self._values = dict(json.loads(self._text))
+                self._values = dict(json.loads(self.text))
             except (ValueError, TypeError):
                 self._values = {}
         return self._values
@@ -145,10 +145,11 @@ class IndexFile:
     def write(self, lines: Sequence[Line]) -> list[Overview]:
         """Write lines; of those that hold what SQLite cannot, the overviews are given back."""
         refused = []
+        numbers: dict[tuple[str, str], int] = {}
         with self._writing():
             for line in lines:
                 try:
-                    self._write(line)
+                    self._write(line, numbers)
                 except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
                     refused.append(line.overview)
         return refused
@@ -166,20 +167,28 @@ class IndexFile:
                 self._db.execute("DELETE FROM varied WHERE name = ?", (name,))
                 self._note_varied(name, [Settings(text) for text in self._texts(name)])
 
-    def _write(self, line: Line) -> None:
-        run, text = line.overview, json.dumps(dict(line.overview.settings))
-        key = (run.name, run.run_id)
-        insert = "INSERT OR IGNORE INTO settings (name, text) VALUES (?, ?)"
-        if self._db.execute(insert, (run.name, text)).rowcount:
-            # Where two settings differ in a key, one of them differs from the first.
-            first = next(self._texts(run.name))
-            self._note_varied(run.name, [Settings(first), run.settings])
-        select = "SELECT id FROM settings WHERE name = ? AND text = ?"
-        (number,) = self._db.execute(select, (run.name, text)).fetchone()
-        values = [*(getattr(run, column) for column in PLAIN), number, line.stamp]
+    def _write(self, line: Line, numbers: dict[tuple[str, str], int]) -> None:
+        """Write a line; `numbers` are those of settings that this transaction has met."""
+        run, settings = line.overview, line.overview.settings
+        text = settings.text if isinstance(settings, Settings) else json.dumps(dict(settings))
+        if (run.name, text) not in numbers:
+            numbers[run.name, text] = self._number(run.name, text)
+        values = [*(getattr(run, column) for column in PLAIN), numbers[run.name, text], line.stamp]
         marks = ", ".join("?" * len(values))
         self._db.execute(f"INSERT OR REPLACE INTO runs VALUES ({marks})", values)
-        self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (*key, line.record))
+        record = (run.name, run.run_id, line.record)
+        self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
+
+    def _number(self, name: str, text: str) -> int:
+        """What stands for these settings of an experiment."""
+        insert = "INSERT OR IGNORE INTO settings (name, text) VALUES (?, ?)"
+        if self._db.execute(insert, (name, text)).rowcount:
+            # Where two settings differ in a key, one of them differs from the first.
+            first = next(self._texts(name))
+            self._note_varied(name, [Settings(first), Settings(text)])
+        select = "SELECT id FROM settings WHERE name = ? AND text = ?"
+        (number,) = self._db.execute(select, (name, text)).fetchone()
+        return int(number)
 
     def _texts(self, name: str) -> Iterator[str]:
         select = "SELECT text FROM settings WHERE name = ? ORDER BY id"

@@ -8,7 +8,8 @@ from typing import Any
 from nnrun.characters import hidden_escaped
 
 # Python's encoder is written in C for what it need not indent: a report takes half the time.
-_ENCODER = JSONEncoder(allow_nan=False, ensure_ascii=False)
+# It does not look for circles, which what is written here cannot have.
+_encode = JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False).encode
 
 
 def strict_json(value: Any, levels: int = 2) -> str:
@@ -26,18 +27,17 @@ def strict_json(value: Any, levels: int = 2) -> str:
 
 def _laid_out(value: Any, margin: str, levels: int) -> str:
     """A value that begins in a line behind this margin, over lines for so many levels."""
-    if not levels or not value or not isinstance(value, dict | list):
-        return _ENCODER.encode(value)
+    if not levels or not value or not isinstance(value, (dict, list)):
+        return _encode(value)
     deeper = f"{margin}  "
     if isinstance(value, dict):
-        if any(type(key) is not str for key in value):
-            return _ENCODER.encode(value)
+        if {*map(type, value)} != {str}:
+            return _encode(value)
         lines = [
-            f"{_ENCODER.encode(key)}: {_laid_out(item, deeper, levels - 1)}"
-            for key, item in value.items()
+            f"{_encode(key)}: {_laid_out(item, deeper, levels - 1)}" for key, item in value.items()
         ]
         return f"{{{deeper}{f',{deeper}'.join(lines)}{margin}}}"
     if not isinstance(value[0], dict):
-        return _ENCODER.encode(value)
+        return _encode(value)
     lines = [_laid_out(item, deeper, levels - 1) for item in value]
     return f"[{deeper}{f',{deeper}'.join(lines)}{margin}]"
