@@ -32,7 +32,7 @@ def curve_section(history: Sequence[Row], splits: Sequence[str], metric: str) ->
         yield table(["", "curve", "first", "last"], rows, texts=2)
     header = ["iteration", "epoch", *names]
     rows = [
-        [count(int(row["iteration"])), f"{row['epoch']:.1f}", *(number(row[key]) for key in keys)]
+        [count(int(row["iteration"])), f"{row['epoch']:.1f}", *[number(row[key]) for key in keys]]
         for row in _some(history)
     ]
     yield table(header, rows, texts=0)

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+# Each begins with the characters that it is about: where there are none, a text is passed quickly.
 # An underscore within a word is no mark-up.
-_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|~&]|(?<!\w)_|_(?!\w))")
+_SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~&_](?:(?<!\w_)|(?!\w))")
 # What starts a list, draws a rule or underlines a heading, at the start of a line.
 _START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))([.)+=-])(?=[\s=-]|$)")
-# What many readers of Markdown make a link of, though nothing marks it as one.
-_LINK = re.compile(r"(https?|ftp)(?=://)|(?<!\w)www(?=\.)", re.IGNORECASE)
+# What many readers of Markdown make a link of, though nothing marks it as one, at its first sign
+# behind letters.
+_LINK = re.compile(
+    r"[:.](?:(?=//)(?:(?<=https:)|(?<=http:)|(?<=ftp:))|(?<=www\.)(?<!\wwww\.))", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1024)  # reports of many runs have most of their texts in common
@@ -20,8 +24,8 @@ def escape(text: str) -> str:
     plain = text
     if not text.isprintable():
         plain = "".join(c if c.isprintable() else " " for c in text)
-    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", plain))
-    return _LINK.sub(r"\g<0>\\", shown)
+    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
+    return _LINK.sub(r"\\\g<0>", shown)
 
 
 def sentence(text: str) -> str:

@@ -11,12 +11,12 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def number(value: float | None) -> str:
     """Four significant digits: `60.75`, `0.9012`, `1,234`, `1.234e-07`."""
+    if value is not None and 1e-3 < abs(value) < 999:  # as most are
+        return f"{value:#.4g}"
     if value is None or not isfinite(value):
         return MISSING
     if value == 0:
         return "0"
-    if 1e-3 < abs(value) < 999:
-        return f"{value:#.4g}"
     size = float(f"{abs(value):.3e}")  # as it will be rounded: 999.96 is shown as 1,000
     if size < 1e-4 or size >= 1e7:
         return f"{value:.3e}"
