@@ -18,7 +18,7 @@ def dump(data: dict[str, Any]) -> str:
 
 
 def dump_known(data: dict[str, Any]) -> str:
-    """What `dump` makes of a config as JSON data, if it has been written before with other seeds."""
+    """What `dump` makes of a config's JSON data; most are written again with other seeds."""
     known = _blocks(json.dumps({key: data[key] for key in data if key != "seed"}))
     return "".join(known[key] if key in known else dump({key: data[key]}) for key in data)
 

@@ -229,10 +229,12 @@ def begin(
         return Claim(None, name, run_id, None, force=force)
     if brief and not force and (record := store.known(name, run_id)) is not None:
         return record
-    if not force and (record := store.find(name, run_id)) is not None:
-        _tidy(store, name, run_id)
-        return record
-    lock = store.lock(name, run_id)
+    lock = store.lock(name, run_id, new=True)  # where there is no folder, nothing is to be read
+    if lock is None:
+        if not force and (record := store.find(name, run_id)) is not None:
+            _tidy(store, name, run_id)
+            return record
+        lock = store.lock(name, run_id)
     if lock is None and held():
         lock = store.lock(name, run_id, wait=True)
     if lock is None:

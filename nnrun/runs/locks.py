@@ -38,8 +38,13 @@ class Lock:
         os.close(self.descriptor)
 
 
-def acquire(folder: Path, *, wait: bool) -> Lock | None:
+def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
     """Hold a folder, making it if needed; None if another holds it and we do not wait.
+
+    Args:
+        folder: to hold.
+        wait: while another process holds it.
+        made: whether it has just been made.
 
     Raises:
         OSError: the folder cannot be made.
@@ -47,7 +52,9 @@ def acquire(folder: Path, *, wait: bool) -> Lock | None:
     attempts = 0
     while True:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not made:
+                folder.mkdir(parents=True, exist_ok=True)
+            made = False  # if it is gone already
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, FileExistsError):  # who held it has just removed it
             attempts += 1

@@ -12,9 +12,9 @@ import errno
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -63,8 +63,7 @@ class Staged:
         self._files: dict[str, int] = {}
         try:
             for name, content in contents.items():
-                with self._errors_of(name):
-                    self._write(name, content)
+                self._write(name, content)
         except BaseException:
             self.discard()
             raise
@@ -94,16 +93,20 @@ class Staged:
 
     def force(self, name: str) -> None:
         """Wait until a file is on the disk."""
-        with self._errors_of(name):
+        try:
             os.fsync(self._files[name])
+        except OSError as error:
+            raise self._named(error, name) from error
 
     def rename(self) -> None:
         """Give all files their names."""
         if not is_still_there(self.folder, self._folder):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
         for name, temporary in [*self._temporary.items()]:
-            with self._errors_of(name):
+            try:
                 os.replace(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            except OSError as error:
+                raise self._named(error, name) from error
             del self._temporary[name]
 
     def force_names(self) -> None:
@@ -120,19 +123,18 @@ class Staged:
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = temporary_name(name)
-        descriptor = os.open(temporary, _NEW, 0o666, dir_fd=self._folder)
-        self._files[name], self._temporary[name] = descriptor, temporary
-        left = memoryview(content)
-        while left:
-            left = left[os.write(descriptor, left) :]
-
-    @contextmanager
-    def _errors_of(self, name: str) -> Iterator[None]:
-        """Errors name the file that was to be written: a temporary name would tell nothing."""
         try:
-            yield
+            descriptor = os.open(temporary, _NEW, 0o666, dir_fd=self._folder)
+            self._files[name], self._temporary[name] = descriptor, temporary
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.folder / name)) from error
+            raise self._named(error, name) from error
+
+    def _named(self, error: OSError, name: str) -> OSError:
+        """The error with the file that was to be written: a temporary name would tell nothing."""
+        return OSError(error.errno, error.strerror, str(self.folder / name))
 
 
 def commit(group: Sequence[Staged]) -> None:

@@ -63,26 +63,38 @@ class Store:
             UsageError: a link leads out of the results folder, or to itself.
         """
         folder = self.root.joinpath(name, run_id)
-        if os.path.islink(folder) or os.path.islink(f"{self.root}/{name}"):
-            try:
-                inside = folder.resolve().is_relative_to(self.root.resolve())
-            except (OSError, RuntimeError):  # which of the two depends on Python's version
-                raise UsageError(f"{folder} is a link that leads to itself; remove it") from None
-            if not inside:
-                raise UsageError(f"{folder} leads out of the results folder; remove that link")
+        self._refuse_links(folder, name)
         return folder
 
-    def lock(self, name: str, run_id: str, *, wait: bool = False) -> Lock | None:
+    def _refuse_links(self, folder: Path, name: str) -> None:
+        if not os.path.islink(folder) and not os.path.islink(f"{self.root}/{name}"):
+            return
+        try:
+            inside = folder.resolve().is_relative_to(self.root.resolve())
+        except (OSError, RuntimeError):  # which of the two depends on Python's version
+            raise UsageError(f"{folder} is a link that leads to itself; remove it") from None
+        if not inside:
+            raise UsageError(f"{folder} leads out of the results folder; remove that link")
+
+    def lock(self, name: str, run_id: str, *, wait: bool = False, new: bool = False) -> Lock | None:
         """Hold a run's folder, making it if needed; to be released by `release`.
 
         Args:
             name: of the experiment.
             run_id: of the run.
             wait: while another process holds it; None is returned otherwise.
+            new: only a folder that is made now; None where there is one, or none can be made in
+                the experiment's.
         """
-        lock = acquire(self.folder(name, run_id), wait=wait)
+        folder = self.folder(name, run_id)
+        if new:
+            try:
+                folder.mkdir()
+            except OSError:
+                return None
+        lock = acquire(folder, wait=wait, made=new)
         try:
-            self.folder(name, run_id)  # which may have become a link since it was looked at
+            self._refuse_links(folder, name)  # it may have become one since it was looked at
         except UsageError:
             if lock is not None:
                 lock.release()

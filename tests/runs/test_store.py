@@ -264,19 +264,22 @@ def test_leftovers_of_a_killed_write_are_removed(prepared, store):
     assert [] == [name for name in os.listdir(folder) if name.startswith(".")]
 
 
-def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch):
+@pytest.mark.parametrize("new", [False, True])
+def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch, new):
     """Between the look at it and the lock: what it leads to is let go, and nothing is in it."""
     outside = tmp_path / "outside"
     outside.mkdir()
 
-    def late(folder, *, wait):
-        folder.parent.mkdir(parents=True)
+    def late(folder, **arguments):
+        if new:
+            folder.rmdir()
         folder.symlink_to(outside)
-        return acquire(folder, wait=wait)
+        return acquire(folder, **arguments)
 
+    (store.root / "tiny").mkdir(parents=True)
     monkeypatch.setattr(store_module, "acquire", late)
     with pytest.raises(UsageError, match="leads out of the results folder"):
-        store.lock("tiny", "s1-0123456789")
+        store.lock("tiny", "s1-0123456789", new=new)
     assert [] == [*outside.iterdir()]
     assert not is_held(outside)
 
