@@ -15,9 +15,12 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
+from nnrun.runs import store as store_module
 from nnrun.runs.control import Control
+from nnrun.runs.folders import is_held
 from nnrun.runs.lifecycle import begin, train
 from nnrun.runs.listing import list_runs
+from nnrun.runs.locks import acquire
 from nnrun.runs.record import RunRecord
 
 ROOT = Path(nnrun.__file__).parent
@@ -151,6 +154,24 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     assert ["another nnrun is at this very run; waiting for it"] == told
     assert [False] == [outcome.trained for outcome in outcomes]
     assert isinstance(begin(store, name, run_id), RunRecord)
+
+
+def test_who_makes_a_folder_need_not_be_the_first_to_hold_it(prepared, store, monkeypatch):
+    """A run that another has completed in between is found, and not trained again."""
+    run, made = prepared(), []
+
+    def late(folder, **arguments):
+        if not made:
+            made.append(os.listdir(folder))
+            train(run, store)
+        return acquire(folder, **arguments)
+
+    (store.root / run.config.name).mkdir(parents=True)
+    monkeypatch.setattr(store_module, "acquire", late)
+    found = begin(store, run.config.name, run.run_id)
+    assert [[]] == made
+    assert isinstance(found, RunRecord)
+    assert not is_held(store.folder(run.config.name, run.run_id))
 
 
 def test_a_claim_that_is_given_up_leaves_nothing(prepared, store):
