@@ -96,9 +96,9 @@ def sparkline(values: Sequence[float], width: int = 40) -> str:
     if not values:
         return ""
     step = max(1, -(-len(values) // width))
+    picked = [*values[:-1:step], values[-1]]
     # In halves, since the difference of two numbers may be too large for one.
-    picked = [value / 2 for value in (*values[:-1:step], values[-1])]
-    finite = [value for value in picked if isfinite(value)]
+    finite = [value / 2 for value in picked if isfinite(value)]
     low = min(finite, default=0.0)
     height = max(finite, default=0.0) - low or 1.0
     top = len(_BARS) - 1

@@ -81,7 +81,7 @@ class NewLines:
 
         if not self.wanted:
             return
-        folder = self._root / record.name / record.run_id
+        folder = self._root.joinpath(record.name, record.run_id)
         line = line_of_record(record, folder, stamp(str(folder)))
         if line is not None:
             self._lines.append(line)

@@ -50,7 +50,7 @@ class RunRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written, the version first."""
-        content = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        content = vars(self)
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 
