@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from json import JSONEncoder
 from typing import Any
 
@@ -10,6 +11,7 @@ from nnrun.characters import hidden_escaped
 # Python's encoder is written in C for what it need not indent: a report takes half the time.
 # It does not look for circles, which what is written here cannot have.
 _encode = JSONEncoder(allow_nan=False, ensure_ascii=False, check_circular=False).encode
+_key = lru_cache(maxsize=512)(_encode)  # reports have most of them in common
 
 
 def strict_json(value: Any, levels: int = 2) -> str:
@@ -34,7 +36,7 @@ def _laid_out(value: Any, margin: str, levels: int) -> str:
         if {*map(type, value)} != {str}:
             return _encode(value)
         lines = [
-            f"{_encode(key)}: {_laid_out(item, deeper, levels - 1)}" for key, item in value.items()
+            f"{_key(key)}: {_laid_out(item, deeper, levels - 1)}" for key, item in value.items()
         ]
         return f"{{{deeper}{f',{deeper}'.join(lines)}{margin}}}"
     if not isinstance(value[0], dict):
