@@ -181,10 +181,12 @@ class Claim:
         """Let others have the run; what is no part of a complete one is removed."""
         if self.store is None or self._lock is None:
             return
-        self.store.release(self._lock)
-        self._lock = None
-        if not self._saved:
-            _tidy(self.store, self.name, self.run_id)
+        lock, self._lock = self._lock, None
+        if self._saved:  # so its folder is not empty
+            lock.release()
+            return
+        self.store.release(lock)
+        _tidy(self.store, self.name, self.run_id)
 
     def _adds_nothing(self, record: RunRecord) -> bool:
         """Whether a run was interrupted before its first update, or there is a whole result.
