@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from math import inf
 
@@ -11,10 +12,12 @@ import pytest
 
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers import processes
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.processes import ProcessWorkers
-from tests.sweeps.helpers import LONG, lasting, make_store, run_inline, weights_of
+from tests.sweeps.helpers import BOSTON, LONG, lasting, make_store, run_inline, weights_of
 
 
 class Observed(ProcessWorkers):
@@ -67,6 +70,95 @@ def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, 
     assert (12, 0) == (progress.trained, len(progress.failures))
     assert ["its worker ended by signal 9"] == killed.listener.of("retried")
     assert weights_of(tmp_path / "whole") == weights_of(store.root)
+
+
+# Worker processes that end, in their own words: `main` is what is called there.
+ENDS_AFTER_RESULT = """
+import os
+from nnrun.sweeps.workers.process_main import _SocketChannel, main
+
+real = _SocketChannel.send
+
+def send(channel, kind, content):
+    real(channel, kind, content)
+    if kind == "result" and content.record.seed == 6:
+        os._exit(3)
+
+_SocketChannel.send = send
+"""
+ENDS_IN_RUN = """
+import os
+from nnrun.sweeps.workers import process_main
+from nnrun.sweeps.workers.process_main import main
+
+real = process_main.execute_job
+
+def execute_job(job, *more):
+    if job.seed == 15:
+        os._exit(3)
+    return real(job, *more)
+
+process_main.execute_job = execute_job
+"""
+
+
+@pytest.fixture
+def ending(tmp_path, monkeypatch):
+    """Makes worker processes run this text."""
+
+    def write(text):
+        (tmp_path / "ending.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(processes, "_MODULE", "ending")
+
+    return write
+
+
+def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, ending):
+    """No run is trained again that it had ended, and none is blamed that it was not sent."""
+    ending(ENDS_AFTER_RESULT)
+    ended = []
+
+    def look(workers):
+        if not ended and in_hand(workers) == [4]:
+            ended.append(workers._workers[0].process.wait())
+
+    whole = sweep(plan(write("iris"), seeds=12))
+    progress = whole.run(Observed(1, look))
+    assert ([3], 12, 0) == (ended, progress.trained, len(progress.failures))
+    assert [] == whole.listener.of("retried")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, ending, workers):
+    """However many results of others are still to be taken when that is noticed."""
+    ending(ENDS_IN_RUN)
+    made, blamed = sweep(plan(write("iris"), seeds=40)), []
+    made.listener.ended = lambda *_, **__: time.sleep(0.05)
+    made.listener.retried = lambda run, _: blamed.append(run.seed)
+    progress = made.run(ProcessWorkers(workers))
+    assert [15, 15] == blamed
+    (failure,) = progress.failures
+    assert "tried 3 times, each time its worker ended with exit code 3" == failure.reason
+    assert 39 == progress.trained
+
+
+def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch):
+    """Where a copy of them is more than there is memory, say; the worker has the others."""
+    made = plan(write("a", BOSTON), write("b"), seeds=2)
+    first, real = next(made.runs()), Sweep._dataset
+
+    class Huge:
+        def __reduce__(self):
+            raise MemoryError
+
+    def dataset(self, run):
+        return Huge() if run == first else real(self, run)
+
+    monkeypatch.setattr(Sweep, "_dataset", dataset)
+    progress = sweep(made).run(ProcessWorkers(1))
+    assert ["there is not enough memory"] == [failure.reason for failure in progress.failures]
+    assert 3 == progress.trained
 
 
 def test_a_worker_that_ends_before_it_is_ready_costs_one_attempt(plan, sweep, write):

@@ -23,7 +23,7 @@ from nnrun import child
 from nnrun.data.dataset import Dataset
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of
+from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of, told
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.process_main import STOP
 
@@ -54,6 +54,7 @@ class _Worker:
         environment = {**os.environ, **_THREADS}
         self.process, self.connection = child.start(_MODULE, environment)
         self.ready = False
+        self.has_worked = False
         self.tasks: deque[_Task] = deque()
         self._known: LruCache[bool] = LruCache()
 
@@ -69,19 +70,32 @@ class _Worker:
             return False
         return all(task.job.is_short for task in self.tasks)
 
-    def take(self, task: _Task) -> None:
-        """Send a run, and its data unless the worker has that still.
+    def message(self, task: _Task) -> bytes:
+        """What it has to be sent for a run: the job, and its data unless it has them still.
 
         Raises:
-            ConnectionError: the worker has ended.
+            Exception: the data have gone or changed, or there is no room for a second copy.
         """
         dataset = None if task.job.data in self._known else task.load()
+        return pickle.dumps((task.job, dataset), pickle.HIGHEST_PROTOCOL)
+
+    def take(self, task: _Task, message: bytes) -> None:
+        """Send a run.
+
+        Raises:
+            OSError: the worker has ended.
+        """
+        self.connection.send_bytes(message)
         self.tasks.append(task)
-        self.send((task.job, dataset))
         self._known.keep(task.job.data, True)
 
-    def send(self, message: Any) -> None:
-        self.connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+    def stop(self) -> None:
+        """Ask it to end the runs that it has.
+
+        Raises:
+            OSError: the worker has ended.
+        """
+        self.connection.send_bytes(pickle.dumps(STOP))
 
     def receive(self) -> tuple[str, Any]:
         kind, content = pickle.loads(self.connection.recv_bytes())
@@ -152,7 +166,7 @@ class ProcessWorkers:
             self._waiting.popleft().future.set_result(None)
         for worker in self._workers:
             with suppress(OSError):
-                worker.send(STOP)
+                worker.stop()
 
     def close(self) -> None:
         for worker in self._workers:
@@ -186,39 +200,55 @@ class ProcessWorkers:
                 break
             worker, task = min(free, key=lambda w: len(w.tasks)), self._waiting.popleft()
             try:
-                worker.take(task)
-            except ConnectionError:
+                message = worker.message(task)
+            except Exception as error:  # this run's trouble is not the worker's
+                task.future.set_exception(error_of(*told(error)))
+                continue
+            try:
+                worker.take(task, message)
+            except OSError:
+                self._waiting.appendleft(task)
                 self._lose(worker)
-            except Exception as error:  # its data have gone or changed
-                task.future.set_exception(error)
 
     def _receive(self, seconds: float) -> None:
         """Wait so long for what the workers tell, and take what there is."""
         for key, _ in self._selector.select(seconds):
-            worker: _Worker = key.data
             try:
-                kind, content = worker.receive()
+                self._read(key.data)
             except (EOFError, OSError):
-                self._lose(worker)
-                continue
-            if kind == "ready":
-                worker.ready = True
-            elif kind == "result":
-                worker.tasks.popleft().future.set_result(content)
-            elif kind == "error":
-                worker.tasks.popleft().future.set_exception(error_of(*content))
+                self._lose(key.data)
+
+    def _read(self, worker: _Worker) -> None:
+        """Take the next thing that a worker tells.
+
+        Raises:
+            EOFError, OSError: the worker has ended.
+        """
+        kind, content = worker.receive()
+        if kind == "ready":
+            worker.ready = True
+        elif kind not in ("result", "error"):
+            self._messages.append(Message(worker.tasks[0].job.key, content))
+        else:
+            worker.has_worked = True
+            future = worker.tasks.popleft().future
+            if kind == "result":
+                future.set_result(content)
             else:
-                self._messages.append(Message(worker.tasks[0].job.key, content))
+                future.set_exception(error_of(*content))
 
     def _lose(self, worker: _Worker) -> None:
         """Let the run that a worker had in progress know; others can have those behind it.
 
-        A worker that had none has ended before its first: so might any other, and for ever, if no
-        run was told.
+        What it had told before counts: else a run that it had ended would be blamed. Where it has
+        ended before its first, so might any other, and for ever, if no run was told.
         """
+        with suppress(EOFError, OSError):
+            while worker.connection.poll():
+                self._read(worker)
         self._workers.remove(worker)
         self._selector.unregister(worker.connection)
         error = WorkerLostError(f"its worker ended {worker.terminate()}")
         self._waiting.extendleft(reversed(worker.tasks))
-        if self._waiting:
+        if self._waiting and (worker.tasks or not worker.has_worked):
             self._waiting.popleft().future.set_exception(error)
