@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
-from socket import socketpair
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, socketpair
 
 _SCRIPT = """
 import json, sys
@@ -17,6 +17,8 @@ sys.path[:] = json.loads(sys.argv[2])
 from {module} import main
 main(int(sys.argv[1]))
 """
+# Bytes on their way to a process that reads nothing for now. macOS has room for 8 KB otherwise.
+ROOM = 1 << 18
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,6 +35,8 @@ def start(
         OSError: it cannot be started.
     """
     ours, theirs = socketpair()
+    ours.setsockopt(SOL_SOCKET, SO_SNDBUF, ROOM)
+    theirs.setsockopt(SOL_SOCKET, SO_RCVBUF, ROOM)
     paths = json.dumps([os.path.abspath(path) for path in sys.path])
     script = _SCRIPT.format(module=module)
     # Until it can ignore them, a Ctrl-C on the terminal must not end it.

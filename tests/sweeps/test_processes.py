@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import socket
 import time
 from dataclasses import replace
 from math import inf
 
 import pytest
 
+from nnrun import child
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
@@ -141,6 +144,30 @@ def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, ending,
     (failure,) = progress.failures
     assert "tried 3 times, each time its worker ended with exit code 3" == failure.reason
     assert 39 == progress.trained
+
+
+def test_what_is_sent_ahead_has_room(ending, monkeypatch):
+    """Where sockets hold little: else both ends might wait for one another to read."""
+
+    def small_pair():
+        pair = socket.socketpair()
+        for end in pair:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        return pair
+
+    ending("import signal\n\ndef main(_):\n    signal.pause()\n")
+    monkeypatch.setattr(child, "socketpair", small_pair)
+    process, connection = child.start("ending", os.environ)
+    os.set_blocking(connection.fileno(), False)
+    job = Job("iris/s1", "€" * (1 << 14), 1, "s1", "data", seconds=0.001)
+    try:
+        assert job.is_short
+        for _ in range(3):
+            connection.send_bytes(pickle.dumps((job, None)))
+    finally:
+        process.kill()
+        process.wait()
+        connection.close()
 
 
 def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch):
