@@ -223,6 +223,30 @@ def test_stopped_with_runs_sent_ahead(plan, sweep, write, store):
     assert 20 == len(weights_of(store.root))
 
 
+def test_a_worker_that_is_lost_after_the_stop_is_not_replaced(plan, sweep, write, monkeypatch):
+    """Its runs come back at once, those that were sent ahead as well."""
+    started, start = [], child.start
+
+    def started_once(*arguments):
+        started.append(start(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(child, "start", started_once)
+
+    class Killed(ProcessWorkers):
+        def stop(self):
+            held.extend(in_hand(self))
+            os.kill(started[0][0].pid, signal.SIGKILL)
+            super().stop()
+
+    held = []
+    workers = Killed(1)
+    stopped = sweep(plan(write("iris"), seeds=20), stopped=lambda: in_hand(workers) == [4] or held)
+    progress = stopped.run(workers)
+    assert ([4], 1) == (held, len(started))
+    assert (0, 0) == (progress.trained, len(progress.failures))
+
+
 @pytest.mark.parametrize(
     ("change", "is_short"),
     [({}, True), ({"seconds": 1.0}, False), ({"config": "x" * 20_000}, False)],

@@ -128,6 +128,7 @@ class ProcessWorkers:
         self._waiting: deque[_Task] = deque()
         self._submitted = 0
         self._ahead = 2
+        self._stopped = False
         self._messages: list[Message] = []
         self._selector = DefaultSelector()
         with suppress(OSError):  # it is told when there is a run for it
@@ -162,8 +163,8 @@ class ProcessWorkers:
         pass
 
     def stop(self) -> None:
-        while self._waiting:
-            self._waiting.popleft().future.set_result(None)
+        self._stopped = True
+        self._give_back_waiting()
         for worker in self._workers:
             with suppress(OSError):
                 worker.stop()
@@ -175,6 +176,10 @@ class ProcessWorkers:
             worker.terminate()
         self._workers.clear()
         self._selector.close()
+
+    def _give_back_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().future.set_result(None)
 
     def _start_lacking(self) -> None:
         """Start a process for each run so far, up to as many as are wanted."""
@@ -252,3 +257,5 @@ class ProcessWorkers:
         self._waiting.extendleft(reversed(worker.tasks))
         if self._waiting and (worker.tasks or not worker.has_worked):
             self._waiting.popleft().future.set_exception(error)
+        if self._stopped:
+            self._give_back_waiting()
