@@ -7,7 +7,6 @@ that trains the next one, as often as it has files.
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -16,26 +15,14 @@ from threading import Event, Lock
 from time import monotonic
 from typing import Any, TypeVar
 
+from nnrun.runs.open_files import GROUP
 from nnrun.runs.staged import Staged, commit
 
 # The first of a group waits so long for others, or until there are so many; not at all where it
 # was that long since the last result.
 _SECONDS = 0.02
-MOST = 16
-# What a result holds open until then, at most: its folder and its files.
-_OPEN = 8
+MOST = GROUP
 V = TypeVar("V")
-
-
-def most_at_a_time() -> int:
-    """Results that may be on their way: one group is forced to the disk, and the next one gathers.
-
-    They hold no more than half of what this process may have open.
-    """
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return 2 * MOST
-    return max(min(2 * MOST, allowed // 2 // _OPEN), 1)
 
 
 class GroupCommit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.data.memory import available_memory
 from nnrun.runs.cores import cores
+from nnrun.runs.open_files import most_processes
 from nnrun.sweeps.compiling import compile_plan
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.sweep import Sweep
@@ -31,7 +32,7 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
         return 1
     largest = max(variant.estimate.memory for variant in plan.variants)
     fitting = max(1, available_memory() // max(1, largest))
-    workers = min(jobs or cores(), len(plan), fitting)
+    workers = min(jobs or cores(), len(plan), fitting, most_processes())
     if jobs is not None:
         return workers
     workers = min(workers, 1 + int(plan.seconds / len(plan) / _SECONDS_PER_WORKER))
@@ -43,7 +44,12 @@ def local_workers(sweep: Sweep, workers: int) -> Workers:
     plan = sweep.progress.plan
     if workers == 1 and not _is_worth_a_process(plan):
         return InlineWorkers(sweep.receive, sweep.stopping)
-    processes = ProcessWorkers(workers)
+    try:
+        processes = ProcessWorkers(workers)
+    except OSError as error:
+        reason = error.strerror or error
+        sweep.listener.warn(f"no worker can be started ({reason}): this process trains")
+        return InlineWorkers(sweep.receive, sweep.stopping)
     try:
         compile_plan(plan, sweep.datasets)
     except BaseException:

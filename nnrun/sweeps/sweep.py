@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.describe import compare_published
-from nnrun.runs.group_commit import most_at_a_time
 from nnrun.runs.lifecycle import Claim, Outcome, begin
+from nnrun.runs.open_files import most_results, most_runs
 from nnrun.runs.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.store import Store
@@ -106,7 +106,8 @@ class Sweep:
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
         # While others train; a sweep that is killed loses no more.
-        self._saved_at_a_time = most_at_a_time()
+        self._saved_at_a_time = most_results()
+        self._most_in_hand = most_runs()
         self._next_look = 0.0
         self._failed = False
         self._deadline: float | None = None
@@ -122,9 +123,9 @@ class Sweep:
             NnrunError: there is nobody left to work.
         """
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
-        if self.store is not None:
-            self.store.refresh_index(names, coming=len(self.progress.plan))
         try:
+            if self.store is not None:
+                self.store.refresh_index(names, coming=len(self.progress.plan))
             while True:
                 self._submit_more(workers)
                 if self._futures:
@@ -172,7 +173,7 @@ class Sweep:
             self._start(run, workers)
 
     def _has_room(self, workers: Workers) -> bool:
-        in_hand, most = len(self._futures), workers.capacity
+        in_hand, most = len(self._futures), min(workers.capacity, self._most_in_hand)
         room = in_hand < most and in_hand + len(self._saving) < max(most, 1 + self._saved_at_a_time)
         return room and not self.stopping()
 

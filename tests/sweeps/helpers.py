@@ -189,3 +189,33 @@ def run_inline(sweep):
 
 def run_processes(sweep, workers=2):
     return sweep.run(ProcessWorkers(workers))
+
+
+class Observed(ProcessWorkers):
+    """Processes whose runs in hand can be looked at whenever the sweep waits."""
+
+    def __init__(self, workers, look):
+        super().__init__(workers)
+        self.look = look
+
+    def wait(self, awaited, seconds):
+        self.look(self)
+        super().wait(awaited, seconds)
+
+
+def in_hand(workers):
+    return [len(worker.tasks) for worker in workers._workers]
+
+
+def killing(when, times=1):
+    """Kills the first process, so many times, as soon as it has so many runs in hand."""
+    killed = set()
+
+    def look(workers):
+        if len(killed) < times and workers._workers and when(in_hand(workers)[0]):
+            pid = workers._workers[0].process.pid
+            if pid not in killed:
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+
+    return look

@@ -6,11 +6,8 @@ import errno
 import json
 import os
 import resource
-import signal
 import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +20,8 @@ from nnrun.sweeps.workers import executor, inline
 from tests.sweeps.helpers import (
     BOSTON,
     LONG,
-    children_of,
+    Observed,
+    killing,
     lasting,
     make_store,
     run_inline,
@@ -32,36 +30,12 @@ from tests.sweeps.helpers import (
 )
 
 
-def kill_workers(times, pause=0.0):
-    """Kills a worker of this process as soon as there is one, so many times."""
-
-    def run():
-        killed = set()
-        while len(killed) < times:
-            for pid in set(children_of(os.getpid())) - killed:
-                if (
-                    b"nnrun.sweeps.workers.process_main"
-                    in Path(f"/proc/{pid}/cmdline").read_bytes()
-                ):
-                    time.sleep(pause)
-                    os.kill(pid, signal.SIGKILL)
-                    killed.add(pid)
-                    break
-            time.sleep(0.02)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
-
-
 def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store, tmp_path):
     """The other worker's run is not disturbed, and the bits are the same."""
     made = plan(write("iris", lasting(5000)), seeds=6)
     run_inline(sweep(made, make_store(tmp_path / "whole")))
-    killer = kill_workers(1, pause=0.1)
     killed = sweep(made)
-    progress = run_processes(killed)
-    killer.join()
+    progress = killed.run(Observed(2, killing(lambda count: count > 0)))
     assert (6, 0) == (progress.trained, len(progress.failures))
     assert ["its worker ended by signal 9"] == killed.listener.of("retried")
     assert weights_of(tmp_path / "whole") == weights_of(store.root)
@@ -70,9 +44,8 @@ def test_the_run_of_a_killed_worker_is_submitted_again(plan, sweep, write, store
 def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
     """It is stored as failed with the reason, and tried again by the next sweep."""
     made = plan(write("iris", LONG))
-    kill_workers(3)
     lost = sweep(made)
-    progress = run_processes(lost, workers=1)
+    progress = lost.run(Observed(1, killing(lambda count: count > 0, times=3)))
     reason = "tried 3 times, each time its worker ended by signal 9"
     assert [reason] == [failure.reason for failure in progress.failures]
     assert 2 == len(lost.listener.of("retried"))

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import pickle
+import resource
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import inf
+from threading import Thread
 
 import pytest
 
 from nnrun import child
+from nnrun.errors import NnrunError
+from nnrun.runs import group_commit, staged
+from nnrun.runs.store import Store
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers import processes
+from nnrun.sweeps.workers import process_main, processes
+from nnrun.sweeps.workers.executor import ExecutorWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.processes import ProcessWorkers
-from tests.sweeps.helpers import BOSTON, LONG, lasting, make_store, run_inline, weights_of
-
-
-class Observed(ProcessWorkers):
-    """Processes whose runs in hand can be looked at whenever the sweep waits."""
-
-    def __init__(self, workers, look):
-        super().__init__(workers)
-        self.look = look
-
-    def wait(self, awaited, seconds):
-        self.look(self)
-        super().wait(awaited, seconds)
-
-
-def in_hand(workers):
-    return [len(worker.tasks) for worker in workers._workers]
-
-
-def killing(when):
-    """Kills the first process, once, as soon as it has so many runs in hand."""
-    killed = []
-
-    def look(workers):
-        if not killed and workers._workers and when(in_hand(workers)[0]):
-            killed.append(workers._workers[0].process.pid)
-            os.kill(killed[0], signal.SIGKILL)
-
-    return look
+from tests.sweeps.helpers import (
+    BOSTON,
+    IRIS,
+    LONG,
+    Observed,
+    in_hand,
+    killing,
+    lasting,
+    make_store,
+    run_inline,
+    run_processes,
+    weights_of,
+)
 
 
 def test_short_runs_are_sent_ahead_and_long_ones_are_not(plan, sweep, write):
@@ -80,14 +73,16 @@ ENDS_AFTER_RESULT = """
 import os
 from nnrun.sweeps.workers.process_main import _SocketChannel, main
 
-real = _SocketChannel.send
+real, taken = _SocketChannel.next_job, []
 
-def send(channel, kind, content):
-    real(channel, kind, content)
-    if kind == "result" and content.record.seed == 6:
+def next_job(channel):
+    if 6 in taken:  # and its result was sent
         os._exit(3)
+    job, dataset = real(channel)
+    taken.append(job.seed)
+    return job, dataset
 
-_SocketChannel.send = send
+_SocketChannel.next_job = next_job
 """
 ENDS_IN_RUN = """
 import os
@@ -188,25 +183,149 @@ def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch
     assert 3 == progress.trained
 
 
-def test_a_worker_that_ends_before_it_is_ready_costs_one_attempt(plan, sweep, write):
-    """Else a machine on which none starts would start them for ever."""
+def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, write):
+    """No run has had to do with it; another worker is started."""
     made = plan(write("iris"), seeds=4)
     killed = sweep(made)
     progress = killed.run(Observed(1, killing(lambda count: count == 0)))
     assert (4, 0) == (progress.trained, len(progress.failures))
-    assert 1 == len(killed.listener.of("retried"))
+    assert [] == killed.listener.lines[4:]
+
+
+def test_workers_that_end_before_they_are_ready(plan, sweep, write, store):
+    """Else a machine on which none stays would start them for ever; no run is told as failed."""
+    killed = []
+
+    def look(workers):
+        for worker in workers._workers:
+            killed.append(worker.process.pid)
+            os.kill(killed[-1], signal.SIGKILL)
+
+    made = plan(write("iris"), seeds=20)
+    with pytest.raises(NnrunError, match=r"^no worker can be started: the last one ended by"):
+        sweep(made).run(Observed(1, look))
+    assert 3 == len({*killed})
+    assert [] == [*store.root.glob("*/*")]
+    assert 20 == sweep(made).run(ProcessWorkers(1)).trained
+
+
+def refusing(monkeypatch, allowed):
+    """So many processes can be started, and no more."""
+    real, started = child.start, []
+
+    def start(*arguments):
+        if len(started) == allowed:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        started.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(child, "start", start)
+
+
+def test_fewer_processes_than_wanted(plan, sweep, write, monkeypatch):
+    """Those that there are train all runs, and it is said."""
+    refusing(monkeypatch, 1)
+    few = sweep(plan(write("iris"), seeds=20))
+    progress = few.run(ProcessWorkers(3))
+    assert (20, 0) == (progress.trained, len(progress.failures))
+    expected = "only 1 of 3 workers can be started: Resource temporarily unavailable"
+    assert [expected] == few.listener.of("warned")
+    assert [] == few.listener.of("retried")
 
 
 def test_no_process_can_be_started(plan, sweep, write, monkeypatch):
-    """Each run is tried as often as one whose worker is lost, and then has failed."""
+    """This one trains, and says so."""
+    refusing(monkeypatch, 0)
+    alone = sweep(plan(write("iris"), seeds=2))
+    assert 2 == alone.run(local_workers(alone, 2)).trained
+    expected = "no worker can be started (Resource temporarily unavailable): this process trains"
+    assert [expected] == alone.listener.of("warned")
 
-    def refused(*_):
-        raise OSError("no more processes")
 
-    monkeypatch.setattr("nnrun.sweeps.workers.processes.child.start", refused)
-    progress = sweep(plan(write("iris"), seeds=2)).run(ProcessWorkers(2))
-    reason = "tried 3 times, each time no worker could be started: no more processes"
-    assert [reason, reason] == [failure.reason for failure in progress.failures]
+def test_no_process_can_be_started_any_more(plan, sweep, write, store, monkeypatch):
+    """The sweep ends; what is not trained is not told as failed."""
+    refusing(monkeypatch, 1)
+    with pytest.raises(NnrunError, match=r"^no worker can be started: Resource"):
+        sweep(plan(write("iris"), seeds=12)).run(Observed(1, killing(lambda count: count > 2)))
+    assert {"completed"} >= {
+        json.loads(path.read_text())["status"] for path in store.root.glob("*/*/report.json")
+    }
+
+
+def test_no_thread_can_be_started(plan, sweep, write, store, monkeypatch):
+    """Results are stored by the one that there is, and nothing waits for ever."""
+
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    threads = (group_commit._thread, staged._threads)
+    for kept in threads:
+        kept.cache_clear()
+    monkeypatch.setattr(Thread, "start", refused)
+    progress = run_inline(sweep(plan(write("iris"), seeds=4)))
+    for kept in threads:
+        kept.cache_clear()
+    assert (4, 0) == (progress.trained, len(progress.failures))
+    assert 4 == len(weights_of(store.root))
+
+
+class Unsendable:
+    """Data for which there is not enough memory when they are to be sent."""
+
+    def __reduce__(self):
+        raise MemoryError
+
+
+def test_data_that_cannot_be_sent(plan, sweep, write, store, tmp_path):
+    """Their run has failed, as nothing was sent; the worker trains the others, each as itself."""
+    made = plan(write("iris"), write("digits", IRIS.replace("iris, features: standard", "wine")))
+    whole = make_store(tmp_path / "whole")
+    run_inline(sweep(made, whole))
+    spoilt = sweep(made)
+    load = spoilt._dataset
+    spoilt._dataset = lambda run: Unsendable() if run.variant.name == "digits" else load(run)
+    progress = spoilt.run(ProcessWorkers(1))
+    assert (1, 1) == (progress.trained, len(progress.failures))
+    run_processes(sweep(made), 1)
+    assert weights_of(whole.root) == weights_of(store.root)
+
+
+def test_a_result_that_cannot_be_sent(monkeypatch):
+    """Its run has failed, and not the worker."""
+    monkeypatch.setattr(process_main, "execute_job", lambda *_: Unsendable())
+    job = Job("iris/s1", "{}", 1, "s1", "data")
+    expected = ("error", ("there is not enough memory", ""))
+    assert expected == pickle.loads(process_main._answer(job, None, None))
+
+
+def test_workers_end_where_the_sweep_cannot_begin(plan, sweep, write, monkeypatch):
+    """As where the index of the results cannot be read."""
+
+    def broken(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Store, "refresh_index", broken)
+    workers = ProcessWorkers(1)
+    (worker,) = workers._workers
+    with pytest.raises(OSError, match="Input/output error"):
+        sweep(plan(write("iris"))).run(workers)
+    assert -signal.SIGKILL == worker.process.returncode
+
+
+def test_few_files_may_be_open(plan, sweep, write, monkeypatch):
+    """As many runs are in hand, and processes there, as there is room for; none fails."""
+    made = plan(write("iris", lasting(3)), seeds=200)
+    monkeypatch.setattr(choose, "cores", lambda: 64)
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+    try:
+        workers = workers_for(made, 64)
+        with ThreadPoolExecutor(1) as threads:
+            progress = sweep(made).run(ExecutorWorkers(threads, workers=100))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    assert (200, []) == (progress.trained, progress.failures)
+    assert 5 == workers
 
 
 def test_stopped_with_runs_sent_ahead(plan, sweep, write, store):
@@ -221,30 +340,6 @@ def test_stopped_with_runs_sent_ahead(plan, sweep, write, store):
     rest = sweep(made).run(ProcessWorkers(1))
     assert (20 - progress.trained, progress.trained) == (rest.trained, rest.found)
     assert 20 == len(weights_of(store.root))
-
-
-def test_a_worker_that_is_lost_after_the_stop_is_not_replaced(plan, sweep, write, monkeypatch):
-    """Its runs come back at once, those that were sent ahead as well."""
-    started, start = [], child.start
-
-    def started_once(*arguments):
-        started.append(start(*arguments))
-        return started[-1]
-
-    monkeypatch.setattr(child, "start", started_once)
-
-    class Killed(ProcessWorkers):
-        def stop(self):
-            held.extend(in_hand(self))
-            os.kill(started[0][0].pid, signal.SIGKILL)
-            super().stop()
-
-    held = []
-    workers = Killed(1)
-    stopped = sweep(plan(write("iris"), seeds=20), stopped=lambda: in_hand(workers) == [4] or held)
-    progress = stopped.run(workers)
-    assert ([4], 1) == (held, len(started))
-    assert (0, 0) == (progress.trained, len(progress.failures))
 
 
 @pytest.mark.parametrize(
@@ -270,3 +365,27 @@ def test_who_trains_many_tiny_runs(plan, sweep, write, monkeypatch):
     assert 4 == workers_for(plan(write("long", LONG), seeds=1000), None)
     available = {0}
     assert isinstance(local_workers(sweep(many), 1), InlineWorkers)
+
+
+def test_a_worker_that_is_lost_after_the_stop_is_not_replaced(plan, sweep, write, monkeypatch):
+    """Its runs come back at once, those that were sent ahead as well."""
+    started, start = [], child.start
+
+    def started_once(*arguments):
+        started.append(start(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(child, "start", started_once)
+
+    class Killed(ProcessWorkers):
+        def stop(self):
+            held.extend(in_hand(self))
+            os.kill(started[0][0].pid, signal.SIGKILL)
+            super().stop()
+
+    held = []
+    workers = Killed(1)
+    stopped = sweep(plan(write("iris"), seeds=20), stopped=lambda: in_hand(workers) == [4] or held)
+    progress = stopped.run(workers)
+    assert ([4], 1) == (held, len(started))
+    assert (0, 0) == (progress.trained, len(progress.failures))

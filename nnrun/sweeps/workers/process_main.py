@@ -21,7 +21,7 @@ from nnrun.data.dataset import Dataset
 from nnrun.engines.compiled.cache import CacheWarning
 from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers.base import told
-from nnrun.sweeps.workers.job import Job, execute_job
+from nnrun.sweeps.workers.job import Channel, Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -39,9 +39,6 @@ class _SocketChannel:
         # With each job its data, or None where that was sent before and will be remembered.
         self._jobs: deque[tuple[Job, Any]] = deque()
 
-    def send(self, kind: str, content: Any) -> None:
-        self._connection.send_bytes(pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL))
-
     def next_job(self) -> tuple[Job, Any]:
         """The next job, waited for.
 
@@ -58,10 +55,10 @@ class _SocketChannel:
         return self._stopped
 
     def progress(self, progress: Progress) -> None:
-        self.send("progress", progress)
+        self._connection.send_bytes(_packed("progress", progress))
 
     def checkpoint(self, state: TrainingState) -> None:
-        self.send("checkpoint", state)
+        self._connection.send_bytes(_packed("checkpoint", state))
 
     def _receive(self) -> None:
         message = pickle.loads(self._connection.recv_bytes())
@@ -76,21 +73,28 @@ def main(descriptor: int) -> None:
     ignore_signals()
     Thread(target=_watch, args=(descriptor,), daemon=True).start()
     warnings.simplefilter("ignore", CacheWarning)  # the client has said it
-    channel = _SocketChannel(Connection(descriptor))
+    connection = Connection(descriptor)
+    channel = _SocketChannel(connection)
     datasets: LruCache[Dataset] = LruCache()
     gc.freeze()  # to look through all modules takes as long as tens of short runs
     try:
-        channel.send("ready", None)
+        connection.send_bytes(_packed("ready", None))
         while True:
             job, dataset = channel.next_job()
-            try:
-                result = execute_job(job, channel, datasets.keep(job.data, dataset))
-            except Exception as error:  # it is the client's to tell
-                channel.send("error", told(error))
-            else:
-                channel.send("result", result)
+            connection.send_bytes(_answer(job, channel, datasets.keep(job.data, dataset)))
     except (EOFError, OSError):
         os._exit(0)
+
+
+def _answer(job: Job, channel: Channel, dataset: Dataset) -> bytes:
+    try:
+        return _packed("result", execute_job(job, channel, dataset))
+    except Exception as error:  # it is the client's to tell
+        return _packed("error", told(error))
+
+
+def _packed(kind: str, content: Any) -> bytes:
+    return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
 
 
 def _watch(descriptor: int) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 from nnrun import child
 from nnrun.data.dataset import Dataset
+from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of, told
@@ -34,6 +35,8 @@ _GRACE_SECONDS = 1.0
 # Runs that a worker may have, the one in progress included, where all of them are short: it need
 # not wait for this process to notice that it has ended one.
 _MOST = 4
+# Processes in a row that did not start, or ended before they had a run, until no more are tried.
+_MOST_MISSTARTS = 3
 
 Load = Callable[[], Dataset]
 
@@ -117,6 +120,9 @@ class ProcessWorkers:
 
     Args:
         workers: how many.
+
+    Raises:
+        OSError: not even one can be started.
     """
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
@@ -130,9 +136,11 @@ class ProcessWorkers:
         self._ahead = 2
         self._stopped = False
         self._messages: list[Message] = []
+        self._misstarts = 0
+        self._trouble = ""
+        first = _Worker()
         self._selector = DefaultSelector()
-        with suppress(OSError):  # it is told when there is a run for it
-            self._start()
+        self._add(first)
 
     @property
     def capacity(self) -> int:
@@ -157,7 +165,8 @@ class ProcessWorkers:
         return taken
 
     def check(self) -> None:
-        pass
+        if self._waiting and not self._workers and self._misstarts >= _MOST_MISSTARTS:
+            raise NnrunError(f"no worker can be started: {self._trouble}")
 
     def renew(self) -> None:
         pass
@@ -184,17 +193,25 @@ class ProcessWorkers:
     def _start_lacking(self) -> None:
         """Start a process for each run so far, up to as many as are wanted."""
         wanted = min(self._submitted, self.at_a_time)
-        while self._waiting and len(self._workers) < wanted:
+        while self._waiting and len(self._workers) < wanted and self._misstarts < _MOST_MISSTARTS:
             try:
-                self._start()
+                self._add(_Worker())
             except OSError as error:
-                lost = WorkerLostError(f"no worker could be started: {error}")
-                self._waiting.popleft().future.set_exception(lost)
+                self._note_misstart(error.strerror or str(error))
+                break
 
-    def _start(self) -> None:
-        worker = _Worker()
+    def _add(self, worker: _Worker) -> None:
         self._workers.append(worker)
         self._selector.register(worker.connection, EVENT_READ, worker)
+
+    def _note_misstart(self, trouble: str) -> None:
+        """No run is to blame. Where it goes on like this, what there is of workers has to do."""
+        self._misstarts += 1
+        self._trouble = trouble
+        if self._misstarts >= _MOST_MISSTARTS and 0 < len(self._workers) < self.at_a_time:
+            number = f"{len(self._workers)} of {self.at_a_time}"
+            self._messages.append(Message("", f"only {number} workers can be started: {trouble}"))
+            self.at_a_time, self._misstarts = len(self._workers), 0
 
     def _hand_out(self) -> None:
         """Give the workers what they can take, first to those with least in hand."""
@@ -235,7 +252,7 @@ class ProcessWorkers:
         elif kind not in ("result", "error"):
             self._messages.append(Message(worker.tasks[0].job.key, content))
         else:
-            worker.has_worked = True
+            worker.has_worked, self._misstarts = True, 0
             future = worker.tasks.popleft().future
             if kind == "result":
                 future.set_result(content)
@@ -245,17 +262,19 @@ class ProcessWorkers:
     def _lose(self, worker: _Worker) -> None:
         """Let the run that a worker had in progress know; others can have those behind it.
 
-        What it had told before counts: else a run that it had ended would be blamed. Where it has
-        ended before its first, so might any other, and for ever, if no run was told.
+        What it had told before counts: else a run that it had ended would be blamed.
         """
         with suppress(EOFError, OSError):
             while worker.connection.poll():
                 self._read(worker)
         self._workers.remove(worker)
         self._selector.unregister(worker.connection)
-        error = WorkerLostError(f"its worker ended {worker.terminate()}")
+        how = worker.terminate()
+        if worker.tasks:
+            lost = WorkerLostError(f"its worker ended {how}")
+            worker.tasks.popleft().future.set_exception(lost)
+        elif not worker.has_worked:
+            self._note_misstart(f"the last one ended {how}")
         self._waiting.extendleft(reversed(worker.tasks))
-        if self._waiting and (worker.tasks or not worker.has_worked):
-            self._waiting.popleft().future.set_exception(error)
         if self._stopped:
             self._give_back_waiting()
