@@ -45,13 +45,20 @@ class GroupCommit:
             What `then` gives; the error, where they could not be committed.
         """
         future: Future[V] = Future()
+        alone = False
         with self._lock:
             self._group.append((staged, future, then))
             rare, self._last = monotonic() - self._last > _SECONDS, monotonic()
             if rare or len(self._group) == MOST:
                 self._full.set()
             if len(self._group) == 1:
-                _thread().submit(self._commit)
+                try:
+                    _thread().submit(self._commit)
+                except RuntimeError:  # there may be no more threads
+                    alone = True
+                    self._full.set()
+        if alone:
+            self._commit()
         return future
 
     def hurry(self) -> None:

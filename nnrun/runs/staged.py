@@ -12,11 +12,13 @@ import errno
 import os
 import secrets
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Semaphore
 from typing import TypeVar
 
 from nnrun.runs.locks import is_still_there
@@ -162,15 +164,31 @@ def _open_folder(folder: Path) -> int:
 
 
 def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
-    """Do work in a few threads: for those that wait for it at one time, a disk is no slower."""
+    """Do work in a few threads: for those that wait for it at one time, a disk is no slower.
 
-    def do_all(share: Sequence[T]) -> None:
-        for each in share:
-            do(each)
+    This one is among them, and alone where no other can be started.
+    """
+    left, done = deque(work), Semaphore(0)
+    errors: list[BaseException] = []
 
-    shares = [work[first::_THREADS] for first in range(min(_THREADS, len(work)))]
-    for _ in _threads().map(do_all, shares):
-        pass
+    def take() -> None:
+        with suppress(IndexError):
+            while True:
+                each = left.popleft()
+                try:
+                    do(each)
+                except BaseException as error:  # raised below, where all have ended
+                    errors.append(error)
+                done.release()
+
+    with suppress(RuntimeError):
+        for _ in range(min(_THREADS, len(work)) - 1):
+            _threads().submit(take)
+    take()
+    for _ in work:
+        done.acquire()
+    if errors:
+        raise errors[0]
 
 
 @cache

@@ -223,15 +223,15 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         sleep(0.1)
         sync(descriptor)
 
-    def interrupted(work, shares):
-        threading.Thread(target=work, args=(shares[0],)).start()
+    def interrupted(work):
+        threading.Thread(target=work).start()
         assert entered.wait(10)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", late)
-    monkeypatch.setattr(staged, "_threads", lambda: SimpleNamespace(map=interrupted))
+    monkeypatch.setattr(staged, "_threads", lambda: SimpleNamespace(submit=interrupted))
     with pytest.raises(KeyboardInterrupt):
-        files.write_atomically(tmp_path / "report.json", b"new")
+        files.write_together(tmp_path, {"report.json": b"new", "report.md": b"new"})
     assert [] == os.listdir(tmp_path)
     sleep(0.2)
     assert [] == os.listdir(tmp_path)
