@@ -10,6 +10,7 @@ import gc
 import os
 import pickle
 import select
+import sys
 import warnings
 from collections import deque
 from multiprocessing.connection import Connection
@@ -71,7 +72,10 @@ class _SocketChannel:
 def main(descriptor: int) -> None:
     """Work until the socket closes."""
     ignore_signals()
-    Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    try:
+        Thread(target=_watch, args=(descriptor,), daemon=True).start()
+    except RuntimeError as error:  # without that thread it might outlive its client
+        sys.exit(f"a worker ends: {error}")
     warnings.simplefilter("ignore", CacheWarning)  # the client has said it
     connection = Connection(descriptor)
     channel = _SocketChannel(connection)
