@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
-from nnrun.reports.numbers import MISSING, count, counted, duration, number, remaining
+from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.progress import LINE_SECONDS, LINES_EACH, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
@@ -89,7 +89,7 @@ class _Lines(SweepListener):
 
     def stopping(self, runs: int) -> None:
         if runs:
-            self.warn(f"stopping: {count(runs)} runs in hand save where they are")
+            self.warn(f"stopping: {plural(runs, 'run')} in hand, saved half-way")
 
     def warn(self, text: str) -> None:
         if not self.output.quiet:
@@ -190,7 +190,7 @@ class _View(_Lines):
         if self.progress:
             parts += troubles_of(self.progress)
             # Between short runs there are moments without any.
-            if self.abreast and not self.waits:
+            if (self.abreast or self.trained) and not self.waits:
                 parts.append(f"{remaining(self._left(self.progress))} left")
         return ", ".join(parts)
 
@@ -202,7 +202,8 @@ class _View(_Lines):
         """
         begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
         done = self.trained + begun
-        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * self.abreast)
+        abreast = self.abreast or 1  # very short runs are never seen in progress
+        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * abreast)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 

@@ -126,6 +126,31 @@ def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
     assert [seen[20][0]] * 80 == [place for place, _ in seen[20:]]
 
 
+def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, monkeypatch):
+    """It goes by those that have ended."""
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    variant = named("tiny", seeds=range(100), estimate=replace(VARIANT.estimate, seconds=0.1))
+    with watching_sweep(100, Output()) as view:
+        assert "left" not in view._counts(0)
+        for seed in range(50):
+            now[0] += 0.2
+            run = PlannedRun(variant, seed, f"s{seed}")
+            view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
+        # 13 s for the 5 that were expected and 3 that are believed: 8.1 for the other 5, rounded up.
+        assert view._counts(50).endswith(", 9 s left")
+
+
+def test_the_notice_of_a_stop_counts_the_runs(capsys):
+    """One is no plural."""
+    with watching_sweep(3, Output()) as lines:
+        lines.stopping(1)
+        lines.stopping(2)
+    told = capsys.readouterr().err
+    assert "stopping: 1 run in hand, saved half-way\n" in told
+    assert "stopping: 2 runs in hand, saved half-way\n" in told
+
+
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
     """Twenty have theirs; of the rest there is one in ten seconds, and the last."""
     now = [100.0]
