@@ -1,9 +1,11 @@
-"""What this process may have open at once (`ulimit -n`), and for what."""
+"""What this process may open besides what it has open (`ulimit -n`), and for what."""
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+from contextlib import suppress
 
 # Results that are forced to the disk together, at most.
 GROUP = 16
@@ -16,9 +18,9 @@ _OTHERS = 16
 def most_results() -> int:
     """Results that may be on their way to the disk: one group, while the next one gathers.
 
-    They hold no more than half of what may be open.
+    They hold no more than half of what may be opened.
     """
-    return max(min(2 * GROUP, _allowed() // 2 // _OF_A_RESULT), 1)
+    return max(min(2 * GROUP, _room() // 2 // _OF_A_RESULT), 1)
 
 
 def most_runs() -> int:
@@ -32,9 +34,13 @@ def most_processes() -> int:
 
 
 def _left() -> int:
-    return _allowed() - _OF_A_RESULT * most_results()
+    return _room() - _OF_A_RESULT * most_results()
 
 
-def _allowed() -> int:
+def _room() -> int:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if allowed == resource.RLIM_INFINITY else allowed
+    if allowed == resource.RLIM_INFINITY:
+        return sys.maxsize
+    with suppress(OSError):  # not every system tells
+        allowed -= len(os.listdir("/dev/fd"))
+    return allowed

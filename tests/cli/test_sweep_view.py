@@ -137,7 +137,7 @@ def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, monkey
             now[0] += 0.2
             run = PlannedRun(variant, seed, f"s{seed}")
             view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
-        # 13 s for the 5 that were expected and 3 that are believed: 8.1 for the other 5, rounded up.
+        # 13 s for the 5 expected and 3 that are believed: 8.1 for the other 5, rounded up.
         assert view._counts(50).endswith(", 9 s left")
 
 
