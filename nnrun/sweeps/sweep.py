@@ -106,7 +106,7 @@ class Sweep:
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
         # While others train; a sweep that is killed loses no more.
-        self._saved_at_a_time = most_results()
+        self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
         self._failed = False
@@ -224,7 +224,8 @@ class Sweep:
         ended = [future for future in self._futures if future.done()]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
-        self._settle(0 if self.fail_fast else self._saved_at_a_time, workers)
+            self._settle(self._saved_at_a_time, workers)
+        self._settle(self._saved_at_a_time, workers)
         workers.check()
         self.listener.tick(self.progress)
         if not self.stopping():
