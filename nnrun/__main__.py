@@ -1,5 +1,6 @@
 """`python -m nnrun` is `nnrun`."""
 
+import atexit
 import os
 import signal
 import sys
@@ -8,6 +9,8 @@ import sys
 def main() -> None:
     """The entry point: quiet from the start, also where Ctrl-C comes while it still loads."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    # While Python ends, it would have the signal kill it in place of the exit code there is.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
     from nnrun.cli import main as run  # noqa: PLC0415  # loads click
 

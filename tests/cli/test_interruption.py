@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,6 +146,18 @@ def test_a_second_signal_quits_on_the_spot(monkeypatch):
         assert [] == ended
         signal.raise_signal(signal.SIGINT)
     assert [130] == ended
+
+
+def test_a_signal_while_python_ends_changes_no_exit_code():
+    """The work has one by then."""
+    script = (
+        "import atexit, os, signal, sys\n"
+        "from nnrun.__main__ import main\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"  # called after those of main
+        "sys.argv = ['nnrun', '--version']\n"
+        "main()\n"
+    )
+    assert 0 == subprocess.run([sys.executable, "-c", script], check=False).returncode
 
 
 def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):

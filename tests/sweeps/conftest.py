@@ -13,6 +13,7 @@ from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.planning import make_plan
 from nnrun.sweeps.sweep import Sweep
+from nnrun.sweeps.workers import processes
 from tests.sweeps.helpers import IRIS, Diary, Shell, make_store
 
 
@@ -75,3 +76,15 @@ def run(tmp_path, monkeypatch):
         return done.exit_code, done.stdout, done.stderr
 
     return command
+
+
+@pytest.fixture
+def worker_module(tmp_path, monkeypatch):
+    """Makes worker processes run this text."""
+
+    def write(text):
+        (tmp_path / "worker_module.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(processes, "_MODULE", "worker_module")
+
+    return write

@@ -14,7 +14,6 @@ import pytest
 
 from nnrun.runs import files
 from nnrun.runs.store import Store
-from nnrun.sweeps import sweep as sweep_module
 from nnrun.sweeps.plan import Plan
 from nnrun.sweeps.workers import executor, inline
 from tests.sweeps.helpers import (
@@ -181,46 +180,53 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
     assert whole == weights_of(store.root)
 
 
+BREAKS = """
+from nnrun.sweeps.workers import process_main
+from nnrun.sweeps.workers.process_main import main
+
+real = process_main.execute_job
+
+def execute_job(job, *more):
+    if job.seed == 4:
+        raise ZeroDivisionError("by nothing")
+    return real(job, *more)
+
+process_main.execute_job = execute_job
+"""
+
+
 @pytest.mark.parametrize("kind", ["inline", "processes", "threads"])
-def test_an_unforeseen_error_leaves_its_traceback(plan, sweep, write, store, monkeypatch, kind):
+def test_an_unforeseen_error_leaves_its_traceback(
+    plan, sweep, write, store, worker_module, monkeypatch, kind
+):
     """In the folder of its run; the other runs of the sweep complete."""
-    made = plan(write("iris", lasting(5000)), seeds=3)  # each by a worker of its own
+    made = plan(write("iris"), seeds=3)
     bad = next(run for run in made.runs() if run.seed == 4)
-    broken = "raise ZeroDivisionError('by nothing')"
-    if kind == "processes":
-        # The worker gets data that its code cannot take.
-        monkeypatch.setattr(
-            sweep_module.Sweep, "_dataset", spoilt(bad, sweep_module.Sweep._dataset)
-        )
-        progress = run_processes(sweep(made), workers=3)
+    real = inline.execute_job
+
+    def work(job, channel, dataset):
+        if job.seed == 4:
+            raise ZeroDivisionError("by nothing")
+        return real(job, channel, dataset)
+
+    worker_module(BREAKS)
+    monkeypatch.setattr(inline, "execute_job", work)
+    monkeypatch.setattr(executor, "execute_job", work)
+    if kind == "inline":
+        progress = run_inline(sweep(made))
+    elif kind == "processes":
+        progress = run_processes(sweep(made))
     else:
-        real = inline.execute_job
-
-        def work(job, channel, dataset):
-            if job.seed == 4:
-                exec(broken)
-            return real(job, channel, dataset)
-
-        monkeypatch.setattr(inline, "execute_job", work)
-        monkeypatch.setattr(executor, "execute_job", work)
-        if kind == "inline":
-            progress = run_inline(sweep(made))
-        else:
-            with ThreadPoolExecutor(2) as threads:
-                progress = sweep(made).run(executor.ExecutorWorkers(threads, workers=2))
+        with ThreadPoolExecutor(2) as threads:
+            progress = sweep(made).run(executor.ExecutorWorkers(threads, workers=2))
     assert 2 == progress.trained
     (failure,) = progress.failures
     text = (store.folder("iris", bad.run_id) / "traceback.txt").read_text()
     assert text.startswith("Traceback (most recent call last):")
-    assert failure.reason == text.splitlines()[-1]
+    assert "ZeroDivisionError: by nothing" == failure.reason == text.splitlines()[-1]
     monkeypatch.undo()
     assert [] == run_inline(sweep(made)).failures
     assert not (store.folder("iris", bad.run_id) / "traceback.txt").exists()
-
-
-def spoilt(bad, real):
-    """Gives the data, but for one run something else."""
-    return lambda self, run: 5 if run.key == bad.key else real(self, run)
 
 
 def test_results_that_no_report_can_hold_are_a_failure(plan, sweep, write, store, monkeypatch):

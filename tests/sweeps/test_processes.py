@@ -24,7 +24,7 @@ from nnrun.runs.store import Store
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers import process_main, processes
+from nnrun.sweeps.workers import process_main
 from nnrun.sweeps.workers.executor import ExecutorWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
@@ -100,21 +100,9 @@ process_main.execute_job = execute_job
 """
 
 
-@pytest.fixture
-def ending(tmp_path, monkeypatch):
-    """Makes worker processes run this text."""
-
-    def write(text):
-        (tmp_path / "ending.py").write_text(text)
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.setattr(processes, "_MODULE", "ending")
-
-    return write
-
-
-def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, ending):
+def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, worker_module):
     """No run is trained again that it had ended, and none is blamed that it was not sent."""
-    ending(ENDS_AFTER_RESULT)
+    worker_module(ENDS_AFTER_RESULT)
     ended = []
 
     def look(workers):
@@ -128,9 +116,9 @@ def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, ending):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, ending, workers):
+def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, worker_module, workers):
     """However many results of others are still to be taken when that is noticed."""
-    ending(ENDS_IN_RUN)
+    worker_module(ENDS_IN_RUN)
     made, blamed = sweep(plan(write("iris"), seeds=40)), []
     made.listener.ended = lambda *_, **__: time.sleep(0.05)
     made.listener.retried = lambda run, _: blamed.append(run.seed)
@@ -141,7 +129,7 @@ def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, ending,
     assert 39 == progress.trained
 
 
-def test_what_is_sent_ahead_has_room(ending, monkeypatch):
+def test_what_is_sent_ahead_has_room(worker_module, monkeypatch):
     """Where sockets hold little: else both ends might wait for one another to read."""
 
     def small_pair():
@@ -150,9 +138,9 @@ def test_what_is_sent_ahead_has_room(ending, monkeypatch):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         return pair
 
-    ending("import signal\n\ndef main(_):\n    signal.pause()\n")
+    worker_module("import signal\n\ndef main(_):\n    signal.pause()\n")
     monkeypatch.setattr(child, "socketpair", small_pair)
-    process, connection = child.start("ending", os.environ)
+    process, connection = child.start("worker_module", os.environ)
     os.set_blocking(connection.fileno(), False)
     job = Job("iris/s1", "€" * (1 << 14), 1, "s1", "data", seconds=0.001)
     try:
