@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 import tempfile
@@ -48,18 +49,19 @@ PROCESSES: dict[str, tuple[str, dict[str, list[str]]]] = {
 def seconds_of(commands: dict[str, list[str]], rounds: int) -> dict[str, float]:
     """Seconds of each command, medians; the first round, which may compile, does not count.
 
-    Results stay until all rounds are over: ext4 looks at every inode that was freed within minutes
-    before it takes a new one, which would be counted as ours.
+    Results stay until this process ends: ext4 looks at every inode that was freed within minutes
+    before it takes a new one, which would be counted as that of what is measured next.
     """
     taken: dict[str, list[float]] = {label: [] for label in commands}
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(rounds + 1):
-            for label, command in commands.items():
-                results = ["--results", f"{folder}/{label}/{turn}"]
-                where = results if command[1:3] == ["-m", "nnrun"] else []
-                start = time.perf_counter()
-                subprocess.run([*command, *where], check=True, capture_output=True)
-                taken[label].append(time.perf_counter() - start)
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    for turn in range(rounds + 1):
+        for label, command in commands.items():
+            results = ["--results", f"{folder.name}/{label}/{turn}"]
+            where = results if command[1:3] == ["-m", "nnrun"] else []
+            start = time.perf_counter()
+            subprocess.run([*command, *where], check=True, capture_output=True)
+            taken[label].append(time.perf_counter() - start)
     return {label: median(seconds[1:]) for label, seconds in taken.items()}
 
 
