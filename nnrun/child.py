@@ -18,7 +18,7 @@ from {module} import main
 main(int(sys.argv[1]))
 """
 # Bytes on their way to a process that reads nothing for now. macOS has room for 8 KB otherwise.
-ROOM = 1 << 18
+_ROOM = 1 << 18
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,8 +35,8 @@ def start(
         OSError: it cannot be started.
     """
     ours, theirs = socketpair()
-    ours.setsockopt(SOL_SOCKET, SO_SNDBUF, ROOM)
-    theirs.setsockopt(SOL_SOCKET, SO_RCVBUF, ROOM)
+    ours.setsockopt(SOL_SOCKET, SO_SNDBUF, _ROOM)
+    theirs.setsockopt(SOL_SOCKET, SO_RCVBUF, _ROOM)
     paths = json.dumps([os.path.abspath(path) for path in sys.path])
     script = _SCRIPT.format(module=module)
     # Until it can ignore them, a Ctrl-C on the terminal must not end it.

@@ -15,13 +15,12 @@ from threading import Event, Lock
 from time import monotonic
 from typing import Any, TypeVar
 
-from nnrun.runs.open_files import GROUP
 from nnrun.runs.staged import Staged, commit
 
 # The first of a group waits so long for others, or until there are so many; not at all where it
 # was that long since the last result.
 _SECONDS = 0.02
-MOST = GROUP
+MOST = 16
 V = TypeVar("V")
 
 

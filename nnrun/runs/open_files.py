@@ -7,9 +7,9 @@ import resource
 import sys
 from contextlib import suppress
 
-# Results that are forced to the disk together, at most.
-GROUP = 16
-# What one holds open until then, at most: its folder and its files.
+from nnrun.runs.group_commit import MOST
+
+# What a result holds open until it is on the disk, at most: its folder and its files.
 _OF_A_RESULT = 8
 # The standard streams, the index, and what is open for a moment.
 _OTHERS = 16
@@ -20,7 +20,7 @@ def most_results() -> int:
 
     They hold no more than half of what may be opened.
     """
-    return max(min(2 * GROUP, _room() // 2 // _OF_A_RESULT), 1)
+    return max(min(2 * MOST, _room() // 2 // _OF_A_RESULT), 1)
 
 
 def most_runs() -> int:

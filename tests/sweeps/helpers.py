@@ -219,3 +219,21 @@ def killing(when, times=1):
             killed.add(pid)
 
     return look
+
+
+def instead_of_run(seed: int, statement: str) -> str:
+    """A module for worker processes that do this in place of the run with this seed."""
+    return f"""
+import os
+from nnrun.sweeps.workers import process_main
+from nnrun.sweeps.workers.process_main import main
+
+real = process_main.execute_job
+
+def execute_job(job, *more):
+    if job.seed == {seed}:
+        {statement}
+    return real(job, *more)
+
+process_main.execute_job = execute_job
+"""

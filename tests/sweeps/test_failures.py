@@ -20,6 +20,7 @@ from tests.sweeps.helpers import (
     BOSTON,
     LONG,
     Observed,
+    instead_of_run,
     killing,
     lasting,
     make_store,
@@ -180,21 +181,6 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
     assert whole == weights_of(store.root)
 
 
-BREAKS = """
-from nnrun.sweeps.workers import process_main
-from nnrun.sweeps.workers.process_main import main
-
-real = process_main.execute_job
-
-def execute_job(job, *more):
-    if job.seed == 4:
-        raise ZeroDivisionError("by nothing")
-    return real(job, *more)
-
-process_main.execute_job = execute_job
-"""
-
-
 @pytest.mark.parametrize("kind", ["inline", "processes", "threads"])
 def test_an_unforeseen_error_leaves_its_traceback(
     plan, sweep, write, store, worker_module, monkeypatch, kind
@@ -209,7 +195,7 @@ def test_an_unforeseen_error_leaves_its_traceback(
             raise ZeroDivisionError("by nothing")
         return real(job, channel, dataset)
 
-    worker_module(BREAKS)
+    worker_module(instead_of_run(4, 'raise ZeroDivisionError("by nothing")'))
     monkeypatch.setattr(inline, "execute_job", work)
     monkeypatch.setattr(executor, "execute_job", work)
     if kind == "inline":

@@ -35,6 +35,7 @@ from tests.sweeps.helpers import (
     LONG,
     Observed,
     in_hand,
+    instead_of_run,
     killing,
     lasting,
     make_store,
@@ -84,20 +85,6 @@ def next_job(channel):
 
 _SocketChannel.next_job = next_job
 """
-ENDS_IN_RUN = """
-import os
-from nnrun.sweeps.workers import process_main
-from nnrun.sweeps.workers.process_main import main
-
-real = process_main.execute_job
-
-def execute_job(job, *more):
-    if job.seed == 15:
-        os._exit(3)
-    return real(job, *more)
-
-process_main.execute_job = execute_job
-"""
 
 
 def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, worker_module):
@@ -118,7 +105,7 @@ def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, worker_mod
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_run_that_ends_its_workers_is_blamed_alone(plan, sweep, write, worker_module, workers):
     """However many results of others are still to be taken when that is noticed."""
-    worker_module(ENDS_IN_RUN)
+    worker_module(instead_of_run(15, "os._exit(3)"))
     made, blamed = sweep(plan(write("iris"), seeds=40)), []
     made.listener.ended = lambda *_, **__: time.sleep(0.05)
     made.listener.retried = lambda run, _: blamed.append(run.seed)
@@ -158,12 +145,8 @@ def test_data_that_cannot_be_sent_fail_their_run(plan, sweep, write, monkeypatch
     made = plan(write("a", BOSTON), write("b"), seeds=2)
     first, real = next(made.runs()), Sweep._dataset
 
-    class Huge:
-        def __reduce__(self):
-            raise MemoryError
-
     def dataset(self, run):
-        return Huge() if run == first else real(self, run)
+        return Unsendable() if run == first else real(self, run)
 
     monkeypatch.setattr(Sweep, "_dataset", dataset)
     progress = sweep(made).run(ProcessWorkers(1))

@@ -70,9 +70,9 @@ def object_file(code: str, target: Processor | None = None, level: int = 3) -> b
     parsed = llvm.parse_assembly(code)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
     parsed.verify()
-    builder = llvm.create_pass_builder(
-        machine, llvm.create_pipeline_tuning_options(speed_level=level)
-    )
+    if level:
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        builder = llvm.create_pass_builder(machine, options)
     if level > 1:
         builder.getModulePassManager().run(parsed, builder)
     elif level == 1:

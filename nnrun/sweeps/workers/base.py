@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from traceback import format_exception
 from typing import Any, Protocol
 
@@ -109,23 +108,3 @@ class Workers(Protocol):
 def wait_for_first(awaited: Sequence[Future[Any]], seconds: float) -> None:
     """Wait for futures that other threads complete."""
     wait(awaited, seconds, FIRST_COMPLETED)
-
-
-class Mailbox:
-    """Messages on their way to the sweep's own thread."""
-
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[Message] = SimpleQueue()
-
-    def put(self, key: str, content: Progress | TrainingState | str) -> None:
-        """From any thread."""
-        self._queue.put(Message(key, content))
-
-    def drain(self) -> list[Message]:
-        """All there are, oldest first."""
-        taken = []
-        try:
-            while True:
-                taken.append(self._queue.get_nowait())
-        except Empty:
-            return taken

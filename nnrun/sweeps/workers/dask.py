@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
 from typing import Any
@@ -19,9 +20,11 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.datasets import LruCache
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import PATIENCE, Mailbox, Message, WorkerLostError, wait_for_first
+from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, wait_for_first
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import unpack_message, unpack_result
+from nnrun.training.state import TrainingState
+from nnrun.training.trainer import Progress
 
 _CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
@@ -52,7 +55,7 @@ class DaskWorkers:
         self._executor: Executor = self._client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
         self._numbers = count()
-        self._mailbox = Mailbox()
+        self._mailbox = _Mailbox()
         self._scattered: LruCache[Any] = LruCache()
         self._idle_since: float | None = None
         self._closing = Event()
@@ -170,6 +173,26 @@ class DaskWorkers:
         except Exception:  # progress is not worth a sweep; `check` looks after it
             return []
         return [answer for answer in answers.values() if answer is not None]
+
+
+class _Mailbox:
+    """Messages on their way to the sweep's own thread."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Message] = SimpleQueue()
+
+    def put(self, key: str, content: Progress | TrainingState | str) -> None:
+        """From any thread."""
+        self._queue.put(Message(key, content))
+
+    def drain(self) -> list[Message]:
+        """All there are, oldest first."""
+        taken = []
+        try:
+            while True:
+                taken.append(self._queue.get_nowait())
+        except Empty:
+            return taken
 
 
 def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
