@@ -10,7 +10,7 @@ import resource
 import signal
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from math import inf
 from threading import Thread
@@ -47,15 +47,24 @@ from tests.sweeps.helpers import (
 
 def test_short_runs_are_sent_ahead_and_long_ones_are_not(plan, sweep, write):
     """A worker need not wait for the next short run; a long one is for who is free first."""
-    most = {}
-    for name, config, seeds in (("short", lasting(60), 20), ("long", lasting(5000), 6)):
-        seen = []
-        workers = Observed(2, lambda workers, seen=seen: seen.extend(in_hand(workers)))
-        progress = sweep(plan(write(name, config), seeds=seeds)).run(workers)
-        assert (seeds, 0) == (progress.trained, len(progress.failures))
-        most[name] = max(seen)
-    assert most["short"] > 1
-    assert 1 == most["long"]
+    seen = []
+
+    def look(workers):
+        for worker in workers._workers:
+            seen.append(len(worker.tasks))
+            assert len(worker.tasks) < 2 or all(task.job.is_short for task in worker.tasks)
+
+    short, long = lasting(60), lasting(5000)
+    for files, seeds, most in (
+        ([write("short", short)], 20, 4),
+        ([write("long", long)], 6, 1),
+        ([write("mixed", short), write("with", long)], 6, 4),
+    ):
+        seen.clear()
+        made = plan(*files, seeds=seeds)
+        progress = sweep(made).run(Observed(2, look))
+        assert (len(made), 0) == (progress.trained, len(progress.failures))
+        assert most == max(seen)
 
 
 def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, store, tmp_path):
@@ -283,6 +292,13 @@ def test_workers_end_where_the_sweep_cannot_begin(plan, sweep, write, monkeypatc
     assert -signal.SIGKILL == worker.process.returncode
 
 
+class AllAtOnce(ExecutorWorkers):
+    """Workers whose results are looked at once all have come."""
+
+    def wait(self, awaited, seconds):
+        wait(awaited)
+
+
 def test_few_files_may_be_open(plan, sweep, write, monkeypatch):
     """As many runs are in hand, and processes there, as there is room for; none fails."""
     made = plan(write("iris", lasting(3)), seeds=200)
@@ -292,7 +308,7 @@ def test_few_files_may_be_open(plan, sweep, write, monkeypatch):
     try:
         workers = workers_for(made, 64)
         with ThreadPoolExecutor(1) as threads:
-            progress = sweep(made).run(ExecutorWorkers(threads, workers=100))
+            progress = sweep(made).run(AllAtOnce(threads, workers=100))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
     assert (200, []) == (progress.trained, progress.failures)
