@@ -18,7 +18,7 @@ _KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations"
 def compile_plan(plan: Plan, datasets: Datasets) -> None:
     """Put the machine code of every network of a plan into the cache, where it is not there yet.
 
-    Workers that start later find it, instead of making the same code at the same time.
+    Workers find it there, instead of making the same code at the same time.
     """
     made = set()
     for variant in plan.variants:
