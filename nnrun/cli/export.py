@@ -13,6 +13,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model
+from nnrun.models.rounding import rounding_of
 from nnrun.runs.files import write_atomically
 
 
@@ -32,41 +33,66 @@ from nnrun.runs.files import write_atomically
     type=click.Choice(list(LANGUAGES)),
     help="The library that a .py file is to use; numpy by default.",
 )
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    help="Of x, values and probabilities of an .onnx file; by default float32, unless that would "
+    "move a column by more than 1e-5 of its spread.",
+)
 @options.results_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, run: str, file: Path, code: str | None, results: Path) -> None:
+def command(
+    output: Output, /, run: str, file: Path, code: str | None, dtype: str | None, results: Path
+) -> None:
     """Write a trained network as an ONNX file, or as a script.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
-    Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32, and
-    gives `prediction` and, for classes, `probability`; it needs the extra nnrun[onnx]. A script
-    has functions `predict` and `predict_proba`, and its weights in it.
+    Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32 (or
+    float64, see --dtype), and gives `prediction` and, for classes, `probability`; it needs the
+    extra nnrun[onnx]. A script has functions `predict` and `predict_proba`, and its weights in it.
 
     \b
     nnrun export digits_cnn -o digits.onnx
     nnrun export boston_arch2/s42 -o houses.py
     nnrun export latest -o model.py --code pytorch
+    nnrun export sales -o sales.onnx --dtype float64
     """
     kind = file.suffix.lower()
     if kind not in (".onnx", ".py"):
         raise UsageError(f"-o {file}: .onnx and .py are what can be written")
     if code is not None and kind != ".py":
         raise UsageError(f"--code is for scripts, but -o {file} is none; name it .py")
+    if dtype is not None and kind != ".onnx":
+        raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     check_target(file)
     model = load_selected(run, results, output)
     if kind == ".onnx":
-        content = _onnx(model)
+        dtype = _dtype(model, dtype, output)
+        content = _onnx(model, dtype)
     else:
         content = script(model, LANGUAGES[code or "numpy"]).encode()
     write_atomically(file, content)
-    output.data({"run_id": model.run_id, "output": str(file)})
+    output.data({"run_id": model.run_id, "output": str(file), "dtype": dtype})
     output.note(f"wrote {file}")
 
 
-def _onnx(model: Model) -> bytes:
+def _dtype(model: Model, asked: str | None, output: Output) -> str:
+    """What was asked for, else float64 where the data need it; says what float32 costs."""
+    rounding = rounding_of(model)
+    if not rounding.needs_float64 or asked == "float64":
+        return asked or "float32"
+    lost = f"would move '{rounding.column}' by up to {rounding.moved:.2g} of its spread"
+    if asked is None:
+        output.note(f"x is float64, since float32 {lost}; --dtype float32 has it so all the same")
+        return "float64"
+    output.note(f"float32 {lost}, and predictions with it; --dtype float64 keeps them")
+    return asked
+
+
+def _onnx(model: Model, dtype: str) -> bytes:
     try:
         from nnrun.models.onnx.export import onnx_bytes  # noqa: PLC0415  # an extra
     except ModuleNotFoundError as error:
@@ -74,4 +100,4 @@ def _onnx(model: Model) -> bytes:
             raise
         message = "an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
         raise UsageError(message) from None
-    return onnx_bytes(model)
+    return onnx_bytes(model, dtype)

@@ -25,15 +25,20 @@ class Columns:
     decimal: str = "."
 
     @property
+    def places(self) -> dict[str, range]:
+        """The places in x of each column."""
+        places: dict[str, range] = {}
+        start = 0
+        for column in self.features:
+            places[column] = range(start, start + len(self.categories.get(column, (column,))))
+            start = places[column].stop
+        return places
+
+    @property
     def imputed_features(self) -> dict[int, str]:
         """The places in x of what is filled in, each with its statistic."""
-        places: dict[int, str] = {}
-        place = 0
-        for column in self.features:
-            if column in self.imputed:
-                places[place] = self.imputed[column]
-            place += len(self.categories.get(column, (column,)))
-        return places
+        places = self.places
+        return {places[column].start: statistic for column, statistic in self.imputed.items()}
 
     @property
     def feature_names(self) -> tuple[str, ...]:

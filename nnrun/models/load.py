@@ -15,6 +15,7 @@ from nnrun.config.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.one_hot import one_hots
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.files import MODEL
@@ -129,6 +130,8 @@ def _check_layout(layout: Layout, input_shape: Shape) -> None:
         raise ValueError(f"rows of {sides} do not become inputs of {input_shape}")
     if layout.task not in get_args(Task):
         raise ValueError(f"there is no task '{layout.task}'")
+    if layout.columns.categories and sides != (len(layout.columns.feature_names),):
+        raise ValueError(f"its columns do not make rows of the shape {sides}")
     names = (*layout.classes, *layout.target_names, *layout.columns.features)
     if not all(isinstance(name, str) for name in names):
         raise ValueError("a name is no text")
@@ -157,7 +160,10 @@ def _network(stored: _Stored) -> Network:
 def _try_out(model: Model) -> None:
     """See that rows go all the way through, and come out in the right shape."""
     layout = model.layout
-    outputs = model.outputs(np.zeros((2, *layout.shape)))
+    rows = np.zeros((2, *layout.shape))
+    for group in one_hots(layout.columns):
+        rows[:, group.places.start] = 1
+    outputs = model.outputs(rows)
     decoded = model.task.decode(outputs)
     if isinstance(model.task, Classification):
         classes = len(layout.classes)

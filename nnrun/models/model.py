@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
+from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, UsageError
 from nnrun.models.chunks import chunk_rows
@@ -124,7 +125,8 @@ class Model:
         """Raw rows as an array (rows, *shape).
 
         Raises:
-            DataError: they have another shape, or are no finite numbers.
+            DataError: they have another shape, are no finite numbers, or have no category in a
+                column that none was missing from in training.
         """
         rows = np.asarray(x)
         if rows.ndim == 0 and rows.dtype.kind == "U":
@@ -149,4 +151,4 @@ class Model:
         right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
             raise DataError(f"row {int(right.argmin())} holds what is no finite number")
-        return rows
+        return fill_missing(rows, self.layout.columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,53 @@ def test_onnx(model, nnrun):
     np.testing.assert_allclose(model.predict(X), session.run(None, {"x": X})[0], rtol=1e-5)
 
 
+TIMES = """
+name: times
+dataset: {path: times.csv, columns: {target: y}, features: standard, task: regression}
+network: {sizes: [2, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.05, iterations: 20, engine: numpy}
+"""
+
+
+@pytest.fixture
+def times(folder, nnrun):
+    """Seconds since 1970 and a small number, trained; and the rows."""
+    x = np.random.default_rng(0).normal([1.7e9, 0], [1e4, 1], (60, 2))
+    lines = [f"{time!r},{size!r},{size + 1!r}" for time, size in x.tolist()]
+    Path("times.csv").write_text("\n".join(["time,size,y", *lines]) + "\n")
+    Path("times.yaml").write_text(TIMES)
+    assert 0 == nnrun("train", "times.yaml").exit_code
+    return x
+
+
+@pytest.mark.parametrize(
+    ("arguments", "dtype", "note"),
+    [
+        ((), "float64", "x is float64, since float32 would move 'time' by up to 0.00"),
+        (("--dtype", "float64"), "float64", ""),
+        (("--dtype", "float32"), "float32", "float32 would move 'time' by up to 0.00"),
+    ],
+)
+def test_large_offsets_take_float64(times, nnrun, arguments, dtype, note):
+    """Unless float32 is asked for; either way the figure is said."""
+    result = nnrun("export", "times", "-o", "times.onnx", "--json", *arguments)
+    assert (0, dtype) == (result.exit_code, json.loads(result.stdout)["dtype"])
+    assert result.stderr.startswith(note or "wrote times.onnx\n")
+    model = load(select_run("times", Path("results")))
+    session = onnxruntime.InferenceSession("times.onnx")
+    found = session.run(None, {"x": times.astype(dtype)})[0]
+    assert (np.abs(found - model.predict(times)).max() < 1e-5) == (dtype == "float64")
+
+
+def test_other_columns_take_float32(model, nnrun):
+    """As most runtimes do; float64 where it is asked for."""
+    assert 0 == nnrun("export", "cars", "-o", "cars.onnx", "--dtype", "float64").exit_code
+    session = onnxruntime.InferenceSession("cars.onnx")
+    found = session.run(None, {"x": X.astype(np.float64)})[0]
+    np.testing.assert_allclose(model.predict(X), found, rtol=1e-5)
+
+
 @pytest.mark.parametrize("arguments", [(), ("--code", "numpy"), ("--code", "pytorch")])
 def test_code(model, nnrun, arguments):
     """A module to import, in NumPy unless told otherwise."""
@@ -47,6 +95,8 @@ def test_code(model, nnrun, arguments):
     [
         (("cars", "-o", "cars.h5"), "-o cars.h5: .onnx and .py are what can be written"),
         (("cars", "-o", "cars.onnx", "--code", "numpy"), "--code is for scripts"),
+        (("cars", "-o", "cars.py", "--dtype", "float64"), "--dtype is for ONNX files"),
+        (("cars", "-o", "cars.onnx", "--dtype", "f8"), "'f8' is not one of 'float32', 'float64'"),
         (("cars", "-o", "cars.py", "--code", "julia"), "'julia' is not one of 'numpy', 'pytorch'"),
         (("cars", "-o", "none/cars.py"), "-o none/cars.py: there is no folder none"),
         (("cras", "-o", "cars.py"), "no run in results is called 'cras'; did you mean 'cars'?"),

@@ -10,6 +10,7 @@ from textwrap import wrap
 import numpy as np
 
 from nnrun import __version__
+from nnrun.data.one_hot import one_hots
 from nnrun.models.code.language import Language
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.torch_language import TORCH
@@ -45,8 +46,10 @@ def _heading(model: Model) -> str:
     what = "one of " + ", ".join(layout.classes[:10]) + ", …" * (len(layout.classes) > 10)
     if layout.task == "regression":
         what = ", ".join(layout.target_names)
-    features = ", ".join(layout.columns.feature_names[:20])
-    more = ", …" if len(layout.columns.feature_names) > 20 else ""
+    names = layout.columns.feature_names
+    # Nobody can guess the order of one-hot columns; that of numbers is the file's.
+    shown = len(names) if layout.columns.categories else 20
+    features, more = ", ".join(names[:shown]), ", …" * (len(names) > shown)
     lines = [
         f"The network of the run {model.run_id}, written by nnrun {__version__}.",
         "",
@@ -69,6 +72,12 @@ def _function(name: str, says: str, ending: list[str], body: list[str]) -> str:
 def _preparation(model: Model, language: Language) -> Iterator[str]:
     yield f"h = {language.take}"
     yield "h = " + language.reshape.format(shape=_sides(model.layout.shape))
+    for group in one_hots(model.layout.columns):
+        columns = f"{group.places.start}, {group.places.stop}"
+        if group.missing is None:
+            yield f"check_category(h, {columns}, {group.column!r})"
+        else:
+            yield f"h = fill_category(h, {columns}, {group.missing})"
     for index, step in enumerate(model.preprocessing.steps):
         yield from language.steps[step.name](f"features.{index}", step)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)

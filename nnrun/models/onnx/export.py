@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
@@ -11,22 +13,29 @@ from nnrun.errors import UsageError
 from nnrun.models.activations import ACTIVATIONS
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
-from nnrun.models.onnx import layers, steps
+from nnrun.models.onnx import layers, one_hot, steps
 from nnrun.models.onnx.graph import OPSET, Graph
 from nnrun.models.task import Classification
 
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
 _ROWS = "rows"
 _LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
+# Of raw rows and of predicted numbers; the network computes in float32.
+DTYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 _LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
 
 
-def onnx_bytes(model: Model) -> bytes:
-    """The file: takes `x`, raw rows in float32; gives `prediction` and, for classes whose
-    probabilities are known, `probability`.
+def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
+    """The file: takes `x`, raw rows; gives `prediction` and, for classes whose probabilities are
+    known, `probability`.
 
     Predictions are labels (int64, double or string), or values in the target's own units. The
     network computes in float32 whatever it was trained in.
+
+    Args:
+        model: what to write.
+        dtype: of `x`, of predicted values and of probabilities; one of `DTYPES`. Preprocessing
+            is in float64 either way.
 
     Raises:
         UsageError: the network is too large for the format.
@@ -34,13 +43,14 @@ def onnx_bytes(model: Model) -> bytes:
     """
     _refuse_if_too_large(model)
     graph = Graph(_opset(model))
-    outputs = _predict(graph, model, _network(graph, model, _prepared(graph, model)))
+    y = _network(graph, model, _prepared(graph, model, dtype))
+    outputs = _predict(graph, model, y, DTYPES[dtype])
     row = list(model.layout.shape)
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "nnrun",
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [_ROWS, *row])],
+            [helper.make_tensor_value_info(INPUT, DTYPES[dtype], [_ROWS, *row])],
             outputs,
             list(graph.constants.values()),
         ),
@@ -49,10 +59,21 @@ def onnx_bytes(model: Model) -> bytes:
         ir_version=graph.ir_version,
         opset_imports=[helper.make_opsetid("", graph.opset)],
     )
-    helper.set_model_props(proto, {"run_id": model.run_id, "task": model.layout.task})
+    helper.set_model_props(proto, _properties(model))
     onnx.checker.check_model(proto, full_check=True)
     content: bytes = proto.SerializeToString(deterministic=True)
     return content
+
+
+def _properties(model: Model) -> dict[str, str]:
+    """What programs that use the file have to know; for tables, the columns of `x` in order."""
+    layout = model.layout
+    properties = {"run_id": model.run_id, "task": layout.task}
+    if len(layout.shape) == 1 and layout.columns.features:
+        properties["features"] = json.dumps(layout.columns.feature_names)
+    if layout.columns.categories:
+        properties["categories"] = json.dumps(dict(layout.columns.categories))
+    return properties
 
 
 def _refuse_if_too_large(model: Model) -> None:
@@ -67,14 +88,13 @@ def _opset(model: Model) -> int:
     return max([OPSET, *(ACTIVATIONS[name].opset for name in types)])
 
 
-def _prepared(graph: Graph, model: Model) -> str:
+def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     """Rows as the network takes them."""
-    x = INPUT
-    if model.preprocessing.steps:
-        x = graph.add("Cast", x, to=steps.DOUBLE)
-        for index, step in enumerate(model.preprocessing.steps):
-            x = steps.EMITTERS[step.name](graph, f"features.{index}", step, x)
-        x = graph.add("Cast", x, to=steps.FLOAT)
+    x = graph.add("Cast", INPUT, to=steps.DOUBLE)
+    x = one_hot.emit(graph, model.layout.columns, x)
+    for index, step in enumerate(model.preprocessing.steps):
+        x = steps.EMITTERS[step.name](graph, f"features.{index}", step, x)
+    x = graph.add("Cast", x, to=steps.FLOAT)
     if model.network.input_shape != model.layout.shape:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows
         x = graph.add("Reshape", x, graph.constant("input_shape", shape))
@@ -88,22 +108,24 @@ def _network(graph: Graph, model: Model, x: str) -> str:
     return x
 
 
-def _predict(graph: Graph, model: Model, y: str) -> list[onnx.ValueInfoProto]:
+def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueInfoProto]:
     if isinstance(model.task, Classification):
-        return _classes(graph, model, model.task, y)
+        return _classes(graph, model, model.task, y, kind)
     if model.preprocessing.target is not None:
         y = graph.add("Cast", y, to=steps.DOUBLE)
         y = steps.invert(graph, "target", model.preprocessing.target, y)
-        y = graph.add("Cast", y, to=steps.FLOAT)
+    y = graph.add("Cast", y, to=kind)
     count = model.network.output_shape[0]
     if count == 1:
         _squeezed(graph, y, PREDICTION)
-        return [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [_ROWS])]
+        return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])]
     graph.add("Identity", y, output=PREDICTION)
-    return [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [_ROWS, count])]
+    return [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS, count])]
 
 
-def _classes(graph: Graph, model: Model, task: Classification, y: str) -> list[onnx.ValueInfoProto]:
+def _classes(
+    graph: Graph, model: Model, task: Classification, y: str, kind: int
+) -> list[onnx.ValueInfoProto]:
     if task.outputs == 1:
         half = graph.constant("half", np.float32(0.5))
         above = graph.add("Cast", graph.add("Greater", y, half), to=steps.INT64)
@@ -112,16 +134,15 @@ def _classes(graph: Graph, model: Model, task: Classification, y: str) -> list[o
         number = graph.add("ArgMax", y, axis=1, keepdims=0)
     labels = model.classes.astype(object) if model.classes.dtype.kind == "U" else model.classes
     graph.add("Gather", graph.constant("classes", labels), number, output=PREDICTION)
-    kind = _LABELS[model.classes.dtype.kind]
-    outputs = [helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])]
+    labelled = _LABELS[model.classes.dtype.kind]
+    outputs = [helper.make_tensor_value_info(PREDICTION, labelled, [_ROWS])]
     if task.probabilistic:
         if task.outputs == 1:
             no = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
-            graph.add("Concat", no, y, output=PROBABILITY, axis=1)
-        else:
-            graph.add("Identity", y, output=PROBABILITY)
+            y = graph.add("Concat", no, y, axis=1)
+        graph.add("Cast", y, output=PROBABILITY, to=kind)
         shape: list[str | int | None] = [_ROWS, task.classes]
-        outputs.append(helper.make_tensor_value_info(PROBABILITY, TensorProto.FLOAT, shape))
+        outputs.append(helper.make_tensor_value_info(PROBABILITY, kind, shape))
     return outputs
 
 

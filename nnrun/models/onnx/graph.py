@@ -39,10 +39,26 @@ class Graph:
             self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
-    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        """Append an operator and return the name of what it puts out."""
+    def add(
+        self,
+        operator: str,
+        *inputs: str,
+        output: str | None = None,
+        title: str | None = None,
+        **attributes: Any,
+    ) -> str:
+        """Append an operator and return the name of what it puts out.
+
+        Args:
+            operator: its type.
+            inputs: the names of what it takes.
+            output: the name of what it puts out, if that matters.
+            title: its own name, which runtimes put into errors; by default that of its output.
+            attributes: its settings.
+        """
         name = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        node = helper.make_node(operator, inputs, [name], name=title or name, **attributes)
+        self.nodes.append(node)
         return name
 
     def reduce(self, operator: str, x: str, axes: list[int]) -> str:

@@ -1,0 +1,67 @@
+"""Rows with 0 in all one-hot columns of a category: what is missing, or a mistake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnrun.data.cells import MISSING
+from nnrun.data.complaints import about_stranger
+from nnrun.data.layout import Columns
+from nnrun.errors import DataError
+from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """The one-hot columns of one categorical column.
+
+    Args:
+        column: its name.
+        places: of the one-hot columns in a row.
+        missing: the place of the category for missing cells; None where training had none missing.
+    """
+
+    column: str
+    places: range
+    missing: int | None
+
+
+def one_hots(columns: Columns) -> list[OneHot]:
+    """Those of a table, in the order of its columns."""
+    groups = []
+    places = columns.places if columns.categories else {}
+    for column in columns.features:
+        categories = columns.categories.get(column)
+        if categories is not None:
+            at = categories.index(MISSING) if MISSING in categories else None
+            missing = None if at is None else places[column][at]
+            groups.append(OneHot(column, places[column], missing))
+    return groups
+
+
+def fill_missing(x: Array, columns: Columns) -> Array:
+    """Rows in which every categorical column has a category.
+
+    A row with 0 in all one-hot columns of a column has its missing category, if there was one in
+    training, as an empty cell of a file has.
+
+    Args:
+        x: (rows, features); not changed.
+        columns: of the table that training used.
+
+    Raises:
+        DataError: a row has no category, and training had no missing ones.
+    """
+    for group in one_hots(columns):
+        empty = ~x[:, group.places.start : group.places.stop].any(axis=1)
+        if not empty.any():
+            continue
+        if group.missing is None:
+            known = list(columns.categories[group.column])
+            raise DataError(
+                f"row {int(empty.argmax())} has 0 in all one-hot columns of "
+                f"'{group.column}': {about_stranger(MISSING, known).text}"
+            )
+        x = x.copy()
+        x[empty, group.missing] = 1
+    return x

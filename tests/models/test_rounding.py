@@ -1,0 +1,101 @@
+"""Columns that float32 cannot hold: how far it moves them, and files that take float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from nnrun.config.dataset import Binarize
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.preprocessing import Preprocessing
+from nnrun.models.model import Model
+from nnrun.models.onnx.export import onnx_bytes
+from nnrun.models.rounding import rounding_of
+from nnrun.nn import MeanSquared, Network, dense
+
+SPREAD = np.random.default_rng(0).normal(size=(200, 2))
+
+
+def model_of(x, features, *, y=SPREAD[:, :1], target="none", task="regression", dtype="float64"):
+    """A model of columns `time` and `size`, and `y`."""
+    last = dense(3, "softmax") if task == "classification" else dense(1)
+    network = Network([dense(8, "tanh"), last], MeanSquared(), (2,), dtype)
+    network.initialize(rng=np.random.default_rng(1))
+    names = {"classes": ("a", "b", "c")} if task == "classification" else {"target_names": ("y",)}
+    layout = Layout(task, (2,), Columns(("time", "size")), **names)
+    return Model(network, Preprocessing(features, target, layout).fit(x, y), layout)
+
+
+def onnx_outputs(model, x, dtype):
+    session = onnxruntime.InferenceSession(
+        onnx_bytes(model, dtype), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"x": x.astype(dtype)})
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax"])
+def test_the_figure_bounds_what_float32_moves(scaling):
+    """For all offsets and scales: no scaled number moves further, and many half as far."""
+    for offset in (0, 1, 300, 2010, 1e6, -1.7e9, 1e15):
+        for scale in (1e-3, 1, 1e4):
+            x = offset + scale * SPREAD
+            model = model_of(x, [scaling])
+            rounded = x.astype(np.float32).astype(np.float64)
+            prepared = model.preprocessing.transform_x
+            moved = np.abs(prepared(rounded) - prepared(x))
+            found = rounding_of(model).moved
+            # Further out, numbers of float32 may lie further apart.
+            inside = np.abs(SPREAD - SPREAD.mean(axis=0)) < SPREAD.std(axis=0)
+            assert moved[inside].max(initial=0) <= found
+            if abs(offset) > 10 * scale and found < 0.1:  # else all become one or two numbers
+                assert moved.max() > found / 2
+
+
+def test_the_worst_column_is_named():
+    """Features as the first scaling takes them, or the target."""
+    x = SPREAD * [1e4, 1] + [1.7e9, 0]
+    assert ("time", 0.0064) == named(model_of(x, ["standard"]))
+    assert ("time", 0.0064) == named(model_of(x, ["standard", "minmax"]), times=spread(x))
+    y = 1e9 + SPREAD[:, :1]
+    assert "y" == rounding_of(model_of(SPREAD, ["standard"], y=y, target="standard")).column
+
+
+def named(model, times=1.0):
+    rounding = rounding_of(model)
+    scale = model.preprocessing.steps[0].scale[0] / 1e4
+    return rounding.column, round(rounding.moved * scale * times, 4)
+
+
+def spread(x):
+    """The range of what `standard` makes of the first column, which `minmax` divides by."""
+    return float(np.ptp(x[:, 0]) / x[:, 0].std())
+
+
+@pytest.mark.parametrize("features", [[], ["l2"], [Binarize(binarize=1), "standard"]])
+def test_without_a_scaling_of_raw_columns_there_is_no_figure(features):
+    """Nothing is known then of how far apart a column's numbers are."""
+    assert 0 == rounding_of(model_of(1.7e9 + SPREAD, features)).moved
+    assert not rounding_of(model_of(1.7e9 + SPREAD, features)).needs_float64
+
+
+def test_what_float32_cannot_hold_at_all_needs_float64():
+    """Numbers beyond its largest and below its smallest."""
+    assert np.inf == rounding_of(model_of(1e50 * SPREAD, ["standard"])).moved
+    assert rounding_of(model_of(1e-43 * SPREAD, ["standard"])).needs_float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_float64_keeps_large_offsets(task, dtype):
+    """A column of 1.7e9 ± 1e4: predictions and probabilities to 1e-5, where float32 loses them."""
+    x = SPREAD * [1e4, 1] + [1.7e9, 0]
+    y, target = (SPREAD[:, :1] * 1e4 + 1e9, "standard") if task == "regression" else (x, "none")
+    model = model_of(x, ["standard"], y=y, target=target, task=task, dtype=dtype)
+    assert rounding_of(model).needs_float64
+    predict = model.predict_proba if model.probabilistic else model.predict
+    scale = model.preprocessing.target.scale if target == "standard" else 1.0
+    found = onnx_outputs(model, x, "float64")[-1]
+    assert "float64" == found.dtype
+    assert (np.abs(found - predict(x)) / scale).max() < 1e-5
+    assert (np.abs(onnx_outputs(model, x, "float32")[-1] - predict(x)) / scale).max() > 1e-4
