@@ -23,7 +23,7 @@ from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
 from nnrun.reports.numbers import plural
 from nnrun.reports.score import score_table
-from nnrun.runs.files import written_whole
+from nnrun.runs.files import kept_back, written_whole
 
 _STDOUT = "-"
 
@@ -53,8 +53,8 @@ def command(
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
     INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
     or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
-    `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout,
-    or whole into FILE.
+    `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
+    into FILE once all rows are predicted: if one is wrong, nothing is written.
 
     \b
     nnrun predict boston_arch2 new_houses.csv
@@ -115,7 +115,8 @@ def _sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
     if kind == "npz" and sys.stdout.isatty():
         raise UsageError("an npz archive is nothing for a terminal; name a file with -o FILE")
     sys.stdout.flush()
-    yield sys.stdout.buffer
+    with kept_back(sys.stdout.buffer) as sink:
+        yield sink
 
 
 def _some(names: tuple[str, ...]) -> str:

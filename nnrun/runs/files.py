@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from nnrun.runs.staged import Staged, commit, is_temporary, temporary_name
+
+_IN_MEMORY = 2**24  # bytes of output that are kept back without a file
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
@@ -81,14 +85,14 @@ def made(folder: Path) -> Iterator[None]:
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write piece by piece; it takes its place at the end, if all went well.
 
-    What is no regular file, such as a pipe, is written to as it is.
+    What is no regular file, such as a pipe, gets all of it at the end too.
 
     Raises:
         OSError: the disk is full, or the folder not writable; the old file is untouched.
     """
     if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
+        with path.open("wb") as file, kept_back(file) as held:
+            yield held
         return
     temporary = path.with_name(temporary_name(path.name))
     try:
@@ -103,6 +107,23 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
+    """A file to write piece by piece; its content goes to `sink` at the end, if all went well.
+
+    Large contents wait in a temporary file, not in memory.
+
+    Raises:
+        OSError: there is no room for it; `sink` got nothing.
+    """
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as held:
+        folder = Path(tempfile.gettempdir())
+        with _named_errors(folder, folder):
+            yield cast(BinaryIO, held)
+        held.seek(0)
+        shutil.copyfileobj(held, sink)
 
 
 @contextmanager

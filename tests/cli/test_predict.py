@@ -210,10 +210,29 @@ def test_rows_that_cannot_be_read_are_told(prices, nnrun, text, expected):
     }
 
 
-def test_a_mistake_in_the_first_rows_leaves_stdout_empty(prices, nnrun):
-    """Nor does a header go before rows that are never written."""
-    result = nnrun("predict", "prices", "-", input="size,colour\n1,red\nbig,red\n")
+@pytest.mark.parametrize("before", [1, 20_000])
+def test_a_mistake_leaves_stdout_empty(prices, nnrun, before):
+    """In the first rows or in a later batch: exit code 2 means that nothing was written."""
+    text = "size,colour\n" + "1,red\n" * before + "big,red\n"
+    result = nnrun("predict", "prices", "-", input=text)
     assert (2, "") == (result.exit_code, result.stdout)
+
+
+def test_a_mistake_leaves_a_pipe_empty(prices):
+    """Also where the output is a pipe that has a name."""
+    write("new.csv", "size,colour\n" + "1,red\n" * 20_000 + "big,red\n")
+    command = [sys.executable, "-m", "nnrun", "predict", "prices", "new.csv", "-o", "/dev/stdout"]
+    run = subprocess.run(command, capture_output=True, check=False)
+    assert (2, b"") == (run.returncode, run.stdout)
+
+
+def test_large_predictions_wait_on_the_disk(prices, nnrun, monkeypatch):
+    """The same bytes as in a file."""
+    monkeypatch.setattr("nnrun.runs.files._IN_MEMORY", 1000)
+    write("new.csv", "size,colour\n" + "1,red\n" * 9000)
+    result = nnrun("predict", "prices", "new.csv")
+    assert 0 == nnrun("predict", "prices", "new.csv", "-o", "out.csv").exit_code
+    assert Path("out.csv").read_text() == result.stdout
 
 
 def test_all_mistakes_come_at_once(prices, nnrun):
