@@ -38,7 +38,7 @@ ACTIVATIONS: dict[str, Forms] = {
     "linear": Forms(operator("Identity"), "h", "h"),
     "sigmoid": Forms(
         operator("Sigmoid"),
-        "np.where(h < 0, np.exp(-abs(h)), 1) / (1 + np.exp(-abs(h)))",
+        "sigmoid(h)",
         "torch.sigmoid(h)",
     ),
     "tanh": Forms(operator("Tanh"), "np.tanh(h)", "torch.tanh(h)"),
@@ -52,7 +52,9 @@ ACTIVATIONS: dict[str, Forms] = {
         operator("Elu", alpha=1.0), "np.where(h > 0, h, np.expm1(np.minimum(h, 0)))", "F.elu(h)"
     ),
     "softplus": Forms(
-        operator("Softplus"), "np.logaddexp(h, 0)", "torch.logaddexp(h, torch.zeros_like(h))"
+        operator("Softplus"),
+        "np.log1p(np.exp(-abs(h))) + np.maximum(h, 0)",
+        "torch.logaddexp(h, torch.zeros_like(h))",
     ),
     "gelu": Forms(operator("Gelu", approximate="none"), "gelu(h)", "F.gelu(h)", opset=20),
     "softmax": Forms(operator("Softmax", axis=1), "softmax(h)", "torch.softmax(h, 1)"),

@@ -48,8 +48,8 @@ def _batch_norm(root: str) -> Emitter:
         parts = (layer.gamma, layer.beta, *layer.statistics.values())
         gamma, beta, mean, variance = (f'W["{names[part]}"]{view}' for part in parts)
         return [
-            f"h = h - {mean}",
-            f"h = h / {root}({variance} + {layer.epsilon!r})",
+            f"scale = 1 / {root}({variance} + {layer.epsilon!r})",
+            f"h = (h - {mean}) * scale",
             f"h = h * {gamma} + {beta}",
         ]
 

@@ -1,4 +1,4 @@
-"""Scripts in NumPy."""
+"""Scripts in NumPy: what the NumPy engine computes, in its order where one line can say it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ def windows(h, size, stride):
     "convolve": '''
 def convolve(h, w, stride):
     """z[o, i, j] = sum over c, a, b of w[o, c, a, b] x[c, i s + a, j s + b]."""
-    return np.einsum("ncijab,ocab->noij", windows(h, w.shape[2:], stride), w, optimize=True)
+    view = windows(h, w.shape[2:], stride).transpose(0, 1, 4, 5, 2, 3)
+    z = w.reshape(len(w), -1) @ view.reshape(len(h), w[0].size, -1)
+    return z.reshape(len(h), len(w), *view.shape[4:])
+''',
+    "sigmoid": '''
+def sigmoid(h):
+    """1 / (1 + exp(-h)), where exp(-h) does not overflow."""
+    return 1 / (1 + np.exp(np.minimum(-h, 709 if h.dtype == np.float64 else 88)))
 ''',
     "softmax": '''
 def softmax(h):

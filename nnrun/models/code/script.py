@@ -26,7 +26,7 @@ _WIDTH = 96
 
 def script(model: Model, language: Language) -> str:
     """The source: functions `outputs`, `predict` and, for probabilities, `predict_proba`, of raw
-    rows x as an array; they give what those of the model give.
+    rows x as an array; they give what those of the model give, in the same dtype.
     """
     body = [*_preparation(model, language), *_network(model, language)]
     parts = [
