@@ -16,6 +16,7 @@ from nnrun.data.labels import canonical
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.npz import check_finite, damage_told, declared_size, read_array, read_header
+from nnrun.data.one_hot import fill_missing
 from nnrun.data.opening import disk_told
 from nnrun.data.row_batch import RowBatch
 from nnrun.errors import DataError
@@ -60,7 +61,11 @@ class NpzRows:
             if x.dtype != np.uint8:
                 x = x.astype(np.float64)
                 check_finite(self.path, "x", x, start)
+            x = self._with_categories(x, start)
             yield RowBatch(x, self._y(parts["y"], start) if "y" in parts else None)
+
+    def _with_categories(self, x: Array, start: int) -> Array:
+        return fill_missing(x, self.layout.columns, lambda row: f"{self.path}: x[{start + row}]")
 
     def _check_shapes(self) -> None:
         x, shape = self._arrays["x"], self.layout.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnrun.data.cells import MISSING
@@ -39,7 +40,9 @@ def one_hots(columns: Columns) -> list[OneHot]:
     return groups
 
 
-def fill_missing(x: Array, columns: Columns) -> Array:
+def fill_missing(
+    x: Array, columns: Columns, place: Callable[[int], str] = "row {}".format
+) -> Array:
     """Rows in which every categorical column has a category.
 
     A row with 0 in all one-hot columns of a column has its missing category, if there was one in
@@ -48,6 +51,7 @@ def fill_missing(x: Array, columns: Columns) -> Array:
     Args:
         x: (rows, features); not changed.
         columns: of the table that training used.
+        place: what an error calls the row at an index of x.
 
     Raises:
         DataError: a row has no category, and training had no missing ones.
@@ -59,7 +63,7 @@ def fill_missing(x: Array, columns: Columns) -> Array:
         if group.missing is None:
             known = list(columns.categories[group.column])
             raise DataError(
-                f"row {int(empty.argmax())} has 0 in all one-hot columns of "
+                f"{place(int(empty.argmax()))} has 0 in all one-hot columns of "
                 f"'{group.column}': {about_stranger(MISSING, known).text}"
             )
         x = x.copy()

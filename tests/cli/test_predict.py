@@ -265,6 +265,17 @@ def test_arrays_that_do_not_fit_are_told(clothes, nnrun, arrays, arguments, expe
     assert not Path("out.npz").exists()
 
 
+def test_an_array_without_a_category_is_told(prices, nnrun):
+    """By its row in the whole array, as a blank cell is told by its line."""
+    x = np.tile([1.0, 0, 0, 1], (9000, 1))
+    x[7000, 3] = 0
+    np.savez("new.npz", x=x)
+    result = nnrun("predict", "prices", "new.npz")
+    expected = "new.npz: x[7000] has 0 in all one-hot columns of 'colour': a blank cell is none of"
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert expected in result.stderr
+
+
 def test_pickles_are_not_opened(clothes, nnrun):
     """They could run anything."""
     np.savez("new.npz", x=np.array([{}, {}], dtype=object))
