@@ -71,6 +71,11 @@ class Layer:
         self._memory: dict[tuple[str, Shape], Array] | None = None
 
     @property
+    def needs_rows(self) -> bool:
+        """Whether it cannot be trained on a batch of one row: there would be one number a mean."""
+        return self.looks_across and prod(self.input_shape[1:]) == 1
+
+    @property
     def learns(self) -> bool:
         """Whether the layer, or one in it, has parameters."""
         return bool(self.parameters) or any(inner.learns for inner in self.children)
