@@ -51,6 +51,12 @@ def register(t: Translator) -> int:
 
 
 @intrinsic
+def precision(t: Translator, held: Any) -> Any:
+    """What a table by dtype has for the kernel's precision."""
+    return held[t.dtype]
+
+
+@intrinsic
 def function(t: Translator, name: str) -> Any:
     """An elementary function for the kernel's precision."""
     return getattr(functions(t.dtype), name)
