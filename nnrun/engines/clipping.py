@@ -1,8 +1,8 @@
 """Gradients that are scaled down to a length, also where their squares leave the range of numbers.
 
-Σ g² is taken as it is, and where it overflows or is lost to underflow once more as Σ (g / unit)².
-The unit is a power of two, so that dividing by it rounds nothing, and the gradient is then divided
-by it before it is scaled: limit / length itself can be too small for a number.
+Σ g² is computed as it is, and as Σ (g / unit)² where it overflows or squares are lost to underflow.
+The unit is a power of two, so that dividing by it rounds nothing. The gradient is divided by it
+too before it is scaled: limit / length itself can be too small for a number.
 Blue, ACM Transactions on Mathematical Software 4 (1978).
 """
 
@@ -17,13 +17,13 @@ from nnrun.nn.signature import Array
 
 
 class Units(NamedTuple):
-    """Which sums of squares are taken again, and in which unit.
+    """Which sums of squares are computed again, and in which unit.
 
     Args:
-        most: a sum above it has overflowed, or may once it is added to those of other parts,
-        large: and is taken in this unit.
-        least: to a sum below it, squares that are lost to underflow matter,
-        small: and this is the unit.
+        most: a sum above it has overflowed, or may do so when parts of it are added up.
+        large: the unit for those.
+        least: in a sum below it, squares that are lost to underflow matter.
+        small: the unit for those.
     """
 
     most: float

@@ -72,7 +72,7 @@ class Layer:
 
     @property
     def needs_rows(self) -> bool:
-        """Whether it cannot be trained on a batch of one row: there would be one number a mean."""
+        """Whether a batch of one row is too small to train on: each mean would be of one number."""
         return self.looks_across and prod(self.input_shape[1:]) == 1
 
     @property

@@ -34,6 +34,6 @@ def misfit_of_batches(training: TrainingConfig, network: Network, rows: int) -> 
 
 
 def _better(size: int, rows: int) -> int:
-    """The nearest batch size that leaves no single row, the larger one of two: `rows` is one."""
+    """The nearest batch size that leaves no single row, of two the larger; `rows` always does."""
     near = (size + sign * step for step in count(1) for sign in (1, -1))
     return next(found for found in near if 1 < found <= rows and rows % found != 1)

@@ -32,7 +32,7 @@ def reduce(p, task, n, k, start, rate, scratch):
 def squares(p, task, n, k, start, rate, scratch):
     """Σ (g / unit)² over the task's chunk, and the unit, into its places of `sums`.
 
-    The unit is 1 where the sum can be taken so (see `engines/clipping.py`).
+    The unit is 1 but for sums that overflow or are lost to underflow (`engines/clipping.py`).
     """
     gradient, size, chunk, sums = parameters(p, 4)
     gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)

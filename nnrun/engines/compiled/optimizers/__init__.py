@@ -18,8 +18,8 @@ OPTIMIZERS: dict[str, Callable[[Program, Any, int], list[str]]] = {"sgd": sgd, "
 def clip(p: Program, limit: float, size: int, lanes: int) -> None:
     """A gradient longer than the limit is scaled down to it; `squares` holds its square's parts.
 
-    Where the sum of squares overflows or is lost, it is taken again in another unit: see
-    `engines/clipping.py`.
+    A sum of squares that overflows or is lost to underflow is computed again in another unit
+    (`engines/clipping.py`).
     """
     units = UNITS[p.dtype.name]
     p.comment(f"clip the gradient to a length of {limit}")
