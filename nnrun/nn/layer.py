@@ -82,6 +82,11 @@ class Layer:
         self._memory: dict[tuple[str, Shape], Array] | None = None
 
     @property
+    def needs_rows(self) -> bool:
+        """Whether a batch of one row is too small to train on: each mean would be of one number."""
+        return self.looks_across and prod(self.input_shape[1:]) == 1
+
+    @property
     def learns(self) -> bool:
         """Whether the layer, or one in it, has parameters."""
         return bool(self.parameters) or any(inner.learns for inner in self.children)

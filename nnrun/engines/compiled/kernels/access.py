@@ -51,6 +51,12 @@ def register(t: Code) -> int:
 
 
 @intrinsic
+def precision(t: Code, held: Any) -> Any:
+    """What a table by dtype has for the kernel's precision."""
+    return held[t.dtype]
+
+
+@intrinsic
 def function(t: Code, name: str) -> Any:
     """An elementary function for the kernel's precision."""
     return getattr(functions(t.dtype), name)
