@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnrun.data.cells import MISSING, LabelColumn, NumberColumn, Problems
 from nnrun.data.layout import Columns
+from nnrun.nn.signature import Array
 
 
 def input_column(
@@ -14,4 +17,21 @@ def input_column(
     if categories is None:
         fills = name in columns.imputed
         return NumberColumn(name, problems, "input", fills=fills, decimal=decimal)
-    return LabelColumn(name, problems, categories, "input", fills=MISSING in categories)
+    return LabelColumn(
+        name,
+        problems,
+        categories,
+        "input",
+        fills=MISSING in categories,
+        by_value=name in columns.by_value,
+    )
+
+
+def without_missing(x: Array, columns: Columns) -> Array:
+    """Rows with 0 for the missing numbers, NaN, that preprocessing fills in; x is not changed."""
+    places = list(columns.imputed_features)
+    if not places:
+        return x
+    known = x.copy()
+    known[:, places] = np.where(np.isnan(x[:, places]), 0, x[:, places])
+    return known

@@ -199,7 +199,8 @@ def test_decimal_commas_are_explained(csv):
     ("rows", "message"),
     [
         ("1,a\n2,a\n", "column y has one class only, 'a'"),
-        ("1,1\n2,nan\n3,2\n", r"houses.csv:3:y: 'nan' is not a finite number"),
+        ("1,1\n2,nan\n3,2\n", r"houses.csv:3:y: 'nan' stands for a missing value"),
+        ("1,1\n2,inf\n3,2\n", r"houses.csv:3:y: 'inf' is not a finite number"),
         ("1,a\n2,\n", "houses.csv:3:y: the cell is blank"),
         ("".join(f"1,{i}.5\n" for i in range(40)), "40 different values in 40 rows"),
     ],
