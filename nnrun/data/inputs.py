@@ -35,3 +35,22 @@ def without_missing(x: Array, columns: Columns) -> Array:
     known = x.copy()
     known[:, places] = np.where(np.isnan(x[:, places]), 0, x[:, places])
     return known
+
+
+def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
+    """The first row that has something else than 0 to 1 in a one-hot column, and what it has.
+
+    It may be a category that is a number, in a column that nobody has encoded.
+    """
+    if not columns.categories:
+        return None
+    places = columns.places
+    encoded = [place for name in columns.categories for place in places[name]]
+    wrong = ~((x[:, encoded] >= 0) & (x[:, encoded] <= 1))
+    if not wrong.any():
+        return None
+    row, index = np.argwhere(wrong)[0]
+    name = columns.feature_names[encoded[index]]
+    column = next(name for name, place in places.items() if encoded[index] in place)
+    what = f"{x[row, encoded[index]]} in the one-hot column '{name}', where 0 and 1 belong"
+    return int(row), f"{what}; in a table, '{column}' may hold its categories"

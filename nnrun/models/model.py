@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.inputs import without_missing
+from nnrun.data.inputs import odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
@@ -156,4 +156,6 @@ class Model:
         right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
             raise DataError(f"row {int(right.argmin())} holds what is no finite number")
+        if (odd := odd_code(rows, self.layout.columns)) is not None:
+            raise DataError(f"row {odd[0]} has {odd[1]}")
         return rows

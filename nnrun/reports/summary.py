@@ -144,16 +144,23 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def data_line(dataset: dict[str, Any]) -> str:
-    """The data and its splits in a sentence."""
+    """The data and its splits in a sentence, with what is particular about held-out rows."""
+    return "; ".join([split_line(dataset), *held_out_notes(dataset)])
+
+
+def split_line(dataset: dict[str, Any]) -> str:
+    """The data and its splits."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     reason = dataset.get("task_from")
-    task = [f"{dataset['task']}, {reason}"] if reason else []
-    return "; ".join([line, *task, *_held_out_notes(dataset)])
+    return f"{line}; {dataset['task']}, {reason}" if reason else line
 
 
-def _held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
-    """What is particular about rows that are held out; reports of older versions say nothing."""
+def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
+    """Held-out rows that are training rows too or have categories that no training row has.
+
+    Reports of older versions do not count them.
+    """
     if left_out := dataset.get("left_out"):
         yield f"without the set's own {plural(left_out, 'test row')}"
     for split, copies in dataset.get("duplicates", {}).items():
