@@ -24,14 +24,14 @@ def equal_rows(x: Array, y: Array) -> npt.NDArray[np.intp] | None:
         x: (rows, *shape).
         y: (rows,) or (rows, outputs).
     """
-    both = [_words(x.reshape(len(x), -1)), _words(y.reshape(len(y), -1))]
-    factors = [_factors(words.shape[1], seed) for seed, words in enumerate(both)]
+    both = [x.reshape(len(x), -1), y.reshape(len(y), -1)]
+    factors = [_factors(_words(values[:1]).shape[1], seed) for seed, values in enumerate(both)]
     step = max(1, _BLOCK // sum(map(len, factors)))
     hashes = np.zeros(len(x), np.uint64)
     for start in range(0, len(x), step):
         part = slice(start, start + step)
-        for words, factor in zip(both, factors, strict=True):
-            hashes[part] += _mixed(words[part], factor)
+        for values, factor in zip(both, factors, strict=True):
+            hashes[part] += _mixed(_words(values[part]), factor)
     found, numbers = np.unique(hashes, return_inverse=True)
     return numbers if len(found) < len(x) else None
 
