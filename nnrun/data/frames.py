@@ -23,7 +23,7 @@ _NOTHING = ("nan", "<NA>", "NaT")
 
 
 def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows as a model takes them, from whatever a user has.
+    """Rows as a model takes them, from a table or an array.
 
     Args:
         x: a table with `columns`; or, where training had categories, an array (rows, columns) of

@@ -38,9 +38,9 @@ def without_missing(x: Array, columns: Columns) -> Array:
 
 
 def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
-    """The first row that has something else than 0 to 1 in a one-hot column, and what it has.
+    """The first row with a number outside 0 to 1 in a one-hot column, and what is wrong with it.
 
-    It may be a category that is a number, in a column that nobody has encoded.
+    Such a number may be a category that was not encoded.
     """
     if not columns.categories:
         return None
