@@ -51,11 +51,12 @@ from tests.nn.examples import NETWORKS, layers_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LANGUAGE = (ROOT / "nnrun" / "docs" / "config.md").read_text(encoding="utf-8")
 
 
-def in_readme(label: str) -> set[str]:
-    """The words of one row of the README's tables, which is found by its first cell."""
-    (line,) = (line for line in README.splitlines() if line.startswith(f"| {label} |"))
+def in_docs(label: str) -> set[str]:
+    """The words of one row of the table in `docs/config.md`, which is found by its first cell."""
+    (line,) = (line for line in LANGUAGE.splitlines() if line.startswith(f"| {label} |"))
     return set(re.findall(r"\w+", line.removeprefix(f"| {label} |")))
 
 
@@ -101,7 +102,12 @@ NEEDS = [
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
-    Need("layer", LAYERS, in_readme("`network.layers`"), "the row `network.layers` of README.md"),
+    Need(
+        "layer",
+        LAYERS,
+        in_docs("`network.layers`"),
+        "the row `network.layers` of nnrun/docs/config.md",
+    ),
     Need(
         "activation",
         set(ACTIVATIONS) - {"linear"},
@@ -128,11 +134,16 @@ NEEDS = [
         {name for name, *_ in test_activations.FAR_ENDS},
         f"FAR_ENDS in {TESTS}, its limits",
     ),
-    Need("activation", ACTIVATIONS, in_readme("activations"), "the row `activations` of README.md"),
+    Need(
+        "activation",
+        ACTIVATIONS,
+        in_docs("activations"),
+        "the row `activations` of nnrun/docs/config.md",
+    ),
     Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
-    Need("loss", LOSSES, in_readme("`loss`"), "the row `loss` of README.md"),
+    Need("loss", LOSSES, in_docs("`loss`"), "the row `loss` of nnrun/docs/config.md"),
     Need(
         "optimizer",
         OPTIMIZERS,
@@ -157,29 +168,31 @@ NEEDS = [
     Need(
         "optimizer",
         OPTIMIZERS,
-        in_readme("`training.optimizer`"),
-        "the row `training.optimizer` of README.md",
+        in_docs("`training.optimizer`"),
+        "the row `training.optimizer` of nnrun/docs/config.md",
     ),
-    Need("schedule", SCHEDULES, in_readme("schedules"), "the row `schedules` of README.md"),
+    Need(
+        "schedule", SCHEDULES, in_docs("schedules"), "the row `schedules` of nnrun/docs/config.md"
+    ),
     Need(
         "initializer",
         INITIALIZERS,
-        in_readme("initializers"),
-        "the row `initializers` of README.md",
+        in_docs("initializers"),
+        "the row `initializers` of nnrun/docs/config.md",
     ),
     Need(
         "data set",
         registry.DATASETS,
-        in_readme("`dataset.name`"),
-        "the row `dataset.name` of README.md",
+        in_docs("`dataset.name`"),
+        "the row `dataset.name` of nnrun/docs/config.md",
     ),
     Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
     Need(
         "step",
         steps.STEPS,
-        in_readme("`dataset.features`"),
-        "the row `dataset.features` of README.md",
+        in_docs("`dataset.features`"),
+        "the row `dataset.features` of nnrun/docs/config.md",
     ),
     Need("command", cli.COMMANDS, set(re.findall(r"nnrun (\w+)", README)), "README.md"),
 ]
