@@ -51,7 +51,8 @@ from tests.nn.examples import NETWORKS, layers_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-LANGUAGE = (ROOT / "nnrun" / "docs" / "config.md").read_text(encoding="utf-8")
+CONFIG_PAGE = "nnrun/docs/config.md"
+LANGUAGE = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8")
 
 
 def in_docs(label: str) -> set[str]:
@@ -106,7 +107,7 @@ NEEDS = [
         "layer",
         LAYERS,
         in_docs("`network.layers`"),
-        "the row `network.layers` of nnrun/docs/config.md",
+        f"the row `network.layers` of {CONFIG_PAGE}",
     ),
     Need(
         "activation",
@@ -138,12 +139,12 @@ NEEDS = [
         "activation",
         ACTIVATIONS,
         in_docs("activations"),
-        "the row `activations` of nnrun/docs/config.md",
+        f"the row `activations` of {CONFIG_PAGE}",
     ),
     Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
-    Need("loss", LOSSES, in_docs("`loss`"), "the row `loss` of nnrun/docs/config.md"),
+    Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
         OPTIMIZERS,
@@ -169,22 +170,20 @@ NEEDS = [
         "optimizer",
         OPTIMIZERS,
         in_docs("`training.optimizer`"),
-        "the row `training.optimizer` of nnrun/docs/config.md",
+        f"the row `training.optimizer` of {CONFIG_PAGE}",
     ),
-    Need(
-        "schedule", SCHEDULES, in_docs("schedules"), "the row `schedules` of nnrun/docs/config.md"
-    ),
+    Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(
         "initializer",
         INITIALIZERS,
         in_docs("initializers"),
-        "the row `initializers` of nnrun/docs/config.md",
+        f"the row `initializers` of {CONFIG_PAGE}",
     ),
     Need(
         "data set",
         registry.DATASETS,
         in_docs("`dataset.name`"),
-        "the row `dataset.name` of nnrun/docs/config.md",
+        f"the row `dataset.name` of {CONFIG_PAGE}",
     ),
     Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
@@ -192,7 +191,7 @@ NEEDS = [
         "step",
         steps.STEPS,
         in_docs("`dataset.features`"),
-        "the row `dataset.features` of nnrun/docs/config.md",
+        f"the row `dataset.features` of {CONFIG_PAGE}",
     ),
     Need("command", cli.COMMANDS, set(re.findall(r"nnrun (\w+)", README)), "README.md"),
 ]

@@ -70,6 +70,13 @@ def test_commands_work(name, folder):
         assert (words, 0) == (words, done.exit_code), done.output
 
 
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_fit_a_terminal(name):
+    """A line is not broken at 80 columns, where `nnrun help` shows the page."""
+    lines = [line for block in blocks(read(PLACES[name])) for line in block.splitlines()]
+    assert [] == [line for line in lines if len(line) > 78 and name != "README"]
+
+
 def run_on_a_cluster(text: str, folder: Path) -> None:
     """Processes of their own, since Dask would change this one."""
     (folder / "cluster").mkdir()
