@@ -76,7 +76,7 @@ def _write_site(folder: Path, contents: dict[str, bytes]) -> None:
         UsageError: it is a file, or holds other files.
         OSError: the disk is full, or the folder not writable.
     """
-    if folder.suffix or (folder.exists() and not folder.is_dir()):
+    if folder.suffix == ".html" or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"-o {folder}: is the name of a file; name a folder for the site")
     others = sorted({path.name for path in folder.glob("*")} - set(contents))
     if others:

@@ -17,7 +17,6 @@ from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
 from tests.sweeps.cluster import Cluster
 
 WITH_COMMANDS = [name for name, path in PLACES.items() if [*commands(read(path))]]
-WITH_PYTHON = [name for name, path in PLACES.items() if blocks(read(path), "python")]
 CONFIGS = {
     config.partition("\n")[0]: config
     for path in PLACES.values()
@@ -91,14 +90,6 @@ def run_on_a_cluster(text: str, folder: Path) -> None:
         cluster.close()
 
 
-@pytest.mark.parametrize("name", WITH_PYTHON)
-def test_python_runs(name, folder):
-    """One piece after the other."""
-    names: dict[str, object] = {}
-    for code in blocks(read(PLACES[name]), "python"):
-        exec(code, names)
-
-
 @pytest.mark.parametrize("name", CONFIGS)
 def test_configs_are_valid(name, folder):
     """Each is whole and has its file's name in the first line; the same name is the same text."""
@@ -121,11 +112,30 @@ def test_the_mistake_looks_as_it_is_shown(folder):
         assert lines == [line.strip() for line in shown.strip().splitlines()]
 
 
-def test_python_in_the_guide_gives_what_it_says(folder):
-    """The last piece trains a sweep of 20 seeds, ten of which were in the sweep before."""
+def run_python(name: str) -> dict[str, object]:
+    """What the Python of a page has defined in the end, one piece after the other."""
     names: dict[str, object] = {}
-    for code in blocks(read(PLACES["notebooks"]), "python"):
+    for code in blocks(read(PLACES[name]), "python"):
         exec(code, names)
+    return names
+
+
+def test_the_python_of_pages_is_known():
+    """Each of these has a test below."""
+    shown = {name for name, path in PLACES.items() if blocks(read(path), "python")}
+    assert {"README", "notebooks"} == shown
+
+
+def test_python_of_the_readme_gives_what_it_says(folder):
+    """Miles per gallon of one car, and ten seeds of two learning rates."""
+    names = run_python("README")
+    assert (1,) == names["miles"].shape
+    assert [10, 10] == [row.completed for row in names["board"].groups[0].rows]
+
+
+def test_python_in_the_guide_gives_what_it_says(folder):
+    """The sweep of 20 seeds trains ten, since the others were in the sweep before."""
+    names = run_python("notebooks")
     assert (1, 1, 4, 4) == names["dx"].shape
     assert (2,) == names["miles"].shape
     assert names["run"].record == names["same"].record

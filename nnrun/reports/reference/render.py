@@ -34,6 +34,11 @@ def rendered(text: str) -> Markup:
     return Markup(markdown.renderer.render(tokens, markdown.options, {}))
 
 
+def rendered_line(text: str) -> Markup:
+    """One line of Markdown as HTML, without a paragraph around it."""
+    return Markup(MarkdownIt("commonmark").renderInline(text))
+
+
 def sections(text: str) -> Iterator[Section]:
     """The parts of a page by its headings, for searching."""
     anchor, title, words = "", "", list[str]()

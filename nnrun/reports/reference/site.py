@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from nnrun.reports.reference.pages import PICTURES, Page, pages, picture
-from nnrun.reports.reference.render import rendered, sections
+from nnrun.reports.reference.render import rendered, rendered_line, sections
 from nnrun.reports.reference.topics import KINDS, Topic, plural
 
 
@@ -24,7 +24,7 @@ def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
     known = [topic for topic in topics if topic.kind != "page"]
     frame = {"pages": pages(), "version": version}
     contents = {
-        "index.html": _template("index.html").render(**frame),
+        "index.html": _template("index.html").render(**frame, line=rendered_line),
         "reference.html": _template("reference.html").render(
             **frame, kinds=list(_by_kind(known)), anchor=_anchor
         ),
