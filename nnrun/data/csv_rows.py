@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.inputs import input_column
+from nnrun.data.labels import all_numbers
 from nnrun.data.layout import Layout
 from nnrun.data.opening import disk_told
 from nnrun.data.row_batch import RowBatch
@@ -67,7 +68,8 @@ class CsvRows:
             return []
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
-            return [LabelColumn(names[0], problems, self.layout.classes, "input")]
+            known = self.layout.classes
+            return [LabelColumn(names[0], problems, known, "input", by_value=all_numbers(known))]
         return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod
