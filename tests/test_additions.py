@@ -51,11 +51,13 @@ from tests.nn.examples import NETWORKS, layers_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONFIG_PAGE = "nnrun/docs/config.md"
+LANGUAGE = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8")
 
 
-def in_readme(label: str) -> set[str]:
-    """The words of one row of the README's tables, which is found by its first cell."""
-    (line,) = (line for line in README.splitlines() if line.startswith(f"| {label} |"))
+def in_docs(label: str) -> set[str]:
+    """The words of one row of the table in `docs/config.md`, which is found by its first cell."""
+    (line,) = (line for line in LANGUAGE.splitlines() if line.startswith(f"| {label} |"))
     return set(re.findall(r"\w+", line.removeprefix(f"| {label} |")))
 
 
@@ -101,7 +103,12 @@ NEEDS = [
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
-    Need("layer", LAYERS, in_readme("`network.layers`"), "the row `network.layers` of README.md"),
+    Need(
+        "layer",
+        LAYERS,
+        in_docs("`network.layers`"),
+        f"the row `network.layers` of {CONFIG_PAGE}",
+    ),
     Need(
         "activation",
         set(ACTIVATIONS) - {"linear"},
@@ -128,11 +135,16 @@ NEEDS = [
         {name for name, *_ in test_activations.FAR_ENDS},
         f"FAR_ENDS in {TESTS}, its limits",
     ),
-    Need("activation", ACTIVATIONS, in_readme("activations"), "the row `activations` of README.md"),
+    Need(
+        "activation",
+        ACTIVATIONS,
+        in_docs("activations"),
+        f"the row `activations` of {CONFIG_PAGE}",
+    ),
     Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
-    Need("loss", LOSSES, in_readme("`loss`"), "the row `loss` of README.md"),
+    Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
         OPTIMIZERS,
@@ -157,29 +169,29 @@ NEEDS = [
     Need(
         "optimizer",
         OPTIMIZERS,
-        in_readme("`training.optimizer`"),
-        "the row `training.optimizer` of README.md",
+        in_docs("`training.optimizer`"),
+        f"the row `training.optimizer` of {CONFIG_PAGE}",
     ),
-    Need("schedule", SCHEDULES, in_readme("schedules"), "the row `schedules` of README.md"),
+    Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(
         "initializer",
         INITIALIZERS,
-        in_readme("initializers"),
-        "the row `initializers` of README.md",
+        in_docs("initializers"),
+        f"the row `initializers` of {CONFIG_PAGE}",
     ),
     Need(
         "data set",
         registry.DATASETS,
-        in_readme("`dataset.name`"),
-        "the row `dataset.name` of README.md",
+        in_docs("`dataset.name`"),
+        f"the row `dataset.name` of {CONFIG_PAGE}",
     ),
     Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
     Need(
         "step",
         steps.STEPS,
-        in_readme("`dataset.features`"),
-        "the row `dataset.features` of README.md",
+        in_docs("`dataset.features`"),
+        f"the row `dataset.features` of {CONFIG_PAGE}",
     ),
     Need("command", cli.COMMANDS, set(re.findall(r"nnrun (\w+)", README)), "README.md"),
 ]

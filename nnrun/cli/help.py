@@ -10,13 +10,13 @@ import click
 
 from nnrun import __version__
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.reference.html import reference_html
+from nnrun.reports.reference.pages import pages
+from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
 from nnrun.reports.reference.topics import Topic, found, topics
-from nnrun.runs.files import write_atomically
+from nnrun.runs.files import made, write_together
 from nnrun.suggestions import suggestion
 
 
@@ -25,31 +25,31 @@ from nnrun.suggestions import suggestion
 @click.option(
     "-o",
     "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.html",
-    help="Write the whole reference there, as one HTML file.",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write all pages and the reference there, as a small site: open DIR/index.html.",
 )
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
-    """Look something up: a key, a layer, a loss, a command, an exit code, or any word.
+def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None:
+    """Look something up: a page, a key, a layer, a command, an exit code, or any word.
 
     \b
     nnrun help
+    nnrun help tutorial
     nnrun help dense
     nnrun help training.learning_rate
     nnrun help exit-codes
     nnrun help momentum
     """
-    known = (*topics(), *_commands())
-    if file is not None and words:
-        raise UsageError(f"-o writes the whole reference; leave '{' '.join(words)}' out")
-    if file is not None:
-        check_target(file)
-        write_atomically(file, reference_html(known, __version__).encode())
-        output.note(f"wrote {file}")
+    known = (*topics(), *_commands(), *(page.topic for page in pages()))
+    if folder is not None and words:
+        raise UsageError(f"-o writes all there is; leave '{' '.join(words)}' out")
+    if folder is not None:
+        _write_site(folder, site(known, __version__))
+        output.note(f"wrote {folder / 'index.html'} and what it leads to")
         return
     if not words:
         output.data([asdict(topic) for topic in known])
@@ -60,11 +60,29 @@ def command(output: Output, words: tuple[str, ...], file: Path | None) -> None:
     # The examples above name topics, and tell nothing of them.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
+    if any(topic.kind == "page" for topic in exact):
+        mentioned = []  # pages are long enough
     if not exact and not mentioned:
         names = [topic.name for topic in known]
         raise UsageError(f"there is no topic '{word}'{suggestion(word, names)}")
     output.data([asdict(topic) for topic in exact or mentioned])
     output.show(topic_pages(exact, mentioned, word))
+
+
+def _write_site(folder: Path, contents: dict[str, bytes]) -> None:
+    """Write the files of a site into a folder of their own.
+
+    Raises:
+        UsageError: it is a file, or holds other files.
+        OSError: the disk is full, or the folder not writable.
+    """
+    if folder.suffix == ".html" or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"-o {folder}: is the name of a file; name a folder for the site")
+    others = sorted({path.name for path in folder.glob("*")} - set(contents))
+    if others:
+        raise UsageError(f"-o {folder}: holds {others[0]}, which is not of the site; name another")
+    with made(folder):
+        write_together(folder, contents)
 
 
 def _commands() -> tuple[Topic, ...]:

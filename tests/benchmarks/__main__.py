@@ -10,7 +10,7 @@ estimators:
     python -m tests.benchmarks --only compiling
     python -m tests.benchmarks --only overhead,estimators
 
-All of the README's figures, in a quarter of an hour: `python -m tests.benchmarks.report`.
+All tables of the documentation, in a quarter of an hour: `python -m tests.benchmarks.report`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""`python -m tests.benchmarks.report`: the tables of the README's speeds, in a quarter of an hour.
+"""`python -m tests.benchmarks.report`: all tables of speeds, in a quarter of an hour.
 
 One part after the other, each in a process of its own, since threads and imports of one would
-change the others. They take the place of those in the README, between two marks.
+change the others. They replace those of `nnrun/docs/benchmarks.md`, between two marks, and four of
+their rows those of the README.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.short import short_table
 from tests.benchmarks.table import machine
 from tests.benchmarks.works import WORKS
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGE = ROOT / "nnrun" / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _PER_SAMPLE = ",".join(name for name, work in WORKS.items() if work.batch_size == 1)
 _IN_MINIBATCHES = ",".join(name for name, work in WORKS.items() if work.batch_size > 1)
@@ -57,7 +61,8 @@ def put_between_marks(page: str, tables: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, default=README, help="a page with the marks")
+    parser.add_argument("-o", "--output", type=Path, default=PAGE, help="a page with the marks")
+    parser.add_argument("--short", type=Path, default=README, help="one for four rows of them")
     parser.add_argument(
         "--parts", type=Path, help="keep each part in this folder; what is there is not measured"
     )
@@ -70,9 +75,13 @@ def main() -> None:
         for name in PARTS:
             texts.append(measured(name, folder))
             print(f"-- {name}: {(time.monotonic() - start) / 60:.1f} minutes so far", flush=True)
-    page = arguments.output.read_text(encoding="utf-8")
     tables = "\n".join([*texts, machine()])
-    arguments.output.write_text(put_between_marks(page, tables), encoding="utf-8")
+    for path, content in (
+        (arguments.output, tables),
+        (arguments.short, short_table(tables, machine())),
+    ):
+        page = path.read_text(encoding="utf-8")
+        path.write_text(put_between_marks(page, content), encoding="utf-8")
 
 
 if __name__ == "__main__":

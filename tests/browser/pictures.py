@@ -1,4 +1,4 @@
-"""The pictures of the README, taken of real runs: `python -m tests.browser.pictures FOLDER`.
+"""The pictures of the pages, taken of real runs: `python -m tests.browser.pictures nnrun/docs`.
 
 The notebook's eight experiments over 20 seeds are swept on a terminal of 80 by 24 characters, whose
 screen is drawn while the rows form; then the report over the digits is opened in Chromium.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,7 @@ from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
+from nnrun.reports.reference.pages import pages
 from nnrun.reports.reference.topics import KINDS, topics
 
 TABLES = {
@@ -36,7 +36,7 @@ TABLES = {
     "feature step": STEPS,
     "data set": DATASETS,
 }
-README = Path(__file__).parents[2] / "README.md"
+DOCS = Path(__file__).parents[2] / "nnrun" / "docs"
 
 
 def of_kind(kind):
@@ -158,10 +158,10 @@ def test_examples_are_configs(kind):
         config_from_dict(changed)
 
 
-def test_exit_codes_are_those_of_the_readme(nnrun):
-    """The same words in the terminal and in the README's table."""
+def test_exit_codes_are_those_of_the_pages(nnrun):
+    """The same words in the terminal and in the table of `docs/results.md`."""
     done = nnrun("help", "exit-codes")
-    rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", README.read_text(), re.M))
+    rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (DOCS / "results.md").read_text(), re.M))
     for code, meaning in EXIT_CODES.items():
         assert f"{code}: {meaning}." in done.stdout
         written = next(text for codes, text in rows.items() if str(code) in codes.split(", "))
@@ -170,9 +170,9 @@ def test_exit_codes_are_those_of_the_readme(nnrun):
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_the_readme_names_all_there_is(kind):
-    """What is added to a table is added to the README's table of the language too."""
-    text = README.read_text()
+def test_the_pages_name_all_there_is(kind):
+    """What is added to a table is added to the table of `docs/config.md` too."""
+    text = (DOCS / "config.md").read_text()
     assert [] == [name for name in TABLES[kind] if not re.search(rf"`[^`]*\b{name}\b", text)]
 
 
@@ -228,10 +228,11 @@ def test_what_is_nowhere_is_told_with_what_may_be_meant(nnrun):
 def test_without_a_topic_all_names_are_listed(nnrun):
     """By kind; and as data."""
     text = " ".join(nnrun("help").stdout.split())
-    assert all(topic.name in text for topic in topics())
+    known = [*topics(), *(page.topic for page in pages())]
+    assert all(topic.name in text for topic in known)
     data = json.loads(nnrun("help", "--json").stdout)
     assert set(KINDS) == {topic["kind"] for topic in data}
-    assert len(topics()) + len(COMMANDS) == len(data)
+    assert len(known) + len(COMMANDS) == len(data)
 
 
 def test_texts_fill_the_screen(nnrun):
@@ -240,33 +241,3 @@ def test_texts_fill_the_screen(nnrun):
     assert "should. Networks that end in softmax are trained on" in shown
     shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
     assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown
-
-
-def test_a_file_holds_the_whole_reference(nnrun):
-    """A topic beside it is a mistake, and nothing is written."""
-    done = nnrun("help", "dense", "-o", "dense.html")
-    assert (2, "error: -o writes the whole reference; leave 'dense' out\n") == (
-        done.exit_code,
-        done.stderr,
-    )
-    assert not Path("dense.html").exists()
-
-
-def test_the_same_as_one_html_file(nnrun):
-    """Every topic has its heading and a link to it, and nothing is fetched from anywhere."""
-    done = nnrun("help", "-o", "reference.html")
-    assert (0, "wrote reference.html\n") == (done.exit_code, done.stderr)
-    text = Path("reference.html").read_text(encoding="utf-8")
-    anchors, links = [], []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag, attrs):
-            names = dict(attrs)
-            anchors.append(names["id"]) if tag == "h3" else None
-            links.append(names["href"].removeprefix("#")) if tag == "a" else None
-            assert tag not in ("script", "link", "img")
-
-    Reader().feed(text)
-    assert len(topics()) + len(COMMANDS) == len(anchors) == len(set(anchors))
-    assert sorted(anchors) == sorted(links)
-    assert "x̂ = (x - μ) / sqrt(σ² + ε)" in text

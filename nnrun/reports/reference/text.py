@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
 from rich.console import Group, RenderableType
+from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.reports.reference.pages import for_terminal
 from nnrun.reports.reference.topics import KINDS, Key, Topic, plural
 from nnrun.reports.terminal import labelled
 
@@ -78,6 +80,9 @@ def _key_cells(key: Key) -> tuple[str, Text]:
 def _page(topic: Topic) -> Iterator[RenderableType]:
     yield Text.assemble((topic.name, "bold"), "  ", (topic.kind, "dim"))
     yield Text()
+    if topic.kind == "page":
+        yield Markdown(for_terminal(topic.text), code_theme="ansi_dark", hyperlinks=False)
+        return
     yield Text(_flowing(topic.text))
     if topic.shapes:
         yield Text()

@@ -40,6 +40,7 @@ from nnrun.reports.reference.forms import value_words
 from nnrun.suggestions import synonym
 
 KINDS = (
+    "page",
     "key",
     "layer",
     "activation",

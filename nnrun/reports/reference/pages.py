@@ -1,0 +1,79 @@
+"""The pages of documentation, which are Markdown files in `nnrun/docs`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from nnrun.reports.reference.topics import Topic
+
+PAGES = (
+    "tutorial",
+    "config",
+    "data",
+    "sweeps",
+    "choosing",
+    "prediction",
+    "notebooks",
+    "clusters",
+    "results",
+    "reproducibility",
+    "benchmarks",
+    "security",
+    "course-notebook",
+    "inside",
+)
+"""Their names, in the order in which they are listed."""
+
+PICTURES = ("house.svg", "report.png", "sweep.png")
+"""What the pages show; beside them."""
+
+_COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
+_PICTURE = re.compile(r"!\[(.*?)\]\(.*?\)", re.DOTALL)
+_PAGE_LINK = re.compile(r"\[([^\]]*)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
+_OWN_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Args:
+        name: of its file, without the suffix.
+        title: its first heading.
+        text: what follows the title, as Markdown.
+    """
+
+    name: str
+    title: str
+    text: str
+
+    @property
+    def topic(self) -> Topic:
+        """The page as `nnrun help` finds it."""
+        return Topic("page", self.name, self.text)
+
+
+@cache
+def pages() -> tuple[Page, ...]:
+    """All pages, in order."""
+    return tuple(_read(name) for name in PAGES)
+
+
+def picture(name: str) -> bytes:
+    """The content of one of `PICTURES`."""
+    return files("nnrun").joinpath("docs", name).read_bytes()
+
+
+def for_terminal(text: str) -> str:
+    """Markdown whose pictures are their descriptions, and whose links say what to type."""
+    text = _PICTURE.sub(r"*(Picture: \1)*", _COMMENT.sub("", text))
+    return _OWN_LINK.sub(r"\1", _PAGE_LINK.sub(r"\1 (`nnrun help \2`)", text))
+
+
+def _read(name: str) -> Page:
+    text = files("nnrun").joinpath("docs", f"{name}.md").read_text(encoding="utf-8")
+    title, _, rest = text.partition("\n")
+    return Page(name, title.removeprefix("# "), rest.strip() + "\n")

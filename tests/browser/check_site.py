@@ -1,0 +1,57 @@
+"""The documentation in a browser: what `nnrun help -o` writes."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.reports.reference.pages import PAGES
+from tests.browser.check_report import AA
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    outcome = CliRunner().invoke(cli, ["help", "-o", str(folder)])
+    assert 0 == outcome.exit_code, outcome.output
+    return folder
+
+
+@pytest.mark.parametrize("name", ["index", *PAGES, "reference"])
+def test_nothing_overflows_a_telephone(open_page, site, name) -> None:
+    """At 390 pixels the page is 390 wide; tables and code that are wider scroll by themselves."""
+    opened = open_page(site / f"{name}.html", width=390)
+    assert 390 == opened.page.evaluate("document.documentElement.scrollWidth")
+    assert [] == opened.console
+    assert [] == [url for url in opened.requests if not url.startswith("file:")]
+
+
+def test_the_search_leads_to_a_section(open_page, site) -> None:
+    """All words have to be there; a link goes to the heading."""
+    page = open_page(site / "index.html").page
+    page.get_by_label("Search").fill("baseline useless")
+    assert "Nothing has all of these words." == page.locator("#found li").inner_text()
+    page.get_by_label("Search").fill("Kingma")
+    first = page.locator("#found a").first
+    assert "adam (optimizer)" == first.inner_text()
+    first.click()
+    page.wait_for_url("**/reference.html#optimizer-adam")
+
+
+def test_without_scripts_there_is_no_search(open_page, site) -> None:
+    """The pages are read as they are."""
+    page = open_page(site / "tutorial.html", java_script_enabled=False).page
+    assert not page.get_by_label("Search").is_visible()
+    assert page.get_by_role("heading", name="Install").is_visible()
+
+
+def test_pages_are_accessible(open_page, site) -> None:
+    """axe-core finds no violation of WCAG 2.1 AA, in both colour schemes."""
+    for scheme in ("light", "dark"):
+        for name in ("index", "tutorial", "config"):
+            page = open_page(site / f"{name}.html", color_scheme=scheme).page
+            found = Axe().run(page, options=AA).response["violations"]
+            assert [] == [(scheme, name, each["id"]) for each in found]

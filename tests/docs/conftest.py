@@ -1,0 +1,38 @@
+"""A folder with what pages name, and with the runs that they speak of."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from tests.docs.examples import write_files
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """A folder in which `first` and `digits_cnn` are trained."""
+    folder = tmp_path_factory.mktemp("docs")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        write_files()
+        for words in (["configs/digits_cnn.yaml"], ["first.yaml", "seed=7"], ["first.yaml"]):
+            done = CliRunner().invoke(cli, ["train", *words])
+            assert 0 == done.exit_code, done.output
+    finally:
+        os.chdir(before)
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path, monkeypatch) -> Path:
+    """A copy of it, as the current folder."""
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    monkeypatch.chdir(copy)
+    return copy

@@ -1,0 +1,157 @@
+"""What the pages show is what happens, and what they lead to is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.reports.reference.pages import PAGES, PICTURES, pages
+from nnrun.reports.reference.render import anchors
+from tests.docs.examples import DOCS, PLACES, ROOT, blocks, commands, read
+from tests.sweeps.cluster import Cluster
+
+WITH_COMMANDS = [name for name, path in PLACES.items() if [*commands(read(path))]]
+CONFIGS = {
+    config.partition("\n")[0]: config
+    for path in PLACES.values()
+    for config in blocks(read(path), "yaml")
+}
+_ADDRESS = "tcp://scheduler:8786"
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def test_every_file_is_a_page_or_a_picture():
+    """None is forgotten in the lists, and none is missing."""
+    names = {f"{name}.md" for name in PAGES} | set(PICTURES)
+    assert names == {path.name for path in DOCS.iterdir()}
+
+
+@pytest.mark.parametrize("page", pages(), ids=PAGES)
+def test_a_page_begins_with_what_it_is_about(page):
+    """A title, and one sentence that lists of pages show."""
+    assert page.title
+    first = page.text.split("\n\n")[0]
+    assert first == page.topic.summary
+    assert first.endswith(".")
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_links_lead_somewhere(name):
+    """To files that are there, and to headings that they have; pages lead to pages alone."""
+    path = PLACES[name]
+    for link in _LINK.findall(read(path)):
+        if link.startswith("https://"):
+            continue
+        place, _, anchor = link.partition("#")
+        target = path.parent / place if place else path
+        assert target.is_file(), link
+        if anchor:
+            assert anchor in anchors(read(target)), link
+        if path.parent == DOCS:
+            assert DOCS == target.resolve().parent, link
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_work(name, folder):
+    """One after the other, in a folder with the files and runs that they name."""
+    text = read(PLACES[name])
+    if _ADDRESS in text:
+        run_on_a_cluster(text, folder)
+        return
+    for words in commands(text):
+        done = CliRunner().invoke(cli, words)
+        assert (words, 0) == (words, done.exit_code), done.output
+
+
+@pytest.mark.parametrize("name", WITH_COMMANDS)
+def test_commands_fit_a_terminal(name):
+    """A line is not broken at 80 columns, where `nnrun help` shows the page."""
+    lines = [line for block in blocks(read(PLACES[name])) for line in block.splitlines()]
+    assert [] == [line for line in lines if len(line) > 78 and name != "README"]
+
+
+def run_on_a_cluster(text: str, folder: Path) -> None:
+    """Processes of their own, since Dask would change this one."""
+    (folder / "cluster").mkdir()
+    cluster = Cluster(folder / "cluster")
+    try:
+        for shown in commands(text):
+            words = [cluster.address if word == _ADDRESS else word for word in shown]
+            command = [sys.executable, "-m", "nnrun", *words]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert (words, 0) == (words, done.returncode), done.stderr
+    finally:
+        cluster.close()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configs_are_valid(name, folder):
+    """Each is whole and has its file's name in the first line; the same name is the same text."""
+    path = Path(name.removeprefix("# "))
+    assert CONFIGS[name] == read(path)
+    done = CliRunner().invoke(cli, ["check", str(path)])
+    assert 0 == done.exit_code, done.output
+
+
+def test_the_mistake_looks_as_it_is_shown(folder):
+    """Place, message, suggestion and caret are those of the README and the tutorial."""
+    path = Path("first.yaml")
+    path.write_text(read(path).replace("[relu", "[rleu"))
+    done = CliRunner().invoke(cli, ["check", str(path)])
+    assert 2 == done.exit_code
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    for name in ("README", "tutorial"):
+        shown = read(PLACES[name]).partition("first.yaml:3:41")
+        shown = (shown[1] + shown[2]).partition("```")[0]
+        assert lines == [line.strip() for line in shown.strip().splitlines()]
+
+
+def run_python(name: str) -> dict[str, object]:
+    """What the Python of a page has defined in the end, one piece after the other."""
+    names: dict[str, object] = {}
+    for code in blocks(read(PLACES[name]), "python"):
+        exec(code, names)
+    return names
+
+
+def test_the_python_of_pages_is_known():
+    """Each of these has a test below."""
+    shown = {name for name, path in PLACES.items() if blocks(read(path), "python")}
+    assert {"README", "notebooks"} == shown
+
+
+def test_python_of_the_readme_gives_what_it_says(folder):
+    """Miles per gallon of one car, and ten seeds of two learning rates."""
+    names = run_python("README")
+    assert (1,) == names["miles"].shape
+    assert [10, 10] == [row.completed for row in names["board"].groups[0].rows]
+
+
+def test_python_in_the_guide_gives_what_it_says(folder):
+    """The sweep of 20 seeds trains ten, since the others were in the sweep before."""
+    names = run_python("notebooks")
+    assert (1, 1, 4, 4) == names["dx"].shape
+    assert (2,) == names["miles"].shape
+    assert names["run"].record == names["same"].record
+    assert [10, 10] == [row.completed for row in names["board"].groups[0].rows]
+    assert 10 == names["more"].trained
+    assert [] == [*names["board"].failures, *names["more"].failures]
+
+
+def test_files_of_the_repository_are_there():
+    """What pages name of it in code, since an installed nnrun has no links to it."""
+    named = {
+        place
+        for name in PAGES
+        for place in re.findall(
+            r"`((?:results|configs|tests)/[\w/]+(?:\.\w+)?)`", read(PLACES[name])
+        )
+    }
+    assert named
+    assert [] == [place for place in named if not (ROOT / place).exists()]
