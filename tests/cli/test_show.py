@@ -87,7 +87,7 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     shown = nnrun("show", str(folder))
     assert 0 == shown.exit_code
     assert "damaged" in shown.stdout
-    assert "report.json is not what nnrun writes" in shown.stdout
+    assert "report.json is not the file that was written" in shown.stdout
     assert "nnrun train --force trains it again" in shown.stdout
     assert "damaged" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
 

@@ -16,6 +16,7 @@ from nnrun.runs.control import Control
 from nnrun.runs.extension import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare, prepare_again
+from tests.forging import forge, revise, said
 
 DEEP = """
 name: deep
@@ -115,12 +116,12 @@ def test_what_cannot_go_on_is_told(prepared, store, tmp_path):
         extend(half.folder, 10)
     whole = train(prepared(), store)
     report = whole.folder / "report.json"
-    content = json.loads(report.read_text())
-    report.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
+    content = said(report)
+    revise(report, weights_sha256="0" * 64)
     with pytest.raises(NnrunError, match="its weights are not those of the report"):
         extend(whole.folder, 10)
     other = {**content, "dataset": {**content["dataset"], "sha256": "0" * 64}}
-    report.write_text(json.dumps(other))
+    forge(report, other)
     with pytest.raises(UsageError, match="its data have changed"):
         extend(whole.folder, 10)
 

@@ -14,6 +14,7 @@ from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.reading import read_run
+from tests.forging import forge, revise, said
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
 
@@ -256,9 +257,8 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     """What needs them says why it is missing; all else is shown."""
     source = next((results / "moons").iterdir())
     folder = with_report(source, tmp_path / "moons" / source.name)
-    report = json.loads((folder / "report.json").read_text())
-    report["dataset"]["sha256"] = "00" * 32
-    (folder / "report.json").write_text(json.dumps(report))
+    report = folder / "report.json"
+    revise(report, dataset={**said(report)["dataset"], "sha256": "00" * 32})
     run = full(make_report(tmp_path), "moons")
     assert "the data are not those it was trained on" in notes(run["Answers"])
     assert "Confusion matrix, test split" in titles(run["Answers"])
@@ -328,14 +328,14 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
 def test_a_thousand_runs_are_few_bytes(results, make_report, tmp_path) -> None:
     """Under five million, with a row for each config."""
     source = next((results / "flowers").iterdir())
-    report = json.loads((source / "report.json").read_text())
+    report = said(source / "report.json")
     for index in range(1000):
         folder = tmp_path / "many" / f"s{index}-{index:010x}"
         folder.mkdir(parents=True)
         training = {**report["config"]["training"], "learning_rate": 0.001 * (index + 1)}
         config = {**report["config"], "training": training}
         changed = {**report, "name": "many", "run_id": folder.name, "config": config}
-        (folder / "report.json").write_text(json.dumps(changed))
+        forge(folder / "report.json", changed)
     text = render(make_report(tmp_path))
     assert len(text.encode()) < 5_000_000
     board = next(iter(sections(make_report(tmp_path)).values()))[0]
