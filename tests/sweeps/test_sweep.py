@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 import time
@@ -89,8 +88,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     progress = run_inline(sweep(plan(file)))
     outcome = train(prepare(load_config(file)), make_store(tmp_path / "single"))
     ours, theirs = (
-        json.loads(next(root.glob("*/*/report.json")).read_text())
-        for root in (store.root, outcome.folder.parents[1])
+        said(next(root.glob("*/*/report.json"))) for root in (store.root, outcome.folder.parents[1])
     )
     assert ["timing", "started"] == [key for key in ours if ours[key] != theirs[key]] or (
         ["timing"] == [key for key in ours if ours[key] != theirs[key]]

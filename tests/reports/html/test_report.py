@@ -45,7 +45,10 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
     expected = {"completed": 11, "diverged": 1, "failed": 1, "damaged": 2, "interrupted": 2}
     assert expected == dict(report.counts)
     listed = notes(sections(report)["All runs"])
-    assert "broken/s3-00000000cc is damaged: report.json is not what nnrun writes; nnrun" in listed
+    assert (
+        "broken/s3-00000000cc is damaged: report.json is not the file that was written; nnrun"
+        in listed
+    )
     assert "broken/s4-00000000dd is damaged: the 'config' of report.json is not what" in listed
     assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
     text = Page(page).text
