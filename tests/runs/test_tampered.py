@@ -188,6 +188,30 @@ def test_a_run_that_has_just_begun_is_shown_as_running(prepared, store, command)
             assert "running" == json.loads(out)["status"]
 
 
+def test_a_renamed_experiment_has_the_name_of_its_folder(prepared, store, command):
+    """In every list and command; its runs are verified, and go on beside it."""
+    first, second = (train(prepared(None, f"seed={seed}"), store).folder for seed in (3, 4))
+    (store.root / "tiny").rename(store.root / "later")
+    ids = [first.name, second.name]
+    assert [("later", i, "completed") for i in ids] == [
+        (row["name"], row["run_id"], row["status"])
+        for row in sorted(json.loads(command("ls --json")[1]), key=lambda row: row["run_id"])
+    ]
+    assert "later" == json.loads(command("show later/s3 --json")[1])["name"]
+    compared = json.loads(command("compare later/s3 later/s4 --json")[1])
+    assert [f"later/{i}" for i in ids] == compared["labels"]
+    code, out, _ = command("verify --json")
+    assert 0 == code
+    found = [(run["name"], run["run_id"], run["finding"]) for run in json.loads(out)["runs"]]
+    assert [("later", i, "same_bits") for i in ids] == found
+    assert "later" == nnrun.load("later/s3", results=store.root).name
+    assert "later" == nnrun.verify("later/s3", results=store.root).name
+    code, out, _ = command("train later/s3 --extend 10 --json")
+    assert (0, "later") == (code, json.loads(out)["name"])
+    assert ["later"] == [path.name for path in store.root.iterdir() if path.is_dir()]
+    assert 0 == command("verify")[0]
+
+
 def test_a_run_folder_of_another_place_is_taken_as_it_is(prepared, store, command, tmp_path):
     """Copied under another name, it is no damaged run; its id must be that of its report."""
     folder = train(prepared(), store).folder

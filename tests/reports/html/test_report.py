@@ -351,11 +351,13 @@ def test_one_run_is_a_report_too(results, make_report) -> None:
     assert (1, 1) == (text.count('class="run"'), text.count(" open>"))
 
 
-def test_names_from_elsewhere_do_not_count(results, make_report, tmp_path) -> None:
-    """A report in a folder of another name was put there by hand: it is not what it says."""
+def test_a_run_has_the_name_of_the_folder_it_lies_in(results, make_report, tmp_path) -> None:
+    """Whichever it had before its experiment was renamed."""
     source = next((results / "houses").iterdir())
     shutil.copytree(source, tmp_path / "other" / source.name)
-    assert [("damaged", 1)] == make_report(tmp_path).counts
+    report = make_report(tmp_path)
+    assert [("completed", 1)] == report.counts
+    assert [f"other/{source.name}"] == list(report.in_full)
 
 
 def test_paths_of_this_machine_are_not_needed(page) -> None:
