@@ -20,7 +20,7 @@ def said(report: Path) -> dict[str, Any]:
 
 def forge(report: Path, content: Mapping[str, Any]) -> None:
     """Write a report as nnrun would, whatever it says."""
-    report.write_bytes(sealed(strict_json(dict(content))))
+    report.write_bytes(sealed(strict_json(dict(content)).encode()))
 
 
 def revise(report: Path, **changes: Any) -> None:

@@ -11,13 +11,13 @@ import hashlib
 _KEY = "report_sha256"
 
 
-def sealed(report: str) -> bytes:
+def sealed(report: bytes) -> bytes:
     """A report with its digest as the last entry.
 
     Args:
         report: an object with a line for each entry, as `strict_json` writes it.
     """
-    return _closed(report.removesuffix("\n}\n").encode())
+    return _closed(report.removesuffix(b"\n}\n"))
 
 
 def is_sealed(content: bytes) -> bool:

@@ -244,7 +244,7 @@ class Store:
             files[TRACEBACK] = result.traceback.encode(errors="backslashreplace")
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         record = replace(record, files=digests)
-        files[REPORT] = sealed(strict_json(record.to_dict()))
+        files[REPORT] = sealed(strict_json(record.to_dict()).encode())
         return record, files
 
     def tidy(self, name: str, run_id: str) -> None:

@@ -50,8 +50,8 @@ def spoil(report, kind):  # noqa: PLR0912  # a table of deeds
     elif kind == "no model":
         (report.parent / "model.safetensors").unlink()
     elif kind == "infinite":
-        text = report.read_text().rpartition(",\n")[0] + "\n}\n"
-        report.write_bytes(sealed(text.replace('"train_seconds": ', '"train_seconds": 1e999')))
+        text = report.read_bytes().rpartition(b",\n")[0]
+        report.write_bytes(sealed(text.replace(b'"train_seconds": ', b'"train_seconds": 1e999')))
     elif kind == "huge":
         report.unlink()
         with report.open("wb") as file:
