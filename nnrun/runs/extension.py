@@ -73,12 +73,7 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
         config = config.model_copy(update={"name": name})
     longer = prepare(replace(stored, config=config))
     state = _state(folder, longer, record)
-    stopping = state.values["stopping"]
-    if stopping is not None and EarlyStopping(**stopping).exhausted:
-        raise UsageError(
-            f"{folder}: early stopping ends it after {shorter.iterations} iterations in any case; "
-            "more of them would change nothing"
-        )
+    _refuse_exhausted(folder, state)
     origin = {"run_id": record.run_id, "iterations": shorter.iterations}
     return Extension(longer, state, origin)
 
@@ -102,13 +97,13 @@ def _completed(folder: Path) -> RunRecord:
 
 
 def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> None:
-    """Find out that a learning rate which falls over a run is more than 0 after it."""
+    """Find out that the learning rate after a run is more than 0, where it falls over the run."""
     schedule, total = shorter.schedule(), shorter.iterations
     if not hasattr(schedule, "over"):
         return
     whole, warmup = total + iterations, getattr(schedule, "warmup", 0)
     if schedule.over is None and warmup > total:
-        why = f"its learning rate has not risen to its peak, after {warmup} iterations"
+        why = f"its warmup of {warmup} iterations is not over"
     elif schedule.rate_at(total, total) == 0:
         why = f"its learning rate is 0 after iteration {schedule.over or total}"
     else:
@@ -118,6 +113,20 @@ def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> 
         f"{folder}: {why}, and what follows depends on the length of the run; train all iterations "
         f"at once instead:\n  {_whole(folder, whole, *longer)}"
     )
+
+
+def _refuse_exhausted(folder: Path, state: TrainingState) -> None:
+    """Find out that early stopping lets training go on, where its last iteration has decided it."""
+    try:
+        stopping = state.values["stopping"]
+        exhausted = stopping is not None and EarlyStopping(**stopping).exhausted
+    except (KeyError, TypeError) as error:
+        raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
+    if exhausted:
+        raise UsageError(
+            f"{folder}: early stopping ends it after {state.iteration} iterations in any case; "
+            "more of them would change nothing"
+        )
 
 
 def _whole(folder: Path, iterations: int, *overrides: str) -> str:

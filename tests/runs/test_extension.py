@@ -161,7 +161,11 @@ def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
         ("cosine, initial: 0.1", "is 0 after iteration 200", ""),
         ("cosine, initial: 0.1, over: 150", "is 0 after iteration 150", "over=300"),
         ("warmup_cosine, peak: 0.1, warmup: 20", "is 0 after iteration 200", ""),
-        ("warmup_cosine, peak: 1, warmup: 250, final: 0.1", "has not risen to its peak", ""),
+        (
+            "warmup_cosine, peak: 1, warmup: 250, final: 0.1",
+            "its warmup of 250 iterations is not over",
+            "",
+        ),
     ],
 )
 def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, told, longer):
