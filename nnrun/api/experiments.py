@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.gradients import check_run_gradients
 from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.select import lies_in, select_run
+from nnrun.runs.select import lies_in, name_in, select_run
 from nnrun.runs.store import Store
 from nnrun.runs.verify import Verdict
 from nnrun.runs.verify import verify as verify_run
@@ -111,7 +112,9 @@ def extend(
     """
     at_least_one("iterations", iterations)
     threads = at_least_one("threads", threads)
-    extension = extend_run(_folder(run, results), iterations)
+    folder = _folder(run, results)
+    name = None if results is None else name_in(folder, Path(results))
+    extension = extend_run(folder, iterations, name)
     return _train(extension.prepared, extension, results, force, quiet, threads)
 
 
@@ -129,7 +132,9 @@ def verify(run: Run | Path_, *, results: Path_ = "results") -> Verdict:
     Raises:
         UsageError: there is no such run, or it is not complete.
     """
-    return verify_run(_folder(run, results))
+    folder = _folder(run, results)
+    verdict = verify_run(folder)
+    return replace(verdict, name=name_in(folder, Path(results)) or verdict.name)
 
 
 @explained

@@ -16,7 +16,7 @@ from nnrun.reports.compare import comparison_tables
 from nnrun.runs.comparison import compare
 from nnrun.runs.folders import ids_in
 from nnrun.runs.glance import settings_of
-from nnrun.runs.reading import read_run, refuse_damaged
+from nnrun.runs.reading import StoredRun, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord
 from nnrun.runs.select import lies_in, select_run
 from nnrun.sweeps.leaderboard import Leaderboard, groups_of
@@ -44,18 +44,22 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
     if len(runs) < 2:
         raise UsageError("compare takes two runs or more; `nnrun show RUN` shows one")
     folders = [select_run(run, results) for run in runs]
-    records = [_record(folder, placed=lies_in(folder, results)) for folder in folders]
+    records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)
-        board = _board(records, folders, command_line("compare", runs, results, {}))
+        board = _board(records, folders, results, command_line("compare", runs, results, {}))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these runs is damaged; nnrun show tells of each") from None
     output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
     output.show(comparison_tables(comparison, board, _root(folders)))
 
 
-def _record(folder: Path, *, placed: bool) -> RunRecord:
-    found = read_run(folder, placed=placed)
+def _read(folder: Path, results: Path) -> StoredRun | None:
+    return read_run(folder, placed=lies_in(folder, results))
+
+
+def _record(folder: Path, results: Path) -> RunRecord:
+    found = _read(folder, results)
     refuse_damaged(found, folder)
     if found is None or found.record is None:
         why = "no run is there any more" if found is None else found.trouble
@@ -70,7 +74,7 @@ def _root(folders: Sequence[Path]) -> Path | None:
 
 
 def _board(
-    records: Sequence[RunRecord], folders: Sequence[Path], command: str
+    records: Sequence[RunRecord], folders: Sequence[Path], results: Path, command: str
 ) -> Leaderboard | None:
     """The configs of these runs over all seeds; None where no two of them have any in common."""
     wanted = [settings_of(record) for record in records]
@@ -78,7 +82,7 @@ def _board(
         other
         for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
         for run_id in ids_in(parent.parent, parent.name)
-        if (stored := read_run(parent / run_id)) is not None
+        if (stored := _read(parent / run_id, results)) is not None
         and (other := stored.record) is not None
         and stored.complete
         and settings_of(other) in wanted

@@ -28,7 +28,7 @@ from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.lifecycle import Outcome, train
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.runs.reading import CONFIG
-from nnrun.runs.select import select_run
+from nnrun.runs.select import name_in, select_run
 from nnrun.runs.store import Store
 
 
@@ -98,7 +98,8 @@ def command(
                 raise UsageError(
                     "--extend takes no overrides and no --iterations: all stays as it was"
                 )
-            extension = extend_run(select_run(str(config), results), extend)
+            folder = select_run(str(config), results)
+            extension = extend_run(folder, extend, name_in(folder, results))
             prepared = extension.prepared
             wants = _wanted_tolerance(prepared.config, require_published, tolerance)
         outcome = _run(

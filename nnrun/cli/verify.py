@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -14,10 +14,10 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.progress import watching_all
-from nnrun.reports.verdicts import summary, verdicts_table
+from nnrun.reports.verdicts import exact, summary, verdicts_table
 from nnrun.runs.listing import list_runs
 from nnrun.runs.reading import damaged
-from nnrun.runs.select import select_run
+from nnrun.runs.select import name_in, select_run
 from nnrun.runs.verify import Verdict
 from nnrun.runs.verify_all import verify_all
 
@@ -37,14 +37,16 @@ from nnrun.runs.verify_all import verify_all
 @options.debug_option
 @click.pass_obj
 def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results: Path) -> None:
-    """Train runs again, and compare every number with what is stored.
+    """Train runs again, and compare what comes of it with what is stored.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest;
     without any, all complete runs in the results folder are verified. First the files of a run are
-    checked against the digests in its report. Then it is trained again, in memory: every cell of
-    its history, every metric and every weight must be the same bits. Where Python, NumPy, BLAS, the
-    CPU or nnrun are not what they were, losses and weights within 1e-6 of what is stored (1e-3 for
-    float32), and shares of rows within 0.01, will do; the output says which of the two was met.
+    checked against the digests in its report, and the report against its own. Then it is trained
+    again, in memory: every cell of its history, every metric and every weight must be the same
+    bits, and so must all else in its report that training says again: config, seed, data, baseline,
+    early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what they were,
+    losses and weights within 1e-6 of what is stored (1e-3 for float32), and shares of rows within
+    0.01, will do; the output says which of the two was met.
 
     Exits with 3 if a run is not what it says it is.
 
@@ -59,7 +61,8 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
         Interruption(before="all runs were verified"),
         watching_all(len(folders), output) as tell,
     ):
-        for verdict in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
+        for found in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
+            verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
             verdicts.append(verdict)
             tell(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")
     output.data(
@@ -84,7 +87,8 @@ def _told(wrong: Sequence[Verdict]) -> str:
     if first.finding == "damaged":
         return damaged(label, first.reason) + more
     differences = [
-        f"{d.place}: {d.stored!r} is stored, and again it is {d.again!r}" for d in first.differences
+        f"{d.place}: {exact(d.stored)} is stored, and again it is {exact(d.again)}"
+        for d in first.differences
     ]
     reason = "; ".join(filter(None, [first.reason, *differences[:1]]))
     return f"{label}: {reason}{more}"

@@ -41,6 +41,17 @@ class ScheduleConfig(NamedBlock):
 
     schedule: str
 
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+        over: Any = data.get("over")
+        warmup: Any = data.get("warmup")
+        if {type(over), type(warmup)} <= {int, float} and over < warmup:
+            message = (
+                "these iterations are fewer than those of 'warmup', which are a part of them; "
+                "leave 'over' out for all of the run"
+            )
+            yield Complaint(message, ("over",))
+
 
 if TYPE_CHECKING:
     Optimizer = OptimizerConfig

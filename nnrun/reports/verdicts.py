@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
 from nnrun.reports.terminal import clean, labelled, plain_table
 from nnrun.runs.verify import Finding, Verdict
@@ -54,11 +55,16 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 
+def exact(value: Any) -> str:
+    """A value to its last digit; of long ones, the beginning and the end."""
+    return MISSING if value is None else clipped(repr(value))
+
+
 def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if verdict.reason is not None:
         yield "reason", verdict.reason
     for difference in verdict.differences:
-        stored, again = _exact(difference.stored), _exact(difference.again)
+        stored, again = exact(difference.stored), exact(difference.again)
         yield "differs", f"{difference.place}: {stored} is stored, and again it is {again}"
     if verdict.finding == "same_bits":
         return
@@ -69,10 +75,6 @@ def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "changed", f"and {len(changes) - _MOST_CHANGES} more; --json names them"
     if verdict.finding == "differs" and not changes:
         yield "changed", "nothing that is known of: the bits should be the same"
-
-
-def _exact(value: float | None) -> str:
-    return MISSING if value is None else repr(value)
 
 
 def _shown(value: Any) -> str:

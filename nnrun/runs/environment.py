@@ -14,17 +14,21 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from nnrun import NUMERICS_VERSION
+
 _PACKAGES = ("numpy", "scikit-learn", "safetensors", "pydantic", "pyyaml")
 
 
 @cache
 def environment() -> dict[str, Any]:
-    """Python, platform, CPU, package versions, the BLAS that NumPy calls, and what of both is used.
+    """Python, platform, CPU, package versions, the BLAS that NumPy calls, and what of both is used;
+    and the version of nnrun's own numerics.
 
     A BLAS has a kernel for each kind of processor, and NumPy loops for each width of its vectors;
     with others the sums have another order, and so other bits.
     """
     return {
+        "numerics": NUMERICS_VERSION,
         "python": sys.version.split()[0],
         "implementation": platform.python_implementation(),
         "platform": platform.platform(),

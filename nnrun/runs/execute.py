@@ -205,7 +205,7 @@ class Execution:
         stopping, found = self.trainer.stopping, self.trainer.divergence
         return {
             "best_iteration": stopping.best_iteration if stopping else None,
-            "stopped_early": bool(stopping and stopping.exhausted),
+            "stopped_early": self.trainer.stopped_early,
             "divergence": asdict(found) if found else None,
         }
 

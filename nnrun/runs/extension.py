@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nnrun.config.load import load_config
+from nnrun.config.names import is_name
 from nnrun.config.schema import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
@@ -17,6 +19,7 @@ from nnrun.runs.integrity import refuse_changed
 from nnrun.runs.prepare import Prepared, prepare
 from nnrun.runs.reading import CONFIG, HISTORY, REPORT, STATE, damaged, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord
+from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
 from nnrun.training.streams import Streams
 
@@ -36,7 +39,7 @@ class Extension:
     origin: dict[str, Any]
 
 
-def extend(folder: Path, iterations: int) -> Extension:
+def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     """The run in a folder, to go on for so many iterations more.
 
     What depends on the length of a run stays as it was: where it evaluates, over how many
@@ -46,10 +49,12 @@ def extend(folder: Path, iterations: int) -> Extension:
     Args:
         folder: of a completed run.
         iterations: how many more.
+        name: of the longer run's experiment; that of its config by default.
 
     Raises:
         ConfigError: its config is damaged, or its data are missing.
-        UsageError: the run did not complete, stopped early, or was trained on other data.
+        UsageError: the run did not complete, was trained on other data, or would gain nothing:
+            early stopping or the end of its schedule keep more iterations from changing anything.
         NnrunError: its files are damaged.
     """
     record = _completed(folder)
@@ -62,9 +67,15 @@ def extend(folder: Path, iterations: int) -> Extension:
         raise UsageError(f"{folder}: its data have changed, so it cannot go on")
     if shorter.run_id != record.run_id:
         raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot go on")
-    longer = prepare(replace(stored, config=_longer(shorter, record, iterations)))
+    _refuse_ended_schedule(folder, shorter, iterations)
+    config = _longer(folder, shorter, record, iterations)
+    if name is not None and is_name(name):
+        config = config.model_copy(update={"name": name})
+    longer = prepare(replace(stored, config=config))
+    state = _state(folder, longer, record)
+    _refuse_exhausted(folder, state)
     origin = {"run_id": record.run_id, "iterations": shorter.iterations}
-    return Extension(longer, _state(folder, longer, record), origin)
+    return Extension(longer, state, origin)
 
 
 def _completed(folder: Path) -> RunRecord:
@@ -85,13 +96,55 @@ def _completed(folder: Path) -> RunRecord:
     return record
 
 
-def _longer(shorter: Prepared, record: RunRecord, iterations: int) -> ExperimentConfig:
+def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> None:
+    """Find out that the learning rate after a run is more than 0, where it falls over the run."""
+    schedule, total = shorter.schedule(), shorter.iterations
+    if not hasattr(schedule, "over"):
+        return
+    whole, warmup = total + iterations, getattr(schedule, "warmup", 0)
+    if schedule.over is None and warmup > total:
+        why = f"its warmup of {warmup} iterations is not over"
+    elif schedule.rate_at(total, total) == 0:
+        why = f"its learning rate is 0 after iteration {schedule.over or total}"
+    else:
+        return
+    longer = () if schedule.over is None else (f"training.learning_rate.over={whole}",)
+    raise UsageError(
+        f"{folder}: {why}, and what follows depends on the length of the run; train all iterations "
+        f"at once instead:\n  {_whole(folder, whole, *longer)}"
+    )
+
+
+def _refuse_exhausted(folder: Path, state: TrainingState) -> None:
+    """Find out that early stopping lets training go on, where its last iteration has decided it."""
+    try:
+        stopping = state.values["stopping"]
+        exhausted = stopping is not None and EarlyStopping(**stopping).exhausted
+    except (KeyError, TypeError) as error:
+        raise NnrunError(f"{folder}: damaged, or of another version of nnrun") from error
+    if exhausted:
+        raise UsageError(
+            f"{folder}: early stopping ends it after {state.iteration} iterations in any case; "
+            "more of them would change nothing"
+        )
+
+
+def _whole(folder: Path, iterations: int, *overrides: str) -> str:
+    """The command that trains so many iterations without going on from any."""
+    config = str(folder / CONFIG)
+    return shlex.join(["nnrun", "train", config, "--iterations", str(iterations), *overrides])
+
+
+def _longer(
+    folder: Path, shorter: Prepared, record: RunRecord, iterations: int
+) -> ExperimentConfig:
     training, total = shorter.config.training, shorter.iterations
     off_grid = total % shorter.evaluate_every
     if training.early_stopping is not None and off_grid:
         raise UsageError(
-            f"early stopping has counted the evaluation at iteration {total}, which a longer run "
-            f"would not make; train it whole, with --iterations {total + iterations}"
+            f"{folder}: early stopping has counted the evaluation at iteration {total}, which a "
+            "longer run would not make; train all iterations at once instead:\n"
+            f"  {_whole(folder, total + iterations)}"
         )
     rate = training.learning_rate
     if not isinstance(rate, float) and getattr(rate, "over", total) is None:

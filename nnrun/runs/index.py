@@ -163,7 +163,9 @@ def stamp(folder: str) -> str:
         names = os.stat(folder)
     except OSError:
         return ""
-    return f"{report.st_mtime_ns} {report.st_size} {report.st_ino} {names.st_mtime_ns}"
+    # A file's time of change is not one that programs set, as they may that of its content.
+    times = f"{report.st_mtime_ns} {report.st_ctime_ns} {names.st_mtime_ns}"
+    return f"{times} {report.st_size} {report.st_ino}"
 
 
 def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[Overview], Varied]:

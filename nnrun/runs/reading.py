@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.runs.files import read_regular
 from nnrun.runs.identity import is_run_id
-from nnrun.runs.record import SCHEMA_VERSION, RunRecord
+from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
+from nnrun.runs.seal import is_sealed
 from nnrun.runs.soundness import unsound_part
 
 REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
@@ -74,15 +77,17 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
 
     Args:
         folder: of the run.
-        placed: whether it lies in a results folder, so that its place says which run it must be;
-            elsewhere, a folder that is called by a run id says no more than that.
+        placed: whether it lies in a results folder. There a run has the name of the folder that
+            it lies in, which may have been renamed since; its id must be that of its own folder.
+            Elsewhere only a folder that is called by a run id says which run it must be.
     """
     name, run_id = folder.absolute().parent.name, folder.name
     try:
         record = _read(folder / REPORT)
-        other = record.run_id != run_id and (placed or is_run_id(run_id))
-        if other or (placed and record.name != name):
+        if record.run_id != run_id and (placed or is_run_id(run_id)):
             raise NnrunError(f"{REPORT} is that of {record.name}/{record.run_id}")
+        if placed and record.name != name:
+            record = replace(record, name=name)
     except (FileNotFoundError, NotADirectoryError):
         if not (folder / CHECKPOINT).exists():
             return None
@@ -97,11 +102,14 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
 
 
 def _read(report: Path) -> RunRecord:
+    written = read_regular(report, _MOST_BYTES)
     try:
-        content = json.loads(read_regular(report, _MOST_BYTES), parse_constant=_refuse)
+        if not is_sealed(written):
+            raise NnrunError(_why_unsealed(written))
+        content = _parsed(written)
         version = content["schema_version"]
         if version != SCHEMA_VERSION:
-            raise NnrunError(f"{REPORT} is of another version of nnrun ({version})")
+            raise NnrunError(_of_another_version(version))
         record = RunRecord.from_dict(content)
         part = unsound_part(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -109,6 +117,23 @@ def _read(report: Path) -> RunRecord:
     if part is not None:
         raise NnrunError(f"the '{part}' of {REPORT} is not what it should be")
     return record
+
+
+def _why_unsealed(written: bytes) -> str:
+    """What is wrong with a report that does not end in its digest."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        version = _parsed(written)["schema_version"]
+        if version == UNSEALED_VERSION:
+            return _of_another_version(version)
+    return f"{REPORT} is not the file that was written"
+
+
+def _of_another_version(version: Any) -> str:
+    return f"{REPORT} is of another version of nnrun ({version})"
+
+
+def _parsed(written: bytes) -> Any:
+    return json.loads(written, parse_constant=_refuse)
 
 
 def _refuse(constant: str) -> None:

@@ -11,7 +11,9 @@ if TYPE_CHECKING:  # who reads a report does without
     from nnrun.training.state import TrainingState
     from nnrun.training.trainer import HistoryRow
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UNSEALED_VERSION = 1
+"""That of reports without a digest of themselves."""
 
 Status = Literal["completed", "diverged", "interrupted", "failed"]
 

@@ -76,6 +76,11 @@ def lies_in(folder: Path, root: Path) -> bool:
         return False
 
 
+def name_in(folder: Path, root: Path) -> str | None:
+    """The name of a run in a results folder: that of the folder it lies in; None elsewhere."""
+    return folder.absolute().parent.name if lies_in(folder, root) else None
+
+
 def _newest(root: Path, name: str | None) -> Path:
     """The run that was started last; of runs that were started together, the last by name.
 

@@ -32,6 +32,7 @@ from nnrun.runs.reading import (
     read_run,
 )
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.seal import sealed
 from nnrun.runs.staged import Staged, is_temporary
 from nnrun.runs.strict_json import strict_json
 from nnrun.training.state import TrainingState
@@ -243,7 +244,7 @@ class Store:
             files[TRACEBACK] = result.traceback.encode(errors="backslashreplace")
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         record = replace(record, files=digests)
-        files[REPORT] = strict_json(record.to_dict()).encode()
+        files[REPORT] = sealed(strict_json(record.to_dict()).encode())
         return record, files
 
     def tidy(self, name: str, run_id: str) -> None:

@@ -219,6 +219,11 @@ class Trainer:
         return self._evaluators[name]
 
     @property
+    def stopped_early(self) -> bool:
+        """Whether it has come to an end before its last iteration."""
+        return self._stopped and self.iteration < self.iterations
+
+    @property
     def _stopped(self) -> bool:
         return self.stopping is not None and self.stopping.exhausted
 

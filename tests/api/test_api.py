@@ -309,7 +309,7 @@ def test_runs_are_loaded_by_their_names():
     with pytest.raises(UsageError, match="is called 'flower'; did you mean 'flowers'"):
         nnrun.load("flower")
     (kept.path / "report.json").write_text("{")
-    with pytest.raises(NnrunError, match=r"is damaged: report\.json is not what"):
+    with pytest.raises(NnrunError, match=r"is damaged: report\.json is not the file"):
         nnrun.load(kept.path)
 
 

@@ -24,6 +24,7 @@ from nnrun.sweeps.datasets import Datasets
 from nnrun.sweeps.grid import Arguments
 from nnrun.sweeps.planning import make_plan
 from tests.benchmarks.grid import grid
+from tests.forging import forge, said
 
 ID = "S4"
 CONFIG = """\
@@ -64,7 +65,7 @@ def fill(root: Path, template: Path, words: Sequence[str], seeds: int) -> None:
     """Complete runs, as a sweep would have left them, with the files of another run."""
     arguments = Arguments.parse(words, seeds, None)
     plan = make_plan({"iris.yaml": Path("iris.yaml")}, arguments, Datasets())
-    report = json.loads((template / "report.json").read_text())
+    report = said(template / "report.json")
     files = {
         path.name: path.read_bytes()
         for path in template.iterdir()
@@ -78,7 +79,7 @@ def fill(root: Path, template: Path, words: Sequence[str], seeds: int) -> None:
         config = {**json.loads(run.variant.config), "seed": run.seed}
         report |= {"seed": run.seed, "run_id": run.run_id, "config": config}
         report["metrics"]["test"]["accuracy"] = number % 31 / 30
-        (folder / "report.json").write_text(json.dumps(report, indent=2))
+        forge(folder / "report.json", report)
 
 
 def filled() -> None:

@@ -15,6 +15,7 @@ import pytest
 from nnrun.models.load import load
 from nnrun.runs.select import select_run
 from tests.cli.conftest import write
+from tests.forging import revise
 
 HOUSES = """\
 size,colour,price
@@ -358,7 +359,7 @@ def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
 def test_a_run_that_was_interrupted_says_so(prices, nnrun):
     """Its weights are worth something, but not what its config says."""
     report = next(Path("results").glob("*/*/report.json"))
-    report.write_text(report.read_text().replace('"completed"', '"interrupted"'))
+    revise(report, status="interrupted")
     result = nnrun("predict", "prices", "houses.csv")
     assert 0 == result.exit_code
     assert "interrupted: its weights are those of iteration 40\n" in result.stderr

@@ -87,7 +87,7 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     shown = nnrun("show", str(folder))
     assert 0 == shown.exit_code
     assert "damaged" in shown.stdout
-    assert "report.json is not what nnrun writes" in shown.stdout
+    assert "report.json is not the file that was written" in shown.stdout
     assert "nnrun train --force trains it again" in shown.stdout
     assert "damaged" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_compared_is_told(nnrun, cars):
     (folder / "report.json").write_text("{")
     shown = nnrun("compare", str(folder), str(folder))
     assert 2 == shown.exit_code
-    assert f"{folder} is damaged: report.json is not what nnrun writes" in shown.stderr
+    assert f"{folder} is damaged: report.json is not the file that was written" in shown.stderr
 
 
 def test_the_shell_completes_runs(nnrun, iris, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 import json
 import operator
 import os
@@ -15,12 +16,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import nnrun
 from nnrun.cli import cli
+from nnrun.errors import UsageError
+from tests.forging import forge, said
 from tests.sweeps.helpers import large
 
 pytestmark = pytest.mark.campaign
 
-FLIPS = 1000 if large() else 30
+FLIPS, REPORT_FLIPS = (1000, 2000) if large() else (30, 20)
 CONFIG = """\
 name: flowers
 dataset: {name: iris, features: standard}
@@ -36,6 +40,18 @@ COMMANDS = [
     *("verify flowers/s1", "verify -j 1", "train flowers/s1 --extend 3", "train flowers.yaml"),
     *("sweep flowers.yaml -j 1 --dry-run", "sweep flowers.yaml -j 1"),
 ]
+# The exit code of each command that looks at a run whose report was changed.
+NOTICED = {
+    **dict.fromkeys(["ls", "ls --json", "ls --sort test --top 5"], 0),
+    **dict.fromkeys(["show flowers/s1", "show flowers/s1 --json"], 0),
+    **dict.fromkeys(["report -o r.html", "report flowers/s1 -o r.html"], 0),
+    **dict.fromkeys(["sweep flowers.yaml -j 1 --dry-run"], 0),
+    **dict.fromkeys(["sweep flowers.yaml -j 1"], 1),
+    **dict.fromkeys(["compare flowers/s1 flowers/s2", "predict flowers/s1 new.npz"], 2),
+    **dict.fromkeys(["export flowers/s1 -o m.onnx", "export flowers/s1 -o m.py"], 2),
+    **dict.fromkeys(["train flowers/s1 --extend 3", "train flowers.yaml"], 2),
+    **dict.fromkeys(["verify flowers/s1", "verify -j 1"], 3),
+}
 # The file that each of these works with, besides the report: none may do so where it has changed.
 USED = {
     "predict": {"model.safetensors"},
@@ -113,12 +129,42 @@ def test_a_flipped_bit_is_not_believed(folder: Folder) -> None:
         for words, result in folder.trials():
             if uses(words, name):
                 assert (2, True) == (result.exit_code, f"{name} is not the file" in result.stderr)
-            if words.startswith("verify") and name != "report.json":
+            if words.startswith("verify"):
                 assert 3 == result.exit_code
                 assert f"is damaged: {name} is not the file that was written" in result.stderr
             if words.startswith("predict") and result.exit_code == 0:
                 assert folder.expected[words].stdout_bytes == result.stdout_bytes
         folder.restore()
+
+
+@pytest.mark.parametrize("index", [False, True], ids=["no index", "index"])
+def test_every_command_notices_each_flipped_bit_of_a_report(
+    folder: Folder, index: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever it is: the run is damaged, with and without an index that knew it before."""
+    monkeypatch.setattr("nnrun.runs.index.WORTH", 1 if index else 10**9)
+    draw = random.Random(12)
+    content = folder.files["report.json"]
+    told = "report.json is not the file that was written"
+    for bit in draw.sample(range(8 * len(content)), REPORT_FLIPS):
+        folder.restore()
+        assert "damaged" not in folder.run("ls").stdout
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        (folder.path / "report.json").write_bytes(changed)
+        for words, code in NOTICED.items():
+            result = folder.run(words)
+            shown = result.output
+            if words.startswith("report"):
+                shown = html.unescape(Path("r.html").read_text(encoding="utf-8"))
+            why = "damaged" if words.startswith("ls") and "json" not in words else told
+            assert (code, True) == (result.exit_code, why in " ".join(shown.split())), (bit, words)
+        with pytest.raises(UsageError, match=told):
+            nnrun.load("flowers/s1")
+        board = json.loads(Path("results/leaderboard.json").read_text())
+        (row,) = board["groups"][0]["rows"]
+        assert (0, 1, None) == (row["completed"], row["failed"], row["test"])
+    folder.restore()
 
 
 def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
@@ -134,15 +180,15 @@ def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
 def test_whatever_stands_in_a_report_it_is_shown_or_damaged(folder: Folder, other: object) -> None:
     """Whichever part of it is lacking or of another kind."""
     report = folder.path / "report.json"
-    found = list(places(json.loads(report.read_text())))
+    found = list(places(said(report)))
     for path in found if large() else random.Random(7).sample(found, 60):
-        content = json.loads(report.read_text())
+        content = said(report)
         part = functools.reduce(operator.getitem, path[:-1], content)
         if other == "gone":
             del part[path[-1]]
         else:
             part[path[-1]] = other
-        report.write_text(json.dumps(content))
+        forge(report, content)
         for words in ("show flowers/s1", "train flowers.yaml"):
             result = folder.run(words)
             assert result.exit_code in (0, 2), (path, result.output)
@@ -189,6 +235,6 @@ def test_what_is_no_file_any_more_stops_nothing(folder: Folder, kind: str) -> No
         for words, result in folder.trials():
             if uses(words, name):
                 assert 2 == result.exit_code, (words, name)
-            if words.startswith("verify") and name != "report.json":
+            if words.startswith("verify") and (name, kind) != ("report.json", "gone"):
                 assert (3, True) == (result.exit_code, name in result.stderr)
         folder.restore()

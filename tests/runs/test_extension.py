@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from nnrun.runs.control import Control
 from nnrun.runs.extension import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.prepare import prepare, prepare_again
+from tests.forging import forge, revise, said
 
 DEEP = """
 name: deep
@@ -38,8 +40,9 @@ training: {learning_rate: 0.05, iterations: 200, batch_size: 8, engine: numpy}
         ["training.sampling=with_replacement"],
         ["training.optimizer={type: sgd, momentum: 0.9}"],
         ["training.optimizer=adam", "training.dtype=float32"],
-        ["training.learning_rate={schedule: cosine, initial: 0.1}"],
-        ["training.learning_rate={schedule: warmup_cosine, peak: 0.1, warmup: 20}"],
+        ["training.learning_rate={schedule: cosine, initial: 0.1, final: 0.01}"],
+        ["training.learning_rate={schedule: cosine, initial: 0.1, over: 300}"],
+        ["training.learning_rate={schedule: warmup_cosine, peak: 0.1, warmup: 20, final: 0.02}"],
         ["training.learning_rate={schedule: step, initial: 0.1, every: 90}"],
         ["training.evaluate_every=70"],
         ["training.epochs=7"],
@@ -115,14 +118,67 @@ def test_what_cannot_go_on_is_told(prepared, store, tmp_path):
         extend(half.folder, 10)
     whole = train(prepared(), store)
     report = whole.folder / "report.json"
-    content = json.loads(report.read_text())
-    report.write_text(json.dumps({**content, "weights_sha256": "0" * 64}))
+    content = said(report)
+    revise(report, weights_sha256="0" * 64)
     with pytest.raises(NnrunError, match="its weights are not those of the report"):
         extend(whole.folder, 10)
     other = {**content, "dataset": {**content["dataset"], "sha256": "0" * 64}}
-    report.write_text(json.dumps(other))
+    forge(report, other)
     with pytest.raises(UsageError, match="its data have changed"):
         extend(whole.folder, 10)
+
+
+NO_GAIN = ["training.learning_rate=1e-300", "training.evaluate_every=50"]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "patience", "made", "early", "told"),
+    [
+        (130, 2, 130, False, "has counted the evaluation at iteration 130, which a longer run"),
+        (150, 2, 150, False, "early stopping ends it after 150 iterations in any case"),
+        (200, 2, 150, True, "it stopped early after 150 iterations"),
+        (180, 1, 100, True, "it stopped early after 100 iterations"),
+    ],
+)
+def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
+    prepared, store, iterations, patience, made, early, told
+):
+    """Whatever its last evaluation says; and why it cannot go on is what is so."""
+    stopping = f"training.early_stopping={{patience: {patience}}}"
+    run = prepared(None, *NO_GAIN, stopping, f"training.iterations={iterations}")
+    outcome = train(run, store)
+    record = outcome.record
+    assert (made, early) == (record.timing["iterations"], record.stopped_early)
+    with pytest.raises(UsageError, match=told) as refused:
+        extend(outcome.folder, 50)
+    whole = f"nnrun train {outcome.folder}/config.yaml --iterations {iterations + 50}"
+    assert (iterations == 130) == str(refused.value).endswith(whole)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told", "longer"),
+    [
+        ("cosine, initial: 0.1", "is 0 after iteration 200", ""),
+        ("cosine, initial: 0.1, over: 150", "is 0 after iteration 150", "over=300"),
+        ("warmup_cosine, peak: 0.1, warmup: 20", "is 0 after iteration 200", ""),
+        (
+            "warmup_cosine, peak: 1, warmup: 250, final: 0.1",
+            "its warmup of 250 iterations is not over",
+            "",
+        ),
+    ],
+)
+def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, told, longer):
+    """It is said, with the command that trains all iterations at once, which works."""
+    run = prepared(None, f"training.learning_rate={{schedule: {schedule}}}")
+    folder = train(run, store).folder
+    with pytest.raises(UsageError, match=told) as refused:
+        extend(folder, 100)
+    words = shlex.split(str(refused.value).splitlines()[-1])
+    expected = ["nnrun", "train", f"{folder}/config.yaml", "--iterations", "300"]
+    assert [*expected, *[f"training.learning_rate.{longer}"] * bool(longer)] == words
+    done = CliRunner().invoke(cli, [*words[1:], "--json", "--results", str(store.root)])
+    assert (0, 300) == (done.exit_code, json.loads(done.stdout)["timing"]["iterations"])
 
 
 def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):

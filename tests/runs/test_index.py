@@ -19,6 +19,7 @@ from nnrun.runs.index import FILE, KnownRuns, NewLines, look, refresh, stamp
 from nnrun.runs.lifecycle import train
 from nnrun.runs.overview import PLAIN, varied
 from nnrun.runs.reading import CHECKPOINT, read_run
+from nnrun.runs.seal import sealed
 from nnrun.runs.strict_json import strict_json
 from tests.reports.conftest import REGRESSION
 
@@ -34,7 +35,7 @@ def put(root, seed, rate=0.01, name="houses", **changes):
     folder = root / name / run_id
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.safetensors").write_bytes(b"")
-    (folder / "report.json").write_text(strict_json(record.to_dict()))
+    (folder / "report.json").write_bytes(sealed(strict_json(record.to_dict()).encode()))
     return folder
 
 
@@ -312,7 +313,7 @@ def test_a_line_of_a_record_is_what_reading_it_back_gives(prepared, store, chang
     """For all that become of runs; those that are not complete have none."""
     record = replace(train(prepared(), store).record, **changes)
     folder = store.folder(record.name, record.run_id)
-    (folder / "report.json").write_text(strict_json(record.to_dict()))
+    (folder / "report.json").write_bytes(sealed(strict_json(record.to_dict()).encode()))
     expected = line_of(folder, stamp(str(folder)))
     assert expected == line_of_record(record, folder, stamp(str(folder)))
     assert (changes["status"] in ("completed", "diverged")) == (expected is not None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 import threading
@@ -22,6 +21,7 @@ from nnrun.runs.lifecycle import begin, train
 from nnrun.runs.listing import list_runs
 from nnrun.runs.locks import acquire
 from nnrun.runs.record import RunRecord
+from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
 
@@ -75,7 +75,7 @@ def test_one_module_reads_reports():
     [
         ("no model", "model.safetensors is missing"),
         ("no report", None),
-        ("cut", "report.json is not what nnrun writes"),
+        ("cut", "report.json is not the file that was written"),
         ("other version", "report.json is of another version of nnrun (9)"),
         ("failed", None),
         ("interrupted", None),
@@ -89,7 +89,6 @@ def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage
     assert listed.complete
     assert not train(run, store).trained
     report = folder / "report.json"
-    content = json.loads(report.read_text())
     if damage == "no model":
         (folder / "model.safetensors").unlink()
     elif damage == "no report":
@@ -97,9 +96,9 @@ def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage
     elif damage == "cut":
         report.write_text(report.read_text()[:100])
     elif damage == "other version":
-        report.write_text(json.dumps({**content, "schema_version": 9}))
+        revise(report, schema_version=9)
     else:
-        report.write_text(json.dumps({**content, "status": damage}))
+        revise(report, status=damage)
     listed = list(list_runs(store.root))
     assert [] == [found for found in listed if found.complete]
     if trouble:

@@ -10,6 +10,7 @@ import pytest
 
 from nnrun.errors import UsageError
 from nnrun.runs.lifecycle import train
+from nnrun.runs.seal import sealed
 from nnrun.runs.select import select_run
 from nnrun.runs.strict_json import strict_json
 
@@ -27,7 +28,7 @@ def results(prepared, store):
         copied = replace(record, name=name, run_id=run_id, started=f"{hour}:00:00+00:00")
         folder = store.root.parent / "copies" / name / run_id
         folder.mkdir(parents=True)
-        (folder / "report.json").write_text(strict_json(copied.to_dict()))
+        (folder / "report.json").write_bytes(sealed(strict_json(copied.to_dict()).encode()))
     return store.root.parent / "copies"
 
 

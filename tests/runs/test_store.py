@@ -31,7 +31,7 @@ from nnrun.runs.store import Store
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),
     *("seed", "dataset", "network", "metrics", "baseline", "published", "timing", "engine"),
-    *("environment", "weights_sha256"),
+    *("environment", "weights_sha256", "report_sha256"),
 }
 WILD = """
 name: wild

@@ -17,29 +17,41 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lifecycle import begin, train
 from nnrun.runs.listing import list_runs
+from nnrun.runs.seal import sealed
+from nnrun.runs.strict_json import strict_json
+from tests.forging import revise, said
 
 BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")
 
 
 def spoil(report, kind):  # noqa: PLR0912  # a table of deeds
     """Put something else in the place of a report."""
-    content = json.loads(report.read_text())
+    content = said(report)
     if kind in BLOCKS:
-        report.write_text(json.dumps({**content, kind: {}}))
-    elif kind == "other name":
-        report.write_text(json.dumps({**content, "name": "other"}))
+        revise(report, **{kind: {}})
     elif kind == "other id":
-        report.write_text(json.dumps({**content, "run_id": "s3-0123456789"}))
+        revise(report, run_id="s3-0123456789")
     elif kind == "other status":
-        report.write_text(json.dumps({**content, "status": "splendid"}))
+        revise(report, status="splendid")
     elif kind == "other version":
-        report.write_text(json.dumps({**content, "schema_version": 9}))
+        revise(report, schema_version=9)
+    elif kind == "earlier version":
+        report.write_text(strict_json({**content, "schema_version": 1}))
+    elif kind == "no digest":
+        report.write_text(strict_json(content))
+    elif kind == "another's digest":
+        report.write_bytes(report.read_bytes().replace(b'"seed": 3', b'"seed": 4'))
+    elif kind == "laid out anew":
+        report.write_text(json.dumps(json.loads(report.read_text()), indent=2))
+    elif kind == "more behind":
+        report.write_bytes(report.read_bytes() + b"\n")
     elif kind in ("empty", "text"):
         report.write_text({"empty": "{}", "text": "hello"}[kind])
     elif kind == "no model":
         (report.parent / "model.safetensors").unlink()
     elif kind == "infinite":
-        report.write_text(report.read_text().replace('"train_seconds": ', '"train_seconds": 1e999'))
+        text = report.read_bytes().rpartition(b",\n")[0]
+        report.write_bytes(sealed(text.replace(b'"train_seconds": ', b'"train_seconds": 1e999')))
     elif kind == "huge":
         report.unlink()
         with report.open("wb") as file:
@@ -58,7 +70,8 @@ def spoil(report, kind):  # noqa: PLR0912  # a table of deeds
 
 KINDS = [
     *(kind for kind in BLOCKS if kind != "environment"),
-    *("other name", "other id", "other status", "other version", "infinite"),
+    *("other id", "other status", "other version", "earlier version", "infinite"),
+    *("no digest", "another's digest", "laid out anew", "more behind"),
     *("empty", "text", "huge", "fifo", "loop", "device", "folder", "no model"),
 ]
 # Each with {folder} and with the name, of which there is no other run.
@@ -173,6 +186,30 @@ def test_a_run_that_has_just_begun_is_shown_as_running(prepared, store, command)
             code, out, err = command(f"show {word} --json")
             assert (0, "") == (code, err)
             assert "running" == json.loads(out)["status"]
+
+
+def test_a_renamed_experiment_has_the_name_of_its_folder(prepared, store, command):
+    """In every list and command; its runs are verified, and go on beside it."""
+    first, second = (train(prepared(None, f"seed={seed}"), store).folder for seed in (3, 4))
+    (store.root / "tiny").rename(store.root / "later")
+    ids = [first.name, second.name]
+    assert [("later", i, "completed") for i in ids] == [
+        (row["name"], row["run_id"], row["status"])
+        for row in sorted(json.loads(command("ls --json")[1]), key=lambda row: row["run_id"])
+    ]
+    assert "later" == json.loads(command("show later/s3 --json")[1])["name"]
+    compared = json.loads(command("compare later/s3 later/s4 --json")[1])
+    assert [f"later/{i}" for i in ids] == compared["labels"]
+    code, out, _ = command("verify --json")
+    assert 0 == code
+    found = [(run["name"], run["run_id"], run["finding"]) for run in json.loads(out)["runs"]]
+    assert [("later", i, "same_bits") for i in ids] == found
+    assert "later" == nnrun.load("later/s3", results=store.root).name
+    assert "later" == nnrun.verify("later/s3", results=store.root).name
+    code, out, _ = command("train later/s3 --extend 10 --json")
+    assert (0, "later") == (code, json.loads(out)["name"])
+    assert ["later"] == [path.name for path in store.root.iterdir() if path.is_dir()]
+    assert 0 == command("verify")[0]
 
 
 def test_a_run_folder_of_another_place_is_taken_as_it_is(prepared, store, command, tmp_path):

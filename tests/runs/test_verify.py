@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import json
+import operator
 import os
 import random
 import signal
@@ -25,6 +28,7 @@ from nnrun.runs.control import Control
 from nnrun.runs.extension import extend
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verify import Difference, verify
+from tests.forging import forge, revise, said
 
 WILD = """
 name: wild
@@ -37,8 +41,7 @@ training: {learning_rate: 10.0, iterations: 2000}
 
 def rewrite(folder, **changes):
     """Change what a report says."""
-    report = folder / "report.json"
-    report.write_text(json.dumps({**json.loads(report.read_text()), **changes}))
+    revise(folder / "report.json", **changes)
 
 
 def redo(folder, name, content):
@@ -145,6 +148,103 @@ def test_a_forged_metric_is_found(prepared, store):
     (difference,) = verify(folder).differences
     assert difference.place.startswith("metrics.test.confusion.1")
     assert 1 == difference.stored - difference.again
+
+
+STOPPED = """
+name: tiny
+dataset: {name: iris, validation_size: 0.2}
+network: {sizes: [2, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+published: {source: a book, test_accuracy: 0.9}
+training:
+  learning_rate: 0.5
+  iterations: 40
+  evaluate_every: 5
+  early_stopping: {patience: 1}
+  engine: numpy
+"""
+# What only the machine and the moment of training have said.
+ONCE = ("started", "environment", "nnrun_version", "extended_from", "timing.train_seconds")
+ONCE += ("timing.evaluation_seconds", "timing.iterations_per_second")
+
+
+def leaves(value, *path):
+    """The places of all values in a report, and of empty mappings and lists."""
+    inside = list(enumerate(value)) if isinstance(value, list) else []
+    inside += value.items() if isinstance(value, dict) else []
+    for key, entry in inside:
+        yield from leaves(entry, *path, key)
+    if not inside:
+        yield path
+
+
+def forged(value):
+    """Another value of the same kind, where there is one."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return float(np.nextafter(value, 9e9))
+    return f"{value}." if isinstance(value, str) else 7
+
+
+@pytest.mark.parametrize("text", [STOPPED, WILD], ids=["stopped early", "diverged"])
+def test_whatever_is_forged_in_a_report_is_found(prepared, store, text):
+    """One by one, all that it says but for when and where it was trained, and how fast."""
+    folder = train(prepared(text), store).folder
+    report = folder / "report.json"
+    content = said(report)
+    believed = []
+    for path in leaves(content):
+        changed = copy.deepcopy(content)
+        part = functools.reduce(operator.getitem, path[:-1], changed)
+        part[path[-1]] = forged(part[path[-1]])
+        forge(report, changed)
+        if verify(folder).agrees:
+            believed.append(".".join(map(str, path)))
+    assert [] == [place for place in believed if not place.startswith(ONCE)]
+    forge(report, content)
+    assert "same_bits" == verify(folder).finding
+
+
+def test_what_a_report_says_is_named(prepared, store):
+    """With both values, and a reason; the environment is as it was."""
+    folder = train(prepared(), store).folder
+    config = said(folder / "report.json")["config"]
+    training = {**config["training"], "learning_rate": 0.07}
+    rewrite(folder, config={**config, "training": training})
+    verdict = verify(folder)
+    found = [Difference("config.training.learning_rate", 0.07, 0.05)]
+    told = ("differs", "its report says what training does not give again", found, {}, 3)
+    assert told == (
+        *(verdict.finding, verdict.reason, verdict.differences),
+        *(verdict.environment, verdict.exit_code),
+    )
+
+
+def test_elsewhere_words_may_be_others_and_data_may_not(prepared, store, monkeypatch):
+    """Sentences hold numbers that are rounded otherwise; what is counted is the same everywhere."""
+    folder = train(prepared(), store).folder
+    content = said(folder / "report.json")
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "cpu": "another"})
+    rewrite(folder, warnings=[{"kind": "scale", "message": "a sentence"}])
+    assert "within_tolerance" == verify(folder).finding
+    forge(folder / "report.json", {**content, "seed": 4})
+    assert [Difference("seed", 4, 3)] == verify(folder).differences
+    assert "differs" == verify(folder).finding
+
+
+def test_a_run_of_other_numerics_is_compared_by_its_numbers(prepared, store, monkeypatch):
+    """Its id is another one then, and so is no difference."""
+    folder = train(prepared(), store).folder
+    monkeypatch.setattr("nnrun.runs.identity.NUMERICS_VERSION", 10**6)
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "numerics": 10**6})
+    verdict = verify(folder)
+    assert ("same_bits", []) == (verdict.finding, verdict.differences)
+    assert {"numerics": (here["numerics"], 10**6)} == verdict.environment
 
 
 def test_elsewhere_a_tolerance_decides(prepared, store, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.runs.locks import acquire
+from tests.forging import forge, said
 from tests.sweeps.helpers import BOSTON, IRIS
 
 
@@ -76,10 +77,10 @@ def test_a_report_with_values_of_other_kinds_is_borne_with(run, write, tmp_path)
     write("iris")
     run("sweep", "configs")
     path = next(tmp_path.glob("results/iris/*/report.json"))
-    report = json.loads(path.read_text())
+    report = said(path)
     for key in report.keys() - {"schema_version"}:
         for value in (5, None, "x", [], {}):
-            path.write_text(json.dumps({**report, key: value}))
+            forge(path, {**report, key: value})
             assert 0 == run("ls")[0], (key, value)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 import time
@@ -30,6 +29,7 @@ from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from nnrun.training.trainer import Progress
+from tests.forging import revise, said
 from tests.sweeps.helpers import (
     BOSTON,
     IRIS,
@@ -88,8 +88,7 @@ def test_a_report_is_that_of_train(plan, sweep, write, store, tmp_path):
     progress = run_inline(sweep(plan(file)))
     outcome = train(prepare(load_config(file)), make_store(tmp_path / "single"))
     ours, theirs = (
-        json.loads(next(root.glob("*/*/report.json")).read_text())
-        for root in (store.root, outcome.folder.parents[1])
+        said(next(root.glob("*/*/report.json"))) for root in (store.root, outcome.folder.parents[1])
     )
     assert ["timing", "started"] == [key for key in ours if ours[key] != theirs[key]] or (
         ["timing"] == [key for key in ours if ours[key] != theirs[key]]
@@ -194,8 +193,10 @@ def test_a_damaged_report_is_left_until_forced(plan, sweep, write, store, damage
     run_inline(sweep(made))
     before = weights_of(store.root)
     report = min(store.root.glob("*/*/report.json"))
-    content = json.loads(report.read_text())
-    report.write_text(json.dumps({**content, damage: None}) if damage in content else damage)
+    if damage in said(report):
+        revise(report, **{damage: None})
+    else:
+        report.write_text(damage)
     progress = run_inline(sweep(made))
     assert (0, 1) == (progress.trained, progress.found)
     (failure,) = progress.failures

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from nnrun.cli.report import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Limits, Report
 from nnrun.sweeps.datasets import Datasets
+from tests.forging import revise
 
 CONFIGS = {
     "flowers": """
@@ -75,9 +75,7 @@ def write_moons(path: Path) -> None:
 def with_report(source: Path, target: Path, **changes: object) -> Path:
     """A copy of a run's folder whose report says something else."""
     shutil.copytree(source, target)
-    report = json.loads((target / "report.json").read_text())
-    report |= {"name": target.parent.name, "run_id": target.name, **changes}
-    (target / "report.json").write_text(json.dumps(report))
+    revise(target / "report.json", name=target.parent.name, run_id=target.name, **changes)
     return target
 
 

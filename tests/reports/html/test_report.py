@@ -14,6 +14,7 @@ from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
 from nnrun.runs.reading import read_run
+from tests.forging import forge, revise, said
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
 
@@ -44,7 +45,10 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
     expected = {"completed": 11, "diverged": 1, "failed": 1, "damaged": 2, "interrupted": 2}
     assert expected == dict(report.counts)
     listed = notes(sections(report)["All runs"])
-    assert "broken/s3-00000000cc is damaged: report.json is not what nnrun writes; nnrun" in listed
+    assert (
+        "broken/s3-00000000cc is damaged: report.json is not the file that was written; nnrun"
+        in listed
+    )
     assert "broken/s4-00000000dd is damaged: the 'config' of report.json is not what" in listed
     assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
     text = Page(page).text
@@ -256,9 +260,8 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     """What needs them says why it is missing; all else is shown."""
     source = next((results / "moons").iterdir())
     folder = with_report(source, tmp_path / "moons" / source.name)
-    report = json.loads((folder / "report.json").read_text())
-    report["dataset"]["sha256"] = "00" * 32
-    (folder / "report.json").write_text(json.dumps(report))
+    report = folder / "report.json"
+    revise(report, dataset={**said(report)["dataset"], "sha256": "00" * 32})
     run = full(make_report(tmp_path), "moons")
     assert "the data are not those it was trained on" in notes(run["Answers"])
     assert "Confusion matrix, test split" in titles(run["Answers"])
@@ -328,14 +331,14 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
 def test_a_thousand_runs_are_few_bytes(results, make_report, tmp_path) -> None:
     """Under five million, with a row for each config."""
     source = next((results / "flowers").iterdir())
-    report = json.loads((source / "report.json").read_text())
+    report = said(source / "report.json")
     for index in range(1000):
         folder = tmp_path / "many" / f"s{index}-{index:010x}"
         folder.mkdir(parents=True)
         training = {**report["config"]["training"], "learning_rate": 0.001 * (index + 1)}
         config = {**report["config"], "training": training}
         changed = {**report, "name": "many", "run_id": folder.name, "config": config}
-        (folder / "report.json").write_text(json.dumps(changed))
+        forge(folder / "report.json", changed)
     text = render(make_report(tmp_path))
     assert len(text.encode()) < 5_000_000
     board = next(iter(sections(make_report(tmp_path)).values()))[0]
@@ -348,11 +351,13 @@ def test_one_run_is_a_report_too(results, make_report) -> None:
     assert (1, 1) == (text.count('class="run"'), text.count(" open>"))
 
 
-def test_names_from_elsewhere_do_not_count(results, make_report, tmp_path) -> None:
-    """A report in a folder of another name was put there by hand: it is not what it says."""
+def test_a_run_has_the_name_of_the_folder_it_lies_in(results, make_report, tmp_path) -> None:
+    """Whichever it had before its experiment was renamed."""
     source = next((results / "houses").iterdir())
     shutil.copytree(source, tmp_path / "other" / source.name)
-    assert [("damaged", 1)] == make_report(tmp_path).counts
+    report = make_report(tmp_path)
+    assert [("completed", 1)] == report.counts
+    assert [f"other/{source.name}"] == list(report.in_full)
 
 
 def test_paths_of_this_machine_are_not_needed(page) -> None:
