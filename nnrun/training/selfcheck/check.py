@@ -82,38 +82,41 @@ def compare_engines(
         if not _finite(expected):
             return None
         found = update.by_engine(engine, network, optimizer, dropout, gradient)
-        if _close(found, expected, sum(roundings(network, len(rows)))):
+        near = _near(expected, sum(roundings(network, len(rows))))
+        if _agree(found, expected, near):
             return None
-        floor = float(np.finfo(network.dtype).tiny) ** 0.5 + lost(network.theta, gradient)
+        unread = lost(network.theta, gradient)
+        near = {key: size + unread * (key[0] == "gradient") for key, size in near.items()}
         del plain, gradient
-        return _unexplained(found, expected, Rounded(update, network, optimizer), floor)
+        return _unexplained(found, expected, near, Rounded(update, network, optimizer))
 
 
 def _few(batches: Batches, number: int) -> Array:
     start, end = batches.bounds[number : number + 2]
-    return np.asarray(
-        batches.rows[start : min(end, start + max(_ROWS, (end - start) // _PART + 1))]
-    )
+    rows: Array = batches.rows[start:end]
+    return rows[: max(_ROWS, len(rows) // _PART + 1)]
 
 
 def _finite(numbers: Numbers) -> bool:
     return all(np.isfinite(array).all() for array in numbers.values())
 
 
-def _close(found: Numbers, expected: Numbers, rounding: float) -> bool:
-    """Whether numbers differ by no more than a sum's rounding beside the largest of their kind.
+def _near(expected: Numbers, rounding: float) -> dict[Key, float]:
+    """What a sum's rounding is beside the largest numbers of their kind: nobody asks about less.
 
     Those of a layer's weights and biases are of one kind: where a bias has no effect, as before
-    batch normalisation, its gradient is nothing but rounding.
+    batch normalisation, its gradient is nothing but rounding. So is that of a weight which sees
+    nothing but zeros, by kernels that transform it together with its neighbours.
     """
     largest: dict[Key, float] = {}
     for key, array in expected.items():
         kind = _kind(key)
         largest[kind] = max(largest.get(kind, 0.0), float(np.abs(array).max(initial=0)))
-    return all(
-        np.abs(found[key] - array).max(initial=0) <= rounding * largest[_kind(key)]
-        for key, array in expected.items()
-    )
+    return {key: rounding * largest[_kind(key)] for key in expected}
+
+
+def _agree(found: Numbers, expected: Numbers, near: dict[Key, float]) -> bool:
+    return all((np.abs(found[key] - expected[key]) <= near[key]).all() for key in expected)
 
 
 def _kind(key: Key) -> Key:
@@ -122,32 +125,28 @@ def _kind(key: Key) -> Key:
 
 
 def _unexplained(
-    found: Numbers, expected: Numbers, rounded: Rounded, floor: float
+    found: Numbers, expected: Numbers, near: dict[Key, float], rounded: Rounded
 ) -> Disagreement | None:
     """A number that is farther from the exact one than roundings bring it, NumPy's or random."""
     exact = rounded.exact()
     precision = np.finfo(found["outputs", ""].dtype)
     if not _finite(exact) or rounded.largest > float(precision.max) ** 0.5:
         return None  # so near the end of the range that intermediate numbers may leave it
-    spread = {
-        key: np.maximum(rounded.itself * np.abs(array), np.abs(expected[key] - array))
-        for key, array in exact.items()
-    }
     apart = {key: np.abs(found[key].astype(np.float64) - exact[key]) for key in exact}
+    spread = {key: np.abs(expected[key] - exact[key]) for key in exact}
+    allowed: Numbers = {}
     for sample in islice(rounded.samples(), _SAMPLES):
         for key, array in sample.items():
             np.fmax(spread[key], np.abs(array - exact[key]), out=spread[key])
-        if all((apart[key] <= _ALLOWED * spread[key] + floor).all() for key in exact):
+            allowed[key] = near[key] + _ALLOWED * spread[key] + float(precision.tiny) ** 0.5
+        if all((apart[key] <= allowed[key]).all() for key in exact):
             return None
-    for key in exact:
-        beyond = ~(apart[key] <= _ALLOWED * spread[key] + floor)
-        if beyond.any():
-            place = int(np.where(beyond, np.nan_to_num(apart[key], nan=np.inf), -1).argmax())
-            what, name = key
-            return Disagreement(
-                f"{what} of {name}" if name else what,
-                float(found[key].flat[place]),
-                float(exact[key].flat[place]),
-                float(_ALLOWED * spread[key].flat[place] + floor),
-            )
-    return None
+    key = next(key for key in exact if not (apart[key] <= allowed[key]).all())
+    beyond = np.where(apart[key] <= allowed[key], -1, np.nan_to_num(apart[key], nan=np.inf))
+    place, (what, name) = int(beyond.argmax()), key
+    return Disagreement(
+        f"{what} of {name}" if name else what,
+        float(found[key].flat[place]),
+        float(exact[key].flat[place]),
+        float(allowed[key].flat[place]),
+    )

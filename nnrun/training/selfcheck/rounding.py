@@ -69,7 +69,6 @@ class Rounded:
         self._theta = self._network.theta.copy()
         self._statistics = {name: a.copy() for name, a in self._network.statistics.items()}
         self._forward, self._backward = roundings(network, len(update.x))
-        self.itself = self._forward + self._backward  # of a number beside itself
         self._rng = np.random.default_rng(0)
         self._rounding: Rounding = "none"
         self._factor = 1.0  # of the gradient
