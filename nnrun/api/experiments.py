@@ -74,6 +74,8 @@ def train(
         UsageError: the run needs more memory than there is, an argument makes no sense, or what
             is in the results folder is damaged.
         OSError: the results cannot be written.
+        EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
+            failed, and engine numpy trains it.
         KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
     """
     threads = at_least_one("threads", threads)

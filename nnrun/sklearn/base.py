@@ -143,7 +143,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             self._first_seed, self.n_iter_, self.loss_curve_ = self._seed(), 0, []
         # Another seed for each epoch, hence another order; its weights are not used.
         seed = (self._first_seed + self.n_iter_) % 2**31
-        execution = Execution(self._prepare(dataset, seed, epochs=1), follow=True)
+        prepared = self._prepare(dataset, seed, epochs=1)
+        execution = Execution(prepared, follow=True, checked=before is not None)
         if before is not None:
             live = live_arrays(execution.network, execution.trainer.optimizer)
             copy_into(live, before.arrays)
