@@ -73,9 +73,12 @@ class Piece:
 
     def spoilt(self) -> list[int]:
         """Distances from the array's first byte at which something was written beside it."""
-        held = np.frombuffer(ctypes.string_at(self.begin, self.length), np.uint8)
-        changed = np.flatnonzero(held != ONES) - (self.first - self.begin)
-        return [int(at) for at in changed if not 0 <= at < self.size]
+        before, last = self.begin - self.first, self.begin + self.length - self.first
+        found = []
+        for start, stop in ((before, 0), (self.size, last)):
+            held = np.frombuffer(ctypes.string_at(self.first + start, stop - start), np.uint8)
+            found += (np.flatnonzero(held != ONES) + start).tolist()
+        return found
 
     def distance(self, address: int) -> int:
         """Bytes that an address is away from the array."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.kernels import KERNELS, scratch, shapes
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
@@ -107,7 +107,6 @@ class Plan:
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     last: Stage = field(default_factory=Stage)  # what is done before the update
-    scratch: int = 1 << 20  # bytes that a thread needs
     drawn: int = 0  # uniform numbers for each row, once all layers have their places
     label: str = ""
 
@@ -125,6 +124,16 @@ class Plan:
     def lasting(self) -> set[str]:
         """The arrays of parameters and statistics."""
         return {one.block for one in self.placed} | {one.block for one in self.statistics}
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch memory that each thread needs."""
+        return max(self.scratch_of(op) for stage in self.all_stages for op in stage.ops)
+
+    def scratch_of(self, op: Op) -> int:
+        """Bytes that the kernel of an op has there."""
+        known = {**op.values, "n": self.batch_size, "itemsize": self.dtype.itemsize}
+        return scratch.total(KERNELS[op.kernel].pieces(known))
 
     @property
     def all_stages(self) -> list[Stage]:
