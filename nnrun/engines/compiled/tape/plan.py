@@ -67,6 +67,12 @@ class Placed:
         """The array of its gradient, or of the parts one after the other."""
         return f"d{self.block}"
 
+    def clear_around(self, gradient: Array) -> None:
+        """Write zeros to all places of the gradient, or its parts, that are of no number."""
+        around = np.ones(self.size, bool)
+        self.places.copy_in(np.zeros(self.parameter.size, bool), around)
+        gradient.reshape(-1, self.size)[:, around] = 0
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -101,6 +107,8 @@ class Plan:
     descends: bool
     training: bool
     blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
+    maps: list[Map] = field(default_factory=list)  # those of them that hold a row for each row
+    cleared: set[str] = field(default_factory=set)  # those that begin with zeros
     placed: list[Placed] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
@@ -178,6 +186,14 @@ class Plan:
         """Add the op that makes vectors of images."""
         self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
 
+    def clear(self, y: Map) -> None:
+        """Add the op that writes zeros to the channels of an image that only fill registers.
+
+        Where an image holds an infinite number, they may have become NaN.
+        """
+        if y.pixel != y.channels:
+            self.by_rows("clear", **y.named("x"), **y.shape)
+
     def unflattened(self, dy: Map, x: Map) -> Map:
         """The gradient of x, from that of `flattened(x)`."""
         if x.is_vector:
@@ -186,9 +202,11 @@ class Plan:
         self.by_rows("flatten_back", **dy.rows("dy"), **dx.named("dx"), **x.shape)
         return dx
 
-    def shared(self, name: str, size: int) -> Address:
-        """A new array for the batch as a whole."""
+    def shared(self, name: str, size: int, *, cleared: bool = False) -> Address:
+        """A new array for the batch as a whole; `cleared` if it begins with zeros."""
         name = self._unique(name)
+        if cleared:
+            self.cleared.add(name)
         self.blocks[name] = size
         return Address(name)
 
@@ -280,6 +298,7 @@ class Plan:
 
     def _taken(self, made: Map, name: str) -> Map:
         self.blocks[name] = self.batch_size * made.row
+        self.maps.append(made)
         return made
 
     def _unique(self, name: str) -> str:
