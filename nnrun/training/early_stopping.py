@@ -23,7 +23,7 @@ class EarlyStopping:
     restore_best: bool
     best: float = inf
     best_iteration: int = 0
-    waited: int = 0
+    waited: float = 0
 
     def update(self, value: float, iteration: int) -> bool:
         """Take the number of an evaluation; say whether it is the best so far."""
@@ -42,7 +42,7 @@ class EarlyStopping:
 
 @dataclass
 class NoImprovement(EarlyStopping):
-    """Counts epochs as scikit-learn's networks do: those in a row that gained less than `tolerance`.
+    """Counts epochs in a row that gained less than `tolerance`, as scikit-learn's networks do.
 
     Training stops after more than `patience` of them. A gain is measured from the best number ever,
     which any gain replaces, however small. `patience` may be infinite.
