@@ -56,6 +56,11 @@ def two_classes():
     return scale(x)[:200], y[:200]
 
 
+def one_class():
+    x, _ = load_iris(return_X_y=True)
+    return scale(x), np.full(len(x), 3)
+
+
 def values():
     x, y = load_diabetes(return_X_y=True)
     return scale(x)[:150], scale(y)[:150]
@@ -205,6 +210,13 @@ def test_scores_of_several_outputs(monkeypatch):
     expected = r2_score(several[rows], model.predict(x[rows]))
     assert expected == pytest.approx(model.validation_scores_[best], rel=1e-12)
     assert max(model.validation_scores_) == model.best_validation_score_
+
+
+def test_one_class():
+    """It is learned as there: the output falls towards it."""
+    model, peer, x, y = twins(one_class, epochs=20, batch_size=20)
+    agree(model.fit(x, y), peer.fit(x, y))
+    assert peer.predict(x).tolist() == model.predict(x).tolist()
 
 
 def test_the_last_epoch_is_no_warning():
