@@ -50,6 +50,7 @@ class Dataset:
     numbers for classification, where `classes[number]` is the class's name. `x_test` and `y_test`
     are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
     arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
+    With `text_labels` classes are texts, even those that look like numbers.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Dataset:
     description: str = ""
     note: str = ""
     columns: Columns | None = None
+    text_labels: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,6 +86,7 @@ class Dataset:
             shape=self.shape,
             columns=self.columns or Columns(self.feature_names),
             classes=self.classes,
+            text_labels=self.text_labels,
             target_names=self.target_names,
         )
 

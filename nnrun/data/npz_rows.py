@@ -12,7 +12,6 @@ from typing import IO, Any, BinaryIO, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.labels import canonical
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.npz import check_finite, damage_told, declared_size, read_array, read_header
@@ -88,7 +87,9 @@ class NpzRows:
         numbers = {name: number for number, name in enumerate(self.layout.classes)}
         texts = y.reshape(len(y)).astype(str)
         seen, places = np.unique(texts, return_inverse=True)
-        found = np.array([numbers.get(canonical(text.strip()), -1) for text in seen.tolist()])
+        found = np.array(
+            [numbers.get(self.layout.label(text.strip()), -1) for text in seen.tolist()]
+        )
         classes: Array = found[places]
         if (classes < 0).any():
             row = int((classes < 0).argmax())
