@@ -17,7 +17,6 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from nnrun.config.places import place_of
 from nnrun.config.source import Part
 from nnrun.config.yaml12 import KeyPath
 from nnrun.suggestions import is_slip, nearest, suggestion
@@ -41,7 +40,8 @@ class Complaint:
     part: Part = "value"
     phrase: str = ""
     hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
-    elsewhere: str = ""  # the dotted key at which an unknown key would be known
+    unknown: str = ""  # an unknown key that is no misspelling of one of the block's own
+    elsewhere: str = ""  # the dotted key at which the unknown key would be known
 
     def error(self) -> PydanticCustomError:
         """The form in which pydantic carries it up; the path is relative to where it is raised."""
@@ -130,12 +130,11 @@ class Block(BaseModel):
         """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
         if not suggesting:
             return Complaint(message, (key,), "key")
-        slip = is_slip(key, cls.model_fields)
-        elsewhere = None if slip else place_of(key)
-        if elsewhere is not None:
-            hint = f"; did you mean {elsewhere}?"
-            return Complaint(message + hint, (key,), "key", elsewhere=elsewhere)
-        return Complaint(message + suggestion(key, cls.model_fields), (key,), "key")
+        hint = partial(suggestion, key, tuple(cls.model_fields))
+        if is_slip(key, cls.model_fields):
+            return Complaint(message + hint(), (key,), "key")
+        # Whether another block has this key is only known above the blocks (`places`).
+        return Complaint(message, (key,), "key", hint=hint, unknown=key)
 
     @classmethod
     def _missing(cls, key: str) -> Complaint:

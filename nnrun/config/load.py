@@ -23,6 +23,7 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
+from nnrun.config.places import located
 from nnrun.config.plain import plain
 from nnrun.config.schema import ExperimentConfig
 from nnrun.config.source import Source, in_order
@@ -150,7 +151,7 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[Complaint]]:
     try:
         return ExperimentConfig.model_validate(data), []
     except ValidationError as error:
-        return None, list(complaints(error, data))
+        return None, [located(complaint) for complaint in complaints(error, data)]
 
 
 def _follows(complaint: Complaint, broken: set[KeyPath], around: set[KeyPath]) -> bool:

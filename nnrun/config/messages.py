@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -44,14 +45,7 @@ def _complaint(error: Any, data: Any) -> Complaint:
     path = _existing(error["loc"], data)
     complaint = error.get("ctx", {}).get("complaint")
     if isinstance(complaint, Complaint):
-        return Complaint(
-            complaint.message,
-            (*path, *complaint.path),
-            complaint.part,
-            complaint.phrase,
-            complaint.hint,
-            complaint.elsewhere,
-        )
+        return replace(complaint, path=(*path, *complaint.path))
     return Complaint(path=path, phrase=_PHRASES.get(error["type"], "what is expected here"))
 
 

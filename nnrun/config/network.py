@@ -12,9 +12,10 @@ from nnrun.config.fields import Integer, Listed, Number, OneOf
 from nnrun.config.tables import NamedBlock, Translator
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
+from nnrun.nn.layer import Place
 from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES
-from nnrun.nn.sequential import Layers, Place
+from nnrun.nn.sequential import Layers
 from nnrun.suggestions import suggestion
 
 _INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")

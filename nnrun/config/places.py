@@ -1,15 +1,32 @@
-"""Where in a config each key belongs, for those that stand in another place."""
+"""Where in a config each key belongs, for keys that were written in another place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
 
+from nnrun.config.blocks import Complaint
+from nnrun.config.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.network import STACK_KEYS, LayerConfig, LossConfig, NetworkConfig
+from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.tables import NamedBlock
+from nnrun.config.training import (
+    EarlyStoppingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
 from nnrun.suggestions import synonym
 
-if TYPE_CHECKING:
-    from nnrun.config.tables import NamedBlock
+
+def located(complaint: Complaint) -> Complaint:
+    """A complaint of an unknown key with the place where that key belongs, else unchanged."""
+    if not complaint.unknown:
+        return complaint
+    elsewhere = place_of(complaint.unknown) or ""
+    hint = f"; did you mean {elsewhere}?" if elsewhere else complaint.hint()
+    return replace(complaint, message=complaint.message + hint, unknown="", elsewhere=elsewhere)
 
 
 def place_of(key: str) -> str | None:
@@ -29,21 +46,6 @@ def _places() -> dict[str, str]:
 
 
 def _all_keys() -> Iterator[tuple[str, str]]:
-    from nnrun.config.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig  # noqa: PLC0415
-    from nnrun.config.network import (  # noqa: PLC0415  # they are made of blocks, which ask here
-        STACK_KEYS,
-        LayerConfig,
-        LossConfig,
-        NetworkConfig,
-    )
-    from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig  # noqa: PLC0415
-    from nnrun.config.training import (  # noqa: PLC0415
-        EarlyStoppingConfig,
-        OptimizerConfig,
-        ScheduleConfig,
-        TrainingConfig,
-    )
-
     keys = {
         "": ExperimentConfig.model_fields,
         "training.": TrainingConfig.model_fields,

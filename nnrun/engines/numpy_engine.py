@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from nnrun.engines.base import Batches, Evaluator, Stretch
+from nnrun.engines.clipping import clip
 from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -64,7 +64,7 @@ class NumpyEngine:
                 else:
                     losses[k] = network.loss_and_gradient(x, target, self.rng)
                 if self.clip_norm is not None:
-                    self._clip(gradient, self.clip_norm)
+                    clip(gradient, self.clip_norm)
                 optimizer.step(theta, gradient, rate)
 
     @property
@@ -99,9 +99,3 @@ class NumpyEngine:
         np.take(self.x, batch, axis=0, out=x, mode="clip")
         np.take(self.target, batch, axis=0, out=target, mode="clip")
         return x, target
-
-    @staticmethod
-    def _clip(gradient: Array, limit: float) -> None:
-        norm = sqrt(float(np.dot(gradient, gradient)))
-        if norm > limit:
-            gradient *= limit / norm

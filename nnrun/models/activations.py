@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from nnrun.nn.activations.relu import LeakyReLU
 
-if TYPE_CHECKING:
-    from nnrun.models.onnx.graph import Graph
+
+class Operators(Protocol):
+    """An ONNX graph under construction (`onnx.graph`), without importing ONNX."""
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Append an operator to it, and return the name of the output."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +27,13 @@ class Forms:
         opset: the ONNX operator set that first has these operators.
     """
 
-    onnx: Callable[[Graph, str], str]
+    onnx: Callable[[Operators, str], str]
     numpy: str
     pytorch: str
     opset: int = 1
 
 
-def operator(name: str, **attributes: Any) -> Callable[[Graph, str], str]:
+def operator(name: str, **attributes: Any) -> Callable[[Operators, str], str]:
     """A single operator of ONNX."""
     return lambda graph, x: graph.add(name, x, **attributes)
 

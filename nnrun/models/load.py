@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -21,7 +22,7 @@ from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.models.tensors import unpack
-from nnrun.models.weights import load_weights, weights_shapes
+from nnrun.models.weights import load_weights, weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
@@ -119,6 +120,16 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
     model = Model(network, preprocessing, layout, stored.run_id, values)
     _try_out(model)
     return model
+
+
+def _reduced(model: Model) -> tuple[Any, ...]:
+    """How pickle makes a model again: from its weights and values, as from a file."""
+    if model.values is None:
+        raise TypeError("a model without stored values cannot be pickled")
+    return restore, (weights_of(model.network), model.values)
+
+
+copyreg.pickle(Model, _reduced)
 
 
 def _check_layout(layout: Layout, input_shape: Shape) -> None:

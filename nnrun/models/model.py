@@ -14,7 +14,6 @@ from nnrun.data.preprocessing import Preprocessing
 from nnrun.errors import DataError, UsageError
 from nnrun.models.chunks import chunk_rows
 from nnrun.models.task import Classification, task_of
-from nnrun.models.weights import weights_of
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
@@ -27,7 +26,7 @@ class Model:
         preprocessing: fitted.
         layout: what rows and outputs are.
         run_id: of the run that it comes from, if any.
-        values: what is stored beside the weights; with them the model can be pickled.
+        values: what is stored beside the weights, to restore the model from.
     """
 
     def __init__(
@@ -45,13 +44,6 @@ class Model:
         self.values = values
         self.task = task_of(network, preprocessing, layout)
         self._lock = Lock()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from nnrun.models.load import restore  # noqa: PLC0415  # which makes models
-
-        if self.values is None:
-            raise TypeError("a model of which no values are known cannot be pickled")
-        return restore, (weights_of(self.network), self.values)
 
     @property
     def classes(self) -> Array:

@@ -8,7 +8,7 @@ judge: 9 ms a run, and half a second for each process to import them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import isfinite, sqrt
+from math import isfinite
 from operator import add
 from typing import Any
 
@@ -21,7 +21,6 @@ Metrics = dict[str, Any]
 
 # The square of a larger number would not be finite.
 _LARGEST = 1e150
-_EPSILON = float(np.finfo(np.float64).eps)
 
 
 def finite(value: float) -> float | None:
@@ -74,13 +73,12 @@ class RegressionScore:
         self.rows = total
 
     def metrics(self) -> Metrics:
-        """mse, rmse, mae and r2; None where there is no such number."""
+        """mse, rmse, mae and r2, each the mean over outputs; None where there is no such number."""
         if not self.sound or not self.rows:
             return dict.fromkeys(("mse", "rmse", "mae", "r2"))
-        mse = self.squared / self.numbers
         return {
-            "mse": finite(mse),
-            "rmse": finite(sqrt(mse)),
+            "mse": finite(self.squared / self.numbers),
+            "rmse": finite(np.sqrt(self.squared_by_output / self.rows).mean()),
             "mae": finite(self.absolute / self.numbers),
             "r2": self._r2(),
         }
@@ -140,15 +138,15 @@ class ClassificationScore:
     def _surprise(self, outputs: Array, y: Array) -> float | None:
         """The sum of log p of the right class; None where outputs are no probabilities.
 
-        They are kept the machine's ε away from 0 and 1, so that one sure error is no infinity.
+        They are kept the ε of their precision away from 0 and 1, so that one sure error is no
+        infinity.
         """
         probabilities = self.task.probabilities(outputs)
         if probabilities is None or not np.isfinite(probabilities).all():
             return None
-        probabilities = probabilities.astype(np.float64)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        right = probabilities[np.arange(len(y)), y]
-        return float(np.log(np.minimum(np.maximum(right, _EPSILON), 1 - _EPSILON)).sum())
+        epsilon = np.finfo(probabilities.dtype).eps
+        right = np.clip(probabilities[np.arange(len(y)), y], epsilon, 1 - epsilon)
+        return float(np.log(right.astype(np.float64)).sum())
 
 
 def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:

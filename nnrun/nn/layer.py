@@ -8,17 +8,17 @@ returns dL/dx. The gradients are exact for whatever loss L the dy came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from nnrun.nn.initializers import Initializer
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
 
-if TYPE_CHECKING:
-    from nnrun.nn.sequential import Sequential
+Place = tuple[str | int, ...]
+"""Where a layer stands, as the steps of a config: ("layers", 1, "layers", 0)."""
 
 
 class Parameter:
@@ -49,6 +49,17 @@ class Parameter:
         self.grad[...] = 0
 
 
+class Container(Protocol):
+    """Layers that a layer holds, as far as it knows them; `Sequential` is one."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether there are parameters."""
+
+    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+        """Every layer with its place, each followed by the layers that it holds."""
+
+
 class Layer:
     """One differentiable step of a network; see the module's text for the rules.
 
@@ -67,8 +78,13 @@ class Layer:
         self.output_shape: Shape = ()
         self.parameters: list[Parameter] = []
         self.statistics: dict[str, Array] = {}
-        self.children: Sequence[Sequential] = ()
+        self.children: Sequence[Container] = ()
         self._memory: dict[tuple[str, Shape], Array] | None = None
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether a batch of one row is too small to train on: each mean would be of one number."""
+        return self.looks_across and prod(self.input_shape[1:]) == 1
 
     @property
     def learns(self) -> bool:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from nnrun.nn.layer import Layer, Parameter
+from nnrun.nn.layer import Layer, Parameter, Place
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError
 
 Layers = list[Layer | list[Layer]]
 """Layers as they are written: a block is one layer, or several such as those of `dense`."""
-
-Place = tuple[str | int, ...]
-"""Where a layer stands, as the steps of a config: ("layers", 1, "layers", 0)."""
 
 
 def dotted(place: Place) -> str:

@@ -10,7 +10,7 @@ from nnrun.reports.curve import curve_section
 from nnrun.reports.markup import code, escape, sentence, table
 from nnrun.reports.numbers import count, metric_number, number, percent, signed
 from nnrun.reports.summary import (
-    baseline_name,
+    baseline_line,
     data_line,
     layer_rows,
     metric_rows,
@@ -60,7 +60,7 @@ def _results(record: RunRecord) -> Iterator[str]:
         ours = [f"**{text}**" if row.main else text for text in shown]
         rows.append([row.label, *ours, *(metric_number(row.key, v) for v in row.baseline)])
     yield table(header, rows)
-    yield f"The baseline is always {baseline_name(record)} of the training split."
+    yield f"The baseline is {baseline_line(record)}."
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):

@@ -89,9 +89,12 @@ def metric_rows(record: RunRecord) -> list[MetricRow]:
     ]
 
 
-def baseline_name(record: RunRecord) -> str:
-    """What the baseline predicts."""
-    return "the majority class" if record.task == "classification" else "the mean"
+def baseline_line(record: RunRecord) -> str:
+    """What the baseline predicts, and where its losses come from."""
+    if record.task == "regression":
+        return "always the mean of the training split"
+    shares = "loss and log loss are those of its class shares"
+    return f"always the majority class of the training split; {shares}"
 
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:

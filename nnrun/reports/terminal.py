@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nnrun.reports.numbers import count, metric_number, number, percent, shape, signed
 from nnrun.reports.summary import (
-    baseline_name,
+    baseline_line,
     data_line,
     layer_rows,
     metric_rows,
@@ -57,7 +57,7 @@ def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
 
 def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if any(record.metrics.values()):
-        yield "baseline", f"always {baseline_name(record)} of the training split"
+        yield "baseline", baseline_line(record)
     if record.published:
         yield "published", published_source(record) or "the config does not say where"
     if record.dataset.get("note"):

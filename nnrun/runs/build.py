@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.nn.activations import Activation
+from nnrun.nn.layer import Layer
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
@@ -124,14 +125,17 @@ def _single_rows(network: Network, config: ExperimentConfig) -> list[Misfit]:
     if config.training.batch_size > 1:
         return []
     return [
-        Misfit(
-            ("network", *place),
-            f"{layer.type} on vectors needs batches of more than one row; "
-            "raise training.batch_size",
-        )
+        Misfit(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
         for place, layer in network.walk()
-        if layer.looks_across and len(layer.input_shape) == 1
+        if layer.needs_rows
     ]
+
+
+def needs_rows(layer: Layer) -> str:
+    """What is wrong with a single row, of a layer that needs more."""
+    vectors = len(layer.input_shape) == 1
+    what = "vectors" if vectors else f"images of {shape_text(layer.input_shape)}"
+    return f"{layer.type} on {what} needs batches of more than one row"
 
 
 def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:

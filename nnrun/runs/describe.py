@@ -7,9 +7,9 @@ from typing import Any
 
 from nnrun.config.schema import ExperimentConfig
 from nnrun.data.preprocessing import Preprocessing
-from nnrun.nn.layer import Layer
+from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
-from nnrun.nn.sequential import Place, dotted
+from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis import Finding
 from nnrun.runs.infer import infer_task
 from nnrun.runs.metrics import Metrics

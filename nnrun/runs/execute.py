@@ -242,7 +242,7 @@ class Execution:
         )
 
     def _baseline(self) -> dict[str, Metrics | None]:
-        loss, train = self.prepared.config.loss.type, self.examples["train"]
+        loss, train = self.prepared.config.loss.build(), self.examples["train"]
         return {
             name: baseline_of(self.task, loss, train, self.examples[name])
             if name in self.examples

@@ -6,7 +6,7 @@ import numpy as np
 
 from nnrun.models.scores import Metrics, finite, score_of
 from nnrun.models.task import Classification, Task
-from nnrun.nn.losses import LOSSES
+from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
 from nnrun.training.examples import Examples
 
@@ -22,14 +22,14 @@ def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
 
 
 @np.errstate(all="ignore")
-def baseline_of(task: Task, loss_type: str, train: Examples, part: Examples) -> Metrics:
+def baseline_of(task: Task, loss: Loss, train: Examples, part: Examples) -> Metrics:
     """The same numbers for a model that ignores x: the training split's mean, or its class shares.
 
     The most frequent class is its answer; the shares are its probabilities.
     """
-    outputs = np.repeat(train.target.mean(axis=0, keepdims=True), len(part), axis=0)
-    outputs = outputs.astype(np.float64, copy=False)
-    loss = LOSSES[loss_type]().value(outputs, part.target.astype(np.float64))
+    mean = train.target.mean(axis=0, keepdims=True, dtype=np.float64)
+    outputs = np.repeat(mean, len(part), axis=0)
+    value = loss.value(outputs, part.target.astype(np.float64))
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)
-    return metrics_of(task, loss, outputs, part.y)
+    return metrics_of(task, value, outputs, part.y)

@@ -26,6 +26,7 @@ from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
+from nnrun.runs.batches import misfit_of_batches
 from nnrun.runs.build import Misfit, MisfitError, build_network
 from nnrun.runs.common import Common
 from nnrun.runs.identity import Identity
@@ -197,7 +198,7 @@ def prepare(
     try:
         network = prepared.network()
         misfit = (
-            _batch(prepared)
+            misfit_of_batches(prepared.config.training, network, len(prepared.split.train))
             or _rates(prepared)
             or excess(prepared.config, network, prepared.memory(network))
         )
@@ -242,14 +243,6 @@ def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, Inference | 
         return config, None
     block = config.dataset.model_copy(update={"task": inference.task})
     return config.model_copy(update={"dataset": block}), inference
-
-
-def _batch(prepared: Prepared) -> Misfit | None:
-    size, rows = prepared.config.training.batch_size, len(prepared.split.train)
-    if size <= rows:
-        return None
-    message = f"a batch of {size} rows is larger than the training split, which has {rows}"
-    return Misfit(("training", "batch_size"), message)
 
 
 def _rates(prepared: Prepared) -> Misfit | None:

@@ -24,6 +24,14 @@ def test_results_hold_every_number_and_its_baseline(regression, result):
     assert "The baseline is always the mean of the training split." == lines[-1]
 
 
+def test_what_the_losses_of_a_classifiers_baseline_are(classification, result):
+    """The majority class gives its accuracy, the shares of the classes its losses."""
+    lines = section(report_markdown(result(classification)), "Results").strip().splitlines()
+    baseline = "always the majority class of the training split"
+    shares = "loss and log loss are those of its class shares"
+    assert f"The baseline is {baseline}; {shares}." == lines[-1]
+
+
 def test_published_numbers_stand_beside_ours(regression, result):
     """With their source, the difference and its share."""
     text = section(report_markdown(result(regression)), "Published numbers")

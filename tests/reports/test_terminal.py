@@ -60,7 +60,8 @@ def test_a_classification_run(classification):
     assert ["train", "validation", "test", "baseline", "test"] == lines[2]
     assert ["accuracy", "0.9000", "0.9000", "0.9000", "0.5000"] == lines[4]
     assert ["loss", "0.2500", "0.2500", "0.2500", "0.2500"] == lines[5]
-    assert "always the majority class" in shown(classification)
+    baseline = "always the majority class of the training split; loss and log loss are those of"
+    assert f"baseline   {baseline} its class shares\n" in shown(classification, 120)
     other = replace(classification, config={**classification.config, "loss": {"type": "huber"}})
     assert "log loss" in shown(other)
 

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from nnrun.models.task import Classification, Regression
+from nnrun.nn import CrossEntropy, Huber, MeanSquared
+from nnrun.runs.execute import Execution
 from nnrun.runs.metrics import baseline_of, metrics_of
 from nnrun.training.examples import Examples
 
@@ -51,8 +53,39 @@ def test_regression_baseline_is_the_training_mean():
     """The mean of 1 and 3 is 2, which misses 5 by 3."""
     train = Examples(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
     test = Examples(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
-    baseline = baseline_of(PLAIN, "mean_squared", train, test)
+    baseline = baseline_of(PLAIN, MeanSquared(), train, test)
     assert (9.0, 3.0, None) == (baseline["mse"], baseline["mae"], baseline["r2"])
+
+
+@pytest.mark.parametrize(("delta", "loss"), [(0.5, 0.5 * (3 - 0.25)), (1, 2.5), (10, 4.5)])
+def test_the_baselines_loss_is_the_runs_own(delta, loss):
+    """An error of 3 costs δ (3 - δ / 2) where it is large, 3² / 2 where it is small."""
+    train = Examples(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
+    test = Examples(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
+    assert loss == baseline_of(PLAIN, Huber(delta), train, test)["loss"]
+
+
+@pytest.mark.parametrize("delta", [0.01, 10.0])
+def test_a_runs_baseline_has_the_arguments_of_its_loss(prepared, delta):
+    """Huber's δ is in the baseline that a report shows, and in what divergence is judged by."""
+    text = (
+        "dataset: {name: diabetes, target: standard}\n"
+        "network: {sizes: [10, 1], activations: [tanh, linear]}\n"
+        f"loss: {{type: huber, delta: {delta}}}\n"
+        "training: {learning_rate: 0.01, iterations: 10}\n"
+    )
+    run = Execution(prepared(text))
+    target = run.examples["train"].target
+    expected = Huber(delta).value(np.full_like(target, target.mean()), target)
+    assert expected == pytest.approx(run.baseline["train"]["loss"], rel=1e-12)
+    assert run.baseline["train"]["loss"] == run.trainer.bounds.baseline
+
+
+def test_the_mean_of_many_float32_targets():
+    """It is the mean in float64: 0.1 after 0.1 in float32 would lose digits row by row."""
+    target = np.full((1_000_000, 1), 0.1, np.float32)
+    train = Examples(target, target, target.astype(np.float64))
+    assert 0 == pytest.approx(baseline_of(PLAIN, MeanSquared(), train, train)["mse"], abs=1e-20)
 
 
 def test_classification_baseline_is_the_majority():
@@ -60,7 +93,7 @@ def test_classification_baseline_is_the_majority():
     y = np.array([1, 1, 0])
     train = Examples(np.zeros((3, 1)), np.eye(2)[y], y)
     test = Examples(np.zeros((2, 1)), np.eye(2)[[0, 1]], np.array([0, 1]))
-    baseline = baseline_of(Classification(2, 2, True), "cross_entropy", train, test)
+    baseline = baseline_of(Classification(2, 2, True), CrossEntropy(), train, test)
     assert 0.5 == baseline["accuracy"]
     assert -(log(1 / 3) + log(2 / 3)) / 2 == pytest.approx(baseline["loss"])
     assert baseline["loss"] == pytest.approx(baseline["log_loss"])
@@ -88,6 +121,18 @@ def test_classification_is_as_scikit_learn_has_it(classes):
     assert expected == pytest.approx(ours["log_loss"], rel=1e-12)
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_log_loss_in_float32_is_as_scikit_learn_has_it(outputs):
+    """It is that of the probabilities as they are: 1e-30 is the ε of float32, not of float64."""
+    from sklearn import metrics as sk
+
+    task, y = Classification(2, outputs, True), np.array([0, 0, 1, 1])
+    second = np.array([[0.2], [1 - 1e-7], [1e-30], [0.9]], np.float32)
+    given = second if outputs == 1 else np.concatenate([1 - second, second], axis=1)
+    expected = sk.log_loss(y, task.probabilities(given))
+    assert expected == pytest.approx(metrics_of(task, 0.0, given, y)["log_loss"], rel=1e-6)
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_regression_is_as_scikit_learn_has_it(outputs):
     """On random numbers, and with an output that is constant."""
@@ -100,6 +145,8 @@ def test_regression_is_as_scikit_learn_has_it(outputs):
         predicted = y + rng.normal(0, 1, size=y.shape)
         ours = metrics_of(PLAIN, 0.0, predicted, y)
         assert sk.mean_squared_error(y, predicted) == pytest.approx(ours["mse"], rel=1e-12)
+        rmse = sk.root_mean_squared_error(y, predicted)
+        assert rmse == pytest.approx(ours["rmse"], rel=1e-12)
         assert sk.mean_absolute_error(y, predicted) == pytest.approx(ours["mae"], rel=1e-12)
         assert sk.r2_score(y, predicted) == pytest.approx(ours["r2"], rel=1e-12)
         assert 1.0 == metrics_of(PLAIN, 0.0, y, y)["r2"]

@@ -102,6 +102,19 @@ CASES = {
         config(batch=1, layers=["{type: batch_norm}", SOFTMAX3]),
         (4, "batches of more than one row"),
     ),
+    "batch norm on images of one pixel": (
+        config(
+            "{name: digits}",
+            batch=1,
+            layers=[
+                "{type: conv2d, channels: 2, kernel: 8}",
+                "{type: batch_norm}",
+                "{type: flatten}",
+                "{type: dense, units: 10, activation: softmax}",
+            ],
+        ),
+        (5, "batch_norm on images of 2×1×1 needs batches of more than one row"),
+    ),
     "published metric of another task": (
         config(layers=[SOFTMAX3]) + "published: {test_mse: 1.0}\n",
         (7, "classification has no mse; there are loss, accuracy, log_loss"),

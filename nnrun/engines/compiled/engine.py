@@ -11,7 +11,7 @@ import numpy as np
 from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
 from nnrun.engines.compiled import cache
 from nnrun.engines.compiled.blocks import Blocks
-from nnrun.engines.compiled.choice import function_seconds, refuses_function
+from nnrun.engines.compiled.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generate import Generated, generate
 from nnrun.engines.compiled.kernels import DRIVE

@@ -13,9 +13,9 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.fields import FULL, HALF, INCREMENT, STATE, STREAM
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.translator import Translator
 
 _MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 _STATE = ir.IntType(128)
@@ -23,7 +23,7 @@ _LOWER_HALF = ir.Constant(I64, 0xFFFFFFFF)
 
 
 @intrinsic
-def below(t: Translator, stream: Any, bound: Any) -> Any:
+def below(t: Code, stream: Any, bound: Any) -> Any:
     """A random integer from 0 to bound - 1, for 2 ≤ bound < 2³²; the stream moves on.
 
     By multiplication, where the few numbers that would favour some are drawn anew. D. Lemire, ACM
@@ -52,13 +52,13 @@ def below(t: Translator, stream: Any, bound: Any) -> Any:
 
 
 @intrinsic
-def masked(t: Translator, stream: Any, mask: Any) -> Any:
+def masked(t: Code, stream: Any, mask: Any) -> Any:
     """Of 32 random bits those that the mask has; the stream moves on."""
     return t.builder.and_(_half(t.builder, stream), mask)
 
 
 @intrinsic
-def copied(t: Translator, stream: Any) -> Any:
+def copied(t: Code, stream: Any) -> Any:
     """The stream in variables of the function, which need not be in memory while it draws."""
     copy = t.builder.bitcast(t.place(ir.ArrayType(I64, STREAM)), I64.as_pointer())
     _copy(t.builder, stream, copy)
@@ -66,7 +66,7 @@ def copied(t: Translator, stream: Any) -> Any:
 
 
 @intrinsic
-def put_back(t: Translator, copy: Any, stream: Any) -> None:
+def put_back(t: Code, copy: Any, stream: Any) -> None:
     """The copy to where it came from."""
     _copy(t.builder, copy, stream)
 

@@ -63,6 +63,7 @@ class Program(Text):
         self, dtype: np.dtype[np.floating], *, plain: bool, single: bool, whole: bool, tiled: bool
     ) -> None:
         super().__init__(depth=1)
+        self.dtype = dtype
         self.plain = plain
         self.direct = plain and single and not whole
         self.whole = whole

@@ -28,7 +28,7 @@ from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_b
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number, number, percent, signed
 from nnrun.reports.summary import (
-    baseline_name,
+    baseline_line,
     data_line,
     metric_rows,
     published_rows,
@@ -189,7 +189,7 @@ def _result(record: RunRecord) -> Iterator[Block]:
             for row in metric_rows(record)
         ]
         yield Grid("Metrics", header, rows)
-        yield Note(f"The baseline is always {baseline_name(record)} of the training split.")
+        yield Note(f"The baseline is {baseline_line(record)}.")
     if record.published:
         title = "Published numbers"
         if source := published_source(record):

@@ -9,13 +9,8 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.engines.compiled import choose, supports, too_large, way
-from nnrun.engines.compiled.choice import (
-    SHARED_BY,
-    WORTH,
-    compiling_seconds,
-    estimate,
-    refuses_function,
-)
+from nnrun.engines.compiled.choice import SHARED_BY, WORTH, estimate
+from nnrun.engines.compiled.cost import compiling_seconds, refuses_function
 from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (

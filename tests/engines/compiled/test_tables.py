@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, supports, way
-from nnrun.engines.compiled.choice import refuses_function
+from nnrun.engines.compiled.cost import refuses_function
 from nnrun.engines.compiled.layers import EMITTERS
 from nnrun.engines.compiled.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS

@@ -22,6 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.activations import POINTWISE
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -187,16 +188,16 @@ KERNELS: dict[str, Kernel] = {
     "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows most"),
     "penalty": _kernel("penalty", "penalty", "theta gradient size chunk alpha sums"),
     "penalty_value": _kernel("penalty", "penalty_value", "sums count half losses"),
-    "squares": _kernel("update", "squares", "gradient size chunk sums"),
-    "clip": _kernel("update", "clip", "sums count limit factor"),
+    "squares": _kernel("update", "squares", "gradient size chunk sums", units=UNITS),
+    "clip": _kernel("update", "clip", "sums count limit factors"),
     "sgd": _kernel(
-        "update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factor"
+        "update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factors"
     ),
     "adam": _kernel(
         "update",
         "adam",
         "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
-        " mean_parts square_parts factor",
+        " mean_parts square_parts factors",
     ),
     **{name: _kernel("losses", name, _LOSS) for name in _LOSSES},
     **{

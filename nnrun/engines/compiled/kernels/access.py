@@ -8,75 +8,81 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas import functions
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.numbers import real
-from nnrun.engines.compiled.language.translator import Translator
 
 
 @intrinsic
-def parameters(t: Translator, p: Any, count: int) -> tuple[Any, ...]:
+def parameters(t: Code, p: Any, count: int) -> tuple[Any, ...]:
     """The first `count` of an op's parameters."""
     return tuple(t.builder.load(t.builder.gep(p, [t.integer(i)])) for i in range(count))
 
 
 @intrinsic
-def pointer(t: Translator, address: Any) -> Any:
+def pointer(t: Code, address: Any) -> Any:
     """A pointer to numbers of the kernel's precision."""
     return t.builder.inttoptr(address, t.real.as_pointer())
 
 
 @intrinsic
-def integers(t: Translator, address: Any) -> Any:
+def integers(t: Code, address: Any) -> Any:
     """A pointer to int64."""
     return t.builder.inttoptr(address, I64.as_pointer())
 
 
 @intrinsic
-def doubles(t: Translator, address: Any) -> Any:
+def doubles(t: Code, address: Any) -> Any:
     """A pointer to float64."""
     return t.builder.inttoptr(address, DOUBLE.as_pointer())
 
 
 @intrinsic
-def floating(t: Translator, held: Any) -> Any:
+def floating(t: Code, held: Any) -> Any:
     """The float64 that a parameter holds the bits of."""
     return t.builder.bitcast(held, DOUBLE)
 
 
 @intrinsic
-def register(t: Translator) -> int:
+def register(t: Code) -> int:
     """How many numbers a register of 64 bytes holds."""
     return t.lanes
 
 
 @intrinsic
-def function(t: Translator, name: str) -> Any:
+def precision(t: Code, held: Any) -> Any:
+    """What a table by dtype has for the kernel's precision."""
+    return held[t.dtype]
+
+
+@intrinsic
+def function(t: Code, name: str) -> Any:
     """An elementary function for the kernel's precision."""
     return getattr(functions(t.dtype), name)
 
 
 @intrinsic
-def evaluated(t: Translator, formula: str, x: Any, y: Any, dy: Any) -> Any:
+def evaluated(t: Code, formula: str, x: Any, y: Any, dy: Any) -> Any:
     """The value of a formula of `activations`."""
     names = {**vars(functions(t.dtype)), "real": real, "zero": t.number(0), "one": t.number(1)}
     return t.evaluate(formula.format(x="x", y="y", dy="dy"), {**names, "x": x, "y": y, "dy": dy})
 
 
 @intrinsic
-def atomic_add(t: Translator, address: Any, value: Any) -> Any:
+def atomic_add(t: Code, address: Any, value: Any) -> Any:
     """What an int64 that threads share held before the value was added to it."""
     return t.builder.atomic_rmw("add", address, t.integer(value), "seq_cst")
 
 
 @intrinsic
-def atomic_load(t: Translator, address: Any) -> Any:
+def atomic_load(t: Code, address: Any) -> Any:
     """An int64 that other threads change, with all that they have written before."""
     return t.builder.load_atomic(address, "acquire", 8)
 
 
 @intrinsic
-def give_way(t: Translator) -> None:
+def give_way(t: Code) -> None:
     """Let another thread have the processor."""
     kind = ir.FunctionType(I32, [])
     name = "sched_yield"
@@ -85,7 +91,7 @@ def give_way(t: Translator) -> None:
 
 
 @intrinsic
-def nanoseconds(t: Translator) -> Any:
+def nanoseconds(t: Code) -> Any:
     """What a clock of POSIX says that never goes back."""
     moment = t.builder.bitcast(t.place(ir.ArrayType(I64, 2)), I64.as_pointer())
     kind = ir.FunctionType(I32, [I32, moment.type])
@@ -97,7 +103,7 @@ def nanoseconds(t: Translator) -> Any:
 
 
 @intrinsic
-def run(t: Translator, address: Any, p: Any, task: Any, n: Any, k: Any, start: Any, rate: Any,
+def run(t: Code, address: Any, p: Any, task: Any, n: Any, k: Any, start: Any, rate: Any,
         scratch: Any) -> None:  # fmt: skip
     """Call a kernel at an address."""
     values = [t.builder.inttoptr(p, I64.as_pointer()), task, n, k, start, rate, scratch]

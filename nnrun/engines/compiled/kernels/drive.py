@@ -40,9 +40,9 @@ from nnrun.engines.compiled.fields import (
     WITH_REPLACEMENT,
 )
 from nnrun.engines.compiled.kernels.access import integers, nanoseconds
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic, subroutine
-from nnrun.engines.compiled.language.translator import Translator
 from nnrun.engines.compiled.pcg64 import below, copied, masked, put_back
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
@@ -156,7 +156,7 @@ def shuffle(s: Any) -> None:
 
 
 @intrinsic
-def call(t: Translator, function: Any, table: Any) -> None:
+def call(t: Code, function: Any, table: Any) -> None:
     """Call the generated function at an address with the arguments in a table."""
     pointer = I64.as_pointer()
     values = []

@@ -11,9 +11,9 @@ from llvmlite import ir
 
 from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.translator import Translator
 from nnrun.engines.compiled.language.vectors import spread
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.
@@ -21,26 +21,26 @@ _TALLEST = {64: 8, 32: 4, 16: 4}
 
 
 @intrinsic
-def strip(t: Translator) -> int:
+def strip(t: Code) -> int:
     """How many numbers are side by side in a strip."""
     return shapes.strip(t.dtype)
 
 
 @intrinsic
-def lanes(t: Translator) -> int:
+def lanes(t: Code) -> int:
     """How many numbers a register of the processor holds."""
     return machine.register() // _size(t)
 
 
 @intrinsic
-def tallest(t: Translator) -> int:
+def tallest(t: Code) -> int:
     """How many rows a tile has at most."""
     return _TALLEST[machine.register()]
 
 
 @intrinsic
 def tile(
-    t: Translator, rows: int, registers: int, a: Any, b: Any, c: Any, begin: Any, steps: Any,
+    t: Code, rows: int, registers: int, a: Any, b: Any, c: Any, begin: Any, steps: Any,
     update: Any, ahead: Any,
 ) -> None:  # fmt: skip
     """C = begin + a b, or c += factor (begin + a b), in registers while the sums run.
@@ -108,7 +108,7 @@ def tile(
 
 
 @intrinsic
-def turn(t: Translator, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
+def turn(t: Code, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
     """Transpose a square of as many numbers as a register holds.
 
     Quarters of 64 bytes, from lines that are as far apart, come together as they are read, which
@@ -150,7 +150,7 @@ def turn(t: Translator, source: Any, row: Any, turned: Any, turned_row: Any) -> 
 
 
 @intrinsic
-def zeros(t: Translator) -> Any:
+def zeros(t: Code) -> Any:
     """As many as a strip is wide."""
     constant = t.module.globals.get("zeros")
     if constant is None:
@@ -161,7 +161,7 @@ def zeros(t: Translator) -> Any:
     return t.builder.bitcast(constant, t.real.as_pointer())
 
 
-def prefetch(t: Translator, place: Any, near: int = 3) -> None:
+def prefetch(t: Code, place: Any, near: int = 3) -> None:
     """Fetch what is at an address, which need not be that of anything: 3 for the nearest cache."""
     byte, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
     function = t.module.globals.get(name)
@@ -172,15 +172,15 @@ def prefetch(t: Translator, place: Any, near: int = 3) -> None:
     t.builder.call(function, [t.builder.bitcast(place, byte), read, I32(near), data])
 
 
-def _size(t: Translator) -> int:
+def _size(t: Code) -> int:
     return t.size
 
 
-def _vector(t: Translator) -> Any:
+def _vector(t: Code) -> Any:
     return ir.VectorType(t.real, machine.register() // _size(t))
 
 
-def _lines(t: Translator, base: Any, row: Any, count: int) -> list[Any]:
+def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
     """Where so many rows begin."""
     found = [base]
     while len(found) < count:
@@ -188,5 +188,5 @@ def _lines(t: Translator, base: Any, row: Any, count: int) -> list[Any]:
     return found
 
 
-def _at(t: Translator, place: Any, kind: Any) -> Any:
+def _at(t: Code, place: Any, kind: Any) -> Any:
     return t.builder.bitcast(place, kind.as_pointer())

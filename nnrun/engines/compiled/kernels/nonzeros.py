@@ -9,9 +9,9 @@ from llvmlite import ir
 from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sparse_sizes import BLOCK, SPARSE
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.translator import Translator
 
 
 def nonzeros(p, task, n, k, start, rate, scratch):
@@ -54,7 +54,7 @@ def is_sparse(counts, counted, n, size):
 
 
 @intrinsic
-def marked(t: Translator, place: Any) -> Any:
+def marked(t: Code, place: Any) -> Any:
     """The mask of `BLOCK` numbers."""
     kind = ir.VectorType(t.real, BLOCK)
     values = t.builder.load(t.builder.bitcast(place, kind.as_pointer()), align=t.size)
@@ -63,6 +63,6 @@ def marked(t: Translator, place: Any) -> Any:
 
 
 @intrinsic
-def ones(t: Translator, word: Any) -> Any:
+def ones(t: Code, word: Any) -> Any:
     """How many bits are set."""
     return t.call("llvm.ctpop", word)

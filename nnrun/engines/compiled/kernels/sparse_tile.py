@@ -8,9 +8,9 @@ from llvmlite import ir
 
 from nnrun.engines.compiled import machine
 from nnrun.engines.compiled.kernels.matrix_tile import prefetch
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I1, I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.translator import Translator
 from nnrun.engines.compiled.language.vectors import spread
 
 # Side by side: enough sums to wait for none, and of 16 registers enough are left.
@@ -19,7 +19,7 @@ WIDEST = 8
 
 @intrinsic
 def chains(
-    t: Translator, registers: int, word: Any, a: Any, a_step: Any, b: Any, b_step: Any,
+    t: Code, registers: int, word: Any, a: Any, a_step: Any, b: Any, b_step: Any,
     begin: Any, c: Any,
 ) -> None:  # fmt: skip
     """C = begin + Σ a[i a_step] b[i b_step …] over the bits i of a word, in ascending order.
@@ -63,25 +63,25 @@ def chains(
 
 
 @intrinsic
-def copy(t: Translator, source: Any, target: Any) -> None:
+def copy(t: Code, source: Any, target: Any) -> None:
     """As many numbers as a register holds."""
     _store(t, _load(t, source), target)
 
 
 @intrinsic
-def add_scaled(t: Translator, c: Any, factor: Any, a: Any) -> None:
+def add_scaled(t: Code, c: Any, factor: Any, a: Any) -> None:
     """C += factor a, of as many numbers as a register holds."""
     scale = spread(t, factor, _vector(t).count)
     _store(t, t.call("llvm.fma", scale, _load(t, a), _load(t, c)), c)
 
 
 @intrinsic
-def fetch_soon(t: Translator, place: Any) -> None:
+def fetch_soon(t: Code, place: Any) -> None:
     """Have what is at an address nearer: what is nearest is in use."""
     prefetch(t, place, near=2)
 
 
-def _trailing(t: Translator, word: Any) -> Any:
+def _trailing(t: Code, word: Any) -> Any:
     """The lowest bit that is set; there must be one."""
     name = "llvm.cttz.i64"
     function = t.module.globals.get(name)
@@ -90,13 +90,13 @@ def _trailing(t: Translator, word: Any) -> Any:
     return t.builder.call(function, [word, I1(1)])
 
 
-def _vector(t: Translator) -> Any:
+def _vector(t: Code) -> Any:
     return ir.VectorType(t.real, machine.register() // t.size)
 
 
-def _load(t: Translator, place: Any) -> Any:
+def _load(t: Code, place: Any) -> Any:
     return t.builder.load(t.builder.bitcast(place, _vector(t).as_pointer()), align=t.size)
 
 
-def _store(t: Translator, value: Any, place: Any) -> None:
+def _store(t: Code, value: Any, place: Any) -> None:
     t.builder.store(value, t.builder.bitcast(place, value.type.as_pointer()), align=t.size)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
+from nnrun.engines.compiled.kernels.access import (
+    doubles,
+    floating,
+    parameters,
+    pointer,
+    precision,
+)
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.language.numbers import real, sqrt
+from nnrun.engines.compiled.language.numbers import double, real, sqrt
 
 
 def reduce(p, task, n, k, start, rate, scratch):
@@ -24,58 +30,82 @@ def reduce(p, task, n, k, start, rate, scratch):
 
 
 def squares(p, task, n, k, start, rate, scratch):
-    """Σ g² over the task's chunk, into its place of `sums`."""
+    """Σ (g / unit)² over the task's chunk, and the unit, into its places of `sums`.
+
+    The unit is 1 but for sums that overflow or are lost to underflow (`engines/clipping.py`).
+    """
     gradient, size, chunk, sums = parameters(p, 4)
     gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
+    most, large, least, small = precision(units)  # noqa: F821 - a constant
     first, last = column_range(task, chunk, size)
+    total, unit = sum_of_squares(gradient, first, last, real(1), parts), real(1)
+    if total > most:
+        unit = large
+    if total < least:
+        unit = small
+    if unit != real(1):
+        total = sum_of_squares(gradient, first, last, real(1) / unit, parts)
+    sums[2 * task] = total
+    sums[2 * task + 1] = unit
+
+
+def sum_of_squares(gradient, first, last, scale, parts):
+    """Σ (g · scale)²."""
     for j in range(16):
         parts[j] = 0
     for i in range(first, last, 16):
         for j in range(16):
-            g = gradient[i + j]
+            g = gradient[i + j] * scale
             parts[j] = parts[j] + g * g
     total = real(0)
     for j in range(16):
         total = total + parts[j]
-    sums[task] = total
+    return total
 
 
 def clip(p, task, n, k, start, rate, scratch):
-    """What a gradient longer than the limit is multiplied by, from the sums of its squares."""
-    sums, count, limit, factor = parameters(p, 4)
-    sums, limit, factor = doubles(sums), floating(limit), pointer(factor)
-    total = sums[0]
+    """What a gradient longer than the limit is multiplied by, one factor after the other.
+
+    They are 1 / unit and limit / (norm / unit), with the largest unit of the sums.
+    """
+    sums, count, limit, factors = parameters(p, 4)
+    sums, limit, factors = doubles(sums), floating(limit), pointer(factors)
+    unit, total = sums[1], double(0)
     for j in range(1, count):
-        total = total + sums[j]
+        unit = max(unit, sums[2 * j + 1])
+    for j in range(count):
+        ratio = sums[2 * j + 1] / unit
+        total = total + sums[2 * j] * ratio * ratio
     norm = sqrt(total)
-    factor[0] = real(limit / norm) if norm > limit else real(1)
+    factors[0] = real(double(1) / unit) if norm > limit / unit else real(1)
+    factors[1] = real(limit / norm) if norm > limit / unit else real(1)
 
 
-def scale(factor):
-    """What the gradient is multiplied by: the number at the address, 1 where there is none."""
-    found = real(1)
-    if factor != 0:
-        found = pointer(factor)[0]
-    return found
+def scales(factors):
+    """What the gradient is multiplied by: the numbers at the address, 1 where there are none."""
+    first, second = real(1), real(1)
+    if factors != 0:
+        first, second = pointer(factors)[0], pointer(factors)[1]
+    return first, second
 
 
 def sgd(p, task, n, k, start, rate, scratch):
     """θ ← θ - η g, with momentum v ← μ v + g, θ ← θ - η v; Nesterov's steps by g + μ v."""
-    theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factor = parameters(p, 9)
+    theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors = parameters(p, 9)
     theta, gradient, held = pointer(theta), pointer(gradient), pointer(velocity)
     momentum, decay, eta = real(floating(momentum)), real(floating(decay)), real(rate)
-    clipped = scale(factor)
+    unit, clipped = scales(factors)
     first, last = column_range(task, chunk, size)
     if velocity != 0:
         for j in range(first, last):
-            g = gradient[j] * clipped + theta[j] * decay
+            g = gradient[j] * unit * clipped + theta[j] * decay
             v = momentum * held[j] + g
             held[j] = v
             step = g + momentum * v if nesterov != 0 else v
             theta[j] = theta[j] - eta * step
     else:
         for j in range(first, last):
-            g = gradient[j] * clipped + theta[j] * decay
+            g = gradient[j] * unit * clipped + theta[j] * decay
             theta[j] = theta[j] - eta * g
 
 
@@ -86,7 +116,7 @@ def adam(p, task, n, k, start, rate, scratch):
     """
     (
         theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon, decay,
-        mean_parts, square_parts, factor,
+        mean_parts, square_parts, factors,
     ) = parameters(p, 15)  # fmt: skip
     theta, gradient, mean, square = (
         pointer(theta),
@@ -98,10 +128,10 @@ def adam(p, task, n, k, start, rate, scratch):
     beta1, rest1, decay = real(floating(beta1)), real(floating(rest1)), real(floating(decay))
     beta2, rest2, epsilon = real(floating(beta2)), real(floating(rest2)), real(floating(epsilon))
     mean_part, square_part = real(mean_parts[k]), real(square_parts[k])
-    clipped = scale(factor)
+    unit, clipped = scales(factors)
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
-        g = gradient[j] * clipped + theta[j] * decay
+        g = gradient[j] * unit * clipped + theta[j] * decay
         m = mean[j] * beta1 + g * rest1
         v = square[j] * beta2 + g * g * rest2
         mean[j] = m

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import is_float
 from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.operators import alike, operate
 
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
-
 
 @intrinsic
-def absolute(t: Translator, value: Any) -> Any:
+def absolute(t: Code, value: Any) -> Any:
     """|value|, of a floating-point number."""
     return t.call("llvm.fabs", value) if isinstance(value, ir.Value) else abs(value)
 
 
 @intrinsic
-def fma(t: Translator, a: Any, b: Any, c: Any) -> Any:
+def fma(t: Code, a: Any, b: Any, c: Any) -> Any:
     """a b + c, rounded once if they are floating-point numbers; c may be an address."""
     if any(isinstance(value, ir.Value) and is_float(value.type) for value in (a, b, c)):
         return t.call("llvm.fma", *alike(t, a, b, c)[0])
@@ -30,7 +28,7 @@ def fma(t: Translator, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
-def length(t: Translator, values: Any) -> int:
+def length(t: Code, values: Any) -> int:
     """How many there are."""
     return len(values)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.language import operators
 from nnrun.engines.compiled.language.builtin import BUILT_IN
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import NUMPY, plain
 from nnrun.engines.compiled.language.views import View
-
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
 
 
 class Slot:
@@ -35,7 +33,7 @@ class Expressions:
     """
 
     def __init__(
-        self, translator: Translator, names: Mapping[str, Any], around: Mapping[str, Any]
+        self, translator: Code, names: Mapping[str, Any], around: Mapping[str, Any]
     ) -> None:
         self.t = translator
         self.names: dict[str, Any] = dict(names)

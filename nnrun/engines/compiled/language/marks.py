@@ -7,7 +7,7 @@ from typing import Any
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is called while translating: `f(t, *values)`, with t the `Translator`.
+    """A function that is called while translating: `f(t, *values)`, with t the `Code` it writes.
 
     Its values are LLVM's, or Python's where they are constant; so is what it returns.
     """

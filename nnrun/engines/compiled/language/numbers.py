@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, FLOAT, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
 
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
-
 
 @intrinsic
-def real(t: Translator, value: Any) -> Any:
+def real(t: Code, value: Any) -> Any:
     """A number in the precision of the code."""
     return t.number(value)
 
 
 @intrinsic
-def double(t: Translator, value: Any) -> Any:
+def double(t: Code, value: Any) -> Any:
     """A number as float64."""
     return t.typed(value, DOUBLE)
 
 
 @intrinsic
-def sqrt(t: Translator, value: Any) -> Any:
+def sqrt(t: Code, value: Any) -> Any:
     """The square root."""
     return t.call("llvm.sqrt", value) if isinstance(value, ir.Value) else math.sqrt(value)
 
 
 @intrinsic
-def bits(t: Translator, number: Any) -> Any:
+def bits(t: Code, number: Any) -> Any:
     """The bits of a number, as an integer of its size."""
     return t.builder.bitcast(number, I64 if number.type == DOUBLE else I32)
 
 
 @intrinsic
-def from_bits(t: Translator, integer: Any) -> Any:
+def from_bits(t: Code, integer: Any) -> Any:
     """The number that has these bits."""
     return t.builder.bitcast(integer, DOUBLE if integer.type == I64 else FLOAT)

@@ -6,14 +6,12 @@ import ast
 import operator
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I1, I64, is_float
-
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
 
 # By Python's: what it is for constants, for integers, and for floating-point numbers.
 _ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str, str]] = {
@@ -38,7 +36,7 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[Callable[[Any, Any], bool], str]] = {
 _WRAPPING = {"add", "sub", "mul"}
 
 
-def operate(t: Translator, op: ast.operator, left: Any, right: Any) -> Any:
+def operate(t: Code, op: ast.operator, left: Any, right: Any) -> Any:
     """left op right; of an address and an integer another address."""
     constant, integral, floating = _ARITHMETIC[type(op)]
     if not (isinstance(left, ir.Value) or isinstance(right, ir.Value)):
@@ -53,7 +51,7 @@ def operate(t: Translator, op: ast.operator, left: Any, right: Any) -> Any:
     return getattr(t.builder, name)(left, right, **flags)
 
 
-def unary(t: Translator, op: ast.unaryop, value: Any) -> Any:
+def unary(t: Code, op: ast.unaryop, value: Any) -> Any:
     """-value, or not value."""
     is_value = isinstance(value, ir.Value)
     if isinstance(op, ast.Not):
@@ -65,13 +63,13 @@ def unary(t: Translator, op: ast.unaryop, value: Any) -> Any:
     return t.builder.fneg(value) if is_float(value.type) else t.builder.neg(value)
 
 
-def compare(t: Translator, ops: Sequence[ast.cmpop], values: Sequence[Any]) -> Any:
+def compare(t: Code, ops: Sequence[ast.cmpop], values: Sequence[Any]) -> Any:
     """A chain of comparisons; NaN differs from everything, and compares with nothing."""
     found = [_compare(t, op, *pair) for op, pair in zip(ops, pairwise(values), strict=True)]
     return both(t, ast.And(), found)
 
 
-def _compare(t: Translator, op: ast.cmpop, left: Any, right: Any) -> Any:
+def _compare(t: Code, op: ast.cmpop, left: Any, right: Any) -> Any:
     constant, sign = _COMPARISONS[type(op)]
     if not (isinstance(left, ir.Value) or isinstance(right, ir.Value)):
         return constant(left, right)
@@ -82,7 +80,7 @@ def _compare(t: Translator, op: ast.cmpop, left: Any, right: Any) -> Any:
     return compared(sign, left, right)
 
 
-def both(t: Translator, op: ast.boolop, values: Sequence[Any]) -> Any:
+def both(t: Code, op: ast.boolop, values: Sequence[Any]) -> Any:
     """All of the values, or any of them, if `op` is Or; each is evaluated."""
     total = values[0]
     for value in values[1:]:
@@ -91,14 +89,14 @@ def both(t: Translator, op: ast.boolop, values: Sequence[Any]) -> Any:
     return total
 
 
-def condition(t: Translator, value: Any) -> Any:
+def condition(t: Code, value: Any) -> Any:
     """A value as true or false: what is not 0 is true."""
     if not isinstance(value, ir.Value):
         return ir.Constant(I1, bool(value))
     return value if value.type == I1 else _compare(t, ast.NotEq(), value, 0)
 
 
-def select(t: Translator, test: Any, left: Any, right: Any) -> Any:
+def select(t: Code, test: Any, left: Any, right: Any) -> Any:
     """left if test else right, without a branch."""
     if not (isinstance(left, ir.Value) or isinstance(right, ir.Value)):
         left = t.variable(left)
@@ -106,7 +104,7 @@ def select(t: Translator, test: Any, left: Any, right: Any) -> Any:
     return t.builder.select(condition(t, test), *values)
 
 
-def alike(t: Translator, *values: Any) -> tuple[list[Any], bool]:
+def alike(t: Code, *values: Any) -> tuple[list[Any], bool]:
     """Values of one type, constants as that type too; and whether it is a float."""
     known = next(value.type for value in values if isinstance(value, ir.Value))
     for value in values:

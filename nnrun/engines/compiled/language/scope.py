@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.language import operators
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.definitions import Definition
 from nnrun.engines.compiled.language.expressions import Expressions, Slot
 from nnrun.engines.compiled.language.kinds import LanguageError
-
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
 
 _MISTAKES = (TypeError, ValueError, LookupError, AttributeError)
 
@@ -28,9 +26,7 @@ class Scope(Expressions):
         names: what further names mean in it.
     """
 
-    def __init__(
-        self, translator: Translator, definition: Definition, names: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, translator: Code, definition: Definition, names: Mapping[str, Any]) -> None:
         super().__init__(translator, names, definition.names)
         self.definition = definition
 

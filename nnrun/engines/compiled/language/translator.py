@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.language import definitions
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.definitions import Definition
 from nnrun.engines.compiled.language.expressions import Expressions
 from nnrun.engines.compiled.language.fusing import fuse
-from nnrun.engines.compiled.language.kinds import (
-    BYTES,
-    DOUBLE,
-    I1,
-    I64,
-    REAL,
-    REGISTER,
-    is_float,
-    is_integer,
-)
 from nnrun.engines.compiled.language.scope import Scope
-from nnrun.engines.compiled.language.views import View
 
 
-class Translator:
+class Translator(Code):
     """Translates one function, with all that it calls.
 
     Args:
@@ -48,15 +38,7 @@ class Translator:
         constants: Mapping[str, Any] | None = None,
         module: ir.Module | None = None,
     ) -> None:
-        self.dtype = dtype
-        self.real: Any = REAL[dtype]
-        self.size = BYTES[self.real]
-        self.lanes = REGISTER // self.size
-        self.module = module or ir.Module(name=symbol)
-        kind = ir.FunctionType(ir.VoidType(), arguments)
-        self.function: Any = ir.Function(self.module, kind, name=symbol)
-        self.entry: Any = ir.IRBuilder(self.function.append_basic_block("entry"))
-        self.builder: Any = ir.IRBuilder(self.function.append_basic_block("body"))
+        super().__init__(symbol, arguments, dtype, module)
         first = self.builder.block
         self.inline(function, list(self.function.args), constants)
         self.builder.ret_void()
@@ -91,85 +73,3 @@ class Translator:
         tree = ast.parse(text, mode="eval")
         fuse(tree)
         return Expressions(self, {}, names).value(tree.body)
-
-    def loop(self, start: Any, stop: Any, step: Any, once: Callable[[Any], object]) -> None:
-        """once(value) for value in range(start, stop, step), with a step above 0."""
-        stop, step = self.integer(stop), self.integer(step)
-        counter = self.place(I64)
-        self.builder.store(self.integer(start), counter)
-
-        def more() -> Any:
-            return self.builder.icmp_signed("<", self.builder.load(counter), stop)
-
-        def next_one() -> None:
-            value = self.builder.load(counter)
-            once(value)
-            self.builder.store(self.builder.add(value, step, flags=["nsw"]), counter)
-
-        self.repeat(more, next_one)
-
-    def repeat(self, more: Callable[[], Any], once: Callable[[], object]) -> None:
-        """Once and again, as long as there is more."""
-        builder = self.builder
-        head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
-        builder.branch(head)
-        builder.position_at_end(head)
-        builder.cbranch(more(), body, after)
-        builder.position_at_end(body)
-        once()
-        builder.branch(head)
-        builder.position_at_end(after)
-
-    def place(self, kind: Any) -> Any:
-        """Room for a variable on the stack: its address."""
-        return self.entry.alloca(kind)
-
-    def address(self, base: Any, index: Any) -> Any:
-        """The place of a number after an address, or in an array."""
-        if isinstance(base, View):
-            return base.address(self, index)
-        return self.builder.gep(base, [self.integer(index)], inbounds=True)
-
-    def integer(self, value: Any) -> Any:
-        """An int64, of a constant too."""
-        return self.typed(value, I64)
-
-    def number(self, value: Any) -> Any:
-        """A `real`, of a constant or an integer too."""
-        return self.typed(value, self.real)
-
-    def variable(self, value: Any) -> Any:
-        """A constant as what a variable holds."""
-        if isinstance(value, ir.Value):
-            return value
-        if isinstance(value, bool):
-            return ir.Constant(I1, value)
-        return self.integer(value) if isinstance(value, int) else self.number(value)
-
-    def typed(self, value: Any, kind: Any) -> Any:
-        """A value as one of this type, if it is of the same sort or a constant."""
-        if not isinstance(value, ir.Value):
-            return ir.Constant(kind, value)
-        if value.type == kind:
-            return value
-        given = value.type
-        if is_integer(given) and is_float(kind):
-            return self.builder.sitofp(value, kind)
-        if is_integer(given) and is_integer(kind):
-            wider = kind.width > given.width
-            return (self.builder.sext if wider else self.builder.trunc)(value, kind)
-        if is_float(given) and is_float(kind):
-            return (self.builder.fpext if kind == DOUBLE else self.builder.fptrunc)(value, kind)
-        raise TypeError(f"{given} is no {kind}")
-
-    def call(self, name: str, *values: Any) -> Any:
-        """LLVM's function of this name, such as `llvm.fma`, for numbers or vectors of one type."""
-        kind = values[0].type
-        element = getattr(kind, "element", kind)
-        count = f"v{kind.count}" if element is not kind else ""
-        full = f"{name}.{count}{element.intrinsic_name}"
-        function = self.module.globals.get(full)
-        if function is None:
-            types = ir.FunctionType(kind, [kind] * len(values))
-            function = ir.Function(self.module, types, full)
-        return self.builder.call(function, values)

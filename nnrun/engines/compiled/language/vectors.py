@@ -8,16 +8,16 @@ from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I32
 from nnrun.engines.compiled.language.marks import intrinsic, subroutine
-from nnrun.engines.compiled.language.translator import Translator
 from nnrun.engines.compiled.language.views import View
 
 SUMS = 4
 
 
 @intrinsic
-def dot(t: Translator, x: View, w: View, row: Any) -> Any:
+def dot(t: Code, x: View, w: View, row: Any) -> Any:
     """The product of x with a row of w, both as long as the row: a multiple of a register.
 
     Four registers sum up side by side; then they and the numbers in them are added as a tree.
@@ -68,7 +68,7 @@ def tile(rows: int, registers: int) -> Callable[..., None]:
 
 @intrinsic
 def add_product(
-    t: Translator, rows: int, registers: int, a: Any, b: Any, c: Any, steps: Any, factor: Any
+    t: Code, rows: int, registers: int, a: Any, b: Any, c: Any, steps: Any, factor: Any
 ) -> None:
     """c += factor a b, with a, b and c as addresses and strides."""
     sums = [_zeros(t, registers) for _ in range(rows)]
@@ -95,7 +95,7 @@ def add_product(
             t.builder.store(added, _whole(t, part), align=t.size)
 
 
-def spread(t: Translator, value: Any, lanes: int) -> Any:
+def spread(t: Code, value: Any, lanes: int) -> Any:
     """A number in all places of a vector."""
     kind = ir.VectorType(value.type, lanes)
     first = t.builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
@@ -103,11 +103,11 @@ def spread(t: Translator, value: Any, lanes: int) -> Any:
     return t.builder.shuffle_vector(first, first, mask)
 
 
-def _register(t: Translator) -> Any:
+def _register(t: Code) -> Any:
     return ir.VectorType(t.real, t.lanes)
 
 
-def _zeros(t: Translator, count: int) -> list[Any]:
+def _zeros(t: Code, count: int) -> list[Any]:
     """The places of so many registers of zeros."""
     places = [t.place(_register(t)) for _ in range(count)]
     for place in places:
@@ -115,17 +115,17 @@ def _zeros(t: Translator, count: int) -> list[Any]:
     return places
 
 
-def _whole(t: Translator, address: Any) -> Any:
+def _whole(t: Code, address: Any) -> Any:
     """The address of a number as that of a register."""
     return t.builder.bitcast(address, _register(t).as_pointer())
 
 
-def _load(t: Translator, address: Any) -> Any:
+def _load(t: Code, address: Any) -> Any:
     """A register that begins at any number."""
     return t.builder.load(_whole(t, address), align=t.size)
 
 
-def _across(t: Translator, vector: Any) -> Any:
+def _across(t: Code, vector: Any) -> Any:
     """The sum of the numbers in a register: its halves added, and so on."""
     lanes = t.lanes
     while lanes > 1:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llvmlite import ir
 
+from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.marks import intrinsic
-
-if TYPE_CHECKING:
-    from nnrun.engines.compiled.language.translator import Translator
 
 
 class View:
@@ -25,7 +23,7 @@ class View:
         self.start = start
         self.shape = shape
 
-    def address(self, t: Translator, index: Any) -> Any:
+    def address(self, t: Code, index: Any) -> Any:
         """Where one of its numbers is; nobody looks whether there is one."""
         indices = index if isinstance(index, tuple) else (index,)
         if len(indices) != len(self.shape):
@@ -36,7 +34,7 @@ class View:
         first = t.builder.bitcast(self.start, kind.as_pointer())
         return t.builder.gep(first, [t.integer(part) for part in indices], inbounds=True)
 
-    def row(self, t: Translator, index: Any) -> Any:
+    def row(self, t: Code, index: Any) -> Any:
         """The address of a row, or of what is below the first index."""
         return self.address(t, (index, *[0] * (len(self.shape) - 1)))
 
@@ -47,6 +45,6 @@ class View:
 
 
 @intrinsic
-def view(t: Translator, block: Any, offset: Any, shape: tuple[int, ...]) -> View:
+def view(t: Code, block: Any, offset: Any, shape: tuple[int, ...]) -> View:
     """The array of this shape that starts at block + offset."""
     return View(t.address(block, offset), shape)

@@ -48,14 +48,14 @@ def add_update(
     plan.label = optimizer.type
     plan.stages.append(plan.last)
     ready = Stage(tasks=CHUNKS)
-    factor: Address | int = 0
+    factors: Address | int = 0
     placed = [one for one in plan.placed if one.waits]
     for one in placed:
         if one.parts:
             ready.ops.append(_reduce(plan, one))
     cost = add_penalty(plan, ready, network) if network.penalty is not None else None
     if clip_norm is not None:
-        factor = _add_clip(plan, ready, placed, clip_norm)
+        factors = _add_clip(plan, ready, placed, clip_norm)
         ready = Stage(tasks=CHUNKS)
     for one in placed:
         values: dict[str, Value] = {
@@ -64,7 +64,7 @@ def add_update(
             **chunks(one.size),
         }
         more = OPTIMIZERS[optimizer.type](optimizer, one.block)
-        ready.ops.append(plan.op(optimizer.type, **values, **more, factor=factor))
+        ready.ops.append(plan.op(optimizer.type, **values, **more, factors=factors))
     plan.stages.append(ready)
     if cost is not None and losses:
         plan.stages.append(Stage(tasks=1, ops=[cost]))
@@ -83,13 +83,13 @@ def _reduce(plan: Plan, one: Placed) -> Op:
 
 def _add_clip(plan: Plan, ready: Stage, placed: list[Placed], limit: float) -> Address:
     count = CHUNKS * len(placed)
-    # Sums are float64 whatever the precision: two places each.
-    sums, factor = plan.shared("squares", 2 * count), plan.shared("clip", 1)
+    # Sums and their units are float64 whatever the precision: two places each.
+    sums, factors = plan.shared("squares", 4 * count), plan.shared("clip", 2)
     for index, one in enumerate(placed):
         values: dict[str, Value] = {"gradient": Address(one.gradient), **chunks(one.size)}
-        offset = index * CHUNKS * 8 // plan.dtype.itemsize
+        offset = index * CHUNKS * 16 // plan.dtype.itemsize
         ready.ops.append(plan.op("squares", **values, sums=Address(sums.block, offset)))
     plan.stages.append(ready)
-    clip = plan.op("clip", sums=sums, count=count, limit=float(limit), factor=factor)
+    clip = plan.op("clip", sums=sums, count=count, limit=float(limit), factors=factors)
     plan.stages.append(Stage(tasks=1, ops=[clip]))
-    return factor
+    return factors
