@@ -45,6 +45,10 @@ class DataError(UsageError):
     """A data file or data set cannot be used as the config asks."""
 
 
+class EngineFaultError(NnrunError):
+    """The compiled engine does not compute what NumPy does: a fault of nnrun's own."""
+
+
 class InterruptionError(NnrunError):
     """A signal ended the work; `exit_code` is 128 + the signal's number."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -77,17 +78,32 @@ class Network(Sequential):
 
     def initialize(self, *, rng: Rng) -> None:
         """Take memory for all parameters and draw their initial values, layer by layer."""
-        self.theta = np.zeros(self.size, self.dtype)
-        self.gradient = np.zeros(self.size, self.dtype)
+        self._place(np.zeros(self.size, self.dtype))
+        for _, layer in self.walk():
+            layer.initialize(rng=rng)
+            for name, array in layer.statistics.items():
+                layer.statistics[name] = array.astype(self.dtype)
+
+    def copy(self, dtype: Any = None) -> Network:
+        """An initialized network once more, in another precision if so wanted."""
+        known = [self.theta, self.gradient]
+        known += [a for p in self.parameters.values() for a in (p.value, p.grad)]
+        twin = deepcopy(self, {id(array): array for array in known})  # without their numbers
+        twin.dtype = np.dtype(dtype or self.dtype)
+        twin._place(self.theta.astype(twin.dtype))
+        for _, layer in twin.walk():
+            for name, array in layer.statistics.items():
+                layer.statistics[name] = array.astype(twin.dtype)
+        return twin
+
+    def _place(self, theta: Array) -> None:
+        """Let the parameters live in this vector, and their gradients in another one."""
+        self.theta, self.gradient = theta, np.zeros_like(theta)
         start = 0
         for parameter in self.parameters.values():
             end = start + parameter.size
             parameter.place(self.theta[start:end], self.gradient[start:end])
             start = end
-        for _, layer in self.walk():
-            layer.initialize(rng=rng)
-            for name, array in layer.statistics.items():
-                layer.statistics[name] = array.astype(self.dtype)
 
     def reuse_memory(self) -> None:
         """Let every layer write into the same arrays at every call; for training loops."""

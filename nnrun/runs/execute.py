@@ -33,6 +33,7 @@ from nnrun.runs.environment import environment, one_thread
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.runs.selfcheck import check_engine
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import Examples
 from nnrun.training.loss_curve import LossCurve
@@ -53,6 +54,10 @@ class Execution:
         checkpoint: where an earlier execution of the same run was interrupted.
         extended_from: the shorter run that it goes on from, as its report is to say.
         control: its `note` and `wait` are told what there is to know before training begins.
+        checked: whether its engine was found to compute what NumPy does before.
+
+    Raises:
+        EngineFaultError: the compiled engine does not compute what NumPy does.
     """
 
     def __init__(
@@ -61,6 +66,8 @@ class Execution:
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
         control: Control | None = None,
+        *,
+        checked: bool = False,
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
@@ -73,6 +80,8 @@ class Execution:
         )
         self.baseline = self._baseline()
         self.trainer = self._trainer(control or Control())
+        if not checked:
+            check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
 

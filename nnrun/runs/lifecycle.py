@@ -17,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import EngineFaultError, NnrunError, UsageError
 from nnrun.runs.control import Control
 from nnrun.runs.describe import compare_published, published_of
 from nnrun.runs.execute import Execution
@@ -284,6 +284,8 @@ def train(
     Raises:
         UsageError: what is there is damaged.
         OSError: the results cannot be written.
+        EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
+            failed.
     """
     control = control or Control()
     name, run_id = prepared.config.name, prepared.run_id
@@ -307,7 +309,12 @@ def train(
 
         saving = replace(control, checkpoint=now_and_then(save))
         checkpoint = claim.checkpoint(control.note)
-        result = execute(prepared, checkpoint, saving, extension)
+        try:
+            result = execute(prepared, checkpoint, saving, extension)
+        except EngineFaultError as error:
+            with suppress(OSError):  # the fault is what has to be told
+                claim.fail(lambda: prepared, str(error))
+            raise
         return claim.conclude(result, control.note)
 
 

@@ -172,7 +172,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         rule = stopping_of(self, dataset, None if before is None else self._rule)
         # Another seed for each epoch, hence another order; its weights are not used.
         seed = (self._first_seed + self.n_iter_) % 2**31
-        fitting = Fitting(self._prepare(dataset, seed, epochs=1), rule)
+        prepared = self._prepare(dataset, seed, epochs=1)
+        fitting = Fitting(prepared, rule, checked=before is not None)
         if before is not None:
             self._check_same(fitting)
             fitting.go_on_from(before, optimizer=True)

@@ -36,11 +36,12 @@ class Fitting(Execution):
     Args:
         prepared: what to train.
         rule: when to stop, by the losses of epochs or by the score of the validation split.
+        checked: as for `Execution`.
     """
 
-    def __init__(self, prepared: Prepared, rule: NoImprovement) -> None:
+    def __init__(self, prepared: Prepared, rule: NoImprovement, *, checked: bool = False) -> None:
         self._rule = rule
-        super().__init__(prepared)
+        super().__init__(prepared, checked=checked)
 
     @property
     def rule(self) -> NoImprovement:

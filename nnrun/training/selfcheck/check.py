@@ -1,0 +1,152 @@
+"""The first update of a run by two engines, compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from nnrun.engines.base import Batches, Engine
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+from nnrun.training.selfcheck.rounding import Rounded, roundings
+from nnrun.training.selfcheck.update import FirstUpdate, Key, Numbers, lost
+
+# Of larger batches no more rows are tried than these, or than an eighth and one: enough that
+# several tasks of the compiled engine, which has 16 for a batch, take part, and one in part.
+_ROWS, _PART = 17, 8
+# Roundings at random that a difference may need to be explained. A number that falls to one of two
+# sides does so in each with about even chances. What they bring is a sample of what rounding can
+# do, and no bound of it: so many times the most that was seen is allowed.
+_SAMPLES, _ALLOWED = 96, 10
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A number of the first update that two engines do not agree on.
+
+    Args:
+        what: it is: `gradient of 2.weight`, `loss`.
+        found: by the engine.
+        expected: by NumPy.
+        rounding: how far the two may be apart.
+    """
+
+    what: str
+    found: float
+    expected: float
+    rounding: float
+
+
+def compare_engines(
+    engine: Engine,
+    network: Network,
+    optimizer: Optimizer,
+    x: Array,
+    target: Array,
+    *,
+    batches: Batches,
+    dropout: Rng,
+    clip_norm: float | None,
+    losses: bool,
+) -> Disagreement | None:
+    """Have an engine and NumPy make the first update of a run, and put everything back.
+
+    They are compared by the loss and the outputs of the batch, the gradient of every parameter,
+    and what layers keep besides. Numbers that NumPy does not find finite are not compared: where
+    training leaves the range of numbers is a matter of the order of operations, and told as
+    divergence.
+
+    Args:
+        engine: made for the network and the optimizer, and the training split.
+        network: initialized.
+        optimizer: allocated for it.
+        x: rows of the training split.
+        target: their targets.
+        batches: the first two.
+        dropout: the stream of dropout masks that the engine draws from.
+        clip_norm: as for the engine.
+        losses: whether the engine can be asked for the losses of batches.
+
+    Returns:
+        The first number beyond rounding, if there is one.
+    """
+    rows, others = (_few(batches, number) for number in (0, 1))
+    state = dropout.bit_generator.state
+    update = FirstUpdate(rows, others, x[rows], target[rows], state, clip_norm, losses)
+    with np.errstate(all="ignore"):
+        plain = network.copy()
+        expected, gradient = update.by_numpy(plain, optimizer, update.x, update.target)
+        if not _finite(expected):
+            return None
+        found = update.by_engine(engine, network, optimizer, dropout, gradient)
+        near = _near(expected, sum(roundings(network, len(rows))))
+        if _agree(found, expected, near):
+            return None
+        unread = lost(network.theta, gradient)
+        near = {key: size + unread * (key[0] == "gradient") for key, size in near.items()}
+        del plain, gradient
+        return _unexplained(found, expected, near, Rounded(update, network, optimizer))
+
+
+def _few(batches: Batches, number: int) -> Array:
+    start, end = batches.bounds[number : number + 2]
+    rows: Array = batches.rows[start:end]
+    return rows[: max(_ROWS, len(rows) // _PART + 1)]
+
+
+def _finite(numbers: Numbers) -> bool:
+    return all(np.isfinite(array).all() for array in numbers.values())
+
+
+def _near(expected: Numbers, rounding: float) -> dict[Key, float]:
+    """What a sum's rounding is beside the largest numbers of their kind: nobody asks about less.
+
+    Those of a layer's weights and biases are of one kind: where a bias has no effect, as before
+    batch normalisation, its gradient is nothing but rounding. So is that of a weight which sees
+    nothing but zeros, by kernels that transform it together with its neighbours.
+    """
+    largest: dict[Key, float] = {}
+    for key, array in expected.items():
+        kind = _kind(key)
+        largest[kind] = max(largest.get(kind, 0.0), float(np.abs(array).max(initial=0)))
+    return {key: rounding * largest[_kind(key)] for key in expected}
+
+
+def _agree(found: Numbers, expected: Numbers, near: dict[Key, float]) -> bool:
+    return all((np.abs(found[key] - expected[key]) <= near[key]).all() for key in expected)
+
+
+def _kind(key: Key) -> Key:
+    what, name = key
+    return what, name.rpartition(".")[0]
+
+
+def _unexplained(
+    found: Numbers, expected: Numbers, near: dict[Key, float], rounded: Rounded
+) -> Disagreement | None:
+    """A number that is farther from the exact one than roundings bring it, NumPy's or random."""
+    exact = rounded.exact()
+    precision = np.finfo(found["outputs", ""].dtype)
+    if not _finite(exact) or rounded.largest > float(precision.max) ** 0.5:
+        return None  # so near the end of the range that intermediate numbers may leave it
+    apart = {key: np.abs(found[key].astype(np.float64) - exact[key]) for key in exact}
+    spread = {key: np.abs(expected[key] - exact[key]) for key in exact}
+    allowed: Numbers = {}
+    for sample in islice(rounded.samples(), _SAMPLES):
+        for key, array in sample.items():
+            np.fmax(spread[key], np.abs(array - exact[key]), out=spread[key])
+            allowed[key] = near[key] + _ALLOWED * spread[key] + float(precision.tiny) ** 0.5
+        if all((apart[key] <= allowed[key]).all() for key in exact):
+            return None
+    key = next(key for key in exact if not (apart[key] <= allowed[key]).all())
+    beyond = np.where(apart[key] <= allowed[key], -1, np.nan_to_num(apart[key], nan=np.inf))
+    place, (what, name) = int(beyond.argmax()), key
+    return Disagreement(
+        f"{what} of {name}" if name else what,
+        float(found[key].flat[place]),
+        float(exact[key].flat[place]),
+        float(allowed[key].flat[place]),
+    )

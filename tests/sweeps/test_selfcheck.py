@@ -1,0 +1,107 @@
+"""Sweeps whose engine is checked: once for each config, in each process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.runs import selfcheck
+from tests.sweeps.helpers import IRIS, run_inline, run_processes
+
+KERNELS = """
+dataset: {name: iris, features: standard}
+network:
+  layers:
+    - {type: residual, layers: [{type: dense, units: 4, activation: tanh}]}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 60, batch_size: 8, engine: compiled}
+seed: 3
+"""
+FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
+# Rows of a batch are all copied to where the first one is.
+WRONG = """
+from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.sweeps.workers.process_main import main
+
+right = Plan.by_rows
+
+def by_rows(self, kernel, /, **values):
+    right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
+
+Plan.by_rows = by_rows
+"""
+COUNTED = """
+from os import getpid
+from pathlib import Path
+from nnrun.runs import selfcheck
+from nnrun.sweeps.workers.process_main import main
+
+right = selfcheck.compare_engines
+
+def compare(*arguments, **more):
+    with (Path(__file__).parent / f"checks-{getpid()}").open("a") as file:
+        file.write(".")
+    return right(*arguments, **more)
+
+selfcheck.compare_engines = compare
+"""
+TEXT = "the compiled engine does not train this network as NumPy does"
+
+
+@pytest.mark.parametrize("text", [KERNELS, FUNCTIONS])
+def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text):
+    """However many seeds it has."""
+    seen, right = [], selfcheck.compare_engines
+
+    def compare(engine, *arguments, **more):
+        seen.append(engine)
+        return right(engine, *arguments, **more)
+
+    monkeypatch.setattr(selfcheck, "compare_engines", compare)
+    rates = "training.learning_rate=0.01,0.05"
+    progress = run_inline(sweep(plan(write("config", text), rates, seeds=4)))
+    assert (8, 2) == (progress.trained, len(seen))
+
+
+def test_each_process_checks_each_config_once(plan, sweep, write, worker_module, tmp_path):
+    """Two processes, two configs, twenty seeds."""
+    worker_module(COUNTED)
+    rates = "training.learning_rate=0.01,0.05"
+    progress = run_processes(sweep(plan(write("config", KERNELS), rates, seeds=20)))
+    counts = [len(file.read_text()) for file in tmp_path.glob("checks-*")]
+    assert 40 == progress.trained
+    assert 2 <= sum(counts)
+    assert max(counts) <= 2
+
+
+def test_a_wrong_engine_fails_the_runs_of_its_config(plan, sweep, write, worker_module, store):
+    """In every process; the runs of other configs are trained."""
+    worker_module(WRONG)
+    files = [write("kernels", KERNELS), write("functions", FUNCTIONS)]
+    progress = run_processes(sweep(plan(*files, seeds=4)))
+    assert (4, 4, 0) == (progress.trained, progress.failed, progress.diverged)
+    assert {"kernels"} == {failure.label.split()[0] for failure in progress.failures}
+    assert all(failure.reason.startswith(TEXT) for failure in progress.failures)
+    reports = [json.loads(path.read_text()) for path in store.root.glob("*/*/report.json")]
+    found = {
+        (report["name"], report["status"], report["weights_sha256"] is None) for report in reports
+    }
+    assert {("kernels", "failed", True), ("functions", "completed", False)} == found
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worker_module, jobs):
+    """And says why of each run."""
+    worker_module(WRONG)
+    right = Plan.by_rows
+
+    def by_rows(self, kernel, /, **values):
+        right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
+
+    monkeypatch.setattr(Plan, "by_rows", by_rows)
+    code, _, stderr = run("sweep", write("kernels", KERNELS), "--seeds", "2", "-j", jobs)
+    assert 1 == code
+    assert 2 == stderr.count(f"{TEXT}: in the first batch loss is ")
