@@ -22,7 +22,7 @@ from nnrun.reports.markdown import report_markdown
 from nnrun.reports.progress import watching
 from nnrun.runs.control import Control
 from nnrun.runs.cores import threads_for
-from nnrun.runs.describe import describe_network, task_from
+from nnrun.runs.describe import describe_held_out, describe_network, task_from
 from nnrun.runs.extension import Extension
 from nnrun.runs.extension import extend as extend_run
 from nnrun.runs.gradients import check_run_gradients
@@ -255,6 +255,7 @@ def _dataset(prepared: Prepared) -> dict[str, Any]:
         "task": prepared.dataset.task,
         "task_from": task_from(prepared.config),
         "inferred": prepared.inferred,
+        **describe_held_out(prepared),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from nnrun.api.history import History
-from nnrun.data.frames import frame_rows
+from nnrun.data.frames import raw_rows
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -119,13 +119,15 @@ class Run:
         """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
 
         Args:
-            x: raw rows (rows, *shape), as those of the training data; or a DataFrame with its
-                columns, in any order.
+            x: raw rows (rows, *shape), as those of the training data, categories one-hot encoded;
+                or a DataFrame with the columns of its file in any order, or an array of text with
+                those columns in the order of training, categories as the file has them.
 
         Raises:
-            DataError: the rows have another shape or lack a column, or are no finite numbers.
+            DataError: the rows have another shape or lack a column, are no finite numbers, or have
+                a category that training has not seen.
         """
-        return self.model.predict(self._rows(x))
+        return self.model.predict(raw_rows(x, self.model.layout))
 
     def predict_proba(self, x: npt.ArrayLike) -> Array:
         """The probability of each class: (rows, classes), columns as in `classes`.
@@ -134,10 +136,7 @@ class Run:
             DataError: as `predict` does.
             UsageError: the network does not put out probabilities.
         """
-        return self.model.predict_proba(self._rows(x))
-
-    def _rows(self, x: Any) -> Any:
-        return frame_rows(x, self.model.layout) if hasattr(x, "columns") else x
+        return self.model.predict_proba(raw_rows(x, self.model.layout))
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the table of results and the learning curve."""

@@ -56,7 +56,7 @@ class ColumnsConfig(Block):
     drop: list[Annotated[str, Text()]] = Field(default=[])
     """Columns to leave out."""
     categorical: list[Annotated[str, Text()]] = Field(default=[])
-    """Text columns to encode one-hot."""
+    """Text columns to encode one-hot, by the categories that training rows have."""
     missing: dict[str, Missing] = Field(default={})
     """For single columns, what is done about missing values."""
 
@@ -162,8 +162,8 @@ class SourceConfig(Block):
     task: Annotated[str, OneOf(TASKS)] | None = None
     """By default what the loss and the last activation say, or the data."""
     missing: Missing = "error"
-    """What is done about blank cells of a CSV file, and those like NA; rows are dropped where one
-    is in a column that is used."""
+    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    too; rows are dropped where one is in a column that is used."""
     separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
     """Of the columns of a CSV file; by default the header shows it."""
     decimal: Annotated[str, OneOf((".", ","))] = "."
@@ -183,7 +183,8 @@ class PreparationConfig(Block):
     """What is done with data that are loaded: how they are divided, and scaled."""
 
     test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
-    """A share or a number of rows, or "given" for the data set's own test split; 0 for none.
+    """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
+    leaves the set's own test rows out.
 
     By default "given" where the data set has its own, else 0.2."""
     validation_size: Annotated[float | int, Rows()] = 0.0

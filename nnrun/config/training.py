@@ -87,7 +87,8 @@ class TrainingConfig(Block):
     """Rows for each update. The last batch of an epoch has the rows that are left; with sampling
     `with_replacement` every batch is full."""
     sampling: Annotated[str, OneOf(SAMPLINGS)] = "shuffle"
-    """Every epoch visits each row once, in a new order or as they stand, or rows are drawn anew."""
+    """Every epoch visits each row once, in a new order or as they stand in the file, or rows are
+    drawn anew."""
     evaluate_every: Annotated[int, Integer(gt=0)] | None = None
     """Iterations between evaluations; by default there are 20 over the run."""
     early_stopping: EarlyStoppingConfig | None = None

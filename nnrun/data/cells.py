@@ -15,7 +15,7 @@ from nnrun.data.complaints import (
     MISSING_LABELS,
     MISSING_NUMBERS,
     Mistake,
-    about_label,
+    about_missing,
     about_number,
     about_stranger,
 )
@@ -140,6 +140,7 @@ class LabelColumn:
         known: what categories there are, if that is fixed.
         role: `feature`, `target`, or `input`; see `about_number`.
         fills: whether what is missing is a category of its own.
+        by_value: whether the known categories are numbers, which may be spelled in other ways.
     """
 
     def __init__(
@@ -150,9 +151,11 @@ class LabelColumn:
         role: str = "feature",
         *,
         fills: bool = False,
+        by_value: bool = False,
     ) -> None:
         self.name, self.problems, self.role, self.fills = name, problems, role, fills
         self.known = None if known is None else dict.fromkeys(known)
+        self.by_value = by_value
         self.lines: dict[str, int] = {}  # each text with the line where it is first seen
         self.numbers: dict[str, int] = {}
         self.values = array("q")
@@ -163,18 +166,21 @@ class LabelColumn:
 
     def add(self, text: str, line: int) -> None:
         text = text.strip()
-        if self.fills and self.is_missing(text) and text not in (self.known or ()):
+        if self.is_missing(text) and text not in (self.known or ()):
+            if not self.fills:
+                self.problems.add(line, self.name, about_missing(text, self.role))
             text = MISSING
-        if self.known is not None and text not in self.known:
-            text = canonical(text)
-        if self.known is not None and text not in self.known:
-            stranger = about_stranger(text, list(self.known))
-            mistake = stranger if text or self.fills else about_label(text, self.role)
-            self.problems.add(line, self.name, mistake)
-        elif not text and not self.fills:
-            self.problems.add(line, self.name, about_label(text, self.role))
+        elif self.known is not None:
+            text = canonical(text) if self.by_value else text
+            if text not in self.known:
+                self.problems.add(line, self.name, about_stranger(text, list(self.known)))
         self.lines.setdefault(text, line)
         self.values.append(self.numbers.setdefault(text, len(self.numbers)))
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether all that was read is a number, so that it is compared and sorted by value."""
+        return all_numbers(self._texts())
 
     def ordered(self) -> tuple[str, ...]:
         """The categories in order, the missing one last; `known` where they are fixed."""
@@ -197,7 +203,7 @@ class LabelColumn:
 
     def check_numbers(self) -> None:
         """Note NaN and infinities among labels that are numbers otherwise."""
-        if all_numbers(self._texts()):
+        if self.holds_numbers:
             for text in self._texts():
                 if not math.isfinite(number(text) or 0):
                     mistake = Mistake("infinite", f"'{text}' is not a finite number")

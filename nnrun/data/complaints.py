@@ -7,6 +7,7 @@ them, so that mistakes of one kind in one column are told once, with their numbe
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnrun.data.labels import number
@@ -72,8 +73,7 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
         decimal: what stands before the decimals.
     """
     if text.lower() in MISSING_NUMBERS:
-        what = f"'{text}' stands for a missing value" if text else "the cell is blank"
-        return Mistake("missing", what, _missing_hint(role))
+        return about_missing(text, role)
     mistake = _about_form(text, decimal)
     if role == "input":
         return Mistake(mistake.kind, mistake.text, mistake.hint or ", as it was in training")
@@ -88,13 +88,28 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
     return mistake
 
 
-def about_label(text: str, role: str) -> Mistake:
-    """Why a cell is no label: it is blank."""
-    return Mistake("missing", f"'{text}' is missing" if text else "the cell is blank",
-                   _missing_hint(role))  # fmt: skip
+def about_missing(text: str, role: str) -> Mistake:
+    """A cell that is blank, or has a word for that."""
+    what = f"'{text}' stands for a missing value" if text else "the cell is blank"
+    return Mistake("missing", what, _missing_hint(role))
 
 
-def about_stranger(text: str, known: list[str]) -> Mistake:
+def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
+    """A number in memory, for a column that was text in training.
+
+    Args:
+        text: of the number.
+        spellings: the categories that it may stand for.
+        known: all categories.
+    """
+    hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
+    if len(spellings) > 1:
+        several = " or ".join(f"'{spelling}'" for spelling in spellings[:3])
+        return Mistake(text, f"the number {text} may be the category {several}", hint)
+    return Mistake(text, about_stranger(text, known).text, hint)
+
+
+def about_stranger(text: str, known: Sequence[str]) -> Mistake:
     """A label that training has not seen."""
     names = [label or "a blank cell" for label in known[:10]]
     some = ", ".join(names) + (", …" if len(known) > 10 else "")

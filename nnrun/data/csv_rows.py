@@ -67,7 +67,8 @@ class CsvRows:
             return []
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
-            return [LabelColumn(names[0], problems, self.layout.classes, "input")]
+            known, by_value = self.layout.classes, self.layout.numeric_labels
+            return [LabelColumn(names[0], problems, known, "input", by_value=by_value)]
         return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +17,9 @@ from nnrun.errors import DataError, first_of
 DELIMITERS = (",", ";", "\t")
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """Those that may be named, by their names; the likeliest first, since names may hold blanks."""
+_LONGEST_HEADER = 100  # lines
+_HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
+_NAMES = {sign: name for name, sign in SEPARATORS.items()}
 LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
 
 
@@ -24,7 +27,7 @@ class CsvFile:
     """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
 
     The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
-    into most names.
+    into most names, all lines of it where names have line breaks.
     `sha256` is that of the file's bytes once all rows have been read.
 
     Raises: DataError with path:line for what is no CSV with a header row.
@@ -38,11 +41,14 @@ class CsvFile:
         if not first.strip():
             state = "is blank" if first else "is missing: the file is empty"
             raise DataError(f"{path}:1: the header row with the column names {state}")
-        self.delimiter = max(DELIMITERS, key=lambda delimiter: len(_cells(first, delimiter)))
-        if separator is not None:
+        head = [first]
+        if separator is None:
+            self.delimiter, head = _shown_by(first, lines)
+        else:
             self.delimiter = SEPARATORS[separator]
+        self._named = separator is not None
         self._reader = csv.reader(
-            chain([first], lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
+            chain(head, lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
         )
         self.header = self._read_header()
 
@@ -74,7 +80,9 @@ class CsvFile:
         try:
             return next(self._reader, None)
         except csv.Error as error:
-            raise DataError(f"{self.path}:{line}: is no CSV from here on: {error}") from error
+            hint = "" if self._named or line > 1 else _HINT.format(_NAMES[self.delimiter])
+            message = f"{self.path}:{line}: is no CSV from here on: {error}{hint}"
+            raise DataError(message) from error
 
     def _read_header(self) -> tuple[str, ...]:
         names = [name.strip() for name in self._next(1) or []]
@@ -118,8 +126,30 @@ class CsvFile:
                     line += 1
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:  # said with its place when the header is read
-        return []
+def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
+    """The delimiter that cuts the header into most names, and the lines read to see that.
+
+    The header goes on in further lines where a quote opened in it is not closed.
+    """
+    head, more = [first], [first]
+    names = _names(head)
+    while None in names and more and len(head) < _LONGEST_HEADER:
+        more = list(islice(lines, len(head)))
+        head += more
+        names = _names(head)
+    counts = [found or 0 for found in names]
+    if not any(counts):  # what is wrong is said with its place when the header is read
+        counts = [found or 0 for found in _names(head, strict=False)]
+    return DELIMITERS[counts.index(max(counts))], head
+
+
+def _names(head: list[str], *, strict: bool = True) -> list[int | None]:
+    """How many names the header has by each delimiter; 0 if it is wrong, None if it goes on."""
+    counts: list[int | None] = []
+    for delimiter in DELIMITERS:
+        reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True, strict=strict)
+        try:
+            counts.append(len(next(reader, [])))
+        except csv.Error as error:
+            counts.append(None if "unexpected end" in str(error) else 0)
+    return counts

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.equal_rows import equal_rows
 from nnrun.data.layout import Columns, Layout
 from nnrun.errors import DataError, first_of
 
@@ -51,6 +53,7 @@ class Dataset:
     are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
     arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
     With `text_labels` classes are texts, even those that look like numbers.
+    `whole` is the set with all categories, where this one has only those of training rows.
     """
 
     name: str
@@ -67,6 +70,19 @@ class Dataset:
     note: str = ""
     columns: Columns | None = None
     text_labels: bool = False
+    whole: Dataset | None = None
+
+    @cached_property
+    def equal_rows(self) -> npt.NDArray[np.intp] | None:
+        """A number for each row, own test rows last, that equal rows share; None if no two are."""
+        return equal_rows(*self.pooled)
+
+    @property
+    def pooled(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """All x and y, own test rows last."""
+        if self.x_test is None or self.y_test is None:
+            return self.x, self.y
+        return np.concatenate([self.x, self.x_test]), np.concatenate([self.y, self.y_test])
 
     @property
     def shape(self) -> tuple[int, ...]:

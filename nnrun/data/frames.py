@@ -1,23 +1,47 @@
-"""Rows of a DataFrame, matched by the names of its columns."""
+"""Rows of a table in memory: a DataFrame, or an array with the text of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from nnrun.data.cells import Problems, TableProblems
+from nnrun.data.complaints import Mistake, about_spelling
 from nnrun.data.inputs import input_column
+from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import nearest
 
 _SHOWN = 8
+# How pandas writes what is missing.
+_NOTHING = ("nan", "<NA>", "NaT")
 
 
-def frame_rows(frame: Any, layout: Layout) -> Array:
+def raw_rows(x: Any, layout: Layout) -> Any:
+    """Rows as a model takes them, from a table or an array.
+
+    Args:
+        x: a table with `columns`; or, where training had categories, an array (rows, columns) of
+            text or objects, its columns in the order of training. Anything else is returned.
+        layout: that of training.
+
+    Raises:
+        DataError: as `frame_rows` does.
+    """
+    if hasattr(x, "columns"):
+        return frame_rows(x, layout)
+    cells = np.asarray(x) if layout.columns.categories else None
+    if cells is None or cells.ndim != 2 or cells.dtype.kind not in "OU":
+        return x
+    return _array_rows(cells, layout)
+
+
+def frame_rows(frame: Any, layout: Layout) -> Any:
     """The rows of a table as arrays (rows, features), encoded as in training.
 
     Args:
@@ -32,13 +56,26 @@ def frame_rows(frame: Any, layout: Layout) -> Array:
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
     if not features or not any(isinstance(name, str) for name in frame.columns):
-        return np.asarray(frame)
+        return raw_rows(np.asarray(frame), layout)
     missing = [name for name in features if name not in names]
     if missing:
         raise DataError(_lacking(missing, names))
-    problems = TableProblems()
     columns = dict(zip(names, frame.columns, strict=True))
-    parts = [_column(name, frame[columns[name]], layout, problems) for name in features]
+    return _encoded({name: frame[columns[name]] for name in features}, layout)
+
+
+def _array_rows(cells: Array, layout: Layout) -> Array:
+    features = layout.columns.features
+    if cells.shape[1] != len(features):
+        given = f"rows of {cells.shape[1]} cells were given"
+        more = ", …" * (len(features) > _SHOWN)
+        raise DataError(f"{given} where the columns are {', '.join(features[:_SHOWN])}{more}")
+    return _encoded(dict(zip(features, cells.T, strict=True)), layout)
+
+
+def _encoded(columns: Mapping[str, Any], layout: Layout) -> Array:
+    problems = TableProblems()
+    parts = [_column(name, values, layout, problems) for name, values in columns.items()]
     problems.raise_if_any()
     return np.hstack(parts)
 
@@ -59,6 +96,33 @@ def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array
     if categories is None and cells.dtype.kind in "buif" and np.isfinite(cells).all():
         return cells.astype(np.float64)[:, None]
     column = input_column(name, layout.columns, problems, decimal=".")
+    texts = () if categories is None or name in layout.columns.by_value else categories
     for row, cell in enumerate(cells.tolist()):
-        column.add("" if cell is None else str(cell), row)
+        text = _text(cell)
+        mistake = _about_number(cell, text, texts) if texts and text else None
+        if mistake is None:
+            column.add(text, row)
+        else:
+            problems.add(row, name, mistake)
     return np.zeros((len(cells), 0)) if problems else column.features()
+
+
+def _text(cell: Any) -> str:
+    """As a file would have it; blank where it stands for what is missing."""
+    if isinstance(cell, str):
+        return cell
+    text = "" if cell is None else str(cell)
+    return "" if text in _NOTHING else text
+
+
+def _about_number(cell: Any, text: str, categories: Sequence[str]) -> Mistake | None:
+    """What is wrong with a number among categories that are text, None if it is one of them.
+
+    A number has lost how it was spelled: 7 may have been read from 7, 007 or 7.0.
+    """
+    if not isinstance(cell, Real) or isinstance(cell, bool | np.bool_):
+        return None
+    spellings = [category for category in categories if number(category) == cell]
+    if spellings == [text]:
+        return None
+    return about_spelling(text, spellings, categories)

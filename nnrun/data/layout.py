@@ -15,9 +15,10 @@ class Columns:
     """The columns of a table that make up x, in order.
 
     A column that `categories` names becomes one 0/1 feature per category (one-hot), in the order
-    given there; any other column is one number. `imputed` says by which statistic a missing number
-    of a column is filled in. `separator` and `decimal` are those of the file, None where they are
-    found by themselves.
+    given there; any other column is one number. `by_value` names those whose categories were all
+    numbers in the file that training read, so that 7 and 7.0 are one; of any other column they are
+    texts. `imputed` says by which statistic a missing number of a column is filled in. `separator`
+    and `decimal` are those of the file, None where they are found by themselves.
     """
 
     features: tuple[str, ...]
@@ -25,17 +26,23 @@ class Columns:
     imputed: Mapping[str, str] = field(default_factory=dict)
     separator: str | None = None
     decimal: str = "."
+    by_value: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> dict[str, range]:
+        """The places in x of each column."""
+        places: dict[str, range] = {}
+        start = 0
+        for column in self.features:
+            places[column] = range(start, start + len(self.categories.get(column, (column,))))
+            start = places[column].stop
+        return places
 
     @property
     def imputed_features(self) -> dict[int, str]:
         """The places in x of what is filled in, each with its statistic."""
-        places: dict[int, str] = {}
-        place = 0
-        for column in self.features:
-            if column in self.imputed:
-                places[place] = self.imputed[column]
-            place += len(self.categories.get(column, (column,)))
-        return places
+        places = self.places
+        return {places[column].start: statistic for column, statistic in self.imputed.items()}
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -90,6 +97,7 @@ class Layout:
             "imputed": dict(self.columns.imputed),
             "separator": self.columns.separator,
             "decimal": self.columns.decimal,
+            "by_value": list(self.columns.by_value),
             "classes": list(self.classes),
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
@@ -99,6 +107,8 @@ class Layout:
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
         categories = {name: tuple(values) for name, values in stored["categories"].items()}
+        # Older models do not say it.
+        by_value = [name for name, known in categories.items() if all_numbers(filter(None, known))]
         return cls(
             task=stored["task"],
             shape=tuple(stored["shape"]),
@@ -108,6 +118,7 @@ class Layout:
                 dict(stored.get("imputed", {})),
                 stored.get("separator"),
                 stored.get("decimal", "."),
+                tuple(stored.get("by_value", by_value)),
             ),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),

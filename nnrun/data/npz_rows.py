@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.inputs import odd_code, without_missing
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.npz import check_finite, damage_told, declared_size, read_array, read_header
@@ -58,7 +59,9 @@ class NpzRows:
             x = parts["x"].reshape(count, *self.layout.shape)
             if x.dtype != np.uint8:
                 x = x.astype(np.float64)
-                check_finite(self.path, "x", x, start)
+                check_finite(self.path, "x", without_missing(x, self.layout.columns), start)
+            if (odd := odd_code(x, self.layout.columns)) is not None:
+                raise DataError(f"{self.path}: x[{start + odd[0]}] has {odd[1]}")
             yield RowBatch(x, self._y(parts["y"], start) if "y" in parts else None)
 
     def _check_shapes(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,14 +29,43 @@ class Part:
         return len(self.rows)
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """How many rows of a part have categories of a column that no training row has, and which."""
+
+    part: str
+    column: str
+    rows: int
+    categories: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The parts of a data set; `test_size` is what was used when the config left it open."""
+    """The parts of a data set.
+
+    `test_size` is what was used when the config left it open. `left_out` counts the set's own test
+    rows where there is to be no test split. `unseen` says where other parts have categories that
+    no training row has.
+    """
 
     train: Part
     validation: Part | None
     test: Part | None
     test_size: float | int | str
+    left_out: int = 0
+    unseen: tuple[Unseen, ...] = ()
+
+    @property
+    def held_out(self) -> dict[str, Part]:
+        """The parts besides the training part that there are, by name."""
+        parts = {"validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def in_file_order(self) -> Split:
+        """The same split, its training rows as they stand in the file."""
+        order = np.argsort(self.train.rows)
+        train = Part(self.train.x[order], self.train.y[order], self.train.rows[order])
+        return replace(self, train=train)
 
 
 def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Generator) -> Split:
@@ -44,18 +73,22 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
 
     A fraction takes ceil(rows · fraction) rows, as scikit-learn's `train_test_split` does, and
     `validation_size` counts from the rows that are left for training. A number for `test_size`
-    pools the rows of a set that has its own test split, and divides them anew.
+    pools the rows of a set that has its own test split, and divides them anew; 0 leaves its test
+    rows out.
 
     Raises: DatasetProblem where a part would be empty or too large, or cannot be stratified.
     """
     if config.stratify and dataset.task == "regression":
         raise DatasetProblem([(("dataset", "stratify"), "needs classes, but this is regression")])
     test_size = resolve_test_size(dataset, config.test_size)
-    pool = _pooled(dataset)
+    x, y = dataset.pooled
+    pool = Part(x, y, np.arange(len(x)))
     labels = np.asarray(dataset.classes)[pool.y] if config.stratify else None
-    if test_size == "given":
-        train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
-    else:
+    train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
+    left_out = 0
+    if test_size == 0:
+        left_out, test = len(test), test[:0]
+    elif test_size != "given":
         train, test = _held_out(pool.rows, test_size, "test_size", labels, rng)
     train, validation = _held_out(train, config.validation_size, "validation_size", labels, rng)
     return Split(
@@ -63,6 +96,7 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
         validation=_part(pool, validation) if len(validation) else None,
         test=_part(pool, test) if len(test) else None,
         test_size=test_size,
+        left_out=left_out,
     )
 
 
@@ -74,13 +108,6 @@ def resolve_test_size(dataset: Dataset, test_size: float | int | str | None) -> 
         message = f"'given' asks for the set's own test split, and {dataset.name} has none"
         raise DatasetProblem([(("dataset", "test_size"), message)])
     return test_size
-
-
-def _pooled(dataset: Dataset) -> Part:
-    x, y = dataset.x, dataset.y
-    if dataset.x_test is not None and dataset.y_test is not None:
-        x, y = np.concatenate([x, dataset.x_test]), np.concatenate([y, dataset.y_test])
-    return Part(x, y, np.arange(len(x)))
 
 
 def _part(pool: Part, rows: Rows) -> Part:
@@ -122,7 +149,10 @@ def _stratified(
 
     classes, sizes = np.unique(labels, return_counts=True)
     if sizes.min() < 2:
-        message = f"class '{classes[sizes.argmin()]}' has a single row, too few for two parts"
+        class_ = f"class '{classes[sizes.argmin()]}'"
+        message = f"{class_} has a single row, too few for a training and a test part"
+        if key == "validation_size":
+            message = f"of {class_} a single row is left for the training and the validation part"
         raise _problem("stratify", message)
     rest = len(rows) - count
     if min(count, rest) < len(classes):

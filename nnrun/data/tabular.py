@@ -13,7 +13,7 @@ from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.complaints import Mistake
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
-from nnrun.data.labels import all_numbers, check_classes
+from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.opening import open_data
@@ -82,9 +82,15 @@ def read_csv(
             goal = NumberColumn(target, problems, "target", decimal=form.decimal)
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
         left_out = _fill(table, [*columns, goal], problems, leaving)
-    categories = {c.name: c.ordered() for c in columns if isinstance(c, LabelColumn)}
-    imputed = {n: rules[n] for n in names if n not in labelled and _fills(rules[n])}
-    layout = Columns(tuple(names), categories, imputed, form.separator, form.decimal)
+    labels = [column for column in columns if isinstance(column, LabelColumn)]
+    layout = Columns(
+        features=tuple(names),
+        categories={column.name: column.ordered() for column in labels},
+        imputed={n: rules[n] for n in names if n not in labelled and _fills(rules[n])},
+        separator=form.separator,
+        decimal=form.decimal,
+        by_value=tuple(column.name for column in labels if column.holds_numbers),
+    )
     return _dataset(table, columns, goal, task, layout, left_out)
 
 
@@ -246,7 +252,7 @@ def _target(
 ) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
     if isinstance(column, NumberColumn):
         return column.features(), ()
-    if task is None and all_numbers(column.lines):
+    if task is None and column.holds_numbers:
         message = (
             f"'{column.name}' holds numbers, which this loss and network may take as values or as "
             "labels; add `task: regression` or `task: classification` beside `columns`"

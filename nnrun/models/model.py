@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.inputs import odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing import Preprocessing
@@ -85,7 +86,15 @@ class Model:
 
     def outputs(self, x: npt.ArrayLike) -> Array:
         """What the network puts out for raw rows: (rows, outputs) in its own dtype."""
-        rows, network = self.rows(x), self.network
+        return self.evaluate(self.rows(x))
+
+    def evaluate(self, rows: Array) -> Array:
+        """The same for rows of a run's splits (rows, *shape), which were checked with their set.
+
+        Those with a category that training has not seen are none of the categories: 0 in all
+        one-hot columns.
+        """
+        network = self.network
         outputs = np.empty((len(rows), *network.output_shape), network.dtype)
         step = chunk_rows(network)
         # Layers keep what they compute, so that threads take turns; a number out of range shows in
@@ -135,10 +144,10 @@ class Model:
             given = f"rows of shape {rows.shape[1:]} were given"
             raise DataError(f"{given} where {shape} are needed")
         rows = rows.reshape(len(rows), *shape)
-        sound = np.isfinite(rows)
-        for feature in self.layout.columns.imputed_features:  # tables alone have these
-            sound[:, feature] |= np.isnan(rows[:, feature])
+        sound = np.isfinite(without_missing(rows, self.layout.columns))
         right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
             raise DataError(f"row {int(right.argmin())} holds what is no finite number")
+        if (odd := odd_code(rows, self.layout.columns)) is not None:
+            raise DataError(f"row {odd[0]} has {odd[1]}")
         return rows

@@ -11,11 +11,12 @@ from nnrun.reports.markup import code, escape, sentence, table
 from nnrun.reports.numbers import count, metric_number, number, percent, signed
 from nnrun.reports.summary import (
     baseline_line,
-    data_line,
+    held_out_notes,
     layer_rows,
     metric_rows,
     published_rows,
     published_source,
+    split_line,
     splits,
     training_line,
     warnings_of,
@@ -86,7 +87,8 @@ def _about(result: RunResult) -> Iterator[str]:
     dataset = record.dataset
     yield "## Data"
     about = f": {escape(dataset['description'])}" if dataset.get("description") else ""
-    yield f"{escape(data_line(dataset))}{about}. SHA-256 `{dataset['sha256']}`."
+    yield f"{escape(split_line(dataset))}{about}. SHA-256 `{dataset['sha256']}`."
+    yield from (sentence(escape(note)) for note in held_out_notes(dataset))
     if dataset.get("note"):
         yield f"> {escape(dataset['note'])}"
     yield "## Config"

@@ -26,6 +26,7 @@ _LABELS = {
 _INDENT = "\u00a0\u00a0"  # of layers within a layer: spaces that Markdown keeps
 # Warnings in the line of a table; the report has all.
 _WARNINGS_TOLD = 3
+_COLUMNS_TOLD = 3
 # These losses are the log loss, which need not be shown twice.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
@@ -146,11 +147,36 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def data_line(dataset: dict[str, Any]) -> str:
-    """The data and its splits in a sentence."""
+    """The data and its splits in a sentence, with what is particular about held-out rows."""
+    return "; ".join([split_line(dataset), *held_out_notes(dataset)])
+
+
+def split_line(dataset: dict[str, Any]) -> str:
+    """The data and its splits."""
     parts = ", ".join(f"{count(dataset[f'n_{split}'])} {split}" for split in splits(dataset))
     line = f"{dataset['name']}: {parts} rows of {plural(dataset['n_features'], 'feature')}"
     reason = dataset.get("task_from")
     return f"{line}; {dataset['task']}, {reason}" if reason else line
+
+
+def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
+    """Held-out rows that are training rows too or have categories that no training row has.
+
+    Reports of older versions do not count them.
+    """
+    if left_out := dataset.get("left_out"):
+        yield f"without the set's own {plural(left_out, 'test row')}"
+    for split, copies in dataset.get("duplicates", {}).items():
+        if copies:
+            some = f"{count(copies)} of {plural(dataset[f'n_{split}'], f'{split} row')}"
+            yield f"{some} {'are training rows' if copies > 1 else 'is a training row'} too"
+    unseen = dataset.get("unseen", [])
+    for split in dict.fromkeys(found["split"] for found in unseen):
+        columns = [found for found in unseen if found["split"] == split]
+        told = [f"{found['column']} {count(found['rows'])}" for found in columns[:_COLUMNS_TOLD]]
+        more = ["…"] if len(columns) > _COLUMNS_TOLD else []
+        which = ", ".join([*told, *more])
+        yield f"{split} rows with a category that no training row has: {which}"
 
 
 def training_line(record: RunRecord) -> str:

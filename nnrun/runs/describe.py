@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnrun.config.schema import ExperimentConfig
+from nnrun.data.held_out import duplicates
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
@@ -36,6 +37,31 @@ def describe_dataset(prepared: Prepared, examples: dict[str, Examples]) -> Descr
         "note": dataset.note,
         "task": dataset.task,
         "task_from": task_from(prepared.config),
+        **describe_held_out(prepared),
+    }
+
+
+def describe_held_out(prepared: Prepared) -> Description:
+    """What is particular about rows that are held out.
+
+    By split, `duplicates` counts those that are training rows too, and `unseen` those with a
+    category of a column that no training row has. `left_out` counts own test rows of the set that
+    are in no split.
+    """
+    split = prepared.split
+    unseen = [
+        {
+            "split": found.part,
+            "column": found.column,
+            "rows": found.rows,
+            "categories": list(found.categories),
+        }
+        for found in split.unseen
+    ]
+    return {
+        "left_out": split.left_out,
+        "duplicates": duplicates(prepared.dataset, split),
+        "unseen": unseen,
     }
 
 

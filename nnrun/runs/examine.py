@@ -113,17 +113,18 @@ def answers_of(
         raise NnrunError(
             f"the data are not those it was trained on: their SHA-256 starts with {now}, not {then}"
         )
-    split = prepare_again(config, dataset).split
+    prepared = prepare_again(config, dataset)
+    split = prepared.split
     parts = {"test": split.test, "validation": split.validation, "train": split.train}
     name, part = next((name, part) for name, part in parts.items() if part is not None)
     with np.errstate(all="ignore"):
-        outputs = model.outputs(part.x)
+        outputs = model.evaluate(part.x)
         decoded = model.task.decode(outputs)
     probabilities = None
     if isinstance(model.task, Classification):
         probabilities = model.task.probabilities(outputs)
     activity = _activity(model, part.x[:_MOST_ROWS])
-    return Answers(name, part, decoded, probabilities, activity, dataset, split.train)
+    return Answers(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
 
 
 def _activity(model: Model, x: Array) -> list[LayerActivity]:

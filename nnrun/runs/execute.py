@@ -28,7 +28,7 @@ from nnrun.runs.describe import (
     describe_timing,
     published_of,
 )
-from nnrun.runs.diagnosis import Case, Finding, diagnose, diagnose_divergence
+from nnrun.runs.diagnosis import Case, Finding, about_held_out, diagnose, diagnose_divergence
 from nnrun.runs.environment import environment, one_thread
 from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.prepare import Prepared
@@ -143,7 +143,7 @@ class Execution:
             losses=curve is not None,
             threads=control.threads,
             wait=control.wait,
-            made=self.prepared.common.get("made", dict),
+            made=self.prepared.common.get(f"made for {self.network.input_shape}", dict),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
@@ -180,9 +180,10 @@ class Execution:
         found = self.trainer.divergence
         sound = found is None or found.cause != "not_finite"
         metrics = self._metrics(sound)
+        dataset = describe_dataset(self.prepared, self.examples)
         if status == "completed":
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-            findings = diagnose(self._case(outputs, metrics))
+            findings = [*diagnose(self._case(outputs, metrics)), *about_held_out(dataset)]
         weights = weights_of(self.network) if sound else None
         record = RunRecord(
             name=self.prepared.config.name,
@@ -192,7 +193,7 @@ class Execution:
             task=self.prepared.dataset.task,
             config=self.prepared.config_dict,
             seed=self.prepared.config.seed,
-            dataset=describe_dataset(self.prepared, self.examples),
+            dataset=dataset,
             network=describe_network(self.prepared.config, self.network),
             metrics=metrics,
             baseline=self.baseline,

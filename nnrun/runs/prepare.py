@@ -17,6 +17,7 @@ from nnrun.config.schema import DatasetConfig, ExperimentConfig
 from nnrun.config.source import Source
 from nnrun.config.yaml12 import KeyPath
 from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.held_out import with_training_categories
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing import Preprocessing
 from nnrun.data.splits import Part, Split, make_split
@@ -49,7 +50,7 @@ class Prepared:
     Args:
         config: resolved: one seed, and what the data decide filled in. What depends on the length
             of the run stays open, so that the same config may be given another length.
-        dataset: raw and whole.
+        dataset: raw, with the categories that training rows have.
         split: its parts, raw.
         inferred: the task and what says so, where the config leaves it to the network.
         penalty: what large weights cost; of estimators, configs have none.
@@ -131,7 +132,7 @@ class Prepared:
                 iterations=self.iterations,
             )
 
-        return self.common.get("engine", select)
+        return self.common.get(f"engine for {network.input_shape}", select)
 
     def memory(self, network: Network) -> MemoryEstimate:
         """What the run will take."""
@@ -186,7 +187,7 @@ def prepare(
     config, inference = _with_task(experiment.config)
     try:
         dataset = load(config.dataset)
-        split = _split(config, dataset)
+        dataset, split = _divided(config, dataset)
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -264,11 +265,15 @@ def prepare_again(
     config: ExperimentConfig, dataset: Dataset, common: Common | None = None
 ) -> Prepared:
     """A run whose config was prepared before, or was but for its seed: nothing is checked."""
-    return Prepared(config, dataset, _split(config, dataset), common=common or Common())
+    return Prepared(config, *_divided(config, dataset), common=common or Common())
 
 
-def _split(config: ExperimentConfig, dataset: Dataset) -> Split:
-    return make_split(dataset, config.dataset, Streams.of(config.seed).split)
+def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
+    dataset = dataset.whole or dataset  # another seed may have been prepared with it
+    split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
+    if config.training.sampling == "in_order":
+        split = split.in_file_order()
+    return with_training_categories(dataset, split)
 
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:

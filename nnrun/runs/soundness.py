@@ -51,7 +51,7 @@ def _described(record: RunRecord) -> str | None:
     dataset, network, origin = record.dataset, record.network, record.extended_from
     texts = all(isinstance(dataset.get(key), str) for key in ("name", "sha256"))
     sound = {
-        "dataset": texts and all(_is_count(dataset.get(key)) for key in _COUNTS),
+        "dataset": texts and _are_divided(dataset),
         "network": _is_count(network.get("parameters")) and _are_layers(network),
         "config": _is_config(record.config),
         "timing": _is_timing(record.timing),
@@ -59,6 +59,21 @@ def _described(record: RunRecord) -> str | None:
         "extended_from": origin is None or _is_count(origin.get("iterations")),
     }
     return next((part for part, well in sound.items() if not well), None)
+
+
+def _are_divided(dataset: Mapping[str, Any]) -> bool:
+    """Sizes of splits, and what is particular about their rows; older versions did not say that."""
+    sizes = all(_is_count(dataset.get(key)) for key in _COUNTS)
+    copies, unseen = dataset.get("duplicates", {}), dataset.get("unseen", [])
+    return (
+        sizes
+        and _is_count(dataset.get("left_out", 0))
+        and isinstance(copies, Mapping)
+        and all(split in SPLITS and _is_count(rows) for split, rows in copies.items())
+        and _are_blocks(unseen)
+        and all(found.get("split") in SPLITS and _is_count(found.get("rows")) for found in unseen)
+        and all(isinstance(found.get("column"), str) for found in unseen)
+    )
 
 
 def _is_config(config: Mapping[str, Any]) -> bool:

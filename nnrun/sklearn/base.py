@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.frames import frame_rows
+from nnrun.data.frames import raw_rows
+from nnrun.data.layout import Layout
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import restore
@@ -106,9 +107,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def from_run(cls, run: str | Path, results: str | Path = "results") -> Self:
         """The trained model of a run, its preprocessing included.
 
-        It takes rows of the features as the network saw them, or data frames with the columns of
-        the run's file, categories as text. Its parameters are those of the run's config; a clone
-        of it has them, but is not trained, and takes its rows as they are.
+        It takes rows of the features as the network saw them, or data frames and arrays with the
+        columns of the run's file, categories as text. Its parameters are those of the run's
+        config; a clone of it has them, but is not trained, and takes its rows as they are.
 
         Args:
             run: as on the command line: a run's folder, `name`, `name/ID-PREFIX` or `latest`.
@@ -262,12 +263,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _outputs(self, x: Any) -> Array:
         check_is_fitted(self)
         layout = self.model_.layout
-        encoded = layout.columns.categories and set(layout.columns.features) <= set(_columns(x))
-        rows = frame_rows(x, layout) if encoded else self._rows(x)
+        rows = raw_rows(x, layout) if _has_categories(x, layout) else self._rows(x)
         outputs: Array = self.model_.outputs(rows)
         return outputs
 
 
-def _columns(x: Any) -> list[Any]:
-    """The names of a data frame's columns; none of anything else."""
-    return list(getattr(x, "columns", ()))
+def _has_categories(x: Any, layout: Layout) -> bool:
+    """Whether these are rows as a file has them, with categories that are not encoded."""
+    if not layout.columns.categories:
+        return False
+    if hasattr(x, "columns"):
+        return set(layout.columns.features) <= set(x.columns)
+    return np.asarray(x).dtype.kind in "OU"

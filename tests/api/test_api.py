@@ -147,6 +147,70 @@ def test_the_columns_of_a_table_are_found_by_their_names(houses):
     )
 
 
+@pytest.fixture
+def codes(folder):
+    """A run on categories that look like numbers, one beside them that does not."""
+    rows = "1,1\n7,2\nx,3\n007,4\n0.50,5\n" * 8
+    Path("codes.csv").write_text(f"k,y\n{rows}")
+    dataset = {"path": "codes.csv", "columns": {"target": "y", "categorical": ["k"]}}
+    return nnrun.train(
+        {
+            "dataset": {**dataset, "task": "regression", "test_size": 0},
+            "network": {"sizes": [1], "activations": ["linear"]},
+            "loss": "mean_squared",
+            "training": {"learning_rate": 0.05, "epochs": 20, "batch_size": 8},
+            "name": "codes",
+        },
+        results=None,
+    )
+
+
+def test_categories_are_the_texts_of_the_training_file(codes):
+    """By frames and arrays as by files: what is spelled in another way is another category."""
+    encoded = codes.predict(np.eye(5))  # 0.50, 007, 1, 7, x
+    texts = ["007", "7", "1", "x", "0.50"]
+    expected = encoded[[1, 3, 2, 4, 0]].tolist()
+    assert expected == codes.predict(pd.DataFrame({"k": texts})).tolist()
+    assert expected == codes.predict(np.array([[text] for text in texts])).tolist()
+    assert expected == codes.predict([[text] for text in texts]).tolist()
+    assert [encoded[2]] == codes.predict(pd.DataFrame({"k": [1]})).tolist()
+    for strange in ("7.0", "0.5", "07"):
+        for rows in (pd.DataFrame({"k": [strange]}), np.array([[strange]])):
+            with pytest.raises(DataError, match=f"row 0, column 'k': '{strange}' is none of the"):
+                codes.predict(rows)
+
+
+def test_numbers_that_may_be_several_categories_are_refused(codes):
+    """pandas makes 7 of 7 and 007, and 0.5 of 0.50: it is asked for text."""
+    text = r"read the column as text, as with pandas.read_csv\(…, dtype={'k': str}\)"
+    with pytest.raises(DataError, match="row 1, column 'k': the number 7 may be .* '7'; " + text):
+        codes.predict(pd.DataFrame({"k": [1, 7]}))
+    with pytest.raises(DataError, match="row 0, column 'k': '0.5' is none of .*; " + text):
+        codes.predict(pd.DataFrame({"k": [0.5]}))
+
+
+def test_codes_in_place_of_one_hot_columns_are_refused(codes):
+    """A number that is neither 0 nor 1 nor between them."""
+    message = "row 1 has 7.0 in the one-hot column 'k=1', where 0 and 1 belong"
+    with pytest.raises(DataError, match=message):
+        codes.predict([[0, 0, 1, 0, 0], [0, 0, 7.0, 0, 0]])
+
+
+def test_missing_cells_of_pandas_are_blank_cells(folder):
+    """None, NaN and NA, of numbers and of categories, are what training fills in."""
+    Path("codes.csv").write_text("a,k,y\n" + "1,p,1\n,q,2\n3,,3\n" * 8)
+    config = {**HOUSES, "name": "codes"}
+    config["dataset"] = {
+        "path": "codes.csv", "columns": {"target": "y", "categorical": ["k"]},
+        "task": "regression", "missing": {"impute": "mean"}, "test_size": 0,
+    }  # fmt: skip
+    run = nnrun.train(config, results=None)
+    expected = run.predict(np.array([["", ""]]))
+    for nothing in (None, np.nan, pd.NA, pd.NaT):
+        frame = pd.DataFrame({"a": [nothing], "k": [nothing]}, dtype=object)
+        assert expected.tolist() == run.predict(frame).tolist()
+
+
 def test_tables_without_names_count_their_columns(houses):
     """As an array does."""
     run = nnrun.train(IRIS)

@@ -24,6 +24,12 @@ size,colour,price
 4.5,green,11
 5,blue,9
 6,green,13
+7,red,15
+8,blue,16.5
+9,red,19
+1.5,green,5
+2.5,blue,7
+3.5,green,9
 """
 NETWORK = "network: {{sizes: [3, {0}], activations: [tanh, {1}]}}\n"
 TRAINING = "training: {learning_rate: 0.05, iterations: 40, engine: numpy}\n"
@@ -34,7 +40,7 @@ FLOWERS = (
 )
 PRICES = (
     "name: prices\ndataset: {path: houses.csv, features: minmax, target: standard,\n"
-    "  test_size: 0.34, columns: {target: price, categorical: [colour]}, task: regression}\n"
+    "  test_size: 3, columns: {target: price, categorical: [colour]}, task: regression}\n"
     "loss: mean_squared\n" + NETWORK.format(1, "linear") + TRAINING
 )
 CLOTHES = (
@@ -121,6 +127,24 @@ def test_either_kind_goes_through_a_pipe(clothes, start):
         assert clothes.predict(x).tolist() == out["prediction"].tolist()
 
 
+def test_what_training_fills_in_may_be_missing_in_an_archive(folder, nnrun):
+    """NaN is filled in as `run.predict` does, and refused where training had none."""
+    write("houses.csv", "size,rooms,price\n" + "1,2,5\n3,1,6\n,2,7\n2,3,8\n" * 5)
+    columns = "columns: {target: price, missing: {size: {impute: mean}}}"
+    config = PRICES.replace("columns: {target: price, categorical: [colour]}", columns)
+    assert 0 == nnrun("train", write("prices.yaml", config)).exit_code
+    x = np.array([[np.nan, 2.0], [2, 1]])
+    np.savez("new.npz", x=x)
+    result = nnrun("predict", "prices", "new.npz", "-o", "out.csv")
+    assert 0 == result.exit_code
+    found = [float(row["prediction"]) for row in rows(Path("out.csv").read_text())]
+    assert load(select_run("prices", Path("results"))).predict(x).tolist() == found
+    np.savez("new.npz", x=x[:, ::-1])
+    result = nnrun("predict", "prices", "new.npz")
+    message = "error: new.npz: x[0, 1]: nan is not a finite number\n"
+    assert (2, message) == (result.exit_code, result.stderr)
+
+
 def test_the_name_of_the_output_says_how(clothes, nnrun):
     """npz in, CSV out; and the other way."""
     x = np.random.default_rng(1).normal(size=(3, 2, 3))
@@ -151,10 +175,10 @@ def test_scores_are_those_of_the_report(prices, nnrun, report):
     """On the rows of the test split, and the target is no feature."""
     result = nnrun("predict", "prices", "houses.csv", "--score", "--json", "-o", "out.csv")
     found = json.loads(result.stdout)
-    y = np.array([5, 6.5, 7, 11, 9, 13])
+    y = np.array([float(row["price"]) for row in rows(HOUSES)])
     predicted = [float(row["prediction"]) for row in rows(Path("out.csv").read_text())]
     assert np.mean((predicted - y) ** 2) == pytest.approx(found["score"]["mse"], rel=1e-13)
-    assert {"rows": 6, "output": "out.csv"}.items() <= found.items()
+    assert {"rows": 12, "output": "out.csv"}.items() <= found.items()
     assert report()["run_id"] == found["run_id"]
 
 
@@ -172,7 +196,7 @@ def test_scores_of_classes_are_those_of_the_report(clothes, nnrun, report):
 def test_predictions_and_scores_are_apart(prices, nnrun):
     """Without -o, stdout has predictions alone."""
     result = nnrun("predict", "prices", "houses.csv", "--score")
-    assert 6 == len(rows(result.stdout))
+    assert 12 == len(rows(result.stdout))
     assert "rmse" in result.stderr
 
 

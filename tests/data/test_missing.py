@@ -11,6 +11,7 @@ from nnrun.config.dataset import DatasetConfig
 from nnrun.data import DatasetProblem, Preprocessing, load_dataset, load_features, make_split
 from nnrun.data.impute import Impute
 from nnrun.data.layout import Layout
+from nnrun.data.tabular import read_csv
 from nnrun.errors import DataError
 
 TABLE = "age,town,price\n1,A,10\n,B,20\n3,,30\nNA,A,40\n8,B,50\n8,A,60\n"
@@ -49,6 +50,20 @@ def test_missing_values_are_refused_with_the_words_that_help(table):
         f"houses.csv:3:age: the cell is blank (1 more like it in this column); {ways}",
         f"houses.csv:4:town: the cell is blank; {ways}",
     ] == lines
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "NULL", "?", "n/a"])
+def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
+    """In categories and in classes they are no label but a mistake, told as blank cells are."""
+    with pytest.raises(DataError) as error:
+        table(f"age,town,price\n1,A,10\n2,{word},20\n3,B,30\n4,{word},40\n")
+    ways = "`missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
+    text = f".csv:3:town: '{word}' stands for a missing value (1 more like it in this column)"
+    assert f"{text}; {ways}" == str(error.value).rpartition("/houses")[2]
+    with pytest.raises(DataError, match=r"houses.csv:3:y: '.*' stands for a missing value; `col"):
+        read_csv(csv(f"x,y\n1,p\n2,{word}\n3,q\n"), "y")
+    classes = read_csv(csv(f"x,y\n1,p\n2,{word}\n3,q\n"), "y", missing="drop_rows").classes
+    assert ("p", "q") == classes
 
 
 def test_rows_can_be_left_out(table):

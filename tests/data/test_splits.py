@@ -115,6 +115,31 @@ def test_a_number_pools_the_sets_own_split(config):
     assert not {10, 11, 12, 13} <= set(split.test.rows)
 
 
+def test_no_test_split_leaves_the_sets_own_test_rows_out(config):
+    """They are neither trained on nor tested on, but counted."""
+    split = make_split(regression(10, tests=4), config(test_size=0), rng())
+    assert (list(range(10)), None, 4) == (split.train.rows.tolist(), split.test, split.left_out)
+    held = make_split(regression(10, tests=4), config(test_size=0.0, validation_size=2), rng())
+    assert set(range(10)) == {*held.train.rows, *held.validation.rows}
+
+
+def test_rows_in_file_order(config):
+    """The same training rows, sorted; x and y come with them."""
+    drawn = make_split(regression(30), config(test_size=0.3, validation_size=0.2), rng(1))
+    ordered = drawn.in_file_order()
+    assert drawn.train.rows.tolist() != sorted(drawn.train.rows)
+    assert sorted(drawn.train.rows) == ordered.train.rows.tolist() == ordered.train.x[:, 0].tolist()
+    assert ordered.train.rows.tolist() == ordered.train.y[:, 0].tolist()
+
+
+def test_a_class_of_two_rows_is_not_said_to_have_one(config):
+    """Where one of them is in the test split, it says that one is left."""
+    options = config(test_size=0.5, validation_size=0.4, stratify=True)
+    message = "of class 'b' a single row is left for the training and the validation part"
+    with pytest.raises(DatasetProblem, match=message):
+        make_split(classification(10, 2), options, rng())
+
+
 def test_stratified_parts_keep_the_proportions(config):
     """60, 30 and 10 per cent stay so in every part, up to rounding to a row."""
     options = config(test_size=0.2, validation_size=0.25, stratify=True)

@@ -10,13 +10,40 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_features
-from nnrun.data.tabular import read_csv
+from nnrun.data.csvfile import CsvFile
+from nnrun.data.tabular import CsvFormat, read_csv
 from nnrun.errors import DataError, NnrunError
 
 
 def messages(error):
     """The lines of an error without the folder of the file."""
     return [line.rpartition("/")[2] for line in str(error.value).splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ('"size\nm2";price', ("size\nm2", "price")),
+        ('a;"price\r\n$";c', ("a", "price\n$", "c")),
+        ('"one, two\nor\nthree, four"\tprice', ("one, two\nor\nthree, four", "price")),
+        ('"a, b, c";"d, e"', ("a, b, c", "d, e")),
+        ('5" pipe,price', ('5" pipe', "price")),
+    ],
+)
+def test_the_separator_shows_in_the_whole_header(csv, header, names):
+    """Line breaks and commas within quotes hide nothing."""
+    with csv(f"{header}\n".encode()).open("rb") as file:
+        assert names == tuple(n.replace("\r\n", "\n") for n in CsvFile(Path("x"), file).header)
+
+
+def test_a_header_that_cannot_be_read_asks_for_the_separator(csv):
+    """By the name of the key; not where a later line is at fault, or it was given."""
+    hint = r"; if its columns are not separated by ',', name their sign with `separator`$"
+    with pytest.raises(DataError, match=r"houses.csv:1: is no CSV from here on: .*" + hint):
+        read_csv(csv('"a"|"b"\n1|2\n'), "b", task="regression")
+    assert ("a",) == read_csv(
+        csv('"a"|"b"\n1|2\n'), "b", task="regression", form=CsvFormat("|")
+    ).feature_names
 
 
 def test_numbers_columns_and_target(csv):
@@ -208,7 +235,8 @@ def test_decimal_commas_are_explained(csv):
     ("rows", "message"),
     [
         ("1,a\n2,a\n", "column y has one class only, 'a'"),
-        ("1,1\n2,nan\n3,2\n", r"houses.csv:3:y: 'nan' is not a finite number"),
+        ("1,1\n2,nan\n3,2\n", r"houses.csv:3:y: 'nan' stands for a missing value"),
+        ("1,1\n2,inf\n3,2\n", r"houses.csv:3:y: 'inf' is not a finite number"),
         ("1,a\n2,\n", "houses.csv:3:y: the cell is blank"),
         ("".join(f"1,{i}.5\n" for i in range(40)), "40 different values in 40 rows"),
     ],
@@ -236,6 +264,16 @@ def test_categories_that_are_numbers_are_compared_by_value(csv):
     layout = read_csv(csv("k,y\n10,1\n2,1\n"), "y", categorical=["k"], task="regression").layout
     assert {"k": ("2", "10")} == layout.columns.categories
     assert [[0, 1]] == load_features(csv("k\n10.0\n"), layout).tolist()
+
+
+def test_categories_of_text_are_compared_as_text(csv):
+    """One word among 1, 7 and 007 makes them texts, for new rows as in training."""
+    rows = csv("k,y\n1,1\n7,2\nx,3\n007,4\n")
+    layout = read_csv(rows, "y", categorical=["k"], task="regression").layout
+    assert ((), ("007", "1", "7", "x")) == (layout.columns.by_value, layout.columns.categories["k"])
+    assert [[1, 0, 0, 0], [0, 0, 1, 0]] == load_features(csv("k\n007\n7\n"), layout).tolist()
+    with pytest.raises(DataError, match=r"2:k: '7.0' is none of the categories in training"):
+        load_features(csv("k\n7.0\n"), layout)
 
 
 def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):

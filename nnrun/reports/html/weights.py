@@ -81,8 +81,8 @@ def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:
 
 
 def surface_blocks(answers: Answers, model: Model) -> Iterator[Block]:
-    """For two features: what the network answers everywhere around its data."""
-    if answers.dataset.shape != (2,):
+    """For two features that are numbers: what the network answers everywhere around its data."""
+    if answers.dataset.shape != (2,) or model.layout.columns.categories:
         return
     x = answers.train.x.astype(np.float64)
     low, high = x.min(axis=0), x.max(axis=0)

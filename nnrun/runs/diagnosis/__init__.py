@@ -12,10 +12,11 @@ import numpy as np
 
 from nnrun.runs.diagnosis.case import Case, Finding
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
+from nnrun.runs.diagnosis.held_out import about_held_out
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.symptoms import SYMPTOMS
 
-__all__ = ["Case", "Finding", "diagnose", "diagnose_divergence"]
+__all__ = ["Case", "Finding", "about_held_out", "diagnose", "diagnose_divergence"]
 
 
 def diagnose(case: Case) -> list[Finding]:

@@ -1,0 +1,85 @@
+"""Rows held out beside those of training: copies of them, and categories that none of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.dataset import Dataset
+from nnrun.data.splits import Part, Split, Unseen
+
+Kept = npt.NDArray[np.bool_]
+
+
+def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
+    """The data set and its parts without the categories that no training row has.
+
+    Rows of other parts with such a category have 0 in all one-hot columns of it: they are none of
+    the categories.
+
+    Args:
+        dataset: with all categories of the file.
+        split: its parts.
+
+    Returns:
+        The set, whose `whole` is the one given, and its parts; or what was given.
+    """
+    columns = dataset.columns
+    if columns is None or not columns.categories:
+        return dataset, split
+    places = {name: place for name, place in columns.places.items() if name in columns.categories}
+    kept: Kept = np.ones(dataset.x.shape[1], np.bool_)
+    for place in places.values():
+        kept[place] = split.train.x[:, place.start : place.stop].any(axis=0)
+    if kept.all():
+        return dataset, split
+    unseen = tuple(_unseen(split, columns.categories, places, kept))
+    categories = {
+        name: tuple(np.array(known)[kept[places[name]]].tolist())
+        for name, known in columns.categories.items()
+    }
+    columns = replace(columns, categories=categories)
+
+    def narrowed(part: Part | None) -> Any:
+        return part and Part(part.x[:, kept], part.y, part.rows)
+
+    narrow = replace(
+        dataset,
+        x=dataset.x[:, kept],
+        columns=columns,
+        feature_names=columns.feature_names,
+        whole=dataset,
+    )
+    parts = {name: narrowed(getattr(split, name)) for name in ("train", "validation", "test")}
+    return narrow, replace(split, **parts, unseen=unseen)
+
+
+def _unseen(
+    split: Split,
+    categories: Mapping[str, tuple[str, ...]],
+    places: Mapping[str, range],
+    kept: Kept,
+) -> Iterator[Unseen]:
+    for name, part in split.held_out.items():
+        for column, place in places.items():
+            lost = [p for p in place if not kept[p]]
+            there = part.x[:, lost] != 0
+            found = [categories[column][p - place.start] for p in lost]
+            which = tuple(c for c, any_row in zip(found, there.any(axis=0), strict=True) if any_row)
+            if which:
+                yield Unseen(name, column, int(there.any(axis=1).sum()), which)
+
+
+def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:
+    """How many rows of each other part stand among the training rows too, target included."""
+    held_out = split.held_out
+    numbers = (dataset.whole or dataset).equal_rows if held_out else None
+    if numbers is None:
+        return dict.fromkeys(held_out, 0)
+    seen = np.zeros(numbers.max() + 1, np.bool_)
+    seen[numbers[split.train.rows]] = True
+    return {name: int(seen[numbers[part.rows]].sum()) for name, part in held_out.items()}

@@ -1,0 +1,48 @@
+"""What makes the numbers of held-out rows mean less than they seem to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.runs.diagnosis.case import Finding
+
+_TOLD = 3
+
+
+def about_held_out(dataset: dict[str, Any]) -> list[Finding]:
+    """What the described data set says of copies and of categories that training has not seen."""
+    return [*_unseen(dataset), *_duplicates(dataset)]
+
+
+def _unseen(dataset: dict[str, Any]) -> Iterator[Finding]:
+    for split in dict.fromkeys(found["split"] for found in dataset["unseen"]):
+        columns = [found for found in dataset["unseen"] if found["split"] == split]
+        which = "; ".join(map(_categories, columns[:_TOLD])) + "; …" * (len(columns) > _TOLD)
+        text = (
+            f"of {dataset[f'n_{split}']:,} {split} rows some have a category that no training row "
+            f"has ({which}): they are predicted as none of the categories; give rare categories "
+            "one name, or leave such rows out"
+        )
+        yield Finding("unseen_category", text, split=split)
+
+
+def _categories(found: dict[str, Any]) -> str:
+    names = [f"'{name}'" if name else "a blank cell" for name in found["categories"]]
+    more = ", …" * (len(names) > _TOLD)
+    return f"{found['rows']:,} in '{found['column']}': {', '.join(names[:_TOLD])}{more}"
+
+
+def _duplicates(dataset: dict[str, Any]) -> Iterator[Finding]:
+    """Copies that may change a share of right answers by more than chance does.
+
+    Two standard errors of a share of n rows are 1 / √n at most; d copies may change it by d / n.
+    """
+    for split, copies in dataset["duplicates"].items():
+        rows = dataset[f"n_{split}"]
+        if copies**2 > rows:
+            text = (
+                f"{copies:,} of {rows:,} {split} rows are training rows too, target included: if "
+                f"they are copies and not different cases, the {split} numbers flatter the network"
+            )
+            yield Finding("duplicates", text, split=split)
