@@ -1,0 +1,139 @@
+"""Suites of 500 networks, with the way in which each is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.base import Batches
+from nnrun.nn import SGD, Adam, Network
+from nnrun.nn.layers import BatchNorm
+from tests.architectures.coverage import pairs
+from tests.architectures.dealing import Decks, always
+from tests.architectures.kinds import valid_pairs
+from tests.architectures.plan import Architecture
+from tests.architectures.settings import Space
+from tests.architectures.walks import Walk
+
+SUITE = 500
+EPOCHS = 2
+LENGTHS = (0, 1, 2, 3, 4, 5, 6)
+BATCHES = (*range(1, 18), 33, 64)
+THREADS = (1, 2, 3)
+DTYPES = ("float64", "float32")
+CLIPS = (None, None, 0.5, 0.02)
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "sgd": SGD,
+    "momentum": lambda: SGD(0.9),
+    "nesterov": lambda: SGD(0.5, True),
+    "decay": lambda: SGD(weight_decay=1e-2),
+    "nesterov decay": lambda: SGD(0.8, True, 1e-3),
+    "adam": Adam,
+    "adam decay": lambda: Adam(0.5, 0.9, 1e-4, 1e-2),
+}
+OPERATIONS = 6e6  # of a batch's forward pass, about
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network and how it is trained.
+
+    Args:
+        name: the suite and the number in it.
+        plan: the network.
+        dtype: float64 or float32.
+        batch_size: of full batches.
+        rest: rows of the last batch of an epoch; 0 if it is full too.
+        threads: of the second training; the first has one.
+        optimizer: its name in OPTIMIZERS.
+        clip_norm: as engines take it.
+        told: whether the losses of batches are asked for.
+        skips: whether zeros are looked for in every product.
+        seed: of weights, data and dropout.
+    """
+
+    name: str
+    plan: Architecture
+    dtype: str
+    batch_size: int
+    rest: int
+    threads: int
+    optimizer: str
+    clip_norm: float | None
+    told: bool
+    skips: bool
+    seed: int
+
+    @property
+    def rows(self) -> int:
+        """Of the training split."""
+        return 2 * self.batch_size + self.rest
+
+    def network(self) -> Network:
+        """The same at every call."""
+        return self.plan.build(self.seed, self.dtype)
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """All rows and their targets."""
+        return self.plan.rows(self.rows, self.seed + 1, self.dtype)
+
+    def batches(self) -> Batches:
+        """Two epochs of shuffled rows, the last batch of each smaller; a falling learning rate."""
+        sizes = [self.batch_size, self.batch_size, self.rest][: 3 if self.rest else 2] * EPOCHS
+        rng = np.random.default_rng(self.seed + 2)
+        rows = np.concatenate([rng.permutation(self.rows) for _ in range(EPOCHS)])
+        rate = 0.002 if self.optimizer.startswith("adam") else 0.01
+        return Batches(rows, np.cumsum([0, *sizes]), rate * np.linspace(1, 0.5, len(sizes)))
+
+    def __str__(self) -> str:
+        rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
+        rest = f"clip_norm {self.clip_norm}, told {self.told}, skips {self.skips}"
+        return f"{self.name}: {self.dtype}, {rows}, {self.optimizer}, {rest}\n{self.plan}"
+
+
+def suite(number: int) -> list[Trial]:
+    """500 networks that cover the table of `coverage.py`; the number seeds all choices."""
+    deal = Decks(number)
+    missing, openings = set(valid_pairs()), sorted(valid_pairs())
+    walk = Walk(deal, Space(), missing=missing)
+    trials = []
+    for index in range(SUITE):
+        # A pair that is still missing, for as long as one is.
+        opening = deal("opening", openings, missing.__contains__ if missing else always)
+        plan = walk.network(opening, deal("length", LENGTHS))
+        missing.difference_update(pairs(plan))
+        trials.append(_trial(deal, plan, number, index))
+    return trials
+
+
+def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:
+    layers, fewest = _measured(plan)
+    batch_size = deal(
+        "batch", BATCHES, lambda rows: rows >= fewest and (rows <= 4 or rows * layers <= OPERATIONS)
+    )
+    rests = tuple(range(1, 17))
+    rest = deal("rest", rests, lambda rows: rows >= fewest) % batch_size
+    return Trial(
+        f"suite {number}, network {index}",
+        plan,
+        dtype=deal("dtype", DTYPES),
+        batch_size=batch_size,
+        rest=rest if rest >= fewest else 0,
+        threads=deal("threads", THREADS),
+        optimizer=deal("optimizer", tuple(OPTIMIZERS)),
+        clip_norm=deal("clip", CLIPS),
+        told=deal("told", (True, False)),
+        skips=deal("skips", (False, False, True)),
+        seed=1000 * number + index,
+    )
+
+
+def _measured(plan: Architecture) -> tuple[int, int]:
+    """Operations for a row, and the fewest rows that each mean of a batch_norm can be taken of."""
+    layers = plan.build().steps
+    pixels = [prod(one.input_shape[1:]) for one in layers if isinstance(one, BatchNorm)]
+    return sum(one.operations + 20 * one.numbers for one in layers), 2 if 1 in pixels else 1
