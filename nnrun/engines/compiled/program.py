@@ -18,12 +18,11 @@ from math import prod
 
 import numpy as np
 
+from nnrun.engines.compiled.allocation import CACHE_LINE
 from nnrun.engines.compiled.row import Image, Row
 from nnrun.engines.compiled.text import Text, words
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array, Shape
-
-CACHE_LINE = 64
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,7 @@ from functools import cache as memo
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nnrun.engines.compiled import cache
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled import allocation, cache
 from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
 
 _lock = threading.Lock()
@@ -71,7 +68,7 @@ def kernel_function(name: str, dtype: str) -> Callable[..., None]:
     place = addresses([name], dtype)[name]
     integer, real = ctypes.c_int64, ctypes.c_double
     function = ctypes.CFUNCTYPE(None, *[integer] * 5, real, integer)(place)
-    scratch = aligned(_SCRATCH, np.dtype(dtype))
+    scratch = allocation.unwritten(_SCRATCH, dtype)
 
     def call(
         parameters: dict[str, int], task: int, n: int, k: int = 0, start: int = 0, rate: float = 0.0

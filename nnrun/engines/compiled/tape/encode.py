@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.memory import Memory
@@ -39,9 +40,9 @@ class Encoded:
                         self._late.append((len(parameters), value))
                         value = 0
                     parameters.append(self._number(value))
-        self.stages = np.array(stages, np.int64)
-        self.ops = np.array(ops, np.int64)
-        self.parameters = np.array(parameters, np.int64)
+        self.stages = allocation.given(np.array(stages), np.int64)
+        self.ops = allocation.given(np.array(ops), np.int64)
+        self.parameters = allocation.given(np.array(parameters), np.int64)
         self.ops[:, 1] = self.parameters.ctypes.data + 8 * self.ops[:, 1]
 
     def point(self, late: dict[str, int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.tape.plan import TASKS, Places, Plan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -33,7 +33,7 @@ class Memory:
         self.arrays = dict(shared or {})
         for name, size in sizes.items():
             if name not in self.arrays:
-                self.arrays[name] = aligned(size, plan.dtype)
+                self.arrays[name] = allocation.zeros(size, plan.dtype)
         if "ones" in self.arrays:
             self.arrays["ones"][...] = 1
 
@@ -88,7 +88,7 @@ class Parameters:
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
     """Rows as kernels read them: numbers of one row after those of the row before."""
-    return np.ascontiguousarray(x.reshape(len(x), -1), dtype)
+    return allocation.given(x.reshape(len(x), -1), dtype)
 
 
 def buffers(network: Network, batch_size: int) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, vector
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
@@ -154,10 +154,8 @@ class Plan:
 
     def like(self, name: str, x: Map, border: Border = NO_BORDER) -> Map:
         """A new array of the form of x, but for the border."""
-        if x.pixel == x.row:
-            return self.vector(name, x.channels)
-        exact = x.pixel == x.channels
-        return self.image(name, (x.channels, x.height, x.width), border, exact=exact)
+        name = self._unique(name)
+        return self._taken(like(name, x, border, self.dtype.itemsize), name)
 
     def flattened(self, x: Map) -> Map:
         """x as vectors, in the order of `nnrun.nn`."""
