@@ -46,7 +46,8 @@ class Trial:
     """A network and how it is trained.
 
     Args:
-        name: the suite and the number in it.
+        suite: the number of its suite.
+        index: its number there.
         plan: the network.
         dtype: float64 or float32.
         batch_size: of full batches.
@@ -59,7 +60,8 @@ class Trial:
         seed: of weights, data and dropout.
     """
 
-    name: str
+    suite: int
+    index: int
     plan: Architecture
     dtype: str
     batch_size: int
@@ -70,6 +72,11 @@ class Trial:
     told: bool
     skips: bool
     seed: int
+
+    @property
+    def name(self) -> str:
+        """Its suite and its number in it."""
+        return f"suite {self.suite}, network {self.index}"
 
     @property
     def rows(self) -> int:
@@ -127,14 +134,17 @@ def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:
     )
     rests = tuple(range(1, 17))
     rest = deal("rest", rests, lambda rows: rows >= fewest) % batch_size
+    rule = deal("optimizer", tuple(OPTIMIZERS))
+    dtype = deal(("dtype", rule), DTYPES)
     return Trial(
-        f"suite {number}, network {index}",
+        number,
+        index,
         plan,
-        dtype=deal("dtype", DTYPES),
+        dtype=dtype,
         batch_size=batch_size,
         rest=rest if rest >= fewest else 0,
-        threads=deal("threads", THREADS),
-        rule=deal("optimizer", tuple(OPTIMIZERS)),
+        threads=deal(("threads", dtype), THREADS),
+        rule=rule,
         clip_norm=deal("clip", CLIPS),
         told=deal("told", (True, False)),
         skips=deal("skips", (False, False, True)),
