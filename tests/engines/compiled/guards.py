@@ -73,20 +73,16 @@ class Piece:
 
     def spoilt(self) -> list[int]:
         """Distances from the array's first byte at which something was written beside it."""
-        before = self.first - self.begin
-        behind = self.first + self.size
-        first = _changed(self.begin, before) - before
-        last = _changed(behind, self.begin + self.length - behind) + self.size
-        return [*first.tolist(), *last.tolist()]
+        before, last = self.begin - self.first, self.begin + self.length - self.first
+        found = []
+        for start, stop in ((before, 0), (self.size, last)):
+            held = np.frombuffer(ctypes.string_at(self.first + start, stop - start), np.uint8)
+            found += (np.flatnonzero(held != ONES) + start).tolist()
+        return found
 
     def distance(self, address: int) -> int:
         """Bytes that an address is away from the array."""
         return max(self.first - address, address - (self.first + self.size - 1), 0)
-
-
-def _changed(begin: int, length: int) -> np.ndarray:
-    """Where among so many bytes something has been written."""
-    return np.flatnonzero(np.frombuffer(ctypes.string_at(begin, length), np.uint8) != ONES)
 
 
 class Guards:

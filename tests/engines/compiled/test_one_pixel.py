@@ -28,34 +28,18 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-
-
-def trained(kind: Any, network: Network, optimizer: Any, data: Any, batches: Batches) -> Any:
-    """The loss in the end, and the parameters."""
-    network.initialize(rng=np.random.default_rng(1))
-    optimizer.allocate(network.theta)
-    size = int(np.diff(batches.bounds).max())
-    more = {} if kind is NumpyEngine else {"batch_size": size}
-    engine = kind(network, optimizer, *data, rng=np.random.default_rng(4), **more)
-    engine.run(batches)
-    return engine.evaluate(*data)[0], network.theta.copy()
+from tests.engines.compiled.trained import shuffled, trained
 
 
 def check(make: Any, optimizer: Any, data: Any, batches: Batches, tolerance: float) -> float:
     """The tape ends where NumPy does, three times with the same bits; the loss there."""
-    loss, theta = trained(NumpyEngine, make(), optimizer(), data, batches)
+    loss, _ = trained(NumpyEngine, make(), optimizer(), data, batches)
     runs = [trained(TapeEngine, make(), optimizer(), data, batches) for _ in range(3)]
     for (one, theta_one), (other, theta_other) in pairwise(runs):
         assert one == other
         np.testing.assert_array_equal(theta_one, theta_other)
     assert loss == pytest.approx(runs[0][0], rel=tolerance)
     return float(loss)
-
-
-def shuffled(rows: int, batch_size: int, iterations: int) -> Batches:
-    bounds = np.arange(iterations + 1) * batch_size
-    order = np.random.default_rng(3).integers(rows, size=bounds[-1])
-    return Batches(order, bounds, np.full(iterations, 0.01))
 
 
 def test_a_residual_of_one_pixel() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
@@ -28,14 +29,14 @@ def squares(p, task, n, k, start, rate, scratch):
     gradient, size, chunk, sums = parameters(p, 4)
     gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
     first, last = column_range(task, chunk, size)
-    for j in range(16):
+    for j in range(SQUARES):
         parts[j] = 0
-    for i in range(first, last, 16):
-        for j in range(16):
+    for i in range(first, last, SQUARES):
+        for j in range(SQUARES):
             g = gradient[i + j]
             parts[j] = parts[j] + g * g
     total = real(0)
-    for j in range(16):
+    for j in range(SQUARES):
         total = total + parts[j]
     sums[task] = total
 

@@ -86,6 +86,19 @@ class Map:
         c, i, j = np.ogrid[: self.channels, : self.height, : self.width]
         return np.asarray((i * self.width + j) * self.pixel + c).ravel()
 
+    def clear_around(self, memory: Array) -> None:
+        """Write zeros to all places of an array of such maps that are not of the images."""
+        top, bottom, left, right = self.border
+        lines, columns = top + self.height + bottom, left + self.width + right
+        rows = memory.reshape(-1, self.row)
+        rows[:, lines * self.line :] = 0
+        pixels = rows[:, : lines * self.line].reshape(len(rows), lines, columns, self.pixel)
+        pixels[:, :top] = 0
+        pixels[:, top + self.height :] = 0
+        pixels[:, :, :left] = 0
+        pixels[:, :, left + self.width :] = 0
+        pixels[..., self.channels :] = 0
+
     def named(self, name: str, *, down: int = 0, right: int = 0) -> dict[str, Address | int]:
         """The parameters of an op that describe it, from another pixel on if so wanted."""
         start = self.offset + down * self.line + right * self.pixel

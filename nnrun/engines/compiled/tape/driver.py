@@ -34,7 +34,7 @@ class Driver:
     def __init__(self, encoded: Encoded, scratch: int, threads: int) -> None:
         self.encoded = encoded
         self.threads = threads
-        self._scratch = [allocation.unwritten(scratch // 8, np.int64) for _ in range(threads)]
+        self._scratch = [allocation.unwritten(scratch, np.uint8) for _ in range(threads)]
         self._run = _TYPE(addresses([RUNNER], DRIVEN)[RUNNER])
 
     def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:

@@ -21,9 +21,10 @@ class Encoded:
         plan: the tape.
         memory: where its arrays are.
         kernels: addresses of the code.
+        scratch: bytes of scratch memory that each thread has.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int]) -> None:
+    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int], scratch: int) -> None:
         self._memory = memory
         self._itemsize = plan.dtype.itemsize
         self._late: list[tuple[int, Address]] = []
@@ -33,6 +34,7 @@ class Encoded:
         for stage in plan.all_stages:
             stages.append([stage.rows, stage.tasks, len(ops), len(stage.ops)])
             for op in stage.ops:
+                assert plan.scratch_of(op) <= scratch
                 ops.append([kernels[op.kernel], len(parameters), op.limit])
                 for name in KERNELS[op.kernel].parameters:
                     value = op.values[name]

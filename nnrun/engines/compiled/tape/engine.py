@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.engines.base import Batches, Evaluator, Stretch
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.kernels import KERNELS, RUNNER
+from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
@@ -165,8 +165,8 @@ class TapeEngine:
         return total / len(x), outputs
 
     def _driven(self, plan: Plan, memory: Memory) -> Driver:
-        scratch = max(plan.scratch, *(KERNELS[name].scratch for name in kernels_of(plan)))
-        return Driver(Encoded(plan, memory, self._code), scratch, self.threads)
+        scratch = plan.scratch
+        return Driver(Encoded(plan, memory, self._code, scratch), scratch, self.threads)
 
     def _corrections(self, rates: Array) -> dict[str, Array]:
         """What Adam's kernel needs of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""

@@ -33,9 +33,20 @@ class Memory:
         self.arrays = dict(shared or {})
         for name, size in sizes.items():
             if name not in self.arrays:
-                self.arrays[name] = allocation.zeros(size, plan.dtype)
+                self.arrays[name] = allocation.unwritten(size, plan.dtype)
+        self._fill(plan)
+
+    def _fill(self, plan: Plan) -> None:
+        """Zeros where no kernel writes and some may read, and what else does not change."""
+        for one in plan.maps:
+            one.clear_around(self.arrays[one.block])
+        for name in plan.cleared:
+            self.arrays[name].fill(0)
+        for placed in plan.placed:
+            if placed.gradient in plan.blocks:
+                placed.clear_around(self.arrays[placed.gradient])
         if "ones" in self.arrays:
-            self.arrays["ones"][...] = 1
+            self.arrays["ones"].fill(1)
 
     def address(self, name: str) -> int:
         """Of an array's first number."""

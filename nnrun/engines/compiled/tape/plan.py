@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.kernels import KERNELS, scratch, shapes
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
@@ -67,6 +67,12 @@ class Placed:
         """The array of its gradient, or of the parts one after the other."""
         return f"d{self.block}"
 
+    def clear_around(self, gradient: Array) -> None:
+        """Write zeros to all places of the gradient, or its parts, that are of no number."""
+        around = np.ones(self.size, bool)
+        self.places.copy_in(np.zeros(self.parameter.size, bool), around)
+        gradient.reshape(-1, self.size)[:, around] = 0
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -101,13 +107,14 @@ class Plan:
     descends: bool
     training: bool
     blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
+    maps: list[Map] = field(default_factory=list)  # those of them that hold a row for each row
+    cleared: set[str] = field(default_factory=set)  # those that begin with zeros
     placed: list[Placed] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     last: Stage = field(default_factory=Stage)  # what is done before the update
-    scratch: int = 1 << 20  # bytes that a thread needs
     drawn: int = 0  # uniform numbers for each row, once all layers have their places
     label: str = ""
 
@@ -125,6 +132,16 @@ class Plan:
     def lasting(self) -> set[str]:
         """The arrays of parameters and statistics."""
         return {one.block for one in self.placed} | {one.block for one in self.statistics}
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch memory that each thread needs."""
+        return max(self.scratch_of(op) for stage in self.all_stages for op in stage.ops)
+
+    def scratch_of(self, op: Op) -> int:
+        """Bytes that the kernel of an op has there."""
+        known = {**op.values, "n": self.batch_size, "itemsize": self.dtype.itemsize}
+        return scratch.total(KERNELS[op.kernel].pieces(known))
 
     @property
     def all_stages(self) -> list[Stage]:
@@ -169,6 +186,14 @@ class Plan:
         """Add the op that makes vectors of images."""
         self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
 
+    def clear(self, y: Map) -> None:
+        """Add the op that writes zeros to the channels of an image that only fill registers.
+
+        Where an image holds an infinite number, they may have become NaN.
+        """
+        if y.pixel != y.channels:
+            self.by_rows("clear", **y.named("x"), **y.shape)
+
     def unflattened(self, dy: Map, x: Map) -> Map:
         """The gradient of x, from that of `flattened(x)`."""
         if x.is_vector:
@@ -177,9 +202,11 @@ class Plan:
         self.by_rows("flatten_back", **dy.rows("dy"), **dx.named("dx"), **x.shape)
         return dx
 
-    def shared(self, name: str, size: int) -> Address:
-        """A new array for the batch as a whole."""
+    def shared(self, name: str, size: int, *, cleared: bool = False) -> Address:
+        """A new array for the batch as a whole; `cleared` if it begins with zeros."""
         name = self._unique(name)
+        if cleared:
+            self.cleared.add(name)
         self.blocks[name] = size
         return Address(name)
 
@@ -271,6 +298,7 @@ class Plan:
 
     def _taken(self, made: Map, name: str) -> Map:
         self.blocks[name] = self.batch_size * made.row
+        self.maps.append(made)
         return made
 
     def _unique(self, name: str) -> str:

@@ -23,10 +23,10 @@ class Activation(Emitter):
         self.y = self.plan.like(f"h{self.tag}", self.x, self.border) if new else self.x
 
     def forward(self) -> None:
-        plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
-        plan.pointwise(kind, x, x=x, y=y)
-        if not POINTWISE[kind].keeps_zero and not x.is_vector and x.pixel != x.channels:
-            plan.by_rows("clear", **y.named("x"), **y.shape)
+        plan, x, y = self.plan, self.x, self.y
+        plan.pointwise(self.layer.type, x, x=x, y=y)
+        if not x.is_vector:  # else it is only made of the channels that are used
+            plan.clear(y)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:

@@ -13,6 +13,7 @@ class Pooling(Emitter):
 
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
+        assert self.x.pixel == self.y.pixel
         self.winners: dict[str, Address | int] = {}  # what the way back needs besides dy
 
     @property
@@ -23,6 +24,7 @@ class Pooling(Emitter):
     def forward(self) -> None:
         values = {**self.x.named("x"), **self.y.named("y"), **self.winners, **self._window}
         self.plan.by_rows(self.kernel, **values)
+        self.plan.clear(self.y)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
