@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnrun.nn import LAYERS, LOSSES
 from nnrun.nn.signature import Shape, pair
@@ -20,9 +20,7 @@ from tests.architectures.settings import (
     RATES,
     STRIDES,
 )
-
-if TYPE_CHECKING:
-    from tests.architectures.design import Trial
+from tests.architectures.trial import BATCHES, CLIPS, DTYPES, OPTIMIZERS, THREADS, Trial
 
 ALL = range(1, 65)
 CONVOLUTIONS = ("conv2d", "convolution")
@@ -74,7 +72,7 @@ def depth(blocks: Iterable[Block]) -> int:
     return max(inner, default=0)
 
 
-Row = tuple[set[Any], Callable[["Trial"], Iterable[Any]]]
+Row = tuple[set[Any], Callable[[Trial], Iterable[Any]]]
 
 
 def settings(kinds: Iterable[str], name: str) -> Callable[[Trial], Iterable[Any]]:
@@ -126,9 +124,6 @@ def _pools() -> set[Any]:
 
 def table() -> dict[str, Row]:
     """What must be found, and how it is looked for, from the tables of nnrun.nn at the call."""
-    from tests.architectures import design  # noqa: PLC0415 - which draws by this table's pairs
-
-    dtypes, rules = design.DTYPES, design.OPTIMIZERS
     return {
         "pairs": (set(valid_pairs()), lambda trial: pairs(trial.plan)),
         "residuals within each other": ({0, 1, 2}, lambda trial: [depth(trial.plan.blocks)]),
@@ -155,17 +150,17 @@ def table() -> dict[str, Row]:
         "momenta": (on(FORMS, MOMENTA), settings(["batch_norm"], "momentum")),
         "biases alone": (on(FORMS, ("position", "channel")), settings(["bias"], "per")),
         "losses": (set(LOSSES), lambda trial: [trial.plan.loss]),
-        "batches": ({(size,) for size in design.BATCHES}, of_trials("batch_size")),
+        "batches": ({(size,) for size in BATCHES}, of_trials("batch_size")),
         "last batches": ({(rows,) for rows in range(17)}, of_trials("rest")),
         "threads": (
-            {(dtype, count) for dtype in dtypes for count in design.THREADS},
+            {(dtype, count) for dtype in DTYPES for count in THREADS},
             of_trials("dtype", "threads"),
         ),
         "optimizers": (
-            {(dtype, rule) for dtype in dtypes for rule in rules},
+            {(dtype, rule) for dtype in DTYPES for rule in OPTIMIZERS},
             of_trials("dtype", "rule"),
         ),
-        "clipping": ({(limit,) for limit in design.CLIPS}, of_trials("clip_norm")),
+        "clipping": ({(limit,) for limit in CLIPS}, of_trials("clip_norm")),
         "losses of batches": ({(True,), (False,)}, of_trials("told")),
         "zeros skipped": ({(True,), (False,)}, of_trials("skips")),
     }
@@ -176,11 +171,11 @@ def all_activations() -> set[str]:
     return set(all_kinds()) - set(LAYERS) - {"convolution"}
 
 
-def missing(trials: Iterable[Trial]) -> dict[str, set[Any]]:
-    """What the table asks for and the trials have not, by row."""
-    trials = tuple(trials)
-    lacking = {
-        name: wanted - {value for trial in trials for value in look(trial)}
-        for name, (wanted, look) in table().items()
-    }
+def missing(trials: Iterable[Trial], rows: Iterable[str] | None = None) -> dict[str, set[Any]]:
+    """What the table asks for, or some of its rows, and the trials have not."""
+    asked, found = table(), tuple(trials)
+    lacking = {}
+    for name in asked if rows is None else rows:
+        wanted, look = asked[name]
+        lacking[name] = wanted - {value for trial in found for value in look(trial)}
     return {name: values for name, values in lacking.items() if values}

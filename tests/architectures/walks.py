@@ -132,4 +132,3 @@ class Walk:
             add("dense" if form == VECTORS else "conv2d", wanted)
         add(last, wanted)
         return residual, {"blocks": tuple(blocks)}
-

@@ -12,7 +12,7 @@ from nnrun.engines.base import Batches
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import Network
 from nnrun.nn.layer import Layer
-from tests.architectures.design import Trial
+from tests.architectures.trial import Trial
 
 Outcome = dict[str, np.ndarray]
 # Rounding errors are as good as independent: the sum of n numbers is off by no more than

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -12,7 +14,7 @@ from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.choice import refuses_function
 from nnrun.engines.compiled.kernels import sparse_sizes
 from nnrun.engines.compiled.tape.engine import TapeEngine
-from tests.architectures.design import Trial
+from tests.architectures.trial import Trial
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
 from tests.engines.compiled.outcomes import Outcome, made, misfits, outcome, reference
 
@@ -47,7 +49,7 @@ def faults_of(trials: Sequence[Trial]) -> dict[str, list[str]]:
     left = list(trials)
     while left:
         try:
-            found |= apart(lambda: _all(left))
+            found |= apart(partial(_all, left))
             break
         except GuardError as error:
             left, ended = _split(left, str(error))
@@ -59,7 +61,11 @@ def _all(trials: Sequence[Trial]) -> dict[str, list[str]]:
     found = {}
     for trial in trials:
         os.write(2, f"in {trial.name}\n".encode())
-        if wrong := faults(trial):
+        try:
+            wrong = faults(trial)
+        except Exception:  # whatever it is, the others are tried too
+            wrong = [traceback.format_exc()]
+        if wrong:
             found[str(trial)] = wrong
     return found
 
