@@ -41,7 +41,8 @@ class Blocks:
         rows = batch_size if program.whole else 1
         needed = program.size("values") + rows * program.size("row")
         if len(self.values) < needed:
-            self.values = allocation.zeros(needed, self.network.dtype)
+            self.values = allocation.unwritten(needed, self.network.dtype)
+            program.clear_around(self.values)
             self.values_address = self.values.ctypes.data
 
     @property

@@ -112,6 +112,7 @@ class Plan:
     placed: list[Placed] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
+    awaited: set[str] = field(default_factory=set)  # arrays that are read at the end of the tape
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     last: Stage = field(default_factory=Stage)  # what is done before the update
@@ -260,7 +261,11 @@ class Plan:
         self.first.tasks = max(self.first.tasks, tasks)
 
     def after(self, kernel: str, tasks: int, /, **values: Value) -> None:
-        """An op that comes after all others but the update."""
+        """An op that comes after all others but the update; until then nothing overwrites what it
+        reads.
+        """
+        blocks = {value.block for value in values.values() if isinstance(value, Address)}
+        self.awaited |= blocks & {one.block for one in self.maps}
         self.last.ops.append(Op(kernel, dict(values), self.label, tasks))
         self.last.tasks = max(self.last.tasks, tasks)
 
@@ -281,8 +286,8 @@ class Plan:
         stage.ops.append(Op(kernel, {**values, **at.runs, "rows": 0, "columns": strip}, self.label))
 
     def free(self, dy: Map) -> Map:
-        """The gradient itself, to be overwritten; a new array of its form while it is kept."""
-        return self.like(dy.block, dy) if dy.block in self.kept else dy
+        """The map itself, to be overwritten; a new array of its form if it is read again."""
+        return self.like(dy.block, dy) if dy.block in self.kept | self.awaited else dy
 
     @contextmanager
     def keeping(self, dy: Map) -> Iterator[None]:
