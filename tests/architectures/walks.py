@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from nnrun.nn import LOSSES, Flatten, dense
@@ -31,12 +31,14 @@ class Walk:
         space: how large networks become.
         without: kinds that are left out.
         missing: pairs of kinds that are preferred.
+        lasts: activations that a network may end with where its loss leaves the choice.
     """
 
     deal: Deal
     space: Space
     without: Collection[str] = ()
     missing: Collection[Pair] = ()
+    lasts: Sequence[str] = (*POINTWISE, "softmax")
 
     def network(self, opening: Pair, length: int) -> Architecture:
         """A network that begins with this pair of kinds, and so many blocks after that.
@@ -60,13 +62,17 @@ class Walk:
             shape = shape_after(blocks[-1], shape)
         return self._ended(blocks, shape, input_shape)
 
+    def any_network(self, form: str, length: int) -> Architecture:
+        """A network of so many blocks on rows of this form, and its last layer."""
+        return self.network((START, form, self._next(START, form, depth=0)), length - 1)
+
     def _ended(self, blocks: list[Block], shape: Shape, input_shape: Shape) -> Architecture:
         """The network, with a loss and a last layer that suits it."""
         if len(shape) == 3:
             blocks.append((Flatten, {}))
         loss = self.deal("loss", sorted(LOSSES))
         outputs = self.deal("outputs", OUTPUTS)
-        activation = LAST.get(loss) or self.deal("last", (*POINTWISE, "softmax"))
+        activation = LAST.get(loss) or self.deal("last", self.lasts)
         blocks.append((dense, {"units": outputs, "activation": activation}))
         return Architecture(tuple(blocks), loss, input_shape, outputs)
 
@@ -132,3 +138,19 @@ class Walk:
             add("dense" if form == VECTORS else "conv2d", wanted)
         add(last, wanted)
         return residual, {"blocks": tuple(blocks)}
+
+
+# What is small enough for examples by the hundred, and cannot be dead as a whole.
+SMALL = Space(channels=(1, 2, 3), units=(2, 3, 5), sides=(2, 5, 6, 7), largest=8)
+ALIVE = ("linear", "sigmoid", "tanh", "leaky_relu", "gelu", "softmax")
+
+
+def draw(
+    deal: Deal, *, images: bool, batch_norm: bool = False, dropout: bool = False
+) -> Architecture:
+    """One to three small blocks and an output, each setting from `deal`."""
+    allowed = {"batch_norm": batch_norm, "dropout": dropout}
+    without = [kind for kind, wanted in allowed.items() if not wanted]
+    walk = Walk(deal, SMALL, without, lasts=ALIVE)
+    form = deal("form", MAPS) if images else VECTORS
+    return walk.any_network(form, deal("length", (1, 2, 3)))
