@@ -23,9 +23,10 @@ class Activation(Emitter):
         self.y = self.plan.like(f"h{self.tag}", self.x, self.border) if new else self.x
 
     def forward(self) -> None:
-        plan, x, y = self.plan, self.x, self.y
-        plan.pointwise(self.layer.type, x, x=x, y=y)
-        if not x.is_vector:  # else it is only made of the channels that are used
+        plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
+        plan.pointwise(kind, x, x=x, y=y)
+        # Of a single pixel only the channels that are used are gone over.
+        if not (POINTWISE[kind].keeps_zero or x.is_vector):
             plan.clear(y)
 
     def backward(self, dy: Map) -> Map:
