@@ -53,7 +53,7 @@ class Walk:
             kind = "residual"
         else:
             for kind in (first, second)[first == START :]:
-                place = replace(self._place(shape), keeps=kind is first)
+                place = replace(self._place(shape), keeps=kind == first)
                 blocks.append(self._block(kind, place, depth=0))
                 shape = shape_after(blocks[-1], shape)
         for _ in range(length):
