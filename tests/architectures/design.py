@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from math import prod
 
@@ -14,7 +15,8 @@ from tests.architectures.settings import Space
 from tests.architectures.trial import BATCHES, CLIPS, DTYPES, OPTIMIZERS, THREADS, Trial
 from tests.architectures.walks import Walk
 
-SUITE, SUITES = 500, 40  # networks of one, and how many a campaign tries
+SUITE, CAMPAIGN = 500, 40  # networks of a suite, and suites of a campaign
+SUITES = CAMPAIGN if os.environ.get("NNRUN_TEST_LARGE") else 1  # of this test run
 LENGTHS = (0, 1, 2, 3, 4, 5, 6)  # layers after the pair that a network begins with
 OPERATIONS = 6e6  # of a batch's forward pass, about
 

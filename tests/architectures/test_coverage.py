@@ -9,7 +9,7 @@ from nnrun.nn.activations import Tanh
 from nnrun.nn.signature import ShapeError
 from tests.architectures.coverage import missing, pairs, table
 from tests.architectures.dealing import Decks, at_random
-from tests.architectures.design import suite
+from tests.architectures.design import SUITES, suite
 from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
 from tests.architectures.plan import shape_after
 from tests.architectures.settings import SETTINGS, Place, Space
@@ -17,10 +17,12 @@ from tests.architectures.settings import SETTINGS, Place, Space
 SHAPES = {VECTORS: (6,), "1×1": (6, 1, 1), "1×n": (6, 1, 5), "n×1": (6, 4, 1), "n×m": (6, 4, 5)}
 
 
-def test_every_run_covers_the_table() -> None:
+@pytest.mark.campaign
+@pytest.mark.parametrize("number", range(SUITES))
+def test_every_run_covers_the_table(number: int) -> None:
     """All pairs of layers, channels, sides, settings, batches, dtypes and threads are tried."""
-    assert {} == missing(suite(0))
     assert all(wanted for wanted, _ in table().values())
+    assert {} == missing(suite(number))
 
 
 @pytest.mark.parametrize("row", table())

@@ -12,7 +12,7 @@ import time
 
 from tests import conftest  # whose environment and cache it runs in
 from tests.architectures.coverage import missing
-from tests.architectures.design import SUITES, suite
+from tests.architectures.design import CAMPAIGN, suite
 from tests.engines.compiled.trials import faults_of
 
 __all__ = ["conftest", "main"]
@@ -41,4 +41,4 @@ def main(numbers: list[int]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(word) for word in sys.argv[1:]] or list(range(SUITES))) > 0)
+    sys.exit(main([int(word) for word in sys.argv[1:]] or list(range(CAMPAIGN))) > 0)
