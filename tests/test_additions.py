@@ -44,6 +44,7 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
+from tests.architectures import settings, trial
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
 from tests.nn.bugs import BUGS
@@ -88,6 +89,7 @@ OR_NUMPY = "; or put it into NUMPY_ONLY in tests/engines/compiled/test_tables.py
 BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
+DRAWN = {make().type for make in trial.OPTIMIZERS.values()}
 VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
 POINTWISE = set(ACTIVATIONS) - {"softmax"}
 NEEDS = [
@@ -101,6 +103,12 @@ NEEDS = [
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
     Need("layer", LEAVES, with_bugs(BUILT), f"{BUG} backward"),
+    Need(
+        "layer",
+        set(LAYERS) - {"activation", "residual"},
+        settings.SETTINGS,
+        "SETTINGS in tests/architectures/settings.py, how random networks have it",
+    ),
     Need("layer", LAYERS, in_readme("`network.layers`"), "the row `network.layers` of README.md"),
     Need(
         "activation",
@@ -146,6 +154,7 @@ NEEDS = [
         "OPTIMIZERS_TRIED in tests/engines/compiled/test_tables.py, its variants",
     ),
     Need("optimizer", OPTIMIZERS, torch_twin.OPTIMIZERS, f"OPTIMIZERS in {TWIN}"),
+    Need("optimizer", OPTIMIZERS, DRAWN, "OPTIMIZERS in tests/architectures/trial.py"),
     Need("optimizer", OPTIMIZERS, TRIED, "OPTIMIZERS in tests/nn/test_against_pytorch.py"),
     Need("optimizer", OPTIMIZERS, VARIED, "VARIANTS in tests/nn/test_optimizers.py"),
     Need(

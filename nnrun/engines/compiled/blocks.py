@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generate import Generated
-from nnrun.engines.compiled.program import CACHE_LINE
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
-from nnrun.nn.signature import Array
 
 
 class Blocks:
@@ -25,10 +22,10 @@ class Blocks:
         program, dtype = code.program, network.dtype
         size = program.size("theta")
         states = len(code.state) * size
-        self.theta = aligned(size + program.size("alone"), dtype)
-        self.gradient = aligned(size if not program.direct else 1, dtype)
-        self.state = aligned(states + program.size("statistics"), dtype)
-        self.values = aligned(1, dtype)
+        self.theta = allocation.unwritten(size + program.size("alone"), dtype)
+        self.gradient = allocation.unwritten(1 if program.direct else size, dtype)
+        self.state = allocation.unwritten(states + program.size("statistics"), dtype)
+        self.values = allocation.unwritten(1, dtype)
         own = {"theta": self.theta, "gradient": self.gradient, "state": self.state}
         self._addresses = {name: array.ctypes.data for name, array in own.items()}
         self.values_address = self.values.ctypes.data
@@ -44,7 +41,8 @@ class Blocks:
         rows = batch_size if program.whole else 1
         needed = program.size("values") + rows * program.size("row")
         if len(self.values) < needed:
-            self.values = aligned(needed, self.network.dtype)
+            self.values = allocation.unwritten(needed, self.network.dtype)
+            program.clear_around(self.values)
             self.values_address = self.values.ctypes.data
 
     @property
@@ -76,11 +74,3 @@ class Blocks:
             found = self.network.statistics
             for name, where in self.code.statistics:
                 found[name][...] = self._statistics[where]
-
-
-def aligned(size: int, dtype: np.dtype[np.floating]) -> Array:
-    """Zeros that start at a cache line."""
-    extra = CACHE_LINE // dtype.itemsize
-    array = np.zeros(size + extra, dtype)
-    start = -array.ctypes.data % CACHE_LINE // dtype.itemsize
-    return array[start : start + size]

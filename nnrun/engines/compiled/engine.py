@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
-from nnrun.engines.compiled import cache
+from nnrun.engines.compiled import allocation, cache
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.evaluation import Evaluation, RowsEvaluator, arguments_for
@@ -75,7 +75,7 @@ class CompiledEngine:
         self.network = network
         self.optimizer = optimizer
         self.x = x
-        self.target = np.ascontiguousarray(target.reshape(len(target), -1), network.dtype)
+        self.target = allocation.given(target.reshape(len(target), -1), network.dtype)
         self.rng = rng
         self.clip_norm = clip_norm
         self.losses = losses
@@ -147,9 +147,9 @@ class CompiledEngine:
 
     def _given(self, batches: Batches, losses: Array | None) -> None:
         """Updates with rows that are there."""
-        rows = np.ascontiguousarray(batches.rows, np.int64)
-        bounds = np.ascontiguousarray(batches.bounds, np.int64)
-        rates = np.ascontiguousarray(batches.rates, np.float64)
+        rows = allocation.given(batches.rows, np.int64)
+        bounds = allocation.given(batches.bounds, np.int64)
+        rates = allocation.given(batches.rates, np.float64)
         if not len(rates):
             return
         # As many rows as batches: each has one.
@@ -164,14 +164,15 @@ class CompiledEngine:
             raise IndexError("a batch has rows that the training split has not")
         self._blocks.reserve(largest)
         self._blocks.gather()
-        told = np.empty(len(rates) if self.losses else 0)
+        told = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
         program, function = self.code.program, self._function
         assert function is not None
         drawn = program.drawn
         length = portion(drawn * largest, len(rates))
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
-            uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
+            count = int(bounds[last] - bounds[first]) * drawn
+            uniforms = allocation.given(self.rng.random(count), np.float64)
             arrays = {
                 "inputs": self._inputs,
                 "targets": self.target,
@@ -207,8 +208,8 @@ class CompiledEngine:
         row = self.code.x
         straight = row.image is None or row.image[0] == 1
         if straight and row.stored == row.size:
-            return np.ascontiguousarray(flat, self.network.dtype)
-        arranged = np.zeros((len(x), row.stored), self.network.dtype)
+            return allocation.given(flat, self.network.dtype)
+        arranged = allocation.zeros(len(x) * row.stored, self.network.dtype).reshape(len(x), -1)
         arranged[:, slice(row.size) if straight else row.order] = flat
         return arranged
 

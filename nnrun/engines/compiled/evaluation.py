@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.arguments import ARGUMENTS, NUMBER
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.models.chunks import chunk_rows
@@ -51,7 +52,8 @@ class Evaluation:
         self.arrange = arrange
         self.portion = chunk_rows(blocks.network)
         self.together = 1 if single else min(self.portion, _TOGETHER)
-        self.counted, self._no_rates = np.arange(self.portion + 1), np.zeros(self.portion)
+        self.counted = allocation.given(np.arange(self.portion + 1), np.int64)
+        self._no_rates = allocation.zeros(self.portion, np.float64)
         self.always = {
             "rows": self.counted.ctypes.data,
             "rates": self._no_rates.ctypes.data,
@@ -68,7 +70,7 @@ class Evaluation:
             inputs: the rows as the function wants them, where there are such.
         """
         network = self.blocks.network
-        target = np.ascontiguousarray(target.reshape(len(x), -1), network.dtype)
+        target = allocation.given(target.reshape(len(x), -1), network.dtype)
         # Machine code does not look how much there is.
         if x.shape[1:] != network.input_shape or target.size != len(x) * prod(network.output_shape):
             raise ValueError("rows and targets are not of the network's shapes")
@@ -142,10 +144,12 @@ class Portion:
         network, together = self._blocks.network, evaluation.together
         bounds = evaluation.counted[: len(inputs) + 1]
         if together > 1:
-            bounds = np.append(bounds[:-1:together], len(inputs))
+            bounds = allocation.given(np.append(bounds[:-1:together], len(inputs)), np.int64)
         self._sizes = np.diff(bounds) if together > 1 else None
-        self._losses = np.empty((times, len(bounds) - 1))
-        self.outputs = np.empty((times, len(inputs), *network.output_shape), network.dtype)
+        shape = (times, len(inputs), *network.output_shape)
+        losses = allocation.unwritten(times * (len(bounds) - 1), np.float64)
+        self._losses = losses.reshape(times, -1)
+        self.outputs = allocation.unwritten(prod(shape), network.dtype).reshape(shape)
         self._arrays = {
             "inputs": inputs,
             "targets": target,

@@ -18,12 +18,11 @@ from math import prod
 
 import numpy as np
 
+from nnrun.engines.compiled.allocation import CACHE_LINE
 from nnrun.engines.compiled.row import Image, Row
 from nnrun.engines.compiled.text import Text, words
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array, Shape
-
-CACHE_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,7 @@ class Program(Text):
         self._row_step = "shared + r * record" if whole else "shared"
         self._sizes = {"theta": 0, "alone": 0, "statistics": 0, "values": 0, "row": 0}
         self._names: set[str] = set()
+        self._around: dict[str, list[slice]] = {"values": [], "row": []}  # what nothing writes
 
     def size(self, block: str) -> int:
         """Numbers in a block, a whole number of steps of the loops that run over all of it."""
@@ -93,6 +93,14 @@ class Program(Text):
     def padded(self, size: int) -> int:
         """The next whole number of vector registers."""
         return -(-size // self.lanes) * self.lanes
+
+    def clear_around(self, values: Array) -> None:
+        """Write zeros to what the function reads of the block `values` and never writes."""
+        shared, record = self.size("values"), self.size("row")
+        for part in self._around["values"]:
+            values[part] = 0
+        for part in self._around["row"]:
+            values[shared:].reshape(-1, record)[:, part] = 0
 
     def call(self, function: str, *, double: bool = False) -> str:
         """Note that a function from `formulas` is used, and return what it is called.
@@ -166,19 +174,26 @@ class Program(Text):
         self.places.append(Place(name, "values", self._take("values", shape), shape))
         return name
 
-    def array(self, name: str, shape: Shape) -> str:
-        """An array for each row."""
+    def array(self, name: str, shape: Shape, written: int | None = None) -> str:
+        """An array for each row, of which so many numbers are written; the others are zeros."""
         name = self._unique(name)
-        place = Place(name, "values", self._take("row", shape), shape, self._row_step)
+        place = Place(name, "values", self._take("row", shape, written), shape, self._row_step)
         self.row_places.append(place)
         return name
 
-    def row(self, name: str, size: int, image: Image | None = None, scalar: bool = False) -> Row:
-        """What a layer hands on."""
+    def row(
+        self,
+        name: str,
+        size: int,
+        image: Image | None = None,
+        scalar: bool = False,
+        cleared: bool = False,
+    ) -> Row:
+        """What a layer hands on; `cleared` if not all of its numbers are written, but zeros."""
         if scalar:
             return Row(self._unique(name), size, size, image, scalar=True)
         stored = self.padded(size)
-        name = self.array(name, (stored,))
+        name = self.array(name, (stored,), 0 if cleared else size)
         if image is not None:
             channels, height, width = image
             offset = self.row_places[-1].offset
@@ -197,9 +212,9 @@ class Program(Text):
         self._names.add(name)
         return Row(name, size, stride, image)
 
-    def like(self, name: str, row: Row) -> Row:
+    def like(self, name: str, row: Row, *, cleared: bool = False) -> Row:
         """A row of the same form."""
-        return self.row(name, row.size, row.image, row.scalar)
+        return self.row(name, row.size, row.image, row.scalar, cleared)
 
     def each(self, row: Row, *, extra: bool = True) -> Iterator[int | str]:
         """Indices for statements on each number of a row: a loop, or one after the other.
@@ -257,9 +272,12 @@ class Program(Text):
         else:
             self.line(f"d{weight} += {gradient}")
 
-    def _take(self, block: str, shape: Shape) -> int:
-        offset = self._sizes[block]
-        self._sizes[block] += self.padded(prod(shape))
+    def _take(self, block: str, shape: Shape, written: int | None = None) -> int:
+        offset, size = self._sizes[block], prod(shape)
+        self._sizes[block] += self.padded(size)
+        if block in self._around:
+            begin = offset + (size if written is None else written)
+            self._around[block].append(slice(begin, self._sizes[block]))
         return offset
 
     def _unique(self, name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.base import Order, Stretch
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.fields import (
     AHEAD,
     BATCH,
@@ -67,12 +68,13 @@ class Sampling:
         self.order = order
         self.batch = order.batch_size
         self.size = order.block_rows
-        self.fields = np.zeros(FIELDS, np.uint64)
-        self.bounds = np.arange(0, (PIECE + 1) * self.batch, self.batch)
-        self._blocks = np.zeros((2, self.size), np.int64)
+        self.fields = allocation.zeros(FIELDS, np.uint64)
+        bounds = np.arange(0, (PIECE + 1) * self.batch, self.batch)
+        self.bounds = allocation.given(bounds, np.int64)
+        self._blocks = [allocation.unwritten(self.size, np.int64) for _ in range(2)]
         kind = SAMPLINGS.index(order.sampling)
         if kind == IN_ORDER:
-            self._blocks[0] = np.arange(self.size)
+            self._blocks[0][...] = np.arange(self.size)
         fields = self.fields
         fields[[BLOCK, NEXT]] = [block.ctypes.data for block in self._blocks]
         fields[SIZE], fields[SAMPLING], fields[BATCH] = self.size, kind, self.batch
@@ -80,7 +82,7 @@ class Sampling:
         fields[TOGETHER] = together and kind == WITH_REPLACEMENT
         self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
         self._place: int = fields.ctypes.data
-        self._stop = np.zeros(1, np.int64)
+        self._stop = allocation.zeros(1, np.int64)
         self._stop_place: int = self._stop.ctypes.data
         self._left: dict[str, Any] | None = None
 

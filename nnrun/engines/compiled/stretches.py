@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnrun.engines.base import Evaluations, Order, Stretch
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.arguments import NUMBER
 from nnrun.engines.compiled.blocks import Blocks
 from nnrun.engines.compiled.evaluation import Portion, arguments_for
@@ -59,9 +60,9 @@ class Stretches:
             "bounds": self._sampling.bounds,
             "stream": self._sampling.fields,
         }
-        self._steady_rates = np.zeros(PIECE)
+        self._steady_rates = allocation.zeros(PIECE, np.float64)
         self._steady_place: int = self._steady_rates.ctypes.data
-        self._table = np.array(arguments_for(blocks, **self._arrays))
+        self._table = allocation.given(np.array(arguments_for(blocks, **self._arrays)), np.int64)
         self._table_place: int = self._table.ctypes.data
 
     def at_once(self, stretch: Stretch) -> int:
@@ -94,8 +95,8 @@ class Stretches:
         self._provide(stretch, self._begin(stretch), 0, len(stretch))
         updates, evaluations = self._sampling.run_and_evaluate(
             self._table_place,
-            np.diff(stops, prepend=0).astype(np.int64),
-            np.array([portion.table for portion in portions]),
+            allocation.given(np.diff(stops, prepend=0), np.int64),
+            allocation.given(np.array([portion.table for portion in portions]), np.int64),
         )
         self._optimizer.steps += len(stretch)
         self._end()
@@ -122,13 +123,12 @@ class Stretches:
         """Have learning rates and random numbers for these iterations."""
         table = self._table
         if not isinstance(stretch.schedule, Constant):
-            self._rates = stretch.rates_of(first, last)
+            self._rates = allocation.given(stretch.rates_of(first, last), np.float64)
             table[NUMBER["rates"]] = self._rates.ctypes.data
         if self._drawn:
             until = self._sampling.rows_until
-            self._uniforms = self._rng.random(
-                (until(start + last) - until(start + first)) * self._drawn
-            )
+            count = (until(start + last) - until(start + first)) * self._drawn
+            self._uniforms = allocation.given(self._rng.random(count), np.float64)
             table[NUMBER["uniforms"]] = self._uniforms.ctypes.data
         table[NUMBER["steps"]] = self._optimizer.steps
 

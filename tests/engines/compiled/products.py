@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.compiled import machine
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, members, shapes
 from nnrun.engines.compiled.kernels import sparse_sizes as sparse
 
@@ -28,7 +28,7 @@ class Kernels:
         self.scratch = self.empty(1 << 17)
 
     def empty(self, size: int) -> Any:
-        return aligned(size, np.dtype(self.dtype))
+        return zeros(size, self.dtype)
 
     def run(self, name: str, tasks: int, n: int, rate: float = 0.0, **values: Any) -> None:
         """All tasks, the last one first: their order is no matter."""

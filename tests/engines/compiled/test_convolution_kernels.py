@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import machine
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled.allocation import zeros
 from nnrun.engines.compiled.kernels import KERNELS, build, load, members, unit_of, winograd_sizes
 from nnrun.nn import AvgPool2d, MaxPool2d
 from nnrun.nn.layers import Convolution
@@ -58,7 +58,7 @@ WINOGRAD = [
 
 def numbers(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     """Zeros at a cache line."""
-    return aligned(int(np.prod(shape)), np.dtype(dtype)).reshape(shape)
+    return zeros(int(np.prod(shape)), dtype).reshape(shape)
 
 
 def filled(shape: tuple[int, ...], dtype: str, stored: int, seed: int) -> np.ndarray:

@@ -31,6 +31,19 @@ def test_parameters_are_those_of_the_table(name: str) -> None:
     assert list(kernel.parameters) == found
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_who_uses_scratch_memory_says_how_much(name: str) -> None:
+    """A kernel has pieces in the table if and only if it asks for the memory."""
+    kernel = KERNELS[name]
+    function = getattr(import_module(PLACE + kernel.module), kernel.function)
+    if getattr(function, "written", False):
+        used = ".pieces()" in inspect.getsource(function)
+    else:
+        nodes = ast.walk(ast.parse(inspect.getsource(function)))
+        used = any(isinstance(node, ast.Name) and node.id == "scratch" for node in nodes)
+    assert (kernel.scratch is not None) == used
+
+
 def _taken(function: Any) -> list[str]:
     for node in ast.walk(ast.parse(inspect.getsource(function))):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):

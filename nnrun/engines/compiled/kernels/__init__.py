@@ -19,14 +19,18 @@ how many numbers further the next row, line and pixel are. Vectors have one line
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.kernels import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
 TOGETHER = frozenset({"convolution", "matrix", "sparse_matrix", "winograd"})
+Pieces = Callable[..., tuple[Any, ...]]
 # Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
 # and the one that calls generated functions.
 RUNNER, DRIVE = LOOPS = ("runner", "drive")
@@ -41,18 +45,30 @@ class Kernel:
         function: in the module.
         parameters: their names, in order.
         constants: what names of the source mean in this kernel.
-        scratch: bytes that it needs.
+        scratch: the function of `scratch` that gives its pieces there, if it has any.
     """
 
     module: str
     function: str
     parameters: tuple[str, ...]
     constants: dict[str, Any] = field(default_factory=dict)
-    scratch: int = 0
+    scratch: Pieces | None = field(default=None, repr=False)
+
+    def pieces(self, known: dict[str, Any]) -> tuple[Any, ...]:
+        """Bytes of the pieces that it has in scratch memory.
+
+        Args:
+            known: its parameters, with `n` for the rows of a batch and `itemsize`.
+        """
+        if self.scratch is None:
+            return ()
+        return self.scratch(*(known[name] for name in signature(self.scratch).parameters))
 
 
-def _kernel(module: str, function: str, parameters: str, **constants: Any) -> Kernel:
-    return Kernel(module, function, tuple(parameters.split()), constants)
+def _kernel(
+    module: str, function: str, parameters: str, pieces: Pieces | None = None, **constants: Any
+) -> Kernel:
+    return Kernel(module, function, tuple(parameters.split()), constants, pieces)
 
 
 def _image(name: str) -> str:
@@ -78,39 +94,48 @@ KERNELS: dict[str, Kernel] = {
     "clear": _kernel("rows", "clear", f"{_X} channels height width rows"),
     "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units rows counts counted"),
     "product_back": _kernel(
-        "matrix", "product_back", "dz dz_row w dx dx_row inputs units counts counted"
+        "matrix",
+        "product_back",
+        "dz dz_row w dx dx_row inputs units counts counted",
+        scratch.product_back,
     ),
     "product_update": _kernel(
         "matrix",
         "product_update",
         "x x_row dz dz_row w stored inputs units descend counts counted dz_counts",
+        scratch.product_update,
     ),
     "nonzeros": _kernel("nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
     "sparse_product": _kernel(
         "sparse_matrix",
         "sparse_product",
         "x x_row w b z z_row inputs units rows columns masks capacity counts counted",
+        scratch.sparse_product,
     ),
     "sparse_product_back": _kernel(
         "sparse_matrix",
         "sparse_product_back",
         "dz dz_row w dx dx_row inputs units columns masks capacity counts counted",
+        scratch.sparse_product,
     ),
     "sparse_product_update": _kernel(
         "sparse_matrix",
         "sparse_product_update",
         "x x_row dz dz_row w stored inputs units descend rows columns counts counted",
+        scratch.sparse_product_update,
     ),
     "sparse_product_turned": _kernel(
         "sparse_matrix",
         "sparse_product_turned",
         "x x_row dz dz_row w stored inputs units descend rows columns counts counted dz_counts"
         " span",
+        scratch.sparse_product_turned,
     ),
     "convolve": _kernel(
         "convolution",
         "convolve",
         f"{_X} w b b_line b_pixel {_Y} channels units kh kw sh sw oh ow rows",
+        scratch.convolve,
     ),
     "turn_weights": _kernel(
         "convolution",
@@ -121,19 +146,25 @@ KERNELS: dict[str, Kernel] = {
         "convolution",
         "convolve_back",
         f"{_DY} w {_DX} channels units kh kw sh sw top left height width oh ow rows",
+        scratch.convolve_back,
     ),
     "convolve_weights": _kernel(
         "convolution",
         "convolve_weights",
         f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows groups strip",
+        scratch.convolve,
     ),
     "winograd": _kernel(
         "winograd",
         "winograd",
         f"{_X} u b b_line b_pixel {_Y} channels units top left height width oh ow rows",
+        scratch.winograd,
     ),
     "winograd_weights": _kernel(
-        "winograd", "winograd_weights", f"{_X} {_DY} dw dw_task channels units oh ow rows"
+        "winograd",
+        "winograd_weights",
+        f"{_X} {_DY} dw dw_task channels units oh ow rows",
+        scratch.winograd_weights,
     ),
     "transform_weights": _kernel("winograd", "transform_weights", "w u channels units rows"),
     "transform_turned": _kernel(
@@ -186,9 +217,13 @@ KERNELS: dict[str, Kernel] = {
     "softmax": _kernel("softmax", "softmax", "x x_row y y_row size rows"),
     "softmax_back": _kernel("softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
     "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows most"),
-    "penalty": _kernel("penalty", "penalty", "theta gradient size chunk alpha sums"),
+    "penalty": _kernel(
+        "penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
+    ),
     "penalty_value": _kernel("penalty", "penalty_value", "sums count half losses"),
-    "squares": _kernel("update", "squares", "gradient size chunk sums", units=UNITS),
+    "squares": _kernel(
+        "update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
+    ),
     "clip": _kernel("update", "clip", "sums count limit factors"),
     "sgd": _kernel(
         "update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factors"
@@ -211,6 +246,7 @@ KERNELS: dict[str, Kernel] = {
             "pointwise",
             "forward",
             "x x_row x_line y y_row y_line lines numbers rows columns",
+            scratch.pointwise,
             formula=pair.value,
         )
         for name, pair in POINTWISE.items()
@@ -221,6 +257,7 @@ KERNELS: dict[str, Kernel] = {
             "backward",
             "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
             " lines numbers rows columns",
+            scratch.pointwise,
             formula=pair.gradient,
         )
         for name, pair in POINTWISE.items()
@@ -229,6 +266,7 @@ KERNELS: dict[str, Kernel] = {
         "pointwise",
         "add",
         "a a_row a_line b b_row b_line y y_row y_line lines numbers rows columns",
+        scratch.pointwise,
     ),
 }
 

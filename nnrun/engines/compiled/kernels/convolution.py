@@ -25,8 +25,8 @@ def convolve(module: Any, symbol: str, dtype: str) -> None:
     `channels` are those of w; `units` are as stored, with w and b as wide as y.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
-    no_bias = k.scratch
-    table = k.clear(no_bias, pieces.widest * k.size)
+    no_bias, table = k.pieces()
+    k.clear(no_bias, pieces.widest * k.size)
     steps = _table_of_taps(k, table)
     units, w_row = k["units"], k.bytes("units")
     x_line, x_pixel = k.mul(k["sh"], k.bytes("x_line")), k.mul(k["sw"], k.bytes("x_pixel"))
@@ -76,7 +76,7 @@ def convolve_back(module: Any, symbol: str, dtype: str) -> None:
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     units, channels, w_row = k["units"], k["channels"], k.bytes("channels")
-    table = k.scratch
+    (table,) = k.pieces()
     identity(k, table, units)
     dx_line, dx_pixel = k.bytes("dx_line"), k.bytes("dx_pixel")
     dy_line, dy_pixel = k.bytes("dy_line"), k.bytes("dy_pixel")
@@ -90,7 +90,7 @@ def convolve_back(module: Any, symbol: str, dtype: str) -> None:
 
         def line(i: Value) -> None:
             target = k.at(dx, k.mul(i, dx_line))
-            k.repeat(width, lambda j: k.clear(k.at(target, k.mul(j, dx_pixel)), w_row) and None)
+            k.repeat(width, lambda j: k.clear(k.at(target, k.mul(j, dx_pixel)), w_row))
 
             def tap_line(a: Value) -> None:
                 distance = k.sub(k.add(i, k["top"]), a)
@@ -146,8 +146,8 @@ def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
     for `convolve`.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
-    zeros = k.scratch
-    table = k.clear(zeros, pieces.widest * k.size)
+    zeros, table = k.pieces()
+    k.clear(zeros, pieces.widest * k.size)
     steps = _table_of_taps(k, table)
     units, dw_row = k["units"], k.bytes("units")
     x_line, x_pixel = k.mul(k["sh"], k.bytes("x_line")), k.mul(k["sw"], k.bytes("x_pixel"))
@@ -230,10 +230,9 @@ def gathered(k: Kernel, column: Value, pitch: Value, first: Value, count: Value)
     return row
 
 
-def identity(k: Kernel, table: Value, length: Value) -> Value:
-    """Write the table of numbers that lie side by side; the address after it."""
+def identity(k: Kernel, table: Value, length: Value) -> None:
+    """Write the table of numbers that lie side by side."""
     k.repeat(length, lambda c: k.store(k.mul(c, k.size), k.at(table, k.mul(c, 8))))
-    return k.after(table, k.mul(length, 8))
 
 
 def _table_of_taps(k: Kernel, table: Value) -> Value:

@@ -9,15 +9,11 @@ from functools import cache as memo
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nnrun.engines.compiled import cache
-from nnrun.engines.compiled.blocks import aligned
-from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
+from nnrun.engines.compiled import allocation, cache
+from nnrun.engines.compiled.kernels import KERNELS, members, scratch, unit_of
 
 _lock = threading.Lock()
 _addresses: dict[tuple[str, str], int] = {}
-_SCRATCH = 1 << 20
 
 
 def addresses(
@@ -71,14 +67,15 @@ def kernel_function(name: str, dtype: str) -> Callable[..., None]:
     place = addresses([name], dtype)[name]
     integer, real = ctypes.c_int64, ctypes.c_double
     function = ctypes.CFUNCTYPE(None, *[integer] * 5, real, integer)(place)
-    scratch = aligned(_SCRATCH, np.dtype(dtype))
 
     def call(
         parameters: dict[str, int], task: int, n: int, k: int = 0, start: int = 0, rate: float = 0.0
     ) -> None:
         values: Any = [parameters[key] for key in KERNELS[name].parameters]
         array = (integer * len(values))(*values)
-        function(ctypes.addressof(array), task, n, k, start, rate, scratch.ctypes.data)
+        known = {**parameters, "n": n, "itemsize": int(dtype[-2:]) // 8}
+        held = allocation.unwritten(scratch.total(KERNELS[name].pieces(known)), "uint8")
+        function(ctypes.addressof(array), task, n, k, start, rate, held.ctypes.data)
 
     return call
 

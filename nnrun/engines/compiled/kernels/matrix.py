@@ -10,14 +10,13 @@ from __future__ import annotations
 from nnrun.engines.compiled.kernels.access import parameters, pointer
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip, tallest, tile, turn, zeros
 from nnrun.engines.compiled.kernels.nonzeros import is_sparse
+from nnrun.engines.compiled.kernels.scratch import STRIPS
 from nnrun.engines.compiled.kernels.shapes import ROWS, padded
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
 # Written as the processor is to run it: passes would find nothing and take their time.
 LEVEL = 0
-# So many strips of weights are multiplied by while they are near to the processor.
-STRIPS = 4
 
 
 def product(p, task, n, k, start, rate, scratch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real
 
 
@@ -18,15 +19,15 @@ def penalty(p, task, n, k, start, rate, scratch):
     )
     shrink = real(floating(alpha) / double(n))
     first, last = column_range(task, chunk, size)
-    for j in range(16):
+    for j in range(SQUARES):
         parts[j] = 0
-    for i in range(first, last, 16):
-        for j in range(16):
+    for i in range(first, last, SQUARES):
+        for j in range(SQUARES):
             w = theta[i + j]
             gradient[i + j] = gradient[i + j] + w * shrink
             parts[j] = parts[j] + w * w
     total = real(0)
-    for j in range(16):
+    for j in range(SQUARES):
         total = total + parts[j]
     sums[task] = total
 

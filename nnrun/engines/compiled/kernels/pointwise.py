@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range, row_range
-
-PIECE = 512  # numbers
+from nnrun.engines.compiled.kernels.scratch import PIECE
 
 
 def forward(p, task, n, k, start, rate, scratch):

@@ -25,7 +25,7 @@ Window = Callable[[list[Value], Callable[..., list[Value]]], list[Value]]
 def max_pool(module: Any, symbol: str, dtype: str) -> None:
     """y = the largest number of each window, and `place`, if there is one, which that was."""
     k = _Pooling(module, symbol, dtype, "x")
-    places, is_kept = k.b.inttoptr(k["place"], k.scratch.type), k.compare("!=", k["place"], 0)
+    places, is_kept = k.pointer("place"), k.compare("!=", k["place"], 0)
 
     def pool(window: Window, at: Value, y: Value, place: Value) -> None:
         def pixel(number: Value, here: Value, held: Value, best: Value) -> list[Value]:
@@ -150,7 +150,7 @@ class _Pooling(Kernel):
                 length = self.mul(self["width"], x_pixel)
                 self.repeat(
                     self["height"],
-                    lambda i: self.clear(self.at(x, self.mul(i, x_line)), length) and None,
+                    lambda i: self.clear(self.at(x, self.mul(i, x_line)), length),
                 )
 
             def line(i: Value) -> None:

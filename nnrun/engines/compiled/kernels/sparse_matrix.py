@@ -21,7 +21,7 @@ from nnrun.engines.compiled.kernels.matrix import turn_square, turn_weights
 from nnrun.engines.compiled.kernels.matrix_tile import lanes, strip
 from nnrun.engines.compiled.kernels.nonzeros import is_sparse
 from nnrun.engines.compiled.kernels.shapes import padded
-from nnrun.engines.compiled.kernels.sparse_sizes import BLOCK
+from nnrun.engines.compiled.kernels.sparse_sizes import BLOCK, product_places, update_places
 from nnrun.engines.compiled.kernels.sparse_tile import WIDEST, add_scaled, chains, copy, fetch_soon
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
@@ -39,7 +39,9 @@ def sparse_product(p, task, n, k, start, rate, scratch):
     first, top = task % count * columns, task // count * rows
     width, rows = min(columns, padded(units) - first), min(rows, n - top)
     x, w, z = pointer(x) + top * x_row, pointer(w), pointer(z) + first + top * z_row
-    words, none, near = integers(masks) + top, pointer(scratch), pointer(scratch) + columns
+    words, none = integers(masks) + top, pointer(scratch)
+    begins, _ = product_places(columns)
+    near = none + begins
     clear(none, width)
     begin, begin_row = pointer(b) + first if b != 0 else none, 0
     if rows > 0 and is_sparse(counts, counted, n, inputs):
@@ -62,7 +64,9 @@ def sparse_product_back(p, task, n, k, start, rate, scratch):
     first = task * columns
     width = min(columns, padded(inputs) - first)
     dz, w, dx, words = pointer(dz), pointer(w), pointer(dx) + first, integers(masks)
-    none, near = pointer(scratch), pointer(scratch) + columns
+    none = pointer(scratch)
+    begins, _ = product_places(columns)
+    near = none + begins
     clear(none, width)
     begin, begin_row = none, 0
     if is_sparse(counts, counted, n, units):
@@ -85,8 +89,9 @@ def sparse_product_update(p, task, n, k, start, rate, scratch):
     first = task * rows
     count = min(rows, inputs - first)
     x, dz, w, words = pointer(x) + first, pointer(dz), pointer(w), integers(scratch)
-    none = pointer(scratch + (n + BLOCK - 1) // BLOCK * rows * 8)
-    near, sums = none + columns, none + (1 + BLOCK) * columns
+    marks, near, sums, _ = update_places(n, rows, columns)
+    none = pointer(scratch + marks)
+    near, sums = none + near, none + sums
     clear(none, columns)
     if count > 0 and is_sparse(counts, counted, n, inputs):
         mark_columns(x, x_row, count, n, words)
@@ -117,9 +122,9 @@ def sparse_product_turned(p, task, n, k, start, rate, scratch):
     first, top = task % across * columns, task // across * span
     count = min(columns, padded(units) - first)
     x, dz, w, words = pointer(x), pointer(dz) + first, pointer(w), integers(scratch)
-    none = pointer(scratch + (n + BLOCK - 1) // BLOCK * columns * 8)
-    near, sums = none + rows, none + (1 + BLOCK) * rows
-    square = sums + columns * rows
+    marks, near, sums, square = update_places(n, columns, rows)
+    none = pointer(scratch + marks)
+    near, sums, square = none + near, none + sums, none + square
     clear(none, rows)
     is_dense = not is_sparse(counts, counted, n, inputs)
     if is_dense and is_sparse(dz_counts, counted, n, units):

@@ -13,7 +13,6 @@ BLOCK = 64
 SPARSE = 67
 # A tile's numbers side by side: 8 registers of 64 bytes, 16 of 32.
 _WIDEST, _CACHE_LINE = 512, 64  # bytes
-_SQUARE = 1024  # bytes: of as many registers as one has numbers
 # Where there is less than so many bytes side by side, terms of a sum, or products in all, finding
 # zeros takes more than a hundredth of the time in which there need not be any.
 _NARROWEST, _FEWEST, _LEAST = 256, 16, 2**21
@@ -67,10 +66,17 @@ def words(numbers: int) -> int:
     return -(-numbers // BLOCK)
 
 
-def scratch(batch_size: int, dtype: str) -> int:
-    """Bytes that the kernels need: rows of weights, sums, a square, and the masks of columns."""
-    wide = _WIDEST // _size(dtype)
-    return (1 + BLOCK + wide) * _WIDEST + _SQUARE + 8 * wide * words(batch_size)
+def product_places(columns: int) -> tuple[int, int]:
+    """Where the rows of weights begin after a row of zeros, and where they end, in numbers."""
+    return columns, (1 + BLOCK) * columns
+
+
+def update_places(n: int, rows: int, columns: int) -> tuple[int, int, int, int]:
+    """Bytes of the masks of so many rows of dw; where then, after a row of zeros, so many columns
+    of a factor begin, where the sums do, and where they end, in numbers.
+    """
+    near, sums = product_places(columns)
+    return 8 * rows * ((n + BLOCK - 1) // BLOCK), near, sums, sums + rows * columns
 
 
 def _size(dtype: str) -> int:

@@ -10,6 +10,7 @@ from nnrun.engines.compiled.kernels.access import (
     precision,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
 
 
@@ -51,14 +52,14 @@ def squares(p, task, n, k, start, rate, scratch):
 
 def sum_of_squares(gradient, first, last, scale, parts):
     """Σ (g · scale)²."""
-    for j in range(16):
+    for j in range(SQUARES):
         parts[j] = 0
-    for i in range(first, last, 16):
-        for j in range(16):
+    for i in range(first, last, SQUARES):
+        for j in range(SQUARES):
             g = gradient[i + j] * scale
             parts[j] = parts[j] + g * g
     total = real(0)
-    for j in range(16):
+    for j in range(SQUARES):
         total = total + parts[j]
     return total
 

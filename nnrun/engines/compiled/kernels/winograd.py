@@ -47,12 +47,12 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     channels, u_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
-    zeros = k.scratch
-    table = k.clear(zeros, k.largest(k.largest(x_length, u_row), pieces.widest * k.size))
-    v = identity(k, table, channels)
+    zeros, table, v, m, lost = k.pieces()
+    k.clear(zeros, k.largest(k.largest(x_length, u_row), pieces.widest * k.size))
+    identity(k, table, channels)
     # A row more than there are tiles, so that the 16 places do not share a set of the cache.
     v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, u_row)
-    m, u_place = k.at(v, k.mul(16, v_place)), k.mul(channels, u_row)
+    u_place = k.mul(channels, u_row)
     places = Places(k)
 
     def block(start: Value) -> None:
@@ -87,19 +87,22 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
             pieces.columns(k, k["units"], columns)
 
         k.repeat(16, place)
-        _outputs_of(k, places, (start, count), m, zeros)
+        _outputs_of(k, places, (start, count), m, (zeros, lost))
 
     k.repeat(places.total, block, step=BLOCK)
     k.end()
 
 
 def _outputs_of(
-    k: Kernel, places: Places, block: tuple[Value, Value], m: Value, zeros: Value
+    k: Kernel,
+    places: Places,
+    block: tuple[Value, Value],
+    m: Value,
+    outside: tuple[Value, Value],
 ) -> None:
-    """Transform a block's sums into pixels of y."""
-    (start, count), m_row = block, k.bytes("units")
+    """Transform a block's sums into pixels of y; for those that y has not there is `outside`."""
+    (start, count), m_row, (zeros, lost) = block, k.bytes("units"), outside
     place = k.mul(BLOCK + 1, m_row)
-    lost = k.at(m, k.mul(16, place))  # where y has no pixel
     absent = k.compare("==", k["b"], 0)
     bias = k.b.select(absent, zeros, k.pointer("b"))
 
@@ -108,10 +111,10 @@ def _outputs_of(
         sources, biases = spaced(k, k.at(m, k.mul(n, m_row)), place), []
         targets = pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
         for index, here in enumerate(targets):
-            outside = k.b.icmp_unsigned("==", here, lost)
+            absent_here = k.b.icmp_unsigned("==", here, lost)
             line, pixel = k.add(i, index // 2), k.add(j, index % 2)
             distances = k.mul(line, k.bytes("b_line")), k.mul(pixel, k.bytes("b_pixel"))
-            biases.append(k.b.select(outside, zeros, k.at(bias, *distances)))
+            biases.append(k.b.select(absent_here, zeros, k.at(bias, *distances)))
 
         def numbers(at: Value) -> None:
             square = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
@@ -134,12 +137,11 @@ def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     channels, dw_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
-    zeros = k.scratch
-    table = k.clear(zeros, k.largest(k.largest(x_length, dw_row), pieces.widest * k.size))
-    v = identity(k, table, channels)
+    zeros, table, v, m, du = k.pieces()
+    k.clear(zeros, k.largest(k.largest(x_length, dw_row), pieces.widest * k.size))
+    identity(k, table, channels)
     v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, dw_row)
-    m = k.at(v, k.mul(16, v_place))
-    du, du_place = k.at(m, k.mul(16, m_place)), k.mul(channels, dw_row)
+    du_place = k.mul(channels, dw_row)
     k.clear(du, k.mul(16, du_place))
     places = Places(k)
     x_sides, y_sides = (k.add(k["oh"], 2), k.add(k["ow"], 2)), (k["oh"], k["ow"])

@@ -7,11 +7,13 @@ has to see it first. Integers are of 64 bits, and distances in memory are in byt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels import KERNELS
+from nnrun.engines.compiled.kernels.scratch import lines
 
 INTEGER = ir.IntType(64)
 POINTER = ir.PointerType()
@@ -184,6 +186,30 @@ class Writer:
         self.b.ret_void()
 
 
+@dataclass(frozen=True)
+class Number:
+    """An integer of a function's, with Python's operators."""
+
+    w: Writer
+    value: Value
+
+    def __add__(self, other: int | Number) -> Number:
+        return Number(self.w, self.w.add(self.value, _plain(other)))
+
+    def __mul__(self, other: int | Number) -> Number:
+        return Number(self.w, self.w.mul(self.value, _plain(other)))
+
+    def __and__(self, other: int | Number) -> Number:
+        return Number(self.w, self.w.b.and_(self.value, self.w.integer(_plain(other))))
+
+    def or_larger(self, other: int | Number) -> Number:
+        return Number(self.w, self.w.largest(self.value, _plain(other)))
+
+
+def _plain(number: int | Number) -> int | Value:
+    return number.value if isinstance(number, Number) else number
+
+
 class Kernel(Writer):
     """Writes an exported function with the arguments of kernels.
 
@@ -198,7 +224,8 @@ class Kernel(Writer):
         super().__init__(
             ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), name), dtype
         )
-        parameters, self.task, self.n, _, _, _, self.scratch = self.function.args
+        parameters, self.task, self.n, _, _, _, self._scratch = self.function.args
+        self._name = name
         self._values = {
             name: self.entry(parameters, n) for n, name in enumerate(KERNELS[name].parameters)
         }
@@ -219,13 +246,17 @@ class Kernel(Writer):
         first = self.mul(self.task, self["rows"])
         return first, self.least(self.add(first, self["rows"]), count)
 
-    def clear(self, place: Value, length: int | Value) -> Value:
-        """Write zeros, eight at a time; the next address of a cache line."""
+    def clear(self, place: Value, length: int | Value) -> None:
+        """Write zeros, eight at a time."""
         self.repeat(
             length, lambda at: self.store(self.zeros(8), self.at(place, at)), step=8 * self.size
         )
-        return self.after(place, length)
 
-    def after(self, place: Value, length: int | Value) -> Value:
-        """The address of the cache line after a piece of memory that begins one."""
-        return self.at(place, self.b.and_(self.add(length, 63), self.integer(-64)))
+    def pieces(self) -> list[Value]:
+        """The addresses of what the kernel keeps in scratch memory, as the table says."""
+        known: dict[str, Any] = {name: Number(self, one) for name, one in self._values.items()}
+        lengths = KERNELS[self._name].pieces({**known, "itemsize": self.size})
+        places = [self._scratch]
+        for length in lengths[:-1]:
+            places.append(self.at(places[-1], _plain(lines(length))))
+        return places

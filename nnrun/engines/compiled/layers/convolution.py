@@ -40,7 +40,7 @@ class Convolution(Product):
         self.image = f"{self.x.name}_hwc"
         self.is_padded = layer.padded != layer.input_shape
         if self.is_padded:
-            self.image = p.array(f"padded{tag}", (height, width, inputs))
+            self.image = p.array(f"padded{tag}", (height, width, inputs), written=0)
             self.dx_padded = p.array(f"dpadded{tag}", (height, width, inputs))
         if self.needs_dx:
             self.turned = p.shared(f"turned{tag}", (kh, kw, layer.channels, inputs))

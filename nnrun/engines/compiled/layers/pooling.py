@@ -32,14 +32,17 @@ class Pooling(Emitter):
             for a, b in product(range(kh), range(kw))
         ]
         self.overlapping = kh > sh or kw > sw
+        _, height, width = self.layer.input_shape
+        _, lines, columns = self.layer.output_shape
+        self.covering = (height, width) == (lines * kh, columns * kw)
 
     def backward(self, dy: Row) -> Row:
         p, x = self.program, self.x
         if not self.needs_dx:
             return dy
         p.comment(f"{self.tag}: {self.layer.type}, dy goes back to the pixels of its window")
-        dx = p.like(f"d{x.name}", x)
         # Pixels in no window are never written and stay at zero.
+        dx = p.like(f"d{x.name}", x, cleared=not self.covering)
         if self.overlapping:
             for j in p.each(x):
                 p.line(f"{dx.at(j)} = zero")

@@ -41,6 +41,7 @@ class Map:
         offset: of the first channel of the upper left pixel within the border.
         row, line, pixel: how many numbers further the next one is.
         channels, height, width: of the image.
+        border: of zeros, around each image.
     """
 
     block: str
@@ -51,6 +52,7 @@ class Map:
     channels: int
     height: int = 1
     width: int = 1
+    border: Border = NO_BORDER
 
     @property
     def is_vector(self) -> bool:
@@ -64,7 +66,7 @@ class Map:
 
     @property
     def stored(self) -> int:
-        """Numbers from the first to the last of a row that has no border."""
+        """Numbers of a row, without its border; of a single pixel those that are used."""
         return self.channels if self.is_vector else self.height * self.width * self.pixel
 
     @property
@@ -75,6 +77,7 @@ class Map:
     @property
     def lying(self) -> Map:
         """Each row as it lies in memory, without a border, as a vector."""
+        assert self.is_whole
         return Map(self.block, self.offset, self.row, self.row, self.row, self.stored)
 
     @property
@@ -82,6 +85,19 @@ class Map:
         """Where in a row without a border each number stands, counted as `nnrun.nn` does."""
         c, i, j = np.ogrid[: self.channels, : self.height, : self.width]
         return np.asarray((i * self.width + j) * self.pixel + c).ravel()
+
+    def clear_around(self, memory: Array) -> None:
+        """Write zeros to all places of an array of such maps that are not of the images."""
+        top, bottom, left, right = self.border
+        lines, columns = top + self.height + bottom, left + self.width + right
+        rows = memory.reshape(-1, self.row)
+        rows[:, lines * self.line :] = 0
+        pixels = rows[:, : lines * self.line].reshape(len(rows), lines, columns, self.pixel)
+        pixels[:, :top] = 0
+        pixels[:, top + self.height :] = 0
+        pixels[:, :, :left] = 0
+        pixels[:, :, left + self.width :] = 0
+        pixels[..., self.channels :] = 0
 
     def named(self, name: str, *, down: int = 0, right: int = 0) -> dict[str, Address | int]:
         """The parameters of an op that describe it, from another pixel on if so wanted."""
@@ -105,26 +121,38 @@ class Map:
     @property
     def runs(self) -> dict[str, int]:
         """Lines and the numbers of each; a single one where they follow one another."""
-        if self.is_vector or self.is_whole:
+        if self.is_whole:
             return {"lines": 1, "numbers": self.stored}
         return {"lines": self.height, "numbers": self.width * self.pixel}
 
 
 def vector(block: str, size: int, itemsize: int) -> Map:
     """Vectors in an array of their own."""
-    pitch = _pitch(size, itemsize)
-    return Map(block, 0, pitch, pitch, pitch, size)
+    return _laid(block, _pitch(size, itemsize), (size, 1, 1), NO_BORDER, itemsize)
 
 
 def image(
     block: str, channels: int, height: int, width: int, border: Border, itemsize: int, exact: bool
 ) -> Map:
     """Images in an array of their own; `exact` if no channels are to be added."""
-    top, bottom, left, right = border
     pixel = channels if exact else -(-channels // _CHANNELS) * _CHANNELS
+    return _laid(block, pixel, (channels, height, width), border, itemsize)
+
+
+def like(block: str, x: Map, border: Border, itemsize: int) -> Map:
+    """An array of its own for what has the sides of x, and as many channels stored."""
+    return _laid(block, x.pixel, (x.channels, x.height, x.width), border, itemsize)
+
+
+def _laid(
+    block: str, pixel: int, sides: tuple[int, int, int], border: Border, itemsize: int
+) -> Map:
+    channels, height, width = sides
+    top, bottom, left, right = border
     line = (width + left + right) * pixel
     row = _pitch((height + top + bottom) * line, itemsize)
-    return Map(block, top * line + left * pixel, row, line, pixel, channels, height, width)
+    offset = top * line + left * pixel
+    return Map(block, offset, row, line, pixel, channels, height, width, border)
 
 
 def _pitch(size: int, itemsize: int) -> int:

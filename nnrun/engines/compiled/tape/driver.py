@@ -8,7 +8,7 @@ from threading import Event, Thread
 
 import numpy as np
 
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses
 from nnrun.engines.compiled.tape.encode import Encoded
@@ -34,12 +34,12 @@ class Driver:
     def __init__(self, encoded: Encoded, scratch: int, threads: int) -> None:
         self.encoded = encoded
         self.threads = threads
-        self._scratch = [aligned(scratch // 8, np.dtype(np.float64)) for _ in range(threads)]
+        self._scratch = [allocation.unwritten(scratch, np.uint8) for _ in range(threads)]
         self._run = _TYPE(addresses([RUNNER], DRIVEN)[RUNNER])
 
     def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:
         """Do iterations first … last - 1 of a stretch."""
-        barrier = aligned(1, np.dtype(np.float64)).view(np.int64)
+        barrier = allocation.zeros(1, np.int64)
         tape = self.encoded
 
         def work(thread: int) -> None:

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.memory import Memory
@@ -20,9 +21,10 @@ class Encoded:
         plan: the tape.
         memory: where its arrays are.
         kernels: addresses of the code.
+        scratch: bytes of scratch memory that each thread has.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int]) -> None:
+    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int], scratch: int) -> None:
         self._memory = memory
         self._itemsize = plan.dtype.itemsize
         self._late: list[tuple[int, Address]] = []
@@ -32,6 +34,7 @@ class Encoded:
         for stage in plan.all_stages:
             stages.append([stage.rows, stage.tasks, len(ops), len(stage.ops)])
             for op in stage.ops:
+                assert plan.scratch_of(op) <= scratch
                 ops.append([kernels[op.kernel], len(parameters), op.limit])
                 for name in KERNELS[op.kernel].parameters:
                     value = op.values[name]
@@ -39,9 +42,9 @@ class Encoded:
                         self._late.append((len(parameters), value))
                         value = 0
                     parameters.append(self._number(value))
-        self.stages = np.array(stages, np.int64)
-        self.ops = np.array(ops, np.int64)
-        self.parameters = np.array(parameters, np.int64)
+        self.stages = allocation.given(np.array(stages), np.int64)
+        self.ops = allocation.given(np.array(ops), np.int64)
+        self.parameters = allocation.given(np.array(parameters), np.int64)
         self.ops[:, 1] = self.parameters.ctypes.data + 8 * self.ops[:, 1]
 
     def point(self, late: dict[str, int]) -> None:

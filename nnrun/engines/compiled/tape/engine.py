@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import sqrt
+from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
 from nnrun.engines.base import Batches, Evaluator, Stretch
-from nnrun.engines.compiled.kernels import KERNELS, RUNNER
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
@@ -94,9 +95,9 @@ class TapeEngine:
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
             raise ValueError("this engine was not made to tell the losses of batches")
-        rows = np.ascontiguousarray(batches.rows, np.int64)
-        bounds = np.ascontiguousarray(batches.bounds, np.int64)
-        rates = np.ascontiguousarray(batches.rates, np.float64)
+        rows = allocation.given(batches.rows, np.int64)
+        bounds = allocation.given(batches.bounds, np.int64)
+        rates = allocation.given(batches.rates, np.float64)
         if not len(rates):
             return
         largest = int(np.diff(bounds).max())
@@ -113,13 +114,14 @@ class TapeEngine:
         }
         corrections = self._corrections(rates)
         late |= {name: array.ctypes.data for name, array in corrections.items()}
-        told = np.empty(len(rows) if self.losses else 0)
+        told = allocation.unwritten(len(rows) if self.losses else 0, np.float64)
         late["losses"] = told.ctypes.data
         drawn = self._drawn
         length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
-            uniforms = self.rng.random(int(bounds[last] - bounds[first]) * drawn)
+            count = int(bounds[last] - bounds[first]) * drawn
+            uniforms = allocation.given(self.rng.random(count), np.float64)
             # As if they began where the stretch does.
             late["uniforms"] = uniforms.ctypes.data - 8 * int(bounds[first]) * drawn
             self._driver.encoded.point(late)
@@ -146,24 +148,25 @@ class TapeEngine:
             self._evaluation_memory = Memory(plan, shared=lasting)
             self._evaluator = self._driven(plan, self._evaluation_memory)
         self._parameters.gather()
-        outputs = np.empty((len(x), *network.output_shape), network.dtype)
-        losses = np.empty(len(x))
+        shape = (len(x), *network.output_shape)
+        outputs = allocation.unwritten(prod(shape), network.dtype).reshape(shape)
+        losses = allocation.unwritten(len(x), np.float64)
         # Machine code does not look how much there is.
         if x.shape[1:] != network.input_shape or target.size != outputs.size:
             raise ValueError("rows and targets are not of the network's shapes")
         x, target = contiguous(x, network.dtype), contiguous(target, network.dtype)
         arrays = {"x": x, "target": target, "outputs": outputs, "losses": losses}
         self._evaluator.encoded.point({name: one.ctypes.data for name, one in arrays.items()})
-        bounds = np.append(np.arange(0, len(x), rows), len(x))
+        bounds = allocation.given(np.append(np.arange(0, len(x), rows), len(x)), np.int64)
         count = len(bounds) - 1
-        self._evaluator.run(bounds, np.zeros(count), 0, count)
+        self._evaluator.run(bounds, allocation.zeros(count, np.float64), 0, count)
         with np.errstate(over="ignore"):
             total = float(losses.sum())
         return total / len(x), outputs
 
     def _driven(self, plan: Plan, memory: Memory) -> Driver:
-        scratch = max(plan.scratch, *(KERNELS[name].scratch for name in kernels_of(plan)))
-        return Driver(Encoded(plan, memory, self._code), scratch, self.threads)
+        scratch = plan.scratch
+        return Driver(Encoded(plan, memory, self._code, scratch), scratch, self.threads)
 
     def _corrections(self, rates: Array) -> dict[str, Array]:
         """What Adam's kernel needs of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
@@ -171,10 +174,11 @@ class TapeEngine:
             return {}
         steps = range(self.optimizer.steps + 1, self.optimizer.steps + 1 + len(rates))
         beta1, beta2 = self.optimizer.beta1, self.optimizer.beta2
-        return {
+        parts = {
             "mean_parts": rates / np.array([1 - beta1**step for step in steps]),
             "square_parts": np.array([sqrt(1 - beta2**step) for step in steps]),
         }
+        return {name: allocation.given(one, np.float64) for name, one in parts.items()}
 
 
 def kernels_of(plan: Plan) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from nnrun.engines.compiled.blocks import aligned
+from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.tape.plan import TASKS, Places, Plan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -33,9 +33,20 @@ class Memory:
         self.arrays = dict(shared or {})
         for name, size in sizes.items():
             if name not in self.arrays:
-                self.arrays[name] = aligned(size, plan.dtype)
+                self.arrays[name] = allocation.unwritten(size, plan.dtype)
+        self._fill(plan)
+
+    def _fill(self, plan: Plan) -> None:
+        """Zeros where no kernel writes and some may read, and what else does not change."""
+        for one in plan.maps:
+            one.clear_around(self.arrays[one.block])
+        for name in plan.cleared:
+            self.arrays[name].fill(0)
+        for placed in plan.placed:
+            if placed.gradient in plan.blocks:
+                placed.clear_around(self.arrays[placed.gradient])
         if "ones" in self.arrays:
-            self.arrays["ones"][...] = 1
+            self.arrays["ones"].fill(1)
 
     def address(self, name: str) -> int:
         """Of an array's first number."""
@@ -88,7 +99,7 @@ class Parameters:
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
     """Rows as kernels read them: numbers of one row after those of the row before."""
-    return np.ascontiguousarray(x.reshape(len(x), -1), dtype)
+    return allocation.given(x.reshape(len(x), -1), dtype)
 
 
 def buffers(network: Network, batch_size: int) -> int:

@@ -48,7 +48,6 @@ def mark(plan: Plan, x: Map) -> Nonzeros:
     length = _BYTES // plan.dtype.itemsize
     masks = plan.shared(f"{x.block}_masks", length * sparse_sizes.words(size) * plan.batch_size)
     counts = plan.shared(f"{x.block}_counts", length * plan.row_tasks)
-    plan.scratch = max(plan.scratch, sparse_sizes.scratch(plan.batch_size, plan.dtype.name))
     made = Nonzeros(masks, plan.batch_size, counts, plan.rows)
     places = {"masks": masks, "counts": counts}
     plan.by_rows("nonzeros", **x.rows("x"), size=size, **places, capacity=made.capacity)

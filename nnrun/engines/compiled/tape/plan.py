@@ -9,8 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, vector
+from nnrun.engines.compiled.kernels import KERNELS, scratch, shapes
+from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
@@ -67,6 +67,12 @@ class Placed:
         """The array of its gradient, or of the parts one after the other."""
         return f"d{self.block}"
 
+    def clear_around(self, gradient: Array) -> None:
+        """Write zeros to all places of the gradient, or its parts, that are of no number."""
+        around = np.ones(self.size, bool)
+        self.places.copy_in(np.zeros(self.parameter.size, bool), around)
+        gradient.reshape(-1, self.size)[:, around] = 0
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -101,13 +107,15 @@ class Plan:
     descends: bool
     training: bool
     blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
+    maps: list[Map] = field(default_factory=list)  # those of them that hold a row for each row
+    cleared: set[str] = field(default_factory=set)  # those that begin with zeros
     placed: list[Placed] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
+    awaited: set[str] = field(default_factory=set)  # arrays that are read at the end of the tape
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     last: Stage = field(default_factory=Stage)  # what is done before the update
-    scratch: int = 1 << 20  # bytes that a thread needs
     drawn: int = 0  # uniform numbers for each row, once all layers have their places
     label: str = ""
 
@@ -125,6 +133,16 @@ class Plan:
     def lasting(self) -> set[str]:
         """The arrays of parameters and statistics."""
         return {one.block for one in self.placed} | {one.block for one in self.statistics}
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch memory that each thread needs."""
+        return max(self.scratch_of(op) for stage in self.all_stages for op in stage.ops)
+
+    def scratch_of(self, op: Op) -> int:
+        """Bytes that the kernel of an op has there."""
+        known = {**op.values, "n": self.batch_size, "itemsize": self.dtype.itemsize}
+        return scratch.total(KERNELS[op.kernel].pieces(known))
 
     @property
     def all_stages(self) -> list[Stage]:
@@ -154,10 +172,8 @@ class Plan:
 
     def like(self, name: str, x: Map, border: Border = NO_BORDER) -> Map:
         """A new array of the form of x, but for the border."""
-        if x.pixel == x.row:
-            return self.vector(name, x.channels)
-        exact = x.pixel == x.channels
-        return self.image(name, (x.channels, x.height, x.width), border, exact=exact)
+        name = self._unique(name)
+        return self._taken(like(name, x, border, self.dtype.itemsize), name)
 
     def flattened(self, x: Map) -> Map:
         """x as vectors, in the order of `nnrun.nn`."""
@@ -171,6 +187,14 @@ class Plan:
         """Add the op that makes vectors of images."""
         self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
 
+    def clear(self, y: Map) -> None:
+        """Add the op that writes zeros to the channels of an image that only fill registers.
+
+        Where an image holds an infinite number, they may have become NaN.
+        """
+        if y.pixel != y.channels:
+            self.by_rows("clear", **y.named("x"), **y.shape)
+
     def unflattened(self, dy: Map, x: Map) -> Map:
         """The gradient of x, from that of `flattened(x)`."""
         if x.is_vector:
@@ -179,9 +203,11 @@ class Plan:
         self.by_rows("flatten_back", **dy.rows("dy"), **dx.named("dx"), **x.shape)
         return dx
 
-    def shared(self, name: str, size: int) -> Address:
-        """A new array for the batch as a whole."""
+    def shared(self, name: str, size: int, *, cleared: bool = False) -> Address:
+        """A new array for the batch as a whole; `cleared` if it begins with zeros."""
         name = self._unique(name)
+        if cleared:
+            self.cleared.add(name)
         self.blocks[name] = size
         return Address(name)
 
@@ -235,7 +261,11 @@ class Plan:
         self.first.tasks = max(self.first.tasks, tasks)
 
     def after(self, kernel: str, tasks: int, /, **values: Value) -> None:
-        """An op that comes after all others but the update."""
+        """An op that comes after all others but the update; until then nothing overwrites what it
+        reads.
+        """
+        blocks = {value.block for value in values.values() if isinstance(value, Address)}
+        self.awaited |= blocks & {one.block for one in self.maps}
         self.last.ops.append(Op(kernel, dict(values), self.label, tasks))
         self.last.tasks = max(self.last.tasks, tasks)
 
@@ -256,8 +286,8 @@ class Plan:
         stage.ops.append(Op(kernel, {**values, **at.runs, "rows": 0, "columns": strip}, self.label))
 
     def free(self, dy: Map) -> Map:
-        """The gradient itself, to be overwritten; a new array of its form while it is kept."""
-        return self.like(dy.block, dy) if dy.block in self.kept else dy
+        """The map itself, to be overwritten; a new array of its form if it is read again."""
+        return self.like(dy.block, dy) if dy.block in self.kept | self.awaited else dy
 
     @contextmanager
     def keeping(self, dy: Map) -> Iterator[None]:
@@ -273,6 +303,7 @@ class Plan:
 
     def _taken(self, made: Map, name: str) -> Map:
         self.blocks[name] = self.batch_size * made.row
+        self.maps.append(made)
         return made
 
     def _unique(self, name: str) -> str:

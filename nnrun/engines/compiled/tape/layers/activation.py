@@ -25,8 +25,9 @@ class Activation(Emitter):
     def forward(self) -> None:
         plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
         plan.pointwise(kind, x, x=x, y=y)
-        if not POINTWISE[kind].keeps_zero and not x.is_vector and x.pixel != x.channels:
-            plan.by_rows("clear", **y.named("x"), **y.shape)
+        # Of a single pixel only the channels that are used are gone over.
+        if not (POINTWISE[kind].keeps_zero or x.is_vector):
+            plan.clear(y)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:

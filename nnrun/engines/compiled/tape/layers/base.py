@@ -47,6 +47,8 @@ class Emitter:
         self.in_place = in_place
         self.kept = kept
         self.needs_dx = needs_dx
+        wanted = self.wants(layer, plan.training)
+        assert all(has >= wants for has, wants in zip(x.border, wanted, strict=True))
         self.place()
 
     def label(self) -> None:

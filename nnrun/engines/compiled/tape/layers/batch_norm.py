@@ -64,7 +64,9 @@ class BatchNorm(Emitter):
         """Mean and variance of the batch, which the running ones follow."""
         plan, layer, tag = self.plan, self.layer, self.tag
         parts = self.size * plan.row_tasks
-        sums, squares = (plan.shared(f"{name}{tag}", parts) for name in ("sums", "squares"))
+        sums, squares = (
+            plan.shared(f"{name}{tag}", parts, cleared=True) for name in ("sums", "squares")
+        )
         self._by_pixels("moments", x=self.x, sums=sums, squares=squares, part=self.size)
         shape = self._features(self.x).shape
         self._by_chunks(

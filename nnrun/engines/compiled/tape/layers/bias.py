@@ -14,8 +14,7 @@ from nnrun.engines.compiled.tape.plan import Placed, Plan
 def place_bias(plan: Plan, layer: Any, tag: str, y: Map) -> Placed:
     """A place in the form of a row of y without a border, or of one of its pixels."""
     if layer.b.size == y.size:
-        stored = y.stored if y.is_vector else y.height * y.width * y.pixel
-        return plan.parameter(layer.b, f"b{tag}", stored, y.order, by_rows=True)
+        return plan.parameter(layer.b, f"b{tag}", y.stored, y.order, by_rows=True)
     return plan.parameter(layer.b, f"b{tag}", y.pixel, np.arange(y.channels), by_rows=True)
 
 

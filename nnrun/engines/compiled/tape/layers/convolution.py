@@ -57,9 +57,6 @@ class Convolution(Emitter):
             layer.w, f"w{self.tag}", rows * stored, where,
             by_rows=True, groups=_GROUPS if by_strips else 0,
         )  # fmt: skip
-        if self.by_winograd:
-            size = winograd.scratch(x.pixel, self.y.pixel, plan.dtype.itemsize)
-            plan.scratch = max(plan.scratch, size)
 
     def merge(self, bias: Any, tag: str) -> None:
         """Let the bias after this layer be a part of it."""

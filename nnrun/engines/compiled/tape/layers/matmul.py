@@ -27,6 +27,7 @@ class MatMul(Emitter):
 
     def place(self) -> None:
         plan, x, units = self.plan, self.x, self.layer.units
+        assert x.is_whole
         self.dtype = plan.dtype.name
         self.sizes = (x.stored, units)
         order = None if x.is_vector else x.order

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
+
+# Which pixel of a window was the largest is kept as a number of the network's: up to here, each of
+# them is one in float32.
+LARGEST_WINDOW = 1 << 24
 
 
 class Pooling(Emitter):
@@ -13,6 +20,7 @@ class Pooling(Emitter):
 
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
+        assert self.x.pixel == self.y.pixel
         self.winners: dict[str, Address | int] = {}  # what the way back needs besides dy
 
     @property
@@ -23,13 +31,15 @@ class Pooling(Emitter):
     def forward(self) -> None:
         values = {**self.x.named("x"), **self.y.named("y"), **self.winners, **self._window}
         self.plan.by_rows(self.kernel, **values)
+        self.plan.clear(self.y)
 
     def backward(self, dy: Map) -> Map:
         if not self.needs_dx:
             return dy
         x = self.x
         # x itself is of no more use: a second map of its size would crowd others out of the cache.
-        dx = self.plan.like(f"d{x.block}", x) if self.kept else x
+        dx = self.plan.like(f"d{x.block}", x) if self.kept else self.plan.free(x)
+        assert dy.pixel == self.y.pixel  # the winners lie as y does
         self.plan.by_rows(
             f"{self.kernel}_back",
             **dy.named("dy"),
@@ -46,6 +56,12 @@ class MaxPool2d(Pooling):
     """The largest number of each window; dy goes to the first of them."""
 
     kernel = "max_pool"
+
+    @classmethod
+    def refuses(cls, layer: Any) -> str | None:
+        if prod(layer.size) > LARGEST_WINDOW:
+            return f"finds the largest of at most {LARGEST_WINDOW:,} pixels"
+        return None
 
     def place(self) -> None:
         super().place()

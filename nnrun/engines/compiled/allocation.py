@@ -1,0 +1,39 @@
+"""The arrays that machine code works on: every address that it gets is that of an array from here.
+
+Machine code does not look where it reads and writes. Tests replace `unwritten` and `given`, and put
+each array between pages that must not be touched.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+
+CACHE_LINE = 64
+
+
+def unwritten(size: int, dtype: Any) -> Array:
+    """An array at the start of a cache line; each of its numbers is written before it is read.
+
+    Callers must not rely on what it holds: in tests it holds NaN.
+    """
+    kind = np.dtype(dtype)
+    extra = CACHE_LINE // kind.itemsize
+    array = np.zeros(size + extra, kind)
+    start = -array.ctypes.data % CACHE_LINE // kind.itemsize
+    return array[start : start + size]
+
+
+def zeros(size: int, dtype: Any) -> Array:
+    """Likewise, of zeros."""
+    array = unwritten(size, dtype)
+    array.fill(0)
+    return array
+
+
+def given(array: Array, dtype: Any) -> Array:
+    """Numbers that exist already, row after row: the same array if it has that form."""
+    return np.ascontiguousarray(array, dtype)
