@@ -44,6 +44,7 @@ from nnrun.nn import (
     optimizers,
 )
 from nnrun.nn.losses import FUSED
+from tests.architectures import settings, trial
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
 from tests.nn.bugs import BUGS
@@ -90,6 +91,7 @@ OR_NUMPY = "; or put it into NUMPY_ONLY in tests/engines/compiled/test_tables.py
 BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
+DRAWN = {make().type for make in trial.OPTIMIZERS.values()}
 VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
 POINTWISE = set(ACTIVATIONS) - {"softmax"}
 NEEDS = [
@@ -108,6 +110,12 @@ NEEDS = [
         LAYERS,
         in_docs("`network.layers`"),
         f"the row `network.layers` of {CONFIG_PAGE}",
+    ),
+    Need(
+        "layer",
+        set(LAYERS) - {"activation", "residual"},
+        settings.SETTINGS,
+        "SETTINGS in tests/architectures/settings.py, how random networks have it",
     ),
     Need(
         "activation",
@@ -158,6 +166,7 @@ NEEDS = [
         "OPTIMIZERS_TRIED in tests/engines/compiled/test_tables.py, its variants",
     ),
     Need("optimizer", OPTIMIZERS, torch_twin.OPTIMIZERS, f"OPTIMIZERS in {TWIN}"),
+    Need("optimizer", OPTIMIZERS, DRAWN, "OPTIMIZERS in tests/architectures/trial.py"),
     Need("optimizer", OPTIMIZERS, TRIED, "OPTIMIZERS in tests/nn/test_against_pytorch.py"),
     Need("optimizer", OPTIMIZERS, VARIED, "VARIANTS in tests/nn/test_optimizers.py"),
     Need(

@@ -69,7 +69,8 @@ class EarlyStoppingConfig(Block):
     monitor: Annotated[str, OneOf(MONITORS, "something to monitor")] = "validation_loss"
     """The metric to watch."""
     patience: Annotated[int, Integer(gt=0)] = 5
-    """How many evaluations without progress to wait for."""
+    """How many evaluations, not epochs, without progress to wait for: training stops at the last of
+    so many in a row that are no better than the best. `evaluate_every` says how often they are."""
     restore_best: Annotated[bool, Flag()] = True
     """Whether to go back to the best weights at the end."""
 
@@ -94,7 +95,8 @@ class TrainingConfig(Block):
     epochs: Annotated[int, Integer(gt=0)] | None = None
     """How many times to go through the training split; or give `iterations`."""
     batch_size: Annotated[int, Integer(gt=0)] = 1
-    """Rows for each update."""
+    """Rows for each update. The last batch of an epoch has the rows that are left; with sampling
+    `with_replacement` every batch is full."""
     sampling: Annotated[str, OneOf(SAMPLINGS)] = "shuffle"
     """Every epoch visits each row once, in a new order or as they stand in the file, or rows are
     drawn anew."""

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from nnrun.data.cells import LabelColumn, NumberColumn, Problems
 from nnrun.data.csvfile import CsvFile
 from nnrun.data.inputs import input_column
-from nnrun.data.labels import all_numbers
 from nnrun.data.layout import Layout
 from nnrun.data.opening import disk_told
 from nnrun.data.row_batch import RowBatch
@@ -68,8 +67,8 @@ class CsvRows:
             return []
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
-            known = self.layout.classes
-            return [LabelColumn(names[0], problems, known, "input", by_value=all_numbers(known))]
+            known, by_value = self.layout.classes, self.layout.numeric_labels
+            return [LabelColumn(names[0], problems, known, "input", by_value=by_value)]
         return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod

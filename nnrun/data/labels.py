@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from nnrun.errors import DataError
 
 MANY = 20
+
+_CODE = re.compile(r"\s*[+-]?0[0-9]")
 
 
 def number(text: str) -> int | float | None:
@@ -29,14 +32,19 @@ def number(text: str) -> int | float | None:
         return int(value) if value.is_integer() else value
 
 
+def label_number(text: str) -> int | float | None:
+    """The number that a label stands for; None too for a code such as 007, which is not 7."""
+    return None if _CODE.match(text) else number(text)
+
+
 def all_numbers(texts: Iterable[str]) -> bool:
-    """Whether every text stands for a number; NaN and infinities count as numbers."""
-    return all(number(text) is not None for text in texts)
+    """Whether every label stands for a number; NaN and infinities count as numbers."""
+    return all(label_number(text) is not None for text in texts)
 
 
 def canonical(text: str) -> str:
-    """One spelling for numbers of one value, `1` for `1.0` and `01`; other text as it is."""
-    value = number(text)
+    """One spelling for numbers of one value, `1` for `1.0` and `1e0`; other text as it is."""
+    value = label_number(text)
     return text if value is None else str(value)
 
 

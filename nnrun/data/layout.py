@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from nnrun.data.labels import all_numbers
+from nnrun.data.labels import all_numbers, canonical
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,26 @@ class Columns:
 
 @dataclass(frozen=True)
 class Layout:
-    """The task, the shape of a row, the columns it comes from, and what the outputs stand for."""
+    """The task, the shape of a row, the columns it comes from, and what the outputs stand for.
+
+    With `text_labels` classes are texts, even those that look like numbers.
+    """
 
     task: str
     shape: tuple[int, ...]
     columns: Columns
     classes: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
+    text_labels: bool = False
+
+    @property
+    def numeric_labels(self) -> bool:
+        """Whether classes are numbers, which may be spelled in several ways."""
+        return not self.text_labels and all_numbers(self.classes)
+
+    def label(self, text: str) -> str:
+        """The name of the class that a label stands for, if it is one of them."""
+        return canonical(text) if self.numeric_labels else text
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether rows of this shape are rows: images may be flat, or lack their only channel."""
@@ -87,6 +100,7 @@ class Layout:
             "by_value": list(self.columns.by_value),
             "classes": list(self.classes),
             "target_names": list(self.target_names),
+            "text_labels": self.text_labels,
         }
 
     @classmethod
@@ -108,4 +122,5 @@ class Layout:
             ),
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
+            text_labels=bool(stored.get("text_labels", False)),
         )

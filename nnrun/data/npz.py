@@ -69,6 +69,7 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
             raise DataError(f"{path}: x_test: has rows of shape {shapes}")
         targets["y_test"] = y_test
     encoded, classes = _targets(path, targets, task)
+    text = bool(classes) and any(array.dtype.kind == "U" for array in targets.values())
     shape = x.shape[1:]
     names = pixel_names(shape) if len(shape) == 3 else tuple(f"x{i}" for i in range(shape[0]))
     outputs = 1 if classes else encoded["y"].shape[1]
@@ -78,6 +79,7 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
         x=x,
         y=encoded["y"],
         classes=classes,
+        text_labels=text,
         feature_names=names,
         target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
         x_test=x_test,
@@ -267,7 +269,11 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
             _check_text(path, name, array)
         texts[name] = array.astype(str)
     seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
-    classes, names = ordered_classes(str(text) for text in seen)
+    if any(array.dtype.kind == "U" for array in targets.values()):
+        classes = tuple(str(text) for text in seen)
+        names = {text: text for text in classes}
+    else:
+        classes, names = ordered_classes(str(text) for text in seen)
     if "" in classes:
         raise DataError(f"{path}: y: a label is blank")
     check_classes(classes, len(numbers), f"{path}: y")

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.inputs import odd_code, without_missing
-from nnrun.data.labels import all_numbers, canonical
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.npz import check_finite, damage_told, declared_size, read_array, read_header
@@ -96,8 +95,9 @@ class NpzRows:
         numbers = {name: number for number, name in enumerate(self.layout.classes)}
         texts = y.reshape(len(y)).astype(str)
         seen, places = np.unique(texts, return_inverse=True)
-        spelled = canonical if all_numbers(self.layout.classes) else str
-        found = np.array([numbers.get(spelled(text.strip()), -1) for text in seen.tolist()])
+        found = np.array(
+            [numbers.get(self.layout.label(text.strip()), -1) for text in seen.tolist()]
+        )
         classes: Array = found[places]
         if (classes < 0).any():
             row = int((classes < 0).argmax())

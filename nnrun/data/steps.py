@@ -116,7 +116,11 @@ class _Affine:
 
 
 class Standard(_Affine):
-    """(x - mean) / standard deviation (the population's); a constant feature becomes 0."""
+    """(x - mean) / standard deviation (the population's); a constant feature becomes 0.
+
+    A feature that differs from its mean by rounding alone counts as constant, as it does for
+    scikit-learn's `StandardScaler`: it is not divided.
+    """
 
     name: ClassVar[str] = "standard"
 
@@ -125,8 +129,19 @@ class Standard(_Affine):
         with np.errstate(over="ignore", invalid="ignore"):
             # The mean of equal numbers can be off by a rounding, which would pass for a spread.
             mean = np.where(low == high, low, x.mean(axis=0))
-            deviation = np.where(low == high, 0.0, x.std(axis=0))
-        self._keep(mean, deviation)
+            variance = np.where(low == high, 0.0, x.var(axis=0))
+            noise = np.isfinite(variance) & (variance <= _rounding(len(x), mean, variance))
+        self._keep(mean, np.sqrt(np.where(noise, 0.0, variance)))
+
+
+def _rounding(rows: int, mean: Array, variance: Array) -> Array:
+    """How large the variance of equal numbers can come out, computed from their mean.
+
+    Chan, Golub and LeVeque, The American Statistician 37 (1983), as scikit-learn takes it.
+    """
+    epsilon = np.finfo(np.float64).eps
+    bound: Array = rows * epsilon * variance + (rows * mean * epsilon) ** 2
+    return bound
 
 
 class MinMax(_Affine):

@@ -49,11 +49,11 @@ class Model:
 
     @property
     def classes(self) -> Array:
-        """The labels by class number: numbers where all are numbers, else text; or none."""
-        labels = [number(name) for name in self.layout.classes]
-        if any(label is None for label in labels):
-            return np.array(self.layout.classes)
-        return np.array(labels, dtype=None if labels else np.int64)
+        """The labels by class number: numbers where training had numbers, else text; or none."""
+        names = self.layout.classes
+        if not self.layout.numeric_labels:
+            return np.array(names)
+        return np.array([number(name) for name in names], dtype=None if names else np.int64)
 
     @property
     def probabilistic(self) -> bool:

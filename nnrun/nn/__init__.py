@@ -38,6 +38,7 @@ from nnrun.nn.losses import (
 )
 from nnrun.nn.network import LayerError, Network
 from nnrun.nn.optimizers import OPTIMIZERS, SGD, Adam
+from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Sequential
 
@@ -60,6 +61,7 @@ __all__ = [
     "Flatten",
     "Huber",
     "Initializer",
+    "L2Penalty",
     "LayerError",
     "MatMul",
     "MaxPool2d",

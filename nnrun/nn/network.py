@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from nnrun.nn.layer import Layer
+from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.losses import FUSED, Loss
+from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import LayerError, Sequential
 from nnrun.nn.signature import Array, Rng, Shape
 
@@ -25,6 +27,7 @@ class Network(Sequential):
             (softmax and cross-entropy), they are.
         input_shape: the shape of one row, (features,) or (channels, height, width).
         dtype: float64 or float32.
+        penalty: what large weights cost in training; evaluations leave it out.
 
     Raises:
         LayerError: a layer does not fit the shape that reaches it.
@@ -38,10 +41,12 @@ class Network(Sequential):
         loss: Loss,
         input_shape: Shape,
         dtype: Any = np.float64,
+        penalty: L2Penalty | None = None,
     ) -> None:
         super().__init__(blocks)
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
+        self.penalty = penalty
         self._fuse(loss)
         self.connect(input_shape)
         self.theta: Array = np.empty(0, self.dtype)
@@ -64,6 +69,12 @@ class Network(Sequential):
     def size(self) -> int:
         """The number of parameters."""
         return sum(parameter.size for parameter in self.parameters.values())
+
+    @cached_property
+    def weights(self) -> list[Parameter]:
+        """The parameters that a penalty is on: matrices of weights, and kernels of convolutions."""
+        found = self.parameters.values()
+        return [each for each in found if each.name == "weight" and len(each.shape) > 1]
 
     def initialize(self, *, rng: Rng) -> None:
         """Take memory for all parameters and draw their initial values, layer by layer."""
@@ -110,18 +121,27 @@ class Network(Sequential):
 
     def training_loss(self, x: Array, target: Array, rng: Rng) -> float:
         """The loss of a batch in training mode: what `backpropagate` takes the gradient of."""
-        return self.loss.value(self.forward(x, rng), target)
+        return self.loss.value(self.forward(x, rng), target) + self._cost(len(x))
 
     def backpropagate(self, x: Array, target: Array, rng: Rng) -> None:
         """Write the gradient of the loss of this batch into `gradient`."""
-        self.backward(self.loss.gradient(self.forward(x, rng), target), needs_dx=False)
+        self._descend(self.forward(x, rng), target)
 
     def loss_and_gradient(self, x: Array, target: Array, rng: Rng) -> float:
         """Likewise, and return that loss: `training_loss`, with the masks that were drawn."""
         y = self.forward(x, rng)
-        loss = self.loss.value(y, target)
-        self.backward(self.loss.gradient(y, target), needs_dx=False)
+        loss = self.loss.value(y, target) + self._cost(len(x))
+        self._descend(y, target)
         return loss
+
+    def _descend(self, y: Array, target: Array) -> None:
+        self.backward(self.loss.gradient(y, target), needs_dx=False)
+        if self.penalty is not None:
+            self.penalty.add_gradient(self.weights, len(y))
+
+    def _cost(self, rows: int) -> float:
+        """What the weights cost in a batch of so many rows."""
+        return 0.0 if self.penalty is None else self.penalty.value(self.weights, rows)
 
     def _finish(self, y: Array) -> Array:
         return y if self.head is None else self.head.forward(y)

@@ -11,6 +11,7 @@ from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.network import LayerError, Network
+from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
 
@@ -39,7 +40,9 @@ class MisfitError(ValueError):
         self.misfits = misfits
 
 
-def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
+def build_network(
+    config: ExperimentConfig, dataset: Dataset, penalty: L2Penalty | None = None
+) -> Network:
     """The network of a config, its shapes fixed by the data set; no memory is taken.
 
     Raises:
@@ -49,7 +52,7 @@ def build_network(config: ExperimentConfig, dataset: Dataset) -> Network:
     images = Sequential(blocks).takes == "images"
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
-        network = Network(blocks, config.loss.build(), shape, config.training.dtype)
+        network = Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
     except LayerError as error:
         field = (error.field,) if error.field else ()
         raise MisfitError([Misfit(("network", *error.place, *field), str(error))]) from None

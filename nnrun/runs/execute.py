@@ -54,7 +54,6 @@ class Execution:
         checkpoint: where an earlier execution of the same run was interrupted.
         extended_from: the shorter run that it goes on from, as its report is to say.
         control: its `note` and `wait` are told what there is to know before training begins.
-        follow: whether the trainer has a curve of the losses of batches.
         checked: whether its engine was found to compute what NumPy does before.
 
     Raises:
@@ -68,7 +67,6 @@ class Execution:
         extended_from: dict[str, Any] | None = None,
         control: Control | None = None,
         *,
-        follow: bool = False,
         checked: bool = False,
     ) -> None:
         self.extended_from = extended_from
@@ -76,12 +74,12 @@ class Execution:
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.network: Network = prepared.network()
         self.preprocessing: Preprocessing = prepared.preprocessing()
-        self.task: Task = prepared.task(self.network, self.preprocessing)
+        self.task: Task = self._task()
         self.examples: dict[str, Examples] = prepared.examples(
             self.network, self.preprocessing, self.task
         )
         self.baseline = self._baseline()
-        self.trainer = self._trainer(control or Control(), follow)
+        self.trainer = self._trainer(control or Control())
         if not checked:
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
@@ -116,8 +114,16 @@ class Execution:
             control.checkpoint(self.trainer.state)
         return False
 
-    def _trainer(self, control: Control, follow: bool) -> Trainer:
+    def _task(self) -> Task:
+        return self.prepared.task(self.network, self.preprocessing)
+
+    def _curve(self) -> LossCurve | None:
+        """What follows the losses of batches; nothing, unless they are of interest."""
+        return None
+
+    def _trainer(self, control: Control) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
+        curve = self._curve()
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
@@ -134,7 +140,7 @@ class Execution:
             rng=streams.dropout,
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
-            losses=follow,
+            losses=curve is not None,
             threads=control.threads,
             wait=control.wait,
             made=self.prepared.common.get(f"made for {self.network.input_shape}", dict),
@@ -153,7 +159,7 @@ class Execution:
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.baseline["train"] or {}).get("loss") or 0.0,
             stopping=self._stopping(),
-            curve=LossCurve(sampler.batches_per_epoch) if follow else None,
+            curve=curve,
         )
 
     def _stopping(self) -> EarlyStopping | None:

@@ -25,6 +25,7 @@ from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
+from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.runs.batches import misfit_of_batches
 from nnrun.runs.build import Misfit, MisfitError, build_network
@@ -52,6 +53,7 @@ class Prepared:
         dataset: raw, with the categories that training rows have.
         split: its parts, raw.
         inferred: the task and what says so, where the config leaves it to the network.
+        penalty: what large weights cost; of estimators, configs have none.
         common: to the runs of this config, whatever their seeds.
     """
 
@@ -59,6 +61,7 @@ class Prepared:
     dataset: Dataset
     split: Split
     inferred: str = ""
+    penalty: L2Penalty | None = None
     common: Common = field(default_factory=Common, repr=False, compare=False)
 
     @cached_property
@@ -110,7 +113,7 @@ class Prepared:
 
     def network(self) -> Network:
         """A new network, its shapes fixed, without memory."""
-        return build_network(self.config, self.dataset)
+        return build_network(self.config, self.dataset, self.penalty)
 
     def engine(self, network: Network) -> str:
         """The name of the engine that trains it, chosen from the config alone.
@@ -166,13 +169,16 @@ class Prepared:
 
 
 def prepare(
-    experiment: Experiment, load: Callable[[DatasetConfig], Dataset] = load_dataset
+    experiment: Experiment,
+    load: Callable[[DatasetConfig], Dataset] = load_dataset,
+    penalty: L2Penalty | None = None,
 ) -> Prepared:
     """Load the data, split it, and check that everything fits together.
 
     Args:
         experiment: what to prepare.
         load: loads the data, or has it already.
+        penalty: what large weights cost, which no config says.
 
     Raises:
         ConfigError: the data cannot be used or do not fit the config, or the network does not fit
@@ -189,7 +195,7 @@ def prepare(
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
-    prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred)
+    prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
         network = prepared.network()
         misfit = (
@@ -211,17 +217,20 @@ def prepare(
     return prepared
 
 
-def prepare_arrays(data: dict[str, Any], dataset: Dataset) -> Prepared:
+def prepare_arrays(
+    data: dict[str, Any], dataset: Dataset, penalty: L2Penalty | None = None
+) -> Prepared:
     """A run on rows in memory.
 
     Args:
         data: a config as plain values; what its `dataset` block says of a source is not looked at.
         dataset: the rows.
+        penalty: what large weights cost.
 
     Raises: as `prepare` does.
     """
     experiment = Experiment(config_from_dict(data), Source("", data), Path())
-    return prepare(experiment, lambda _: dataset)
+    return prepare(experiment, lambda _: dataset, penalty)
 
 
 def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]]) -> ConfigError:

@@ -17,16 +17,21 @@ from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import restore
 from nnrun.models.model import Model
-from nnrun.models.weights import weights_of
+from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
+from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.control import Control
 from nnrun.runs.describe import describe_divergence, describe_model
-from nnrun.runs.execute import Execution
 from nnrun.runs.prepare import Prepared, prepare_arrays
 from nnrun.runs.select import select_run
+from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, parameters_of
-from nnrun.training.state import TrainingState, copy_into, live_arrays
+from nnrun.sklearn.stopping import not_negative, stopping_of
+from nnrun.training.state import TrainingState
+
+# Rows without which a score says nothing.
+_FEWEST = 2
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -48,9 +53,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         batch_size: int = 32,
         sampling: str = "shuffle",
         clip_norm: float | None = None,
+        alpha: float = 0.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: float = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
         dtype: str = "float64",
         engine: str = "auto",
         random_state: Any = None,
@@ -68,9 +76,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.batch_size = batch_size
         self.sampling = sampling
         self.clip_norm = clip_norm
+        self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
         self.dtype = dtype
         self.engine = engine
         self.random_state = random_state
@@ -81,6 +92,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         check_is_fitted(self)
         network: Network = self.model_.network
         return network
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights of each dense layer, (inputs, units)."""
+        return dense_parameters(self.network_)[0]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases of each dense layer, (units,)."""
+        return dense_parameters(self.network_)[1]
 
     @classmethod
     def from_run(cls, run: str | Path, results: str | Path = "results") -> Self:
@@ -119,16 +140,24 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         """Become the estimator of a model."""
         raise NotImplementedError
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next fit begins with the weights of the last one."""
+        if self.warm_start and hasattr(self, "model_") and not hasattr(self, "_state"):
+            raise ValueError("warm_start cannot go on from a run; a clone trains a new network")
+        return bool(self.warm_start) and hasattr(self, "_state")
+
     def _fit(self, dataset: Dataset) -> None:
+        goes_on = self._goes_on
         self._first_seed = self._seed()
-        prepared = self._prepare(dataset, self._first_seed)
-        execution = Execution(prepared, follow=True)
-        self.loss_curve_ = self._train(execution)
-        if self.early_stopping:
-            history = execution.trainer.history
-            self.validation_loss_curve_ = [float(row["validation_loss"]) for row in history]
-        self.n_iter_ = ceil(execution.trainer.iteration / prepared.batches_per_epoch)
-        self.loss_ = self.loss_curve_[-1]
+        rule = stopping_of(self, dataset, self._rule if goes_on else None)
+        fitting = Fitting(self._prepare(dataset, self._first_seed), rule)
+        self._check_held_out(fitting)
+        if goes_on:
+            self._check_same(fitting)
+            fitting.go_on_from(self._state, optimizer=False)
+        self._train(fitting, self._curves() if goes_on else ([], [], []))
+        self.n_iter_ = ceil(fitting.trainer.iteration / fitting.prepared.batches_per_epoch)
 
     def _fit_more(self, dataset: Dataset) -> None:
         """One epoch over these rows, from where the last one ended."""
@@ -140,36 +169,65 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if before is None and hasattr(self, "model_"):
             raise ValueError("partial_fit cannot go on from a run; fit trains a new network")
         if before is None:
-            self._first_seed, self.n_iter_, self.loss_curve_ = self._seed(), 0, []
+            self._first_seed, self.n_iter_ = self._seed(), 0
+        rule = stopping_of(self, dataset, None if before is None else self._rule)
         # Another seed for each epoch, hence another order; its weights are not used.
         seed = (self._first_seed + self.n_iter_) % 2**31
         prepared = self._prepare(dataset, seed, epochs=1)
-        execution = Execution(prepared, follow=True, checked=before is not None)
+        fitting = Fitting(prepared, rule, checked=before is not None)
         if before is not None:
-            live = live_arrays(execution.network, execution.trainer.optimizer)
-            copy_into(live, before.arrays)
-            execution.trainer.optimizer.steps = before.values["optimizer_steps"]
-        self.loss_curve_ = [*self.loss_curve_, *self._train(execution)]
-        self.loss_ = self.loss_curve_[-1]
+            self._check_same(fitting)
+            fitting.go_on_from(before, optimizer=True)
+        self._train(fitting, ([], [], []) if before is None else self._curves())
         self.n_iter_ += 1
 
     def _prepare(self, dataset: Dataset, seed: int, epochs: int | None = None) -> Prepared:
+        alpha = not_negative("alpha", self.alpha)
         try:
-            return prepare_arrays(config_of(self, dataset, seed, epochs), dataset)
+            config = config_of(self, dataset, seed, epochs)
+            return prepare_arrays(config, dataset, L2Penalty(alpha) if alpha else None)
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
-    def _train(self, execution: Execution) -> list[float]:
-        """Train, become the estimator of what came out, and return the loss of each epoch."""
-        execution.train(Control())
-        trainer, prepared = execution.trainer, execution.prepared
+    def _check_held_out(self, fitting: Fitting) -> None:
+        held_out = fitting.prepared.split.validation
+        if self.early_stopping and (held_out is None or len(held_out) < _FEWEST):
+            fraction, rows = self.validation_fraction, len(fitting.prepared.dataset.x)
+            raise ValueError(
+                f"validation_fraction: {fraction!r} of {rows} rows holds out too few for "
+                f"early_stopping, which needs {_FEWEST}"
+            )
+
+    def _check_same(self, fitting: Fitting) -> None:
+        if weights_shapes(fitting.network) != weights_shapes(self.network_):
+            raise ValueError("the network has other layers than the one that was fitted before")
+
+    def _train(
+        self, fitting: Fitting, before: tuple[list[float], list[float], list[float]]
+    ) -> None:
+        """Train, become the estimator of the result, and lengthen the curves."""
+        fitting.train(Control())
+        trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))
-        values = describe_model(prepared, execution.network, execution.preprocessing)
-        self.model_ = restore(weights_of(execution.network), values)
-        self._state = trainer.state()
-        assert trainer.curve is not None
-        return trainer.curve.values
+        values = describe_model(prepared, fitting.network, fitting.preprocessing)
+        self.model_ = restore(weights_of(fitting.network), values)
+        self._state, self._rule = trainer.state(), fitting.rule
+        losses, scores, held_out = before
+        self.loss_curve_ = [*losses, *fitting.curve]
+        self.loss_ = self.loss_curve_[-1]
+        self.best_loss_ = None if self.early_stopping else self._rule.best
+        self.validation_scores_ = self.best_validation_score_ = None
+        if self.early_stopping:
+            rows = trainer.history
+            self.validation_scores_ = [*scores, *(row[self._rule.monitor] for row in rows)]
+            self.best_validation_score_ = -self._rule.best
+            self.validation_loss_curve_ = [*held_out, *(row["validation_loss"] for row in rows)]
+
+    def _curves(self) -> tuple[list[float], list[float], list[float]]:
+        """Losses of epochs; scores and losses of the rows held out."""
+        held_out = getattr(self, "validation_loss_curve_", [])
+        return self.loss_curve_, self.validation_scores_ or [], held_out
 
     def _seed(self) -> int:
         """An integer is the seed that a config would have; anything else draws one."""

@@ -41,15 +41,22 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         initializer: how weights are drawn.
         optimizer: `"adam"`, `"sgd"`, or with settings, `{"type": "sgd", "momentum": 0.9}`.
         learning_rate: a number, or a schedule as in a config.
-        epochs: passes over the rows; not looked at if `iterations` is given.
-        iterations: updates.
+        epochs: the most passes over the rows; without effect if `iterations` is given.
+        iterations: the most updates.
         batch_size: rows for each update, at most all there are.
         sampling: `shuffle`, `in_order` or `with_replacement`.
         clip_norm: the largest norm that a gradient may have.
-        early_stopping: whether to hold rows out and stop when the loss on them no longer falls;
-            the best weights are kept.
+        alpha: L2 penalty on weights, not on biases: alpha / 2 times the sum of their squares,
+            divided by the rows of the batch, is added to its loss. Use it or the optimizer's
+            `weight_decay`, which is another thing.
+        early_stopping: whether to hold rows out and stop when the score on them (accuracy, R²)
+            no longer rises, in place of the training loss; the best weights are kept. The rows
+            held out have the classes in the same shares, where each class has enough rows.
         validation_fraction: the share of rows that are held out then.
-        n_iter_no_change: epochs without gain to wait for.
+        n_iter_no_change: training stops after more than so many epochs in a row that gain less
+            than `tol`; `numpy.inf` for never.
+        tol: what the training loss has to fall by, or the score to rise, to count as a gain.
+        warm_start: whether `fit` begins with the weights of the last fit, and lengthens its curves.
         dtype: `float64` or `float32`.
         engine: `auto`, `numpy` or `compiled`.
         random_state: decides initial weights, order, dropout and what is held out; an integer is
@@ -58,9 +65,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
     Attributes:
         classes_: the labels, sorted.
         loss_curve_: the mean loss over the rows of each epoch, of every batch before its update,
-            as that of `MLPClassifier`; `loss_` is the last one.
-        validation_loss_curve_: with early stopping, that over the rows held out.
-        n_iter_: epochs.
+            the penalty included; `loss_` is the last one.
+        best_loss_: the smallest of `loss_curve_`; None with early stopping.
+        validation_scores_: with early stopping, the accuracy on the rows held out after each
+            epoch, `best_validation_score_` the largest; else None.
+        validation_loss_curve_: with early stopping, the loss over these rows, without the penalty.
+        n_iter_: epochs of the last `fit`; with `partial_fit`, all of its epochs.
+        coefs_, intercepts_: weights (inputs, units) and biases (units,) of each layer, if all are
+            dense; `network_.parameters` has those of any layer, by name.
         n_features_in_, feature_names_in_: as everywhere in scikit-learn.
         model_: the trained model; `network_` is its network.
     """
@@ -71,7 +83,14 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         Raises:
             ValueError: the rows, the labels or a parameter cannot be used, or training diverged.
         """
-        dataset = self._dataset(X, y, None)
+        goes_on = self._goes_on
+        known = self.classes_ if goes_on else None
+        dataset = self._dataset(X, y, known, reset=not goes_on)
+        if goes_on and set(unique_labels(y)) != set(self.classes_):
+            raise ValueError(
+                "warm_start needs the classes of the last fit: "
+                f"{self.classes_}, but y has {unique_labels(y)}"
+            )
         self._fit(dataset)
         return self
 
@@ -97,7 +116,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
     def predict(self, X: Any) -> Array:  # noqa: N803
         """The class of each row, (rows,)."""
         outputs = self._outputs(X)
-        labels: Array = self.classes_[self.model_.task.decode(outputs)]
+        numbers = self.model_.task.decode(outputs)
+        labels: Array = self.classes_[numbers.clip(max=len(self.classes_) - 1)]
         return labels
 
     @available_if(_probabilistic)  # type: ignore[untyped-decorator]
@@ -105,7 +125,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         """The probability of each of `classes_`, (rows, classes)."""
         outputs = self._outputs(X)
         probabilities: Array = self.model_.probabilities(outputs)
-        return probabilities
+        return np.ones((len(outputs), 1)) if len(self.classes_) == 1 else probabilities
 
     @available_if(_probabilistic)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> Array:  # noqa: N803
@@ -126,8 +146,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         labels = np.unique(y) if classes is None else unique_labels(classes)
-        if len(labels) < 2:
-            raise ValueError(f"there is one class only, '{labels[0]}': nothing to tell apart")
         numbers = np.searchsorted(labels, y).clip(max=len(labels) - 1)
         strange = labels[numbers] != y
         if strange.any():
@@ -138,7 +156,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             task="classification",
             x=self._shaped(x),
             y=numbers.astype(np.int64),
-            classes=tuple(str(number) for number in range(len(labels))),
+            # A network needs something to tell apart, if no row has it.
+            classes=tuple(str(number) for number in range(max(len(labels), 2))),
             feature_names=tuple(f"x{number}" for number in range(x.shape[1])),
             target_names=("y",),
         )

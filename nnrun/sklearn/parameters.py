@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from nnrun.config.plain import plain
 from nnrun.config.training import TrainingConfig
@@ -33,7 +35,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
     """
     given = estimator.loss or _default_loss(dataset)
     loss = given if isinstance(given, str) else given.get("type")
-    rows, held_out = len(dataset.x), 0.0
+    rows, held_out = len(dataset.x), 0
     training = {
         "optimizer": estimator.optimizer,
         "learning_rate": estimator.learning_rate,
@@ -46,10 +48,8 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "engine": estimator.engine,
     }
     if estimator.early_stopping:
-        held_out = estimator.validation_fraction
-        if isinstance(held_out, float) and 0 < held_out < 1:
-            rows -= ceil(rows * held_out)  # as `make_split` does
-        training["early_stopping"] = {"patience": estimator.n_iter_no_change}
+        held_out = _held_out(rows, estimator.validation_fraction)
+        rows -= held_out
     if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
         # As in scikit-learn's own estimators, a batch is at most all there is.
         training["batch_size"] = min(estimator.batch_size, max(1, rows))
@@ -58,7 +58,12 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
     config: dict[str, Any] = plain(
         {
             "name": "estimator",
-            "dataset": {"path": "arrays.npz", "test_size": 0, "validation_size": held_out},
+            "dataset": {
+                "path": "arrays.npz",
+                "test_size": 0,
+                "validation_size": estimator.validation_fraction if estimator.early_stopping else 0,
+                "stratify": bool(held_out) and _divides(dataset, held_out),
+            },
             "network": {
                 "initializer": estimator.initializer,
                 "layers": [*_hidden(estimator), _output(estimator, dataset, loss)],
@@ -87,9 +92,12 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
     layers = config["network"]["layers"]
     training = {key: config["training"][key] for key in _TRAINING if key in config["training"]}
     stopping = config["training"].get("early_stopping")
-    if stopping is not None:
-        training |= {"early_stopping": True, "n_iter_no_change": stopping["patience"]}
-        training["validation_fraction"] = config["dataset"]["validation_size"]
+    if stopping is None:
+        training["n_iter_no_change"] = inf
+    else:
+        # A run ends after so many evaluations without a gain, an estimator after one more.
+        training |= {"early_stopping": True, "n_iter_no_change": max(stopping["patience"] - 1, 1)}
+        training |= {"validation_fraction": config["dataset"]["validation_size"], "tol": 0.0}
     return {
         **training,
         "layers": tuple(layers[:-1]),
@@ -104,6 +112,21 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
 _TRAINING = [
     name for name in TrainingConfig.model_fields if name not in ("early_stopping", "evaluate_every")
 ]
+
+
+def _held_out(rows: int, fraction: Any) -> int:
+    """The rows that early stopping holds out, as `make_split` counts them; 0 for no number."""
+    if isinstance(fraction, float) and 0 < fraction < 1:
+        return ceil(rows * fraction)
+    return fraction if isinstance(fraction, int) and 0 < fraction < rows else 0
+
+
+def _divides(dataset: Dataset, held_out: int) -> bool:
+    """Whether each class can have its share of the rows held out."""
+    if dataset.task == "regression":
+        return False
+    sizes = np.unique(dataset.y, return_counts=True)[1]
+    return bool(sizes.min() > 1 and min(held_out, len(dataset.y) - held_out) >= len(sizes))
 
 
 def _default_loss(dataset: Dataset) -> str:

@@ -28,8 +28,9 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
             `MLPRegressor` has (as Huber's loss has it, with a delta beyond all errors).
 
     Attributes:
-        loss_curve_, loss_, validation_loss_curve_, n_iter_, n_features_in_, feature_names_in_,
-        model_, network_: as those of `NetworkClassifier`.
+        loss_curve_, loss_, best_loss_, validation_scores_, best_validation_score_,
+        validation_loss_curve_, n_iter_, coefs_, intercepts_, n_features_in_, feature_names_in_,
+        model_, network_: as those of `NetworkClassifier`; scores are R².
         n_outputs_: how many numbers are predicted.
     """
 
@@ -41,7 +42,7 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
         Raises:
             ValueError: the rows, the targets or a parameter cannot be used, or training diverged.
         """
-        self._fit(self._dataset(X, y))
+        self._fit(self._dataset(X, y, reset=not self._goes_on))
         return self
 
     def partial_fit(self, X: Any, y: Any) -> Self:  # noqa: N803

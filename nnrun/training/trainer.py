@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
@@ -202,7 +202,7 @@ class Trainer:
         self.sampler.restore(values["sampler"])
         self.dropout.bit_generator.state = values["dropout"]
         if self.stopping:
-            self.stopping = EarlyStopping(**values["stopping"])
+            self.stopping = replace(self.stopping, **values["stopping"])
         self.best = _under("best.", state.arrays)
 
     def evaluate(self, name: str) -> tuple[float, Array]:
@@ -225,11 +225,14 @@ class Trainer:
 
     @property
     def _stopped(self) -> bool:
-        return self.stopping is not None and self.stopping.exhausted
+        by_curve = self.curve is not None and self.curve.exhausted
+        return by_curve or (self.stopping is not None and self.stopping.exhausted)
 
     def _advance_to(self, goal: int) -> Iterator[Progress]:
-        while self.iteration < goal:
+        while self.iteration < goal and not self._stopped:
             stretch = min(self._stretch, goal - self.iteration)
+            if self.curve is not None:
+                stretch = int(min(stretch, self.curve.batches_left))
             start = perf_counter()
             self.update(stretch)
             seconds = perf_counter() - start

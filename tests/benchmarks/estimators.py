@@ -25,7 +25,7 @@ def measure(solver: str, batch_size: int, epochs: int, rounds: int) -> tuple[flo
     optimizer = {"type": "sgd", "momentum": 0.9} if solver == "sgd" else "adam"
     ours: Any = NetworkClassifier(
         (UNITS,), "relu", optimizer=optimizer, learning_rate=RATE, epochs=epochs,
-        batch_size=batch_size, random_state=0,
+        batch_size=batch_size, random_state=0, n_iter_no_change=epochs,
     )  # fmt: skip
     theirs: Any = MLPClassifier(
         (UNITS,), solver=solver, alpha=0, learning_rate_init=RATE, max_iter=epochs,

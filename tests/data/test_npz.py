@@ -51,6 +51,15 @@ def test_text_labels_are_classes(npz):
     assert [1, 0, 1] == data.y.tolist()
 
 
+def test_text_labels_stay_what_they_are(npz):
+    """'7', '007' and '7.0' are three labels, in the order of texts."""
+    data = read_npz(npz(x=np.eye(4), y=np.array(["7", "007", "7.0", "10"])))
+    assert ("007", "10", "7", "7.0") == data.classes
+    assert [2, 0, 3, 1] == data.y.tolist()
+    assert data.text_labels
+    assert not read_npz(npz(x=np.eye(2), y=[7, 10])).text_labels
+
+
 def test_task_overrides_what_the_type_suggests(npz):
     """Integer targets can be values, whole floats can be labels."""
     values = read_npz(npz(x=np.eye(2), y=[3, 5]), task="regression")

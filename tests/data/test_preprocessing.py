@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from sklearn.preprocessing import StandardScaler
 
 from nnrun.data import Columns, DatasetProblem, Layout, Preprocessing, load_dataset, make_split
 from nnrun.errors import DataError
@@ -41,6 +42,28 @@ def test_constant_columns_stay_zero_despite_rounding():
     fitted = Preprocessing(["standard"]).fit(x, x)
     assert 0 == np.abs(fitted.transform_x(x)).max()
     assert np.array([[0.5, 1.5]]) == pytest.approx(fitted.transform_x(np.array([[0.6, 1.6]])))
+
+
+def test_rounding_noise_is_no_spread():
+    """What differs in its last digits alone is centred and not divided, as in scikit-learn."""
+    rng = np.random.default_rng(0)
+    x = np.stack(
+        [
+            np.where(np.arange(50) % 2, 0.3, 0.1 + 0.2),  # one rounding apart
+            1e9 + rng.choice([0, 1e-7], 50),
+            -7e-5 * (1 + rng.choice([0, 2e-16], 50)),
+            1e9 + rng.choice([0, 1e-3], 50),  # 45 times the bound, 50 · 1e9 · ε
+            1e-20 * rng.standard_normal(50),
+        ],
+        axis=1,
+    )
+    fitted = Preprocessing(["standard"]).fit(x, x)
+    scaler = StandardScaler().fit(x)
+    assert [True, True, True, False, False] == (scaler.scale_ == 1).tolist()
+    np.testing.assert_allclose(fitted.transform_x(x), scaler.transform(x), rtol=1e-6, atol=1e-12)
+    spread = fitted.transform_x(x).std(axis=0)
+    assert (spread[:3] < 1e-6).all()
+    assert np.ones(2) == pytest.approx(spread[3:])
 
 
 def test_minmax_fills_the_unit_interval():

@@ -88,10 +88,19 @@ def test_text_target_means_classes_in_sorted_order(csv):
 
 
 def test_number_labels_are_sorted_as_numbers(csv):
-    """10 comes after 9, and 2, 2.0 and 02 are one class."""
-    data = read_csv(csv("x,k\n1,10\n2,9\n3,2.0\n4,02\n5,2\n"), "k", task="classification")
+    """10 comes after 9, and 2, 2.0 and 2e0 are one class."""
+    data = read_csv(csv("x,k\n1,10\n2,9\n3,2.0\n4,2e0\n5,2\n"), "k", task="classification")
     assert ("2", "9", "10") == data.classes
     assert [2, 1, 0, 0, 0] == data.y.tolist()
+
+
+def test_labels_with_zeros_in_front_are_codes(csv):
+    """007 and 7 are two classes; where one label is a code, all are texts. 0 and 0.5 are none."""
+    data = read_csv(csv("x,k\n1,7\n2,007\n3,10\n4,7.0\n"), "k", task="classification")
+    assert ("007", "10", "7", "7.0") == data.classes
+    assert [2, 0, 1, 3] == data.y.tolist()
+    data = read_csv(csv("x,k\n1,0\n2,0.5\n3,-0.5\n4,0.0\n"), "k", task="classification")
+    assert ("-0.5", "0", "0.5") == data.classes
 
 
 def test_target_of_numbers_needs_a_task(csv):

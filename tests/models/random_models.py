@@ -12,7 +12,8 @@ from nnrun.data.steps import SCALERS, STEPS
 from nnrun.models.model import Model
 from nnrun.nn import LOSSES, MeanSquared, Network
 from nnrun.nn.signature import Array, Shape
-from tests.nn.architectures import chooser, draw
+from tests.architectures.dealing import at_random
+from tests.architectures.walks import draw
 from tests.nn.examples import NETWORKS
 
 SHAPE = (2, 7, 6)
@@ -73,13 +74,13 @@ def table_model(name: str, index: int, dtype: str) -> Model:
 
 def random_model(seed: int, dtype: str) -> Model:
     """A random architecture, with random steps before it and a random meaning after."""
-    choose = chooser(seed)
-    plan = draw(choose, images=choose((True, False)), batch_norm=True, dropout=True)
+    deal = at_random(seed)
+    plan = draw(deal, images=deal("images", (True, False)), batch_norm=True, dropout=True)
     network = plan.build(seed, dtype)
-    steps = [*STEPS_TRIED.values(), {"binarize": choose((0, 0.1, 5))}]
-    features = [_step(choose(steps)) for _ in range(choose((0, 1, 2)))]
-    kind = choose(("regression", "classification"))
-    target = choose(("none", "standard", "minmax")) if kind == "regression" else "none"
+    steps = [*STEPS_TRIED.values(), {"binarize": deal("threshold", (0, 0.1, 5))}]
+    features = [_step(deal("step", steps)) for _ in range(deal("steps", (0, 1, 2)))]
+    kind = deal("kind", ("regression", "classification"))
+    target = deal("target", ("none", "standard", "minmax")) if kind == "regression" else "none"
     assert plan.loss in LOSSES
     return model_of(network, plan.input_shape, features, kind, target)
 

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import nnrun
+from nnrun.data.new_rows import open_rows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from tests.models.conftest import CONFIGS
@@ -39,6 +41,39 @@ def test_classes_have_the_type_of_their_labels(trained):
     assert "i" == digits.predict(np.zeros((1, 64))).dtype.kind
     assert ["setosa", "versicolor", "virginica"] == iris.classes.tolist()
     assert iris.predict([[5.1, 3.5, 1.4, 0.2]])[0] in iris.classes
+
+
+LABELS = {
+    "text": (np.array(["7", "10", "x"]), ["10", "7", "x"]),
+    "text like numbers": (np.array(["7", "10", "2"]), ["10", "2", "7"]),
+    "codes": (np.array(["007", "7", "10"]), ["007", "10", "7"]),
+    "spellings": (np.array(["7", "7.0", "10"]), ["10", "7", "7.0"]),
+    "integers": (np.array([7, 10, 2]), [2, 7, 10]),
+    "fractions": (np.array([7.5, 10.0, 2.0]), [2.0, 7.5, 10.0]),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_come_back_as_they_were(labels, tmp_path):
+    """Strings as strings, even those that look like numbers; numbers as numbers; files too."""
+    given, expected = LABELS[labels]
+    x = np.repeat(np.eye(3), 5, axis=0)
+    y = given[np.arange(15) // 5]
+    np.savez(tmp_path / "rows.npz", x=x, y=y)
+    config = {
+        "name": "labels",
+        "dataset": {"path": str(tmp_path / "rows.npz"), "test_size": 0, "task": "classification"},
+        "network": {"sizes": [3], "activations": ["softmax"]},
+        "loss": "cross_entropy",
+        "training": {"learning_rate": 1.0, "epochs": 60, "batch_size": 5, "engine": "numpy"},
+    }
+    run = nnrun.train(config, results=tmp_path / "results")
+    model = nnrun.load(run.path)
+    assert (y.dtype.kind, y.tolist()) == (model.predict(x).dtype.kind, model.predict(x).tolist())
+    assert expected == model.classes.tolist()
+    with open_rows(tmp_path / "rows.npz", model.model.layout, with_target=True) as rows:
+        (batch,) = rows.batches(15)
+    assert y.tolist() == model.classes[batch.y].tolist()
 
 
 @pytest.mark.parametrize(("name", "classes"), [("iris", 3), ("tumours", 2), ("digits", 10)])

@@ -18,7 +18,9 @@ from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network
 from nnrun.nn.optimizers import Optimizer
-from tests.nn.architectures import Architecture, chooser, draw
+from tests.architectures.dealing import at_random, choosing
+from tests.architectures.plan import Architecture
+from tests.architectures.walks import draw
 from tests.nn.examples import NETWORKS
 from tests.nn.torch_twin import TorchTwin
 
@@ -79,9 +81,9 @@ def compare(
 @pytest.mark.parametrize("seed", range(40))
 def test_weights_after_twenty_steps(seed: int):
     """Float64: every parameter and running statistic agrees to 1e-10, whatever the network."""
-    choose = chooser(seed)
-    plan = draw(choose, images=seed % 3 != 0, batch_norm=True, dropout=True)
-    compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10)
+    deal = at_random(seed)
+    plan = draw(deal, images=seed % 3 != 0, batch_norm=True, dropout=True)
+    compare(plan, STABLE[seed % len(STABLE)], deal("clip", (None, 0.1)), np.float64, 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -90,10 +92,12 @@ def test_weights_after_twenty_steps_of_kernels(
 ):
     """The kernels' weights agree with PyTorch's as closely, on two threads."""
     monkeypatch.setenv("NNRUN_CACHE", str(tmp_path_factory.getbasetemp() / "kernels"))
-    choose = chooser(1000 + seed)
-    plan = draw(choose, images=seed % 3 != 0, batch_norm=True, dropout=True)
+    deal = at_random(1000 + seed)
+    plan = draw(deal, images=seed % 3 != 0, batch_norm=True, dropout=True)
     by_kernels = partial(TapeEngine, batch_size=BATCH, threads=2)
-    compare(plan, STABLE[seed % len(STABLE)], choose((None, 0.1)), np.float64, 1e-10, by_kernels)
+    compare(
+        plan, STABLE[seed % len(STABLE)], deal("clip", (None, 0.1)), np.float64, 1e-10, by_kernels
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -103,7 +107,7 @@ def test_weights_after_twenty_steps_of_kernels_that_skip_zeros(
     """As closely where zeros are looked for in every product."""
     monkeypatch.setenv("NNRUN_CACHE", str(tmp_path_factory.getbasetemp() / "kernels"))
     monkeypatch.setattr(sparse_sizes, "suits", lambda *sizes: True)
-    plan = draw(chooser(2000 + seed), images=seed % 2 != 0, batch_norm=True, dropout=True)
+    plan = draw(at_random(2000 + seed), images=seed % 2 != 0, batch_norm=True, dropout=True)
     by_kernels = partial(TapeEngine, batch_size=BATCH, threads=2)
     compare(plan, STABLE[seed % len(STABLE)], None, np.float64, 1e-10, by_kernels)
 
@@ -130,30 +134,28 @@ def test_every_layer_has_a_twin(name: str):
 @pytest.mark.parametrize("images", [False, True])
 def test_every_optimizer_in_double_precision(optimizer: str, images: bool):
     """Float64: every optimizer's weights agree to 1e-10, on vectors and on images."""
-    compare(draw(chooser(40), images=images), optimizer, None, np.float64, 1e-10)
+    compare(draw(at_random(40), images=images), optimizer, None, np.float64, 1e-10)
 
 
 @pytest.mark.parametrize("optimizer", sorted(OPTIMIZERS))
 def test_every_optimizer_in_single_precision(optimizer: str):
     """Float32: the weights agree to 1e-4."""
-    compare(draw(chooser(41), images=True), optimizer, None, np.float32, 1e-4)
+    compare(draw(at_random(41), images=True), optimizer, None, np.float32, 1e-4)
 
 
 @pytest.mark.parametrize("clip_norm", [0.001, 0.1, 1e6])
 def test_clipping(clip_norm: float):
     """Gradients longer than the limit are scaled to it exactly; shorter ones are left alone."""
-    compare(draw(chooser(42), images=False), "momentum", clip_norm, np.float64, 1e-10)
+    compare(draw(at_random(42), images=False), "momentum", clip_norm, np.float64, 1e-10)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_any_network(data: st.DataObject):
     """Float64: for whatever network hypothesis thinks of, the weights agree to 1e-10."""
-
-    def choose(options: Any) -> Any:
-        return data.draw(st.sampled_from(list(options)))
-
+    deal = choosing(lambda options: data.draw(st.sampled_from(list(options))))
     # Both together can leave a feature without variance, and then rounding decides.
-    batch_norm = choose((True, False))
-    plan = draw(choose, images=choose((True, False)), batch_norm=batch_norm, dropout=not batch_norm)
-    compare(plan, choose(STABLE), choose((None, 0.1)), np.float64, 1e-10)
+    batch_norm = deal("batch_norm", (True, False))
+    images = deal("images", (True, False))
+    plan = draw(deal, images=images, batch_norm=batch_norm, dropout=not batch_norm)
+    compare(plan, deal("rule", STABLE), deal("clip", (None, 0.1)), np.float64, 1e-10)

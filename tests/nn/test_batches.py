@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from nnrun.nn import Network
 from nnrun.nn.signature import Array
-from tests.nn.architectures import Architecture, draw
+from tests.architectures.dealing import choosing
+from tests.architectures.plan import Architecture
+from tests.architectures.walks import draw
 
 TOLERANCE = 1e-12
 
@@ -18,11 +20,8 @@ TOLERANCE = 1e-12
 @st.composite
 def architectures(choice: Any, **layers: bool) -> Architecture:
     """Any network, of the kinds of layers allowed."""
-
-    def choose(options: Any) -> Any:
-        return choice(st.sampled_from(list(options)))
-
-    return draw(choose, images=choose((False, True)), **layers)
+    deal = choosing(lambda options: choice(st.sampled_from(list(options))))
+    return draw(deal, images=deal("images", (False, True)), **layers)
 
 
 def gradient(network: Network, x: Array, target: Array) -> Array:

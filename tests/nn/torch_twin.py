@@ -129,7 +129,7 @@ class TorchTwin:
                     x, *self.statistics[id(layer)], *w, training, layer.momentum, layer.epsilon
                 )
             case Dropout():
-                y = x * self._mask(layer.rate, x) if training else x
+                y = x * self._mask(layer.rate, x) if training and layer.rate else x
             case Residual():
                 y = x + self._all(layer.inner.trunk, x, training)
             case _ if layer.type in ACTIVATIONS:

@@ -56,7 +56,7 @@ def test_one_module_locks_and_saves_runs():
     steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
     assert {"runs/lifecycle.py"} == uses(*steps)
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    assert {"runs/lifecycle.py", "sklearn/base.py"} == importers("nnrun.runs.execute")
+    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execute")
     assert {"runs/lifecycle.py"} == importers("nnrun.runs.failed")
     assert {"runs/store.py"} == importers("nnrun.runs.locks", "acquire")
 

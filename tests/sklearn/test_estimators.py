@@ -16,6 +16,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -167,11 +168,82 @@ def test_it_stops_early_and_keeps_the_best(iris):
     x, y = iris
     model = NetworkClassifier(
         **{**QUICK, "epochs": 1000, "learning_rate": 0.1}, early_stopping=True,
-        validation_fraction=0.3, n_iter_no_change=5,
+        validation_fraction=0.3, n_iter_no_change=5, tol=0.02,
     ).fit(x, y)  # fmt: skip
-    curve = model.validation_loss_curve_
-    assert model.n_iter_ == len(curve) < 1000
-    assert 5 == len(curve) - 1 - int(np.argmin(curve))
+    scores = model.validation_scores_
+    assert model.n_iter_ == len(scores) == len(model.validation_loss_curve_) < 1000
+    # No gain of 2% in the last six epochs, which is more than five.
+    assert 6 == len(scores) - 1 - int(np.argmax(scores))
+    held_out = model._prepare(model._dataset(x, y, None), 0).split.validation.rows
+    assert max(scores) == model.best_validation_score_ == model.score(x[held_out], y[held_out])
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_rows_held_out_have_every_class(seed):
+    """In their shares, whatever the seed, though one in twenty rows is positive."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((200, 3)), np.arange(200) % 20 == 0
+    model = NetworkClassifier(**{**QUICK, "random_state": seed}, early_stopping=True)
+    held_out = model._prepare(model._dataset(x, y, None), seed).split.validation
+    assert (20, 1) == (len(held_out), int(held_out.y.sum()))
+    several = rng.permutation(np.repeat(["a", "b", "c"], [100, 60, 40]))
+    held_out = model._prepare(model._dataset(x, several, None), seed).split.validation
+    assert [10, 6, 4] == np.bincount(held_out.y).tolist()
+
+
+def test_rows_are_held_out_where_classes_are_too_small_to_be_divided():
+    """Then as they come: with a class of one row, with more classes than rows to hold out."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 3))
+    for y in (np.r_[np.zeros(39), 1], np.arange(40) // 2, np.arange(40) == 0):
+        model = NetworkClassifier(**QUICK, early_stopping=True).fit(x, y)
+        assert len(model.validation_scores_) == model.n_iter_
+
+
+def test_one_class_is_enough(iris):
+    """It is always predicted, with certainty, as scikit-learn's own networks predict it."""
+    x = iris[0]
+    for y in (["rose"] * len(x), np.full(len(x), 7), np.zeros(len(x), bool)):
+        for more in ({}, {"early_stopping": True}, {"loss": "cross_entropy"}):
+            model = NetworkClassifier(**QUICK, **more).fit(x, y)
+            assert [y[0]] == model.classes_.tolist()
+            assert 1.0 == model.score(x, y)
+            np.testing.assert_array_equal(np.ones((len(x), 1)), model.predict_proba(x))
+            peer = MLPClassifier(tol=10, n_iter_no_change=1).fit(x, y)
+            np.testing.assert_array_equal(model.predict(x), peer.predict(x))
+
+
+def test_coefs_are_those_of_dense_layers(iris):
+    """In their order; zeros where a layer has no bias, and nothing where layers are others."""
+    layers = ({"type": "dense", "units": 6, "bias": False}, {"type": "dropout", "rate": 0.1}, 5)
+    model = NetworkClassifier(layers, random_state=0, epochs=2, engine="numpy").fit(*iris)
+    parameters = model.network_.parameters
+    assert [(4, 6), (6, 5), (5, 3)] == [array.shape for array in model.coefs_]
+    assert [(6,), (5,), (3,)] == [array.shape for array in model.intercepts_]
+    np.testing.assert_array_equal(parameters["2.weight"].value, model.coefs_[1])
+    np.testing.assert_array_equal(parameters["3.bias"].value, model.intercepts_[2])
+    assert not model.intercepts_[0].any()
+    normed = NetworkClassifier(
+        (6, {"type": "batch_norm"}), random_state=0, epochs=2, engine="numpy"
+    ).fit(*iris)
+    assert not hasattr(normed, "coefs_")
+    with pytest.raises(AttributeError, match="of dense layers alone"):
+        normed.intercepts_  # noqa: B018
+
+
+def test_a_warm_start_needs_the_same_network(iris):
+    """The same features, classes and layers, and a fit to begin from."""
+    x, y = iris
+    model = NetworkClassifier(**QUICK, warm_start=True).fit(x, y)
+    with pytest.raises(ValueError, match="warm_start needs the classes of the last fit"):
+        model.fit(x[y != "setosa"], y[y != "setosa"])
+    with pytest.raises(ValueError, match="is none of the classes"):
+        model.fit(x, np.where(y == "setosa", "rose", y))
+    with pytest.raises(ValueError, match="X has 3 features"):
+        model.fit(x[:, 1:], y)
+    with pytest.raises(ValueError, match="has other layers than the one that was fitted before"):
+        model.set_params(layers=(9,)).fit(x, y)
+    assert model.set_params(warm_start=False).fit(x, y).n_iter_ == len(model.loss_curve_)
 
 
 def test_it_works_where_estimators_do(iris, sugar):
@@ -222,6 +294,14 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
         ({"layers": "many"}, "units: 'many' is not a whole number greater than 0"),
         ({"layers": (object(),)}, "a value of type object cannot stand in a config"),
         ({"early_stopping": True, "validation_fraction": "some"}, "validation_size: 'some' is not"),
+        ({"early_stopping": True, "validation_fraction": 0.001}, "0.001 of 150 rows holds out too"),
+        ({"early_stopping": True, "validation_fraction": 0}, "0 of 150 rows holds out too few"),
+        ({"n_iter_no_change": 0}, "n_iter_no_change: 0 is neither a whole number greater than 0"),
+        ({"n_iter_no_change": 2.5}, "n_iter_no_change: 2.5 is neither a whole number"),
+        ({"tol": -1}, "tol: -1 is not a number of at least 0"),
+        ({"tol": float("nan")}, "tol: nan is not a number of at least 0"),
+        ({"alpha": -1}, "alpha: -1 is not a number of at least 0"),
+        ({"alpha": "some"}, "alpha: 'some' is not a number of at least 0"),
         ({"sampling": "random"}, "sampling: 'random' is not 'shuffle'"),
         ({"engine": "gpu"}, "engine: 'gpu' is not 'auto'"),
         ({"optimizer": "sgd", "learning_rate": 1e9, "loss": "mean_squared",
@@ -285,7 +365,7 @@ def test_a_run_is_an_estimator(results):
     calibrated = CalibratedClassifierCV(FrozenEstimator(model)).fit(frame, y)
     assert 0.5 < calibrated.score(frame, y)
     again = clone(NetworkClassifier.from_run(folder)).fit((x >= 8) * 1.0, y)
-    assert 200 == again.iterations
+    assert (200, np.inf) == (again.iterations, again.n_iter_no_change)
     assert [layer.type for layer in model.network_.layers] == [
         layer.type for layer in again.network_.layers
     ]
@@ -302,6 +382,8 @@ def test_a_run_keeps_its_task(results):
         NetworkClassifier.from_run("latest", root)
     with pytest.raises(ValueError, match="partial_fit cannot go on from a run"):
         model.partial_fit(frame, [18])
+    with pytest.raises(ValueError, match="warm_start cannot go on from a run"):
+        model.set_params(warm_start=True).fit(frame, [18])
     with pytest.raises(UsageError, match="did you mean 'run'"):
         NetworkRegressor.from_run("runn", root)
 

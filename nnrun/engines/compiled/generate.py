@@ -11,6 +11,7 @@ from nnrun.engines.compiled.arguments import ARGUMENTS
 from nnrun.engines.compiled.layers.matmul import is_tiled
 from nnrun.engines.compiled.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.passes import Passes
+from nnrun.engines.compiled.penalty import penalise
 from nnrun.engines.compiled.program import Place, Program
 from nnrun.engines.compiled.row import Row
 from nnrun.engines.compiled.text import Text, settled, title_lines, words
@@ -64,7 +65,7 @@ def generate(
     """
     tiled = not single and is_tiled(network)
     whole = tiled or any(layer.looks_across for layer in network.steps)
-    simple = plain(optimizer) and clip_norm is None
+    simple = plain(optimizer) and clip_norm is None and network.penalty is None
     p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
@@ -90,7 +91,7 @@ def generate(
         passes.write()
         if not p.direct:
             with p.training():
-                state = _update(p, optimizer, clip_norm)
+                state = _update(p, network, optimizer, clip_norm, losses)
     if network.size <= APART:
         loop = p.lines[first:]
         del p.lines[first:]
@@ -124,10 +125,13 @@ def _input(p: Program, network: Network) -> Row:
     return p.input("x", "inputs", size, stride, image)
 
 
-def _update(p: Program, optimizer: Optimizer, clip_norm: float | None) -> list[str]:
+def _update(
+    p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
+) -> list[str]:
     size = p.size("theta")
     p.places.append(Place("all_theta", "theta", 0, (size,)))
     p.places.append(Place("all_gradient", "gradient", 0, (size,)))
+    penalise(p, network, losses=losses)
     if clip_norm is not None:
         p.shared("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)

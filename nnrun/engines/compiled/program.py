@@ -71,6 +71,7 @@ class Program(Text):
         self.places: list[Place] = []  # of parameters, statistics and of the batch as a whole
         self.row_places: list[Place] = []  # of each row
         self._positions: list[tuple[Parameter, Array, str]] = []
+        self._placed: dict[int, Place] = {}  # by the parameter's id
         self.statistics: list[tuple[Layer, str, Array]] = []
         self.functions: set[str] = set()
         self.doubles: set[str] = set()
@@ -142,6 +143,7 @@ class Program(Text):
         block, step = ("alone", "alone") if alone else ("theta", "")
         offset = self._take(block, shape)
         self.places.append(Place(name, "theta", offset, shape, step))
+        self._placed[id(parameter)] = self.places[-1]
         if not (self.direct or alone):
             self.places.append(Place(f"d{name}", "gradient", offset, shape))
         self._positions.append((parameter, np.asarray(where).ravel() + offset, block))
@@ -152,6 +154,11 @@ class Program(Text):
         """By the parameter's id, where in theta each of its numbers stands."""
         starts = {"theta": 0, "alone": self.size("theta")}
         return {id(parameter): starts[block] + where for parameter, where, block in self._positions}
+
+    def extent(self, parameter: Parameter) -> tuple[int, int]:
+        """Where a parameter begins in theta, and what it takes there."""
+        place = self._placed[id(parameter)]
+        return place.offset, self.padded(prod(place.shape))
 
     def statistic(self, layer: Layer, key: str, tag: str, where: Array) -> str:
         """Give one of the layer's statistics its place, after the optimizer's arrays."""

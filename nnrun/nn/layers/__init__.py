@@ -58,6 +58,9 @@ def dense(
 ) -> list[Layer]:
     """activation(x w + b): a matrix product, a bias and an activation.
 
+    The weight w is (inputs, units), as in scikit-learn's `coefs_`; PyTorch's is its transpose. The
+    bias b is (units,).
+
     Args:
         units: How many numbers come out for a row.
         activation: The function at the end; `linear` leaves numbers as they are.
@@ -80,6 +83,9 @@ def conv2d(
     initializer: Initializer | None = None,
 ) -> list[Layer]:
     """activation(w * x + b): a convolution, a bias and an activation.
+
+    The weight w is (channels, input channels, kernel height, kernel width) and is not turned over,
+    as in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
 
     Args:
         channels: How many images come out for an image: one for each kernel.

@@ -14,7 +14,8 @@ class BatchNorm(Layer):
     In training μ and σ² are the batch's own (over rows, and pixels), and the running values move
     towards them: running = (1 - momentum) · running + momentum · batch, with the unbiased
     variance, as PyTorch has it (Keras calls 1 - momentum its momentum). Evaluation uses the
-    running values. Backward, with N numbers in each mean:
+    running values. They are stored as `running_mean` and `running_variance`, which PyTorch calls
+    `running_var`, γ as `weight` and β as `bias`. Backward, with N numbers in each mean:
 
         dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ / N - x̂ dγ / N)
 

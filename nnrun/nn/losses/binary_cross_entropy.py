@@ -12,6 +12,9 @@ from nnrun.nn.signature import Array
 class BinaryCrossEntropy(Loss):
     """L = -Σ (t log p + (1 - t) log(1 - p)) summed over outputs, mean over rows;
     dL/dp = ((1 - t) / (1 - p) - t / p) / rows.
+
+    The sum over outputs is that of scikit-learn's networks; PyTorch's `BCELoss` is the mean over
+    outputs too, and so is smaller by their number.
     """
 
     type = "binary_cross_entropy"

@@ -20,7 +20,7 @@ class Adam(Optimizer):
         beta1: β₁, the share of the last mean of the gradients in the next one.
         beta2: β₂, the same for the mean of their squares.
         epsilon: ε, which keeps steps finite where gradients are tiny.
-        weight_decay: λ, how strongly weights are drawn to zero.
+        weight_decay: λ, how strongly all parameters, biases too, are drawn to zero.
     """
 
     type = "adam"

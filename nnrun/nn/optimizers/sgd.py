@@ -18,7 +18,7 @@ class SGD(Optimizer):
     Args:
         momentum: μ, the share of the last velocity in the next one.
         nesterov: Whether to look ahead along the velocity.
-        weight_decay: λ, how strongly weights are drawn to zero.
+        weight_decay: λ, how strongly all parameters, biases too, are drawn to zero.
     """
 
     type = "sgd"

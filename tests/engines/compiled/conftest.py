@@ -14,7 +14,7 @@ from nnrun.engines import evaluation
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, CrossEntropy, Network
+from nnrun.nn import SGD, CrossEntropy, L2Penalty, Network
 
 TOLERANCE = 1e-9
 
@@ -43,10 +43,11 @@ class Task:
     iterations: int = 1000
     rate: float = 0.01
     clip_norm: float | None = None
+    penalty: L2Penalty | None = None
 
     def network(self) -> Network:
         """Initialized, the same at every call."""
-        network = Network(self.blocks(), self.loss, self.input_shape, self.dtype)
+        network = Network(self.blocks(), self.loss, self.input_shape, self.dtype, self.penalty)
         network.initialize(rng=np.random.default_rng(1))
         return network
 

@@ -217,6 +217,10 @@ KERNELS: dict[str, Kernel] = {
     "softmax": _kernel("softmax", "softmax", "x x_row y y_row size rows"),
     "softmax_back": _kernel("softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
     "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows most"),
+    "penalty": _kernel(
+        "penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
+    ),
+    "penalty_value": _kernel("penalty", "penalty_value", "sums count half losses"),
     "squares": _kernel(
         "update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
     ),

@@ -21,13 +21,13 @@ def training(
     losses: bool = False,
 ) -> Plan:
     """One update for each batch; with `losses` each row's loss before it is told."""
-    descends = plain(optimizer) and clip_norm is None
+    descends = plain(optimizer) and clip_norm is None and network.penalty is None
     plan = Plan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
     layers, target = _forward(plan, network)
     dy = add_gradient(plan, network.loss, layers.y, target, losses)
     layers.backward(dy)
-    add_update(plan, optimizer, clip_norm)
+    add_update(plan, network, optimizer, clip_norm, losses)
     return plan
 
 

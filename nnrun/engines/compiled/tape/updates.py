@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nnrun.engines.compiled.tape.arrays import Address
+from nnrun.engines.compiled.tape.penalty import add_penalty
 from nnrun.engines.compiled.tape.plan import Placed, Plan
 from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
+from nnrun.nn.network import Network
 from nnrun.nn.optimizers import SGD, Adam, Optimizer
 
 
@@ -39,7 +41,9 @@ def adam(optimizer: Adam, block: str) -> dict[str, Value]:
 OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": adam}
 
 
-def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> None:
+def add_update(
+    plan: Plan, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
+) -> None:
     """Add the stages that sum up gradients, clip them, and change the parameters."""
     plan.label = optimizer.type
     plan.stages.append(plan.last)
@@ -49,6 +53,7 @@ def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> Non
     for one in placed:
         if one.parts:
             ready.ops.append(_reduce(plan, one))
+    cost = add_penalty(plan, ready, network) if network.penalty is not None else None
     if clip_norm is not None:
         factors = _add_clip(plan, ready, placed, clip_norm)
         ready = Stage(tasks=CHUNKS)
@@ -61,6 +66,8 @@ def add_update(plan: Plan, optimizer: Optimizer, clip_norm: float | None) -> Non
         more = OPTIMIZERS[optimizer.type](optimizer, one.block)
         ready.ops.append(plan.op(optimizer.type, **values, **more, factors=factors))
     plan.stages.append(ready)
+    if cost is not None and losses:
+        plan.stages.append(Stage(tasks=1, ops=[cost]))
 
 
 def _reduce(plan: Plan, one: Placed) -> Op:

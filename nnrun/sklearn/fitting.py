@@ -1,0 +1,108 @@
+"""One fit of an estimator: a run whose losses and scores are followed epoch by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.models.task import Regression, Task
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+from nnrun.runs.execute import Execution
+from nnrun.runs.prepare import Prepared
+from nnrun.training.early_stopping import NoImprovement
+from nnrun.training.loss_curve import LossCurve
+from nnrun.training.state import TrainingState, live_arrays, network_arrays
+
+
+@dataclass(frozen=True)
+class ScoredRegression(Regression):
+    """Regression whose R² is followed too."""
+
+    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+        """R² is the mean of those of the outputs, as in scikit-learn's `r2_score`."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            error = ((self.decode(outputs) - y) ** 2).sum(axis=-2)
+            spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+            # Without spread all or nothing is explained.
+            r2 = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))
+        return {**super().quick_metrics(outputs, y), "r2": r2.mean(axis=-1)}
+
+
+class Fitting(Execution):
+    """A run from arrays in memory.
+
+    Args:
+        prepared: what to train.
+        rule: when to stop, by the losses of epochs or by the score of the validation split.
+        checked: as for `Execution`.
+    """
+
+    def __init__(self, prepared: Prepared, rule: NoImprovement, *, checked: bool = False) -> None:
+        self._rule = rule
+        super().__init__(prepared, checked=checked)
+
+    @property
+    def rule(self) -> NoImprovement:
+        """With what it has counted."""
+        by_score = self.trainer.stopping
+        return by_score if isinstance(by_score, NoImprovement) else self._rule
+
+    @property
+    def curve(self) -> list[float]:
+        """The loss of each epoch."""
+        assert self.trainer.curve is not None
+        return self.trainer.curve.values
+
+    def go_on_from(self, before: TrainingState, *, optimizer: bool) -> None:
+        """Begin with the weights of an earlier fit, and with its optimizer's memory if wanted."""
+        trainer, here = self.trainer, self.trainer.here()
+        weights = {name: before.arrays[name] for name in network_arrays(self.network)}
+        arrays, values = {**here.arrays, **weights}, dict(here.values)
+        if optimizer:
+            memory = live_arrays(self.network, trainer.optimizer)
+            arrays |= {name: before.arrays[name] for name in memory if name in before.arrays}
+            values["optimizer_steps"] = before.values["optimizer_steps"]
+        if trainer.stopping is not None:
+            arrays |= {f"best.{name}": array for name, array in weights.items()}
+        trainer.go_back(TrainingState(arrays, values))
+        trainer.good = trainer.here()
+
+    def _task(self) -> Task:
+        task = super()._task()
+        if self._rule.monitor == "validation_r2" and isinstance(task, Regression):
+            return ScoredRegression(task.scale, task.unscale)
+        return task
+
+    def _stopping(self) -> NoImprovement | None:
+        return None if self._by_loss else self._rule
+
+    def _curve(self) -> LossCurve:
+        rule = self._rule if self._by_loss else None
+        return LossCurve(self.prepared.batches_per_epoch, rule)
+
+    @property
+    def _by_loss(self) -> bool:
+        return self._rule.monitor == "loss"
+
+
+def dense_parameters(network: Network) -> tuple[list[Array], list[Array]]:
+    """Weights (inputs, units) and biases (units,) of each layer, zeros where it has none.
+
+    Raises:
+        AttributeError: there are parameters of other layers than dense ones.
+    """
+    weights, biases = [], []
+    for block in network.blocks:
+        known = {layer.type: layer.parameters[0].value for layer in block if layer.parameters}
+        learns = any(layer.learns for layer in block)
+        if learns and list(known) not in (["matmul"], ["matmul", "bias"]):
+            raise AttributeError(
+                "coefs_ and intercepts_ are of networks of dense layers alone; network_.parameters "
+                "has those of any layer, by name"
+            )
+        if learns:
+            weights.append(known["matmul"])
+            biases.append(known.get("bias", np.zeros(known["matmul"].shape[1], network.dtype)))
+    return weights, biases

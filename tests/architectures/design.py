@@ -1,0 +1,69 @@
+"""Suites of 500 networks that cover the table of `coverage.py`."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from math import prod
+
+from nnrun.nn.layers import BatchNorm
+from tests.architectures.coverage import pairs
+from tests.architectures.dealing import Decks, always
+from tests.architectures.kinds import valid_pairs
+from tests.architectures.plan import Architecture
+from tests.architectures.settings import Space
+from tests.architectures.trial import BATCHES, CLIPS, DTYPES, OPTIMIZERS, THREADS, Trial
+from tests.architectures.walks import Walk
+
+SUITE, CAMPAIGN = 500, 40  # networks of a suite, and suites of a campaign
+SUITES = CAMPAIGN if os.environ.get("NNRUN_TEST_LARGE") else 1  # of this test run
+LENGTHS = (0, 1, 2, 3, 4, 5, 6)  # layers after the pair that a network begins with
+OPERATIONS = 6e6  # of a batch's forward pass, about
+
+
+@cache
+def suite(number: int) -> list[Trial]:
+    """500 networks that cover the table of `coverage.py`; the number seeds all choices."""
+    deal = Decks(number)
+    missing, openings = set(valid_pairs()), sorted(valid_pairs())
+    walk = Walk(deal, Space(), missing=missing)
+    trials = []
+    for index in range(SUITE):
+        # A pair that is still missing, for as long as one is.
+        opening = deal("opening", openings, missing.__contains__ if missing else always)
+        plan = walk.network(opening, deal("length", LENGTHS))
+        missing.difference_update(pairs(plan))
+        trials.append(_trial(deal, plan, number, index))
+    return trials
+
+
+def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:
+    layers, fewest = _measured(plan)
+    batch_size = deal(
+        "batch", BATCHES, lambda rows: rows >= fewest and (rows <= 4 or rows * layers <= OPERATIONS)
+    )
+    rests = tuple(range(1, 17))
+    rest = deal("rest", rests, lambda rows: rows >= fewest) % batch_size
+    rule = deal("optimizer", tuple(OPTIMIZERS))
+    dtype = deal(("dtype", rule), DTYPES)
+    return Trial(
+        number,
+        index,
+        plan,
+        dtype=dtype,
+        batch_size=batch_size,
+        rest=rest if rest >= fewest else 0,
+        threads=deal(("threads", dtype), THREADS),
+        rule=rule,
+        clip_norm=deal("clip", CLIPS),
+        told=deal("told", (True, False)),
+        skips=deal("skips", (False, False, True)),
+        seed=1000 * number + index,
+    )
+
+
+def _measured(plan: Architecture) -> tuple[int, int]:
+    """Operations for a row, and the fewest rows that each mean of a batch_norm can be taken of."""
+    layers = plan.build().steps
+    pixels = [prod(one.input_shape[1:]) for one in layers if isinstance(one, BatchNorm)]
+    return sum(one.operations + 20 * one.numbers for one in layers), 2 if 1 in pixels else 1

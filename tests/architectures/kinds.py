@@ -1,0 +1,80 @@
+"""The kinds of layers that random networks have, and what each can follow.
+
+A kind is an entry of `nnrun.nn.LAYERS`, with one for each activation, and the bare convolution that
+`conv2d` is made of. Pairs of them are told apart by the form of what lies between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnrun.nn import ACTIVATIONS, LAYERS
+from nnrun.nn.signature import Shape
+
+VECTORS = "vectors"
+MAPS = ("1×1", "1×n", "n×1", "n×m")
+FORMS = (VECTORS, *MAPS)
+START, END = "start", "end"  # of the layers within a residual; a network begins with the first too
+
+
+def form_of(shape: Shape) -> str:
+    """The form of rows: vectors, or images by the sides of their maps."""
+    if len(shape) == 1:
+        return VECTORS
+    return f"{'1' if shape[1] == 1 else 'n'}×{_second(shape)}"
+
+
+def _second(shape: Shape) -> str:
+    if shape[2] == 1:
+        return "1"
+    return "n" if shape[1] == 1 else "m"
+
+
+def all_kinds() -> tuple[str, ...]:
+    """Of the tables as they are at the call."""
+    return (*(name for name in LAYERS if name != "activation"), "convolution", *ACTIVATIONS)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Pairs that no network can have: (first, second), with rows of one of the forms between."""
+
+    reason: str
+    forms: tuple[str, ...]
+    first: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
+
+    def forbids(self, first: str, form: str, second: str) -> bool:
+        """Whether this pair is one of them."""
+        return form in self.forms and (first in self.first or second in self.second)
+
+
+TAKE_VECTORS = ("dense", "matmul", "softmax")
+TAKE_IMAGES = ("conv2d", "convolution", "max_pool2d", "avg_pool2d")
+INVALID = (
+    Rule("takes vectors, not images", MAPS, second=TAKE_VECTORS),
+    Rule("takes images, not vectors", (VECTORS,), second=TAKE_IMAGES),
+    Rule("puts out vectors, not images", MAPS, first=(*TAKE_VECTORS, "flatten")),
+    Rule("puts out images, not vectors", (VECTORS,), first=TAKE_IMAGES),
+)
+
+
+def is_valid(first: str, form: str, second: str) -> bool:
+    """Whether the second kind can follow the first with rows of this form between."""
+    return not any(rule.forbids(first, form, second) for rule in INVALID)
+
+
+def valid_pairs() -> Iterator[tuple[str, str, str]]:
+    """All of them: (first, form, second), the start and the end of residuals included."""
+    kinds = all_kinds()
+    for form in FORMS:
+        for first in (START, *kinds):
+            for second in (*kinds, END):
+                if (first, second) != (START, END) and is_valid(first, form, second):
+                    yield first, form, second
+
+
+def followers(form: str) -> tuple[str, ...]:
+    """The kinds that take rows of this form."""
+    return tuple(kind for kind in all_kinds() if is_valid(START, form, kind))

@@ -1,0 +1,96 @@
+"""The random networks of every test run have in them all that they are for."""
+
+from __future__ import annotations
+
+import pytest
+
+from nnrun.nn import ACTIVATIONS, LAYERS, Flatten, Sequential
+from nnrun.nn.activations import Tanh
+from nnrun.nn.signature import ShapeError
+from tests.architectures.coverage import missing, pairs, table
+from tests.architectures.dealing import Decks, at_random
+from tests.architectures.design import SUITES, suite
+from tests.architectures.kinds import FORMS, INVALID, START, VECTORS, all_kinds, form_of, is_valid
+from tests.architectures.plan import shape_after
+from tests.architectures.settings import SETTINGS, Place, Space
+
+SHAPES = {VECTORS: (6,), "1×1": (6, 1, 1), "1×n": (6, 1, 5), "n×1": (6, 4, 1), "n×m": (6, 4, 5)}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("number", range(SUITES))
+def test_every_run_covers_the_table(number: int) -> None:
+    """All pairs of layers, channels, sides, settings, batches, dtypes and threads are tried."""
+    assert all(wanted for wanted, _ in table().values())
+    assert {} == missing(suite(number))
+
+
+@pytest.mark.parametrize("row", table())
+def test_the_table_notices_what_is_left_out(row: str) -> None:
+    """Where one thing is never tried, its row says so."""
+    wanted, look = table()[row]
+    one = min(wanted, key=str)
+    without = [trial for trial in suite(0) if one not in set(look(trial))]
+    assert one in missing(without, [row])[row]
+
+
+def test_a_new_layer_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer in the table of nnrun.nn that no network has fails the test above."""
+    trials = suite(0)
+    monkeypatch.setitem(LAYERS, "mixing", Flatten)
+    lacking = missing(trials, ["pairs"])["pairs"]
+    assert {("mixing", form, "tanh") for form in FORMS} <= lacking
+    assert {(START, form, "mixing") for form in FORMS} <= lacking
+
+
+def test_a_new_activation_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does an activation."""
+    trials = suite(0)
+    monkeypatch.setitem(ACTIVATIONS, "swish", Tanh)
+    lacking = missing(trials)
+    assert {("swish", form, "relu") for form in FORMS} <= lacking["pairs"]
+    assert {(VECTORS, "swish")} == lacking["activations of dense"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_pairs_are_invalid_where_networks_refuse_them(kind: str, form: str) -> None:
+    """What a kind takes, and what can follow it, is what nnrun.nn says."""
+    taken = [one for one in FORMS if is_valid(START, one, kind)]
+    drawn_for = SHAPES[form if form in taken else taken[0]]
+    make, arguments = block = SETTINGS[kind](Place(at_random(0), Space(), drawn_for, keeps=True))
+    if form not in taken:
+        with pytest.raises(ShapeError):
+            Sequential([make(**arguments)]).connect(SHAPES[form])
+        return
+    comes = form_of(shape_after(block, SHAPES[form]))
+    assert is_valid(kind, comes, "tanh")
+    assert (form == comes) == is_valid(kind, form, "tanh")
+
+
+def test_every_invalid_pair_has_a_reason() -> None:
+    """Pairs that are not tried are those of the rules, which name kinds that there are."""
+    for rule in INVALID:
+        assert rule.reason
+        assert set() == {*rule.first, *rule.second} - set(all_kinds())
+
+
+def test_a_suite_is_the_same_each_time() -> None:
+    """The number of a suite says all of it."""
+    again = suite.__wrapped__(0)
+    assert [str(trial) for trial in suite(0)] == [str(trial) for trial in again]
+    assert [str(trial) for trial in suite(0)] != [str(trial) for trial in suite(1)]
+
+
+def test_decks_deal_everything_before_anything_again() -> None:
+    """Options that do not fit stay for later."""
+    deal = Decks(0)
+    assert {0, 1, 2} == {deal("a", (0, 1, 2)) for _ in range(3)}
+    fit = [deal("b", (0, 1, 2), lambda one: one > 0) for _ in range(2)]
+    assert {1, 2} == set(fit)
+    assert 0 == deal("b", (0, 1, 2))
+
+
+def test_pairs_are_read_from_networks() -> None:
+    """Each network's first layer follows the start, whatever else there is."""
+    assert all(START == next(iter(pairs(trial.plan)))[0] for trial in suite(0))

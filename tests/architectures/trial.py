@@ -1,0 +1,102 @@
+"""A random network with the way in which it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.base import Batches
+from nnrun.nn import SGD, Adam, Network
+from tests.architectures.plan import Architecture
+
+EPOCHS = 2
+BATCHES = (*range(1, 18), 33, 64)
+THREADS = (1, 2, 3)
+DTYPES = ("float64", "float32")
+CLIPS = (None, None, 0.5, 0.02)
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "sgd": SGD,
+    "momentum": lambda: SGD(0.9),
+    "nesterov": lambda: SGD(0.5, True),
+    "decay": lambda: SGD(weight_decay=1e-2),
+    "nesterov decay": lambda: SGD(0.8, True, 1e-3),
+    "adam": Adam,
+    "adam decay": lambda: Adam(0.5, 0.9, 1e-4, 1e-2),
+}
+# Adam divides a gradient by its own size: one of mere rounding becomes a step, which says nothing
+# of an engine. In float32 rounding is beyond the default epsilon.
+EPSILON = 1e-3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network and how it is trained.
+
+    Args:
+        suite: the number of its suite.
+        index: its number there.
+        plan: the network.
+        dtype: float64 or float32.
+        batch_size: of full batches.
+        rest: rows of the last batch of an epoch; 0 if it is full too.
+        threads: of the second training; the first has one.
+        rule: the optimizer, by its name in OPTIMIZERS.
+        clip_norm: as engines take it.
+        told: whether the losses of batches are asked for.
+        skips: whether zeros are looked for in every product.
+        seed: of weights, data and dropout.
+    """
+
+    suite: int
+    index: int
+    plan: Architecture
+    dtype: str
+    batch_size: int
+    rest: int
+    threads: int
+    rule: str
+    clip_norm: float | None
+    told: bool
+    skips: bool
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its suite and its number in it."""
+        return f"suite {self.suite}, network {self.index}"
+
+    @property
+    def rows(self) -> int:
+        """Of the training split."""
+        return 2 * self.batch_size + self.rest
+
+    def network(self) -> Network:
+        """The same at every call."""
+        return self.plan.build(self.seed, self.dtype)
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """All rows and their targets."""
+        return self.plan.rows(self.rows, self.seed + 1, self.dtype)
+
+    def optimizer(self) -> Any:
+        """A new one."""
+        made = OPTIMIZERS[self.rule]()
+        if isinstance(made, Adam) and self.dtype == "float32":
+            made.epsilon = EPSILON
+        return made
+
+    def batches(self) -> Batches:
+        """Two epochs of shuffled rows, the last batch of each smaller; a falling learning rate."""
+        sizes = [self.batch_size, self.batch_size, self.rest][: 3 if self.rest else 2] * EPOCHS
+        rng = np.random.default_rng(self.seed + 2)
+        rows = np.concatenate([rng.permutation(self.rows) for _ in range(EPOCHS)])
+        rate = 0.002 if self.rule.startswith("adam") else 0.01
+        return Batches(rows, np.cumsum([0, *sizes]), rate * np.linspace(1, 0.5, len(sizes)))
+
+    def __str__(self) -> str:
+        rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
+        rest = f"clip_norm {self.clip_norm}, told {self.told}, skips {self.skips}"
+        return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {rest}\n{self.plan}"

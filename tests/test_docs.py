@@ -1,0 +1,103 @@
+"""The pages that are shipped with the package hold what they say."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from importlib.resources import files
+from inspect import signature
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from nnrun.nn import LAYERS, LOSSES, OPTIMIZERS
+from nnrun.sklearn import NetworkClassifier
+
+PAGES = sorted(page.name for page in (files("nnrun") / "docs").iterdir())
+CONVENTIONS = (files("nnrun") / "docs" / "conventions.md").read_text(encoding="utf-8")
+DIFFERENCES = CONVENTIONS.partition("## What differs")[2]
+
+
+def named(text: str) -> set[str]:
+    """All words that stand between backticks."""
+    return {word for code in re.findall(r"`([^`]*)`", text) for word in re.findall(r"\w+", code)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_are_true(page, tmp_path, monkeypatch):
+    """They give what stands below them."""
+    monkeypatch.chdir(tmp_path)
+    text = (files("nnrun") / "docs" / page).read_text(encoding="utf-8")
+    test = doctest.DocTestParser().get_doctest(text.replace("\n```", "\n\n```"), {}, page, page, 0)
+    found = doctest.DocTestRunner().run(test)
+    assert (0, True) == (found.failed, found.attempted > 3)
+
+
+def test_every_table_is_whole():
+    """All rows of a table have as many cells as its head."""
+    for table in re.findall(r"(?:^\|.*\n)+", CONVENTIONS, re.MULTILINE):
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert 1 == len(cells)
+
+
+def test_every_loss_has_a_line():
+    """So have layers with parameters."""
+    assert set(LOSSES) <= named(CONVENTIONS)
+    assert {name for name in ("dense", "conv2d", "batch_norm") if name in LAYERS} <= named(
+        CONVENTIONS
+    )
+    assert {"sgd", "adam"} == set(OPTIMIZERS)
+
+
+def test_parameters_that_only_one_has_are_in_the_table():
+    """Of scikit-learn's networks and of ours, and those whose defaults differ."""
+    ours, theirs = (
+        {name: each.default for name, each in signature(kind).parameters.items()}
+        for kind in (NetworkClassifier, MLPClassifier)
+    )
+    same = {name for name in ours.keys() & theirs.keys() if ours[name] == theirs[name]}
+    assert {"tol", "n_iter_no_change", "early_stopping", "warm_start"} <= same
+    # Said by the words for what they do.
+    elsewhere = {"loss", "output_activation", "optimizer", "random_state"}
+    assert (ours.keys() | theirs.keys()) - same - elsewhere <= named(DIFFERENCES)
+    for name in ("alpha", "batch_size"):
+        assert f"`{name}={theirs[name]!r}`".replace("'", '"') in DIFFERENCES
+        assert f"`{name}={ours[name]!r}`" in DIFFERENCES
+    assert (200, 200) == (theirs["max_iter"], ours["epochs"])
+
+
+def test_what_it_says_of_scikit_learn_is_true():
+    """Of what could change there."""
+    x, y = np.random.default_rng(0).standard_normal((40, 2)), np.arange(40) % 2
+    peer = MLPClassifier((3,), tol=10, n_iter_no_change=1)
+    assert (40, 2) == peer.fit(x, np.zeros(40)).predict_proba(x).shape
+    parts = MLPClassifier((3,))
+    for _ in range(2):
+        parts.partial_fit(x, y, classes=[0, 1])
+    assert (1, 2) == (parts.n_iter_, len(parts.loss_curve_))
+    with pytest.raises(ValueError, match="least populated class"):
+        peer.set_params(early_stopping=True).fit(x, np.arange(40) == 0)
+    parameters = peer.get_params()
+    assert (0.9, True, "auto") == tuple(
+        parameters[name] for name in ("momentum", "nesterovs_momentum", "batch_size")
+    )
+    targets = np.stack([x[:, 0], x[:, 1]], axis=1)
+    several = MLPRegressor(hidden_layer_sizes=(3,), random_state=0, alpha=0)
+    found = []
+    several._backprop = _spied(several._backprop, found)
+    several.partial_fit(x, targets)
+    loss, gradient, error = found[0]
+    assert np.mean(error**2) / 2 == pytest.approx(loss)
+    np.testing.assert_allclose(gradient, error.sum(axis=0) / len(x))
+
+
+def _spied(backprop, found):
+    """A backpropagation that keeps the loss, the gradient of the last biases, and the errors."""
+
+    def spied(x, y, weight, activations, *rest):
+        loss, coefs, intercepts = backprop(x, y, weight, activations, *rest)
+        found.append((loss, intercepts[-1].copy(), activations[-1] - y))
+        return loss, coefs, intercepts
+
+    return spied
