@@ -19,6 +19,7 @@ PAGES = (
     "notebooks",
     "clusters",
     "results",
+    "conventions",
     "reproducibility",
     "benchmarks",
     "security",
