@@ -14,18 +14,18 @@ from nnrun.api.experiments import Config, Path_
 from nnrun.config.files import config_files
 from nnrun.config.load import Origin
 from nnrun.config.overrides import format_grid
-from nnrun.config.plain import plain
+from nnrun.config.yaml.plain import plain
 from nnrun.errors import UsageError
-from nnrun.reports.leaderboard_files import leaderboard_files
-from nnrun.reports.markdown import report_markdown
-from nnrun.runs.cores import threads_for
-from nnrun.runs.store import Store
+from nnrun.reports.markdown.leaderboard_files import leaderboard_files
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.execution.threads import threads_for
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
-from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.executor import ExecutorWorkers

@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nnrun.config.blocks import Complaint
-from nnrun.config.emit import dump
-from nnrun.config.messages import complaints
+from nnrun.config.hints.key_locations import located
+from nnrun.config.hints.misplaced_arguments import explained
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import (
     Override,
@@ -23,13 +22,14 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
-from nnrun.config.places import located
-from nnrun.config.plain import plain
-from nnrun.config.schema import ExperimentConfig
-from nnrun.config.source import Source, in_order
-from nnrun.config.stray import explained
-from nnrun.config.text import read_text
-from nnrun.config.yaml12 import Document, KeyPath, parse
+from nnrun.config.schema.block import Complaint
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.messages import complaints
+from nnrun.config.yaml.dump import dump
+from nnrun.config.yaml.parse import Document, KeyPath, parse
+from nnrun.config.yaml.plain import plain
+from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.config.yaml.text import read_text
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [

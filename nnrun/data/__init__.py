@@ -1,10 +1,10 @@
 """Data sets, their preprocessing and their splits."""
 
+from nnrun.data.builtin.registry import DATASETS, Entry
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset, load_features
-from nnrun.data.preprocessing import Preprocessing
-from nnrun.data.registry import DATASETS, Entry
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.splits import Part, Split, make_split, resolve_test_size
 
 __all__ = [

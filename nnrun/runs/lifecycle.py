@@ -18,16 +18,16 @@ from time import monotonic
 from typing import Any, Self
 
 from nnrun.errors import EngineFaultError, NnrunError, UsageError
-from nnrun.runs.control import Control
-from nnrun.runs.describe import compare_published, published_of
-from nnrun.runs.execute import Execution
-from nnrun.runs.extension import Extension
-from nnrun.runs.failed import failed_result
-from nnrun.runs.locks import Lock
-from nnrun.runs.prepare import Prepared
-from nnrun.runs.reading import refuse_damaged
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.failed import failed_result
+from nnrun.runs.execution.record_builder import compare_published, published_of
+from nnrun.runs.extend import Extension
+from nnrun.runs.preparation.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.store import Store
+from nnrun.runs.storage.locks import Lock
+from nnrun.runs.storage.reading import refuse_damaged
+from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
 
 # A run that is killed without warning loses at most this much.

@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nnrun.config.names import PUBLISHED
-from nnrun.data.registry import DATASETS
+from nnrun.data.builtin.registry import DATASETS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from pydantic import create_model
 
-from nnrun.config.blocks import Block
-from nnrun.config.dataset import DatasetConfig
-from nnrun.config.essence import essence
+from nnrun.config.canonical import essence
 from nnrun.config.load import config_from_dict, config_to_dict
-from nnrun.config.network import LayerConfig, LossConfig, NetworkConfig
-from nnrun.config.schema import ExperimentConfig
-from nnrun.config.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.config.schema.block import Block
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig
+from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 
 SHORT = {
     "name": "short",

@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.config.emit import flow
-from nnrun.config.scalars import read_scalar
-from nnrun.config.text import Text
-from nnrun.config.yaml12 import parse
+from nnrun.config.yaml.dump import flow
+from nnrun.config.yaml.parse import parse
+from nnrun.config.yaml.scalars import read_scalar
+from nnrun.config.yaml.text import Text
 
 NUMBERS = {
     "0": 0,

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from nnrun.config.messages import complaints
-from nnrun.config.network import LayerConfig, LossConfig
-from nnrun.config.tables import NamedBlock, Translator
-from nnrun.config.training import OptimizerConfig, ScheduleConfig
+from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.config.schema.messages import complaints
+from nnrun.config.schema.network import LayerConfig, LossConfig
+from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.nn.initializers import Initializer
 from nnrun.nn.layers import LAYERS
 from nnrun.nn.losses import LOSSES

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nnrun.config import yaml12
 from nnrun.config.load import load_config
-from nnrun.config.text import Text
-from nnrun.config.yaml12 import parse
+from nnrun.config.yaml import parse as yaml12
+from nnrun.config.yaml.parse import parse
+from nnrun.config.yaml.text import Text
 from nnrun.errors import ConfigError
 
 Complaints = Callable[..., list[str]]

@@ -15,7 +15,7 @@ from sklearn import datasets
 import nnrun.data
 from nnrun.data import DATASETS, load_dataset
 
-FILES = Path(nnrun.data.__file__).parent / "files"
+FILES = Path(nnrun.data.__file__).parent / "builtin" / "files"
 LOCAL = [name for name, entry in DATASETS.items() if entry.source.startswith(("ships", "computed"))]
 
 

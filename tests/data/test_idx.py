@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_dataset
-from nnrun.data.idx import read_idx
+from nnrun.data.readers.idx import read_idx
 from nnrun.errors import DataError
 
 

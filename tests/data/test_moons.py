@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_dataset
-from nnrun.data.moons import moons
+from nnrun.data.builtin.moons import moons
 
 
 def test_they_are_those_of_scikit_learn():

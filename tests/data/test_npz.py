@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_features
-from nnrun.data.npz import read_npz
+from nnrun.data.readers.npz import read_npz
 from nnrun.errors import DataError
 
 

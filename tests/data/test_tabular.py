@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_features
-from nnrun.data.csvfile import CsvFile
-from nnrun.data.tabular import CsvFormat, read_csv
+from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.table import CsvFormat, read_csv
 from nnrun.errors import DataError, NnrunError
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import begin
-from nnrun.runs.prepare import prepare
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.store import Store
 
 CONFIGS = {
     "iris": """

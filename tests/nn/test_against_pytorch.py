@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels.dense import sparse_sizes
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import LAYERS, SGD, Adam, MeanSquared, Network

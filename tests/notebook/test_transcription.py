@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.runs.control import Control
+from nnrun.runs.execution.callbacks import Control
 from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
 from tests.notebook.transcription import binary, one_hot, train_cnn, train_dense, unit_rows

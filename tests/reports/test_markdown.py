@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.reports.markdown import report_markdown
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.markup import code, escape, table
 
 

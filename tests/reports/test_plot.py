@@ -8,7 +8,7 @@ from math import inf, nan
 import pytest
 from rich.console import Console
 
-from nnrun.reports.plot import Curve, Plot
+from nnrun.reports.terminal.plot import Curve, Plot
 
 
 def drawn(*curves, width=40, title="loss"):

@@ -16,17 +16,17 @@ import pytest
 from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.reports.checks import gradients_table
-from nnrun.reports.compare import comparison_tables
-from nnrun.reports.fitting import Column, FittedTable
-from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.plan import Outlook, plan_table
-from nnrun.reports.runs import runs_table
-from nnrun.reports.show import run_in_full
-from nnrun.runs.comparison import compare
-from nnrun.runs.overview import Overview, by_time, varied
-from nnrun.sweeps.leaderboard import make_leaderboard
-from nnrun.sweeps.plan import Plan
+from nnrun.reports.terminal.checks import gradients_table
+from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.plan import Outlook, plan_table
+from nnrun.reports.terminal.runs import runs_table
+from nnrun.reports.terminal.show import run_in_full
+from nnrun.runs.catalog.compare import compare
+from nnrun.runs.catalog.summary import Overview, by_time, varied
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.planning.plan import Plan
 from tests.reports.conftest import REGRESSION
 from tests.sweeps.boards import named, progress, score
 

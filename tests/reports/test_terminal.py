@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.reports.summary import short_note
-from nnrun.reports.terminal import run_summary
+from nnrun.reports.terminal.tables import run_summary
 
 FOLDER = Path("results/houses/s7-0123456789")
 

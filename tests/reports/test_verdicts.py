@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nnrun.reports.verdicts import summary
-from nnrun.runs.verify import Verdict
+from nnrun.reports.terminal.verdicts import summary
+from nnrun.runs.verification.verify import Verdict
 
 
 def test_both_counts_have_commas():

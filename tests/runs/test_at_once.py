@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
 
 # Each with whether it is made in one go.
 RUNS: dict[str, tuple[list[str], bool]] = {

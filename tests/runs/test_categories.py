@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import restore
-from nnrun.reports.markdown import report_markdown
-from nnrun.runs.common import Common
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare_again
+from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.prepare import prepare_again
 
 TABLE = """
 name: towns

@@ -10,10 +10,10 @@ import pytest
 
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
-from nnrun.runs import checkpoints
-from nnrun.runs.checkpoints import pack_checkpoint, unpack_checkpoint
-from nnrun.runs.control import Control
+from nnrun.runs.execution.callbacks import Control
 from nnrun.runs.lifecycle import train
+from nnrun.runs.storage import checkpoints
+from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
 from nnrun.training.state import TrainingState
 
 

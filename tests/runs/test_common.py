@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nnrun.config.load import config_to_dict
-from nnrun.runs.common import Common
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare_again
+from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.prepare import prepare_again
 
 
 def seeded(first, seed, common):

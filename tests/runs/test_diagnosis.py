@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.control import Control
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
-from nnrun.runs.execute import Execution
-from nnrun.runs.prepare import prepare
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.preparation.prepare import prepare
 
 BOSTON = """
 dataset: {name: boston, features: standard}

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from nnrun.cli import cli
 from nnrun.config.load import config_from_dict, load_config
 from nnrun.errors import NnrunError, UsageError
-from nnrun.runs.control import Control
-from nnrun.runs.extension import extend
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare, prepare_again
+from nnrun.runs.preparation.prepare import prepare, prepare_again
 from tests.forging import forge, revise, said
 
 DEEP = """

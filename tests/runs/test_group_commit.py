@@ -8,9 +8,9 @@ from itertools import count, takewhile
 
 import pytest
 
-from nnrun.runs import group_commit
-from nnrun.runs.group_commit import MOST, GroupCommit
-from nnrun.runs.staged import Staged, commit
+from nnrun.runs.storage import group_commit
+from nnrun.runs.storage.group_commit import MOST, GroupCommit
+from nnrun.runs.storage.staged import Staged, commit
 from tests.hostile.disk import Disk
 
 NAMES = ("history.csv", "model.safetensors", "report.json")

@@ -13,14 +13,15 @@ from dataclasses import replace
 
 import pytest
 
-from nnrun.runs import glance, index
-from nnrun.runs.glance import line_of, line_of_record
-from nnrun.runs.index import FILE, KnownRuns, NewLines, look, refresh, stamp
+from nnrun.runs.catalog import index
+from nnrun.runs.catalog import summarize as glance
+from nnrun.runs.catalog.index import FILE, KnownRuns, NewLines, look, refresh, stamp
+from nnrun.runs.catalog.summarize import line_of, line_of_record
+from nnrun.runs.catalog.summary import PLAIN, varied
 from nnrun.runs.lifecycle import train
-from nnrun.runs.overview import PLAIN, varied
-from nnrun.runs.reading import CHECKPOINT, read_run
-from nnrun.runs.seal import sealed
-from nnrun.runs.strict_json import strict_json
+from nnrun.runs.storage.reading import CHECKPOINT, read_run
+from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.strict_json import strict_json
 from tests.reports.conftest import REGRESSION
 
 RUNS = 12
@@ -75,7 +76,7 @@ def no_reading(monkeypatch):
         raise AssertionError(f"{folder} is read")
 
     def forbid():
-        monkeypatch.setattr("nnrun.runs.glance.read_run", refuse)
+        monkeypatch.setattr("nnrun.runs.catalog.summarize.read_run", refuse)
 
     return forbid
 
@@ -166,7 +167,7 @@ def test_without_an_index_all_is_read(root):
 
 def test_a_file_that_is_held_is_done_without(root, monkeypatch):
     """After waiting for it; and the file is left alone."""
-    monkeypatch.setattr("nnrun.runs.index_file._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("nnrun.runs.catalog.index_file._PATIENCE_SECONDS", 0.05)
     seen(root)
     put(root, 50)
     holder = sqlite3.connect(root / FILE, isolation_level=None)

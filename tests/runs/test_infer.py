@@ -7,8 +7,8 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.runs.describe import describe_dataset, task_from
-from nnrun.runs.prepare import prepare
+from nnrun.runs.execution.record_builder import describe_dataset, task_from
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIG = """\
 dataset: {path: data.csv, columns: {target: y}, test_size: 0}

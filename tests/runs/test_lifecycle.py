@@ -14,13 +14,13 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.runs import store as store_module
-from nnrun.runs.control import Control
-from nnrun.runs.folders import is_held
+from nnrun.runs.execution.callbacks import Control
 from nnrun.runs.lifecycle import begin, train
-from nnrun.runs.listing import list_runs
-from nnrun.runs.locks import acquire
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.locks import acquire
 from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
@@ -56,9 +56,9 @@ def test_one_module_locks_and_saves_runs():
     steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
     assert {"runs/lifecycle.py"} == uses(*steps)
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execute")
-    assert {"runs/lifecycle.py"} == importers("nnrun.runs.failed")
-    assert {"runs/store.py"} == importers("nnrun.runs.locks", "acquire")
+    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execution.execute")
+    assert {"runs/lifecycle.py"} == importers("nnrun.runs.execution.failed")
+    assert {"runs/storage/store.py"} == importers("nnrun.runs.storage.locks", "acquire")
 
 
 def test_one_module_reads_reports():
@@ -67,7 +67,7 @@ def test_one_module_reads_reports():
     for path in ROOT.rglob("*.py"):
         if "RunRecord.from_dict" in path.read_text():
             found.add(str(path.relative_to(ROOT)))
-    assert {"runs/reading.py", "sweeps/workers/wire.py"} == found
+    assert {"runs/storage/reading.py", "sweeps/workers/wire.py"} == found
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from time import sleep
 
 import pytest
 
-from nnrun.runs.locks import acquire
-from nnrun.runs.store import Store
+from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.store import Store
 
 
 def test_one_holder_at_a_time(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.models.task import Classification, Regression
 from nnrun.nn import CrossEntropy, Huber, MeanSquared
-from nnrun.runs.execute import Execution
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.metrics import baseline_of, metrics_of
 from nnrun.training.examples import Examples
 

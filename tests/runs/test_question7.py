@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
 
 CONFIG = """
 dataset: {path: example.npz, test_size: 0}

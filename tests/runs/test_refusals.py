@@ -7,8 +7,8 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.data import memory as data_memory
 from nnrun.errors import ConfigError
-from nnrun.runs import memory
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation import memory
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIG = """\
 dataset: {path: data.csv, columns: {target: y}, test_size: 0.5, features: standard}

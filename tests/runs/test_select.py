@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lifecycle import train
-from nnrun.runs.seal import sealed
-from nnrun.runs.select import select_run
-from nnrun.runs.strict_json import strict_json
+from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.strict_json import strict_json
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.errors import EngineFaultError
-from nnrun.runs import execute, selfcheck
+from nnrun.runs.execution import execute, selfcheck
 from nnrun.runs.lifecycle import train
-from nnrun.runs.verify import verify
+from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
 
 # A network for kernels: a function is generated for none with residual connections.

@@ -19,14 +19,14 @@ from safetensors.numpy import load_file
 from nnrun.errors import UsageError
 from nnrun.models.tensors import pack
 from nnrun.models.weights import weights_sha256
-from nnrun.runs import files, staged
-from nnrun.runs import store as store_module
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
-from nnrun.runs.folders import is_held
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
-from nnrun.runs.locks import acquire, locked
-from nnrun.runs.store import Store
+from nnrun.runs.storage import files, staged
+from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage.locks import acquire, locked
+from nnrun.runs.storage.store import Store
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),

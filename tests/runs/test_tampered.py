@@ -16,9 +16,9 @@ import nnrun
 from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lifecycle import begin, train
-from nnrun.runs.listing import list_runs
-from nnrun.runs.seal import sealed
-from nnrun.runs.strict_json import strict_json
+from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.strict_json import strict_json
 from tests.forging import revise, said
 
 BLOCKS = ("config", "dataset", "network", "metrics", "baseline", "timing", "environment")

@@ -8,8 +8,8 @@ import pytest
 
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD
-from nnrun.runs.control import Control
-from nnrun.runs.extension import extend
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.sweeps.workers.job import Job, execute_job
 

@@ -23,11 +23,11 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
-from nnrun.runs import verify as module
-from nnrun.runs.control import Control
-from nnrun.runs.extension import extend
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
-from nnrun.runs.verify import Difference, verify
+from nnrun.runs.verification import verify as module
+from nnrun.runs.verification.verify import Difference, verify
 from tests.forging import forge, revise, said
 
 WILD = """

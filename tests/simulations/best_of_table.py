@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binom
 
-from nnrun.sweeps.comparisons import Differences, paired_differences, unpaired_differences
+from nnrun.sweeps.board.comparisons import Differences, paired_differences, unpaired_differences
 from tests.simulations.rules import LEVEL, RULES
 from tests.simulations.tables import (
     COMMON_SPLITS,
@@ -148,7 +148,7 @@ def report(tables: int) -> Iterator[str]:
         "A leaderboard says of each row whether it can be told from the best. This page measures "
         "how often it errs, on tables whose truth is known: the share of tables of equal rows in "
         "which *any* row is called worse, and the share of worse rows that are not. The rule and "
-        "its sources are in `nnrun/sweeps/comparisons.py`. All shares are in percent, of "
+        "its sources are in `nnrun/sweeps/board/comparisons.py`. All shares are in percent, of "
         f"{tables:,} tables; random numbers from seed {SEED}."
     )
     yield f"Made by\n\n```sh\n{_COMMAND}\n```"

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtr
 from scipy.stats import studentized_range
 
-from nnrun.sweeps.comparisons import paired_differences
+from nnrun.sweeps.board.comparisons import paired_differences
 
 LEVEL = 0.05
 

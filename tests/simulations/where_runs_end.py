@@ -19,9 +19,9 @@ from math import ceil, log10
 from pathlib import Path
 
 from nnrun.config.load import load_config
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
-from nnrun.runs.prepare import prepare
+from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FACTORS = [1e-3, 1e-2, 1e-1, 0.3, 1, 3, 10, 30, 100, 1000]

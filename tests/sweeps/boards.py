@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nnrun.runs.identity import Identity
-from nnrun.sweeps.estimate import Estimate
-from nnrun.sweeps.plan import Plan, Variant
+from nnrun.sweeps.planning.estimate import Estimate
+from nnrun.sweeps.planning.plan import Plan, Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 VARIANT = Variant(

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_ind, ttest_rel
 
-from nnrun.sweeps.comparisons import moderated, paired_differences, unpaired_differences
+from nnrun.sweeps.board.comparisons import moderated, paired_differences, unpaired_differences
 from tests.simulations.best_of_table import false_shares, missed_shares, most_by_chance
 from tests.simulations.tables import COMMON_SPLITS, EQUAL
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nnrun.engines import compiled
-from nnrun.sweeps import compiling
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning import compiling
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
 
 CONFIG = """
 dataset: {name: iris}

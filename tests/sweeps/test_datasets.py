@@ -8,11 +8,11 @@ import pytest
 from pydantic import create_model
 
 from nnrun.config import load as config_loading
-from nnrun.config.dataset import DatasetConfig
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data import DatasetProblem
-from nnrun.sweeps import datasets as sweep_data
-from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.planning import datasets as sweep_data
+from nnrun.sweeps.planning.datasets import Datasets
 from tests.sweeps.helpers import run_inline
 
 

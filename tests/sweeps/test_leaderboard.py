@@ -8,14 +8,14 @@ import json
 
 import pytest
 
-from nnrun.reports.leaderboard_files import (
+from nnrun.reports.markdown.leaderboard_files import (
     leaderboard_csv,
     leaderboard_files,
     leaderboard_markdown,
 )
-from nnrun.reports.replication import replication_markdown
-from nnrun.sweeps.leaderboard import Leaderboard, make_leaderboard
-from nnrun.sweeps.replication import replications
+from nnrun.reports.markdown.replication import replication_markdown
+from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.replication import replications
 from tests.sweeps.boards import VARIANT, named, progress, score
 
 

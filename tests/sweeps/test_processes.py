@@ -19,8 +19,8 @@ import pytest
 
 from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.runs import group_commit, staged
-from nnrun.runs.store import Store
+from nnrun.runs.storage import group_commit, staged
+from nnrun.runs.storage.store import Store
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep

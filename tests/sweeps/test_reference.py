@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import ttest_ind_from_stats
 
 from nnrun.errors import UsageError
-from nnrun.reports.replication import replication_markdown
-from nnrun.sweeps.reference import Reference, holm, read_references, welch_p
-from nnrun.sweeps.replication import replications
-from nnrun.sweeps.statistics import summarize
+from nnrun.reports.markdown.replication import replication_markdown
+from nnrun.sweeps.board.reference import Reference, holm, read_references, welch_p
+from nnrun.sweeps.board.replication import replications
+from nnrun.sweeps.board.statistics import summarize
 from tests.sweeps.boards import named, progress, score
 
 HEADER = "experiment,metric,mean,sd,n,source\n"

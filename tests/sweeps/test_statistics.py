@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from nnrun.sweeps.comparisons import paired_differences, unpaired_differences
-from nnrun.sweeps.statistics import mean_of, summarize, t_quantile
+from nnrun.sweeps.board.comparisons import paired_differences, unpaired_differences
+from nnrun.sweeps.board.statistics import mean_of, summarize, t_quantile
 
 
 def paired_p(differences):

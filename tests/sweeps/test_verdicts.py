@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nnrun.reports.leaderboard import to_the_best
-from nnrun.reports.leaderboard_files import leaderboard_csv, leaderboard_markdown
-from nnrun.sweeps.leaderboard import make_leaderboard
-from nnrun.sweeps.statistics import summarize
+from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
+from nnrun.reports.terminal.leaderboard import to_the_best
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.statistics import summarize
 from tests.sweeps.boards import named, progress, score
 
 ERROR = {"metric": "mse", "larger_is_better": False}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nnrun.engines.compiled.cost import (
+from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
     compiling_seconds,
     function_seconds,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.held_out import about_held_out
+from nnrun.runs.diagnosis.inputs import Case, Finding
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.symptoms import SYMPTOMS
 

@@ -7,7 +7,7 @@ from math import floor, log10
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding, root_mean_square
+from nnrun.runs.diagnosis.inputs import Case, Finding, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
 # Scales that differ by less than this factor are no cause of anything.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.runs.diagnosis.case import Finding
+from nnrun.runs.diagnosis.inputs import Finding
 
 _TOLD = 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.inputs import Case, Finding
 
 # Other data were predicted better before where their loss was less than this share of the last.
 _BETTER = 0.9

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.inputs import Case, Finding
 
 # Predictions that differ by less than this share of the target's spread are the same.
 _SAME = 1e-6

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from threadpoolctl import threadpool_limits
 
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.common import Common
-from nnrun.runs.control import Control
+from nnrun.runs.execution.callbacks import Control
 from nnrun.runs.lifecycle import execute, now_and_then
-from nnrun.runs.prepare import prepare_again
+from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.engines.base import Stretch
 from nnrun.engines.compiled import CompiledEngine
-from nnrun.engines.compiled.fields import SAMPLINGS
+from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, MeanSquared, conv2d, dense
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.schedules import Constant, Cosine

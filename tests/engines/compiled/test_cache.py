@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.engines.compiled import cache, compile_ahead
+from nnrun.engines.compiled import compile_ahead
+from nnrun.engines.compiled.llvm import cache
 from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
 
 SCRIPT = """
@@ -30,7 +31,7 @@ engine = CompiledEngine(
     network, optimizer, x, target, rng=np.random.default_rng(2), clip_norm=1.0, batch_size=2
 )
 engine.run(Batches(np.arange(1000) % 10, np.arange(0, 1001, 2), np.full(500, 0.1)))
-print(network.theta.tobytes().hex(), "nnrun.engines.compiled.compiler" in sys.modules)
+print(network.theta.tobytes().hex(), "nnrun.engines.compiled.llvm.compiler" in sys.modules)
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.engines.compiled import choose, supports, too_large, way
 from nnrun.engines.compiled.choice import SHARED_BY, WORTH, estimate
-from nnrun.engines.compiled.cost import compiling_seconds, refuses_function
+from nnrun.engines.compiled.generated.cost import compiling_seconds, refuses_function
 from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
@@ -26,7 +26,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
 
 
 def choice(network: Network, batch_size: int, iterations: int) -> str:

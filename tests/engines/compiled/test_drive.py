@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Stretch
-from nnrun.engines.compiled.arguments import ARGUMENTS, NUMBER
-from nnrun.engines.compiled.fields import PIECE, RATE_BYTES, SAMPLINGS
-from nnrun.engines.compiled.sampling import Sampling
+from nnrun.engines.compiled.generated.sampling import Sampling
+from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
+from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
 from nnrun.nn.schedules import Constant
 from nnrun.training.sampling import Sampler
 

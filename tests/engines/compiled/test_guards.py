@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, allocation
-from nnrun.engines.compiled.blocks import Blocks
+from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.plan import Plan

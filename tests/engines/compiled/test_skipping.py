@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled.kernels import KERNELS, sparse_sizes
+from nnrun.engines.compiled.kernels import KERNELS
+from nnrun.engines.compiled.kernels.dense import sparse_sizes
 from nnrun.engines.compiled.tape.engine import TapeEngine, kernels_of
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, Flatten, MaxPool2d, Residual, conv2d, dense

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches, Stretch
 from nnrun.engines.compiled import CompiledEngine
-from nnrun.engines.compiled.fields import SAMPLINGS
+from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
 from nnrun.training.sampling import Sampler

@@ -9,10 +9,11 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled import CompiledEngine, cache, machine
-from nnrun.engines.compiled.compiler import compile_source
+from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.kernels import load
-from nnrun.engines.compiled.machine import Processor
+from nnrun.engines.compiled.llvm import cache, machine
+from nnrun.engines.compiled.llvm.compiler import compile_source
+from nnrun.engines.compiled.llvm.machine import Processor
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     ACTIVATIONS,

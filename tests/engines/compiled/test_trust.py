@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.engines.compiled import cache, private
+from nnrun.engines.compiled.llvm import cache
+from nnrun.engines.compiled.llvm import private_files as private
 
 SOURCE = "def train(): pass"
 KEY = "0" * 64
@@ -33,7 +34,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sources.append(source)
         return b"object of " + source.encode()
 
-    monkeypatch.setattr("nnrun.engines.compiled.compiler.compile_source", compile_source)
+    monkeypatch.setattr("nnrun.engines.compiled.llvm.compiler.compile_source", compile_source)
     return sources
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.choice import refuses_function
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels.dense import sparse_sizes
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from tests.architectures.trial import Trial
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.kernels import sparse_sizes as sparse
-from nnrun.engines.compiled.kernels.winograd_sizes import BLOCK
+from nnrun.engines.compiled.kernels.conv.winograd_sizes import BLOCK
+from nnrun.engines.compiled.kernels.dense import sparse_sizes as sparse
 
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
 ZEROS = 128

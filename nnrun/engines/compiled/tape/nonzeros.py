@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels.dense import sparse_sizes
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import Plan
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import winograd_sizes as winograd
+from nnrun.engines.compiled.kernels.conv import winograd_sizes as winograd
 from nnrun.engines.compiled.kernels.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address, Border, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter

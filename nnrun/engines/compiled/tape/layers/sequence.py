@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
 from nnrun.engines.compiled.tape.layers.base import EMITTERS, Emitter
 from nnrun.engines.compiled.tape.layers.convolution import Convolution

@@ -1,0 +1,192 @@
+"""What is wrong with a cell of a table: what was seen, and the key that helps.
+
+A mistake is a kind and two texts. What is wrong in one row of a column is usually wrong in all of
+them, so that mistakes of one kind in one column are told once, with their number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnrun.data.readers.labels import number
+
+MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
+"""What stands in the place of a number that is not known, in lower case."""
+MISSING_LABELS = {"", "na", "n/a", "nan", "null", "?"}
+"""Likewise of a category; none and - may be categories."""
+
+MISSING_HINT = (
+    "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
+)
+TARGET_HINT = (
+    "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no target is filled in"
+)
+
+_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
+)
+_TIME = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+_COMMA = re.compile(r"[-+]?\d*,\d+")
+_GROUPED = re.compile(r"[-+]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?")
+_UNIT = re.compile(r"([-+]?[\d.,]*\d)\s*(%|[^\W\d_]{1,4}|[€$£°]\w?)|[€$£]\s*[\d.,]+")
+
+_SEPARATORS = {";": ";", "\t": "tab", "|": "|"}
+_PLAIN = "write 1.5 and 1200, without commas"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong with a cell; `hint`, which begins with its comma, says what to do."""
+
+    kind: str
+    text: str
+    hint: str = ""
+
+
+def is_date(text: str) -> bool:
+    """Whether it looks like a day, with or without a time."""
+    return _DATE.fullmatch(text) is not None
+
+
+def is_decimal_comma(text: str) -> bool:
+    """Whether it looks like a number with a comma before its decimals."""
+    return _COMMA.fullmatch(text) is not None
+
+
+def is_amount(text: str) -> bool:
+    """Whether it looks like a number with commas between its digits, or a sign of a currency."""
+    if is_decimal_comma(text) or _GROUPED.fullmatch(text):
+        return True
+    plain = re.sub(r"[€$£\s]", "", text)
+    return plain != text and number(plain.replace(",", "")) is not None
+
+
+def about_number(text: str, role: str, decimal: str) -> Mistake:
+    """Why a cell is no number.
+
+    Args:
+        text: of the cell, without blanks around it.
+        role: `feature` or `target`, whose keys are named; `input` for rows to predict from, where
+            nothing can be changed but the file.
+        decimal: what stands before the decimals.
+    """
+    if text.lower() in MISSING_NUMBERS:
+        return about_missing(text, role)
+    mistake = _about_form(text, decimal)
+    if role == "input":
+        return Mistake(mistake.kind, mistake.text, mistake.hint or ", as it was in training")
+    if mistake.kind == "text" and role == "target":
+        hint = (
+            ", and the target of a regression has to be one; classes need a loss like cross_entropy"
+        )
+        return Mistake("text", mistake.text, hint)
+    if mistake.kind == "text":
+        hint = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
+        return Mistake("text", mistake.text, hint)
+    return mistake
+
+
+def about_missing(text: str, role: str) -> Mistake:
+    """A cell that is blank, or has a word for that."""
+    what = f"'{text}' stands for a missing value" if text else "the cell is blank"
+    return Mistake("missing", what, _missing_hint(role))
+
+
+def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
+    """A number in memory, for a column that was text in training.
+
+    Args:
+        text: of the number.
+        spellings: the categories that it may stand for.
+        known: all categories.
+    """
+    hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
+    if len(spellings) > 1:
+        several = " or ".join(f"'{spelling}'" for spelling in spellings[:3])
+        return Mistake(text, f"the number {text} may be the category {several}", hint)
+    return Mistake(text, about_stranger(text, known).text, hint)
+
+
+def about_stranger(text: str, known: Sequence[str]) -> Mistake:
+    """A label that training has not seen."""
+    names = [label or "a blank cell" for label in known[:10]]
+    some = ", ".join(names) + (", …" if len(known) > 10 else "")
+    what = f"'{text}'" if text else "a blank cell"
+    return Mistake(text, f"{what} is none of the categories in training: {some}")
+
+
+def _missing_hint(role: str) -> str:
+    if role == "input":
+        return "; fill it in or leave the row out: training had no such rows"
+    return TARGET_HINT if role == "target" else MISSING_HINT
+
+
+def _about_form(text: str, decimal: str) -> Mistake:
+    """By what the text looks like, whatever column it stands in."""
+    for form in (_infinite, _underscore, _date, _comma, _grouped, _separator, _unit):
+        found = form(text, decimal)
+        if found is not None:
+            return found
+    return Mistake("text", f"'{text}' is not a number")
+
+
+def _infinite(text: str, decimal: str) -> Mistake | None:
+    if decimal == "," or "_" in text or number(text) is None:
+        return None
+    return Mistake("infinite", f"'{text}' is not a finite number")
+
+
+def _underscore(text: str, _: str) -> Mistake | None:
+    plain = text.replace("_", "")
+    if plain == text or number(plain) is None:
+        return None
+    return Mistake("underscore", f"'{text}' is not a number: write {plain}, without '_'")
+
+
+def _date(text: str, _: str) -> Mistake | None:
+    what = "date" if is_date(text) else "time"
+    if what == "time" and not _TIME.fullmatch(text):
+        return None
+    hint = "; columns.drop leaves the column out, or write what matters of it as numbers"
+    return Mistake("date", f"'{text}' is not a number but a {what}", hint)
+
+
+def _comma(text: str, decimal: str) -> Mistake | None:
+    if decimal == "," or not is_decimal_comma(text):
+        return None
+    hint = "; or say `decimal: ','` beside `path`, if that is what the comma is"
+    return Mistake("comma", f"'{text}' is not a number: {_PLAIN}", hint)
+
+
+def _grouped(text: str, decimal: str) -> Mistake | None:
+    if (
+        decimal == ","
+        and "." in text
+        and number(text.replace(".", "").replace(",", ".")) is not None
+    ):
+        hint = "; after `decimal: ','` a point would only group digits: leave it out"
+        return Mistake("grouped", f"'{text}' is not a number", hint)
+    if not _GROUPED.fullmatch(text):
+        return None
+    return Mistake("grouped", f"'{text}' is not a number: {_PLAIN}")
+
+
+def _separator(text: str, _: str) -> Mistake | None:
+    """A separator beside a number; one within words is a part of a text."""
+    sign = next((sign for sign in _SEPARATORS if sign in text), None)
+    if sign is None or all(number(part.strip()) is None for part in text.split(sign)):
+        return None
+    hint = f"; is `separator: '{_SEPARATORS[sign]}'` what separates the columns?"
+    return Mistake("separator", f"'{text}' is not a number", hint)
+
+
+def _unit(text: str, _: str) -> Mistake | None:
+    if not _UNIT.fullmatch(text):
+        return None
+    hint = "; leave the unit out, it may stand in the name of the column"
+    if any(sign in text for sign in "€$£"):
+        commas = ", and the commas between digits" if "," in text else ""
+        hint = f"; leave the sign of the currency out{commas}"
+    return Mistake("unit", f"'{text}' is not a number but one with a unit", hint)

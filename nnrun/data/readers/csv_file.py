@@ -1,0 +1,155 @@
+"""A CSV file as lines of cells: encoding, delimiter, header and line numbers."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from nnrun.data.readers.labels import number
+from nnrun.errors import DataError, first_of
+
+DELIMITERS = (",", ";", "\t")
+SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
+"""Those that may be named, by their names; the likeliest first, since names may hold blanks."""
+_LONGEST_HEADER = 100  # lines
+_HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
+_NAMES = {sign: name for name, sign in SEPARATORS.items()}
+LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
+
+
+class CsvFile:
+    """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
+
+    The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
+    into most names, all lines of it where names have line breaks.
+    `sha256` is that of the file's bytes once all rows have been read.
+
+    Raises: DataError with path:line for what is no CSV with a header row.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
+        self.path = path
+        self._hash = hashlib.sha256()
+        lines = self._lines(file)
+        first = next(lines, "")
+        if not first.strip():
+            state = "is blank" if first else "is missing: the file is empty"
+            raise DataError(f"{path}:1: the header row with the column names {state}")
+        head = [first]
+        if separator is None:
+            self.delimiter, head = _shown_by(first, lines)
+        else:
+            self.delimiter = SEPARATORS[separator]
+        self._named = separator is not None
+        self._reader = csv.reader(
+            chain(head, lines), delimiter=self.delimiter, skipinitialspace=True, strict=True
+        )
+        self.header = self._read_header()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def other_separator(self) -> str | None:
+        """What may separate the columns, where the header is a single one with that in its name."""
+        if len(self.header) > 1:
+            return None
+        return next((name for name, sign in SEPARATORS.items() if sign in self.header[0]), None)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row with the number of the line it starts on; blank lines are left out.
+
+        Raises: DataError where the file stops being CSV (quotes that never close, not UTF-8).
+        """
+        while True:
+            line = self._reader.line_num + 1
+            cells = self._next(line)
+            if cells is None:
+                return
+            if any(cells) or len(cells) > 1 or (cells and len(self.header) == 1):
+                yield line, cells
+
+    def _next(self, line: int) -> list[str] | None:
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            hint = "" if self._named or line > 1 else _HINT.format(_NAMES[self.delimiter])
+            message = f"{self.path}:{line}: is no CSV from here on: {error}{hint}"
+            raise DataError(message) from error
+
+    def _read_header(self) -> tuple[str, ...]:
+        names = [name.strip() for name in self._next(1) or []]
+        problems = [
+            f"{self.path}:1: column {position} has no name"
+            for position, name in enumerate(names, 1)
+            if not name
+        ]
+        problems += [
+            f"{self.path}:1:{name}: {count} columns have this name"
+            for name, count in Counter(names).items()
+            if name and count > 1
+        ]
+        problems += [
+            f"{self.path}:1: the name of column {position} has a NUL (U+0000) in it; "
+            "save the file as UTF-8 text"
+            for position, name in enumerate(names, 1)
+            if "\0" in name
+        ]
+        if all(number(name) is not None for name in names):
+            problems = [
+                f"{self.path}:1: the first line holds numbers; a header row with the column names "
+                "is needed"
+            ]
+        if problems:
+            raise DataError("\n".join(first_of(problems)))
+        return tuple(names)
+
+    def _lines(self, file: BinaryIO) -> Iterator[str]:
+        line = 1
+        for raw in file:
+            self._hash.update(raw)
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = f"is not UTF-8 text: byte 0x{raw[error.start]:02x}"
+                raise DataError(f"{self.path}:{line}: {message}; save the file as UTF-8") from error
+            for piece in LONE_RETURN.split(text):
+                if piece:
+                    yield piece.removeprefix("\ufeff") if line == 1 else piece
+                    line += 1
+
+
+def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
+    """The delimiter that cuts the header into most names, and the lines read to see that.
+
+    The header goes on in further lines where a quote opened in it is not closed.
+    """
+    head, more = [first], [first]
+    names = _names(head)
+    while None in names and more and len(head) < _LONGEST_HEADER:
+        more = list(islice(lines, len(head)))
+        head += more
+        names = _names(head)
+    counts = [found or 0 for found in names]
+    if not any(counts):  # what is wrong is said with its place when the header is read
+        counts = [found or 0 for found in _names(head, strict=False)]
+    return DELIMITERS[counts.index(max(counts))], head
+
+
+def _names(head: list[str], *, strict: bool = True) -> list[int | None]:
+    """How many names the header has by each delimiter; 0 if it is wrong, None if it goes on."""
+    counts: list[int | None] = []
+    for delimiter in DELIMITERS:
+        reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True, strict=strict)
+        try:
+            counts.append(len(next(reader, [])))
+        except csv.Error as error:
+            counts.append(None if "unexpected end" in str(error) else 0)
+    return counts
