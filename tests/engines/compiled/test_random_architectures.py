@@ -1,4 +1,4 @@
-"""Networks that nobody chose: both engines train them alike, and the compiled one twice alike."""
+"""Random networks: the engines agree to rounding, and the compiled one repeats itself exactly."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def test_random_networks(number: int, part: int) -> None:
 
 
 def _without_border(name: str, x: Map, border: Border, itemsize: int) -> Map:
-    """What `like` made of a map of one pixel whose channels fill a row."""
+    """`like` with a fault: maps of one pixel whose channels fill a row get no border."""
     return like(name, x, (0, 0, 0, 0) if x.pixel == x.row else border, itemsize)
 
 
 def test_a_border_that_is_dropped_is_found() -> None:
-    """Several of the networks read beyond an array that lacks its border, as happened once."""
+    """At least five networks find a map of one pixel that lacks its border."""
     trials = [
         trial
         for trial in suite(0)
@@ -46,7 +46,7 @@ def test_a_border_that_is_dropped_is_found() -> None:
 
 
 def test_a_wrong_seventh_digit_is_found() -> None:
-    """A formula that is off by 1e-7 is found in networks of float64 that use it."""
+    """An activation that is off by 1e-7 is found by 18 of 20 networks of float64 that use it."""
     trials = [
         trial
         for trial in suite(0)
