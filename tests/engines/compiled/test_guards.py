@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -19,6 +20,11 @@ from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.nn import Adam, BatchNorm, CrossEntropy, Dropout, Flatten, MaxPool2d, conv2d, dense
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
 
+KINDS = {
+    "tape": TapeEngine,
+    "tape in three threads": partial(TapeEngine, threads=3),
+    "function": CompiledEngine,
+}
 # Strides that are wrong: of a kernel, which, and by how many numbers.
 WRONG = {
     "the data are read too far apart": ("gather", "data_row", 1),
@@ -82,9 +88,9 @@ def found(run: Callable[[Side], Any]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("kind", [TapeEngine, CompiledEngine])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_what_is_right_is_found_right(kind: Any, task: Any) -> None:
-    """Both ways of the engine keep to their arrays, and read nothing that was not written."""
+    """All ways of the engine keep to their arrays, and read nothing that was not written."""
     assert found(lambda side: train(task, kind, side)) == ""
 
 

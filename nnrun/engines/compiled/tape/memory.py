@@ -14,6 +14,9 @@ from nnrun.nn.signature import Array
 
 # Weights of 3×3 become 4×4 by Winograd's transform, and that in both directions.
 _TRANSFORMED = 4
+# A thread's scratch memory holds at most so many numbers for each weight of a convolution: 8 bytes
+# for each tap, or 16 sums for nine weights.
+_SCRATCH = 2
 
 
 class Memory:
@@ -106,7 +109,8 @@ def buffers(network: Network, batch_size: int) -> int:
     """Numbers that a tape takes for parameters besides those of any engine, roughly.
 
     Gradients are summed up by each task of rows, but for those of products. The weights of
-    convolutions are there once more as they are read on the way back, and transformed.
+    convolutions are there once more as they are read on the way back, and transformed; tables of
+    their taps, or sums, are in the scratch memory.
     """
     summed = sum(
         parameter.size
@@ -114,4 +118,4 @@ def buffers(network: Network, batch_size: int) -> int:
         if layer.type != "matmul"
         for parameter in layer.parameters
     )
-    return summed * (min(batch_size, TASKS) + _TRANSFORMED)
+    return summed * (min(batch_size, TASKS) + _TRANSFORMED + _SCRATCH)
