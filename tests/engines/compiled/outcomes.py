@@ -103,7 +103,10 @@ def misfits(trial: Trial, expected: Outcome, actual: Outcome) -> list[str]:
     network = trial.network()
     factor = LAMBDA * sqrt(longest_sum(network, trial.batch_size))
     smallest = factor * float(np.finfo(trial.dtype).eps)
-    bounds = {name: smallest * LAMBDA * _size(array) for name, array in expected.items()}
+    sizes = {name: _size(array) for name, array in expected.items()}
+    for name in ("loss", "losses"):  # differences of numbers that may be much larger
+        sizes[name] = max(sizes[name], 1.0)
+    bounds = {name: smallest * LAMBDA * size for name, size in sizes.items()}
     if not _beyond(bounds, expected, actual):
         return []
     roughened = [reference(trial, seed) for seed in range(TRIES)]
