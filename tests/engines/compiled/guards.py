@@ -5,9 +5,9 @@
         engine.run(batches)
 
 With "end" an array's last byte is the last one before such a page, with "start" its first byte is
-the first one after one. What is left of an array's own pages is filled with ones: NaN, or -1, to
-whoever reads it, and whoever writes there is found at the end of the block. What a kernel must
-write begins as ones, too.
+the first one after one. The rest of an array's own pages is filled with bits that are one, which
+read as NaN or -1; a write there is found at the end of the block. What a kernel must write begins
+as such bits, too.
 
 A touch of a guard page ends the process by SIGSEGV; `apart` runs a function in a process of its own
 and says which array was nearest.
@@ -158,7 +158,7 @@ def guarded(side: Side = "end") -> Iterator[Guards]:
     with (
         patch.object(allocation, "unwritten", guards.unwritten),
         patch.object(allocation, "given", guards.given),
-        _told(guards),
+        _reported(guards),
     ):
         yield guards
     guards.check()
@@ -246,7 +246,7 @@ class _Action(ctypes.Structure):
 
 
 @contextmanager
-def _told(guards: Guards) -> Iterator[None]:
+def _reported(guards: Guards) -> Iterator[None]:
     """Where the process is ended by SIGSEGV meanwhile, stderr says what was touched."""
 
     def say(number: int, info: int, _: int) -> None:

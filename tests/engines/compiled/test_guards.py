@@ -116,7 +116,7 @@ READ, WRITE = (lambda at: ctypes.string_at(at, 1)), (lambda at: ctypes.memset(at
 
 @pytest.mark.parametrize(("side", "distance"), [("end", 80), ("start", -1)])
 @pytest.mark.parametrize("touch", [READ, WRITE])
-def test_a_touched_page_is_told(side: Side, distance: int, touch: Any) -> None:
+def test_a_touched_page_is_named(side: Side, distance: int, touch: Any) -> None:
     """The array nearest to it is named, and the byte."""
 
     def run() -> None:
@@ -131,7 +131,7 @@ def test_a_touched_page_is_told(side: Side, distance: int, touch: Any) -> None:
 
 
 @pytest.mark.parametrize(("side", "distance"), [("end", -1), ("start", 80)])
-def test_what_is_written_without_a_page_is_told(side: Side, distance: int) -> None:
+def test_what_is_written_without_a_page_is_found(side: Side, distance: int) -> None:
     """In the rest of an array's own pages, whether it is still there in the end or not."""
 
     def run(keep: bool) -> None:
