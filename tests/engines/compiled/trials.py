@@ -1,4 +1,4 @@
-"""Trials of random networks: what the compiled engine does wrong in one, in words."""
+"""Trials of random networks: what the compiled engine gets wrong, in words."""
 
 from __future__ import annotations
 

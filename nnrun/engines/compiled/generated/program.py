@@ -168,10 +168,11 @@ class Program(Text):
         self.places.append(Place(f"{key}{tag}", "state", offset, shape, "statistics"))
         return f"{key}{tag}"
 
-    def shared(self, name: str, shape: Shape) -> str:
-        """An array for the batch as a whole."""
+    def shared(self, name: str, shape: Shape, *, cleared: bool = False) -> str:
+        """An array for the batch as a whole; `cleared` if not all is written, but zeros."""
         name = self._unique(name)
-        self.places.append(Place(name, "values", self._take("values", shape), shape))
+        offset = self._take("values", shape, 0 if cleared else None)
+        self.places.append(Place(name, "values", offset, shape))
         return name
 
     def array(self, name: str, shape: Shape, written: int | None = None) -> str:

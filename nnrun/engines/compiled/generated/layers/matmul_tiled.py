@@ -28,7 +28,8 @@ class TiledMatMul(Product):
         self.w = p.parameter(self.layer.w, f"w{self.tag}", shape, where, alone=p.plain)
         self.input = p.like(f"{x.name}_copy", x) if x.name == "x" else x
         if self.needs_dx:
-            self.turned = p.shared(f"turned{self.tag}", (self.columns, x.stored))
+            shape = (self.columns, x.stored)  # columns beyond x.size are never written
+            self.turned = p.shared(f"turned{self.tag}", shape, cleared=True)
         self.y = p.row(f"z{self.tag}", units)
 
     def before(self) -> None:
