@@ -90,11 +90,19 @@ _LOSSES = (
 )
 
 KERNELS: dict[str, Kernel] = {
-    "gather": _kernel("elementwise.rows", "gather", f"order data data_row {_X} channels height width rows"),
-    "flatten": _kernel("elementwise.rows", "flatten", f"{_X} y y_row channels height width placed rows"),
-    "flatten_back": _kernel("elementwise.rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"),
+    "gather": _kernel(
+        "elementwise.rows", "gather", f"order data data_row {_X} channels height width rows"
+    ),
+    "flatten": _kernel(
+        "elementwise.rows", "flatten", f"{_X} y y_row channels height width placed rows"
+    ),
+    "flatten_back": _kernel(
+        "elementwise.rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"
+    ),
     "clear": _kernel("elementwise.rows", "clear", f"{_X} channels height width rows"),
-    "product": _kernel("dense.matrix", "product", "x x_row w b z z_row inputs units rows counts counted"),
+    "product": _kernel(
+        "dense.matrix", "product", "x x_row w b z z_row inputs units rows counts counted"
+    ),
     "product_back": _kernel(
         "dense.matrix",
         "product_back",
@@ -184,7 +192,9 @@ KERNELS: dict[str, Kernel] = {
         "elementwise.bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
     ),
     "sum_rows": _kernel(
-        "conv.bias_gradient", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
+        "conv.bias_gradient",
+        "sum_rows",
+        f"{_DY} db db_task db_line db_pixel channels height width rows",
     ),
     "moments": _kernel(
         "conv.batch_norm", "moments", f"{_X} sums squares part channels height width rows"
@@ -217,8 +227,12 @@ KERNELS: dict[str, Kernel] = {
         f"uniforms drawn before share factor {_X} {_Y} channels height width rows",
     ),
     "softmax": _kernel("elementwise.softmax", "softmax", "x x_row y y_row size rows"),
-    "softmax_back": _kernel("elementwise.softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
-    "reduce": _kernel("elementwise.update", "reduce", "buffers buffer_task total size chunk rows most"),
+    "softmax_back": _kernel(
+        "elementwise.softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"
+    ),
+    "reduce": _kernel(
+        "elementwise.update", "reduce", "buffers buffer_task total size chunk rows most"
+    ),
     "penalty": _kernel(
         "elementwise.penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
     ),
@@ -228,7 +242,9 @@ KERNELS: dict[str, Kernel] = {
     ),
     "clip": _kernel("elementwise.update", "clip", "sums count limit factors"),
     "sgd": _kernel(
-        "elementwise.update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factors"
+        "elementwise.update",
+        "sgd",
+        "theta gradient velocity size chunk momentum nesterov decay factors",
     ),
     "adam": _kernel(
         "elementwise.update",
