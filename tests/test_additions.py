@@ -102,7 +102,7 @@ NEEDS = [
         "layer",
         LEAVES,
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
-        f"EMITTERS in generated/layers/__init__.py or tape/layers/__init__.py of {COMPILED}{OR_NUMPY}",
+        f"EMITTERS in {COMPILED}/generated/layers/__init__.py or tape/layers/__init__.py{OR_NUMPY}",
     ),
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),

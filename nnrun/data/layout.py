@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from nnrun.data.readers.labels import all_numbers, canonical
+from nnrun.data.labels import all_numbers, canonical
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.inference.columns import odd_code, without_missing
+from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.readers.labels import number
 from nnrun.errors import DataError, UsageError
 from nnrun.models.chunks import chunk_rows
 from nnrun.models.task import Classification, task_of

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from nnrun.characters import escaped
-from nnrun.data.readers.labels import number
+from nnrun.data.labels import number
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.spreadsheet import cell

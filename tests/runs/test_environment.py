@@ -15,7 +15,10 @@ from nnrun.runs.execution.environment import environment
 
 # Kernels that every processor of the kind can run, and that few would choose by themselves.
 KERNELS = {"x86_64": ["Nehalem"], "aarch64": ["ARMV8"]}.get(platform.machine(), [])
-SCRIPT = "import json; from nnrun.runs.execution.environment import environment as e; print(json.dumps(e()))"
+SCRIPT = (
+    "import json; from nnrun.runs.execution.environment import environment as e; "
+    "print(json.dumps(e()))"
+)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -1,1 +1,1 @@
-"""scaffold."""
+"""First configs for `nnrun init`, from a file of data or from defaults."""

@@ -1,1 +1,1 @@
-"""builtin."""
+"""The data sets that configs name, and the table of them."""

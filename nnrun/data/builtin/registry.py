@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nnrun.data.builtin import california
-from nnrun.data.builtin import mnist as images
+from nnrun.data.builtin import california, mnist, shipped
 from nnrun.data.builtin import moons as half_moons
-from nnrun.data.builtin import shipped as builtin
 from nnrun.data.dataset import Dataset, Task
 from nnrun.data.layout import Layout
 
@@ -56,56 +54,56 @@ MNIST_NOTE = "MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as the Keras documentati
 
 DATASETS: dict[str, Entry] = {
     "boston": Entry(
-        builtin.boston,
+        shipped.boston,
         "median house prices ($1000s) of 506 census tracts around Boston, 1970",
         "regression", (13,), 506, note=BOSTON_NOTE,
     ),
     "iris": Entry(
-        builtin.iris,
+        shipped.iris,
         "species of irises from the lengths and widths (cm) of sepals and petals",
         "classification", (4,), 150, classes=3,
     ),
     "digits": Entry(
-        builtin.digits,
+        shipped.digits,
         "handwritten digits, 8×8 pixels with values from 0 to 16",
         "classification", (1, 8, 8), 1797, classes=10,
     ),
     "diabetes": Entry(
-        builtin.diabetes,
+        shipped.diabetes,
         "progression of diabetes after one year from ten measurements",
         "regression", (10,), 442,
         note="The features come centred and scaled by scikit-learn, over all rows.",
     ),
     "wine": Entry(
-        builtin.wine,
+        shipped.wine,
         "cultivar of Italian wines from 13 chemical measurements",
         "classification", (13,), 178, classes=3,
     ),
     "breast_cancer": Entry(
-        builtin.breast_cancer,
+        shipped.breast_cancer,
         "malignant or benign, from 30 measurements of cell nuclei (Wisconsin)",
         "classification", (30,), 569, classes=2,
     ),
     "autompg": Entry(
-        builtin.autompg,
+        shipped.autompg,
         "fuel consumption (miles per gallon) of cars, 1970 to 1982",
         "regression", (7,), 392,
         note="origin (1, 2, 3: USA, Europe, Japan) is a category given as a number.",
     ),
     "mnist_5k": Entry(
-        builtin.mnist_5k,
+        shipped.mnist_5k,
         "5,000 of MNIST's handwritten digits, 28×28 bytes, 500 of each",
         "classification", (1, 28, 28), 5000, test_rows=1000, classes=10,
         note=f"{MNIST_NOTE} All rows are from MNIST's training set, sorted by class.",
     ),
     "mnist": Entry(
-        images.mnist,
+        mnist.mnist,
         "handwritten digits, 28×28 bytes",
         "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
         note=MNIST_NOTE,
     ),
     "fashion_mnist": Entry(
-        images.fashion_mnist,
+        mnist.fashion_mnist,
         "articles of clothing, 28×28 bytes",
         "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
     ),

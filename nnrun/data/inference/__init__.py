@@ -1,1 +1,1 @@
-"""inference."""
+"""New rows for a trained network, read and encoded as the training data were."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.inference.columns import input_column
+from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.readers.cell_errors import Mistake, about_spelling
 from nnrun.data.readers.columns import Problems, TableProblems
-from nnrun.data.readers.labels import number
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 from nnrun.suggestions import nearest

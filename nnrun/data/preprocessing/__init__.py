@@ -1,1 +1,1 @@
-"""preprocessing."""
+"""What is fitted on the training split and stored with the weights."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nnrun.data.readers.labels import number
+from nnrun.data.labels import number
 
 MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 """What stands in the place of a number that is not known, in lower case."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 from nnrun.data.readers.cell_errors import (
     MISSING_LABELS,
     MISSING_NUMBERS,
@@ -19,7 +20,6 @@ from nnrun.data.readers.cell_errors import (
     about_number,
     about_stranger,
 )
-from nnrun.data.readers.labels import all_numbers, canonical, number, ordered_classes
 from nnrun.errors import DataError
 
 MISSING = ""

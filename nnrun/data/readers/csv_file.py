@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from nnrun.data.readers.labels import number
+from nnrun.data.labels import number
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
+from nnrun.data.labels import check_classes, ordered_classes
 from nnrun.data.memory import refuse_if_too_big
-from nnrun.data.readers.labels import check_classes, ordered_classes
 from nnrun.data.readers.opening import file_sha256, open_data
 from nnrun.errors import DataError, first_of
 

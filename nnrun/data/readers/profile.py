@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from nnrun.data.labels import number
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.cell_errors import (
     MISSING_LABELS,
@@ -15,7 +16,6 @@ from nnrun.data.readers.cell_errors import (
     is_decimal_comma,
 )
 from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
-from nnrun.data.readers.labels import number
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import DataError
 

@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.cell_errors import Mistake
 from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.labels import check_classes
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import MOST_SHOWN, DataError, first_of
 from nnrun.suggestions import suggestion

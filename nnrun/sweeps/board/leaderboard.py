@@ -10,9 +10,9 @@ from math import inf
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.statistics import CONFIDENCE, Summary, mean_of, summarize
 from nnrun.sweeps.board.verdicts import Verdict, has_diverged, verdicts
-from nnrun.sweeps.planning.comparable import Comparable, Member
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 

@@ -12,7 +12,7 @@ from nnrun.models.task import Classification, Regression
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.planning.comparable import overlap_of
+from nnrun.sweeps.planning.overlap import overlap_of
 from nnrun.sweeps.progress import RunScore
 
 _ENDED = ("completed", "diverged", "failed")

@@ -8,6 +8,7 @@ from math import isfinite, isnan, nan
 
 import numpy as np
 
+from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.comparisons import (
     Array,
     Differences,
@@ -15,7 +16,6 @@ from nnrun.sweeps.board.comparisons import (
     unpaired_differences,
 )
 from nnrun.sweeps.board.statistics import CONFIDENCE
-from nnrun.sweeps.planning.comparable import Comparable, Member
 from nnrun.sweeps.progress import RunScore
 
 BEST, PAIRED, UNPAIRED, NOT_COMPARED = "best", "paired", "unpaired", "not compared"

@@ -14,7 +14,6 @@ from nnrun.models.task import Classification, Regression
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.prepare import Prepared, prepare
-from nnrun.sweeps.planning.comparable import overlap_of
 from nnrun.sweeps.planning.datasets import Datasets, data_key
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import (
@@ -25,6 +24,7 @@ from nnrun.sweeps.planning.grid import (
     refuse_too_many,
     seeds_of,
 )
+from nnrun.sweeps.planning.overlap import overlap_of
 from nnrun.sweeps.planning.plan import Plan, Variant
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.engines.compiled.allocation import zeros
-from nnrun.engines.compiled.kernels import KERNELS, build, members, shapes
-from nnrun.engines.compiled.kernels.dense import sparse_sizes as sparse
+from nnrun.engines.compiled.kernels import KERNELS, build, members
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
 from nnrun.engines.compiled.llvm import machine
 
 NEVER = {"counts": 0, "counted": 1}  # zeros are not skipped

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.llvm import machine
 from tests.engines.compiled.products import NEVER, Kernels, Layer
 

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled.kernels import KERNELS
-from nnrun.engines.compiled.kernels.dense import sparse_sizes
+from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.engine import TapeEngine, kernels_of
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, Flatten, MaxPool2d, Residual, conv2d, dense
@@ -33,7 +33,7 @@ OPTIMIZERS = {"sgd": SGD, "adam": Adam}
 @pytest.fixture
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let zeros be looked for in small networks too."""
-    monkeypatch.setattr(sparse_sizes, "suits", lambda *sizes: True)
+    monkeypatch.setattr(sparse, "suits", lambda *sizes: True)
 
 
 def made(task: Any, name: str, dtype: str = "float64", optimizer: str = "sgd") -> Any:
@@ -68,7 +68,7 @@ def test_bits_are_those_of_all_products(
     """On any number of threads, whoever sees the zeros."""
     given = made(task, name, dtype, optimizer)
     expected = trained(given)
-    monkeypatch.setattr(sparse_sizes, "suits", lambda *sizes: True)
+    monkeypatch.setattr(sparse, "suits", lambda *sizes: True)
     found = {threads: trained(given, threads) for threads in (1, 2, 3, 16)}
     assert dict.fromkeys(found, expected) == found
 
@@ -86,7 +86,7 @@ def test_products_of_which_one_factor_is_looked_at(
 
     given = task(blocks, (70,), dtype=dtype, batch_size=33, iterations=10, rate=0.1)
     expected = trained(given)
-    monkeypatch.setattr(sparse_sizes, "suits", lambda rows, terms, numbers, dtype: numbers == 150)
+    monkeypatch.setattr(sparse, "suits", lambda rows, terms, numbers, dtype: numbers == 150)
     found = {threads: trained(given, threads) for threads in (1, 2, 16)}
     assert dict.fromkeys(found, expected) == found
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.kernels.dense.sparse_sizes import SPARSE
+from nnrun.engines.compiled.kernels.sizes import shapes
+from nnrun.engines.compiled.kernels.sizes.sparse import SPARSE
 from nnrun.engines.compiled.llvm import machine
 from tests.engines.compiled.products import Kernels, Layer, SparseLayer
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.engines.compiled.llvm import cache
-from nnrun.engines.compiled.llvm import private_files as private
+from nnrun.engines.compiled.llvm import cache, private_files
 
 SOURCE = "def train(): pass"
 KEY = "0" * 64
@@ -155,7 +154,7 @@ def test_what_belongs_to_others_is_not_used(
 ) -> None:
     """Also where its permissions are right: its owner can change them at any time."""
     object_code()
-    monkeypatch.setattr(private.os, "geteuid", lambda: os.getuid() + 1)
+    monkeypatch.setattr(private_files.os, "geteuid", lambda: os.getuid() + 1)
     with pytest.warns(cache.CacheWarning, match="state/nnrun: belongs to another user"):
         object_code()
     assert [SOURCE, SOURCE] == compiled

@@ -7,10 +7,10 @@ from math import prod
 
 import numpy as np
 
-from nnrun.engines.compiled.formulas.penalty import penalise
 from nnrun.engines.compiled.generated.layers.matmul import is_tiled
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.generated.passes import Passes
+from nnrun.engines.compiled.generated.penalty import penalise
 from nnrun.engines.compiled.generated.program import Place, Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words

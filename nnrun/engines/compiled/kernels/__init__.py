@@ -26,7 +26,7 @@ from typing import Any
 
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.formulas.activations import POINTWISE
-from nnrun.engines.compiled.kernels import scratch
+from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
 TOGETHER = frozenset({"conv.convolution", "dense.matrix", "dense.sparse_matrix", "conv.winograd"})

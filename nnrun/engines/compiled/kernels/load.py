@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.kernels import KERNELS, members, scratch, unit_of
+from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
+from nnrun.engines.compiled.kernels.sizes import scratch
 from nnrun.engines.compiled.llvm import cache
 
 _lock = threading.Lock()

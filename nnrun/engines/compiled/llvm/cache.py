@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nnrun.engines.compiled.llvm import private_files as private
+from nnrun.engines.compiled.llvm import private_files
 
 if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
@@ -72,8 +72,8 @@ def object_code(
     place = folder() / "compiled"
 
     def compile_() -> bytes:
-        with suppress(OSError, private.NotPrivateError):  # for people and tracebacks
-            private.write(place, f"{key}.py", source.encode())
+        with suppress(OSError, private_files.NotPrivateError):  # for people and tracebacks
+            private_files.write(place, f"{key}.py", source.encode())
         return _compile(source, dtype, place / f"{key}.py")
 
     return kept(key, compile_, wait, "compiling, once for this architecture")
@@ -93,8 +93,8 @@ def kept(
     place, name = folder() / "compiled", f"{key}.o"
     try:
         secret = _secret()
-        code = _verified(private.read(place, name), secret, key)
-    except (OSError, private.NotPrivateError) as error:
+        code = _verified(private_files.read(place, name), secret, key)
+    except (OSError, private_files.NotPrivateError) as error:
         message = f"machine code is made anew and not kept: {_reason(error)}"
         # From here, whoever asked: what is said at one place is said once.
         warnings.warn(message, CacheWarning, stacklevel=1)
@@ -103,8 +103,8 @@ def kept(
     if code is None:
         wait(announced)
         code = compile_()
-        with suppress(OSError, private.NotPrivateError):
-            private.write(place, name, _MAGIC + _signature(code, secret, key) + code)
+        with suppress(OSError, private_files.NotPrivateError):
+            private_files.write(place, name, _MAGIC + _signature(code, secret, key) + code)
     return code
 
 
@@ -158,14 +158,14 @@ def _secret() -> bytes:
     from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
 
     place = user_state_path("nnrun", appauthor=False)
-    forbidden = private.OTHERS_WRITE | private.OTHERS_READ
-    secret = private.read(place, _SECRET, forbidden=forbidden)
+    forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
+    secret = private_files.read(place, _SECRET, forbidden=forbidden)
     if secret is None or len(secret) != _SECRET_BYTES:
         # Of two processes that come here at once, both take what the first one has made.
-        private.write(
+        private_files.write(
             place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
         )
-        secret = private.read(place, _SECRET, forbidden=forbidden)
+        secret = private_files.read(place, _SECRET, forbidden=forbidden)
     return secret or b""
 
 

@@ -19,7 +19,6 @@ from typing import Any
 
 from nnrun.engines.compiled.kernels.conv.convolution import gathered, identity
 from nnrun.engines.compiled.kernels.conv.pieces import LEAST, Group, Pieces
-from nnrun.engines.compiled.kernels.conv.winograd_sizes import BLOCK
 from nnrun.engines.compiled.kernels.conv.winograd_tiles import (
     Places,
     both_ways,
@@ -32,6 +31,7 @@ from nnrun.engines.compiled.kernels.conv.winograd_tiles import (
     transform,
     weight_line,
 )
+from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK
 from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
 
 LEVEL = 0  # of LLVM's passes: none

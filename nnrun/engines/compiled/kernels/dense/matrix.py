@@ -17,8 +17,8 @@ from nnrun.engines.compiled.kernels.dense.matrix_tile import (
     zeros,
 )
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
-from nnrun.engines.compiled.kernels.scratch import STRIPS
-from nnrun.engines.compiled.kernels.shapes import ROWS, padded
+from nnrun.engines.compiled.kernels.sizes.scratch import STRIPS
+from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.kernels import shapes
+from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic

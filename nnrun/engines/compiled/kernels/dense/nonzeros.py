@@ -7,8 +7,8 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
-from nnrun.engines.compiled.kernels.dense.sparse_sizes import BLOCK, SPARSE
 from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, SPARSE
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic

@@ -20,7 +20,6 @@ from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_square, turn_weights
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
-from nnrun.engines.compiled.kernels.dense.sparse_sizes import BLOCK, product_places, update_places
 from nnrun.engines.compiled.kernels.dense.sparse_tile import (
     WIDEST,
     add_scaled,
@@ -28,7 +27,8 @@ from nnrun.engines.compiled.kernels.dense.sparse_tile import (
     copy,
     fetch_soon,
 )
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, update_places
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.kernels.scratch import SQUARES
+from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
 from nnrun.engines.compiled.kernels.parts import column_range, row_range
-from nnrun.engines.compiled.kernels.scratch import PIECE
+from nnrun.engines.compiled.kernels.sizes.scratch import PIECE
 
 
 def forward(p, task, n, k, start, rate, scratch):

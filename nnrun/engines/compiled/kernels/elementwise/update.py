@@ -10,7 +10,7 @@ from nnrun.engines.compiled.kernels.access import (
     precision,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.kernels.scratch import SQUARES
+from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.kernels.conv.winograd_sizes import BLOCK
-from nnrun.engines.compiled.kernels.dense import sparse_sizes as sparse
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
+from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK
 
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
 ZEROS = 128

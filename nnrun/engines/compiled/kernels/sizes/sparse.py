@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
 
 # Indices of a sum that share a mask, one bit each; so many rows of weights are near at a time.
 BLOCK = 64
