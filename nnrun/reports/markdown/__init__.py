@@ -1,1 +1,1 @@
-"""markdown."""
+"""Markdown files: a run's report, the leaderboard, the replication table."""

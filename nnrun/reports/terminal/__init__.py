@@ -1,1 +1,1 @@
-"""terminal."""
+"""Tables, curves and progress in the terminal."""

@@ -1,1 +1,1 @@
-"""catalog."""
+"""Many runs at a glance: the index, summaries, selecting, filtering, comparing."""

@@ -1,1 +1,1 @@
-"""execution."""
+"""Training one prepared run in memory, and the record of it."""

@@ -1,1 +1,1 @@
-"""preparation."""
+"""Everything that can be known, and be wrong, before a run starts."""

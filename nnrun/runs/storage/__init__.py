@@ -1,1 +1,1 @@
-"""storage."""
+"""The results folder: nothing else in nnrun writes there."""

@@ -1,1 +1,1 @@
-"""verification."""
+"""Whether a run's numbers can be had again."""

@@ -1,1 +1,1 @@
-"""board."""
+"""Leaderboards: one row for each setting, compared with the best, as data."""

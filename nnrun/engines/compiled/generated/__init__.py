@@ -1,1 +1,1 @@
-"""generated."""
+"""A function generated for one network: its source, its memory, the engine that runs it."""

@@ -1,1 +1,1 @@
-"""llvm."""
+"""Source to machine code: compiling, the cache of object files, loading."""

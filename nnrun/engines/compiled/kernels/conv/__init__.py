@@ -1,1 +1,1 @@
-"""conv."""
+"""Kernels of images: convolution, pooling and batch normalisation."""

@@ -1,1 +1,1 @@
-"""elementwise."""
+"""Kernels of single numbers and rows: activations, losses, dropout, optimizers."""

@@ -1,1 +1,1 @@
-"""What follows from sizes alone: how arrays lie in memory, tasks, scratch memory, which kernel suits."""
+"""What sizes alone decide: layout of arrays, tasks, scratch memory, which kernel suits."""
