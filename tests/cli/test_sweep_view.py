@@ -13,7 +13,7 @@ from nnrun.cli.sweep_view import watching_sweep
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION
-from tests.sweeps.boards import VARIANT, named, progress, score
+from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 
 @pytest.fixture

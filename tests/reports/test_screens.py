@@ -28,7 +28,7 @@ from nnrun.runs.catalog.summary import Overview, by_time, varied
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.planning.plan import Plan
 from tests.reports.conftest import REGRESSION
-from tests.sweeps.boards import named, progress, score
+from tests.sweeps.board.boards import named, progress, score
 
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 120)

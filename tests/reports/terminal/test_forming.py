@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from nnrun.reports.terminal.forming import FormingRows
-from tests.sweeps.boards import named, score
+from tests.sweeps.board.boards import named, score
 
 
 def numbered(number, name, **changes):

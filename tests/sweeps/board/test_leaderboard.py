@@ -16,7 +16,7 @@ from nnrun.reports.markdown.leaderboard_files import (
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
 from nnrun.sweeps.board.replication import replications
-from tests.sweeps.boards import VARIANT, named, progress, score
+from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 
 def order(board):

@@ -20,7 +20,7 @@ from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 from nnrun.engines.compiled.llvm.compiler import compile_source
 from nnrun.errors import InterruptionError
 from nnrun.nn import special
-from tests.engines.compiled import translated
+from tests.engines.compiled.language import translated
 
 HEAD = f"def train({', '.join(ARGUMENTS)}):\n"
 NUMBERS = [-1.5, -0.0, 0.0, 2.0, math.inf, -math.inf, math.nan]

@@ -11,7 +11,7 @@ from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboar
 from nnrun.reports.terminal.leaderboard import to_the_best
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.statistics import summarize
-from tests.sweeps.boards import named, progress, score
+from tests.sweeps.board.boards import named, progress, score
 
 ERROR = {"metric": "mse", "larger_is_better": False}
 

@@ -32,7 +32,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from tests.engines.compiled import translated
+from tests.engines.compiled.language import translated
 
 WRITTEN = [
     ("y = a * b + c", "y = fma(a, b, c)"),

@@ -11,7 +11,7 @@ from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.sweeps.board.reference import Reference, holm, read_references, welch_p
 from nnrun.sweeps.board.replication import replications
 from nnrun.sweeps.board.statistics import summarize
-from tests.sweeps.boards import named, progress, score
+from tests.sweeps.board.boards import named, progress, score
 
 HEADER = "experiment,metric,mean,sd,n,source\n"
 

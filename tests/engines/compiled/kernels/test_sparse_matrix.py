@@ -11,7 +11,7 @@ import pytest
 from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.kernels.sizes.sparse import SPARSE
 from nnrun.engines.compiled.llvm import machine
-from tests.engines.compiled.products import Kernels, Layer, SparseLayer
+from tests.engines.compiled.kernels.products import Kernels, Layer, SparseLayer
 
 UNITS = ("matrix", "nonzeros", "sparse_matrix")
 WIDTHS = (1, 7, 8, 9, 17, 64, 65, 100, 210)

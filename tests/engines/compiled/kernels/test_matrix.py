@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.llvm import machine
-from tests.engines.compiled.products import NEVER, Kernels, Layer
+from tests.engines.compiled.kernels.products import NEVER, Kernels, Layer
 
 ROWS = (1, 2, 3, 7, 8, 9, 17, 64, 70, 256, 600)
 WIDTHS = (1, 7, 8, 9, 10, 17, 49, 100, 210)

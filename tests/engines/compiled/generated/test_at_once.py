@@ -14,7 +14,7 @@ from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, MeanSquared, conv2d, dense
 from nnrun.nn.layers.flatten import Flatten
 from nnrun.nn.schedules import Constant, Cosine
-from tests.engines.compiled.test_stretches import NETWORKS, SCHEDULES, Run
+from tests.engines.compiled.generated.test_steps import NETWORKS, SCHEDULES, Run
 
 SMALL = {
     **{name: {"input_shape": (4,), **given} for name, given in NETWORKS.items()},
