@@ -22,7 +22,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in, select_run
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
@@ -231,7 +231,7 @@ def _train(
     store = None if results is None else Store(Path(results), report_markdown)
     terminal = _Terminal(quiet)
     with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
-        control = Control(
+        control = Callbacks(
             start=interrupt.defer,
             observe=observe,
             stop=interrupt.stop,

@@ -17,7 +17,7 @@ from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, ru
 from nnrun.runs.catalog.filter import RESULT, ordered, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import Overview, by_time
+from nnrun.runs.catalog.summary import RunSummary, by_time
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
 
@@ -108,7 +108,7 @@ def command(
     output.show(runs_table(shown, len(chosen), keys))
 
 
-def _require(names: Sequence[str], runs: Sequence[Overview], results: Path) -> None:
+def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:
     found = {run.name for run in runs}
     for name in names:
         if name not in found:

@@ -22,7 +22,7 @@ from nnrun.reports.numbers import count
 from nnrun.reports.terminal.progress import watching
 from nnrun.reports.terminal.tables import run_summary
 from nnrun.runs.catalog.select import name_in, select_run
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
@@ -147,7 +147,7 @@ def _run(
             output.note(f"going on from iteration {count(iteration)}")
 
     with watching(prepared.config.name, output) as observe:
-        control = Control(
+        control = Callbacks(
             start=start,
             observe=observe,
             stop=interruption.stop,

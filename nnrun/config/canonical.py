@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from nnrun.config.schema.block import Block
 
 
-def essence(block: Block) -> dict[str, Any]:
+def canonical(block: Block) -> dict[str, Any]:
     """The keys of a block, and of those within it, that differ from their defaults."""
     found = {}
     for key, field in type(block).model_fields.items():
@@ -27,7 +27,7 @@ def essence(block: Block) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Block):
-        return essence(value) or value.digest_when_empty
+        return canonical(value) or value.digest_when_empty
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, tuple) and len(set(value)) == 1:

@@ -12,7 +12,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
-from nnrun.data.splits import Part
+from nnrun.data.splits import SplitData
 from nnrun.errors import NnrunError
 from nnrun.models.load import load
 from nnrun.models.model import Model
@@ -79,12 +79,12 @@ class Answers:
     """
 
     split: str
-    part: Part
+    part: SplitData
     decoded: Array
     probabilities: Array | None
     activity: list[LayerActivity]
     dataset: Dataset
-    train: Part
+    train: SplitData
 
 
 def answers_of(

@@ -22,7 +22,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.select import select_run
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_divergence, describe_model
 from nnrun.runs.preparation.prepare import Prepared, prepare_arrays
 from nnrun.sklearn.fitting import Fitting, dense_parameters
@@ -206,7 +206,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self, fitting: Fitting, before: tuple[list[float], list[float], list[float]]
     ) -> None:
         """Train, become the estimator of the result, and lengthen the curves."""
-        fitting.train(Control())
+        fitting.train(Callbacks())
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.runs.execution.record_builder import compare_published
-from nnrun.runs.lifecycle import Claim, Outcome, begin
+from nnrun.runs.lifecycle import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.store import Store
@@ -38,7 +38,7 @@ class ActiveRun:
     """A run in progress: claimed, and with a worker or on its way there."""
 
     run: PlannedRun
-    claim: Claim
+    claim: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:

@@ -74,6 +74,12 @@ def initializers() -> st.SearchStrategy[Any]:
     return names | st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
 
 
+def schedules() -> st.SearchStrategy[dict[str, Any]]:
+    """Schedules whose warmup is a part of the iterations that they take."""
+    any_schedule = entries(SCHEDULES, "schedule")
+    return any_schedule.filter(lambda s: s.get("over") is None or s["over"] >= s.get("warmup", 0))
+
+
 def entries(table: Mapping[str, Any], key: str = "type") -> st.SearchStrategy[dict[str, Any]]:
     """Entries of a table with all required and some optional arguments."""
     return st.one_of([entry(name, call, key) for name, call in table.items()])
@@ -142,7 +148,7 @@ CONFIGS = fields(
         "training": st.builds(
             lambda base, length: {**base, **length},
             fields(
-                {"learning_rate": bounded(float, Bounds(gt=0)) | entries(SCHEDULES, "schedule")},
+                {"learning_rate": bounded(float, Bounds(gt=0)) | schedules()},
                 optimizer=OPTIMIZER_ENTRIES | st.sampled_from([*OPTIMIZERS]),
                 batch_size=POSITIVE,
                 evaluate_every=st.none() | POSITIVE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import create_model
 
-from nnrun.config.canonical import essence
+from nnrun.config.canonical import canonical
 from nnrun.config.load import config_from_dict, config_to_dict
 from nnrun.config.schema.block import Block
 from nnrun.config.schema.dataset import DatasetConfig
@@ -24,7 +24,7 @@ DENSE = {"type": "dense", "units": 3, "activation": "softmax"}
 
 
 def essence_of(**changes):
-    return essence(config_from_dict({**SHORT, **changes}))
+    return canonical(config_from_dict({**SHORT, **changes}))
 
 
 def test_nothing_is_left_of_defaults():
@@ -45,7 +45,7 @@ def test_nothing_is_left_of_defaults():
 def test_a_config_written_out_has_the_same_essence():
     """Every default by its value, at every depth."""
     config = config_from_dict(SHORT)
-    assert essence(config) == essence(config_from_dict(config_to_dict(config)))
+    assert canonical(config) == canonical(config_from_dict(config_to_dict(config)))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,6 @@ def test_a_key_more_leaves_the_essence_alone(block: type[Block]):
     wider = create_model("Wider", __base__=block, another=(dict[str, int], {"a": 1}))
     given = {key: None for key, field in block.model_fields.items() if field.is_required()}
     narrow, wide = block.model_construct(**given), wider.model_construct(**given)
-    assert essence(narrow) == essence(wide)
+    assert canonical(narrow) == canonical(wide)
     changed = wide.model_copy(update={"another": {"a": 2}})
-    assert {**essence(narrow), "another": {"a": 2}} == essence(changed)
+    assert {**canonical(narrow), "another": {"a": 2}} == canonical(changed)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.sweeps.board.reference import LEVEL, holm, read_references, welch_p
 from nnrun.sweeps.board.statistics import summarize
 from tests.notebook.conftest import CONFIGS
@@ -38,7 +38,7 @@ def summaries():
     for experiment in dict.fromkeys(name for name, _ in REFERENCES):
         path = CONFIGS / f"{experiment}.yaml"
         records = [
-            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Control()).record
+            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Callbacks()).record
             for seed in SEEDS
         ]
         for split in ("train", "test"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from nnrun.config.schema.block import Complaint
+from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
 from nnrun.config.schema.from_signature import NamedBlock
@@ -20,7 +20,7 @@ from nnrun.config.schema.training import (
 from nnrun.suggestions import synonym
 
 
-def located(complaint: Complaint) -> Complaint:
+def located(complaint: ConfigIssue) -> ConfigIssue:
     """A complaint of an unknown key with the place where that key belongs, else unchanged."""
     if not complaint.unknown:
         return complaint

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from nnrun.config.overrides import OverrideError, values_of
-from nnrun.config.schema.block import Complaint
+from nnrun.config.schema.block import ConfigIssue
 from nnrun.errors import Problem
 
 # What commands take as options, in the words that people try as arguments.
@@ -30,7 +30,7 @@ def option_of(key: str, value: str) -> str | None:
     return _OPTIONS[key].format(value=value).rstrip() if key in _OPTIONS else None
 
 
-def explained(problem: Problem, complaint: Complaint) -> Problem:
+def explained(problem: Problem, complaint: ConfigIssue) -> Problem:
     """The problem of an argument, with what would do what was meant."""
     if problem.argument is None:
         return problem

@@ -28,7 +28,7 @@ _TYPE = "complaint"
 
 
 @dataclass(frozen=True, repr=False)  # pydantic would write all of them out
-class Complaint:
+class ConfigIssue:
     """What is wrong at a path, and which part of that place to point at.
 
     Either a message, or a phrase for what is expected there with a hint on how to get it: of a
@@ -62,7 +62,7 @@ class Block(BaseModel):
     """What stands in a digest for a block that says nothing beyond its defaults."""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         """What no single field can know; the data may still be wrong in any other way."""
         return iter(())
 
@@ -109,7 +109,7 @@ class Block(BaseModel):
                         yield _details(cls._missing(key), data)
                 case {"type": "model_type", "loc": ()}:
                     yield _details(
-                        Complaint(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
+                        ConfigIssue(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
                     )
                 case _:
                     yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
@@ -122,26 +122,26 @@ class Block(BaseModel):
         return any(nearest(key, cls.model_fields) in keys for key in looked_at)
 
     @classmethod
-    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
         return cls._stray(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> Complaint:
+    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
         """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
         if not suggesting:
-            return Complaint(message, (key,), "key")
+            return ConfigIssue(message, (key,), "key")
         hint = partial(suggestion, key, tuple(cls.model_fields))
         if is_slip(key, cls.model_fields):
-            return Complaint(message + hint(), (key,), "key")
+            return ConfigIssue(message + hint(), (key,), "key")
         # Whether another block has this key is only known above the blocks (`places`).
-        return Complaint(message, (key,), "key", hint=hint, unknown=key)
+        return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
 
     @classmethod
-    def _missing(cls, key: str) -> Complaint:
-        return Complaint(f"{cls.noun} needs '{key}'", (), "block")
+    def _missing(cls, key: str) -> ConfigIssue:
+        return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
 
 
-def together(complaint: Complaint, error: ValidationError, data: Any) -> ValidationError:
+def together(complaint: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
     """A complaint about data, and before it what was found wrong in them besides.
 
     What was found missing may be due to what is complained of, and is left out.
@@ -158,7 +158,7 @@ def _part(error: Any) -> Part | None:
     return error["ctx"]["complaint"].part if error["type"] == _TYPE else None
 
 
-def _details(complaint: Complaint, data: Any) -> InitErrorDetails:
+def _details(complaint: ConfigIssue, data: Any) -> InitErrorDetails:
     return InitErrorDetails(type=complaint.error(), loc=(), input=data)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
 
-from nnrun.config.schema.block import Block, Complaint
+from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
@@ -61,20 +61,20 @@ class ColumnsConfig(Block):
     """For single columns, what is done about missing values."""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         target, features, drop = (data.get(key) for key in ("target", "features", "drop"))
         if isinstance(features, list) and target in features:
             message = f"the target '{target}' cannot be a feature too"
-            yield Complaint(message, ("features", features.index(target)))
+            yield ConfigIssue(message, ("features", features.index(target)))
         dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
         missing = data.get("missing")
         if isinstance(missing, dict) and isinstance(missing.get(str(target)), dict):
             message = f"no target is filled in; leave such rows out with {target}: drop_rows"
-            yield Complaint(message, ("missing", str(target)))
+            yield ConfigIssue(message, ("missing", str(target)))
         for key, names in (("features", features), ("categorical", data.get("categorical"))):
             for index, name in enumerate(names if isinstance(names, list) else ()):
                 if isinstance(name, str) and name in dropped:
-                    yield Complaint(f"'{name}' is dropped, so it cannot stand here", (key, index))
+                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
 
 
 class StepConfig(Block):
@@ -217,38 +217,38 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         return "; a file stands under 'path'" if is_file else ""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         if data.get("target") == "l2":
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
-            yield Complaint(message, ("target",))
+            yield ConfigIssue(message, ("target",))
         name, path = data.get("name"), data.get("path")
         if name is None and path is None and not cls.misspells(data, "name", "path"):
-            yield Complaint("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
         if isinstance(path, str) and (not path or "\0" in path):
-            yield Complaint("this is not the path of a file", ("path",))
+            yield ConfigIssue("this is not the path of a file", ("path",))
         elif isinstance(path, str) and name is None:
             yield from cls._about_file(path, data.get("columns"))
         if name is not None or not str(path).lower().endswith(".csv"):
             for key in ("missing", "separator", "decimal"):
                 if data.get(key) not in (None, cls.model_fields[key].default):
-                    yield Complaint(f"{key} is for CSV files only", (key,), "key")
+                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
         if data.get("decimal") == data.get("separator") == ",":
             message = "the comma separates the columns already; is it `separator: ';'`?"
-            yield Complaint(message, ("decimal",))
+            yield ConfigIssue(message, ("decimal",))
 
     @classmethod
-    def _about_file(cls, path: str, columns: Any) -> Iterator[Complaint]:
+    def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
         kind = path.lower().rpartition(".")[2]
         if kind not in ("csv", "npz"):
-            yield Complaint(f"'{path}' is neither a .csv nor a .npz file", ("path",))
+            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
         elif kind == "csv" and columns is None:
             message = "a CSV file needs 'columns', like columns: {target: price}"
-            yield Complaint(message, part="block")
+            yield ConfigIssue(message, part="block")
         elif columns is not None and kind != "csv":
-            yield Complaint("columns are for CSV files only", ("columns",), "key")
+            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
 
     @classmethod
-    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
         owners = [name for name, block in BuiltInConfig.blocks.items() if key in block.parameters]
         if owners:
             own = ", ".join(cls.parameters) or "no options"
@@ -257,7 +257,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         else:
             block = cls.noun if cls.parameters else DatasetConfig.noun
             return cls._stray(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
-        return Complaint(message, (key,), "key")
+        return ConfigIssue(message, (key,), "key")
 
     def arguments(self) -> dict[str, Any]:
         """What the loader of a built-in set is called with; files have none."""
@@ -274,16 +274,16 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
     key: ClassVar[str] = "name"
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         yield from super().contradictions(data)
         if "path" not in cls.parameters and data.get("path") is not None:
             message = (
                 f"{show(data['name'])} is built in and has no path; remove one of 'name' and 'path'"
             )
-            yield Complaint(message, ("path",), "key")
+            yield ConfigIssue(message, ("path",), "key")
         if data.get("columns") is not None:
             message = "columns are for a CSV file in 'path'; a built-in data set has its own"
-            yield Complaint(message, ("columns",), "key")
+            yield ConfigIssue(message, ("columns",), "key")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from nnrun.config.names import (
     changes_nothing,
     is_name,
 )
-from nnrun.config.schema.block import MOST_LOOKED_AT, Block, Complaint
+from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.fields import Integer, Listed, Number, Text
 from nnrun.config.schema.messages import show
@@ -86,12 +86,12 @@ class PublishedConfig(Block):
         return dict(self.model_extra or {})
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         unknown = [key for key in data if key not in ("source", *PUBLISHED)]
         for number, key in enumerate(unknown):
             near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
             form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
-            yield Complaint(f"'{key}' is not a key of published; {form}", (key,), "key")
+            yield ConfigIssue(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
 class SweepConfig(Block):
@@ -109,7 +109,7 @@ class SweepConfig(Block):
     """For keys in dotted form, such as training.learning_rate, the values to try."""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         seeds, grid = data.get("seeds"), data.get("grid")
         listed = seeds if isinstance(seeds, list) else []
         known = set()
@@ -117,14 +117,14 @@ class SweepConfig(Block):
             if not isinstance(seed, int | float):
                 continue  # no seed at all, which is told elsewhere
             if seed in known:
-                yield Complaint(f"the seed {show(seed)} is given twice", ("seeds", index))
+                yield ConfigIssue(f"the seed {show(seed)} is given twice", ("seeds", index))
             known.add(seed)
         for key in grid if isinstance(grid, dict) else ():
             if changes_nothing(key):
-                yield Complaint(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
+                yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
             if key == "seed" and seeds is not None:
                 message = "the seeds are given by 'seeds' already; remove one of the two"
-                yield Complaint(message, ("grid", key), "key")
+                yield ConfigIssue(message, ("grid", key), "key")
 
 
 class ExperimentConfig(Block):
@@ -152,13 +152,13 @@ class ExperimentConfig(Block):
     """What `nnrun sweep` varies."""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         dataset, training = data.get("dataset"), data.get("training")
         if isinstance(dataset, dict) and isinstance(training, dict):
             stops_early = isinstance(training.get("early_stopping"), dict)
             if stops_early and dataset.get("validation_size", 0) in (0, None):
                 message = "early stopping watches a validation split; set dataset.validation_size"
-                yield Complaint(message, ("training", "early_stopping"), "key")
+                yield ConfigIssue(message, ("training", "early_stopping"), "key")
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):
                 yield from lost_in_float32(data.get(key), (key,))

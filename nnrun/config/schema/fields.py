@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from nnrun.config.schema.block import Complaint
+from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.yaml.scalars import read_scalar, write_scalar
 from nnrun.suggestions import nearest, suggestion
 
@@ -54,7 +54,7 @@ class Kind:
         try:
             return handler(self.prepare(value))
         except ValueError:
-            raise Complaint(phrase=self.phrase, hint=partial(self.hint, value)).error() from None
+            raise ConfigIssue(phrase=self.phrase, hint=partial(self.hint, value)).error() from None
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Listed:
     def _check(self, value: Any) -> Any:
         fits = isinstance(value, list | tuple) and self.length in (None, len(value))
         if not fits:
-            raise Complaint(phrase=f"a list of {self.plural}").error()
+            raise ConfigIssue(phrase=f"a list of {self.plural}").error()
         if not value:
-            raise Complaint(f"the list is empty; give at least one of the {self.plural}").error()
+            raise ConfigIssue(f"the list is empty; give at least one of the {self.plural}").error()
         return list(value) if self.length is None else tuple(value)

@@ -30,7 +30,7 @@ from pydantic import (
     create_model,
 )
 
-from nnrun.config.schema.block import MOST_LOOKED_AT, Block, Complaint, together
+from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, together
 from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.nn.signature import Bounds, Named
@@ -62,10 +62,10 @@ class NamedBlock(Block):
         return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> Complaint:
+    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
         owners = [f"'{name}'" for name, block in cls.blocks.items() if key in block.parameters]
         if owners:
-            return Complaint(f"{message}, but of {' and '.join(owners)}", (key,), "key")
+            return ConfigIssue(f"{message}, but of {' and '.join(owners)}", (key,), "key")
         return super()._stray(key, message, suggesting=suggesting)
 
     def arguments(self) -> dict[str, Any]:
@@ -211,10 +211,10 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
         return value
     if word and isinstance(value, str):
         if value not in names:
-            raise Complaint(phrase=noun, hint=lambda: suggestion(value, names)).error()
+            raise ConfigIssue(phrase=noun, hint=lambda: suggestion(value, names)).error()
         return {key: value}
     if not isinstance(value, dict):
-        raise Complaint(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
+        raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
     if key in value and value[key] in names:
         return value
     complaint, meant = _misnamed(value, key, names, noun)
@@ -230,17 +230,17 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
 
 def _misnamed(
     value: dict[str, Any], key: str, names: tuple[str, ...], noun: str
-) -> tuple[Complaint, dict[str, Any]]:
+) -> tuple[ConfigIssue, dict[str, Any]]:
     """What is wrong with how a mapping says what it is, and the mapping that was meant."""
     if key in value:
         given = value[key]
-        return Complaint(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value
+        return ConfigIssue(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value
     for other in islice(value, MOST_LOOKED_AT):
         if nearest(other, [key]):
             message = f"'{other}' is not a key of {noun}; did you mean '{key}'?"
             meant = {(key if name == other else name): part for name, part in value.items()}
-            return Complaint(message, (other,), "key"), meant
+            return ConfigIssue(message, (other,), "key"), meant
         if other in names:
             message = f"{noun} needs '{key}'; did you mean {{{key}: {other}, ...}}?"
-            return Complaint(message, part="block"), {}
-    return Complaint(f"{noun} needs '{key}'{suggestion(None, names)}", part="block"), {}
+            return ConfigIssue(message, part="block"), {}
+    return ConfigIssue(f"{noun} needs '{key}'{suggestion(None, names)}", part="block"), {}

@@ -8,19 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nnrun.config.schema.block import MOST_LOOKED_AT, Complaint
+from nnrun.config.schema.block import MOST_LOOKED_AT, ConfigIssue
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.scalars import write_scalar
 
 _PHRASES = {"list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}
 
 
-def complaints(error: ValidationError, data: Any) -> Iterator[Complaint]:
+def complaints(error: ValidationError, data: Any) -> Iterator[ConfigIssue]:
     """Every mistake once, as a sentence, with its path in the data that was validated."""
     found = [_complaint(e, data) for e in error.errors(include_url=False)]
     above = {path[:length] for path in {c.path for c in found} for length in range(len(path))}
     settled = {c.path for c in found if not c.phrase}
-    expected: dict[KeyPath, list[Complaint]] = {}
+    expected: dict[KeyPath, list[ConfigIssue]] = {}
     for complaint in found:
         if complaint.phrase:
             expected.setdefault(complaint.path, []).append(complaint)
@@ -31,7 +31,7 @@ def complaints(error: ValidationError, data: Any) -> Iterator[Complaint]:
         if path not in above and path not in settled:
             hinting = number < MOST_LOOKED_AT
             message = _sentence(value_at(data, path), alternatives, hinting=hinting)
-            yield Complaint(message, path, phrase=alternatives[0].phrase)
+            yield ConfigIssue(message, path, phrase=alternatives[0].phrase)
 
 
 def value_at(data: Any, path: KeyPath) -> Any:
@@ -41,12 +41,12 @@ def value_at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def _complaint(error: Any, data: Any) -> Complaint:
+def _complaint(error: Any, data: Any) -> ConfigIssue:
     path = _existing(error["loc"], data)
     complaint = error.get("ctx", {}).get("complaint")
-    if isinstance(complaint, Complaint):
+    if isinstance(complaint, ConfigIssue):
         return replace(complaint, path=(*path, *complaint.path))
-    return Complaint(path=path, phrase=_PHRASES.get(error["type"], "what is expected here"))
+    return ConfigIssue(path=path, phrase=_PHRASES.get(error["type"], "what is expected here"))
 
 
 def _existing(location: KeyPath, data: Any) -> KeyPath:
@@ -60,7 +60,7 @@ def _existing(location: KeyPath, data: Any) -> KeyPath:
     return path
 
 
-def _sentence(value: Any, alternatives: list[Complaint], *, hinting: bool) -> str:
+def _sentence(value: Any, alternatives: list[ConfigIssue], *, hinting: bool) -> str:
     phrases = " or ".join(dict.fromkeys(complaint.phrase for complaint in alternatives))
     if value is None:
         return f"nothing is given here; write {phrases}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from nnrun.config.schema.block import Block, Complaint
+from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Integer, Listed, Number, OneOf
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.nn.activations import ACTIVATIONS
@@ -47,7 +47,7 @@ def _initializer(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value not in INITIALIZERS:
-        raise Complaint(
+        raise ConfigIssue(
             phrase="an initializer", hint=lambda: suggestion(value, INITIALIZERS)
         ).error()
     return {"type": value}
@@ -147,19 +147,19 @@ class NetworkConfig(Block):
         return "; the layers stand under 'layers'" if isinstance(value[0], dict) else ""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         short = [key for key in data if key in STACK_KEYS]
         if "layers" in data and short:
             message = "'sizes' and 'activations' are the short form of 'layers'; give only one form"
-            yield Complaint(message, (short[0],), "key")
+            yield ConfigIssue(message, (short[0],), "key")
 
     @classmethod
-    def _unknown(cls, key: str, *, suggesting: bool) -> Complaint | None:
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
         return None if key in STACK_KEYS else super()._unknown(key, suggesting=suggesting)
 
     @classmethod
-    def _missing(cls, key: str) -> Complaint:
-        return Complaint("network needs 'layers', or 'sizes' and 'activations'", part="block")
+    def _missing(cls, key: str) -> ConfigIssue:
+        return ConfigIssue("network needs 'layers', or 'sizes' and 'activations'", part="block")
 
 
 class StackConfig(Block):
@@ -179,14 +179,14 @@ class StackConfig(Block):
         return NetworkConfig.phrase()
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         sizes, activations = data.get("sizes"), data.get("activations")
         if not (isinstance(sizes, list) and isinstance(activations, list)):
             return
         if sizes and activations and len(sizes) != len(activations):
             counts = f"{len(sizes)} and {len(activations)}"
             message = f"sizes and activations must be equally many, not {counts}"
-            yield Complaint(message, ("activations",))
+            yield ConfigIssue(message, ("activations",))
 
     def written_out(self) -> NetworkConfig:
         """The same network in the long form."""

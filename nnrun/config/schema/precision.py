@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.config.schema.block import Complaint
+from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.messages import show
 from nnrun.config.yaml.parse import KeyPath
 
@@ -13,7 +13,7 @@ from nnrun.config.yaml.parse import KeyPath
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 
 
-def lost_in_float32(value: Any, path: KeyPath) -> Iterator[Complaint]:
+def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
     """A complaint about each such number of a block, at its path.
 
     An epsilon that is 0 divides by zero, with a weight decay that is infinite nothing is left.
@@ -24,6 +24,6 @@ def lost_in_float32(value: Any, path: KeyPath) -> Iterator[Complaint]:
     elif isinstance(value, float) and value:
         size, remedy = abs(value), "in float32; take a number that it has, or dtype: float64"
         if size <= _ZERO:
-            yield Complaint(f"{show(value)} is 0 {remedy}", path)
+            yield ConfigIssue(f"{show(value)} is 0 {remedy}", path)
         elif size >= _INFINITE:
-            yield Complaint(f"{show(value)} is infinite {remedy}", path)
+            yield ConfigIssue(f"{show(value)} is infinite {remedy}", path)

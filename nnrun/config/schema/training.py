@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field
 
 from nnrun.config.names import MONITORS
-from nnrun.config.schema.block import Block, Complaint
+from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Flag, Integer, Number, OneOf
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.nn.optimizers import OPTIMIZERS
@@ -27,11 +27,11 @@ class OptimizerConfig(NamedBlock):
     type: str
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         momentum = data.get("momentum", 0)
         if data.get("nesterov") is True and momentum == 0 and not cls.misspells(data, "momentum"):
             message = "Nesterov's step looks ahead along the momentum, so it needs 'momentum' > 0"
-            yield Complaint(message, ("nesterov",))
+            yield ConfigIssue(message, ("nesterov",))
 
 
 class ScheduleConfig(NamedBlock):
@@ -42,7 +42,7 @@ class ScheduleConfig(NamedBlock):
     schedule: str
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         over: Any = data.get("over")
         warmup: Any = data.get("warmup")
         if {type(over), type(warmup)} <= {int, float} and over < warmup:
@@ -50,7 +50,7 @@ class ScheduleConfig(NamedBlock):
                 "these iterations are fewer than those of 'warmup', which are a part of them; "
                 "leave 'over' out for all of the run"
             )
-            yield Complaint(message, ("over",))
+            yield ConfigIssue(message, ("over",))
 
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ class TrainingConfig(Block):
     """NumPy or compiled code; `auto` takes what is compiled where a run is long enough to gain."""
 
     @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[Complaint]:
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         given = [key for key in data if key in ("iterations", "epochs") and data[key] is not None]
         if len(given) == 2:
             message = f"'{given[0]}' says already how long to train; remove one of the two"
-            yield Complaint(message, (given[1],), "key")
+            yield ConfigIssue(message, (given[1],), "key")
         if not given and not cls.misspells(data, "iterations", "epochs"):
-            yield Complaint("training needs 'iterations' or 'epochs'", part="block")
+            yield ConfigIssue("training needs 'iterations' or 'epochs'", part="block")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from nnrun.engines.compiled.choice import choose, supports, too_large, way
 from nnrun.engines.compiled.generated.engine import (
     CompiledEngine,
-    Made,
+    CompiledFunctions,
     UnsupportedError,
     compile_ahead,
 )
@@ -20,7 +20,7 @@ from nnrun.engines.compiled.generated.generate import emit, generate
 
 __all__ = [
     "CompiledEngine",
-    "Made",
+    "CompiledFunctions",
     "UnsupportedError",
     "choose",
     "compile_ahead",

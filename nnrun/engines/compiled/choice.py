@@ -118,7 +118,7 @@ def numpy_seconds(network: Network, batch_size: int) -> float:
     for layer, work, numbers in work_of(network, batch_size):
         rate = NUMPY_CONVOLUTION if layer.takes == "images" else matrix
         total += work / rate if work else numbers * NUMPY_NUMBER
-        total += NUMPY_ACROSS if layer.looks_across else 0
+        total += NUMPY_ACROSS if layer.batch_dependent else 0
     return total
 
 

@@ -16,7 +16,7 @@ from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, Overview
+from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -55,7 +55,7 @@ class Found:
     """
 
     folder: Path
-    overview: Overview
+    overview: RunSummary
     record: RunRecord | None
 
     @property

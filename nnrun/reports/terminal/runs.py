@@ -15,7 +15,7 @@ from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import clean
-from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, Overview
+from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
 from nnrun.spreadsheet import cell
 
 _STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
@@ -24,12 +24,12 @@ _LEAST_DIGITS = 4
 Varied = Mapping[str, Sequence[str]]
 
 
-def listed_data(run: Overview) -> dict[str, Any]:
+def listed_data(run: RunSummary) -> dict[str, Any]:
     """A run in plain values."""
     return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
-def runs_table(runs: Sequence[Overview], total: int, keys: Varied) -> RenderableType:
+def runs_table(runs: Sequence[RunSummary], total: int, keys: Varied) -> RenderableType:
     """A line for each of some runs, of a total of so many.
 
     Args:
@@ -40,14 +40,14 @@ def runs_table(runs: Sequence[Overview], total: int, keys: Varied) -> Renderable
     return Group(*_parts(runs, total, keys))
 
 
-def _parts(runs: Sequence[Overview], total: int, keys: Varied) -> Iterator[RenderableType]:
+def _parts(runs: Sequence[RunSummary], total: int, keys: Varied) -> Iterator[RenderableType]:
     yield FittedTable(_columns(runs, keys), more="--wide")
     yield Text()
     shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
     yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
 
 
-def _columns(runs: Sequence[Overview], keys: Varied) -> list[Column]:
+def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
     """By their need: what a run is called, its result, how it ended, how it differs from others."""
     words, prefixes = [_words(run, keys) for run in runs], _short_ids(runs)
     columns = [
@@ -70,7 +70,7 @@ def _columns(runs: Sequence[Overview], keys: Varied) -> list[Column]:
     return [column for column in columns if not empty.get(column.title)]
 
 
-def _words(run: Overview, keys: Varied) -> str:
+def _words(run: RunSummary, keys: Varied) -> str:
     """The settings in which runs of its name differ, in the words of the config.
 
     Null says no more than nothing does, and of a run that was extended there would be many.
@@ -79,7 +79,7 @@ def _words(run: Overview, keys: Varied) -> str:
     return " ".join(choice_words({k: v for k, v in values.items() if v is not None}))
 
 
-def _short_ids(runs: Sequence[Overview]) -> list[str]:
+def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
     """The start of each run's id that tells it from the others of its name."""
     for digits in range(_LEAST_DIGITS, 11):
         found = [_start(run.run_id, digits) for run in runs]
@@ -94,7 +94,7 @@ def _start(run_id: str, digits: int) -> str:
     return f"{seed}{dash}{digest[:digits]}"
 
 
-def _status(run: Overview) -> Text:
+def _status(run: RunSummary) -> Text:
     status = clean(run.status)
     return Text(status, style=_STYLES.get(status, "bold red"))
 
@@ -104,17 +104,17 @@ def _moment(started: str | None) -> str:
     return clean(str(started))[5:16].replace("T", " ") if started else MISSING
 
 
-def _common(runs: Sequence[Overview]) -> str | None:
+def _common(runs: Sequence[RunSummary]) -> str | None:
     """Split and metric, where all results are of the same."""
     kinds = {f"{run.result[0]} {run.metric}" for run in runs if run.result}
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def _result_title(runs: Sequence[Overview]) -> str:
+def _result_title(runs: Sequence[RunSummary]) -> str:
     return _common(runs) or "result"
 
 
-def _result(run: Overview, runs: Sequence[Overview]) -> str:
+def _result(run: RunSummary, runs: Sequence[RunSummary]) -> str:
     """The main metric on the most telling split that there is."""
     if run.result is None:
         return MISSING
@@ -122,11 +122,11 @@ def _result(run: Overview, runs: Sequence[Overview]) -> str:
     return number(value) if _common(runs) else clean(f"{split} {run.metric} {number(value)}")
 
 
-def _only_train(run: Overview) -> bool:
+def _only_train(run: RunSummary) -> bool:
     return run.result is None or run.result[0] == "train"
 
 
-def runs_csv(runs: Sequence[Overview], keys: Varied) -> str:
+def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """For spreadsheets: every number in full, a column for each setting that differs."""
     text = io.StringIO()
     found = dict.fromkeys(key for name in keys for key in keys[name])
@@ -138,7 +138,7 @@ def runs_csv(runs: Sequence[Overview], keys: Varied) -> str:
     return text.getvalue()
 
 
-def runs_markdown(runs: Sequence[Overview], keys: Varied) -> str:
+def runs_markdown(runs: Sequence[RunSummary], keys: Varied) -> str:
     """For people, elsewhere."""
     columns = _columns(runs, keys)
     header = [column.title for column in columns]

@@ -15,7 +15,7 @@ from nnrun.reports.summary import metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import clean, labelled, network_table, run_summary, unbroken
-from nnrun.runs.catalog.summary import DAMAGED, Overview
+from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import REMEDY
 
@@ -25,7 +25,7 @@ _MOST_CLASSES = 20
 
 
 def run_in_full(
-    run: Overview, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
 ) -> RenderableType:
     """Results, curves, confusion, network, and how to make it again.
 
@@ -39,7 +39,7 @@ def run_in_full(
 
 
 def _parts(
-    run: Overview, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
 ) -> Iterator[RenderableType]:
     if run.status != record.status:
         yield Text(f"{run.status}: what follows is from its last report", "bold yellow")
@@ -57,7 +57,7 @@ def _parts(
     yield unbroken("again", again(folder))
 
 
-def run_at_a_glance(run: Overview, folder: Path) -> RenderableType:
+def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
     """What there is to say of a run without a report that can be read."""
     lines: list[RenderableType] = [
         Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),

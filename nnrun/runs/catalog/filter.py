@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
-from nnrun.runs.catalog.summary import STATUSES, Overview
+from nnrun.runs.catalog.summary import STATUSES, RunSummary
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -15,7 +15,7 @@ _PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "it
 _TYPE = ".type"
 
 
-def where(runs: Sequence[Overview], conditions: Mapping[str, Sequence[Any]]) -> list[Overview]:
+def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> list[RunSummary]:
     """The runs for which each key has one of the values it is given.
 
     Args:
@@ -34,7 +34,7 @@ def where(runs: Sequence[Overview], conditions: Mapping[str, Sequence[Any]]) -> 
     return kept
 
 
-def ordered(runs: Sequence[Overview], key: str) -> list[Overview]:
+def ordered(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
     """By a result, the best first, runs of one metric together; else from the smallest on.
 
     What has no such value comes last.
@@ -46,7 +46,7 @@ def ordered(runs: Sequence[Overview], key: str) -> list[Overview]:
     return sorted(runs, key=lambda run: _place(run, found))
 
 
-def resolve(key: str, runs: Sequence[Overview]) -> str:
+def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     """The full key that a word stands for; a block with a type is called as its type is.
 
     Raises:
@@ -69,7 +69,7 @@ def resolve(key: str, runs: Sequence[Overview]) -> str:
     return found[0]
 
 
-def value_of(run: Overview, key: str) -> Any:
+def value_of(run: RunSummary, key: str) -> Any:
     """What a run has under a full key, a block's type among it; None for nothing."""
     if key == RESULT:
         return run.result[1] if run.result else None
@@ -96,7 +96,7 @@ def _equal(value: Any, wanted: Any) -> bool:
     return bool(value == wanted or (isinstance(value, str) and value == str(wanted)))
 
 
-def _place(run: Overview, key: str) -> tuple[Any, ...]:
+def _place(run: RunSummary, key: str) -> tuple[Any, ...]:
     value = value_of(run, key)
     if value is None:
         return (3,)

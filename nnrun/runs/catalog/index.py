@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nnrun.config.settings import outermost
 from nnrun.runs.catalog.index_file import IndexFile, Line
-from nnrun.runs.catalog.summary import Overview, varied
+from nnrun.runs.catalog.summary import RunSummary, varied
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import folders, names_in
 
@@ -39,7 +39,7 @@ Stamps = Mapping[str, str]
 Varied = dict[str, list[str]]
 
 
-def look(root: Path, names: Iterable[str] = ()) -> tuple[list[Overview], Varied]:
+def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varied]:
     """The runs in a results folder, and for each name the settings in which its runs differ.
 
     Args:
@@ -168,8 +168,8 @@ def stamp(folder: str) -> str:
     return f"{times} {report.st_size} {report.st_ino}"
 
 
-def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[Overview], Varied]:
-    runs: list[Overview] = []
+def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], Varied]:
+    runs: list[RunSummary] = []
     keys: Varied = {}
     with IndexFile(root / FILE) as file:
         for name, found in stamps.items():
@@ -184,7 +184,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[Overview], Var
     return runs, keys
 
 
-def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Overview]:
+def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
     """Make the lines of an experiment those of its folder; the runs that get none are returned."""
     known = file.stamps(folder.name)
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
@@ -192,7 +192,7 @@ def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[Overview]:
     return list(_read(folder, changed, file)) if changed else []
 
 
-def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[Overview]:
+def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[RunSummary]:
     """The runs of an experiment from their folders; with a file, those that get no line in it."""
     from nnrun.runs.catalog.summarize import line_of, overview_of  # noqa: PLC0415  # slow to import
 

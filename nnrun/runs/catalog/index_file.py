@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nnrun.config.settings import differing
-from nnrun.runs.catalog.summary import PLAIN, Overview
+from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
 _VERSION = 4
 _PATIENCE_SECONDS = 10.0
@@ -56,7 +56,7 @@ class Line:
         stamp: of the folder that both were read from.
     """
 
-    overview: Overview
+    overview: RunSummary
     record: str
     stamp: str
 
@@ -118,7 +118,7 @@ class IndexFile:
         """Of the runs of an experiment that there are lines of, by their ids."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def overviews(self, name: str) -> Iterator[Overview]:
+    def overviews(self, name: str) -> Iterator[RunSummary]:
         """What the lines of an experiment say."""
         select = "SELECT id, text FROM settings WHERE name = ?"
         settings = {number: Settings(text) for number, text in self._db.execute(select, (name,))}
@@ -126,7 +126,7 @@ class IndexFile:
         for row in self._db.execute(select, (name,)):
             values = [*row[:-1], settings[row[-1]]]
             values[_FLAG] = bool(values[_FLAG])
-            yield Overview(*values)
+            yield RunSummary(*values)
 
     def varied(self, name: str) -> list[str]:
         """The settings in which the runs of an experiment differ."""
@@ -142,7 +142,7 @@ class IndexFile:
         found = self._db.execute(select, (name, run_id, stamp)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def write(self, lines: Sequence[Line]) -> list[Overview]:
+    def write(self, lines: Sequence[Line]) -> list[RunSummary]:
         """Write lines; of those that hold what SQLite cannot, the overviews are given back."""
         refused = []
         numbers: dict[tuple[str, str], int] = {}

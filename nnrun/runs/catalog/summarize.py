@@ -12,7 +12,7 @@ from typing import Any
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.runs.catalog.index_file import Line, Settings
-from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, Overview
+from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import decisive
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
@@ -21,7 +21,7 @@ from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
 
-def overview_of(folder: Path, *, placed: bool = False) -> Overview | None:
+def overview_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
     """The run in a folder; None where there is none.
 
     Args:
@@ -31,12 +31,12 @@ def overview_of(folder: Path, *, placed: bool = False) -> Overview | None:
     return described(read_run(folder, placed=placed), folder)
 
 
-def described(run: StoredRun | None, folder: Path) -> Overview | None:
+def described(run: StoredRun | None, folder: Path) -> RunSummary | None:
     """What was read in a folder at a glance; None where there is no run."""
     if run is None:
         # Until its first checkpoint, a run leaves nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):
-            return Overview(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
+            return RunSummary(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
         return None
     return _described(run, folder)
 
@@ -58,18 +58,18 @@ def _flat(config: str, data: str) -> str:
     return json.dumps({**found, "dataset.sha256": data})
 
 
-def _described(run: StoredRun, folder: Path) -> Overview:
+def _described(run: StoredRun, folder: Path) -> RunSummary:
     held = not run.complete and is_held(folder)
     if run.record is None:
         status = INTERRUPTED if run.unfinished else DAMAGED
         error = None if held else run.trouble
-        return Overview(
+        return RunSummary(
             run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
         )
     record, status = run.record, DAMAGED if run.trouble else run.record.status
     try:
         numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
-        return Overview(
+        return RunSummary(
             name=run.name,
             run_id=run.run_id,
             status=RUNNING if held else str(status),
@@ -85,7 +85,7 @@ def _described(run: StoredRun, folder: Path) -> Overview:
         )
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
-        return Overview(run.name, run.run_id, DAMAGED, why, started=_changed(folder))
+        return RunSummary(run.name, run.run_id, DAMAGED, why, started=_changed(folder))
 
 
 def _changed(folder: Path) -> str | None:

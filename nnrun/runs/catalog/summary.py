@@ -17,7 +17,7 @@ _LATE = {INTERRUPTED: 1, RUNNING: 2}
 
 
 @dataclass(frozen=True)
-class Overview:
+class RunSummary:
     """A run in a few plain values; None for what is not known.
 
     Args:
@@ -68,11 +68,11 @@ class Overview:
         return None
 
 
-PLAIN = tuple(key for key in Overview.__dataclass_fields__ if key != "settings")
+PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")
 """The fields of an overview but its settings, in their order."""
 
 
-def varied(runs: Iterable[Overview]) -> dict[str, list[str]]:
+def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
     """For each name, the settings in which its runs differ."""
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
@@ -81,7 +81,7 @@ def varied(runs: Iterable[Overview]) -> dict[str, list[str]]:
     return {name: differing(settings) for name, settings in by_name.items()}
 
 
-def by_time(runs: Iterable[Overview]) -> list[Overview]:
+def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:
     """The last ones at the end, and after them what was cut off and what is going on."""
     return sorted(
         runs, key=lambda run: (_LATE.get(run.status, 0), run.started or "", run.name, run.run_id)

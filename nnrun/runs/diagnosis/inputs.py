@@ -14,12 +14,12 @@ from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.metrics import Metrics
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.trainer import HistoryRow
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnostic:
     """One thing that is wrong, or its cause with what to try.
 
     Args:
@@ -40,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Case:
+class DiagnosisInput:
     """A run that has come to its end.
 
     Args:
@@ -60,7 +60,7 @@ class Case:
     config: ExperimentConfig
     task: Task
     features: Sequence[str]
-    examples: dict[str, Examples]
+    examples: dict[str, PreparedSplit]
     outputs: dict[str, Array]
     metrics: dict[str, Metrics | None]
     baseline: dict[str, Metrics | None]

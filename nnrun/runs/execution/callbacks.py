@@ -10,7 +10,7 @@ from nnrun.training.trainer import Progress
 
 
 @dataclass(frozen=True)
-class Control:
+class Callbacks:
     """Functions that a run calls, which by default do nothing; and what it may use.
 
     Args:

@@ -18,8 +18,14 @@ from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import Case, Finding, about_held_out, diagnose, diagnose_divergence
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.diagnosis import (
+    DiagnosisInput,
+    Diagnostic,
+    about_held_out,
+    diagnose,
+    diagnose_divergence,
+)
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment, one_thread
 from nnrun.runs.execution.record_builder import (
     compare_published,
@@ -35,7 +41,7 @@ from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
 from nnrun.runs.preparation.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
@@ -65,7 +71,7 @@ class Execution:
         prepared: Prepared,
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
-        control: Control | None = None,
+        control: Callbacks | None = None,
         *,
         checked: bool = False,
     ) -> None:
@@ -75,17 +81,17 @@ class Execution:
         self.network: Network = prepared.network()
         self.preprocessing: Preprocessing = prepared.preprocessing()
         self.task: Task = self._task()
-        self.examples: dict[str, Examples] = prepared.examples(
+        self.examples: dict[str, PreparedSplit] = prepared.examples(
             self.network, self.preprocessing, self.task
         )
         self.baseline = self._baseline()
-        self.trainer = self._trainer(control or Control())
+        self.trainer = self._trainer(control or Callbacks())
         if not checked:
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
 
-    def run(self, control: Control) -> RunResult:
+    def run(self, control: Callbacks) -> RunResult:
         """Train to the end, or to where `control` stops it."""
         with one_thread():
             interrupted = self._train(control)
@@ -99,12 +105,12 @@ class Execution:
                 return self._result("diverged", text, causes)
             return self._result("completed", None)
 
-    def train(self, control: Control) -> bool:
+    def train(self, control: Callbacks) -> bool:
         """Train without a report at the end; whether `control` stopped it."""
         with one_thread():
             return self._train(control)
 
-    def _train(self, control: Control) -> bool:
+    def _train(self, control: Callbacks) -> bool:
         control.start(self.trainer.iteration)
         progress: Iterator[Progress] = self.trainer.run()
         for state in progress:
@@ -121,7 +127,7 @@ class Execution:
         """What follows the losses of batches; nothing, unless they are of interest."""
         return None
 
-    def _trainer(self, control: Control) -> Trainer:
+    def _trainer(self, control: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve = self._curve()
         streams = Streams.of(self.prepared.config.seed)
@@ -175,7 +181,7 @@ class Execution:
         )
 
     def _result(
-        self, status: Status, error: str | None, findings: Sequence[Finding] = ()
+        self, status: Status, error: str | None, findings: Sequence[Diagnostic] = ()
     ) -> RunResult:
         found = self.trainer.divergence
         sound = found is None or found.cause != "not_finite"
@@ -233,11 +239,13 @@ class Execution:
         loss, outputs = self.trainer.evaluate(name)
         return metrics_of(self.task, loss, outputs, self.examples[name].y)
 
-    def _case(self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]) -> Case:
+    def _case(
+        self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]
+    ) -> DiagnosisInput:
         """What a diagnosis is made from; without outputs, where there are none of use."""
         trainer = self.trainer
         first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
-        return Case(
+        return DiagnosisInput(
             config=self.prepared.config,
             task=self.task,
             features=_column_names(self.prepared.dataset),

@@ -11,18 +11,18 @@ from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
-from nnrun.runs.diagnosis import Finding
+from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.metrics import Metrics
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.prepare import Prepared
 from nnrun.training.divergence import Divergence
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.trainer import Trainer
 
 Description = dict[str, Any]
 
 
-def describe_dataset(prepared: Prepared, examples: dict[str, Examples]) -> Description:
+def describe_dataset(prepared: Prepared, examples: dict[str, PreparedSplit]) -> Description:
     """The data set and the sizes of its splits."""
     dataset, sizes = prepared.dataset, {name: len(part) for name, part in examples.items()}
     return {
@@ -107,7 +107,7 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
 
 
 def describe_divergence(
-    config: ExperimentConfig, found: Divergence, causes: Sequence[Finding] = ()
+    config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
 ) -> str:
     """What went wrong, where and when, and what to try, as a sentence."""
     advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]

@@ -6,12 +6,14 @@ from itertools import count
 
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.nn.network import Network
-from nnrun.runs.preparation.build import Misfit, needs_rows
+from nnrun.runs.preparation.build import ConfigMismatch, needs_rows
 
 _PATH = ("training", "batch_size")
 
 
-def misfit_of_batches(training: TrainingConfig, network: Network, rows: int) -> Misfit | None:
+def misfit_of_batches(
+    training: TrainingConfig, network: Network, rows: int
+) -> ConfigMismatch | None:
     """What is wrong with batches of a training split of so many rows, if anything.
 
     A last batch of one row has a variance of 0, which batch normalisation would learn once an
@@ -20,13 +22,13 @@ def misfit_of_batches(training: TrainingConfig, network: Network, rows: int) -> 
     size = training.batch_size
     if size > rows:
         message = f"a batch of {size} rows is larger than the training split, which has {rows}"
-        return Misfit(_PATH, message)
+        return ConfigMismatch(_PATH, message)
     if training.sampling == "with_replacement" or rows % size != 1:
         return None
     layer = next((layer for _, layer in network.walk() if layer.needs_rows), None)
     if layer is None:
         return None
-    return Misfit(
+    return ConfigMismatch(
         _PATH,
         f"{rows} rows in batches of {size} leave a last batch of a single row, and "
         f"{needs_rows(layer)}; use batch_size {_better(size, rows)}",

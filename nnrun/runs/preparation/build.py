@@ -25,17 +25,17 @@ _METRICS = {
 
 
 @dataclass(frozen=True)
-class Misfit:
+class ConfigMismatch:
     """A mistake and the path of the config it belongs to."""
 
     path: Path
     message: str
 
 
-class MisfitError(ValueError):
+class ConfigMismatchError(ValueError):
     """The network does not fit the data or the loss; `misfits` has all that was found."""
 
-    def __init__(self, misfits: list[Misfit]) -> None:
+    def __init__(self, misfits: list[ConfigMismatch]) -> None:
         super().__init__("; ".join(misfit.message for misfit in misfits))
         self.misfits = misfits
 
@@ -55,7 +55,9 @@ def build_network(
         network = Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
     except LayerError as error:
         field = (error.field,) if error.field else ()
-        raise MisfitError([Misfit(("network", *error.place, *field), str(error))]) from None
+        raise ConfigMismatchError(
+            [ConfigMismatch(("network", *error.place, *field), str(error))]
+        ) from None
     misfits = [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
@@ -65,14 +67,14 @@ def build_network(
         *_published(config, dataset),
     ]
     if misfits:
-        raise MisfitError(misfits)
+        raise ConfigMismatchError(misfits)
     return network
 
 
-def _softmax_in_the_middle(network: Network) -> list[Misfit]:
+def _softmax_in_the_middle(network: Network) -> list[ConfigMismatch]:
     last = ("layers", len(network.blocks) - 1)
     return [
-        Misfit(
+        ConfigMismatch(
             ("network", *place, "activation"),
             "softmax belongs in the last layer: it makes a distribution over the classes",
         )
@@ -81,12 +83,12 @@ def _softmax_in_the_middle(network: Network) -> list[Misfit]:
     ]
 
 
-def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
+def _outputs(network: Network, dataset: Dataset) -> list[ConfigMismatch]:
     last = len(network.blocks) - 1
     path = ("network", "layers", last, "units")
     if len(network.output_shape) != 1:
         return [
-            Misfit(
+            ConfigMismatch(
                 ("network", "layers", last),
                 f"the network ends in images of {shape_text(network.output_shape)}; put a flatten "
                 "and a dense layer after them",
@@ -97,35 +99,49 @@ def _outputs(network: Network, dataset: Dataset) -> list[Misfit]:
     if dataset.task == "regression":
         if units != wanted:
             what = "number" if wanted == 1 else "numbers"
-            return [Misfit(path, f"{outputs}, but {dataset.name} has {wanted} {what} to predict")]
+            return [
+                ConfigMismatch(
+                    path, f"{outputs}, but {dataset.name} has {wanted} {what} to predict"
+                )
+            ]
         return []
     activation = _last_activation(network)
     if units == wanted or (units == 1 and wanted == 2 and activation != "softmax"):
         return []
     either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
-    return [Misfit(path, f"{outputs}, but {dataset.name} has {wanted} classes; use {either}")]
+    return [
+        ConfigMismatch(path, f"{outputs}, but {dataset.name} has {wanted} classes; use {either}")
+    ]
 
 
-def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
     loss, activation = config.loss.type, _last_activation(network)
     path = ("network", "layers", len(network.blocks) - 1, "activation")
     needed = LOSSES[loss].needs
     if needed is not None and dataset.task == "regression":
-        return [Misfit(("loss",), f"{loss} is for classes, but {dataset.name} is regression")]
+        return [
+            ConfigMismatch(("loss",), f"{loss} is for classes, but {dataset.name} is regression")
+        ]
     if needed is not None and activation != needed:
         return [
-            Misfit(path, f"loss {loss} needs {needed} in the last layer, but this is {activation}")
+            ConfigMismatch(
+                path, f"loss {loss} needs {needed} in the last layer, but this is {activation}"
+            )
         ]
     if dataset.task == "regression" and activation == "softmax":
-        return [Misfit(path, "softmax makes a distribution over classes; regression needs linear")]
+        return [
+            ConfigMismatch(
+                path, "softmax makes a distribution over classes; regression needs linear"
+            )
+        ]
     return []
 
 
-def _single_rows(network: Network, config: ExperimentConfig) -> list[Misfit]:
+def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMismatch]:
     if config.training.batch_size > 1:
         return []
     return [
-        Misfit(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
+        ConfigMismatch(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
         for place, layer in network.walk()
         if layer.needs_rows
     ]
@@ -138,17 +154,17 @@ def needs_rows(layer: Layer) -> str:
     return f"{layer.type} on {what} needs batches of more than one row"
 
 
-def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
     """Early stopping can only follow what every evaluation computes."""
     stopping = config.training.early_stopping
     followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
     if stopping is None or stopping.monitor in followed:
         return []
     message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
-    return [Misfit(("training", "early_stopping", "monitor"), message)]
+    return [ConfigMismatch(("training", "early_stopping", "monitor"), message)]
 
 
-def _published(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
+def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
     """A published number that the run will not have could never be compared."""
     sizes = {
         "validation": config.dataset.validation_size,
@@ -160,9 +176,9 @@ def _published(config: ExperimentConfig, dataset: Dataset) -> list[Misfit]:
         if metric not in _METRICS[dataset.task]:
             known = ", ".join(_METRICS[dataset.task])
             message = f"{dataset.task} has no {metric}; there are {known}"
-            misfits.append(Misfit(("published", key), message))
+            misfits.append(ConfigMismatch(("published", key), message))
         elif sizes.get(split, 1) == 0:
-            misfits.append(Misfit(("published", key), f"there is no {split} split"))
+            misfits.append(ConfigMismatch(("published", key), f"there is no {split} split"))
     return misfits
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 V = TypeVar("V")
 
 
-class Common:
+class ConfigCache:
     """Values by name, each made by the first run that needs it. They may grow, not change."""
 
     def __init__(self) -> None:

@@ -49,5 +49,5 @@ def _of_table(config: ExperimentConfig) -> Inference | None:
 
 
 def _last_type(config: ExperimentConfig) -> str:
-    trunk = Sequential([layer.build() for layer in config.network.layers]).trunk
-    return trunk[-1].type if trunk else "linear"
+    active_layers = Sequential([layer.build() for layer in config.network.layers]).active_layers
+    return active_layers[-1].type if active_layers else "linear"

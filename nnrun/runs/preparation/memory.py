@@ -11,7 +11,7 @@ from nnrun.data.memory import available_memory
 from nnrun.engines.selection import buffers
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
-from nnrun.runs.preparation.build import Misfit
+from nnrun.runs.preparation.build import ConfigMismatch
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
@@ -51,7 +51,9 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     )
 
 
-def excess(config: ExperimentConfig, network: Network, estimate: MemoryEstimate) -> Misfit | None:
+def excess(
+    config: ExperimentConfig, network: Network, estimate: MemoryEstimate
+) -> ConfigMismatch | None:
     """What to say of a run that cannot fit, at the key that has the largest part in it."""
     available = available_memory()
     if estimate.total <= available:
@@ -64,7 +66,7 @@ def excess(config: ExperimentConfig, network: Network, estimate: MemoryEstimate)
     path = max(parts, key=lambda path: parts[path])
     if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
         path = ("network",)  # evaluations take as many rows at once whatever the batch
-    return Misfit(
+    return ConfigMismatch(
         path,
         f"this run would take about {human_bytes(estimate.total)} of memory "
         f"({human_bytes(estimate.parameters)} for parameters, "

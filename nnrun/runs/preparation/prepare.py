@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.canonical import essence
+from nnrun.config.canonical import canonical
 from nnrun.config.load import Experiment, config_from_dict, config_to_dict
 from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
@@ -20,7 +20,7 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.held_out import with_training_categories
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits import Part, Split, make_split
+from nnrun.data.splits import Split, SplitData, make_split
 from nnrun.engines.selection import EngineError, select_engine
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.models.task import Task, task_of
@@ -29,12 +29,12 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
 from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.batches import misfit_of_batches
-from nnrun.runs.preparation.build import Misfit, MisfitError, build_network
-from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.build import ConfigMismatch, ConfigMismatchError, build_network
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.infer_task import Inference, infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory, excess
 from nnrun.runs.preparation.ranges import check_ranges
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
 
@@ -62,7 +62,7 @@ class Prepared:
     split: Split
     inferred: str = ""
     penalty: L2Penalty | None = None
-    common: Common = field(default_factory=Common, repr=False, compare=False)
+    common: ConfigCache = field(default_factory=ConfigCache, repr=False, compare=False)
 
     @cached_property
     def config_dict(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Prepared:
         update = {"evaluate_every": self.evaluate_every}
         training = self.config.training.model_copy(update=update)
         decided = self.config.model_copy(update={"training": training})
-        return Identity.of(essence(decided), self.dataset.sha256)
+        return Identity.of(canonical(decided), self.dataset.sha256)
 
     @property
     def run_id(self) -> str:
@@ -149,7 +149,7 @@ class Prepared:
 
     def examples(
         self, network: Network, preprocessing: Preprocessing, task: Task
-    ) -> dict[str, Examples]:
+    ) -> dict[str, PreparedSplit]:
         """The splits there are, in the form that the network takes."""
         parts = {
             "train": self.split.train,
@@ -157,9 +157,9 @@ class Prepared:
             "test": self.split.test,
         }
 
-        def ready(part: Part) -> Examples:
+        def ready(part: SplitData) -> PreparedSplit:
             x = preprocessing.transform_x(part.x).reshape(len(part), *network.input_shape)
-            return Examples(
+            return PreparedSplit(
                 x=np.ascontiguousarray(x, network.dtype),
                 target=np.ascontiguousarray(task.encode(part.y), network.dtype),
                 y=part.y,
@@ -204,8 +204,8 @@ def prepare(
             or excess(prepared.config, network, prepared.memory(network))
         )
         if misfit is not None:
-            raise MisfitError([misfit])
-    except MisfitError as error:
+            raise ConfigMismatchError([misfit])
+    except ConfigMismatchError as error:
         raise _config_error(experiment, [(m.path, m.message) for m in error.misfits]) from None
     try:
         prepared.engine(network)
@@ -246,7 +246,7 @@ def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, Inference | 
     return config.model_copy(update={"dataset": block}), inference
 
 
-def _rates(prepared: Prepared) -> Misfit | None:
+def _rates(prepared: Prepared) -> ConfigMismatch | None:
     """The first learning rate that is too large to be a number, if there is one."""
     schedule, last = prepared.schedule(), max(prepared.iterations - 1, 0)
     if isinstance(schedule, Constant):
@@ -258,14 +258,14 @@ def _rates(prepared: Prepared) -> Misfit | None:
         return None
     iteration = int(t[sound.argmin()]) + 1
     message = f"at iteration {iteration:,} it is larger than any number (1.8e308)"
-    return Misfit(("training", "learning_rate"), message)
+    return ConfigMismatch(("training", "learning_rate"), message)
 
 
 def prepare_again(
-    config: ExperimentConfig, dataset: Dataset, common: Common | None = None
+    config: ExperimentConfig, dataset: Dataset, common: ConfigCache | None = None
 ) -> Prepared:
     """A run whose config was prepared before, or was but for its seed: nothing is checked."""
-    return Prepared(config, *_divided(config, dataset), common=common or Common())
+    return Prepared(config, *_divided(config, dataset), common=common or ConfigCache())
 
 
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:

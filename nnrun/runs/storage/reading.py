@@ -14,7 +14,7 @@ from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.seal import is_sealed
-from nnrun.runs.storage.validation import unsound_part
+from nnrun.runs.storage.validation import invalid_part
 
 REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
 CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
@@ -111,7 +111,7 @@ def _read(report: Path) -> RunRecord:
         if version != SCHEMA_VERSION:
             raise NnrunError(_of_another_version(version))
         record = RunRecord.from_dict(content)
-        part = unsound_part(record)
+        part = invalid_part(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise NnrunError(f"{REPORT} is not what nnrun writes") from None
     if part is not None:

@@ -19,7 +19,7 @@ _CONFIG_BLOCKS = ("dataset", "network", "loss", "training")
 _SCALARS = ("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2")
 
 
-def unsound_part(record: RunRecord) -> str | None:
+def invalid_part(record: RunRecord) -> str | None:
     """The first part of a report that is not what it should be; None if all is well."""
     for test in (_plain_parts, _described, _numbers, _lists):
         part = test(record)

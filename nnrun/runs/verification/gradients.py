@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.data.splits import Part, Split
+from nnrun.data.splits import Split, SplitData
 from nnrun.nn.gradient_check import GradientCheck, check_gradients
 from nnrun.runs.preparation.prepare import Prepared
 from nnrun.training.streams import Streams
@@ -33,5 +33,5 @@ def _few_rows(split: Split) -> Split:
     """Some training rows from all over the split, since data may be sorted by class."""
     train = split.train
     picked = np.unique(np.linspace(0, len(train) - 1, ROWS).astype(np.intp))
-    part = Part(train.x[picked], train.y[picked], train.rows[picked])
+    part = SplitData(train.x[picked], train.y[picked], train.rows[picked])
     return Split(part, None, None, split.test_size)

@@ -158,7 +158,7 @@ def test_what_cannot_be_compiled_falls_back(monkeypatch: pytest.MonkeyPatch) -> 
     """A layer without an emitter is trained by NumPy, and the reason is given."""
     network = Network([dense(2), activation("tanh")], MeanSquared(), (3,))
     assert supports(network, SGD()) is None
-    monkeypatch.setattr(network.trunk[-1], "type", "hard_tanh")
+    monkeypatch.setattr(network.active_layers[-1], "type", "hard_tanh")
     assert "hard_tanh" in str(supports(network, SGD()))
     assert choice(network, 1, 10**9) == "numpy"
 

@@ -198,7 +198,7 @@ def test_a_sweep_gets_what_it_needs_from_the_index(root, no_reading):
 WRITER = """
 import sys
 from pathlib import Path
-from nnrun.runs import glance, index
+from nnrun.runs.catalog import index
 index.WORTH = 3
 index._BATCH = 2
 print("ready", flush=True)

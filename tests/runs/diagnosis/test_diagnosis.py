@@ -9,7 +9,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.runs.diagnosis.symptoms import far_apart, majority_share
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.preparation.prepare import prepare
 
@@ -42,7 +42,7 @@ training: {learning_rate: 0.01, iterations: 20000}
 @pytest.fixture
 def record(prepared):
     """Trains a config and gives its record."""
-    return lambda text, *overrides: Execution(prepared(text, *overrides)).run(Control()).record
+    return lambda text, *overrides: Execution(prepared(text, *overrides)).run(Callbacks()).record
 
 
 def kinds(record):
@@ -67,7 +67,7 @@ def said(record, kind):
 )
 def test_a_good_run_has_no_warning(configs, name):
     """None of the shipped configs that learn well, at full length."""
-    run = Execution(prepare(load_config(configs / f"{name}.yaml"))).run(Control()).record
+    run = Execution(prepare(load_config(configs / f"{name}.yaml"))).run(Callbacks()).record
     assert ("completed", []) == (run.status, run.warnings)
 
 
@@ -169,7 +169,7 @@ def test_a_tiny_learning_rate_and_the_majoritys_share(record):
 def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_told_with_both_numbers(prepared):
     """It is above the majority's share, and not at it."""
     execution = Execution(prepared(IRIS, "dataset.test_size=5"))
-    execution.run(Control())
+    execution.run(Callbacks())
     outputs = {"test": execution.trainer.evaluate("test")[1]}
 
     def message(accuracy):
@@ -211,7 +211,7 @@ def test_overfitting(record):
 def test_numbers_that_are_alike_are_not_far_apart(prepared):
     """Test rows that vary less are predicted no worse; nor are any that were not learned."""
     execution = Execution(prepared(BOSTON))
-    execution.run(Control())
+    execution.run(Callbacks())
     outputs = {name: execution.trainer.evaluate(name)[1] for name in ("train", "test")}
 
     def gap(ours, other, base_train, base_test):
@@ -242,14 +242,14 @@ training: {learning_rate: 0.1, epochs: 20, batch_size: 10}
 def test_warnings_are_the_same_from_a_checkpoint(prepared):
     """A run that was left and gone on with says what an uninterrupted one says."""
     wild = (BOSTON, "dataset.features=none")
-    whole = Execution(prepared(*wild)).run(Control()).record
+    whole = Execution(prepared(*wild)).run(Callbacks()).record
     looks = iter(range(10**6))
     first = Execution(prepared(*wild, "training.engine=numpy"))
     first.trainer._stretch = 100
-    left = first.run(Control(stop=lambda: next(looks) == 2))
+    left = first.run(Callbacks(stop=lambda: next(looks) == 2))
     assert "interrupted" == left.record.status
     second = Execution(prepared(*wild, "training.engine=numpy"), left.checkpoint)
-    again = second.run(Control()).record
+    again = second.run(Callbacks()).record
     assert (whole.warnings, whole.divergence["iteration"]) == (
         again.warnings,
         again.divergence["iteration"],

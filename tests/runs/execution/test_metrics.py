@@ -11,7 +11,7 @@ from nnrun.models.task import Classification, Regression
 from nnrun.nn import CrossEntropy, Huber, MeanSquared
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.metrics import baseline_of, metrics_of
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 
 PLAIN = Regression(lambda y: y, lambda y: y)
 
@@ -51,8 +51,8 @@ def test_what_is_not_finite_is_null():
 
 def test_regression_baseline_is_the_training_mean():
     """The mean of 1 and 3 is 2, which misses 5 by 3."""
-    train = Examples(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
-    test = Examples(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
+    train = PreparedSplit(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
+    test = PreparedSplit(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
     baseline = baseline_of(PLAIN, MeanSquared(), train, test)
     assert (9.0, 3.0, None) == (baseline["mse"], baseline["mae"], baseline["r2"])
 
@@ -60,8 +60,8 @@ def test_regression_baseline_is_the_training_mean():
 @pytest.mark.parametrize(("delta", "loss"), [(0.5, 0.5 * (3 - 0.25)), (1, 2.5), (10, 4.5)])
 def test_the_baselines_loss_is_the_runs_own(delta, loss):
     """An error of 3 costs δ (3 - δ / 2) where it is large, 3² / 2 where it is small."""
-    train = Examples(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
-    test = Examples(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
+    train = PreparedSplit(np.zeros((2, 1)), np.array([[1.0], [3.0]]), np.array([[1.0], [3.0]]))
+    test = PreparedSplit(np.zeros((1, 1)), np.array([[5.0]]), np.array([[5.0]]))
     assert loss == baseline_of(PLAIN, Huber(delta), train, test)["loss"]
 
 
@@ -84,15 +84,15 @@ def test_a_runs_baseline_has_the_arguments_of_its_loss(prepared, delta):
 def test_the_mean_of_many_float32_targets():
     """It is the mean in float64: 0.1 after 0.1 in float32 would lose digits row by row."""
     target = np.full((1_000_000, 1), 0.1, np.float32)
-    train = Examples(target, target, target.astype(np.float64))
+    train = PreparedSplit(target, target, target.astype(np.float64))
     assert 0 == pytest.approx(baseline_of(PLAIN, MeanSquared(), train, train)["mse"], abs=1e-20)
 
 
 def test_classification_baseline_is_the_majority():
     """Two thirds of the training rows are of class 1, so that is what it says."""
     y = np.array([1, 1, 0])
-    train = Examples(np.zeros((3, 1)), np.eye(2)[y], y)
-    test = Examples(np.zeros((2, 1)), np.eye(2)[[0, 1]], np.array([0, 1]))
+    train = PreparedSplit(np.zeros((3, 1)), np.eye(2)[y], y)
+    test = PreparedSplit(np.zeros((2, 1)), np.eye(2)[[0, 1]], np.array([0, 1]))
     baseline = baseline_of(Classification(2, 2, True), CrossEntropy(), train, test)
     assert 0.5 == baseline["accuracy"]
     assert -(log(1 / 3) + log(2 / 3)) / 2 == pytest.approx(baseline["loss"])

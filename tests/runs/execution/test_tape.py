@@ -8,7 +8,7 @@ import pytest
 
 from nnrun.engines.compiled.tape.network import training
 from nnrun.nn import SGD
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
 from nnrun.sweeps.workers.job import Job, execute_job
@@ -45,7 +45,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 def test_threads_change_no_bit(prepared):
     """Weights, history and the run's id are the same; the report says how many there were."""
-    found = [train(prepared(IMAGES), None, Control(threads=count)) for count in (1, 2, 16)]
+    found = [train(prepared(IMAGES), None, Callbacks(threads=count)) for count in (1, 2, 16)]
     assert 1 == len({outcome.record.weights_sha256 for outcome in found})
     assert 1 == len({outcome.record.run_id for outcome in found})
     assert found[0].result.history == found[1].result.history == found[2].result.history
@@ -58,8 +58,8 @@ def test_interrupted_is_uninterrupted(prepared, store):
     run = prepared(IMAGES)
     whole = train(run, None).record
     stops = iter([False, True])
-    train(run, store, Control(stop=lambda: next(stops, True)))
-    ended = train(run, store, Control(threads=3)).record
+    train(run, store, Callbacks(stop=lambda: next(stops, True)))
+    ended = train(run, store, Callbacks(threads=3)).record
     assert "completed" == ended.status
     assert whole.weights_sha256 == ended.weights_sha256
     assert whole.metrics == ended.metrics

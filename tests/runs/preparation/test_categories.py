@@ -7,10 +7,10 @@ import pytest
 
 from nnrun.models.load import restore
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
-from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 
 TABLE = """
@@ -76,7 +76,7 @@ def test_they_are_evaluated_as_zeros(towns):
 @pytest.mark.parametrize("engine", ["numpy", "compiled"])
 def test_seeds_of_one_config_may_have_other_categories(towns, engine):
     """What runs share is made for networks of one width: alone, each has the same bits."""
-    first, common = towns(f"training.engine={engine}"), Common()
+    first, common = towns(f"training.engine={engine}"), ConfigCache()
     widths = set()
     for seed in range(6):
         config = first.config.model_copy(update={"seed": seed})
@@ -113,7 +113,7 @@ def test_in_order_visits_rows_as_they_stand_in_the_file(towns):
     taken, _ = execution.trainer.sampler.take(execution.prepared.batches_per_epoch)
     ages = execution.prepared.split.train.x[taken, 0]
     assert sorted(train_rows) == ages.tolist()
-    assert "completed" == execution.run(Control()).record.status
+    assert "completed" == execution.run(Callbacks()).record.status
 
 
 def test_own_test_rows_that_are_left_out_are_told(prepared, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnrun.config.load import config_to_dict
 from nnrun.runs.lifecycle import train
-from nnrun.runs.preparation.config_cache import Common
+from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 
 
@@ -16,7 +16,7 @@ def seeded(first, seed, common):
 def test_runs_that_share_are_those_that_do_not(prepared):
     """In any order, on either engine: the same run, to the last bit of its weights."""
     for engine in ("numpy", "compiled"):
-        first, common = prepared(None, f"training.engine={engine}"), Common()
+        first, common = prepared(None, f"training.engine={engine}"), ConfigCache()
         for seed in (5, 3, 5):
             ours, alone = seeded(first, seed, common), seeded(first, seed, None)
             assert alone.run_id == ours.run_id
@@ -28,7 +28,7 @@ def test_runs_that_share_are_those_that_do_not(prepared):
 
 def test_what_is_done_to_one_run_is_not_done_to_the_next(prepared):
     """Each has a config of its own."""
-    first, common = prepared(), Common()
+    first, common = prepared(), ConfigCache()
     one, other = (seeded(first, seed, common) for seed in (1, 2))
     one.config_dict["training"]["learning_rate"] = 9.0
     assert config_to_dict(other.config) == other.config_dict

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import checkpoints
 from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
@@ -22,7 +22,7 @@ def half(prepared, store):
     """An interrupted run: the run, its checkpoint, and the weights to get."""
     run = prepared()
     whole = train(run, None).record.weights_sha256
-    folder = train(run, store, Control(stop=lambda: True)).folder
+    folder = train(run, store, Callbacks(stop=lambda: True)).folder
     return run, folder / "checkpoint.safetensors", whole
 
 
@@ -102,9 +102,9 @@ def test_what_makes_no_sense_is_started_over(half, store, change):
     told, starts = [], []
     if change == "folder":
         with pytest.raises(OSError, match="Is a directory"):
-            train(run, store, Control(note=told.append, start=starts.append))
+            train(run, store, Callbacks(note=told.append, start=starts.append))
     else:
-        outcome = train(run, store, Control(note=told.append, start=starts.append))
+        outcome = train(run, store, Callbacks(note=told.append, start=starts.append))
         assert whole == outcome.record.weights_sha256
         assert not path.exists()
     assert [0] == starts
@@ -118,7 +118,7 @@ def test_arrays_of_another_network_are_started_over(half, store):
     state = unpack_checkpoint(path, run.run_id)
     signed(path, run.run_id, state.values, {"theta": np.zeros(3)})
     told = []
-    outcome = train(run, store, Control(note=told.append))
+    outcome = train(run, store, Callbacks(note=told.append))
     assert whole == outcome.record.weights_sha256
     assert 1 == len(told)
 

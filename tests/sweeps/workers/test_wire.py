@@ -13,7 +13,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.tensors import pack, unpack
-from nnrun.runs.execution.callbacks import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask, dask_tasks
@@ -37,7 +37,7 @@ def result(write):
 
     def train(text=IRIS, **control):
         prepared = prepare(load_config(write("config", text)))
-        found = execute(prepared, None, Control(**control))
+        found = execute(prepared, None, Callbacks(**control))
         return found, f"{prepared.config.name}/{prepared.run_id}"
 
     return train

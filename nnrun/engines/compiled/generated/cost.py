@@ -85,7 +85,7 @@ def work_of(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, f
     for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
         work = batch_size * layer.operations * (2 if index == 0 else 3) / precision
-        numbers = batch_size * prod(layer.output_shape) * (ACROSS if layer.looks_across else 1)
+        numbers = batch_size * prod(layer.output_shape) * (ACROSS if layer.batch_dependent else 1)
         yield layer, work, numbers / precision
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
 
 # By whether batches are single rows and whether their losses are told: what was made for a network.
-Made = dict[tuple[bool, bool], "tuple[Generated, Function]"]
+CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
 # Updates with evaluations on the way are done in one go if they take no longer than this, in
 # seconds, by the estimate for single rows, and put out no more numbers.
@@ -68,7 +68,7 @@ class CompiledEngine:
         batch_size: int | None = None,
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
-        made: Made | None = None,
+        made: CompiledFunctions | None = None,
     ) -> None:
         reason = None if made else refuses_function(network, optimizer)
         if reason is not None:

@@ -64,7 +64,7 @@ def generate(
         losses: whether training tells the loss of every batch, before its update.
     """
     tiled = not single and is_tiled(network)
-    whole = tiled or any(layer.looks_across for layer in network.steps)
+    whole = tiled or any(layer.batch_dependent for layer in network.steps)
     simple = plain(optimizer) and clip_norm is None and network.penalty is None
     p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
     x = _input(p, network)
@@ -116,7 +116,7 @@ def emit(
 def _input(p: Program, network: Network) -> Row:
     """Rows come padded to whole vector registers, unless only a convolution looks at them."""
     size = prod(network.input_shape)
-    exact = bool(network.trunk) and network.trunk[0].type == "convolution"
+    exact = bool(network.active_layers) and network.active_layers[0].type == "convolution"
     image = network.input_shape if len(network.input_shape) == 3 else None
     stride = size if exact else p.padded(size)
     outputs = prod(network.output_shape)

@@ -16,9 +16,9 @@ from nnrun.nn.network import Network
 def emitters(program: Program, network: Network, x: Row) -> list[Emitter]:
     """One for each layer of the trunk; the rows between them are planned here."""
     tags = {id(layer): str(index) for index, block in enumerate(network.blocks) for layer in block}
-    learning = [bool(layer.parameters) for layer in network.trunk].index(True)
+    learning = [bool(layer.parameters) for layer in network.active_layers].index(True)
     made: list[Emitter] = []
-    for index, layer in enumerate(network.trunk):
+    for index, layer in enumerate(network.active_layers):
         emitter = EMITTERS[layer.type](program, layer, tags[id(layer)], x, index > learning)
         if isinstance(emitter, Bias) and made and isinstance(made[-1], Product):
             made[-1].bias = emitter
@@ -62,7 +62,7 @@ class Passes:
             for layer in self.layers:
                 layer.before()
         for layer in self.layers:
-            if layer.looks_across:
+            if layer.batch_dependent:
                 self.pending.append(layer.prepare)
                 self._flush()
                 layer.across()
@@ -70,7 +70,7 @@ class Passes:
         self.pending.append(self._loss)
         learning = [bool(layer.layer.parameters) for layer in self.layers].index(True)
         for layer in reversed(self.layers[learning:]):
-            if layer.looks_across:
+            if layer.batch_dependent:
                 self._flush()
                 with p.training():
                     layer.across_backward(self.dy)

@@ -58,7 +58,7 @@ def words(lines: Sequence[str]) -> set[str]:
 
 def title_lines(network: Network, optimizer: Optimizer) -> list[str]:
     """What a source trains, in lines of 90 characters at most."""
-    steps = [str(tuple(network.input_shape)), *(layer.type for layer in network.trunk)]
+    steps = [str(tuple(network.input_shape)), *(layer.type for layer in network.active_layers)]
     text = f"Trains {' > '.join(steps)}, {network.loss.type}; {optimizer.type}."
     return wrap(text, 90, break_long_words=False)
 

@@ -21,7 +21,7 @@ class Emitter:
 
     y: Row
     seconds = 0.015  # that compiling a layer of this type takes, about
-    looks_across = False  # whether it has to see all rows of a batch at once
+    batch_dependent = False  # whether it has to see all rows of a batch at once
 
     def __init__(self, program: Program, layer: Any, tag: str, x: Row, needs_dx: bool) -> None:
         self.program = program

@@ -18,7 +18,7 @@ class BatchNorm(Emitter):
     """The one layer whose rows depend on each other: two sums over the batch, each way."""
 
     seconds = 0.2
-    looks_across = True
+    batch_dependent = True
 
     def plan(self) -> None:
         p, x, tag, layer = self.program, self.x, self.tag, self.layer

@@ -32,7 +32,7 @@ def is_tiled(network: Network) -> bool:
 
     What convolutions compute is too much to be kept for all rows in the processor's caches.
     """
-    layers = network.trunk
+    layers = network.active_layers
     largest = max((x.parameters[0].size for x in layers if x.type == "matmul"), default=0)
     return largest >= WORTH_KEEPING and all(x.type != "convolution" for x in layers)
 

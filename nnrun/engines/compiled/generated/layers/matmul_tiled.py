@@ -18,7 +18,7 @@ HEIGHTS, REGISTERS = (8, 4, 1), 2
 class TiledMatMul(Product):
     """w lies in memory as (inputs, units); for dx also turned, (units, inputs)."""
 
-    looks_across = True
+    batch_dependent = True
 
     def plan(self) -> None:
         p, x, units = self.program, self.x, self.layer.units
