@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnrun.engines.compiled import emit
-from nnrun.engines.compiled.generated import generate
+from nnrun.engines.compiled import emit, generate
 from nnrun.nn import (
     SGD,
     Adam,

@@ -13,8 +13,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.formulas.functions import functions
-from nnrun.engines.compiled.generated import generate
 from nnrun.engines.compiled.generated.optimizers.adam import logarithm
 from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.language.kinds import LanguageError
