@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 EXIT_CODES = {
     0: "all well",
-    1: "the run diverged or failed, or the disk or the network did",
+    1: (
+        "the run diverged or failed, the disk or the network did, or the compiled engine did not "
+        "compute what NumPy does"
+    ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
     130: "interrupted by Ctrl-C; the same command goes on",

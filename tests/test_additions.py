@@ -21,10 +21,12 @@ import pytest
 
 from nnrun import cli, data
 from nnrun.cli.init import starter
-from nnrun.data import dataset, registry, steps
-from nnrun.engines.compiled.layers import EMITTERS
-from nnrun.engines.compiled.losses import LOSSES as COMPILED_LOSSES
-from nnrun.engines.compiled.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
+from nnrun.data import dataset
+from nnrun.data.builtin import registry
+from nnrun.data.preprocessing import steps
+from nnrun.engines.compiled.generated.layers import EMITTERS
+from nnrun.engines.compiled.generated.losses import LOSSES as COMPILED_LOSSES
+from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
@@ -100,7 +102,7 @@ NEEDS = [
         "layer",
         LEAVES,
         {*EMITTERS, *TAPE_EMITTERS, *NUMPY_ONLY},
-        f"EMITTERS in layers/__init__.py or tape/layers/__init__.py of {COMPILED}{OR_NUMPY}",
+        f"EMITTERS in {COMPILED}/generated/layers/__init__.py or tape/layers/__init__.py{OR_NUMPY}",
     ),
     Need("layer", LEAVES, ONNX_LAYERS, "EMITTERS in nnrun/models/onnx/layers.py"),
     Need("layer", LEAVES, CODE_LAYERS, "LAYERS in nnrun/models/code/layers.py"),
@@ -247,10 +249,10 @@ def test_what_has_a_file_is_in_the_table(package: ModuleType, known: Collection[
 
 
 def test_steps_of_preprocessing_are_in_the_table():
-    """A class in `data/steps.py` that has a name is one that a config can name."""
+    """A class in `data/preprocessing/steps.py` that has a name is one that a config can name."""
     named = [cls for cls in vars(steps).values() if inspect.isclass(cls) and "name" in vars(cls)]
     assert [] == [
-        f"{cls.__name__}: add it to STEPS in nnrun/data/steps.py"
+        f"{cls.__name__}: add it to STEPS in nnrun/data/preprocessing/steps.py"
         for cls in named
         if cls not in steps.STEPS.values()
     ]
@@ -265,7 +267,7 @@ def test_loaders_are_in_the_table():
     """A public function of `nnrun/data` that makes a data set of nothing is in the registry."""
     known = {entry.load for entry in registry.DATASETS.values()}
     found = [
-        f"{name} in {module.__file__}: add it to DATASETS in nnrun/data/registry.py"
+        f"{name} in {module.__file__}: add it to DATASETS in nnrun/data/builtin/registry.py"
         for module in modules(data)
         for name, call in vars(module).items()
         if inspect.isfunction(call) and call.__module__ == module.__name__

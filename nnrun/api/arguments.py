@@ -51,7 +51,7 @@ def at_least_one(name: str, value: int | None) -> int | None:
 
 
 def _hint(name: str, value: object, known: Collection[str]) -> str:
-    from nnrun.config.places import place_of  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
 
     near = nearest(name, known)
     place = place_of(name) if "overrides" in known else None

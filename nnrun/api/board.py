@@ -9,10 +9,10 @@ from typing import Any
 
 from nnrun.api.run import Run, read
 from nnrun.errors import UsageError
-from nnrun.reports.leaderboard_files import flat_row
+from nnrun.reports.markdown.leaderboard_files import flat_row
 from nnrun.reports.notebook import board_html
 from nnrun.reports.numbers import plural
-from nnrun.sweeps.leaderboard import Group, Leaderboard
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard
 from nnrun.sweeps.progress import Failure, SweepProgress
 
 

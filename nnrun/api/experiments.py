@@ -15,24 +15,24 @@ from nnrun.api.interrupts import DeferredInterrupt
 from nnrun.api.run import Run, read
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import format_override
-from nnrun.config.plain import plain
+from nnrun.config.yaml.plain import plain
 from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
-from nnrun.reports.checks import CheckedRun
-from nnrun.reports.markdown import report_markdown
-from nnrun.reports.progress import watching
-from nnrun.runs.control import Control
-from nnrun.runs.cores import threads_for
-from nnrun.runs.describe import describe_held_out, describe_network, task_from
-from nnrun.runs.extension import Extension
-from nnrun.runs.extension import extend as extend_run
-from nnrun.runs.gradients import check_run_gradients
+from nnrun.reports.markdown.run import report_markdown
+from nnrun.reports.terminal.checks import CheckedRun
+from nnrun.reports.terminal.progress import watching
+from nnrun.runs.catalog.select import lies_in, name_in, select_run
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from
+from nnrun.runs.execution.threads import threads_for
+from nnrun.runs.extend import Extension
+from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
-from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.select import lies_in, name_in, select_run
-from nnrun.runs.store import Store
-from nnrun.runs.verify import Verdict
-from nnrun.runs.verify import verify as verify_run
+from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.storage.store import Store
+from nnrun.runs.verification.gradients import check_run_gradients
+from nnrun.runs.verification.verify import Verdict
+from nnrun.runs.verification.verify import verify as verify_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -231,7 +231,7 @@ def _train(
     store = None if results is None else Store(Path(results), report_markdown)
     terminal = _Terminal(quiet)
     with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
-        control = Control(
+        control = Callbacks(
             start=interrupt.defer,
             observe=observe,
             stop=interrupt.stop,

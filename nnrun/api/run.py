@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from nnrun.api.history import History
-from nnrun.data.frames import raw_rows
+from nnrun.data.inference.frames import raw_rows
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
@@ -18,10 +18,10 @@ from nnrun.models.model import Model
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.reports.notebook import run_html
-from nnrun.runs.history import load_history
-from nnrun.runs.integrity import no_model, refuse_changed, refuse_unusable_model
-from nnrun.runs.reading import HISTORY, read_run, refuse_damaged
 from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.integrity import no_model, refuse_changed, refuse_unusable_model
+from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
 
 
 class Run:

@@ -16,8 +16,13 @@ from nnrun.config.files import config_files
 from nnrun.config.load import load_config
 from nnrun.engines.selection import EngineError, source_code
 from nnrun.errors import ConfigError, DisagreementError, NnrunError, Problem, UsageError
-from nnrun.reports.checks import CheckedRun, check_details, check_overview, gradient_failures
-from nnrun.runs.prepare import prepare
+from nnrun.reports.terminal.checks import (
+    CheckedRun,
+    check_details,
+    check_overview,
+    gradient_failures,
+)
+from nnrun.runs.preparation.prepare import prepare
 
 
 @click.command("check")

@@ -13,17 +13,17 @@ from nnrun.cli import options
 from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.compare import comparison_tables
-from nnrun.runs.comparison import compare
-from nnrun.runs.folders import ids_in
-from nnrun.runs.glance import settings_of
-from nnrun.runs.reading import StoredRun, read_run, refuse_damaged
+from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.runs.catalog.compare import compare
+from nnrun.runs.catalog.select import lies_in, select_run
+from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.record import RunRecord
-from nnrun.runs.select import lies_in, select_run
-from nnrun.sweeps.leaderboard import Leaderboard, groups_of
-from nnrun.sweeps.margin import with_margin
-from nnrun.sweeps.pair import PairTest, pair_test
-from nnrun.sweeps.stored import stored_variants
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.reading import StoredRun, read_run, refuse_damaged
+from nnrun.sweeps.board.leaderboard import Leaderboard, groups_of
+from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.pair import PairTest, pair_test
+from nnrun.sweeps.board.stored import stored_variants
 
 
 @click.command("compare")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from nnrun.runs.folders import ids_in, names_in
+from nnrun.runs.storage.folders import ids_in, names_in
 
 
 class Run(click.types.StringParamType):

@@ -9,10 +9,10 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.dataset import options_of
+from nnrun.config.schema.dataset import options_of
+from nnrun.data.builtin.registry import DATASETS, Entry
 from nnrun.data.layout import Layout
-from nnrun.data.registry import DATASETS, Entry
-from nnrun.reports.datasets import dataset_details, datasets_overview
+from nnrun.reports.terminal.datasets import dataset_details, datasets_overview
 from nnrun.suggestions import suggestion
 
 

@@ -14,8 +14,8 @@ def explained_option(error: click.NoSuchOption, words: Sequence[str]) -> click.N
         error: of an unknown option.
         words: the command line.
     """
-    from nnrun.config.places import place_of  # noqa: PLC0415  # slow to import, for mistakes only
-    from nnrun.config.stray import option_of  # noqa: PLC0415
+    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.hints.misplaced_arguments import option_of  # noqa: PLC0415
 
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, equals, value = word.partition("=")

@@ -12,12 +12,12 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.output import Output
-from nnrun.config.draft import Draft, draft
 from nnrun.config.files import SUFFIXES, init_hint, is_data
 from nnrun.config.names import NAME_RULE, is_name
+from nnrun.config.scaffold.from_data import Draft, draft
 
 if TYPE_CHECKING:
-    from nnrun.config.tables import NamedBlock
+    from nnrun.config.schema.from_signature import NamedBlock
 
 _STARTER = Path(__file__).with_name("starter.yaml")
 _PLACE = re.compile(r"^(?P<before> *# )<(?P<table>\w+)>$", re.MULTILINE)
@@ -27,9 +27,9 @@ _WIDTH = 100
 def starter() -> str:
     """The config to start from; what its comments list comes from the tables of what there is."""
     # What a user may write is known to the config, which is slow to import.
-    from nnrun.config.dataset import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
-    from nnrun.config.network import LayerConfig, LossConfig  # noqa: PLC0415
-    from nnrun.config.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
+    from nnrun.config.schema.dataset import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
+    from nnrun.config.schema.network import LayerConfig, LossConfig  # noqa: PLC0415
+    from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
     from nnrun.nn.activations import ACTIVATIONS  # noqa: PLC0415
     from nnrun.nn.initializers import INITIALIZERS  # noqa: PLC0415
 

@@ -13,12 +13,12 @@ from nnrun.cli import options
 from nnrun.cli.completion import Name
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.reports.runs import listed_data, runs_csv, runs_markdown, runs_table
-from nnrun.runs.choosing import RESULT, ordered, where
-from nnrun.runs.folders import names_in
-from nnrun.runs.index import look
-from nnrun.runs.overview import Overview, by_time
-from nnrun.runs.select import named
+from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
+from nnrun.runs.catalog.filter import RESULT, ordered, where
+from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.select import named
+from nnrun.runs.catalog.summary import RunSummary, by_time
+from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
 
 _LEADERBOARD = "leaderboard.json"
@@ -112,7 +112,7 @@ def command(
     output.show(runs_table(shown, len(chosen), keys))
 
 
-def _require(names: Sequence[str], runs: Sequence[Overview], results: Path) -> None:
+def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:
     found = {run.name for run in runs}
     for name in names:
         if name not in found:
@@ -129,9 +129,9 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
 
 
 def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
-    from nnrun.reports.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
-    from nnrun.sweeps.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
-    from nnrun.sweeps.margin import with_margin  # noqa: PLC0415  # likewise
+    from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
+    from nnrun.sweeps.board.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
 
     try:
         content = json.loads(file.read_text())

@@ -8,9 +8,9 @@ from nnrun.cli.output import Output
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
-from nnrun.runs.integrity import refuse_unusable_model
-from nnrun.runs.reading import read_run, refuse_damaged
-from nnrun.runs.select import lies_in, select_run
+from nnrun.runs.catalog.select import lies_in, select_run
+from nnrun.runs.storage.integrity import refuse_unusable_model
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 def load_selected(run: str, results: Path, output: Output) -> Model:

@@ -52,7 +52,7 @@ class Output:
         """Print data, if data is wanted; at most once, so that stdout is one JSON document."""
         if not self.json or self.has_data:
             return
-        from nnrun.runs.strict_json import strict_json  # noqa: PLC0415  # slow to import
+        from nnrun.runs.storage.strict_json import strict_json  # noqa: PLC0415  # slow to import
 
         self.has_data = True
         click.echo(strict_json(value), nl=False)

@@ -16,14 +16,14 @@ from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.data.new_rows import open_rows
+from nnrun.data.inference.new_rows import open_rows
 from nnrun.errors import UsageError
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
 from nnrun.reports.numbers import plural
-from nnrun.reports.score import score_table
-from nnrun.runs.files import kept_back, written_whole
+from nnrun.reports.terminal.score import score_table
+from nnrun.runs.storage.files import kept_back, written_whole
 
 _STDOUT = "-"
 

@@ -17,13 +17,13 @@ from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
-from nnrun.runs.files import made, write_atomically, write_together
-from nnrun.runs.folders import folders, names_in
-from nnrun.runs.glance import described
+from nnrun.runs.catalog.select import is_run_folder, lies_in, select_run
+from nnrun.runs.catalog.summarize import described
 from nnrun.runs.identity import by_seed
-from nnrun.runs.reading import read_run
-from nnrun.runs.select import is_run_folder, lies_in, select_run
-from nnrun.sweeps.datasets import Datasets
+from nnrun.runs.storage.files import made, write_atomically, write_together
+from nnrun.runs.storage.folders import folders, names_in
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.planning.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")
 

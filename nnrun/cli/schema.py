@@ -9,9 +9,9 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
-from nnrun.config.jsonschema import json_schema
-from nnrun.runs.files import write_atomically
-from nnrun.runs.strict_json import strict_json
+from nnrun.config.schema.json_schema import json_schema
+from nnrun.runs.storage.files import write_atomically
+from nnrun.runs.storage.strict_json import strict_json
 
 
 @click.command("schema")

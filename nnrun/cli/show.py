@@ -10,13 +10,13 @@ import click
 from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.errors import NnrunError
-from nnrun.reports.show import run_at_a_glance, run_in_full
-from nnrun.runs.glance import described
-from nnrun.runs.history import read_history
-from nnrun.runs.integrity import changed_file
-from nnrun.runs.overview import DAMAGED, RUNNING
-from nnrun.runs.reading import HISTORY, read_run
-from nnrun.runs.select import lies_in, select_run
+from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
+from nnrun.runs.catalog.select import lies_in, select_run
+from nnrun.runs.catalog.summarize import described
+from nnrun.runs.catalog.summary import DAMAGED, RUNNING
+from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.integrity import changed_file
+from nnrun.runs.storage.reading import HISTORY, read_run
 
 
 @click.command("show")

@@ -21,26 +21,26 @@ from nnrun.cli.sweep_view import troubles_of, watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError, clipped
-from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.leaderboard_files import BOARD, leaderboard_files
-from nnrun.reports.markdown import report_markdown
+from nnrun.reports.markdown.leaderboard_files import BOARD, leaderboard_files
+from nnrun.reports.markdown.replication import replication_markdown
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
-from nnrun.reports.plan import Outlook, plan_table
-from nnrun.reports.replication import replication_markdown
-from nnrun.runs.cores import threads_for
-from nnrun.runs.files import read_regular
-from nnrun.runs.reading import damaged
-from nnrun.runs.store import Store
+from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.plan import Outlook, plan_table
+from nnrun.runs.execution.threads import threads_for
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.reading import damaged
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.reference import read_references
+from nnrun.sweeps.board.replication import Replication, replications
 from nnrun.sweeps.choose import local_workers, workers_for
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
-from nnrun.sweeps.leaderboard import make_leaderboard
-from nnrun.sweeps.margin import with_margin
-from nnrun.sweeps.plan import Plan
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.progress import Failure, SweepProgress
-from nnrun.sweeps.reference import read_references
-from nnrun.sweeps.replication import Replication, replications
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.dask import DaskWorkers
 

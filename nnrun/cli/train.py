@@ -15,21 +15,21 @@ from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
 from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
 from nnrun.config.load import load_config
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
-from nnrun.reports.markdown import report_markdown
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
-from nnrun.reports.progress import watching
-from nnrun.reports.terminal import run_summary
-from nnrun.runs.control import Control
-from nnrun.runs.cores import threads_for
-from nnrun.runs.extension import Extension
-from nnrun.runs.extension import extend as extend_run
+from nnrun.reports.terminal.progress import watching
+from nnrun.reports.terminal.tables import run_summary
+from nnrun.runs.catalog.select import name_in, select_run
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.threads import threads_for
+from nnrun.runs.extend import Extension
+from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import Outcome, train
-from nnrun.runs.prepare import Prepared, prepare
-from nnrun.runs.reading import CONFIG
-from nnrun.runs.select import name_in, select_run
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.storage.reading import CONFIG
+from nnrun.runs.storage.store import Store
 
 
 @click.command("train")
@@ -147,7 +147,7 @@ def _run(
             output.note(f"going on from iteration {count(iteration)}")
 
     with watching(prepared.config.name, output) as observe:
-        control = Control(
+        control = Callbacks(
             start=start,
             observe=observe,
             stop=interruption.stop,

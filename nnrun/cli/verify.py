@@ -13,13 +13,13 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.progress import watching_all
-from nnrun.reports.verdicts import exact, summary, verdicts_table
-from nnrun.runs.listing import list_runs
-from nnrun.runs.reading import damaged
-from nnrun.runs.select import name_in, select_run
-from nnrun.runs.verify import Verdict
-from nnrun.runs.verify_all import verify_all
+from nnrun.reports.terminal.progress import watching_all
+from nnrun.reports.terminal.verdicts import exact, summary, verdicts_table
+from nnrun.runs.catalog.select import name_in, select_run
+from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.reading import damaged
+from nnrun.runs.verification.parallel import verify_all
+from nnrun.runs.verification.verify import Verdict
 
 
 @click.command("verify")

@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nnrun.config.blocks import Complaint
-from nnrun.config.emit import dump
-from nnrun.config.messages import complaints
+from nnrun.config.hints.key_locations import located
+from nnrun.config.hints.misplaced_arguments import explained
 from nnrun.config.names import NAME_RULE, is_name
 from nnrun.config.overrides import (
     Override,
@@ -23,13 +22,14 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
-from nnrun.config.places import located
-from nnrun.config.plain import plain
-from nnrun.config.schema import ExperimentConfig
-from nnrun.config.source import Source, in_order
-from nnrun.config.stray import explained
-from nnrun.config.text import read_text
-from nnrun.config.yaml12 import Document, KeyPath, parse
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.messages import complaints
+from nnrun.config.yaml.dump import dump
+from nnrun.config.yaml.parse import Document, KeyPath, parse
+from nnrun.config.yaml.plain import plain
+from nnrun.config.yaml.source_map import Source, in_order
+from nnrun.config.yaml.text import read_text
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
@@ -147,14 +147,14 @@ def config_to_yaml(config: ExperimentConfig) -> str:
     return dump(config_to_dict(config))
 
 
-def _validate(data: Any) -> tuple[ExperimentConfig | None, list[Complaint]]:
+def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
     try:
         return ExperimentConfig.model_validate(data), []
     except ValidationError as error:
         return None, [located(complaint) for complaint in complaints(error, data)]
 
 
-def _follows(complaint: Complaint, broken: set[KeyPath], around: set[KeyPath]) -> bool:
+def _follows(complaint: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
     """Whether this is only said because a value with a problem of its own counts as null.
 
     Args:
@@ -181,12 +181,12 @@ def _with_absolute_path(config: ExperimentConfig, source: Source, file: Path) ->
     return config.model_copy(update={"dataset": dataset})
 
 
-def _unusable_name(file: Path) -> Complaint:
+def _unusable_name(file: Path) -> ConfigIssue:
     message = f"the file's name is not one for runs ({NAME_RULE}); add another, like name: my_run"
-    return Complaint(message, ("name",))
+    return ConfigIssue(message, ("name",))
 
 
-def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complaint]:
+def _grid_complaints(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
     """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
     sweep = source.data.get("sweep")
     base = {**source.data, "sweep": None}
@@ -199,20 +199,20 @@ def _grid_complaints(source: Source, known: list[Complaint]) -> Iterator[Complai
             tried += 1
             refused = _refused(base, key, value, said)
             if refused is not None and refused.part == "key":
-                yield Complaint(refused.message, ("sweep", "grid", key), "key")
+                yield ConfigIssue(refused.message, ("sweep", "grid", key), "key")
                 break
             if refused is not None:
-                yield Complaint(refused.message, ("sweep", "grid", key, index))
+                yield ConfigIssue(refused.message, ("sweep", "grid", key, index))
 
 
-def _refused(data: Any, key: str, value: Any, known: set[Complaint]) -> Complaint | None:
+def _refused(data: Any, key: str, value: Any, known: set[ConfigIssue]) -> ConfigIssue | None:
     """What is wrong with this one value of a grid; how values go together is not looked at."""
     trial = Source("", copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")
         path = assign(trial, steps, copy.deepcopy(value), "")
     except OverrideError as error:
-        return Complaint(str(error), part="key")
+        return ConfigIssue(str(error), part="key")
     for complaint in _validate(trial.data)[1]:
         concerned = complaint.path[: len(path)] == path[: len(complaint.path)]
         if concerned and (complaint.phrase or complaint.part == "key") and complaint not in known:

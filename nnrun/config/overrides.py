@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from nnrun.config.dataset import takes_path
-from nnrun.config.emit import flow
-from nnrun.config.messages import show
-from nnrun.config.source import Source
-from nnrun.config.text import Text
-from nnrun.config.yaml12 import MAX_DEPTH, KeyPath, format_path, parse
+from nnrun.config.schema.dataset import takes_path
+from nnrun.config.schema.messages import show
+from nnrun.config.yaml.dump import flow
+from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
+from nnrun.config.yaml.source_map import Source
+from nnrun.config.yaml.text import Text
 from nnrun.errors import ConfigError, Problem
 
 MAX_RANGE = 1_000_000

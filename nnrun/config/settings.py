@@ -7,7 +7,7 @@ from functools import cache
 from inspect import signature
 from typing import Any
 
-from nnrun.config.emit import flow
+from nnrun.config.yaml.dump import flow
 
 # Mappings whose keys are settings of their own, whatever else they hold.
 _BLOCKS = ("dataset", "network", "training")

@@ -1,11 +1,11 @@
 """Data sets, their preprocessing and their splits."""
 
+from nnrun.data.builtin.registry import DATASETS, Entry
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset, load_features
-from nnrun.data.preprocessing import Preprocessing
-from nnrun.data.registry import DATASETS, Entry
-from nnrun.data.splits import Part, Split, make_split, resolve_test_size
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.splits import Split, SplitData, make_split, resolve_test_size
 
 __all__ = [
     "DATASETS",
@@ -14,9 +14,9 @@ __all__ = [
     "DatasetProblem",
     "Entry",
     "Layout",
-    "Part",
     "Preprocessing",
     "Split",
+    "SplitData",
     "load_dataset",
     "load_features",
     "make_split",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits import Part, Split, Unseen
+from nnrun.data.splits import Split, SplitData, Unseen
 
 Kept = npt.NDArray[np.bool_]
 
@@ -44,8 +44,8 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     }
     columns = replace(columns, categories=categories)
 
-    def narrowed(part: Part | None) -> Any:
-        return part and Part(part.x[:, kept], part.y, part.rows)
+    def narrowed(part: SplitData | None) -> Any:
+        return part and SplitData(part.x[:, kept], part.y, part.rows)
 
     narrow = replace(
         dataset,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
+from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.layout import Layout
-from nnrun.data.new_rows import open_rows
-from nnrun.data.npz import read_npz
-from nnrun.data.opening import disk_told, fault_of
-from nnrun.data.preprocessing import CLASS_TARGET
-from nnrun.data.registry import DATASETS
+from nnrun.data.preprocessing.pipeline import CLASS_TARGET
+from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.opening import disk_told, fault_of
+from nnrun.data.readers.table import CsvFormat, read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
-from nnrun.data.tabular import CsvFormat, read_csv
 from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
 

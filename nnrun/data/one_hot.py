@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nnrun.data.cells import MISSING
-from nnrun.data.complaints import about_stranger
 from nnrun.data.layout import Columns
+from nnrun.data.readers.cell_errors import about_stranger
+from nnrun.data.readers.columns import MISSING
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
 

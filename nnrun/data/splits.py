@@ -18,7 +18,7 @@ Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class SplitData:
     """Raw rows of a data set; `rows` are their numbers, the set's own test rows counted last."""
 
     x: npt.NDArray[Any]
@@ -48,15 +48,15 @@ class Split:
     no training row has.
     """
 
-    train: Part
-    validation: Part | None
-    test: Part | None
+    train: SplitData
+    validation: SplitData | None
+    test: SplitData | None
     test_size: float | int | str
     left_out: int = 0
     unseen: tuple[Unseen, ...] = ()
 
     @property
-    def held_out(self) -> dict[str, Part]:
+    def held_out(self) -> dict[str, SplitData]:
         """The parts besides the training part that there are, by name."""
         parts = {"validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
@@ -64,7 +64,7 @@ class Split:
     def in_file_order(self) -> Split:
         """The same split, its training rows as they stand in the file."""
         order = np.argsort(self.train.rows)
-        train = Part(self.train.x[order], self.train.y[order], self.train.rows[order])
+        train = SplitData(self.train.x[order], self.train.y[order], self.train.rows[order])
         return replace(self, train=train)
 
 
@@ -82,7 +82,7 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
         raise DatasetProblem([(("dataset", "stratify"), "needs classes, but this is regression")])
     test_size = resolve_test_size(dataset, config.test_size)
     x, y = dataset.pooled
-    pool = Part(x, y, np.arange(len(x)))
+    pool = SplitData(x, y, np.arange(len(x)))
     labels = np.asarray(dataset.classes)[pool.y] if config.stratify else None
     train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
     left_out = 0
@@ -110,8 +110,8 @@ def resolve_test_size(dataset: Dataset, test_size: float | int | str | None) -> 
     return test_size
 
 
-def _part(pool: Part, rows: Rows) -> Part:
-    return Part(pool.x[rows], pool.y[rows], rows)
+def _part(pool: SplitData, rows: Rows) -> SplitData:
+    return SplitData(pool.x[rows], pool.y[rows], rows)
 
 
 def _held_out(

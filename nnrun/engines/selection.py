@@ -7,7 +7,7 @@ from functools import partial
 
 from nnrun.engines import compiled
 from nnrun.engines.base import Engine
-from nnrun.engines.compiled import Made
+from nnrun.engines.compiled import CompiledFunctions
 from nnrun.engines.compiled.tape import engine as tape
 from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
@@ -50,7 +50,7 @@ def build_engine(
     losses: bool = False,
     threads: int = 1,
     wait: Callable[[str], None] = lambda text: None,
-    made: Made | None = None,
+    made: CompiledFunctions | None = None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 

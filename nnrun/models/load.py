@@ -10,14 +10,14 @@ from typing import Annotated, Any, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnrun.config.fields import Integer, OneOf
-from nnrun.config.network import Loss, NetworkConfig
-from nnrun.config.training import DTYPES
+from nnrun.config.schema.fields import Integer, OneOf
+from nnrun.config.schema.network import Loss, NetworkConfig
+from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.one_hot import one_hots
-from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.inputs import odd_code, without_missing
+from nnrun.data.inference.columns import odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
 from nnrun.data.one_hot import fill_missing
-from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, UsageError
 from nnrun.models.chunks import chunk_rows
 from nnrun.models.task import Classification, task_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.data.preprocessing import Preprocessing
-from nnrun.data.steps import Array, Binarize, MinMax, Standard
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing.steps import Array, Binarize, MinMax, Standard
 from nnrun.models.model import Model
 
 LIMIT = 1e-5

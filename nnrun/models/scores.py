@@ -104,16 +104,18 @@ class ClassificationScore:
         self.task = task
         # confusion[i, j]: rows of class i that were taken for class j
         self.confusion = np.zeros((task.classes, task.classes), np.int64)
-        self.surprise: float | None = 0.0 if task.probabilistic else None
+        self.log_likelihood: float | None = 0.0 if task.probabilistic else None
 
     def add(self, outputs: Array, y: Array) -> None:
         """Count in the network's outputs for some rows, and their class numbers."""
         n = self.task.classes
         counts = np.bincount(y * n + self.task.decode(outputs), minlength=n * n)
         self.confusion += counts.reshape(n, n)
-        if self.surprise is not None:
-            surprise = self._surprise(outputs, y)
-            self.surprise = None if surprise is None else self.surprise + surprise
+        if self.log_likelihood is not None:
+            log_likelihood = self._surprise(outputs, y)
+            self.log_likelihood = (
+                None if log_likelihood is None else self.log_likelihood + log_likelihood
+            )
 
     def metrics(self) -> Metrics:
         """accuracy, log_loss, confusion, and precision, recall, f1 and support by class."""
@@ -124,7 +126,7 @@ class ClassificationScore:
             [sum(column) for column in zip(*confusion, strict=True)],
         )
         rows = sum(support)
-        log_loss = None if self.surprise is None or not rows else -self.surprise / rows
+        log_loss = None if self.log_likelihood is None or not rows else -self.log_likelihood / rows
         return {
             "accuracy": sum(right) / rows if rows else None,
             "log_loss": None if log_loss is None else finite(log_loss),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnrun.data.layout import Layout
-from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 

@@ -70,7 +70,7 @@ class Layer:
     type = ""
     initializer = Initializer()
     takes: Literal["images", "vectors"] | None = None  # None: both
-    looks_across = False  # whether what becomes of a row depends on the others of its batch
+    batch_dependent = False  # whether what becomes of a row depends on the others of its batch
     identity = False  # whether y is x in every mode, so that the layer need not be computed
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Layer:
     @property
     def needs_rows(self) -> bool:
         """Whether a batch of one row is too small to train on: each mean would be of one number."""
-        return self.looks_across and prod(self.input_shape[1:]) == 1
+        return self.batch_dependent and prod(self.input_shape[1:]) == 1
 
     @property
     def learns(self) -> bool:

@@ -54,10 +54,10 @@ class Network(Sequential):
 
     def _fuse(self, loss: Loss) -> None:
         """Split the layers into the trunk, which the loss sees, and what only predictions see."""
-        last = self.trunk[-1] if self.trunk else None
+        last = self.active_layers[-1] if self.active_layers else None
         fused = FUSED.get((last.type, loss.type)) if last else None
         self.loss = fused() if fused else loss
-        self.head = self.trunk.pop() if fused else None
+        self.head = self.active_layers.pop() if fused else None
 
     @property
     def steps(self) -> list[Layer]:

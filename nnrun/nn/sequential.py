@@ -40,7 +40,7 @@ class Sequential:
         self.blocks = [block if isinstance(block, list) else [block] for block in blocks]
         self.argument = argument
         self.layers = [layer for block in self.blocks for layer in block]
-        self.trunk = [layer for layer in self.layers if not layer.identity]
+        self.active_layers = [layer for layer in self.layers if not layer.identity]
         self.block_shapes: list[Shape] = []
         self.output_shape: Shape = ()
 
@@ -92,14 +92,14 @@ class Sequential:
 
     def _find_way_back(self) -> None:
         """Backpropagation ends at the first layer with parameters where nobody asks for dx."""
-        first = next((i for i, layer in enumerate(self.trunk) if layer.learns), 0)
-        steps = [(layer, index > first) for index, layer in enumerate(self.trunk)]
+        first = next((i for i, layer in enumerate(self.active_layers) if layer.learns), 0)
+        steps = [(layer, index > first) for index, layer in enumerate(self.active_layers)]
         self._to_parameters = steps[first:][::-1]
-        self._to_input = [(layer, True) for layer in reversed(self.trunk)]
+        self._to_input = [(layer, True) for layer in reversed(self.active_layers)]
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         """y for rows x; with `rng` in training mode."""
-        for layer in self.trunk:
+        for layer in self.active_layers:
             x = layer.forward(x, rng)
         return x
 

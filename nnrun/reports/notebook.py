@@ -12,7 +12,6 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import clean, element
-from nnrun.reports.leaderboard import cells, columns, heading, name, notes, place
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number
 from nnrun.reports.summary import (
@@ -22,8 +21,9 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.terminal.leaderboard import cells, columns, heading, name, notes, place
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.leaderboard import Leaderboard
+from nnrun.sweeps.board.leaderboard import Leaderboard
 
 Row = dict[str, float | int]
 

@@ -23,12 +23,12 @@ class Identity:
     text: str
 
     @classmethod
-    def of(cls, essence: dict[str, Any], data_sha256: str) -> Identity:
+    def of(cls, canonical: dict[str, Any], data_sha256: str) -> Identity:
         """From the essence of the config, the data and the version of the numerics.
 
         The data themselves stand for the file that a config names: moving it changes nothing.
         """
-        content = {"config": essence, "data": data_sha256, "numerics": NUMERICS_VERSION}
+        content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
         return cls(canonical_json(content))
 
     def digest(self, seed: int) -> str:

@@ -4,7 +4,7 @@
     locked ─► its checkpoint ─► trained ─► worth keeping? ─► saved ─► released
 
 `train` goes all the way in one process. A sweep begins runs, has workers `execute` them, and lets
-each `Claim` conclude with what comes back. Nothing else takes locks or writes run folders.
+each `RunLease` conclude with what comes back. Nothing else takes locks or writes run folders.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from time import monotonic
 from typing import Any, Self
 
 from nnrun.errors import EngineFaultError, NnrunError, UsageError
-from nnrun.runs.control import Control
-from nnrun.runs.describe import compare_published, published_of
-from nnrun.runs.execute import Execution
-from nnrun.runs.extension import Extension
-from nnrun.runs.failed import failed_result
-from nnrun.runs.locks import Lock
-from nnrun.runs.prepare import Prepared
-from nnrun.runs.reading import refuse_damaged
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.execution.failed import failed_result
+from nnrun.runs.execution.record_builder import compare_published, published_of
+from nnrun.runs.extend import Extension
+from nnrun.runs.preparation.prepare import Prepared
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.store import Store
+from nnrun.runs.storage.locks import Lock
+from nnrun.runs.storage.reading import refuse_damaged
+from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
 
 # A run that is killed without warning loses at most this much.
@@ -55,7 +55,7 @@ class Outcome:
     result: RunResult | None = None
 
 
-class Claim:
+class RunLease:
     """A run that this process alone may train and save, until it is released.
 
     Args:
@@ -209,7 +209,7 @@ def begin(
     force: bool = False,
     held: Callable[[], bool] = lambda: False,
     brief: bool = False,
-) -> RunRecord | Claim | None:
+) -> RunRecord | RunLease | None:
     """Find a run complete, or claim it.
 
     Args:
@@ -228,7 +228,7 @@ def begin(
         OSError: the run's folder cannot be made.
     """
     if store is None:
-        return Claim(None, name, run_id, None, force=force)
+        return RunLease(None, name, run_id, None, force=force)
     if brief and not force and (record := store.known(name, run_id)) is not None:
         return record
     lock = store.lock(name, run_id, new=True)  # where there is no folder, nothing is to be read
@@ -242,7 +242,7 @@ def begin(
     if lock is None:
         return None
     nothing = force or lock.is_empty
-    claim = Claim(store, name, run_id, lock, force=nothing)
+    claim = RunLease(store, name, run_id, lock, force=nothing)
     try:
         record = None if nothing else _settled(store, name, run_id)
     except BaseException:
@@ -267,7 +267,7 @@ def _settled(store: Store, name: str, run_id: str) -> RunRecord | None:
 def train(
     prepared: Prepared,
     store: Store | None,
-    control: Control | None = None,
+    control: Callbacks | None = None,
     *,
     force: bool = False,
     extension: Extension | None = None,
@@ -287,7 +287,7 @@ def train(
         EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
             failed.
     """
-    control = control or Control()
+    control = control or Callbacks()
     name, run_id = prepared.config.name, prepared.run_id
 
     def held() -> bool:
@@ -321,7 +321,7 @@ def train(
 def execute(
     prepared: Prepared,
     checkpoint: TrainingState | None,
-    control: Control,
+    control: Callbacks,
     extension: Extension | None = None,
 ) -> RunResult:
     """Train a run in this process, from the checkpoint, or from its start if it is none of its."""
@@ -346,7 +346,7 @@ def _resumed(
     prepared: Prepared,
     checkpoint: TrainingState,
     origin: dict[str, Any] | None,
-    control: Control,
+    control: Callbacks,
 ) -> Execution | None:
     if checkpoint.iteration > prepared.iterations:
         return None

@@ -8,7 +8,7 @@ from nnrun.models.scores import Metrics, finite, score_of
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 
 __all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
 
@@ -22,7 +22,7 @@ def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
 
 
 @np.errstate(all="ignore")
-def baseline_of(task: Task, loss: Loss, train: Examples, part: Examples) -> Metrics:
+def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit) -> Metrics:
     """The same numbers for a model that ignores x: the training split's mean, or its class shares.
 
     The most frequent class is its answer; the shares are its probabilities.

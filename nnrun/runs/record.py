@@ -91,6 +91,6 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.emit import dump_known  # noqa: PLC0415  # who reads a report does without
+        from nnrun.config.yaml.dump import dump_known  # noqa: PLC0415  # who reads a report does without
 
         return dump_known(self.record.config)

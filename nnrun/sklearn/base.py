@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.frames import raw_rows
+from nnrun.data.inference.frames import raw_rows
 from nnrun.data.layout import Layout
 from nnrun.errors import ConfigError
 from nnrun.models.load import load as load_model
@@ -21,10 +21,10 @@ from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
-from nnrun.runs.control import Control
-from nnrun.runs.describe import describe_divergence, describe_model
-from nnrun.runs.prepare import Prepared, prepare_arrays
-from nnrun.runs.select import select_run
+from nnrun.runs.catalog.select import select_run
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.record_builder import describe_divergence, describe_model
+from nnrun.runs.preparation.prepare import Prepared, prepare_arrays
 from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
@@ -206,7 +206,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self, fitting: Fitting, before: tuple[list[float], list[float], list[float]]
     ) -> None:
         """Train, become the estimator of the result, and lengthen the curves."""
-        fitting.train(Control())
+        fitting.train(Callbacks())
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.config.plain import plain
-from nnrun.config.training import TrainingConfig
+from nnrun.config.schema.training import TrainingConfig
+from nnrun.config.yaml.plain import plain
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model
-from nnrun.runs.integrity import refuse_changed
-from nnrun.runs.reading import read_run, refuse_damaged
+from nnrun.runs.storage.integrity import refuse_changed
+from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 # The activation of the output where a loss asks for one.
 _OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nnrun.data.memory import available_memory
-from nnrun.runs.cores import cores
-from nnrun.runs.open_files import most_processes
-from nnrun.sweeps.compiling import compile_plan
-from nnrun.sweeps.plan import Plan
+from nnrun.runs.execution.threads import cores
+from nnrun.sweeps.open_files import most_processes
+from nnrun.sweeps.planning.compiling import compile_plan
+from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.inline import InlineWorkers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.plan import PlannedRun
+from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.training.trainer import Progress
 

@@ -8,9 +8,9 @@ from sys import intern
 from typing import NamedTuple
 
 from nnrun.config.names import SPLITS
-from nnrun.runs.arithmetic import arithmetic
+from nnrun.runs.execution.numeric_backend import arithmetic
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.plan import Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Plan, PlannedRun
 
 
 class RunScore(NamedTuple):

@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.runs.describe import compare_published
-from nnrun.runs.lifecycle import Claim, Outcome, begin
-from nnrun.runs.open_files import most_results, most_runs
-from nnrun.runs.prepare import Prepared, prepare_again
+from nnrun.runs.execution.record_builder import compare_published
+from nnrun.runs.lifecycle import Outcome, RunLease, begin
+from nnrun.runs.preparation.prepare import Prepared, prepare_again
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.store import Store
-from nnrun.sweeps.datasets import Datasets
+from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.plan import Plan, PlannedRun
+from nnrun.sweeps.open_files import most_results, most_runs
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
 from nnrun.sweeps.workers.base import CrashError, Message, Workers
 from nnrun.sweeps.workers.job import Job, config_of
@@ -38,7 +38,7 @@ class ActiveRun:
     """A run in progress: claimed, and with a worker or on its way there."""
 
     run: PlannedRun
-    claim: Claim
+    claim: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:

@@ -8,7 +8,7 @@ from nnrun.nn.signature import Array
 
 
 @dataclass(frozen=True)
-class Examples:
+class PreparedSplit:
     """One split, ready for the network.
 
     Args:
@@ -24,6 +24,6 @@ class Examples:
     def __len__(self) -> int:
         return len(self.x)
 
-    def head(self, rows: int) -> Examples:
+    def head(self, rows: int) -> PreparedSplit:
         """The first rows."""
-        return Examples(self.x[:rows], self.target[:rows], self.y[:rows])
+        return PreparedSplit(self.x[:rows], self.target[:rows], self.y[:rows])

@@ -17,7 +17,7 @@ from nnrun.nn.signature import Array, Rng
 from nnrun.training.at_once import run_at_once
 from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.replay import find_divergence
 from nnrun.training.sampling import MOST_ITERATIONS, Sampler
@@ -76,7 +76,7 @@ class Trainer:
     sampler: Sampler
     schedule: Schedule
     dropout: Rng
-    parts: dict[str, Examples]
+    parts: dict[str, PreparedSplit]
     task: Task
     iterations: int
     evaluate_every: int

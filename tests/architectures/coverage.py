@@ -1,4 +1,4 @@
-"""The table of what a suite of networks must have in it, and what it has."""
+"""The table of what the networks of a suite must cover, and what they do cover."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def inputs(kinds: Iterable[str]) -> Callable[[Trial], Iterable[Any]]:
 
 
 def of_trials(*names: str) -> Callable[[Trial], Iterable[Any]]:
-    """What the trials say of themselves."""
+    """Attributes of the trials themselves."""
     return lambda trial: [tuple(getattr(trial, name) for name in names)]
 
 
@@ -123,7 +123,10 @@ def _pools() -> set[Any]:
 
 
 def table() -> dict[str, Row]:
-    """What must be found, and how it is looked for, from the tables of nnrun.nn at the call."""
+    """For each row what must be covered and a function that finds it in a trial.
+
+    From the tables of nnrun.nn as they are at the call.
+    """
     return {
         "pairs": (set(valid_pairs()), lambda trial: pairs(trial.plan)),
         "residuals within each other": ({0, 1, 2}, lambda trial: [depth(trial.plan.blocks)]),
@@ -167,12 +170,12 @@ def table() -> dict[str, Row]:
 
 
 def all_activations() -> set[str]:
-    """Of the table as it is at the call."""
+    """All activations, from the table as it is at the call."""
     return set(all_kinds()) - set(LAYERS) - {"convolution"}
 
 
 def missing(trials: Iterable[Trial], rows: Iterable[str] | None = None) -> dict[str, set[Any]]:
-    """What the table asks for, or some of its rows, and the trials have not."""
+    """What the table, or some of its rows, asks for and the trials do not cover."""
     asked, found = table(), tuple(trials)
     lacking = {}
     for name in asked if rows is None else rows:

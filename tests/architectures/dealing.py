@@ -37,9 +37,9 @@ def choosing(choose: Callable[[Sequence[Any]], Any]) -> Deal:
 
 
 class Decks:
-    """Deals the options of each name like cards: all of them once, shuffled, before any again.
+    """Chooses every option of a name once, in random order, before any of them again.
 
-    An option that does not fit stays on top for the next choice of that name.
+    Options that do not fit are kept for the next choice of that name.
     """
 
     def __init__(self, seed: int) -> None:

@@ -1,7 +1,7 @@
 """The kinds of layers that random networks have, and what each can follow.
 
-A kind is an entry of `nnrun.nn.LAYERS`, with one for each activation, and the bare convolution that
-`conv2d` is made of. Pairs of them are told apart by the form of what lies between.
+A kind is an entry of `nnrun.nn.LAYERS` (each activation is a kind of its own) or the convolution
+without bias and activation. Pairs of kinds differ by the form of the rows between them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nnrun.nn.signature import Shape
 VECTORS = "vectors"
 MAPS = ("1×1", "1×n", "n×1", "n×m")
 FORMS = (VECTORS, *MAPS)
-START, END = "start", "end"  # of the layers within a residual; a network begins with the first too
+START, END = "start", "end"  # of the layers of a residual; networks begin with START too
 
 
 def form_of(shape: Shape) -> str:
@@ -32,7 +32,7 @@ def _second(shape: Shape) -> str:
 
 
 def all_kinds() -> tuple[str, ...]:
-    """Of the tables as they are at the call."""
+    """All kinds, from the tables as they are at the call."""
     return (*(name for name in LAYERS if name != "activation"), "convolution", *ACTIVATIONS)
 
 

@@ -1,4 +1,4 @@
-"""The random networks of every test run have in them all that they are for."""
+"""The random networks of every test run cover the table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_run_covers_the_table(number: int) -> None:
 
 @pytest.mark.parametrize("row", table())
 def test_the_table_notices_what_is_left_out(row: str) -> None:
-    """Where one thing is never tried, its row says so."""
+    """Without the networks that cover one entry of a row, that entry is missing."""
     wanted, look = table()[row]
     one = min(wanted, key=str)
     without = [trial for trial in suite(0) if one not in set(look(trial))]
@@ -35,7 +35,7 @@ def test_the_table_notices_what_is_left_out(row: str) -> None:
 
 
 def test_a_new_layer_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A layer in the table of nnrun.nn that no network has fails the test above."""
+    """A layer in the table of nnrun.nn that no network has is missing from the pairs."""
     trials = suite(0)
     monkeypatch.setitem(LAYERS, "mixing", Flatten)
     lacking = missing(trials, ["pairs"])["pairs"]
@@ -44,7 +44,7 @@ def test_a_new_layer_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_activation_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So does an activation."""
+    """So is an activation."""
     trials = suite(0)
     monkeypatch.setitem(ACTIVATIONS, "swish", Tanh)
     lacking = missing(trials)
@@ -55,7 +55,7 @@ def test_a_new_activation_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", SETTINGS)
 def test_pairs_are_invalid_where_networks_refuse_them(kind: str, form: str) -> None:
-    """What a kind takes, and what can follow it, is what nnrun.nn says."""
+    """nnrun.nn refuses what the rules forbid, and takes what they allow."""
     taken = [one for one in FORMS if is_valid(START, one, kind)]
     drawn_for = SHAPES[form if form in taken else taken[0]]
     make, arguments = block = SETTINGS[kind](Place(at_random(0), Space(), drawn_for, keeps=True))
@@ -69,21 +69,21 @@ def test_pairs_are_invalid_where_networks_refuse_them(kind: str, form: str) -> N
 
 
 def test_every_invalid_pair_has_a_reason() -> None:
-    """Pairs that are not tried are those of the rules, which name kinds that there are."""
+    """Each rule has one, and names kinds that exist."""
     for rule in INVALID:
         assert rule.reason
         assert set() == {*rule.first, *rule.second} - set(all_kinds())
 
 
 def test_a_suite_is_the_same_each_time() -> None:
-    """The number of a suite says all of it."""
+    """A suite is determined by its number."""
     again = suite.__wrapped__(0)
     assert [str(trial) for trial in suite(0)] == [str(trial) for trial in again]
     assert [str(trial) for trial in suite(0)] != [str(trial) for trial in suite(1)]
 
 
 def test_decks_deal_everything_before_anything_again() -> None:
-    """Options that do not fit stay for later."""
+    """Every option is chosen once before any again; those that do not fit are kept."""
     deal = Decks(0)
     assert {0, 1, 2} == {deal("a", (0, 1, 2)) for _ in range(3)}
     fit = [deal("b", (0, 1, 2), lambda one: one > 0) for _ in range(2)]

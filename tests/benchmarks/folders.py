@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
 from tests.benchmarks.grid import grid
 from tests.forging import forge, said
 

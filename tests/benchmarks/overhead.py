@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import mean, median
 
 from nnrun.config.load import load_config
-from nnrun.reports.markdown import report_markdown
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare, prepare_again
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare, prepare_again
+from nnrun.runs.storage.store import Store
 from tests.benchmarks.grid import grid
 from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.config.emit import dump
+from nnrun.config.yaml.dump import dump
 from tests.cli.conftest import write
 from tests.nn.bugs import BUGS, LAST, Bug
 

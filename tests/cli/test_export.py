@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from nnrun.models.load import load
-from nnrun.runs.select import select_run
+from nnrun.runs.catalog.select import select_run
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from nnrun.cli import COMMANDS
+from nnrun.config.hints.key_locations import place_of
 from nnrun.config.load import config_from_dict
-from nnrun.config.places import place_of
-from nnrun.config.text import Text
-from nnrun.config.yaml12 import parse
-from nnrun.data.registry import DATASETS
-from nnrun.data.steps import STEPS
+from nnrun.config.yaml.parse import parse
+from nnrun.config.yaml.text import Text
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import EXIT_CODES
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS

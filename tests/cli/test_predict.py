@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnrun.models.load import load
-from nnrun.runs.select import select_run
+from nnrun.runs.catalog.select import select_run
 from tests.cli.conftest import write
 from tests.forging import revise
 
@@ -253,7 +253,7 @@ def test_a_mistake_leaves_a_pipe_empty(prices):
 
 def test_large_predictions_wait_on_the_disk(prices, nnrun, monkeypatch):
     """The same bytes as in a file."""
-    monkeypatch.setattr("nnrun.runs.files._IN_MEMORY", 1000)
+    monkeypatch.setattr("nnrun.runs.storage.files._IN_MEMORY", 1000)
     write("new.csv", "size,colour\n" + "1,red\n" * 9000)
     result = nnrun("predict", "prices", "new.csv")
     assert 0 == nnrun("predict", "prices", "new.csv", "-o", "out.csv").exit_code

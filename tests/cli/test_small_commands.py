@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from nnrun.data.registry import BOSTON_NOTE, DATASETS
+from nnrun.data.builtin.registry import BOSTON_NOTE, DATASETS
 
 
 def test_datasets_lists_all_with_what_is_wrong(nnrun):

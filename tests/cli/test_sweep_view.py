@@ -10,10 +10,10 @@ import pytest
 from nnrun.cli import sweep_view as module
 from nnrun.cli.output import Output
 from nnrun.cli.sweep_view import watching_sweep
-from nnrun.sweeps.plan import PlannedRun
+from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION
-from tests.sweeps.boards import VARIANT, named, progress, score
+from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 
 @pytest.fixture

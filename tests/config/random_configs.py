@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from nnrun.config.names import PUBLISHED
-from nnrun.data.registry import DATASETS
+from nnrun.data.builtin.registry import DATASETS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
@@ -72,6 +72,12 @@ def initializers() -> st.SearchStrategy[Any]:
     names = st.sampled_from([*INITIALIZERS])
     scale = st.floats(0, exclude_min=True, allow_infinity=False)
     return names | st.fixed_dictionaries({}, optional={"type": names, "scale": scale})
+
+
+def schedules() -> st.SearchStrategy[dict[str, Any]]:
+    """Schedules whose warmup is a part of the iterations that they take."""
+    any_schedule = entries(SCHEDULES, "schedule")
+    return any_schedule.filter(lambda s: s.get("over") is None or s["over"] >= s.get("warmup", 0))
 
 
 def entries(table: Mapping[str, Any], key: str = "type") -> st.SearchStrategy[dict[str, Any]]:
@@ -142,7 +148,7 @@ CONFIGS = fields(
         "training": st.builds(
             lambda base, length: {**base, **length},
             fields(
-                {"learning_rate": bounded(float, Bounds(gt=0)) | entries(SCHEDULES, "schedule")},
+                {"learning_rate": bounded(float, Bounds(gt=0)) | schedules()},
                 optimizer=OPTIMIZER_ENTRIES | st.sampled_from([*OPTIMIZERS]),
                 batch_size=POSITIVE,
                 evaluate_every=st.none() | POSITIVE,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.config.emit import dump
 from nnrun.config.load import load_config
+from nnrun.config.yaml.dump import dump
 from nnrun.errors import ConfigError
 from tests.config.random_configs import CONFIGS
 

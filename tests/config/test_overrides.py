@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nnrun.config.load import load_config
 from nnrun.config.overrides import format_override, parse_grid, split_argument
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import ConfigError
 from tests.config.planted import pairs
 

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 
-from nnrun.config.emit import dump, dump_known
-from nnrun.config.jsonschema import json_schema
 from nnrun.config.load import config_from_dict, config_to_dict, config_to_yaml, load_config
+from nnrun.config.schema.json_schema import json_schema
+from nnrun.config.yaml.dump import dump, dump_known
 from tests.config.random_configs import CONFIGS, STACKS
 
 

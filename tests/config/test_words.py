@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.config.places import place_of
-from nnrun.config.schema import ExperimentConfig
-from nnrun.config.training import DTYPES, ENGINES, SAMPLINGS
-from nnrun.data.registry import DATASETS
-from nnrun.data.steps import STEPS
+from nnrun.config.hints.key_locations import place_of
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nnrun.config.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from nnrun.data import Dataset, make_split
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
-from nnrun.data.splits import Part, Split
-from nnrun.data.tabular import read_csv
+from nnrun.data.readers.table import read_csv
+from nnrun.data.splits import Split, SplitData
 
 TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n6,A,v,60\n"
 
 
 def part(dataset, *rows):
     """These rows of a data set."""
-    return Part(dataset.x[list(rows)], dataset.y[list(rows)], np.array(rows))
+    return SplitData(dataset.x[list(rows)], dataset.y[list(rows)], np.array(rows))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from nnrun.config.dataset import BuiltInConfig
-from nnrun.config.schema import DatasetConfig
+from nnrun.config.schema.dataset import BuiltInConfig
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data import DATASETS, DatasetProblem, Preprocessing, load_dataset, make_split
 from nnrun.data.dataset import hash_arrays
 from nnrun.data.memory import available_memory

@@ -15,10 +15,10 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.reports.markdown import report_markdown
+from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.store import Store
 from tests.hostile.conftest import Answer
 from tests.sweeps.helpers import large
 

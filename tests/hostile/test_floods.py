@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.data.tabular import read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.errors import MOST_SHOWN, ConfigError, UsageError
 
 DATASET = "dataset: {name: iris}\n"

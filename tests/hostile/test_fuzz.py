@@ -20,27 +20,27 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from nnrun.config.draft import draft
 from nnrun.config.load import Experiment, load_config
 from nnrun.config.overrides import parse_grid
-from nnrun.data.csvfile import CsvFile
+from nnrun.config.scaffold.from_data import draft
 from nnrun.data.dataset import Dataset
-from nnrun.data.idx import read_idx
-from nnrun.data.new_rows import open_rows
-from nnrun.data.npz import read_npz
-from nnrun.data.tabular import read_csv
+from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.idx import read_idx
+from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.table import read_csv
 from nnrun.errors import ConfigError, DataError, NnrunError, UsageError
 from nnrun.models.load import load as load_model
 from nnrun.models.load import make_model
 from nnrun.models.model import Model
-from nnrun.runs.history import load_history, read_history
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare
-from nnrun.runs.reading import CHECKPOINT, HISTORY, REPORT, StoredRun, read_run
-from nnrun.runs.seal import sealed
-from nnrun.runs.store import Store
-from nnrun.sweeps.reference import read_references, welch_p
-from nnrun.sweeps.statistics import summarize
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.history import load_history, read_history
+from nnrun.runs.storage.reading import CHECKPOINT, HISTORY, REPORT, StoredRun, read_run
+from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.board.reference import read_references, welch_p
+from nnrun.sweeps.board.statistics import summarize
 from nnrun.sweeps.workers.wire import pack_result, unpack_message, unpack_result
 from tests.hostile.mutations import ODD, flipped, mutated
 from tests.sweeps.helpers import large, make_store
@@ -378,7 +378,7 @@ def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) ->
     states = []
 
     def stop_half_way() -> Any:
-        from nnrun.runs.execute import Execution
+        from nnrun.runs.execution.execute import Execution
 
         execution = Execution(prepared)
         next(iter(execution.trainer.run()))

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from nnrun.runs import index
-from nnrun.runs.index import FILE, KnownRuns, look, refresh
+from nnrun.runs.catalog import index
+from nnrun.runs.catalog.index import FILE, KnownRuns, look, refresh
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
 from tests.hostile.mutations import ODD, mutated
 from tests.hostile.test_fuzz import SMALL, fuzz
 from tests.sweeps.helpers import make_store

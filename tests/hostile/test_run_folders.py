@@ -142,7 +142,7 @@ def test_every_command_notices_each_flipped_bit_of_a_report(
     folder: Folder, index: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever it is: the run is damaged, with and without an index that knew it before."""
-    monkeypatch.setattr("nnrun.runs.index.WORTH", 1 if index else 10**9)
+    monkeypatch.setattr("nnrun.runs.catalog.index.WORTH", 1 if index else 10**9)
     draw = random.Random(12)
     content = folder.files["report.json"]
     told = "report.json is not the file that was written"

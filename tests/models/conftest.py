@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import begin
-from nnrun.runs.prepare import prepare
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.store import Store
 
 CONFIGS = {
     "iris": """
@@ -77,6 +77,6 @@ def _train(text: str, overrides: tuple[str, ...], folder: Path) -> Trained:
     (folder / "config.yaml").write_text(text + training)
     execution = Execution(prepare(load_config(folder / "config.yaml", overrides)))
     store = Store(folder / "results", lambda result: "")
-    result = execution.run(Control())
+    result = execution.run(Callbacks())
     with begin(store, result.record.name, result.record.run_id) as claim:
         return Trained(execution, claim.conclude(result).folder)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing import Preprocessing
-from nnrun.data.steps import SCALERS, STEPS
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing.steps import SCALERS, STEPS
 from nnrun.models.model import Model
 from nnrun.nn import LOSSES, MeanSquared, Network
 from nnrun.nn.signature import Array, Shape
@@ -86,6 +86,6 @@ def random_model(seed: int, dtype: str) -> Model:
 
 
 def _step(step: Any) -> Any:
-    from nnrun.config.dataset import Binarize
+    from nnrun.config.schema.dataset import Binarize
 
     return Binarize(binarize=step["binarize"]) if isinstance(step, dict) else step

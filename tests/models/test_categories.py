@@ -10,7 +10,7 @@ import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.models.model import Model

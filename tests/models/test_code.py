@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nnrun.config.dataset import Binarize
-from nnrun.data.steps import STEPS
+from nnrun.config.schema.dataset import Binarize
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nnrun
-from nnrun.data.new_rows import open_rows
+from nnrun.data.inference.new_rows import open_rows
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from tests.models.conftest import CONFIGS

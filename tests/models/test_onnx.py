@@ -7,8 +7,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from nnrun.config.dataset import Binarize
-from nnrun.data.steps import SCALERS, STEPS
+from nnrun.config.schema.dataset import Binarize
+from nnrun.data.preprocessing.steps import SCALERS, STEPS
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.onnx import layers, steps

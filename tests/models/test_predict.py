@@ -8,8 +8,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from nnrun.data.csv_rows import CsvRows
-from nnrun.data.npz_rows import NpzRows
+from nnrun.data.inference.csv_rows import CsvRows
+from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.models.load import load
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of

@@ -6,9 +6,9 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from nnrun.config.dataset import Binarize
+from nnrun.config.schema.dataset import Binarize
 from nnrun.data.layout import Columns, Layout
-from nnrun.data.preprocessing import Preprocessing
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.models.model import Model
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.models.rounding import rounding_of

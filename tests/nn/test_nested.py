@@ -120,7 +120,7 @@ def test_dropout_inside_draws_from_the_stream_in_order():
     keep = [np.where(rng.random(X.shape) >= 0.5, 2.0, 0.0) for _ in range(4)]
 
     y, stream = X, np.random.default_rng(4)
-    for layer in network.trunk[:3]:
+    for layer in network.active_layers[:3]:
         y = layer.forward(y, stream)
 
     x = X * keep[0]

@@ -88,7 +88,7 @@ class TorchTwin:
 
     def forward(self, x: Array, training: bool = True) -> torch.Tensor:
         """What the loss takes: the logits where the network computes both together."""
-        return self._all(self.network.trunk, torch.tensor(x), training)
+        return self._all(self.network.active_layers, torch.tensor(x), training)
 
     @torch.no_grad()
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
@@ -131,7 +131,7 @@ class TorchTwin:
             case Dropout():
                 y = x * self._mask(layer.rate, x) if training and layer.rate else x
             case Residual():
-                y = x + self._all(layer.inner.trunk, x, training)
+                y = x + self._all(layer.inner.active_layers, x, training)
             case _ if layer.type in ACTIVATIONS:
                 y = ACTIVATIONS[layer.type](x)
             case _:

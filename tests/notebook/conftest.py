@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.execute import Execution
-from nnrun.runs.prepare import prepare
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.config.schema import ExperimentConfig
-from nnrun.runs.control import Control
-from nnrun.sweeps.reference import LEVEL, holm, read_references, welch_p
-from nnrun.sweeps.statistics import summarize
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.sweeps.board.reference import LEVEL, holm, read_references, welch_p
+from nnrun.sweeps.board.statistics import summarize
 from tests.notebook.conftest import CONFIGS
 from tests.notebook.false_alarms import false_alarms
 
@@ -31,14 +31,14 @@ REFERENCES = read_references(CONFIGS / "reference.csv")
 def summaries():
     """Ours, by experiment and metric."""
     from nnrun.config.load import load_config
-    from nnrun.runs.execute import Execution
-    from nnrun.runs.prepare import prepare
+    from nnrun.runs.execution.execute import Execution
+    from nnrun.runs.preparation.prepare import prepare
 
     found = {}
     for experiment in dict.fromkeys(name for name, _ in REFERENCES):
         path = CONFIGS / f"{experiment}.yaml"
         records = [
-            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Control()).record
+            Execution(prepare(load_config(path, [f"seed={seed}"]))).run(Callbacks()).record
             for seed in SEEDS
         ]
         for split in ("train", "test"):

@@ -16,19 +16,19 @@ import pytest
 from rich.console import Console
 
 from nnrun.nn.gradient_check import GradientCheck
-from nnrun.reports.checks import gradients_table
-from nnrun.reports.compare import comparison_tables
-from nnrun.reports.fitting import Column, FittedTable
-from nnrun.reports.leaderboard import leaderboard_tables
-from nnrun.reports.plan import Outlook, plan_table
-from nnrun.reports.runs import runs_table
-from nnrun.reports.show import run_in_full
-from nnrun.runs.comparison import compare
-from nnrun.runs.overview import Overview, by_time, varied
-from nnrun.sweeps.leaderboard import make_leaderboard
-from nnrun.sweeps.plan import Plan
+from nnrun.reports.terminal.checks import gradients_table
+from nnrun.reports.terminal.compare import comparison_tables
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.plan import Outlook, plan_table
+from nnrun.reports.terminal.runs import runs_table
+from nnrun.reports.terminal.show import run_in_full
+from nnrun.runs.catalog.compare import compare
+from nnrun.runs.catalog.summary import RunSummary, by_time, varied
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.planning.plan import Plan
 from tests.reports.conftest import REGRESSION
-from tests.sweeps.boards import named, progress, score
+from tests.sweeps.board.boards import named, progress, score
 
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 120)
@@ -37,7 +37,7 @@ COPIED = ("again ", "report ")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _COLOURS = re.compile(r"\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
 
-RUN = Overview(
+RUN = RunSummary(
     name="iris_softmax",
     run_id="s42-0123456789",
     status="completed",
@@ -64,9 +64,11 @@ RUNS = by_time(
         run(42, 0.1, "01239abcde", test=0.9, started="2026-01-02T03:04:06+00:00"),
         run(43, 0.1, "aaaaaaaaaa", status="diverged", train=None, test=None),
         run(44, 0.1, "bbbbbbbbbb", status="failed", train=None, test=None),
-        Overview("iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"),
-        Overview("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
-        Overview("houses", "s2-eeeeeeeeee", "damaged", "report.json is not what nnrun writes"),
+        RunSummary(
+            "iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"
+        ),
+        RunSummary("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
+        RunSummary("houses", "s2-eeeeeeeeee", "damaged", "report.json is not what nnrun writes"),
     ]
 )
 
@@ -108,7 +110,7 @@ def shown_run():
         "test_mse": [2 * value + 5 for value in train],
     }
     folder = Path("results/houses/s7-0123456789")
-    overview = Overview("houses", "s7-0123456789", "completed")
+    overview = RunSummary("houses", "s7-0123456789", "completed")
     return run_in_full(overview, REGRESSION, history, folder)
 
 
@@ -195,7 +197,7 @@ def test_what_matters_stays(width):
 def test_paths_and_commands_stay_in_one_piece(width):
     """However long, so that they can be copied."""
     folder = Path("results/a_name_of_some_length/s7-0123456789")
-    run = Overview("houses", "s7-0123456789", "completed")
+    run = RunSummary("houses", "s7-0123456789", "completed")
     lines = screen(run_in_full(run, REGRESSION, {}, folder), width).splitlines()
     assert f"report     {folder}/report.md" in lines
     assert f"again      nnrun train {folder}/config.yaml --results again" == lines[-1]

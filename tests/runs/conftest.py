@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.runs.prepare import prepare
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.store import Store
 
 IRIS = """
 name: tiny

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from nnrun import NUMERICS_VERSION
-from nnrun.config.dataset import Binarize, BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.emit import flow
 from nnrun.config.load import config_to_yaml, load_config
-from nnrun.config.network import InitializerConfig, LayerConfig, LossConfig
-from nnrun.config.training import (
+from nnrun.config.schema.dataset import Binarize, BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.network import InitializerConfig, LayerConfig, LossConfig
+from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,
     ScheduleConfig,
     TrainingConfig,
 )
-from nnrun.runs.prepare import prepare
+from nnrun.config.yaml.dump import flow
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DEFAULTS = Path(__file__).with_name("defaults.txt")

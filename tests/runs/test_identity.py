@@ -8,7 +8,7 @@ import pytest
 
 from nnrun.config.load import config_to_yaml, load_config
 from nnrun.runs import identity
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
 
 CSV = """
 name: table

@@ -14,13 +14,13 @@ import pytest
 
 import nnrun
 from nnrun.errors import UsageError
-from nnrun.runs import store as store_module
-from nnrun.runs.control import Control
-from nnrun.runs.folders import is_held
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import begin, train
-from nnrun.runs.listing import list_runs
-from nnrun.runs.locks import acquire
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.locks import acquire
 from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
@@ -56,9 +56,9 @@ def test_one_module_locks_and_saves_runs():
     steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
     assert {"runs/lifecycle.py"} == uses(*steps)
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execute")
-    assert {"runs/lifecycle.py"} == importers("nnrun.runs.failed")
-    assert {"runs/store.py"} == importers("nnrun.runs.locks", "acquire")
+    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execution.execute")
+    assert {"runs/lifecycle.py"} == importers("nnrun.runs.execution.failed")
+    assert {"runs/storage/store.py"} == importers("nnrun.runs.storage.locks", "acquire")
 
 
 def test_one_module_reads_reports():
@@ -67,7 +67,7 @@ def test_one_module_reads_reports():
     for path in ROOT.rglob("*.py"):
         if "RunRecord.from_dict" in path.read_text():
             found.add(str(path.relative_to(ROOT)))
-    assert {"runs/reading.py", "sweeps/workers/wire.py"} == found
+    assert {"runs/storage/reading.py", "sweeps/workers/wire.py"} == found
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, m
 
 def test_an_interruption_in_memory_is_told(prepared):
     """There is nothing to save it in; its record says how far it came."""
-    outcome = train(prepared(), None, Control(stop=lambda: True))
+    outcome = train(prepared(), None, Callbacks(stop=lambda: True))
     assert ("interrupted", False) == (outcome.record.status, outcome.saved)
     assert outcome.record.timing["iterations"] > 0
 
@@ -140,7 +140,7 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     outcomes = []
 
     def second():
-        outcomes.append(train(run, store, Control(note=told.append)))
+        outcomes.append(train(run, store, Callbacks(note=told.append)))
 
     waiting = threading.Thread(target=second)
     waiting.start()
@@ -203,7 +203,7 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
             place.rename(tmp_path / "moved")
             place.symlink_to(outside)
 
-    outcome = train(run, store, Control(observe=exchange, note=told.append))
+    outcome = train(run, store, Callbacks(observe=exchange, note=told.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
     assert outcome.record == store.find(run.config.name, run.run_id)
     assert [] == os.listdir(outside)
@@ -219,7 +219,7 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
         if not gone:
             gone.append((store.root / run.config.name / run.run_id).rmdir())
 
-    assert train(run, store, Control(observe=remove)).saved
+    assert train(run, store, Callbacks(observe=remove)).saved
     assert store.find(run.config.name, run.run_id) is not None
 
 
@@ -233,6 +233,6 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monke
     monkeypatch.setattr(lifecycle, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(store, "save_checkpoint", full)
     told = []
-    outcome = train(prepared(), store, Control(note=told.append))
+    outcome = train(prepared(), store, Callbacks(note=told.append))
     assert "completed" == outcome.record.status
     assert {"no checkpoint: No space left on device"} == set(told)

@@ -9,8 +9,8 @@ from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
 from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
-from nnrun.runs.describe import describe_divergence, describe_network
-from nnrun.sweeps.estimate import estimate
+from nnrun.runs.execution.record_builder import describe_divergence, describe_network
+from nnrun.sweeps.planning.estimate import estimate
 from nnrun.training.trainer import Divergence
 
 NESTED = """\

@@ -150,9 +150,9 @@ def report(tables: int) -> Iterator[str]:
         "95% of leaderboards are to keep the row that is truly best. This page measures it on "
         "tables whose truth is known, beside the rule that leaderboards had before, which asked "
         "another question: that of equal rows none is called worse. The rule and its sources are "
-        f"in `nnrun/sweeps/comparisons.py`. All shares are in percent, of {tables:,} tables a "
-        f"cell, and of {tables // _FEWER:,} for the rule before, which takes them one by one; "
-        f"random numbers from seed {SEED}, fixed before looking. n seeds, and 20% of the "
+        "in `nnrun/sweeps/board/comparisons.py`. All shares are in percent, of "
+        f"{tables:,} tables a cell, and of {tables // _FEWER:,} for the rule before, which takes "
+        f"them one by one; random numbers from seed {SEED}, fixed before looking. n seeds, and 20% of the "
         "rows tested where splits are drawn."
     )
     yield f"Made by\n\n```sh\n{_COMMAND}\n```"

@@ -19,9 +19,9 @@ from math import ceil, log10
 from pathlib import Path
 
 from nnrun.config.load import load_config
-from nnrun.runs.control import Control
-from nnrun.runs.execute import Execution
-from nnrun.runs.prepare import prepare
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.preparation.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FACTORS = [1e-3, 1e-2, 1e-1, 0.3, 1, 3, 10, 30, 100, 1000]
@@ -79,7 +79,7 @@ def networks(share: float) -> Iterator[Execution]:
 def ending(run: Execution) -> tuple[str, float, float] | None:
     """Kind, skill, and the last training loss in units of where it began; None for no number."""
     began = run.trainer.bounds.began
-    record = run.run(Control()).record
+    record = run.run(Callbacks()).record
     ours, base = record.metrics["train"], record.baseline["train"]
     metric = record.main_metric
     if ours is None or ours[metric] is None or ours["loss"] is None:

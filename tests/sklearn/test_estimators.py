@@ -25,8 +25,8 @@ from nnrun.config.load import load_config
 from nnrun.errors import DataError, UsageError
 from nnrun.models.load import load
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare
-from nnrun.runs.store import Store
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.storage.store import Store
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 
 QUICK = {"layers": (8,), "epochs": 30, "learning_rate": 0.01, "engine": "numpy", "random_state": 0}

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 import nnrun
 from nnrun.cli import cli
 from nnrun.config.load import load_config
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 from tests.benchmarks.processes import CONFIGS, NOTEBOOK
 

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from nnrun.sweeps.workers import processes
 from tests.sweeps.helpers import IRIS, Diary, Shell, make_store

@@ -17,7 +17,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from nnrun.runs.store import Store
+from nnrun.runs.storage.store import Store
 from nnrun.sweeps.sweep import Sweep
 from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
 

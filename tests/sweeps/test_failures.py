@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nnrun.runs import files
-from nnrun.runs.store import Store
-from nnrun.sweeps.plan import Plan
+from nnrun.runs.storage import files
+from nnrun.runs.storage.store import Store
+from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import executor, inline
 from tests.sweeps.helpers import (
     BOSTON,

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from nnrun.runs import group_commit
+from nnrun.runs.storage import group_commit
 from tests.sweeps.helpers import run_inline, weights_of
 
 RUNS = 7
@@ -30,10 +30,10 @@ import os, signal, sys
 from pathlib import Path
 from threading import Lock
 from nnrun.runs import group_commit
-from nnrun.sweeps.datasets import Datasets
-from nnrun.sweeps.grid import Arguments
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.planning import make_plan
+from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.sweep import Sweep
 from tests.sweeps.helpers import make_store, run_inline
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.runs.locks import acquire
+from nnrun.runs.storage.locks import acquire
 from tests.forging import forge, said
 from tests.sweeps.helpers import BOSTON, IRIS
 
@@ -263,11 +263,13 @@ def test_a_run_that_goes_on_is_listed_as_such(run, write, tmp_path):
 
 def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
     """The index knows them, with numbers to the last bit; of what has changed it says nothing."""
-    monkeypatch.setattr("nnrun.runs.index.WORTH", 1)
+    monkeypatch.setattr("nnrun.runs.catalog.index.WORTH", 1)
     write("iris")
     _, shown, _ = run("sweep", "configs", "--seeds", 3)
     with monkeypatch.context() as patch:
-        patch.setattr("nnrun.runs.store.read_run", lambda *_, **__: pytest.fail("a report is read"))
+        patch.setattr(
+            "nnrun.runs.storage.store.read_run", lambda *_, **__: pytest.fail("a report is read")
+        )
         code, again, err = run("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)
     assert "3 complete already" in err

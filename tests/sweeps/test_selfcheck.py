@@ -7,7 +7,7 @@ import json
 import pytest
 
 from nnrun.engines.compiled.tape.plan import Plan
-from nnrun.runs import selfcheck
+from nnrun.runs.execution import selfcheck
 from tests.sweeps.helpers import IRIS, run_inline, run_processes
 
 KERNELS = """

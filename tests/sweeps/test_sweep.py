@@ -16,14 +16,14 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
-from nnrun.reports.leaderboard_files import leaderboard_files
+from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.choose import workers_for
-from nnrun.sweeps.leaderboard import make_leaderboard
 from nnrun.sweeps.listener import SweepListener
-from nnrun.sweeps.plan import Plan
+from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import dask_tasks, inline
 from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.inline import InlineWorkers

@@ -12,7 +12,7 @@ from nnrun.models.task import Regression
 from nnrun.nn import SGD, BatchNorm, Dropout, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import Sampler
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer
@@ -39,8 +39,8 @@ def make(settings: Settings) -> Trainer:
     x = rng.standard_normal((50, 3))
     y = x @ [[1.0], [-2.0], [0.5]] + settings.noise * rng.standard_normal((50, 1))
     parts = {
-        "train": Examples(x[:30], y[:30], y[:30]),
-        "validation": Examples(x[30:], y[30:], y[30:]),
+        "train": PreparedSplit(x[:30], y[:30], y[:30]),
+        "validation": PreparedSplit(x[30:], y[30:], y[30:]),
     }
     hidden = [] if settings.linear else [dense(5, "tanh"), BatchNorm(), Dropout(0.2)]
     blocks = [*hidden, dense(1)]

@@ -13,7 +13,7 @@ from nnrun.nn import SGD, CrossEntropy, MeanSquared, Network, dense
 from nnrun.nn.schedules import Constant
 from nnrun.training.divergence import LOSS_FACTOR, Bounds
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import Examples
+from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
@@ -178,7 +178,7 @@ def test_a_softmax_that_names_the_right_classes_has_not_diverged():
         sampler=Sampler(90, 1, "shuffle", rng=rng),
         schedule=Constant(1e5),
         dropout=rng,
-        parts={"train": Examples(x, target, y)},
+        parts={"train": PreparedSplit(x, target, y)},
         task=Classification(3, 3, probabilistic=True),
         iterations=900,
         evaluate_every=90,

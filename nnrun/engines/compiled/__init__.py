@@ -10,12 +10,17 @@ keeps the machine code in files that are `private`, and `machine` loads it.
 from __future__ import annotations
 
 from nnrun.engines.compiled.choice import choose, supports, too_large, way
-from nnrun.engines.compiled.engine import CompiledEngine, Made, UnsupportedError, compile_ahead
-from nnrun.engines.compiled.generate import emit, generate
+from nnrun.engines.compiled.generated.engine import (
+    CompiledEngine,
+    CompiledFunctions,
+    UnsupportedError,
+    compile_ahead,
+)
+from nnrun.engines.compiled.generated.generate import emit, generate
 
 __all__ = [
     "CompiledEngine",
-    "Made",
+    "CompiledFunctions",
     "UnsupportedError",
     "choose",
     "compile_ahead",

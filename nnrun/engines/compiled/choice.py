@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from nnrun.engines.compiled.cost import (
+from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
     compiling_seconds,
     function_seconds,
@@ -118,7 +118,7 @@ def numpy_seconds(network: Network, batch_size: int) -> float:
     for layer, work, numbers in work_of(network, batch_size):
         rate = NUMPY_CONVOLUTION if layer.takes == "images" else matrix
         total += work / rate if work else numbers * NUMPY_NUMBER
-        total += NUMPY_ACROSS if layer.looks_across else 0
+        total += NUMPY_ACROSS if layer.batch_dependent else 0
     return total
 
 

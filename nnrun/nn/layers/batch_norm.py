@@ -27,7 +27,7 @@ class BatchNorm(Layer):
     """
 
     type = "batch_norm"
-    looks_across = True
+    batch_dependent = True
 
     def __init__(self, momentum: Share = 0.1, epsilon: PositiveFloat = 1e-5) -> None:
         super().__init__()

@@ -21,8 +21,8 @@ class CrossEntropy(Loss):
 
     def value(self, y: Array, target: Array) -> float:
         with np.errstate(divide="ignore"):
-            surprise = -np.log(y, where=target > 0, out=np.zeros_like(y))
-        return float(np.sum(target * surprise)) / len(y)
+            log_likelihood = -np.log(y, where=target > 0, out=np.zeros_like(y))
+        return float(np.sum(target * log_likelihood)) / len(y)
 
     def gradient(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):

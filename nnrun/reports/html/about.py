@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nnrun.config.emit import flow
-from nnrun.config.essence import essence
+from nnrun.config.canonical import canonical
 from nnrun.config.load import config_from_dict
 from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
+from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings, text_of
 from nnrun.reports.numbers import MISSING, plural, shape
@@ -45,7 +45,7 @@ def _given(config: dict[str, Any]) -> set[str]:
     except NnrunError:
         return set(flatten(config))
     default = type(whole).model_fields["seed"].get_default()
-    return set(flatten(essence(whole))) | ({"seed"} if whole.seed != default else set())
+    return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
 
 
 def network_blocks(record: RunRecord) -> Iterator[Block]:

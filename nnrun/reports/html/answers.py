@@ -13,6 +13,7 @@ from nnrun.reports.charts.heatmap import heatmap
 from nnrun.reports.charts.histogram import histogram
 from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.scatter import calibration, predicted_and_true, residuals
+from nnrun.reports.examine import Answers, Histogram
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
@@ -26,7 +27,6 @@ from nnrun.reports.html.blocks import (
 )
 from nnrun.reports.html.mistakes import mistaken_cells
 from nnrun.reports.numbers import count, number, plural
-from nnrun.runs.examine import Answers, Histogram
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26

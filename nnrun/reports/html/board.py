@@ -10,14 +10,22 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.strip import strip
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
-from nnrun.reports.leaderboard import TO_THE_BEST, heading, mean, notes, place, runs, to_the_best
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.sweeps.leaderboard import Group, Row, groups_of, kind_of
-from nnrun.sweeps.margin import within
+from nnrun.reports.terminal.leaderboard import (
+    TO_THE_BEST,
+    heading,
+    mean,
+    notes,
+    place,
+    runs,
+    to_the_best,
+)
+from nnrun.sweeps.board.leaderboard import Group, Row, groups_of, kind_of
+from nnrun.sweeps.board.margin import within
+from nnrun.sweeps.board.statistics import Summary
+from nnrun.sweeps.board.stored import StoredVariant
 from nnrun.sweeps.progress import RunScore
-from nnrun.sweeps.statistics import Summary
-from nnrun.sweeps.stored import StoredVariant
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.

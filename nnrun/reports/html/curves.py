@@ -12,7 +12,7 @@ from nnrun.reports.html.blocks import Block, Figure, Figures, Note
 from nnrun.reports.html.board import Board
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
-from nnrun.sweeps.stored import StoredVariant
+from nnrun.sweeps.board.stored import StoredVariant
 
 History = Mapping[str, Sequence[float]]
 

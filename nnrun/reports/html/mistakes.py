@@ -8,9 +8,9 @@ import numpy as np
 
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.pictures import Picture, grey_picture
+from nnrun.reports.examine import Answers
 from nnrun.reports.html.blocks import Cell, Gallery, Grid, MistakenCell, text_of
 from nnrun.reports.numbers import number, percent, plural
-from nnrun.runs.examine import Answers
 
 _MOST_PICTURES = 60
 _MOST_IN_CELL = 8

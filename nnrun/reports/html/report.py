@@ -15,14 +15,14 @@ from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
-from nnrun.runs.glance import settings_of
-from nnrun.runs.history import read_history
-from nnrun.runs.integrity import changed_file
-from nnrun.runs.overview import DAMAGED, INTERRUPTED, RUNNING, Overview
-from nnrun.runs.reading import HISTORY, REPORT, damaged
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.integrity import changed_file
+from nnrun.runs.storage.reading import HISTORY, REPORT, damaged
+from nnrun.sweeps.board.stored import StoredVariant, stored_variants
 from nnrun.sweeps.progress import RunScore
-from nnrun.sweeps.stored import StoredVariant, stored_variants
 
 _WHY = {RUNNING: "it is in progress", INTERRUPTED: "it goes on from its checkpoint"}
 
@@ -55,7 +55,7 @@ class Found:
     """
 
     folder: Path
-    overview: Overview
+    overview: RunSummary
     record: RunRecord | None
 
     @property

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnrun.config.schema import DatasetConfig
+from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.reports.examine import Answers, answers_of
 from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
 from nnrun.reports.html.answers import agree, class_blocks, regression_blocks
 from nnrun.reports.html.blocks import (
@@ -37,12 +38,11 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.runs.examine import Answers, answers_of
-from nnrun.runs.files import read_regular
-from nnrun.runs.history import read_history
-from nnrun.runs.integrity import changed_file, refuse_changed
-from nnrun.runs.reading import HISTORY, TRACEBACK
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.history import read_history
+from nnrun.runs.storage.integrity import changed_file, refuse_changed
+from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 LoadData = Callable[[DatasetConfig], Dataset]
 _LONGEST_TRACEBACK = 1_000_000

@@ -14,10 +14,10 @@ from nnrun.reports.charts.histogram import histogram
 from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import Picture, signed_picture
 from nnrun.reports.charts.surface import decision_surface
+from nnrun.reports.examine import Answers, Histogram
 from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
-from nnrun.runs.examine import Answers, Histogram
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48

@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from nnrun.config.blocks import Block
-from nnrun.config.emit import flow
-from nnrun.config.fields import Kind, Listed, OneOf
-from nnrun.config.tables import NamedBlock
+from nnrun.config.schema.block import Block
+from nnrun.config.schema.fields import Kind, Listed, OneOf
+from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.yaml.dump import flow
 
 _Form = str | type[NamedBlock]
 _LIST = "a list of these"

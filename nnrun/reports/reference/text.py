@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nnrun.reports.reference.pages import for_terminal
 from nnrun.reports.reference.topics import KINDS, Key, Topic, plural
-from nnrun.reports.terminal import labelled
+from nnrun.reports.terminal.tables import labelled
 
 _MOST_MENTIONS = 12
 # What docstrings are broken at, less their indentation and quotation marks.

@@ -12,20 +12,20 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nnrun.config.blocks import Block
-from nnrun.config.dataset import STEP_BLOCKS, BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.emit import flow
-from nnrun.config.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
-from nnrun.config.schema import ExperimentConfig, PublishedConfig, SweepConfig
-from nnrun.config.tables import NamedBlock
-from nnrun.config.training import (
+from nnrun.config.schema.block import Block
+from nnrun.config.schema.dataset import STEP_BLOCKS, BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
+from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,
     ScheduleConfig,
     TrainingConfig,
 )
-from nnrun.data.registry import DATASETS
-from nnrun.data.steps import STEPS
+from nnrun.config.yaml.dump import flow
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import EXIT_CODES
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.held_out import about_held_out
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.symptoms import SYMPTOMS
 
-__all__ = ["Case", "Finding", "about_held_out", "diagnose", "diagnose_divergence"]
+__all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagnose_divergence"]
 
 
-def diagnose(case: Case) -> list[Finding]:
+def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
     """The symptoms of a run that reached its end, then their causes, the likeliest first.
 
     A good run has none.
@@ -30,7 +30,7 @@ def diagnose(case: Case) -> list[Finding]:
         return []
     learned = all(symptom.split != "train" for symptom in symptoms)
     found = _causes(case, CAUSES_OF_OVERFITTING if learned else CAUSES_OF_FAILURE)
-    unknown = Finding(
+    unknown = Diagnostic(
         "unknown_cause",
         "neither scales, nor the learning rate, nor the number of iterations or rows, nor dead "
         "units explain it; perhaps these features say little about the target",
@@ -38,12 +38,14 @@ def diagnose(case: Case) -> list[Finding]:
     return [*symptoms, *(found or [unknown])]
 
 
-def diagnose_divergence(case: Case) -> list[Finding]:
+def diagnose_divergence(case: DiagnosisInput) -> list[Diagnostic]:
     """The causes that a run diverged from, the likeliest first; there is always one."""
     return _causes(case, CAUSES_OF_DIVERGENCE)
 
 
-def _causes(case: Case, causes: Sequence[Callable[[Case], Finding | None]]) -> list[Finding]:
+def _causes(
+    case: DiagnosisInput, causes: Sequence[Callable[[DiagnosisInput], Diagnostic | None]]
+) -> list[Diagnostic]:
     with np.errstate(all="ignore"):  # of numbers near the largest
         there = [finding for cause in causes if (finding := cause(case)) is not None]
     return sorted(there, key=lambda finding: -finding.weight)

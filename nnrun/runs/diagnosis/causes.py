@@ -7,7 +7,7 @@ from math import floor, log10
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding, root_mean_square
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
 # Scales that differ by less than this factor are no cause of anything.
@@ -32,7 +32,7 @@ _MOVED = 0.05
 _LARGEST, _SMALLEST = 1e308, 1e-300
 
 
-def feature_scale(case: Case) -> Finding | None:
+def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
     """Columns that differ in size by orders of magnitude, or features that are large altogether.
 
     Columns differ where both their largest values and their root mean squares do: a rare 1 among
@@ -51,16 +51,16 @@ def feature_scale(case: Case) -> Finding | None:
                 f"{case.features[small]} {reach[small]:.3g}, a factor of {_rounded(factor)}; "
                 "try dataset.features=standard"
             )
-            return Finding("feature_scale", text, log10(factor))
+            return Diagnostic("feature_scale", text, log10(factor))
     size = case.feature_size
     if size >= _FACTOR:
         step = "standard" if case.features else "minmax"
         text = f"features reach {np.abs(x).max():.3g}; try dataset.features={step}"
-        return Finding("feature_scale", text, log10(size))
+        return Diagnostic("feature_scale", text, log10(size))
     return None
 
 
-def target_scale(case: Case) -> Finding | None:
+def target_scale(case: DiagnosisInput) -> Diagnostic | None:
     """A target whose numbers, as the network has to put them out, are far from 1."""
     if case.classifies:
         return None
@@ -70,10 +70,10 @@ def target_scale(case: Case) -> Finding | None:
         return None
     largest = float(np.abs(target).max())
     text = f"the target is not scaled: it reaches {largest:.3g}; try dataset.target=standard"
-    return Finding("target_scale", text, log10(size))
+    return Diagnostic("target_scale", text, log10(size))
 
 
-def learning_rate(case: Case) -> Finding | None:
+def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A learning rate beyond what a linear model of these rows would bear, or that shows itself.
 
     Gradient descent on a quadratic of curvature c is stable below a rate of 2 / c. Along one row x
@@ -100,7 +100,7 @@ def learning_rate(case: Case) -> Finding | None:
         weight = log10(rate / limit)
         if scale is not None:
             weight = max(log10(rate / scaled), min(weight, scale.weight - _AFTER))
-        return Finding("learning_rate", text, weight)
+        return Diagnostic("learning_rate", text, weight)
     losses = [float(row["train_loss"]) for row in case.history]
     if len(losses) < 2:
         return None
@@ -112,17 +112,17 @@ def learning_rate(case: Case) -> Finding | None:
             f"training.learning_rate={_one_digit(rate / 10)}"
         )
         times = losses[-1] / max(losses[least], _SMALLEST)
-        return Finding("learning_rate", text, 1.0 + log10(min(times, 1e9)))
+        return Diagnostic("learning_rate", text, 1.0 + log10(min(times, 1e9)))
     if limit is not None and rate < limit / _TINY and losses[-1] > (1 - _MOVED) * losses[0]:
         text = (
             f"the learning rate {rate:.3g} is tiny: the training loss went from {losses[0]:.4g} to "
             f"{losses[-1]:.4g}; try training.learning_rate={_one_digit(limit / 10)}"
         )
-        return Finding("learning_rate", text, log10(limit / rate) - 1.0)
+        return Diagnostic("learning_rate", text, log10(limit / rate) - 1.0)
     return None
 
 
-def rate_limit(case: Case, *, scaled: bool = False) -> float | None:
+def rate_limit(case: DiagnosisInput, *, scaled: bool = False) -> float | None:
     """The largest stable learning rate for the training rows, or for features of size 1."""
     optimizer = case.config.training.optimizer
     if not _is_sgd(case):
@@ -140,13 +140,13 @@ def rate_limit(case: Case, *, scaled: bool = False) -> float | None:
     return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
 
 
-def excess(case: Case) -> float:
+def excess(case: DiagnosisInput) -> float:
     """How many times the largest stable learning rate the run's is; 1 where none is known."""
     limit = rate_limit(case)
     return 1.0 if limit is None else case.peak_rate / limit
 
 
-def any_learning_rate(case: Case) -> Finding:
+def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
     """For a run that diverged, the learning rate is a cause in any case."""
     found = learning_rate(case)
     if found is not None:
@@ -156,10 +156,10 @@ def any_learning_rate(case: Case) -> Finding:
         f"the learning rate {case.peak_rate:.3g} may be too large; try "
         f"training.learning_rate={_one_digit(case.peak_rate / 10)}{clip}"
     )
-    return Finding("learning_rate", text, 0.5)
+    return Diagnostic("learning_rate", text, 0.5)
 
 
-def too_few_iterations(case: Case) -> Finding | None:
+def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
     """A loss that was still falling at the end, or rows that have not been seen once.
 
     Not where the learning rate is far too large: a loss that falls then only comes back from where
@@ -170,7 +170,7 @@ def too_few_iterations(case: Case) -> Finding | None:
     rows, seen = len(case.examples["train"]), case.iterations * case.config.training.batch_size
     if seen < rows:
         text = f"training has seen {seen:,} of {rows:,} rows; try more iterations"
-        return Finding("too_few_iterations", text, 1.0 + log10(rows / seen))
+        return Diagnostic("too_few_iterations", text, 1.0 + log10(rows / seen))
     losses = np.array([row["train_loss"] for row in case.history], np.float64)
     fifth = max(1, len(losses) // 5)
     if len(losses) < 2 * fifth or losses[-1] > losses.min() * (1 + _FALL):
@@ -189,10 +189,10 @@ def too_few_iterations(case: Case) -> Finding | None:
         f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
         f"run; try more iterations{larger}"
     )
-    return Finding("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
+    return Diagnostic("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
 
 
-def dead_units(case: Case) -> Finding | None:
+def dead_units(case: DiagnosisInput) -> Diagnostic | None:
     """Units that give the same for every training row, of rectifiers zero: nothing moves them."""
     found = _most_dead(case)
     if found is None or found.share < _DEAD:
@@ -211,29 +211,29 @@ def dead_units(case: Case) -> Finding | None:
         f"{found.constant} of {found.units} {found.activation} units of layer {found.layer} "
         f"{state} for every training row; try {cure}"
     )
-    return Finding("dead_units", text, (3 if zeros else 2) * found.share)
+    return Diagnostic("dead_units", text, (3 if zeros else 2) * found.share)
 
 
-CAUSES_OF_FAILURE: Sequence[Callable[[Case], Finding | None]] = (
+CAUSES_OF_FAILURE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     feature_scale,
     target_scale,
     learning_rate,
     too_few_iterations,
     dead_units,
 )
-CAUSES_OF_DIVERGENCE: Sequence[Callable[[Case], Finding | None]] = (
+CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     feature_scale,
     target_scale,
     any_learning_rate,
 )
 
 
-def _most_dead(case: Case) -> ConstantUnits | None:
+def _most_dead(case: DiagnosisInput) -> ConstantUnits | None:
     """The hidden activation with the largest share of units that are constant."""
     return max(constant_units(case.network, case.examples["train"].x), default=None)
 
 
-def _is_sgd(case: Case) -> bool:
+def _is_sgd(case: DiagnosisInput) -> bool:
     return bool(case.config.training.optimizer.type == "sgd")
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.runs.diagnosis.case import Finding
+from nnrun.runs.diagnosis.inputs import Diagnostic
 
 _TOLD = 3
 
 
-def about_held_out(dataset: dict[str, Any]) -> list[Finding]:
+def about_held_out(dataset: dict[str, Any]) -> list[Diagnostic]:
     """What the described data set says of copies and of categories that training has not seen."""
     return [*_unseen(dataset), *_duplicates(dataset)]
 
 
-def _unseen(dataset: dict[str, Any]) -> Iterator[Finding]:
+def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
     for split in dict.fromkeys(found["split"] for found in dataset["unseen"]):
         columns = [found for found in dataset["unseen"] if found["split"] == split]
         which = "; ".join(map(_categories, columns[:_TOLD])) + "; …" * (len(columns) > _TOLD)
@@ -24,7 +24,7 @@ def _unseen(dataset: dict[str, Any]) -> Iterator[Finding]:
             f"has ({which}): they are predicted as none of the categories; give rare categories "
             "one name, or leave such rows out"
         )
-        yield Finding("unseen_category", text, split=split)
+        yield Diagnostic("unseen_category", text, split=split)
 
 
 def _categories(found: dict[str, Any]) -> str:
@@ -33,7 +33,7 @@ def _categories(found: dict[str, Any]) -> str:
     return f"{found['rows']:,} in '{found['column']}': {', '.join(names[:_TOLD])}{more}"
 
 
-def _duplicates(dataset: dict[str, Any]) -> Iterator[Finding]:
+def _duplicates(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
     """Copies that may change a share of right answers by more than chance does.
 
     Two standard errors of a share of n rows are 1 / √n at most; d copies may change it by d / n.
@@ -45,4 +45,4 @@ def _duplicates(dataset: dict[str, Any]) -> Iterator[Finding]:
                 f"{copies:,} of {rows:,} {split} rows are training rows too, target included: if "
                 f"they are copies and not different cases, the {split} numbers flatter the network"
             )
-            yield Finding("duplicates", text, split=split)
+            yield Diagnostic("duplicates", text, split=split)

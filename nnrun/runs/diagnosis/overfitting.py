@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 
 # Other data were predicted better before where their loss was less than this share of the last.
 _BETTER = 0.9
 
 
-def trained_past_the_best(case: Case) -> Finding | None:
+def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
     """A loss on other data that was lower before the end."""
     for split in ("validation", "test"):
         losses = [float(row[f"{split}_loss"]) for row in case.history if f"{split}_loss" in row]
@@ -22,11 +22,11 @@ def trained_past_the_best(case: Case) -> Finding | None:
             f"{case.history[best]['iteration']:,} and {losses[-1]:.3g} at the end; "
             f"try {_stopping(case)}"
         )
-        return Finding("trained_past_the_best", text, losses[-1] / max(losses[best], 1e-300))
+        return Diagnostic("trained_past_the_best", text, losses[-1] / max(losses[best], 1e-300))
     return None
 
 
-def many_parameters(case: Case) -> Finding | None:
+def many_parameters(case: DiagnosisInput) -> Diagnostic | None:
     """More parameters than numbers in the training targets."""
     parameters, rows = case.network.size, len(case.examples["train"])
     numbers = rows * (1 if case.classifies else case.examples["train"].target[0].size)
@@ -35,23 +35,23 @@ def many_parameters(case: Case) -> Finding | None:
     decay = getattr(case.config.training.optimizer, "weight_decay", 0.0)
     more = "more weight_decay" if decay else "training.optimizer.weight_decay=0.01"
     text = f"{parameters:,} parameters for {rows:,} training rows; try fewer units, or {more}"
-    return Finding("many_parameters", text, 1.0)
+    return Diagnostic("many_parameters", text, 1.0)
 
 
-def few_rows(case: Case) -> Finding:
+def few_rows(case: DiagnosisInput) -> Diagnostic:
     """What always helps."""
     rows = len(case.examples["train"])
-    return Finding("few_rows", f"more training rows than {rows:,} would help", 0.0)
+    return Diagnostic("few_rows", f"more training rows than {rows:,} would help", 0.0)
 
 
-CAUSES_OF_OVERFITTING: Sequence[Callable[[Case], Finding | None]] = (
+CAUSES_OF_OVERFITTING: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     trained_past_the_best,
     many_parameters,
     few_rows,
 )
 
 
-def _stopping(case: Case) -> str:
+def _stopping(case: DiagnosisInput) -> str:
     if case.config.training.early_stopping is not None:
         return "a smaller patience in training.early_stopping"
     if not case.config.dataset.validation_size:

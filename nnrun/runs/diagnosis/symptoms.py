@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from nnrun.runs.diagnosis.case import Case, Finding
+from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 
 # Predictions that differ by less than this share of the target's spread are the same.
 _SAME = 1e-6
@@ -19,25 +19,25 @@ _LITTLE = 0.1
 _ERRORS = 2.0
 
 
-def worse_than_baseline(case: Case) -> Finding | None:
+def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
     """Splits on which the main metric is worse than that of a model that ignores the features."""
     worse = [split for split in case.outputs if (case.skill(split) or 0.0) < -1e-12]
     if not worse:
         return None
     text = f"worse than always {_baseline(case)}, on {_named(worse)} data"
-    return Finding("worse_than_baseline", text, split=worse[0])
+    return Diagnostic("worse_than_baseline", text, split=worse[0])
 
 
-def one_prediction(case: Case) -> Finding | None:
+def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
     """All training rows get one prediction."""
     predicted = np.asarray(case.task.decode(case.outputs["train"]), np.float64)
     spread = 0.0 if case.classifies else float(np.std(case.examples["train"].y))
     if len(predicted) < 2 or (np.ptp(predicted, axis=0) > _SAME * spread).any():
         return None
-    return Finding("one_prediction", "the same prediction for every row", split="train")
+    return Diagnostic("one_prediction", "the same prediction for every row", split="train")
 
 
-def majority_share(case: Case) -> Finding | None:
+def majority_share(case: DiagnosisInput) -> Diagnostic | None:
     """Accuracy that is the share of the most frequent class, but for chance."""
     if not case.classifies:
         return None
@@ -57,10 +57,10 @@ def majority_share(case: Case) -> Finding | None:
     if above:
         seen = "; ".join(above)
         text = f"accuracy no further above the majority class's share than chance: {seen}"
-    return Finding("majority_share", text, split=found[0])
+    return Diagnostic("majority_share", text, split=found[0])
 
 
-def sure_and_wrong(case: Case) -> Finding | None:
+def sure_and_wrong(case: DiagnosisInput) -> Diagnostic | None:
     """Classes named better than by the baseline, with a training loss that is worse than its."""
     loss, base = (
         (numbers.get("train") or {}).get("loss") for numbers in (case.metrics, case.baseline)
@@ -73,10 +73,10 @@ def sure_and_wrong(case: Case) -> Finding | None:
         f"the training loss {loss:.3g} is worse than the class shares' {base:.3g}: where it is "
         "wrong it is sure, and its probabilities mean nothing"
     )
-    return Finding("sure_and_wrong", text, split="train")
+    return Diagnostic("sure_and_wrong", text, split="train")
 
 
-def far_apart(case: Case) -> Finding | None:
+def far_apart(case: DiagnosisInput) -> Diagnostic | None:
     """Other data are predicted much worse than training data that were learned, beyond chance.
 
     Measured by the baseline of either split: where one is small, numbers that are alike are no gap.
@@ -96,11 +96,11 @@ def far_apart(case: Case) -> Finding | None:
             metric = case.task.main_metric
             ours, other = case.main(case.metrics, "train"), case.main(case.metrics, split)
             text = f"training and {split} data are far apart: {metric} {ours:.3g} and {other:.3g}"
-            return Finding("far_apart", text, split=split)
+            return Diagnostic("far_apart", text, split=split)
     return None
 
 
-SYMPTOMS: Sequence[Callable[[Case], Finding | None]] = (
+SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     worse_than_baseline,
     one_prediction,
     majority_share,
@@ -109,7 +109,7 @@ SYMPTOMS: Sequence[Callable[[Case], Finding | None]] = (
 )
 
 
-def _baseline(case: Case) -> str:
+def _baseline(case: DiagnosisInput) -> str:
     return "naming the majority class" if case.classifies else "predicting the mean"
 
 

@@ -18,7 +18,7 @@ from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.planning.datasets import LruCache
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, wait_for_first
 from nnrun.sweeps.workers.job import Job

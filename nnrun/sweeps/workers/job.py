@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from threadpoolctl import threadpool_limits
 
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema import ExperimentConfig
+from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.common import Common
-from nnrun.runs.control import Control
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import execute, now_and_then
-from nnrun.runs.prepare import prepare_again
+from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -110,12 +110,12 @@ def config_of(text: str) -> ExperimentConfig:
 
 
 @lru_cache(maxsize=64)
-def _common(config: str, data: str) -> Common:
+def _common(config: str, data: str) -> ConfigCache:
     """What is kept for the next seed of a config on these data."""
-    return Common()
+    return ConfigCache()
 
 
-def _control(channel: Channel, threads: int) -> Control:
+def _control(channel: Channel, threads: int) -> Callbacks:
     shown = monotonic()
 
     def observe(progress: Progress) -> None:
@@ -124,7 +124,7 @@ def _control(channel: Channel, threads: int) -> Control:
             channel.progress(progress)
             shown = monotonic()
 
-    return Control(
+    return Callbacks(
         observe=observe,
         stop=channel.stopped,
         checkpoint=now_and_then(channel.checkpoint),

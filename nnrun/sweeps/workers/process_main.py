@@ -19,8 +19,8 @@ from typing import Any
 
 from nnrun.child import ignore_signals
 from nnrun.data.dataset import Dataset
-from nnrun.engines.compiled.cache import CacheWarning
-from nnrun.sweeps.datasets import LruCache
+from nnrun.engines.compiled.llvm.cache import CacheWarning
+from nnrun.sweeps.planning.datasets import LruCache
 from nnrun.sweeps.workers.base import told
 from nnrun.sweeps.workers.job import Channel, Job, execute_job
 from nnrun.training.state import TrainingState

@@ -23,7 +23,7 @@ from nnrun import child
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.datasets import LruCache
+from nnrun.sweeps.planning.datasets import LruCache
 from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of, told
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.process_main import STOP

@@ -13,9 +13,9 @@ from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.nn.signature import Array
-from nnrun.runs.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.soundness import unsound_part
+from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.validation import invalid_part
 from nnrun.sweeps.workers.base import WorkerLostError, error_of, told
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -66,7 +66,7 @@ def unpack_result(content: bytes, key: str) -> RunResult | None:
         if "error" in values:
             raise _error(values)
         record = RunRecord.from_dict(values["record"])
-        part = unsound_part(record)
+        part = invalid_part(record)
         if part is not None:
             raise NnrunError(f"{_ORIGIN} is no result: its '{part}' is not what it should be")
         if f"{record.name}/{record.run_id}" != key:

@@ -47,7 +47,7 @@ def roundings(network: Network, rows: int) -> tuple[float, float]:
         pixels = max(prod(layer.input_shape[1:]), prod(layer.output_shape[1:]))
         forward = max(forward, layer.operations / (2 * prod(layer.output_shape)))
         backward = max(backward, layer.operations / (2 * prod(layer.input_shape)), rows * pixels)
-        if layer.looks_across:
+        if layer.batch_dependent:
             forward = max(forward, rows * pixels)
     unit = _LAMBDA * float(np.finfo(network.dtype).eps)
     return unit * forward**0.5, unit * backward**0.5

@@ -1,8 +1,8 @@
 """The campaign of random networks without pytest: `python -m tests.engines.compiled.campaign`.
 
-Suites of 500 are tried one after the other, by default all 40; numbers after the command say which
-ones, so that several processes can share them. A line for each says what came of it, the last one
-of all together; networks with faults are printed whole. It ends with 1 if there are any.
+Tries suites of 500 networks, by default all 40; numbers after the command choose some of them, so
+that several processes can share the work. Prints networks with faults, a line for each suite and
+the sum. Exits with 1 if there are faults.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.engines.compiled import choose, supports, too_large, way
 from nnrun.engines.compiled.choice import SHARED_BY, WORTH, estimate
-from nnrun.engines.compiled.cost import compiling_seconds, refuses_function
+from nnrun.engines.compiled.generated.cost import compiling_seconds, refuses_function
 from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.selection import why_not_compiled
 from nnrun.nn import (
@@ -26,7 +26,7 @@ from nnrun.nn import (
     conv2d,
     dense,
 )
-from nnrun.runs.prepare import prepare
+from nnrun.runs.preparation.prepare import prepare
 
 
 def choice(network: Network, batch_size: int, iterations: int) -> str:
@@ -158,7 +158,7 @@ def test_what_cannot_be_compiled_falls_back(monkeypatch: pytest.MonkeyPatch) -> 
     """A layer without an emitter is trained by NumPy, and the reason is given."""
     network = Network([dense(2), activation("tanh")], MeanSquared(), (3,))
     assert supports(network, SGD()) is None
-    monkeypatch.setattr(network.trunk[-1], "type", "hard_tanh")
+    monkeypatch.setattr(network.active_layers[-1], "type", "hard_tanh")
     assert "hard_tanh" in str(supports(network, SGD()))
     assert choice(network, 1, 10**9) == "numpy"
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, supports, way
-from nnrun.engines.compiled.cost import refuses_function
-from nnrun.engines.compiled.layers import EMITTERS
-from nnrun.engines.compiled.losses import LOSSES as LOSS_EMITTERS
-from nnrun.engines.compiled.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
+from nnrun.engines.compiled.generated.cost import refuses_function
+from nnrun.engines.compiled.generated.layers import EMITTERS
+from nnrun.engines.compiled.generated.losses import LOSSES as LOSS_EMITTERS
+from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.nn import (

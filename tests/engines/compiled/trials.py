@@ -1,4 +1,4 @@
-"""Trials of random networks: what the compiled engine does wrong in one, in words."""
+"""Trials of random networks: what the compiled engine gets wrong, in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.choice import refuses_function
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from tests.architectures.trial import Trial
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
@@ -96,5 +96,5 @@ def _zeros_looked_for(everywhere: bool) -> Iterator[None]:
     if not everywhere:
         yield
         return
-    with patch.object(sparse_sizes, "suits", lambda *sizes: True):
+    with patch.object(sparse, "suits", lambda *sizes: True):
         yield

@@ -13,7 +13,7 @@ from nnrun.cli import cli
 from nnrun.cli.report import find_runs
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Limits, Report
-from nnrun.sweeps.datasets import Datasets
+from nnrun.sweeps.planning.datasets import Datasets
 from tests.forging import revise
 
 CONFIGS = {

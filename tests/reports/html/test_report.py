@@ -13,7 +13,7 @@ from nnrun.reports.html.about import config_blocks
 from nnrun.reports.html.blocks import Figures, Grid, Mistakes, Note, Settings
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Report
-from nnrun.runs.reading import read_run
+from nnrun.runs.storage.reading import read_run
 from tests.forging import forge, revise, said
 from tests.reports.html.conftest import with_report
 from tests.reports.html.test_page import Page
@@ -60,7 +60,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
 
 def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
     """Its folder is held by the process that is at it."""
-    from nnrun.runs.locks import acquire
+    from nnrun.runs.storage.locks import acquire
 
     folder = tmp_path / "results" / "broken" / "s5-00000000ee"
     shutil.copytree(results / "broken" / "s5-00000000ee", folder)

@@ -1,11 +1,6 @@
-"""Elementary functions as formulas, for kernels and for generated functions.
+"""Mathematics of one number at a time, for kernels and for generated functions alike.
 
-They are functions of the language, of scalars: arithmetic, selections, constant tuples, each other,
-and the bits of numbers.
+Elementary functions are functions of the language: arithmetic, selections, constant tuples, each
+other, and the bits of numbers. Activations and the penalty are text in which these are called.
+Nothing is imported here, since the language needs LLVM and the formulas of activations do not.
 """
-
-from __future__ import annotations
-
-from nnrun.engines.compiled.formulas.functions import functions
-
-__all__ = ["functions"]

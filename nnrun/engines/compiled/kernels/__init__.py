@@ -25,15 +25,17 @@ from inspect import signature
 from typing import Any
 
 from nnrun.engines.clipping import UNITS
-from nnrun.engines.compiled.activations import POINTWISE
-from nnrun.engines.compiled.kernels import scratch
+from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
-TOGETHER = frozenset({"convolution", "matrix", "sparse_matrix", "winograd"})
+TOGETHER = frozenset({"conv.convolution", "dense.matrix", "dense.sparse_matrix", "conv.winograd"})
 Pieces = Callable[..., tuple[Any, ...]]
 # Functions of integers and addresses alone, whatever the precision: the loop that calls kernels,
 # and the one that calls generated functions.
-RUNNER, DRIVE = LOOPS = ("runner", "drive")
+RUNNER, DRIVE = "runner", "drive"
+# Their modules.
+LOOPS = {RUNNER: "runner", DRIVE: "sampling.drive"}
 
 
 @dataclass(frozen=True)
@@ -88,162 +90,178 @@ _LOSSES = (
 )
 
 KERNELS: dict[str, Kernel] = {
-    "gather": _kernel("rows", "gather", f"order data data_row {_X} channels height width rows"),
-    "flatten": _kernel("rows", "flatten", f"{_X} y y_row channels height width placed rows"),
-    "flatten_back": _kernel("rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"),
-    "clear": _kernel("rows", "clear", f"{_X} channels height width rows"),
-    "product": _kernel("matrix", "product", "x x_row w b z z_row inputs units rows counts counted"),
+    "gather": _kernel(
+        "elementwise.rows", "gather", f"order data data_row {_X} channels height width rows"
+    ),
+    "flatten": _kernel(
+        "elementwise.rows", "flatten", f"{_X} y y_row channels height width placed rows"
+    ),
+    "flatten_back": _kernel(
+        "elementwise.rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"
+    ),
+    "clear": _kernel("elementwise.rows", "clear", f"{_X} channels height width rows"),
+    "product": _kernel(
+        "dense.matrix", "product", "x x_row w b z z_row inputs units rows counts counted"
+    ),
     "product_back": _kernel(
-        "matrix",
+        "dense.matrix",
         "product_back",
         "dz dz_row w dx dx_row inputs units counts counted",
         scratch.product_back,
     ),
     "product_update": _kernel(
-        "matrix",
+        "dense.matrix",
         "product_update",
         "x x_row dz dz_row w stored inputs units descend counts counted dz_counts",
         scratch.product_update,
     ),
-    "nonzeros": _kernel("nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
+    "nonzeros": _kernel("dense.nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
     "sparse_product": _kernel(
-        "sparse_matrix",
+        "dense.sparse_matrix",
         "sparse_product",
         "x x_row w b z z_row inputs units rows columns masks capacity counts counted",
         scratch.sparse_product,
     ),
     "sparse_product_back": _kernel(
-        "sparse_matrix",
+        "dense.sparse_matrix",
         "sparse_product_back",
         "dz dz_row w dx dx_row inputs units columns masks capacity counts counted",
         scratch.sparse_product,
     ),
     "sparse_product_update": _kernel(
-        "sparse_matrix",
+        "dense.sparse_matrix",
         "sparse_product_update",
         "x x_row dz dz_row w stored inputs units descend rows columns counts counted",
         scratch.sparse_product_update,
     ),
     "sparse_product_turned": _kernel(
-        "sparse_matrix",
+        "dense.sparse_matrix",
         "sparse_product_turned",
         "x x_row dz dz_row w stored inputs units descend rows columns counts counted dz_counts"
         " span",
         scratch.sparse_product_turned,
     ),
     "convolve": _kernel(
-        "convolution",
+        "conv.convolution",
         "convolve",
         f"{_X} w b b_line b_pixel {_Y} channels units kh kw sh sw oh ow rows",
         scratch.convolve,
     ),
     "turn_weights": _kernel(
-        "convolution",
+        "conv.convolution",
         "turn_weights",
         "w turned channels channels_stored units units_stored taps rows",
     ),
     "convolve_back": _kernel(
-        "convolution",
+        "conv.convolution",
         "convolve_back",
         f"{_DY} w {_DX} channels units kh kw sh sw top left height width oh ow rows",
         scratch.convolve_back,
     ),
     "convolve_weights": _kernel(
-        "convolution",
+        "conv.convolution",
         "convolve_weights",
         f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows groups strip",
         scratch.convolve,
     ),
     "winograd": _kernel(
-        "winograd",
+        "conv.winograd",
         "winograd",
         f"{_X} u b b_line b_pixel {_Y} channels units top left height width oh ow rows",
         scratch.winograd,
     ),
     "winograd_weights": _kernel(
-        "winograd",
+        "conv.winograd",
         "winograd_weights",
         f"{_X} {_DY} dw dw_task channels units oh ow rows",
         scratch.winograd_weights,
     ),
-    "transform_weights": _kernel("winograd", "transform_weights", "w u channels units rows"),
+    "transform_weights": _kernel("conv.winograd", "transform_weights", "w u channels units rows"),
     "transform_turned": _kernel(
-        "winograd", "transform_turned", "w u channels channels_stored units units_stored rows"
+        "conv.winograd", "transform_turned", "w u channels channels_stored units units_stored rows"
     ),
-    "max_pool": _kernel("pooling", "max_pool", f"{_X} {_Y} place kh kw sh sw oh ow rows"),
-    "avg_pool": _kernel("pooling", "avg_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
+    "max_pool": _kernel("conv.pooling", "max_pool", f"{_X} {_Y} place kh kw sh sw oh ow rows"),
+    "avg_pool": _kernel("conv.pooling", "avg_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
     "max_pool_back": _kernel(
-        "pooling", "max_pool_back", f"{_DY} {_DX} place kh kw sh sw height width oh ow rows"
+        "conv.pooling", "max_pool_back", f"{_DY} {_DX} place kh kw sh sw height width oh ow rows"
     ),
     "avg_pool_back": _kernel(
-        "pooling", "avg_pool_back", f"{_DY} {_DX} kh kw sh sw height width oh ow rows"
+        "conv.pooling", "avg_pool_back", f"{_DY} {_DX} kh kw sh sw height width oh ow rows"
     ),
     "add_bias": _kernel(
-        "bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
+        "elementwise.bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
     ),
     "sum_rows": _kernel(
-        "bias_gradient", "sum_rows", f"{_DY} db db_task db_line db_pixel channels height width rows"
+        "conv.bias_gradient",
+        "sum_rows",
+        f"{_DY} db db_task db_line db_pixel channels height width rows",
     ),
     "moments": _kernel(
-        "batch_norm", "moments", f"{_X} sums squares part channels height width rows"
+        "conv.batch_norm", "moments", f"{_X} sums squares part channels height width rows"
     ),
     "statistics": _kernel(
-        "batch_statistics",
+        "conv.batch_statistics",
         "statistics",
         "sums squares part mean inverse running_mean running_variance size chunk rows pixels"
         " epsilon momentum",
     ),
-    "inverses": _kernel("batch_statistics", "inverses", "variance inverse size chunk epsilon"),
+    "inverses": _kernel("conv.batch_statistics", "inverses", "variance inverse size chunk epsilon"),
     "normalise": _kernel(
-        "batch_norm",
+        "conv.batch_norm",
         "normalise",
         f"{_X} mean inverse gamma beta {_Y} channels height width rows",
     ),
     "normalise_sums": _kernel(
-        "batch_norm",
+        "conv.batch_norm",
         "gradients",
         f"{_X} mean inverse {_DY} dbeta dgamma part channels height width rows",
     ),
     "normalise_back": _kernel(
-        "batch_norm",
+        "conv.batch_norm",
         "normalise_back",
         f"{_X} mean inverse gamma {_DY} dbeta dgamma {_DX} channels height width rows",
     ),
     "dropout": _kernel(
-        "dropout",
+        "elementwise.dropout",
         "dropout",
         f"uniforms drawn before share factor {_X} {_Y} channels height width rows",
     ),
-    "softmax": _kernel("softmax", "softmax", "x x_row y y_row size rows"),
-    "softmax_back": _kernel("softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"),
-    "reduce": _kernel("update", "reduce", "buffers buffer_task total size chunk rows most"),
+    "softmax": _kernel("elementwise.softmax", "softmax", "x x_row y y_row size rows"),
+    "softmax_back": _kernel(
+        "elementwise.softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"
+    ),
+    "reduce": _kernel(
+        "elementwise.update", "reduce", "buffers buffer_task total size chunk rows most"
+    ),
     "penalty": _kernel(
-        "penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
+        "elementwise.penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
     ),
-    "penalty_value": _kernel("penalty", "penalty_value", "sums count half losses"),
+    "penalty_value": _kernel("elementwise.penalty", "penalty_value", "sums count half losses"),
     "squares": _kernel(
-        "update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
+        "elementwise.update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
     ),
-    "clip": _kernel("update", "clip", "sums count limit factors"),
+    "clip": _kernel("elementwise.update", "clip", "sums count limit factors"),
     "sgd": _kernel(
-        "update", "sgd", "theta gradient velocity size chunk momentum nesterov decay factors"
+        "elementwise.update",
+        "sgd",
+        "theta gradient velocity size chunk momentum nesterov decay factors",
     ),
     "adam": _kernel(
-        "update",
+        "elementwise.update",
         "adam",
         "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
         " mean_parts square_parts factors",
     ),
-    **{name: _kernel("losses", name, _LOSS) for name in _LOSSES},
+    **{name: _kernel("elementwise.losses", name, _LOSS) for name in _LOSSES},
     **{
         f"{name}_value": _kernel(
-            "losses", f"{name}_value", "y y_row t t_row losses size delta rows"
+            "elementwise.losses", f"{name}_value", "y y_row t t_row losses size delta rows"
         )
         for name in _LOSSES
     },
     **{
         name: _kernel(
-            "pointwise",
+            "elementwise.pointwise",
             "forward",
             "x x_row x_line y y_row y_line lines numbers rows columns",
             scratch.pointwise,
@@ -253,7 +271,7 @@ KERNELS: dict[str, Kernel] = {
     },
     **{
         f"{name}_back": _kernel(
-            "pointwise",
+            "elementwise.pointwise",
             "backward",
             "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
             " lines numbers rows columns",
@@ -263,7 +281,7 @@ KERNELS: dict[str, Kernel] = {
         for name, pair in POINTWISE.items()
     },
     "add": _kernel(
-        "pointwise",
+        "elementwise.pointwise",
         "add",
         "a a_row a_line b b_row b_line y y_row y_line lines numbers rows columns",
         scratch.pointwise,

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.formulas import functions
+from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic

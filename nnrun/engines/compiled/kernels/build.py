@@ -14,7 +14,7 @@ from llvmlite import ir
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
 from nnrun.engines.compiled.language.kinds import DOUBLE, I64
 from nnrun.engines.compiled.language.translator import Translator
-from nnrun.engines.compiled.machine import object_file
+from nnrun.engines.compiled.llvm.machine import object_file
 
 # p, task, n, k, start, rate, scratch
 ARGUMENTS = [I64.as_pointer(), I64, I64, I64, I64, DOUBLE, I64]
@@ -23,7 +23,7 @@ ARGUMENTS = [I64.as_pointer(), I64, I64, I64, I64, DOUBLE, I64]
 def build(unit: str, dtype: str) -> bytes:
     """The object file of a kernel, of a module's kernels, or of a loop (see `unit_of`)."""
     if unit in LOOPS:
-        loop = getattr(_module(unit), unit)
+        loop = getattr(_module(LOOPS[unit]), unit)
         arguments = [I64] * loop.__code__.co_argcount
         return object_file(str(Translator(loop, unit, arguments, "float64").module))
     together = members(unit)

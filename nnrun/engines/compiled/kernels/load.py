@@ -9,8 +9,10 @@ from functools import cache as memo
 from pathlib import Path
 from typing import Any
 
-from nnrun.engines.compiled import allocation, cache
-from nnrun.engines.compiled.kernels import KERNELS, members, scratch, unit_of
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
+from nnrun.engines.compiled.kernels.sizes import scratch
+from nnrun.engines.compiled.llvm import cache
 
 _lock = threading.Lock()
 _addresses: dict[tuple[str, str], int] = {}
@@ -23,7 +25,7 @@ def addresses(
 
     `wait` is told if some have to be compiled, before that takes its time.
     """
-    from nnrun.engines.compiled import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
 
     names = list(names)
     with _lock:
@@ -88,4 +90,4 @@ def _digest(unit: str, dtype: str) -> str:
 @memo
 def _sources() -> str:
     folder = Path(__file__).parent
-    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py")))
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.py")))

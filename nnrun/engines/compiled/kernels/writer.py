@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels import KERNELS
-from nnrun.engines.compiled.kernels.scratch import lines
+from nnrun.engines.compiled.kernels.sizes.scratch import lines
 
 INTEGER = ir.IntType(64)
 POINTER = ir.PointerType()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.nn.signature import Array
 
 Border = tuple[int, int, int, int]  # pixels of zeros above, below, left and right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.nn.layer import Layer

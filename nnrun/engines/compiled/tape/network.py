@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.optimizers import plain
+from nnrun.engines.compiled.generated.optimizers import plain
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_of, steps_of
 from nnrun.engines.compiled.tape.losses import add_gradient, add_values

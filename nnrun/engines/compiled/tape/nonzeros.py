@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.engines.compiled.kernels import sparse_sizes
+from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import Plan
 
@@ -46,7 +46,7 @@ def mark(plan: Plan, x: Map) -> Nonzeros:
     """Add the op that finds x's, and take memory for them."""
     size = x.stored
     length = _BYTES // plan.dtype.itemsize
-    masks = plan.shared(f"{x.block}_masks", length * sparse_sizes.words(size) * plan.batch_size)
+    masks = plan.shared(f"{x.block}_masks", length * sparse.words(size) * plan.batch_size)
     counts = plan.shared(f"{x.block}_counts", length * plan.row_tasks)
     made = Nonzeros(masks, plan.batch_size, counts, plan.rows)
     places = {"masks": masks, "counts": counts}

@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import KERNELS, scratch, shapes
+from nnrun.engines.compiled.kernels import KERNELS
+from nnrun.engines.compiled.kernels.sizes import scratch, shapes
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Address, Border, Map, image, like, vector
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address
 
 Value = int | float | Address

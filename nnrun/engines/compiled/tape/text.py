@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nnrun.engines.compiled.generated.text import title_lines
 from nnrun.engines.compiled.tape.network import training
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage
-from nnrun.engines.compiled.text import title_lines
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.layers.activation import Activation, Softmax
 from nnrun.engines.compiled.tape.layers.base import EMITTERS
 from nnrun.engines.compiled.tape.layers.batch_norm import BatchNorm

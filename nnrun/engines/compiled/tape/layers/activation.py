@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 

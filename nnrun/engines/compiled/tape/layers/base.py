@@ -87,5 +87,5 @@ class Emitter:
         raise NotImplementedError
 
 
-# By the types of `nnrun.nn`; filled by `layers/__init__.py`.
+# By the types of `nnrun.nn`; filled by `generated/layers/__init__.py`.
 EMITTERS: dict[str, type[Emitter]] = {}

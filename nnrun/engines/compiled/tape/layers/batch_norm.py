@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.stages import Op, chunks

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import winograd_sizes as winograd
-from nnrun.engines.compiled.kernels.shapes import padded
+from nnrun.engines.compiled.kernels.sizes import winograd
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address, Border, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.layers.bias import place_bias, strides, sum_bias

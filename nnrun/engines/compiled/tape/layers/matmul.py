@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.compiled.kernels import shapes
-from nnrun.engines.compiled.kernels import sparse_sizes as sparse
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.nonzeros import NONE_COUNTED, Nonzeros, mark

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnrun.engines.compiled.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
 from nnrun.engines.compiled.tape.layers.base import EMITTERS, Emitter
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
@@ -61,13 +61,13 @@ def steps_of(
         kept: whether what comes in must stay as it is.
     """
     tags = {id(layer): f"{holder}{i}" for i, block in enumerate(layers.blocks) for layer in block}
-    trunk = list(layers.trunk)
-    for i in range(len(trunk) - 1):
-        rises = trunk[i].type in POINTWISE and POINTWISE[trunk[i].type].rises
-        if rises and trunk[i + 1].type == "max_pool2d":
-            trunk[i : i + 2] = trunk[i + 1], trunk[i]
+    active_layers = list(layers.active_layers)
+    for i in range(len(active_layers) - 1):
+        rises = active_layers[i].type in POINTWISE and POINTWISE[active_layers[i].type].rises
+        if rises and active_layers[i + 1].type == "max_pool2d":
+            active_layers[i : i + 2] = active_layers[i + 1], active_layers[i]
     steps: list[Step] = []
-    for layer in trunk:
+    for layer in active_layers:
         emitter = EMITTERS[layer.type]
         in_place = emitter.overwrites(layer, training) and not (emitter.changes and kept)
         steps.append(Step(layer, tags[id(layer)], in_place, kept))

@@ -1,0 +1,47 @@
+"""What a config says beyond its defaults: what the digest of a run is taken over.
+
+A key that is left out, or that says what it would say anyway, is not part of it. So a key that is
+added to the language, with a default under which all stays as it was, renames no run.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from nnrun.config.schema.block import Block
+
+
+def canonical(block: Block) -> dict[str, Any]:
+    """The keys of a block, and of those within it, that differ from their defaults."""
+    found = {}
+    for key, field in type(block).model_fields.items():
+        if key not in block.digest_ignores:
+            value = _plain(getattr(block, key))
+            if field.is_required() or value != _default(type(block), key):
+                found[key] = value
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Block):
+        return canonical(value) or value.digest_when_empty
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, tuple) and len(set(value)) == 1:
+        return value[0]  # equal sides may be given as one number
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+@cache
+def _default(block: type[Block], key: str) -> Any:
+    """The default as it stands in a block; some are written in a short form, such as `sgd`."""
+    field = block.model_fields[key]
+    default = field.get_default(call_default_factory=True)
+    if field.validate_default:
+        default = TypeAdapter(field.rebuild_annotation()).validate_python(default)
+    return _plain(default)

@@ -1,0 +1,70 @@
+"""Where in a config each key belongs, for keys that were written in another place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.schema.network import STACK_KEYS, LayerConfig, LossConfig, NetworkConfig
+from nnrun.config.schema.training import (
+    EarlyStoppingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+from nnrun.suggestions import synonym
+
+
+def located(complaint: ConfigIssue) -> ConfigIssue:
+    """A complaint of an unknown key with the place where that key belongs, else unchanged."""
+    if not complaint.unknown:
+        return complaint
+    elsewhere = place_of(complaint.unknown) or ""
+    hint = f"; did you mean {elsewhere}?" if elsewhere else complaint.hint()
+    return replace(complaint, message=complaint.message + hint, unknown="", elsewhere=elsewhere)
+
+
+def place_of(key: str) -> str | None:
+    """The dotted key, as an argument would set it, at which this key or our word for it stands."""
+    known = _places()
+    meant = key if key in known else synonym(key, known)
+    return None if meant is None else known[meant]
+
+
+@cache
+def _places() -> dict[str, str]:
+    """The first place of each key; those that most runs have come first."""
+    known: dict[str, str] = {}
+    for key, place in _all_keys():
+        known.setdefault(key, place)
+    return known
+
+
+def _all_keys() -> Iterator[tuple[str, str]]:
+    keys = {
+        "": ExperimentConfig.model_fields,
+        "training.": TrainingConfig.model_fields,
+        "dataset.": DatasetConfig.model_fields,
+        "network.": (*NetworkConfig.model_fields, *sorted(STACK_KEYS)),
+        "dataset.columns.": ColumnsConfig.model_fields,
+        "training.early_stopping.": EarlyStoppingConfig.model_fields,
+        "sweep.": SweepConfig.model_fields,
+        "published.": PublishedConfig.model_fields,
+    }
+    for prefix, names in keys.items():
+        yield from ((name, f"{prefix}{name}") for name in names)
+    tables: dict[str, type[NamedBlock]] = {
+        "training.optimizer.": OptimizerConfig,
+        "training.learning_rate.": ScheduleConfig,
+        "network.layers.0.": LayerConfig,
+        "loss.": LossConfig,
+        "dataset.": BuiltInConfig,
+    }
+    for prefix, base in tables.items():
+        for block in base.blocks.values():
+            yield from ((name, f"{prefix}{name}") for name in block.parameters)

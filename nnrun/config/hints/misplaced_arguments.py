@@ -1,0 +1,57 @@
+"""Arguments that are meant for another key, another command, or are options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from nnrun.config.overrides import OverrideError, values_of
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.errors import Problem
+
+# What commands take as options, in the words that people try as arguments.
+_OPTIONS = {
+    "seeds": "nnrun sweep with --seeds {value}",
+    "n_seeds": "nnrun sweep with --seeds {value}",
+    "jobs": "nnrun sweep with --jobs {value}",
+    "n_jobs": "nnrun sweep with --jobs {value}",
+    "workers": "nnrun sweep with --jobs {value}",
+    "results": "--results {value}",
+    "output": "--results {value}",
+    "output_dir": "--results {value}",
+    "verbose": "--quiet, or leave it out",
+}
+# Keys that take one value or a list.
+_LISTS = frozenset({"dataset.features", "dataset.columns.drop", "dataset.columns.categorical"})
+
+
+def option_of(key: str, value: str) -> str | None:
+    """The option that does what somebody tries with this word and value, if there is one."""
+    return _OPTIONS[key].format(value=value).rstrip() if key in _OPTIONS else None
+
+
+def explained(problem: Problem, complaint: ConfigIssue) -> Problem:
+    """The problem of an argument, with what would do what was meant."""
+    if problem.argument is None:
+        return problem
+    key, _, value = problem.argument.partition("=")
+    if len(complaint.path) == 1 and complaint.part == "key" and (meant := option_of(key, value)):
+        message = f"'{key}' is not a key of the config; did you mean {meant}?"
+        return replace(problem, message=message)
+    if complaint.elsewhere and len(complaint.path) == 1:
+        told = f"did you mean {complaint.elsewhere}"
+        return replace(problem, message=problem.message.replace(f"{told}?", f"{told}={value}?"))
+    if complaint.part == "value" and _has_several(value):
+        hint = "several values at once are for nnrun sweep"
+        if "list" in complaint.phrase or key in _LISTS:
+            hint = f"a list stands in brackets: {key}=[{value}]"
+        return replace(problem, message=f"{problem.message}; {hint}")
+    return problem
+
+
+@lru_cache(maxsize=64)  # thousands of problems may be those of one argument
+def _has_several(text: str) -> bool:
+    try:
+        return len(values_of(text)) > 1
+    except OverrideError:
+        return False

@@ -1,0 +1,1 @@
+"""First configs for `nnrun init`, from a file of data or from defaults."""

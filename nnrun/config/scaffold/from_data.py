@@ -1,0 +1,245 @@
+"""A first config for a file of data: written by rule from what the file holds.
+
+The rules know the task, the numbers of rows and columns, and nothing of any particular file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnrun.config.scaffold.defaults import Size, settings, training_rows
+from nnrun.config.yaml.dump import flow
+from nnrun.data.dataset import Dataset
+from nnrun.data.readers.cell_errors import about_number, is_amount
+from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.profile import MOST_CATEGORIES, Column, Survey, survey
+from nnrun.errors import DataError, UsageError, clipped
+from nnrun.suggestions import suggestion
+
+_TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
+_MOST_CLASSES = 10
+_MOST_TOLD = 8
+# So many values do not all fall to the rows that are held out.
+_PLENTY = 30
+
+_REASONS = {
+    "constant": "the same in every row",
+    "counter": "a counter of the rows",
+    "date": "a date; what matters of it may be written as numbers",
+    "mixed": "numbers and other text",
+    "text": f"text with more than {MOST_CATEGORIES} different values",
+    "empty": "blank in every row",
+    "category": "the same in every row that is not blank",
+    "number": "blank in so many rows that those to train on may have no value",
+}
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A config, and what was chosen in it.
+
+    Args:
+        text: of the config.
+        choices: what it predicts and what it leaves out, in a line each.
+    """
+
+    text: str
+    choices: list[str]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What a table is used for; `labels` are none where values are predicted."""
+
+    target: Column
+    guessed: bool
+    labels: dict[str, int]
+    features: list[Column]
+    dropped: list[Column]
+
+
+def draft(path: Path, target: str | None, folder: Path) -> Draft:
+    """A config for this file.
+
+    Args:
+        path: a CSV or npz file.
+        target: the column of the CSV file to predict; None to guess.
+        folder: where the config will lie.
+
+    Raises:
+        DataError: the file cannot be read, or has nothing to predict from.
+        UsageError: there is no such column.
+    """
+    shown = path.as_posix() if not path.is_absolute() else str(path)
+    if path.is_absolute() and path.is_relative_to(folder):
+        shown = os.path.relpath(path, folder)
+    if path.suffix.lower() == ".npz":
+        if target is not None:
+            raise UsageError("--target names a column of a CSV file; in an npz file it is y")
+        data = read_npz(path)
+        words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
+        return Draft("\n".join(_npz(data, shown)) + "\n", [words])
+    if path.suffix.lower() != ".csv":
+        raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
+    found = survey(path)
+    choice = _choose(found, target)
+    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_told(choice)])
+
+
+def _choose(found: Survey, wanted: str | None) -> _Choice:
+    by_name = {column.name: column for column in found.columns}
+    if wanted is not None and wanted not in by_name:
+        raise UsageError(f"--target: there is no column '{wanted}'{suggestion(wanted, by_name)}")
+    usable = [column for column in found.columns if column.kind in ("number", "category")]
+    target = by_name[wanted] if wanted is not None else _guess(usable, found)
+    labels = _classes(target, found)
+    features = [c for c in usable if c is not target and not _is_scarce(c, target, found.rows)]
+    used = {column.name for column in (*features, target)}
+    dropped = [column for column in found.columns if column.name not in used]
+    if not features:
+        why = f"; left out: {_listed(dropped)}" if dropped else ""
+        raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
+    return _Choice(target, wanted is None, labels, features, dropped)
+
+
+def _told(choice: _Choice) -> Iterator[str]:
+    """What was chosen, for who has not read the config yet."""
+    guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
+    task = "classification" if choice.labels else "regression"
+    yield f"it predicts {choice.target.name}{guess}: {task} ({_why(choice.target, choice.labels)})"
+    if choice.dropped:
+        yield f"it leaves out {_listed(choice.dropped)}"
+
+
+def _listed(columns: Sequence[Column]) -> str:
+    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
+    more = len(columns) - len(told)
+    return clipped(", ".join(told)) + (f" and {more:,} more" if more else "")
+
+
+def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
+    target, labels, features = choice.target, choice.labels, choice.features
+    categorical = [column for column in features if column.kind == "category"]
+    width = sum(_width(column) for column in features)
+    rarest = min(labels.values()) if labels else 0
+    size = Size(found.rows - target.missing, width, len(labels), rarest)
+    if size.rows < 2:
+        raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
+    yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
+    yield "# What it guesses says so; `nnrun check` tells whether all fits together."
+    yield ""
+    yield "dataset:"
+    yield f"  path: {flow(shown)}            # relative to this file"
+    yield from _format(found)
+    yield "  columns:"
+    note = "            # a guess: is this the column to predict?" if choice.guessed else ""
+    yield f"    target: {flow(target.name)}{note}"
+    if categorical:
+        yield "    # Text with few different values: a feature for each."
+        yield f"    categorical: {flow([column.name for column in categorical])}"
+    if choice.dropped:
+        yield "    # Columns that nothing can be learned from as they are:"
+        yield "    drop:"
+        yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in choice.dropped)
+    if target.missing:
+        yield f"    missing: {{{flow(target.name)}: drop_rows}}            # rows without a target"
+    yield f"  task: {_task(size)}            # {_why(target, labels)}"
+    blank = sum(column.missing > 0 for column in features)
+    if blank:
+        yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
+        yield "  # one for what is missing. `drop_rows` would leave such rows out."
+        yield "  missing: {impute: median}"
+    yield from settings(size)
+
+
+def _npz(data: Dataset, shown: str) -> Iterator[str]:
+    features = 1
+    for side in data.shape:
+        features *= side
+    classes = len(data.classes)
+    rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
+    yield f"# Written by `nnrun init` for {shown}: {len(data.x)} rows of shape {data.shape}."
+    yield ""
+    yield "dataset:"
+    yield f"  path: {flow(shown)}            # relative to this file"
+    yield f"  task: {data.task}            # a guess from the type of y"
+    outputs = 1 if classes else data.y.shape[1]
+    if len(data.x) < 2 and data.x_test is None:
+        raise DataError(f"{shown}: a single row cannot be parted into training and test rows")
+    yield from settings(
+        Size(len(data.x), features, classes, rarest), outputs, data.x_test is not None
+    )
+
+
+def _format(found: Survey) -> Iterator[str]:
+    if found.separator is not None:
+        yield f"  separator: {flow(found.separator)}"
+    if found.decimal != ".":
+        yield f"  decimal: {flow(found.decimal)}"
+
+
+def _guess(usable: Sequence[Column], found: Survey) -> Column:
+    """A column with the name of a target, else the last one that can be predicted."""
+    if not usable:
+        raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
+    named = [column for column in usable if column.name.lower() in _TARGETS]
+    return named[0] if named else usable[-1]
+
+
+def _is_scarce(column: Column, target: Column, rows: int) -> bool:
+    """Whether all numbers of a column may lie in rows that are held out, or have no target."""
+    rows -= target.missing
+    sure = column.numbers - target.missing
+    held_out = rows - training_rows(rows)
+    return column.kind == "number" and column.missing > 0 and sure <= min(_PLENTY, held_out)
+
+
+def _classes(target: Column, found: Survey) -> dict[str, int]:
+    """The labels of a target with how often they are there; none where it holds values."""
+    if target.kind == "number":
+        few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
+        return target.labels if few and target.whole == target.numbers else {}
+    amount = _amount(target, found.decimal)
+    if amount is None and target.kind == "category" and len(target.labels) > 1:
+        return target.labels
+    why = f"it is {_REASONS[target.kind]}" if amount is None else amount
+    raise DataError(f"{found.path}: '{target.name}' cannot be predicted: {why}")
+
+
+def _amount(target: Column, decimal: str) -> str | None:
+    """What keeps a column of amounts, such as 118,715 or $9, from being numbers; None for others.
+
+    Few different texts are labels unless all of them are amounts.
+    """
+    if target.kind not in ("category", "text", "mixed"):
+        return None
+    looked_at = target.labels if target.kind == "category" else [target.odd]
+    if not looked_at or not all(is_amount(text) for text in looked_at):
+        return None
+    mistake = about_number(target.odd, "target", decimal)
+    return f"{mistake.text}{mistake.hint}"
+
+
+def _width(column: Column) -> int:
+    return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
+
+
+def _reason(column: Column) -> str:
+    amounts = column.kind == "text" and is_amount(column.odd)
+    example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
+    return _REASONS[column.kind] + example
+
+
+def _task(size: Size) -> str:
+    return "classification" if size.classes else "regression"
+
+
+def _why(target: Column, labels: dict[str, int]) -> str:
+    if not labels:
+        return "numbers to predict; for labels, classification"
+    if target.kind == "category":
+        return f"{len(labels)} different words"
+    return f"a guess: {len(labels)} different whole numbers; for values, regression"

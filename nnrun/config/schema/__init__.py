@@ -1,0 +1,1 @@
+"""The config language: its blocks and fields, their validation and their JSON Schema."""

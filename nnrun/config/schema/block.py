@@ -1,0 +1,169 @@
+"""What all blocks of a config share: they collect every mistake, each in a plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from nnrun.config.yaml.parse import KeyPath
+from nnrun.config.yaml.source_map import Part
+from nnrun.suggestions import is_slip, nearest, suggestion
+
+MOST_LOOKED_AT = 100
+"""Of unknown keys, so many are compared with those that may be meant; more are no slips."""
+
+_TYPE = "complaint"
+
+
+@dataclass(frozen=True, repr=False)  # pydantic would write all of them out
+class ConfigIssue:
+    """What is wrong at a path, and which part of that place to point at.
+
+    Either a message, or a phrase for what is expected there with a hint on how to get it: of a
+    value that may take several forms, the phrases are joined to one sentence later.
+    """
+
+    message: str = ""
+    path: KeyPath = ()
+    part: Part = "value"
+    phrase: str = ""
+    hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
+    unknown: str = ""  # an unknown key that is no misspelling of one of the block's own
+    elsewhere: str = ""  # the dotted key at which the unknown key would be known
+
+    def error(self) -> PydanticCustomError:
+        """The form in which pydantic carries it up; the path is relative to where it is raised."""
+        return PydanticCustomError(_TYPE, "complaint", {"complaint": self})
+
+
+class Block(BaseModel):
+    """A mapping of a config."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
+    )
+
+    noun: ClassVar[str] = "the config"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset()
+    """Keys that change no result, or whose say in it is written down elsewhere."""
+    digest_when_empty: ClassVar[Any] = {}
+    """What stands in a digest for a block that says nothing beyond its defaults."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        """What no single field can know; the data may still be wrong in any other way."""
+        return iter(())
+
+    @classmethod
+    def phrase(cls) -> str:
+        """What a value must be to be this block."""
+        return f"a mapping of {', '.join(cls.model_fields)}"
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        """What to write in place of something else, as the end of a sentence."""
+        return ""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Field errors together with contradictions, so that neither hides the other."""
+        errors: list[InitErrorDetails] = []
+        block = None
+        try:
+            block = handler(data)
+        except ValidationError as error:
+            errors = list(cls._explained(error, data))
+        if isinstance(data, dict):
+            errors += [_details(complaint, data) for complaint in cls.contradictions(data)]
+        if block is None or errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return block
+
+    @classmethod
+    def _explained(cls, error: ValidationError, data: Any) -> Iterator[InitErrorDetails]:
+        errors = error.errors(include_url=False)
+        unknown = [e["loc"][0] for e in errors if e["type"] == "extra_forbidden" and e["loc"]]
+        looked_at = set(unknown[:MOST_LOOKED_AT])
+        misspelt = {nearest(key, cls.model_fields) for key in looked_at}
+        for e in errors:
+            match e:
+                case {"type": "extra_forbidden", "loc": (str(key),)}:
+                    complaint = cls._unknown(key, suggesting=key in looked_at)
+                    if complaint is not None:
+                        yield _details(complaint, data)
+                case {"type": "missing", "loc": (str(key),)}:
+                    if key not in misspelt:
+                        yield _details(cls._missing(key), data)
+                case {"type": "model_type", "loc": ()}:
+                    yield _details(
+                        ConfigIssue(phrase=cls.phrase(), hint=partial(cls.hint, data)), data
+                    )
+                case _:
+                    yield InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+
+    @classmethod
+    def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
+        """Whether one of these keys seems to be there with a slip; that is complained of anyway."""
+        unknown = (key for key in data if key not in cls.model_fields)
+        looked_at = islice(unknown, MOST_LOOKED_AT)
+        return any(nearest(key, cls.model_fields) in keys for key in looked_at)
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
+        return cls._stray(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
+
+    @classmethod
+    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+        """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
+        if not suggesting:
+            return ConfigIssue(message, (key,), "key")
+        hint = partial(suggestion, key, tuple(cls.model_fields))
+        if is_slip(key, cls.model_fields):
+            return ConfigIssue(message + hint(), (key,), "key")
+        # Whether another block has this key is only known above the blocks (`places`).
+        return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
+
+    @classmethod
+    def _missing(cls, key: str) -> ConfigIssue:
+        return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
+
+
+def together(complaint: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
+    """A complaint about data, and before it what was found wrong in them besides.
+
+    What was found missing may be due to what is complained of, and is left out.
+    """
+    found = [
+        InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
+        for e in error.errors(include_url=False)
+        if e["loc"] or _part(e) != "block"
+    ]
+    return ValidationError.from_exception_data(error.title, [*found, _details(complaint, data)])
+
+
+def _part(error: Any) -> Part | None:
+    return error["ctx"]["complaint"].part if error["type"] == _TYPE else None
+
+
+def _details(complaint: ConfigIssue, data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=complaint.error(), loc=(), input=data)
+
+
+def _again(error: Any) -> Any:
+    """The type of an error that is passed on."""
+    if error["type"] == _TYPE:
+        return error["ctx"]["complaint"].error()
+    return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

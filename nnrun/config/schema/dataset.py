@@ -1,0 +1,327 @@
+"""The `dataset` block: which data, how it is split, and how it is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from inspect import Parameter, getdoc, isclass, signature
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_type_hints
+
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
+
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.docs import argument_docs
+from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
+from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.config.schema.messages import show
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.impute import STATISTICS
+from nnrun.data.preprocessing.steps import SCALERS, STEPS, Step
+from nnrun.data.readers.csv_file import SEPARATORS
+
+TASKS = ("regression", "classification")
+TARGET_STEPS = ("none", *SCALERS)
+ColumnNames = Annotated[list[Annotated[str, Text()]], Listed("column names")]
+
+
+class Impute(Block):
+    """Missing numbers are filled in by a statistic of the training split."""
+
+    noun: ClassVar[str] = "missing"
+
+    impute: Annotated[str, OneOf(tuple(STATISTICS), "a statistic to fill in")]
+    """What is filled in. Of categories, a missing one is a category of its own."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {impute: median}"
+
+
+Missing = Annotated[str, OneOf(("error", "drop_rows"))] | Impute
+
+
+def _rule(missing: Missing) -> str:
+    return missing.impute if isinstance(missing, Impute) else missing
+
+
+class ColumnsConfig(Block):
+    """The columns of a CSV file."""
+
+    noun: ClassVar[str] = "columns"
+
+    target: Annotated[str, Text()]
+    """The column to predict."""
+    features: ColumnNames | None = None
+    """The columns to predict from; by default all but the target and those dropped."""
+    drop: list[Annotated[str, Text()]] = Field(default=[])
+    """Columns to leave out."""
+    categorical: list[Annotated[str, Text()]] = Field(default=[])
+    """Text columns to encode one-hot, by the categories that training rows have."""
+    missing: dict[str, Missing] = Field(default={})
+    """For single columns, what is done about missing values."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        target, features, drop = (data.get(key) for key in ("target", "features", "drop"))
+        if isinstance(features, list) and target in features:
+            message = f"the target '{target}' cannot be a feature too"
+            yield ConfigIssue(message, ("features", features.index(target)))
+        dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
+        missing = data.get("missing")
+        if isinstance(missing, dict) and isinstance(missing.get(str(target)), dict):
+            message = f"no target is filled in; leave such rows out with {target}: drop_rows"
+            yield ConfigIssue(message, ("missing", str(target)))
+        for key, names in (("features", features), ("categorical", data.get("categorical"))):
+            for index, name in enumerate(names if isinstance(names, list) else ()):
+                if isinstance(name, str) and name in dropped:
+                    yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
+
+
+class StepConfig(Block):
+    """A feature step that needs to be told something: a mapping of its name to that."""
+
+    noun: ClassVar[str] = "a feature step"
+
+    @classmethod
+    def phrase(cls) -> str:
+        return f"a mapping like {{{next(iter(cls.model_fields))}: 8}}"
+
+
+def _option(step: Callable[..., Step]) -> Parameter | None:
+    """What a step needs to be told; arguments with defaults are what it learns from data."""
+    arguments = signature(step).parameters.values()
+    return next((each for each in arguments if each.default is Parameter.empty), None)
+
+
+def _step_block(name: str, step: Callable[..., Step], option: Parameter) -> type[StepConfig]:
+    """The block of a step with an option, which stands under the step's own name."""
+    hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
+    about = argument_docs(step).get(option.name, option.name)
+    field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
+    block: type[StepConfig] = create_model(
+        "".join(word.capitalize() for word in name.split("_")),
+        __base__=StepConfig,
+        __module__=__name__,
+        __doc__=(getdoc(step) or name).split("\n\n")[0],
+        **{name: field},
+    )
+    return block
+
+
+_OPTIONS = {name: _option(step) for name, step in STEPS.items()}
+STEP_BLOCKS = {
+    name: _step_block(name, STEPS[name], option)
+    for name, option in _OPTIONS.items()
+    if option is not None
+}
+# By these names they are found when a config is unpickled.
+globals().update({block.__name__: block for block in STEP_BLOCKS.values()})
+FEATURE_STEPS = tuple(name for name in STEPS if name not in STEP_BLOCKS)
+
+
+def _steps(value: Any) -> Any:
+    """`none`, one step, or a list of steps, as a list."""
+    if value == "none":
+        return []
+    return [value] if isinstance(value, str | dict | StepConfig) else value
+
+
+if TYPE_CHECKING:
+    FeatureStep = str | StepConfig
+else:
+    FeatureStep = Union[
+        Annotated[str, OneOf(FEATURE_STEPS, "a feature step")], *STEP_BLOCKS.values()
+    ]
+Features = Annotated[
+    list[FeatureStep],
+    BeforeValidator(
+        _steps, json_schema_input_type=list[FeatureStep] | FeatureStep | Literal["none"]
+    ),
+]
+
+
+@dataclass(frozen=True)
+class DatasetName(OneOf):
+    """A built-in data set; files are often put in its place."""
+
+    def hint(self, value: Any) -> str:
+        if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
+            return f"; a file stands under 'path': dataset.path={value}"
+        return super().hint(value)
+
+
+class SourceConfig(Block):
+    """Where data come from, and how they are read."""
+
+    name: Annotated[str, DatasetName(tuple(DATASETS), "a built-in data set")] | None = None
+    """A built-in data set; `nnrun datasets` lists them."""
+    path: Annotated[str, Text()] | None = None
+    """A .csv or .npz file; for sets that take one, the folder of their files."""
+    columns: ColumnsConfig | None = None
+    """What the columns of a CSV file are."""
+    task: Annotated[str, OneOf(TASKS)] | None = None
+    """By default what the loss and the last activation say, or the data."""
+    missing: Missing = "error"
+    """What is done about blank cells of a CSV file, and those like NA, in categories and classes
+    too; rows are dropped where one is in a column that is used."""
+    separator: Annotated[str, OneOf(tuple(SEPARATORS), "a separator")] | None = None
+    """Of the columns of a CSV file; by default the header shows it."""
+    decimal: Annotated[str, OneOf((".", ","))] = "."
+    """What stands before the decimals in a CSV file."""
+
+    def missing_rule(self) -> str:
+        """`error`, `drop_rows`, or the statistic to fill in."""
+        return _rule(self.missing)
+
+    def missing_rules(self) -> dict[str, str]:
+        """The same for the columns that have a rule of their own."""
+        columns = self.columns
+        return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
+
+
+class PreparationConfig(Block):
+    """What is done with data that are loaded: how they are divided, and scaled."""
+
+    test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
+    """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
+    leaves the set's own test rows out.
+
+    By default "given" where the data set has its own, else 0.2."""
+    validation_size: Annotated[float | int, Rows()] = 0.0
+    """A share or a number of rows, taken out of the training split."""
+    stratify: Annotated[bool, Flag()] = False
+    """Whether every split gets the same share of each class."""
+    features: Features = Field(default=[])
+    """How features are prepared, in this order; fitted on the training split only."""
+    target: Annotated[str, OneOf(TARGET_STEPS)] = "none"
+    """How a regression target is scaled; metrics are in its own units all the same."""
+
+
+class DatasetConfig(PreparationConfig, SourceConfig):
+    """The data of a run. Whatever is no key of the preparation decides what is loaded."""
+
+    noun: ClassVar[str] = "dataset"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """What decides what is loaded; a key that is added counts among it."""
+        return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if isinstance(value, str) and value in DATASETS:
+            return f"; write {{name: {value}}}"
+        is_file = isinstance(value, str) and value.lower().endswith((".csv", ".npz"))
+        return "; a file stands under 'path'" if is_file else ""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        if data.get("target") == "l2":
+            message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
+            yield ConfigIssue(message, ("target",))
+        name, path = data.get("name"), data.get("path")
+        if name is None and path is None and not cls.misspells(data, "name", "path"):
+            yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")
+        if isinstance(path, str) and (not path or "\0" in path):
+            yield ConfigIssue("this is not the path of a file", ("path",))
+        elif isinstance(path, str) and name is None:
+            yield from cls._about_file(path, data.get("columns"))
+        if name is not None or not str(path).lower().endswith(".csv"):
+            for key in ("missing", "separator", "decimal"):
+                if data.get(key) not in (None, cls.model_fields[key].default):
+                    yield ConfigIssue(f"{key} is for CSV files only", (key,), "key")
+        if data.get("decimal") == data.get("separator") == ",":
+            message = "the comma separates the columns already; is it `separator: ';'`?"
+            yield ConfigIssue(message, ("decimal",))
+
+    @classmethod
+    def _about_file(cls, path: str, columns: Any) -> Iterator[ConfigIssue]:
+        kind = path.lower().rpartition(".")[2]
+        if kind not in ("csv", "npz"):
+            yield ConfigIssue(f"'{path}' is neither a .csv nor a .npz file", ("path",))
+        elif kind == "csv" and columns is None:
+            message = "a CSV file needs 'columns', like columns: {target: price}"
+            yield ConfigIssue(message, part="block")
+        elif columns is not None and kind != "csv":
+            yield ConfigIssue("columns are for CSV files only", ("columns",), "key")
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
+        owners = [name for name, block in BuiltInConfig.blocks.items() if key in block.parameters]
+        if owners:
+            own = ", ".join(cls.parameters) or "no options"
+            holder = "a file" if cls.noun == DatasetConfig.noun else cls.noun
+            message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
+        else:
+            block = cls.noun if cls.parameters else DatasetConfig.noun
+            return cls._stray(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
+        return ConfigIssue(message, (key,), "key")
+
+    def arguments(self) -> dict[str, Any]:
+        """What the loader of a built-in set is called with; files have none."""
+        return {}
+
+
+class BuiltInConfig(NamedBlock, DatasetConfig):
+    """A built-in data set: what all have, and the options that its loader takes."""
+
+    # Pydantic would look for them in the source of each block, which has none.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+    noun: ClassVar[str] = "dataset"
+    key: ClassVar[str] = "name"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        yield from super().contradictions(data)
+        if "path" not in cls.parameters and data.get("path") is not None:
+            message = (
+                f"{show(data['name'])} is built in and has no path; remove one of 'name' and 'path'"
+            )
+            yield ConfigIssue(message, ("path",), "key")
+        if data.get("columns") is not None:
+            message = "columns are for a CSV file in 'path'; a built-in data set has its own"
+            yield ConfigIssue(message, ("columns",), "key")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a built-in data set, as people read of it."""
+
+    name: str
+    description: str
+    default: Any
+
+
+def options_of(name: str) -> list[Option]:
+    """What may stand beside the name of this built-in data set."""
+    block = BuiltInConfig.blocks[name]
+    fields = ((key, block.model_fields[key]) for key in block.parameters)
+    return [Option(key, field.description or "", field.default) for key, field in fields]
+
+
+def takes_path(name: object) -> bool:
+    """Whether this is a built-in data set that may be read from a `path`."""
+    return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
+
+
+def _kind(value: Any) -> str:
+    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
+    return f"<{name}>" if isinstance(name, str) and name in DATASETS else "<file>"
+
+
+Translator({}, {}).enter(
+    {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
+)
+if TYPE_CHECKING:
+    Dataset = DatasetConfig
+else:
+    Dataset = Annotated[
+        Union[
+            Annotated[DatasetConfig, Tag("<file>")],
+            *(Annotated[block, Tag(f"<{name}>")] for name, block in BuiltInConfig.blocks.items()),
+        ],
+        Discriminator(_kind),
+    ]

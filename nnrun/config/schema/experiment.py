@@ -1,0 +1,165 @@
+"""The config language as a whole: the blocks that the others stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from nnrun.config.names import (
+    CHANGE_NOTHING,
+    NAME_PATTERN,
+    NAME_RULE,
+    PUBLISHED,
+    changes_nothing,
+    is_name,
+)
+from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
+from nnrun.config.schema.dataset import Dataset, DatasetConfig
+from nnrun.config.schema.fields import Integer, Listed, Number, Text
+from nnrun.config.schema.messages import show
+from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
+from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.suggestions import nearest
+
+__all__ = [
+    "DatasetConfig",
+    "ExperimentConfig",
+    "LayerConfig",
+    "LossConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "PublishedConfig",
+    "ScheduleConfig",
+    "SweepConfig",
+    "TrainingConfig",
+]
+
+
+@dataclass(frozen=True)
+class RunName(Text):
+    """A name that is safe as a folder anywhere."""
+
+    @property
+    def phrase(self) -> str:
+        return f"a name ({NAME_RULE})"
+
+    def prepare(self, value: Any) -> Any:
+        if isinstance(value, str) and not is_name(value):
+            raise ValueError
+        return value
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = super().__get_pydantic_json_schema__(schema, handler)
+        return {**found, "pattern": f"^{NAME_PATTERN}$"}
+
+
+class PublishedConfig(Block):
+    """Numbers from elsewhere to hold a run against; keys are `<split>_<metric>`."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "patternProperties": {f"^({'|'.join(PUBLISHED)})$": {"type": "number"}},
+            "additionalProperties": False,
+        },
+    )
+    noun: ClassVar[str] = "published"
+    __pydantic_extra__: dict[str, Annotated[float, Number()]]
+
+    source: Annotated[str, Text()] = ""
+    """Where the numbers come from."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {test_accuracy: 0.9}"
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The published value of each `<split>_<metric>`."""
+        return dict(self.model_extra or {})
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        unknown = [key for key in data if key not in ("source", *PUBLISHED)]
+        for number, key in enumerate(unknown):
+            near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
+            form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
+            yield ConfigIssue(f"'{key}' is not a key of published; {form}", (key,), "key")
+
+
+class SweepConfig(Block):
+    """What `nnrun sweep` varies."""
+
+    noun: ClassVar[str] = "sweep"
+
+    seeds: (
+        Annotated[int, Integer(gt=0)]
+        | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
+        | None
+    ) = None
+    """How many seeds, counted from `seed` on, or a list of them."""
+    grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
+    """For keys in dotted form, such as training.learning_rate, the values to try."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        seeds, grid = data.get("seeds"), data.get("grid")
+        listed = seeds if isinstance(seeds, list) else []
+        known = set()
+        for index, seed in enumerate(listed):
+            if not isinstance(seed, int | float):
+                continue  # no seed at all, which is told elsewhere
+            if seed in known:
+                yield ConfigIssue(f"the seed {show(seed)} is given twice", ("seeds", index))
+            known.add(seed)
+        for key in grid if isinstance(grid, dict) else ():
+            if changes_nothing(key):
+                yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
+            if key == "seed" and seeds is not None:
+                message = "the seeds are given by 'seeds' already; remove one of the two"
+                yield ConfigIssue(message, ("grid", key), "key")
+
+
+class ExperimentConfig(Block):
+    """One experiment: data, network, loss and training."""
+
+    digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # it has its own place
+
+    name: Annotated[str, RunName()]
+    """Names the folder of results."""
+    description: Annotated[str, Text()] = ""
+    """One line, shown in every report."""
+    dataset: Dataset
+    """The data, its splits and its preparation."""
+    network: Network
+    """The layers, or `sizes` and `activations` of a plain stack of dense layers."""
+    loss: Loss
+    """What training makes small."""
+    training: TrainingConfig
+    """The optimizer, how long, in what steps."""
+    seed: Annotated[int, Integer(ge=0)] = 42
+    """Decides split, initial weights, sample order and dropout."""
+    published: PublishedConfig | None = None
+    """Numbers from elsewhere to hold the run against."""
+    sweep: SweepConfig | None = None
+    """What `nnrun sweep` varies."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        dataset, training = data.get("dataset"), data.get("training")
+        if isinstance(dataset, dict) and isinstance(training, dict):
+            stops_early = isinstance(training.get("early_stopping"), dict)
+            if stops_early and dataset.get("validation_size", 0) in (0, None):
+                message = "early stopping watches a validation split; set dataset.validation_size"
+                yield ConfigIssue(message, ("training", "early_stopping"), "key")
+        if isinstance(training, dict) and training.get("dtype") == "float32":
+            for key in ("network", "loss"):
+                yield from lost_in_float32(data.get(key), (key,))
+            yield from lost_in_float32(training.get("optimizer"), ("training", "optimizer"))

@@ -1,0 +1,219 @@
+"""The `network` block and the loss: the tables of `nnrun.nn` as configs see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.fields import Integer, Listed, Number, OneOf
+from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.nn.activations import ACTIVATIONS
+from nnrun.nn.initializers import INITIALIZERS, Initializer
+from nnrun.nn.layer import Place
+from nnrun.nn.layers import LAYERS
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.sequential import Layers
+from nnrun.suggestions import suggestion
+
+_INITIALIZER = OneOf(tuple(INITIALIZERS), "an initializer")
+_ACTIVATION = OneOf(tuple(ACTIVATIONS), "an activation")
+
+
+class InitializerConfig(Block):
+    """How the weights of a layer are drawn."""
+
+    noun: ClassVar[str] = "an initializer"
+    digest_when_empty: ClassVar[Any] = None  # a layer that names none has the default
+
+    type: Annotated[str, _INITIALIZER] = "glorot_uniform"
+    """The distribution."""
+    scale: Annotated[float, Number(gt=0)] = 1.0
+    """What every value is multiplied by."""
+
+    def build(self) -> Initializer:
+        """The initializer itself."""
+        return Initializer(self.type, self.scale)
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "an initializer"
+
+
+def _initializer(value: Any) -> Any:
+    """The name alone stands for an initializer without a scale."""
+    if not isinstance(value, str):
+        return value
+    if value not in INITIALIZERS:
+        raise ConfigIssue(
+            phrase="an initializer", hint=lambda: suggestion(value, INITIALIZERS)
+        ).error()
+    return {"type": value}
+
+
+InitializerField = Annotated[
+    InitializerConfig,
+    BeforeValidator(
+        _initializer, json_schema_input_type=InitializerConfig | Annotated[str, _INITIALIZER]
+    ),
+]
+
+_TRANSLATOR = Translator(
+    names={"activation": ("an activation", tuple(ACTIVATIONS))},
+    blocks={
+        Initializer: InitializerField,
+        Layers: Annotated[
+            list["Layer"], Listed("layers"), Field(description="Layers, one after the other")
+        ],
+    },
+    module=__name__,
+)
+
+
+class LayerConfig(NamedBlock):
+    """One layer of a network."""
+
+    type: str
+
+
+def _walk(value: Any, place: Place) -> Iterator[tuple[Place, LayerConfig]]:
+    """The layers in a value of a config, with their places, each before those that it holds."""
+    if isinstance(value, LayerConfig):
+        yield place, value
+        for field, inner in value:
+            yield from _walk(inner, (*place, field))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, (*place, index))
+
+
+def _spread(value: Any, initializer: InitializerConfig) -> Any:
+    """The value, with this initializer in every layer in it that has none."""
+    if isinstance(value, LayerConfig):
+        update = {field: _spread(inner, initializer) for field, inner in value}
+        if "initializer" in update and update["initializer"] is None:
+            update["initializer"] = initializer
+        return value.model_copy(update=update)
+    return [_spread(item, initializer) for item in value] if isinstance(value, list) else value
+
+
+class LossConfig(NamedBlock):
+    """What training makes small."""
+
+    type: str
+
+
+if TYPE_CHECKING:
+    Layer = LayerConfig
+    Loss = LossConfig
+else:
+    Layer = _TRANSLATOR.union(LAYERS, LayerConfig, "a layer")
+    Loss = _TRANSLATOR.union(LOSSES, LossConfig, "a loss", word=True)
+
+
+class NetworkConfig(Block):
+    """Layers, one after the other."""
+
+    noun: ClassVar[str] = "network"
+    digest_ignores: ClassVar[frozenset[str]] = frozenset({"initializer"})  # every layer has it
+
+    initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
+    """How weights are drawn in layers that do not say so themselves."""
+    layers: Annotated[list[Layer], Listed("layers")]
+    """The layers from input to output."""
+
+    @model_validator(mode="after")
+    def _spread_initializer(self) -> Self:
+        """Every layer says its own initializer, so that it can be read and built alone."""
+        self.layers[:] = _spread(self.layers, self.initializer)
+        return self
+
+    def walk(self) -> Iterator[tuple[Place, LayerConfig]]:
+        """Every layer with its place, as `nnrun.nn.Sequential.walk` gives those that are built."""
+        return _walk(self.layers, ("layers",))
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping of layers, or of sizes and activations"
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if not isinstance(value, list) or not value:
+            return ""
+        if all(isinstance(item, int) for item in value):
+            return "; write {sizes: …, activations: …}"
+        return "; the layers stand under 'layers'" if isinstance(value[0], dict) else ""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        short = [key for key in data if key in STACK_KEYS]
+        if "layers" in data and short:
+            message = "'sizes' and 'activations' are the short form of 'layers'; give only one form"
+            yield ConfigIssue(message, (short[0],), "key")
+
+    @classmethod
+    def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
+        return None if key in STACK_KEYS else super()._unknown(key, suggesting=suggesting)
+
+    @classmethod
+    def _missing(cls, key: str) -> ConfigIssue:
+        return ConfigIssue("network needs 'layers', or 'sizes' and 'activations'", part="block")
+
+
+class StackConfig(Block):
+    """A plain stack of dense layers: their sizes and activations."""
+
+    noun: ClassVar[str] = "network"
+
+    initializer: InitializerField = Field(default="glorot_uniform", validate_default=True)
+    """How weights are drawn."""
+    sizes: Annotated[list[Annotated[int, Integer(gt=0)]], Listed("sizes")]
+    """The units of each layer."""
+    activations: Annotated[list[Annotated[str, _ACTIVATION]], Listed("activations")]
+    """The activation of each layer."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return NetworkConfig.phrase()
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        sizes, activations = data.get("sizes"), data.get("activations")
+        if not (isinstance(sizes, list) and isinstance(activations, list)):
+            return
+        if sizes and activations and len(sizes) != len(activations):
+            counts = f"{len(sizes)} and {len(activations)}"
+            message = f"sizes and activations must be equally many, not {counts}"
+            yield ConfigIssue(message, ("activations",))
+
+    def written_out(self) -> NetworkConfig:
+        """The same network in the long form."""
+        layers = [
+            {"type": "dense", "units": units, "activation": activation}
+            for units, activation in zip(self.sizes, self.activations, strict=True)
+        ]
+        return NetworkConfig.model_validate({"initializer": self.initializer, "layers": layers})
+
+
+STACK_KEYS = {"sizes", "activations"}
+
+
+def _form(value: Any) -> str:
+    short = isinstance(value, dict) and "layers" not in value and STACK_KEYS & value.keys()
+    return "<short>" if short or isinstance(value, StackConfig) else "<long>"
+
+
+def _written_out(network: NetworkConfig | StackConfig) -> NetworkConfig:
+    return network.written_out() if isinstance(network, StackConfig) else network
+
+
+if TYPE_CHECKING:
+    Network = NetworkConfig
+else:
+    Network = Annotated[
+        Annotated[NetworkConfig, Tag("<long>")] | Annotated[StackConfig, Tag("<short>")],
+        Discriminator(_form),
+        AfterValidator(_written_out),
+    ]

@@ -1,0 +1,29 @@
+"""Settings that float32 takes for zero or infinity, which they are not meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.messages import show
+from nnrun.config.yaml.parse import KeyPath
+
+# What is no larger is rounded to 0, what is no smaller to infinity.
+_ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
+
+
+def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
+    """A complaint about each such number of a block, at its path.
+
+    An epsilon that is 0 divides by zero, with a weight decay that is infinite nothing is left.
+    """
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from lost_in_float32(part, (*path, key))
+    elif isinstance(value, float) and value:
+        size, remedy = abs(value), "in float32; take a number that it has, or dtype: float64"
+        if size <= _ZERO:
+            yield ConfigIssue(f"{show(value)} is 0 {remedy}", path)
+        elif size >= _INFINITE:
+            yield ConfigIssue(f"{show(value)} is infinite {remedy}", path)

@@ -1,0 +1,121 @@
+"""The `training` block: the optimizer, how long, in what steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from nnrun.config.names import MONITORS
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.fields import Flag, Integer, Number, OneOf
+from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.nn.optimizers import OPTIMIZERS
+from nnrun.nn.schedules import SCHEDULES
+
+SAMPLINGS = ("shuffle", "with_replacement", "in_order")
+DTYPES = ("float64", "float32")
+ENGINES = ("auto", "numpy", "compiled")
+
+_TRANSLATOR = Translator(names={}, blocks={})
+
+
+class OptimizerConfig(NamedBlock):
+    """How gradients become updates."""
+
+    type: str
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        momentum = data.get("momentum", 0)
+        if data.get("nesterov") is True and momentum == 0 and not cls.misspells(data, "momentum"):
+            message = "Nesterov's step looks ahead along the momentum, so it needs 'momentum' > 0"
+            yield ConfigIssue(message, ("nesterov",))
+
+
+class ScheduleConfig(NamedBlock):
+    """A learning rate that changes from iteration to iteration."""
+
+    key: ClassVar[str] = "schedule"
+
+    schedule: str
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        over: Any = data.get("over")
+        warmup: Any = data.get("warmup")
+        if {type(over), type(warmup)} <= {int, float} and over < warmup:
+            message = (
+                "these iterations are fewer than those of 'warmup', which are a part of them; "
+                "leave 'over' out for all of the run"
+            )
+            yield ConfigIssue(message, ("over",))
+
+
+if TYPE_CHECKING:
+    Optimizer = OptimizerConfig
+    Schedule = ScheduleConfig
+else:
+    Optimizer = _TRANSLATOR.union(OPTIMIZERS, OptimizerConfig, "an optimizer", word=True)
+    Schedule = _TRANSLATOR.union(SCHEDULES, ScheduleConfig, "a schedule")
+
+
+class EarlyStoppingConfig(Block):
+    """Stops when the validation split shows no more progress."""
+
+    noun: ClassVar[str] = "early_stopping"
+
+    monitor: Annotated[str, OneOf(MONITORS, "something to monitor")] = "validation_loss"
+    """The metric to watch."""
+    patience: Annotated[int, Integer(gt=0)] = 5
+    """How many evaluations, not epochs, without progress to wait for: training stops at the last of
+    so many in a row that are no better than the best. `evaluate_every` says how often they are."""
+    restore_best: Annotated[bool, Flag()] = True
+    """Whether to go back to the best weights at the end."""
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        if value is True:
+            return "; write {} to take the defaults"
+        return "; leave it out" if value is False else ""
+
+
+class TrainingConfig(Block):
+    """How the network is trained."""
+
+    noun: ClassVar[str] = "training"
+
+    optimizer: Optimizer = Field(default="sgd", validate_default=True)
+    """The update rule."""
+    learning_rate: Annotated[float, Number(gt=0)] | Schedule
+    """The step size, or a schedule of it."""
+    iterations: Annotated[int, Integer(gt=0)] | None = None
+    """How many updates to make; or give `epochs`."""
+    epochs: Annotated[int, Integer(gt=0)] | None = None
+    """How many times to go through the training split; or give `iterations`."""
+    batch_size: Annotated[int, Integer(gt=0)] = 1
+    """Rows for each update. The last batch of an epoch has the rows that are left; with sampling
+    `with_replacement` every batch is full."""
+    sampling: Annotated[str, OneOf(SAMPLINGS)] = "shuffle"
+    """Every epoch visits each row once, in a new order or as they stand in the file, or rows are
+    drawn anew."""
+    evaluate_every: Annotated[int, Integer(gt=0)] | None = None
+    """Iterations between evaluations; by default there are 20 over the run."""
+    early_stopping: EarlyStoppingConfig | None = None
+    """When to stop, once a validation metric shows no more progress; off by default."""
+    clip_norm: Annotated[float, Number(gt=0)] | None = None
+    """The largest norm that the gradient of an update may have."""
+    dtype: Annotated[str, OneOf(DTYPES)] = "float64"
+    """The precision to compute in."""
+    engine: Annotated[str, OneOf(ENGINES)] = "auto"
+    """NumPy or compiled code; `auto` takes what is compiled where a run is long enough to gain."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        given = [key for key in data if key in ("iterations", "epochs") and data[key] is not None]
+        if len(given) == 2:
+            message = f"'{given[0]}' says already how long to train; remove one of the two"
+            yield ConfigIssue(message, (given[1],), "key")
+        if not given and not cls.misspells(data, "iterations", "epochs"):
+            yield ConfigIssue("training needs 'iterations' or 'epochs'", part="block")

@@ -1,0 +1,279 @@
+"""YAML 1.2 text to plain data, with the place of every key and value.
+
+PyYAML's parser delivers events; the data is built from them here, so that depth and aliases are
+bounded before anything recurses, scalars follow YAML 1.2, and no tag ever runs code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from nnrun.config.yaml.scalars import Scalar, read_scalar
+from nnrun.config.yaml.text import Text
+from nnrun.errors import ConfigError, Place, Problem
+
+KeyPath = tuple[str | int, ...]
+
+MAX_DEPTH = 40
+MAX_VALUES = 50_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
+_SCALAR_TAGS: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "null": (type(None),),
+}
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NO_LINE_ENDS = "\x85\u2028\u2029"
+_CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
+
+
+@dataclass
+class Document:
+    """Plain data, and where each of its keys and values stands."""
+
+    data: Any
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    broken: set[KeyPath] = field(default_factory=set)
+    """Values that already have a problem of their own, so that the data there means nothing."""
+
+
+@dataclass(frozen=True)
+class _Node:
+    """A value: a scalar, a list of nodes, or key -> (place of the key, node)."""
+
+    content: Scalar | list[_Node] | dict[str, tuple[Place, _Node]]
+    place: Place
+    broken: bool = False
+
+
+def parse(text: Text) -> Document:
+    """Read one YAML document.
+
+    Mistakes that leave the rest readable (a duplicate key, a tag) are in `problems`.
+
+    Raises:
+        ConfigError: the text cannot be read as YAML at all.
+    """
+    unreadable = _UNREADABLE.search(text.text)
+    if unreadable:
+        message = f"the character U+{ord(unreadable[0]):04X} may not stand in YAML"
+        raise ConfigError([Problem(message, place=text.place(unreadable.start()))])
+    conflict = _CONFLICT.search(text.text)
+    if conflict:
+        message = "a merge conflict is left here; keep one side, and remove the marks around both"
+        raise ConfigError([Problem(message, place=text.place(*conflict.span()))])
+    composer = _Composer(text)
+    try:
+        root = composer.compose()
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([*composer.problems, _syntax_problem(error, text)]) from error
+    document = Document(None, problems=composer.problems)
+    if root is not None:
+        document.data = _Expansion(document).expand(root, ())
+    return document
+
+
+def _events(text: str) -> Iterator[Any]:
+    """What the parser finds, with lines that end as YAML 1.2 has it.
+
+    To the parser, which follows YAML 1.1, three more characters end a line, and with it a comment.
+    It is shown others in their place, which stand for nothing and are not in the text.
+    """
+    unused = (chr(point) for point in range(0xE000, 0xF900) if chr(point) not in text)
+    masks = {ord(c): mask for c, mask in zip(_NO_LINE_ENDS, unused, strict=False) if c in text}
+    shown = {ord(mask): chr(point) for point, mask in masks.items()}
+    for event in yaml.parse(text.translate(masks), Loader=_LOADER):
+        for name in ("value", "anchor", "tag") if masks else ():
+            content = getattr(event, name, None)
+            if content is not None:
+                setattr(event, name, content.translate(shown))
+        yield event
+
+
+class _Composer:
+    """Events to nodes."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.problems: list[Problem] = []
+        self.anchors: dict[str, _Node | None] = {}
+        self.events = _events(text.text)
+
+    def compose(self) -> _Node | None:
+        """The root of the first document, or None if there is no document."""
+        root = None
+        for event in self.events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    self._complain("a second document starts here; a config is one", event, event)
+                    break
+                root = self._node(next(self.events), ())
+        return root
+
+    def _complain(self, message: str, first: Any, last: Any, path: KeyPath = ()) -> Problem:
+        place = self.text.place(first.start_mark.index, last.end_mark.index)
+        problem = Problem(message, format_path(path), place)
+        self.problems.append(problem)
+        return problem
+
+    def _refuse(self, message: str, event: Any, path: KeyPath) -> ConfigError:
+        self._complain(message, event, event, path)
+        return ConfigError(self.problems)
+
+    def _node(self, event: Any, path: KeyPath) -> _Node:
+        if len(path) > MAX_DEPTH:
+            raise self._refuse(f"nested deeper than {MAX_DEPTH} levels", event, ())
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = None
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event, path)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = self._sequence(event, path)
+        else:
+            node = self._mapping(event, path)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def _alias(self, event: Any, path: KeyPath) -> _Node:
+        if event.anchor not in self.anchors:
+            raise self._refuse(f"there is no anchor '&{event.anchor}' above", event, path)
+        node = self.anchors[event.anchor]
+        if node is None:
+            raise self._refuse(f"'*{event.anchor}' stands inside of what it repeats", event, path)
+        return node
+
+    def _scalar(self, event: Any, path: KeyPath) -> _Node:
+        place = self.text.place(event.start_mark.index, event.end_mark.index)
+        plain = event.tag is None and event.implicit[0]
+        tag = (event.tag or "!").removeprefix(_TAG)
+        if tag in ("!", "str") and not plain:
+            return _Node(event.value, place)
+        try:
+            value = read_scalar(event.value)
+            if plain:
+                return _Node(value, place)
+            if type(value) in _SCALAR_TAGS.get(tag, ()):
+                return _Node(float(value or 0) if tag == "float" else value, place)
+            message = self._bad_tag(event.tag, event.value)
+        except OverflowError:
+            message = f"a number of {len(event.value)} characters is too large for a float"
+        except ValueError as error:
+            message = str(error)
+        self._complain(message, event, event, path)
+        return _Node(None, place, broken=True)
+
+    @staticmethod
+    def _bad_tag(tag: str, value: str | None = None) -> str:
+        short = tag.replace(_TAG, "!!")
+        if value is not None and tag.removeprefix(_TAG) in _SCALAR_TAGS:
+            return f"'{value}' is not what the tag '{short}' says"
+        return f"the tag '{short}' is not allowed; configs hold plain data"
+
+    def _sequence(self, start: Any, path: KeyPath) -> _Node:
+        items: list[_Node] = []
+        event = next(self.events)
+        while not isinstance(event, yaml.SequenceEndEvent):
+            items.append(self._node(event, (*path, len(items))))
+            event = next(self.events)
+        return self._collection(items, start, event, path, "seq")
+
+    def _mapping(self, start: Any, path: KeyPath) -> _Node:
+        items: dict[str, tuple[Place, _Node]] = {}
+        event = next(self.events)
+        while not isinstance(event, yaml.MappingEndEvent):
+            key, key_event = self._key(event, path), event
+            value = self._node(next(self.events), (*path, "?" if key is None else key))
+            if key is not None and key in items:
+                first = items[key][0].line
+                message = f"'{key}' is given twice, the first time on line {first}; remove one"
+                self._complain(message, key_event, key_event, (*path, key))
+            elif key is not None:
+                place = self.text.place(key_event.start_mark.index, key_event.end_mark.index)
+                items[key] = place, value
+            event = next(self.events)
+        return self._collection(items, start, event, path, "map")
+
+    def _key(self, event: Any, path: KeyPath) -> str | None:
+        """The text of a key, or None, with a problem noted, for what cannot be one."""
+        if not isinstance(event, yaml.ScalarEvent):
+            self._complain("a key must be a word", event, event, path)
+            if not isinstance(event, yaml.AliasEvent):
+                self._node(event, (*path, "?"))
+            return None
+        if event.value == "<<" and event.implicit[0]:
+            message = "'<<' (merging) is not part of YAML 1.2; write the keys out"
+        elif event.tag not in (None, "!", f"{_TAG}str"):
+            message = self._bad_tag(event.tag)
+        else:
+            return str(event.value)
+        self._complain(message, event, event, path)
+        return None
+
+    def _collection(self, content: Any, start: Any, end: Any, path: KeyPath, kind: str) -> _Node:
+        place = self.text.place(start.start_mark.index, end.end_mark.index)
+        broken = start.tag not in (None, "!", f"{_TAG}{kind}")
+        if broken:
+            self._complain(self._bad_tag(start.tag), start, start, path)
+        return _Node(content, place, broken)
+
+
+class _Expansion:
+    """Nodes to plain data of a document, with aliases written out."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+
+    def expand(self, node: _Node, path: KeyPath) -> Any:
+        """The data of a node; its places go to the document."""
+        document = self.document
+        document.values[path] = node.place
+        if len(document.values) > MAX_VALUES or len(path) > MAX_DEPTH:
+            message = f"with its aliases written out, this is more than {MAX_VALUES:,} values"
+            raise ConfigError([*document.problems, Problem(message, place=node.place)])
+        if node.broken:
+            document.broken.add(path)
+        if isinstance(node.content, list):
+            return [self.expand(item, (*path, i)) for i, item in enumerate(node.content)]
+        if isinstance(node.content, dict):
+            data = {}
+            for key, (place, value) in node.content.items():
+                document.keys[*path, key] = place
+                data[key] = self.expand(value, (*path, key))
+            return data
+        return node.content
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: Text) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    offset = min(mark.index, len(text.text)) if mark else 0
+    place = text.place(offset)
+    what = (error.problem or "unreadable").removeprefix("found ")
+    if "cannot start any token" in what and text.text[offset : offset + 1] == "\t":
+        return Problem("a tab may not indent YAML; use blanks", place=place)
+    if "mapping values are not allowed" in what:
+        what = "a ':' cannot stand here; quote the text, or check the indentation"
+    if "nesting depth" in what:
+        what = f"nested deeper than {MAX_DEPTH} levels"
+    began = error.context_mark
+    if error.context and began is not None and began.index != offset:
+        line = text.place(began.index).line
+        what += f" ({error.context}, which began on line {line})"
+    return Problem(f"this is not YAML: {what}", place=place)
+
+
+def format_path(path: KeyPath) -> str:
+    """`network.layers[0].units` for ("network", "layers", 0, "units")."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")

@@ -1,0 +1,122 @@
+"""Where each part of a config was written: at a place in its file, or in an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from nnrun.config.yaml.parse import Document, KeyPath, format_path
+from nnrun.errors import Place, Problem
+
+Part = Literal["value", "key", "block"]
+"""What to point at: the value, its key, or the mapping by its name (for what is missing in it)."""
+
+
+@dataclass
+class Source:
+    """The plain data of a config with the origin of all of it."""
+
+    file: str
+    data: Any
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
+    arguments: dict[KeyPath, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, file: str, document: Document) -> Source:
+        """The source of a config file before any argument changes it."""
+        return cls(file, document.data, document.keys, document.values)
+
+    def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
+        """A problem with what stands at `path`, or at the nearest place above that exists."""
+        path = self._as_written(path)
+        name = format_path(path)
+        for length in range(len(path), -1, -1):
+            above = path[:length]
+            if above in self.arguments:
+                return Problem(message, name, argument=self.arguments[above])
+            if above in self.values:
+                return Problem(message, name, place=self._place(above, path, part))
+        return Problem(message, name)
+
+    def _place(self, found: KeyPath, wanted: KeyPath, part: Part) -> Place:
+        value = self.values[found]
+        key = self.keys.get(found, value)
+        if found == wanted:
+            return value if part == "value" or (part == "block" and key.line == value.line) else key
+        return key
+
+    def _as_written(self, path: KeyPath) -> KeyPath:
+        """The path in the form that the file uses.
+
+        A layer of the short form stands in `sizes` and `activations`; and what is inside of a
+        block that was written as a single word (`optimizer: sgd`) is that word.
+        """
+        if path[:2] == ("network", "layers") and len(path) > 2 and self._has_short_form(path):
+            column = "activations" if path[3:4] == ("activation",) else "sizes"
+            return ("network", column, path[2])
+        data: Any = self.data
+        for length, step in enumerate(path):
+            if data is None:
+                return path
+            if isinstance(data, str | int | float):
+                return path[:length]
+            if step not in (data if isinstance(data, dict) else range(len(data))):
+                return path
+            data = data[step]
+        return path
+
+    def _has_short_form(self, path: KeyPath) -> bool:
+        overridden = any(path[:n] in self.arguments for n in range(3, len(path) + 1))
+        network = self.data.get("network") if isinstance(self.data, dict) else None
+        return (
+            not overridden
+            and ("network", "layers") not in self.keys
+            and (
+                any(("network", "sizes") in places for places in (self.keys, self.arguments))
+                or (isinstance(network, dict) and "sizes" in network)
+            )
+        )
+
+    def forget(self, path: KeyPath) -> None:
+        """Remove the origin of everything at and below `path`, because the data there will go."""
+        below = [(path, self._at(path))]
+        while below:
+            known, data = below.pop()
+            for origin in (self.keys, self.values, self.arguments):
+                origin.pop(known, None)
+            if isinstance(data, dict | list):
+                items = data.items() if isinstance(data, dict) else enumerate(data)
+                below += [((*known, step), value) for step, value in items]
+
+    def _at(self, path: KeyPath) -> Any:
+        """The data at a path, or None where there is none."""
+        data = self.data
+        for step in path:
+            if isinstance(data, list) and isinstance(step, int) and step < len(data):
+                data = data[step]
+            elif isinstance(data, dict):
+                data = data.get(step)
+            else:
+                return None
+        return data
+
+
+def in_order(problems: list[Problem], arguments: Sequence[str] = ()) -> Iterator[Problem]:
+    """Problems in the order of the file, then those of the arguments, each once."""
+    order: dict[str | None, int] = {}
+    for number, argument in enumerate(arguments):
+        order.setdefault(argument, number)
+
+    def position(problem: Problem) -> tuple[int, int, int]:
+        if problem.place is not None:
+            return 0, problem.place.line, problem.place.column
+        return 1, order.get(problem.argument, len(arguments)), 0
+
+    seen = set()
+    for problem in sorted(problems, key=position):
+        what = (problem.place or problem.argument or problem.path, problem.message)
+        if what not in seen:
+            seen.add(what)
+            yield problem

@@ -1,0 +1,1 @@
+"""The data sets that configs name, and the table of them."""

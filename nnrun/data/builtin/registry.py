@@ -1,0 +1,121 @@
+"""The table of built-in data sets: what each is, without loading or fetching it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nnrun.data.builtin import california, mnist, shipped
+from nnrun.data.builtin import moons as half_moons
+from nnrun.data.dataset import Dataset, Task
+from nnrun.data.layout import Layout
+
+SHIPPED = "ships with nnrun"
+COMPUTED = "computed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One built-in data set.
+
+    The arguments of `load` are options that a config gives beside `name`: its signature, with the
+    types of `nnrun/nn/signature.py`, is their schema.
+
+    `shape` is that of a row; `rows` counts all of them, `test_rows` those that the set itself
+    holds out; `classes` is 0 for regression; `source` says where the data comes from, `note` what
+    a user should know before using it.
+    """
+
+    load: Callable[..., Dataset]
+    description: str
+    task: Task
+    shape: tuple[int, ...]
+    rows: int
+    test_rows: int = 0
+    classes: int = 0
+    source: str = SHIPPED
+    note: str = ""
+
+    def table(self) -> Layout | None:
+        """The columns and classes of a table that can be had without fetching anything."""
+        fetched = self.source not in (SHIPPED, COMPUTED)
+        return None if fetched or len(self.shape) > 1 else self.load().layout
+
+
+IDX = "IDX files in `path`, else scikit-learn's OpenML cache"
+
+BOSTON_NOTE = (
+    "Feature B encodes the share of Black residents by town: the set was built to study air "
+    "pollution through house prices, and treats segregation as a factor of price. scikit-learn "
+    "removed it in 1.2. It is here to repeat published numbers; autompg, diabetes or california "
+    "are the better choice for anything else. 16 prices are capped at 50."
+)
+MNIST_NOTE = "MNIST: Y. LeCun, C. Cortes; CC BY-SA 3.0 (as the Keras documentation states it)."
+
+DATASETS: dict[str, Entry] = {
+    "boston": Entry(
+        shipped.boston,
+        "median house prices ($1000s) of 506 census tracts around Boston, 1970",
+        "regression", (13,), 506, note=BOSTON_NOTE,
+    ),
+    "iris": Entry(
+        shipped.iris,
+        "species of irises from the lengths and widths (cm) of sepals and petals",
+        "classification", (4,), 150, classes=3,
+    ),
+    "digits": Entry(
+        shipped.digits,
+        "handwritten digits, 8×8 pixels with values from 0 to 16",
+        "classification", (1, 8, 8), 1797, classes=10,
+    ),
+    "diabetes": Entry(
+        shipped.diabetes,
+        "progression of diabetes after one year from ten measurements",
+        "regression", (10,), 442,
+        note="The features come centred and scaled by scikit-learn, over all rows.",
+    ),
+    "wine": Entry(
+        shipped.wine,
+        "cultivar of Italian wines from 13 chemical measurements",
+        "classification", (13,), 178, classes=3,
+    ),
+    "breast_cancer": Entry(
+        shipped.breast_cancer,
+        "malignant or benign, from 30 measurements of cell nuclei (Wisconsin)",
+        "classification", (30,), 569, classes=2,
+    ),
+    "autompg": Entry(
+        shipped.autompg,
+        "fuel consumption (miles per gallon) of cars, 1970 to 1982",
+        "regression", (7,), 392,
+        note="origin (1, 2, 3: USA, Europe, Japan) is a category given as a number.",
+    ),
+    "mnist_5k": Entry(
+        shipped.mnist_5k,
+        "5,000 of MNIST's handwritten digits, 28×28 bytes, 500 of each",
+        "classification", (1, 28, 28), 5000, test_rows=1000, classes=10,
+        note=f"{MNIST_NOTE} All rows are from MNIST's training set, sorted by class.",
+    ),
+    "mnist": Entry(
+        mnist.mnist,
+        "handwritten digits, 28×28 bytes",
+        "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
+        note=MNIST_NOTE,
+    ),
+    "fashion_mnist": Entry(
+        mnist.fashion_mnist,
+        "articles of clothing, 28×28 bytes",
+        "classification", (1, 28, 28), 70000, test_rows=10000, classes=10, source=IDX,
+    ),
+    "california": Entry(
+        california.california,
+        "median house values ($100,000s) of 20,640 Californian block groups, 1990",
+        "regression", (8,), 20640, source="fetched once into scikit-learn's folder",
+        note="Values are capped at 5.00001.",
+    ),
+    "moons": Entry(
+        half_moons.moons,
+        "two interleaved half circles with noise, as many points as asked for",
+        "classification", (2,), half_moons.ROWS, classes=2, source=COMPUTED,
+    ),
+}  # fmt: skip

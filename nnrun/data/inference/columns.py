@@ -1,0 +1,56 @@
+"""The columns of new rows, which are read as those of training were."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.data.layout import Columns
+from nnrun.data.readers.columns import MISSING, LabelColumn, NumberColumn, Problems
+from nnrun.nn.signature import Array
+
+
+def input_column(
+    name: str, columns: Columns, problems: Problems, decimal: str
+) -> NumberColumn | LabelColumn:
+    """An empty column for the cells of a feature; what was filled in may be missing here too."""
+    categories = columns.categories.get(name)
+    if categories is None:
+        fills = name in columns.imputed
+        return NumberColumn(name, problems, "input", fills=fills, decimal=decimal)
+    return LabelColumn(
+        name,
+        problems,
+        categories,
+        "input",
+        fills=MISSING in categories,
+        by_value=name in columns.by_value,
+    )
+
+
+def without_missing(x: Array, columns: Columns) -> Array:
+    """Rows with 0 for the missing numbers, NaN, that preprocessing fills in; x is not changed."""
+    places = list(columns.imputed_features)
+    if not places:
+        return x
+    known = x.copy()
+    known[:, places] = np.where(np.isnan(x[:, places]), 0, x[:, places])
+    return known
+
+
+def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
+    """The first row with a number outside 0 to 1 in a one-hot column, and what is wrong with it.
+
+    Such a number may be a category that was not encoded.
+    """
+    if not columns.categories:
+        return None
+    places = columns.places
+    encoded = [place for name in columns.categories for place in places[name]]
+    wrong = ~((x[:, encoded] >= 0) & (x[:, encoded] <= 1))
+    if not wrong.any():
+        return None
+    row, index = np.argwhere(wrong)[0]
+    name = columns.feature_names[encoded[index]]
+    column = next(name for name, place in places.items() if encoded[index] in place)
+    what = f"{x[row, encoded[index]]} in the one-hot column '{name}', where 0 and 1 belong"
+    return int(row), f"{what}; in a table, '{column}' may hold its categories"

@@ -1,0 +1,92 @@
+"""New rows from a CSV file; columns are found by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.inference.columns import input_column
+from nnrun.data.inference.row_batch import RowBatch
+from nnrun.data.layout import Layout
+from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
+from nnrun.data.readers.csv_file import CsvFile
+from nnrun.data.readers.opening import disk_told
+from nnrun.data.readers.table import fill, joined
+from nnrun.errors import DataError
+from nnrun.suggestions import MAX_LISTED, nearest
+
+
+class CsvRows:
+    """See `Rows`; mistakes are told as path:line:column."""
+
+    kind: Literal["csv", "npz"] = "csv"
+
+    def __init__(self, path: Path, file: BinaryIO, layout: Layout, *, with_target: bool) -> None:
+        self.path = path
+        self.layout = layout
+        self.with_target = with_target
+        self.table = CsvFile(path, file, layout.columns.separator)
+        header, features = self.table.header, layout.columns.features
+        missing = {name: "" for name in features if name not in header}
+        if with_target:
+            missing |= {n: ", the target" for n in layout.target_names if n not in header}
+        if missing:
+            raise DataError("\n".join(_missing(path, missing, header)))
+        self.ignored = tuple(n for n in header if n not in (*features, *layout.target_names))
+
+    def batches(self, rows: int) -> Iterator[RowBatch]:
+        problems, end = Problems(self.path), ""
+        lines = self.table.rows()
+        while not end:
+            features, targets = self._features(problems), self._targets(problems)
+            count = 0
+            try:
+                with disk_told(self.path):
+                    part = islice(lines, rows)
+                    count, _ = fill(part, self.table.header, features + targets, problems)
+            except DataError as error:  # the file is broken from there on
+                end = str(error)
+            if not count:
+                break
+            if not problems:  # else the rest is only read for what else is wrong with it
+                x = joined(features, count, self.path).reshape(-1, *self.layout.shape)
+                yield RowBatch(x, self._y(targets))
+        problems.raise_if_any(end)
+
+    def _features(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
+        columns = self.layout.columns
+        return [input_column(n, columns, problems, columns.decimal) for n in columns.features]
+
+    def _targets(self, problems: Problems) -> list[NumberColumn | LabelColumn]:
+        if not self.with_target:
+            return []
+        names, decimal = self.layout.target_names, self.layout.columns.decimal
+        if self.layout.task == "classification":
+            known, by_value = self.layout.classes, self.layout.numeric_labels
+            return [LabelColumn(names[0], problems, known, "input", by_value=by_value)]
+        return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
+
+    @staticmethod
+    def _y(targets: Sequence[NumberColumn | LabelColumn]) -> npt.NDArray[Any] | None:
+        if not targets:
+            return None
+        if isinstance(targets[0], LabelColumn):
+            return targets[0].positions()
+        return np.concatenate([column.features() for column in targets], axis=1)
+
+
+def _missing(path: Path, missing: dict[str, str], header: tuple[str, ...]) -> Iterator[str]:
+    """A line for each missing column, with what it is, and one for the columns there are."""
+    for name, use in list(missing.items())[: Problems.limit]:
+        near = nearest(name, header)
+        hint = f"; did you mean '{near}'?" if near else ""
+        yield f"{path}:1: there is no column '{name}'{use}{hint}"
+    if len(missing) > Problems.limit:
+        yield f"{path}:1: and {len(missing) - Problems.limit} more are missing"
+    more = f" and {len(header) - MAX_LISTED} more" if len(header) > MAX_LISTED else ""
+    yield f"{path}:1: the columns are {', '.join(header[:MAX_LISTED])}{more}"

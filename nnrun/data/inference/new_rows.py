@@ -1,0 +1,80 @@
+"""Rows that a trained network has not seen: read in batches, encoded as in training.
+
+However long a file is, only a batch of it is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from nnrun.data.inference.csv_rows import CsvRows
+from nnrun.data.inference.npz_rows import NpzRows
+from nnrun.data.inference.row_batch import RowBatch
+from nnrun.data.layout import Layout
+from nnrun.data.readers.opening import disk_told
+
+STDIN = "-"
+_ZIP = b"PK"
+
+
+class Rows(Protocol):
+    """New rows of one source.
+
+    `kind` is its format; `ignored` names its columns that are neither features nor the target.
+    """
+
+    kind: Literal["csv", "npz"]
+    ignored: tuple[str, ...]
+
+    def batches(self, rows: int) -> Iterator[RowBatch]:
+        """Batches of so many rows, the last of what is left.
+
+        Raises: DataError for rows that are wrong, once all have been read.
+        """
+
+
+@contextmanager
+def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Iterator[Rows]:
+    """The new rows of a CSV or npz file, or of stdin where the path is `-`.
+
+    Which of the two it is shows in its first bytes.
+
+    Args:
+        source: the file.
+        layout: that of training.
+        with_target: whether to read the target too, which has to be there then.
+
+    Raises: DataError for columns or arrays that are missing or have another shape; NnrunError
+    where the disk fails.
+    """
+    path = Path("<stdin>") if str(source) == STDIN else source
+    with ExitStack() as stack:
+        # Only this is put down to the file: whoever uses the rows may have trouble with others.
+        with disk_told(path):
+            file = _stdin() if str(source) == STDIN else stack.enter_context(path.open("rb"))
+            rows = _rows(path, file, layout, with_target, stack)
+        yield rows
+
+
+def _stdin() -> io.BufferedReader:
+    buffer: Any = sys.stdin.buffer
+    return buffer if isinstance(buffer, io.BufferedReader) else io.BufferedReader(buffer)
+
+
+def _rows(
+    path: Path, file: io.BufferedReader, layout: Layout, with_target: bool, stack: ExitStack
+) -> Rows:
+    if not file.peek(len(_ZIP)).startswith(_ZIP):
+        return CsvRows(path, file, layout, with_target=with_target)
+    archive: Any = file
+    if not file.seekable():  # as a pipe; the directory of an archive is at its end
+        archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
+        shutil.copyfileobj(file, archive)
+    return stack.enter_context(NpzRows(path, archive, layout, with_target=with_target))

@@ -1,0 +1,163 @@
+"""Preprocessing that is fitted on the training split and stored with the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.layout import Layout
+from nnrun.data.preprocessing.impute import Impute
+from nnrun.data.preprocessing.steps import (
+    SCALERS,
+    STEPS,
+    Array,
+    FeatureError,
+    MinMax,
+    Standard,
+    Step,
+)
+from nnrun.data.settings import PreparationSettings
+from nnrun.errors import DataError
+
+_FITTED = {**STEPS, Impute.name: Impute}
+
+
+class Preprocessing:
+    """A list of steps for the features and at most one scaling of the target.
+
+    `features` holds names of steps and, of those with an option, objects with that under the
+    step's name (`binarize`), in the order in which they act (`"none"` does nothing); `target` is
+    `"none"` or the name of a scaler. With `layout`, rows of another shape are refused,
+    and what may be missing in a table is filled in before anything else.
+    """
+
+    def __init__(
+        self, features: Sequence[Any] = (), target: str = "none", layout: Layout | None = None
+    ) -> None:
+        if target != "none" and layout is not None and layout.task == "classification":
+            raise DatasetProblem([(("dataset", "target"), CLASS_TARGET.format(target))])
+        self.steps: list[Step] = [_step(step) for step in features if step != "none"]
+        imputed = {} if layout is None else layout.columns.imputed_features
+        if imputed:
+            self.steps.insert(0, Impute(imputed))
+        self.target: Standard | MinMax | None = None if target == "none" else SCALERS[target]()
+        self.layout = layout
+
+    @classmethod
+    def for_dataset(cls, dataset: Dataset, config: PreparationSettings) -> Preprocessing:
+        """What a config asks for, not fitted yet."""
+        return cls(config.features, config.target, dataset.layout)
+
+    def fit(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
+        """Learn every step's statistics, each from what the steps before it make of x.
+
+        Args: x (rows, *shape) and y of the training split, and of nothing else.
+        Raises: DatasetProblem where a column has nothing to fill in, or its statistics overflow.
+        """
+        self._check(x)
+        current = np.array(x, dtype=np.float64)
+        for index, step in enumerate(self.steps):
+            if index:
+                current = self.steps[index - 1].apply(current)
+            key = "missing" if isinstance(step, Impute) else "features"
+            with self._named(key, "feature", self._names("features")):
+                step.fit(current)
+        if self.target is not None:
+            with self._named("target", "target", self._names("target")):
+                self.target.fit(np.array(y, dtype=np.float64))
+        return self
+
+    def transform_x(self, x: npt.NDArray[Any]) -> Array:
+        """A new float64 array (rows, *shape): x after all steps."""
+        self._check(x)
+        current = np.array(x, dtype=np.float64)
+        for step in self.steps:
+            current = step.apply(current)
+        return current
+
+    def transform_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The target as the network sees it; class numbers stay what they are."""
+        if self.target is None:
+            return y
+        return self.target.apply(np.array(y, dtype=np.float64))
+
+    def inverse_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Outputs of the network (rows, outputs) in the target's own units."""
+        if self.target is None:
+            return y
+        return self.target.invert(np.array(y, dtype=np.float64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON-able values; floats come back from JSON bit for bit."""
+        return {
+            "features": [{"step": step.name, **step.state()} for step in self.steps],
+            "target": None if self.target is None else _described(self.target),
+            "layout": None if self.layout is None else self.layout.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Preprocessing:
+        """The fitted preprocessing that `to_dict` described.
+
+        Raises: DataError where the description is not one.
+        """
+        try:
+            layout = stored["layout"]
+            fitted = cls(layout=None if layout is None else Layout.from_dict(layout))
+            fitted.steps = [_restored(_FITTED, step) for step in stored["features"]]
+            if stored["target"] is not None:
+                fitted.target = _restored(SCALERS, stored["target"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"the stored preprocessing is damaged: {error!r}") from error
+        return fitted
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Preprocessing) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # fitting changes it, as a list's content changes
+
+    def _names(self, of: str) -> tuple[str, ...]:
+        if self.layout is None:
+            return ()
+        return self.layout.target_names if of == "target" else self.layout.columns.feature_names
+
+    @staticmethod
+    @contextmanager
+    def _named(key: str, what: str, names: Sequence[str]) -> Iterator[None]:
+        """Says which column it is that cannot be prepared, at its key of the config."""
+        try:
+            yield
+        except FeatureError as error:
+            place = error.feature
+            name = f"column '{names[place]}'" if place < len(names) else f"{what} {place}"
+            raise DatasetProblem([(("dataset", key), f"{name} {error.message}")]) from None
+
+    def _check(self, x: npt.NDArray[Any]) -> None:
+        if self.layout is not None and x.shape[1:] != self.layout.shape:
+            raise DataError(
+                f"rows of shape {x.shape[1:]} were given where {self.layout.shape} are needed"
+            )
+
+
+CLASS_TARGET = "'{}' scales numbers, but the target is a class; leave it at 'none'"
+
+
+def _step(step: Any) -> Step:
+    if isinstance(step, str):
+        return STEPS[step]()
+    ((name, option),) = vars(step).items()
+    return STEPS[name](option)
+
+
+def _described(step: Standard | MinMax) -> dict[str, Any]:
+    return {"step": step.name, **step.state()}
+
+
+def _restored(table: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
+    arguments = {key: value for key, value in stored.items() if key != "step"}
+    return table[stored["step"]](**arguments)

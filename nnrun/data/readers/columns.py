@@ -1,0 +1,213 @@
+"""Columns of cells as they are read."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
+from nnrun.data.readers.cell_errors import (
+    MISSING_LABELS,
+    MISSING_NUMBERS,
+    Mistake,
+    about_missing,
+    about_number,
+    about_stranger,
+)
+from nnrun.errors import DataError
+
+MISSING = ""
+"""The category of what is missing."""
+
+
+class Problems:
+    """Mistakes in a file, collected so that one reading shows them all.
+
+    Those of one kind in one column are told once, where the first is, with their number; of
+    mistakes that differ at most `limit` are told, and the rest is counted.
+    """
+
+    limit = 20
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        self._count: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
+
+    def add(self, line: int, column: str, mistake: Mistake) -> None:
+        """Note what is wrong in a line, in a column ("" for the row as a whole)."""
+        key = column, mistake.kind
+        self._count[key] += 1
+        if len(self._first) < self.limit:
+            self._first.setdefault(key, (line, mistake))
+
+    def __bool__(self) -> bool:
+        return bool(self._count)
+
+    def raise_if_any(self, last: str = "") -> None:
+        """Raise one DataError for everything that was noted, and `last` if it is not empty."""
+        told = sorted(self._first, key=lambda key: self._first[key][0])
+        untold = self._count.total() - sum(self._count[key] for key in told)
+        lines = [self._line(*key) for key in told]
+        lines += [f"{self.path}: and {untold} more like these"] if untold else []
+        lines += [last] if last else []
+        if lines:
+            raise DataError("\n".join(lines))
+
+    def _line(self, column: str, kind: str) -> str:
+        line, mistake = self._first[column, kind]
+        more = self._count[column, kind] - 1
+        where = "in this column" if column else "in other rows"
+        count = f" ({more} more like it {where})" if more else ""
+        hint = mistake.hint.replace("COLUMN", column)
+        return f"{self._place(line, column)}: {mistake.text}{count}{hint}"
+
+    def _place(self, line: int, column: str) -> str:
+        return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
+
+
+class TableProblems(Problems):
+    """Mistakes in a table in memory, whose rows count from 0."""
+
+    def __init__(self) -> None:
+        super().__init__("the table")
+
+    def _place(self, line: int, column: str) -> str:
+        return f"row {line}, column '{column}'"
+
+
+class NumberColumn:
+    """Cells that have to be finite numbers.
+
+    Args:
+        name: of the column.
+        problems: where mistakes are noted.
+        role: `feature`, `target`, or `input`; see `about_number`.
+        fills: whether what is missing may stay so, as NaN, to be filled in later.
+        decimal: what stands before the decimals.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        role: str = "feature",
+        *,
+        fills: bool = False,
+        decimal: str = ".",
+    ) -> None:
+        self.name, self.problems, self.role = name, problems, role
+        self.fills, self.decimal = fills, decimal
+        self.values = array("d")
+
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a value that is not known."""
+        return text.strip().lower() in MISSING_NUMBERS
+
+    def add(self, text: str, line: int) -> None:
+        value = self._number(text)
+        if not math.isfinite(value) and not (self.fills and self.is_missing(text)):
+            mistake = about_number(text.strip(), self.role, self.decimal)
+            self.problems.add(line, self.name, mistake)
+        self.values.append(value)
+
+    def _number(self, text: str) -> float:
+        """NaN where it is none."""
+        if "_" in text or (self.decimal == "," and "." in text):
+            return math.nan
+        try:
+            return float(text.replace(",", ".") if self.decimal == "," else text)
+        except ValueError:
+            return math.nan
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """The column as one feature: (rows, 1)."""
+        return np.frombuffer(self.values, dtype=np.float64)[:, None]
+
+
+class LabelColumn:
+    """Cells that name one of a few categories.
+
+    Args:
+        name: of the column.
+        problems: where mistakes are noted.
+        known: what categories there are, if that is fixed.
+        role: `feature`, `target`, or `input`; see `about_number`.
+        fills: whether what is missing is a category of its own.
+        by_value: whether the known categories are numbers, which may be spelled in other ways.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        problems: Problems,
+        known: Iterable[str] | None = None,
+        role: str = "feature",
+        *,
+        fills: bool = False,
+        by_value: bool = False,
+    ) -> None:
+        self.name, self.problems, self.role, self.fills = name, problems, role, fills
+        self.known = None if known is None else dict.fromkeys(known)
+        self.by_value = by_value
+        self.lines: dict[str, int] = {}  # each text with the line where it is first seen
+        self.numbers: dict[str, int] = {}
+        self.values = array("q")
+
+    def is_missing(self, text: str) -> bool:
+        """Whether the cell stands for a category that is not known."""
+        return text.strip().lower() in MISSING_LABELS
+
+    def add(self, text: str, line: int) -> None:
+        text = text.strip()
+        if self.is_missing(text) and text not in (self.known or ()):
+            if not self.fills:
+                self.problems.add(line, self.name, about_missing(text, self.role))
+            text = MISSING
+        elif self.known is not None:
+            text = canonical(text) if self.by_value else text
+            if text not in self.known:
+                self.problems.add(line, self.name, about_stranger(text, list(self.known)))
+        self.lines.setdefault(text, line)
+        self.values.append(self.numbers.setdefault(text, len(self.numbers)))
+
+    @property
+    def holds_numbers(self) -> bool:
+        """Whether all that was read is a number, so that it is compared and sorted by value."""
+        return all_numbers(self._texts())
+
+    def ordered(self) -> tuple[str, ...]:
+        """The categories in order, the missing one last; `known` where they are fixed."""
+        if self.known is not None:
+            return tuple(self.known)
+        last = (MISSING,) * (MISSING in self.numbers)
+        return (*ordered_classes(self._texts())[0], *last)
+
+    def positions(self) -> npt.NDArray[np.int64]:
+        """Every row's place among the ordered categories: (rows,)."""
+        order = self.ordered()
+        names = ordered_classes(self._texts())[1] if self.known is None else {}
+        place = {name: position for position, name in enumerate(order)}
+        table = np.array([place[names.get(text, text)] for text in self.numbers], dtype=np.int64)
+        return table[np.frombuffer(self.values, dtype=np.int64)]
+
+    def features(self) -> npt.NDArray[np.float64]:
+        """The column one-hot encoded: (rows, categories)."""
+        return np.equal(self.positions()[:, None], np.arange(len(self.ordered()))).astype(float)
+
+    def check_numbers(self) -> None:
+        """Note NaN and infinities among labels that are numbers otherwise."""
+        if self.holds_numbers:
+            for text in self._texts():
+                if not math.isfinite(number(text) or 0):
+                    mistake = Mistake("infinite", f"'{text}' is not a finite number")
+                    self.problems.add(self.lines[text], self.name, mistake)
+
+    def _texts(self) -> list[str]:
+        return [text for text in self.numbers if text != MISSING]

@@ -1,0 +1,284 @@
+"""NumPy archives as data sets: arrays x and y, and x_test and y_test where there is a test split.
+
+`x_train` and `y_train` are read as x and y. Nothing is unpickled, and no array is allocated
+before its size is known to be what the archive holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import lzma
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from nnrun.data.dataset import Dataset, DatasetProblem, pixel_names
+from nnrun.data.labels import check_classes, ordered_classes
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.opening import file_sha256, open_data
+from nnrun.errors import DataError, first_of
+
+Array = npt.NDArray[Any]
+
+_LONGEST_HEADER, _DEEPEST_HEADER = 10_000, 100
+_NESTING = (b"(", b"[", b"{", b"-", b"+", b"~")
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,  # encrypted, or a compression method that is not known
+    ValueError,
+)
+
+
+def read_npz(path: Path, *, task: str | None = None) -> Dataset:
+    """An npz file as a data set.
+
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width). A y of
+    integers or text with one dimension holds classes, anything else is a regression's, unless
+    `task` says otherwise.
+
+    Raises: DataError with path: array: what is wrong.
+    """
+    arrays = _named_arrays(path)
+    x, y = _features(path, "x", arrays["x"]), arrays["y"]
+    x_test, y_test = None, None
+    targets = {"y": y}
+    _check_rows(path, "x", x, "y", y)
+    if "x_test" in arrays:
+        x_test, y_test = _features(path, "x_test", arrays["x_test"]), arrays["y_test"]
+        _check_rows(path, "x_test", x_test, "y_test", y_test)
+        if x_test.shape[1:] != x.shape[1:]:
+            shapes = f"{x_test.shape[1:]} where x's are {x.shape[1:]}"
+            raise DataError(f"{path}: x_test: has rows of shape {shapes}")
+        targets["y_test"] = y_test
+    encoded, classes = _targets(path, targets, task)
+    text = bool(classes) and any(array.dtype.kind == "U" for array in targets.values())
+    shape = x.shape[1:]
+    names = pixel_names(shape) if len(shape) == 3 else tuple(f"x{i}" for i in range(shape[0]))
+    outputs = 1 if classes else encoded["y"].shape[1]
+    return Dataset(
+        name=path.stem,
+        task="classification" if classes else "regression",
+        x=x,
+        y=encoded["y"],
+        classes=classes,
+        text_labels=text,
+        feature_names=names,
+        target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
+        x_test=x_test,
+        y_test=encoded.get("y_test"),
+        sha256=file_sha256(path),
+        description=f"{path.name}: {len(x)} rows of shape {shape}",
+    )
+
+
+def _named_arrays(path: Path) -> dict[str, Array]:
+    """x and y, and either both or none of x_test and y_test."""
+    arrays = _read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
+    for name in ("x", "y"):
+        if f"{name}_train" in arrays:
+            if name in arrays:
+                raise DataError(f"{path}: has both {name} and {name}_train; which one is meant?")
+            arrays[name] = arrays.pop(f"{name}_train")
+    missing = [name for name in ("x", "y") if name not in arrays]
+    if missing or ("x_test" in arrays) != ("y_test" in arrays):
+        missing = missing or [name for name in ("x_test", "y_test") if name not in arrays]
+        raise DataError(f"{path}: has no array {' and no '.join(missing)}{_held(path)}")
+    return arrays
+
+
+def _held(path: Path) -> str:
+    """The end of a sentence: what arrays there are, and how to name them."""
+    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+        names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
+    if not names:
+        return "; it holds no arrays at all"
+    return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
+
+
+def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+        held = [n for n in names if f"{n}.npy" in archive.namelist()]
+        sizes = [_needed(path, archive, name) for name in held]
+        refuse_if_too_big(sum(sizes), str(path))
+        return {name: read_array(archive, name) for name in held}
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turns what a damaged archive raises into a DataError with its name."""
+    try:
+        yield
+    except (*DAMAGE, OSError) as error:
+        # zipfile seeks where a damaged directory sends it; other errors are the disk's own
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise DataError(f"{path}: is damaged or no npz file: {error}") from error
+
+
+def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
+    """The bytes that an array says it holds; raises a DataError unless the archive has them."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as stream:
+        shape, _, dtype = read_header(stream)
+        header = stream.tell()
+    if dtype.hasobject:
+        message = "holds Python objects, which would have to be unpickled; save it as numbers"
+        raise DataError(f"{path}: {name}: {message}")
+    size = math.prod(shape) * dtype.itemsize
+    if member.file_size - header != size:
+        message = f"says it has shape {shape}, {size} bytes, and has {member.file_size - header}"
+        raise DataError(f"{path}: {name}: {message}")
+    return size
+
+
+def _needed(path: Path, archive: zipfile.ZipFile, name: str) -> int:
+    """Bytes of an array as it is read, with those of the float64 that others become."""
+    size = declared_size(path, archive, name)
+    with archive.open(f"{name}.npy") as stream:
+        shape, _, dtype = read_header(stream)
+    return size if dtype in (np.uint8, np.float64) else size + math.prod(shape) * 8
+
+
+def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether the first index varies fastest, and dtype of the array that follows."""
+    version = npy.read_magic(stream)
+    width, form = (2, "<H") if version == (1, 0) else (4, "<I")
+    length = stream.read(width)
+    (size,) = struct.unpack(form, length)
+    content = stream.read(min(size, _LONGEST_HEADER))
+    # Python's parser goes as deep as these do, and no array needs many of them.
+    if size > _LONGEST_HEADER or sum(map(content.count, _NESTING)) > _DEEPEST_HEADER:
+        raise ValueError("a header is no array's")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, fortran, dtype = read(io.BytesIO(length + content))
+    except (SyntaxError, TypeError, tokenize.TokenError) as error:
+        raise ValueError(f"a header is no array's: {error}") from error
+    if any(isinstance(side, bool) or side < 0 for side in shape):
+        raise ValueError(f"an array cannot have the shape {shape}")
+    return shape, fortran, dtype
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> Array:
+    """The whole array; nothing is unpickled."""
+    with archive.open(f"{name}.npy") as stream:
+        array: Array = npy.read_array(stream, allow_pickle=False)
+    return array
+
+
+def _features(path: Path, name: str, x: Array) -> Array:
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{path}: {name}: holds {x.dtype}, not real numbers")
+    if not 2 <= x.ndim <= 4 or 0 in x.shape:
+        needed = "(rows, features), (rows, height, width) or (rows, channels, height, width)"
+        raise DataError(f"{path}: {name}: has shape {x.shape}; needed is {needed}")
+    if x.ndim == 4 and x.shape[1] == x.shape[2] >= 8 and x.shape[3] in (1, 3, 4):
+        message = f"shape {x.shape} looks like channels last; use x.transpose(0, 3, 1, 2)"
+        raise DataError(f"{path}: {name}: {message}")
+    if x.ndim == 3:
+        x = x[:, None]
+    if x.dtype == np.uint8:
+        return x
+    x = x.astype(np.float64, copy=False)
+    check_finite(path, name, x)
+    return x
+
+
+def check_finite(path: Path, name: str, values: Array, first: int = 0) -> None:
+    """Raise a DataError that names the first number that is not; rows count from `first`."""
+    if not np.isfinite(values).all():
+        wrong = np.argwhere(~np.isfinite(values))
+        place = ", ".join(str(index) for index in (first + wrong[0][0], *wrong[0][1:]))
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        value = values[tuple(wrong[0])]
+        raise DataError(f"{path}: {name}[{place}]: {value} is not a finite number{more}")
+
+
+def _check_rows(path: Path, x_name: str, x: Array, y_name: str, y: Array) -> None:
+    rows = len(y) if y.ndim else 1
+    if len(x) != rows:
+        raise DataError(f"{path}: {x_name} has {len(x)} rows, {y_name} has {rows}")
+
+
+def _targets(
+    path: Path, targets: dict[str, Array], task: str | None
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Class numbers and the classes, or values (rows, outputs) and no classes."""
+    y = targets["y"]
+    if task is None:
+        labels = y.ndim == 1 and y.dtype.kind in "buiU"
+        task = "classification" if labels else "regression"
+    if task == "classification":
+        return _classes(path, targets)
+    values = {}
+    for name, array in targets.items():
+        if array.dtype.kind not in "buif":
+            raise DataError(f"{path}: {name}: holds {array.dtype}, not numbers to predict")
+        if array.ndim not in (1, 2) or 0 in array.shape:
+            message = f"has shape {array.shape}; needed is (rows,) or (rows, outputs)"
+            raise DataError(f"{path}: {name}: {message}")
+        values[name] = array.astype(np.float64).reshape(len(array), -1)
+        check_finite(path, name, values[name])
+        if values[name].shape[1] != values["y"].shape[1]:
+            raise DataError(f"{path}: {name}: has another number of outputs than y")
+    return values, ()
+
+
+def _check_text(path: Path, name: str, labels: Array) -> None:
+    """Raise a DataError where there is what is no character, which Python cannot even hold."""
+    width = labels.dtype.itemsize // 4
+    if not width:
+        return
+    points = np.ascontiguousarray(labels).view(labels.dtype.byteorder + "u4").reshape(-1, width)
+    wrong = (points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))
+    if wrong.any():
+        row, place = np.argwhere(wrong)[0]
+        raise DataError(f"{path}: {name}[{row}]: U+{points[row, place]:04X} is no character")
+
+
+def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], tuple[str, ...]]:
+    texts: dict[str, Array] = {}
+    for name, given in targets.items():
+        array = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
+        if array.ndim != 1:
+            message = f"has shape {array.shape}; classes are one label a row (use y.argmax(axis=1))"
+            raise DatasetProblem([(("dataset", "task"), f"{path}: {name}: {message}")])
+        if array.dtype.kind not in "buifU":
+            raise DataError(f"{path}: {name}: holds {array.dtype}, neither numbers nor text")
+        if array.dtype.kind == "f":
+            check_finite(path, name, array)
+        if array.dtype.kind == "U":
+            _check_text(path, name, array)
+        texts[name] = array.astype(str)
+    seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
+    if any(array.dtype.kind == "U" for array in targets.values()):
+        classes = tuple(str(text) for text in seen)
+        names = {text: text for text in classes}
+    else:
+        classes, names = ordered_classes(str(text) for text in seen)
+    if "" in classes:
+        raise DataError(f"{path}: y: a label is blank")
+    check_classes(classes, len(numbers), f"{path}: y")
+    order = np.array([classes.index(names[str(text)]) for text in seen], dtype=np.int64)
+    encoded = order[numbers]
+    rows = len(texts["y"])
+    parts = {"y": encoded[:rows], "y_test": encoded[rows:]}
+    return {name: parts[name] for name in targets}, classes

@@ -1,0 +1,153 @@
+"""What a CSV file holds, seen without being told anything: the ground for a first config."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from nnrun.data.labels import number
+from nnrun.data.memory import refuse_if_too_big
+from nnrun.data.readers.cell_errors import (
+    MISSING_LABELS,
+    MISSING_NUMBERS,
+    is_date,
+    is_decimal_comma,
+)
+from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
+from nnrun.data.readers.opening import open_data
+from nnrun.errors import DataError
+
+Kind = Literal["number", "category", "constant", "counter", "date", "mixed", "text", "empty"]
+
+MOST_CATEGORIES = 20
+_MOST_KEPT = 1000
+
+
+@dataclass(eq=False)
+class Column:
+    """A column, its cells counted.
+
+    Args:
+        name: from the header.
+        values: each different cell with how often it is there, as long as they are few.
+    """
+
+    name: str
+    values: dict[str, int] = field(default_factory=dict)
+    rows: int = 0
+    missing: int = 0
+    numbers: int = 0
+    infinite: int = 0
+    whole: int = 0
+    dates: int = 0
+    different: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    odd: str = ""
+    """The first cell that is neither a number nor missing."""
+
+    def add(self, text: str, decimal: str) -> None:
+        """Count a cell."""
+        self.rows += 1
+        if text.lower() in MISSING_NUMBERS:
+            self.missing += 1
+        value = number(text.replace(",", ".") if decimal == "," and "." not in text else text)
+        if value is not None and math.isfinite(value):
+            self.numbers += 1
+            self.whole += isinstance(value, int)
+            self.low, self.high = min(self.low, value), max(self.high, value)
+        elif text.lower() not in MISSING_NUMBERS:
+            self.odd = self.odd or text
+            self.infinite += value is not None
+            self.dates += is_date(text)
+        if text in self.values:
+            self.values[text] += 1
+        else:
+            self.different += 1
+            if len(self.values) < _MOST_KEPT:
+                self.values[text] = 1
+
+    @property
+    def labels(self) -> dict[str, int]:
+        """The values that may be categories, what is missing left out."""
+        return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
+
+    @property
+    def kind(self) -> Kind:
+        """What it is good for."""
+        present = self.rows - self.missing
+        if not present:
+            return "empty"
+        if self.dates == present:
+            return "date"
+        if self.numbers == present:
+            return self._kind_of_numbers(present)
+        if self.numbers > present / 2 or self.numbers + self.infinite == present:
+            return "mixed"
+        if len(self.labels) == 1 and not self.missing:
+            return "constant"
+        return "category" if self.different <= MOST_CATEGORIES else "text"
+
+    def _kind_of_numbers(self, present: int) -> Kind:
+        if self.low == self.high and not self.missing:
+            return "constant"
+        counted = self.whole == present == self.different and self.high - self.low == present - 1
+        return "counter" if counted and present > 2 else "number"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A file and its columns.
+
+    Args:
+        path: the file.
+        separator: None where the header shows it.
+        decimal: the sign before decimals.
+        columns: in the order of the file.
+        rows: how many there are.
+    """
+
+    path: Path
+    separator: str | None
+    decimal: str
+    columns: list[Column]
+    rows: int
+
+
+def survey(path: Path) -> Survey:
+    """Look through a CSV file.
+
+    Raises: DataError where it is no CSV file with a header and rows of equal length.
+    """
+    with open_data(path) as file:
+        refuse_if_too_big(2 * path.stat().st_size, str(path))
+        separator = CsvFile(path, file).other_separator
+    with open_data(path) as file:
+        decimal = _decimal(CsvFile(path, file, separator))
+    with open_data(path) as file:
+        table = CsvFile(path, file, separator)
+        columns, rows = [Column(name) for name in table.header], 0
+        for line, cells in table.rows():
+            rows += 1
+            if len(cells) != len(columns):
+                seen = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+                raise DataError(f"{path}:{line}: has {seen} where the header has {len(columns)}")
+            for column, cell in zip(columns, cells, strict=True):
+                column.add(cell.strip(), decimal)
+    if not rows:
+        raise DataError(f"{path}: there are no rows below the header")
+    return Survey(path, separator, decimal, columns, rows)
+
+
+def _decimal(table: CsvFile) -> str:
+    """The comma, where more cells are numbers with one than numbers with a point."""
+    if table.delimiter == SEPARATORS[","]:
+        return "."
+    commas = points = 0
+    for _, cells in table.rows():
+        for cell in cells:
+            commas += is_decimal_comma(cell.strip())
+            points += "." in cell and number(cell) is not None
+    return "," if commas > points else "."

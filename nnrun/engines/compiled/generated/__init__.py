@@ -1,0 +1,1 @@
+"""A function generated for one network: its source, its memory, the engine that runs it."""

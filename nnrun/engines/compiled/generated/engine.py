@@ -1,0 +1,228 @@
+"""The engine that runs generated machine code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.generated.blocks import Blocks
+from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
+from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
+from nnrun.engines.compiled.generated.generate import Generated, generate
+from nnrun.engines.compiled.generated.sampling import Sampling
+from nnrun.engines.compiled.generated.steps import Stretches, portion
+from nnrun.engines.compiled.kernels import DRIVE
+from nnrun.engines.compiled.kernels import load as kernels
+from nnrun.engines.compiled.llvm import cache
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array, Rng
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.llvm.machine import Function
+
+# By whether batches are single rows and whether their losses are told: what was made for a network.
+CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
+
+# Updates with evaluations on the way are done in one go if they take no longer than this, in
+# seconds, by the estimate for single rows, and put out no more numbers.
+_SHORT, _PUT_OUT = 0.02, 1 << 20
+
+
+class CompiledEngine:
+    """Updates by a function that is generated and compiled for this one network.
+
+    Args:
+        network: initialized.
+        optimizer: allocated for the network's parameters.
+        x: rows of the training split, in the network's dtype.
+        target: their targets, likewise.
+        rng: the stream of dropout masks.
+        clip_norm: as for the NumPy engine.
+        batch_size: the largest batch there will be. With 1, the function is one that only takes
+            single rows; None takes that of the first batches that are run.
+        losses: whether `run` can be asked for the losses of batches.
+        wait: is told if the function has to be compiled, before that takes its time.
+        made: what was made for networks of the same config before; what it lacks is added.
+
+    Raises:
+        UnsupportedError: the network has something that cannot be compiled.
+    """
+
+    name = "compiled"
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        x: Array,
+        target: Array,
+        *,
+        rng: Rng,
+        clip_norm: float | None = None,
+        batch_size: int | None = None,
+        losses: bool = False,
+        wait: Callable[[str], None] = lambda text: None,
+        made: CompiledFunctions | None = None,
+    ) -> None:
+        reason = None if made else refuses_function(network, optimizer)
+        if reason is not None:
+            raise UnsupportedError(reason)
+        self.network = network
+        self.optimizer = optimizer
+        self.x = x
+        self.target = allocation.given(target.reshape(len(target), -1), network.dtype)
+        self.rng = rng
+        self.clip_norm = clip_norm
+        self.losses = losses
+        self._wait = wait
+        self._made = {} if made is None else made
+        self._function: Function | None = None
+        self._stretches: Stretches | None = None
+        if batch_size is not None:
+            self._prepare(batch_size == 1)
+
+    def _prepare(self, single: bool) -> None:
+        self.single = single
+        if (single, self.losses) not in self._made:
+            code = generate(
+                self.network,
+                self.optimizer,
+                clip_norm=self.clip_norm,
+                single=single,
+                losses=self.losses,
+            )
+            function = cache.function(code.source, self.network.dtype.name, self._wait)
+            self._made[single, self.losses] = code, function
+        self.code, self._function = self._made[single, self.losses]
+        kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
+        self._blocks = Blocks(self.code, self.network, self.optimizer)
+        self._inputs = self._arranged(self.x)
+        self._evaluation = Evaluation(self._blocks, self._function, self._arranged, single)
+
+    def run(self, batches: Batches, losses: Array | None = None) -> None:
+        if losses is not None and not self.losses:
+            raise ValueError("this engine was not made to tell the losses of batches")
+        if isinstance(batches, Stretch) and Sampling.fits(batches) and not self.losses:
+            self._drawing(batches.order).run(batches)
+        else:
+            self._given(batches, losses)
+
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+    ) -> Evaluations | None:
+        own = cast("Sequence[RowsEvaluator]", evaluators)
+        if self.losses or not Sampling.fits(stretch) or not all(one.whole for one in own):
+            return None
+        stretches, network = self._drawing(stretch.order), self.network
+        evaluated = len(stops) * sum(map(len, own))
+        rows = len(stretch) * stretch.order.batch_size + evaluated
+        if stretches.at_once(stretch) < len(stretch) or (
+            rows * function_seconds(network, 1) > _SHORT
+            or evaluated * prod(network.output_shape) > _PUT_OUT
+        ):
+            return None
+        portions = [evaluator.repeated(len(stops)) for evaluator in own]
+        return stretches.run_and_evaluate(stretch, stops, portions)
+
+    def _drawing(self, order: Order) -> Stretches:
+        """What draws rows in this order."""
+        if self._stretches is None or self._stretches.order is not order:
+            if self._function is None:
+                self._prepare(order.batch_size == 1)
+            assert self._function is not None
+            if self.single and order.batch_size > 1:
+                raise ValueError("this engine was made for batches of one row")
+            if order.rows > len(self._inputs):
+                raise IndexError("a batch has rows that the training split has not")
+            self._blocks.reserve(min(order.batch_size, order.rows))
+            self._stretches = Stretches(
+                order, self._function, self._blocks, self._inputs, self.target, self.rng
+            )
+        return self._stretches
+
+    def _given(self, batches: Batches, losses: Array | None) -> None:
+        """Updates with rows that are there."""
+        rows = allocation.given(batches.rows, np.int64)
+        bounds = allocation.given(batches.bounds, np.int64)
+        rates = allocation.given(batches.rates, np.float64)
+        if not len(rates):
+            return
+        # As many rows as batches: each has one.
+        single = bounds[-1] - bounds[0] == len(rates)
+        if self._function is None:
+            self._prepare(bool(single))
+        if self.single and not single:
+            raise ValueError("this engine was made for batches of one row")
+        largest = 1 if single else int(np.diff(bounds).max())
+        # Machine code does not look where it reads; as unsigned numbers negative rows are large.
+        if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
+            raise IndexError("a batch has rows that the training split has not")
+        self._blocks.reserve(largest)
+        self._blocks.gather()
+        told = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
+        program, function = self.code.program, self._function
+        assert function is not None
+        drawn = program.drawn
+        length = portion(drawn * largest, len(rates))
+        for first in range(0, len(rates), length):
+            last = min(first + length, len(rates))
+            count = int(bounds[last] - bounds[first]) * drawn
+            uniforms = allocation.given(self.rng.random(count), np.float64)
+            arrays = {
+                "inputs": self._inputs,
+                "targets": self.target,
+                "rows": rows[bounds[first] :] if program.direct else rows,
+                "bounds": bounds[first:],
+                "rates": rates[first:last],
+                "uniforms": uniforms,
+                "losses": told[first:last],
+            }
+            function(*arguments_for(self._blocks, count=last - first, **arrays))
+            self.optimizer.steps += last - first
+        self._blocks.scatter()
+        if losses is not None:
+            losses[...] = told
+
+    @property
+    def surroundings(self) -> dict[str, Any]:
+        from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+
+        return {"machine_code": machine.description()}
+
+    def evaluator(self, x: Array, target: Array) -> RowsEvaluator:
+        if self._function is None:
+            self._prepare(single=False)
+        return self._evaluation.of(x, target, self._inputs if x is self.x else None)
+
+    def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
+        return self.evaluator(x, target)()
+
+    def _arranged(self, x: Array) -> Array:
+        """Rows in the form that the code wants: padded, images with the channels last."""
+        flat = x.reshape(len(x), -1)
+        row = self.code.x
+        straight = row.image is None or row.image[0] == 1
+        if straight and row.stored == row.size:
+            return allocation.given(flat, self.network.dtype)
+        arranged = allocation.zeros(len(x) * row.stored, self.network.dtype).reshape(len(x), -1)
+        arranged[:, slice(row.size) if straight else row.order] = flat
+        return arranged
+
+
+def compile_ahead(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> None:
+    """Have the machine code in the cache, for processes that will be started later."""
+    code = generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1)
+    cache.object_code(code.source, network.dtype.name, cache.digest(code.source))
+    kernels.object_code([DRIVE], "float64")
+
+
+class UnsupportedError(ValueError):
+    """A network that the compiled engine cannot train."""

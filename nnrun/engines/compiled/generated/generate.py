@@ -1,0 +1,190 @@
+"""From a network and its optimizer to the source of the function that trains it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from nnrun.engines.compiled.generated.layers.matmul import is_tiled
+from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
+from nnrun.engines.compiled.generated.passes import Passes
+from nnrun.engines.compiled.generated.penalty import penalise
+from nnrun.engines.compiled.generated.program import Place, Program
+from nnrun.engines.compiled.generated.row import Row
+from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words
+from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
+
+# Networks with no more parameters than this are evaluated in a loop of its own: one that asks in
+# every iteration whether to evaluate takes up to a fifth longer for them. For larger ones it costs
+# nothing, and saves compiling the way forward twice.
+APART = 2000
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Source, and what the engine must know to call it.
+
+    Args:
+        source: of a module with one function, `train`.
+        program: where everything lies in memory.
+        x: the form in which rows of the training split are wanted.
+        state: names of the optimizer's arrays, in their order in memory.
+        positions: where in the block theta each of the network's parameters stands.
+        statistics: names of the network's, each with where in their part of a block they stand.
+    """
+
+    source: str
+    program: Program
+    x: Row
+    state: list[str]
+    positions: Array
+    statistics: list[tuple[str, Array]]
+
+
+def generate(
+    network: Network,
+    optimizer: Optimizer,
+    *,
+    clip_norm: float | None,
+    single: bool,
+    losses: bool = False,
+) -> Generated:
+    """Write the training function of a network, which also evaluates it.
+
+    Args:
+        network: need not be initialized.
+        optimizer: its settings become constants.
+        clip_norm: gradients longer than this are scaled down to it.
+        single: all batches are of one row.
+        losses: whether training tells the loss of every batch, before its update.
+    """
+    tiled = not single and is_tiled(network)
+    whole = tiled or any(layer.batch_dependent for layer in network.steps)
+    simple = plain(optimizer) and clip_norm is None and network.penalty is None
+    p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
+    x = _input(p, network)
+    passes = Passes(p, network, x, losses=losses)
+    state: list[str] = []
+    first = len(p.lines)
+    with p.block("for k in range(count):"):
+        p.line("rate = real(rates[k])")
+        if p.direct:
+            with p.training():
+                p.comment("a row of the next block: no time beside the chain of the update")
+                with p.block("if bound > 1:"):
+                    p.line("fresh[k] = below(stream, bound)")
+            p.line("n, r = 1, 0")
+        else:
+            p.line("start = bounds[k]")
+            p.line("n = bounds[k + 1] - start")
+        if p.drawn:
+            before = "k" if p.direct else "(start - bounds[0])"
+            p.line(f"drawn = {before} * {p.drawn}")
+        if not p.direct:
+            with p.training(), p.loop("j", p.size("theta")):
+                p.line("all_gradient[j] = zero")
+        passes.write()
+        if not p.direct:
+            with p.training():
+                state = _update(p, network, optimizer, clip_norm, losses)
+    if network.size <= APART:
+        loop = p.lines[first:]
+        del p.lines[first:]
+        for head, evaluating in (("if evaluating:", True), ("else:", False)):
+            with p.block(head):
+                p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
+    placed = p.positions
+    positions = [placed[id(parameter)] for parameter in network.parameters.values()]
+    names = {id(array): name for name, array in network.statistics.items()}
+    statistics = [(names[id(layer.statistics[key])], where) for layer, key, where in p.statistics]
+    source = _module(p, network, optimizer, state)
+    return Generated(source, p, x, state, np.concatenate(positions), statistics)
+
+
+def emit(
+    network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
+) -> str:
+    """The source that would be compiled, for people to read."""
+    return generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1).source
+
+
+def _input(p: Program, network: Network) -> Row:
+    """Rows come padded to whole vector registers, unless only a convolution looks at them."""
+    size = prod(network.input_shape)
+    exact = bool(network.active_layers) and network.active_layers[0].type == "convolution"
+    image = network.input_shape if len(network.input_shape) == 3 else None
+    stride = size if exact else p.padded(size)
+    outputs = prod(network.output_shape)
+    p.input("t", "targets", outputs, outputs, None)
+    p.input("out", "outputs", outputs, outputs, None)
+    return p.input("x", "inputs", size, stride, image)
+
+
+def _update(
+    p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
+) -> list[str]:
+    size = p.size("theta")
+    p.places.append(Place("all_theta", "theta", 0, (size,)))
+    p.places.append(Place("all_gradient", "gradient", 0, (size,)))
+    penalise(p, network, losses=losses)
+    if clip_norm is not None:
+        p.shared("squares", (4 * p.lanes,))
+        clip(p, clip_norm, size, 4 * p.lanes)
+    names = OPTIMIZERS[optimizer.type](p, optimizer, size)
+    for index, name in enumerate(names):
+        p.places.append(Place(name, "state", index * size, (size,)))
+    return names
+
+
+def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]) -> str:
+    """The whole module: what it imports, constants, `train` with its arrays and its loop."""
+    used = words(p.lines)
+    used |= {held.partition("[")[0] for _, held in p.registers}
+    head, body = Text(), Text(depth=1)
+    title = "\n".join(title_lines(network, optimizer))
+    for line in f'"""{title}"""'.splitlines():
+        head.line(line)
+    package = "nnrun.engines.compiled"
+    for line in (
+        "",
+        "import numpy as np",
+        "",
+        f"from {package}.formulas.functions import functions",
+        f"from {package}.language.numbers import double, sqrt",
+        f"from {package}.language.vectors import dot, tile",
+        f"from {package}.language.views import view",
+        *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
+        "",
+    ):
+        head.line(line)
+    head.line(f"real = np.{network.dtype.name}")
+    head.line("zero, one = real(0), real(1)")
+    for name in sorted(p.functions):
+        head.line(f'{name} = functions("{network.dtype.name}").{name}')
+    for name in sorted(p.doubles):
+        head.line(f'double_{name} = functions("float64").{name}')
+    for rows, registers in sorted(p.tiles):
+        head.line(f"tile_{rows}x{registers} = tile({rows}, {registers})")
+    head.line("# Where in their blocks statistics and rows begin, and what one row takes.")
+    head.line(f"statistics = {len(state) * p.size('theta')}")
+    head.line(f"shared, record = {p.size('values')}, {p.size('row')}")
+    if p.size("alone"):
+        head.line(f"alone = {p.size('theta')}")
+    head.line("")
+    head.line("")
+    head.line(f"def train({', '.join(ARGUMENTS)}):")
+    places = [*p.places, *([] if p.whole else p.row_places)]
+    for place in places:
+        if place.name in used:
+            body.line(place.view())
+    for variable, held in p.registers:
+        body.line(f"{variable} = {held}")
+    tail = Text(depth=1)
+    for variable, held in p.registers:
+        tail.line(f"{held} = {variable}")
+    return "\n".join([*head.lines, *body.lines, *p.lines, *tail.lines, ""])

@@ -1,0 +1,51 @@
+"""The emitters of layers, by the types of `nnrun.nn`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.generated.layers.activation import Activation, Softmax
+from nnrun.engines.compiled.generated.layers.base import Emitter
+from nnrun.engines.compiled.generated.layers.batch_norm import BatchNorm
+from nnrun.engines.compiled.generated.layers.bias import Bias
+from nnrun.engines.compiled.generated.layers.convolution import Convolution
+from nnrun.engines.compiled.generated.layers.dropout import Dropout
+from nnrun.engines.compiled.generated.layers.flatten import Flatten
+from nnrun.engines.compiled.generated.layers.matmul import matmul
+from nnrun.engines.compiled.generated.layers.pooling import AvgPool2d, MaxPool2d
+from nnrun.nn.layer import Layer
+
+__all__ = ["EMITTERS", "Bias", "Emitter", "compiling", "refusal"]
+
+EMITTERS: dict[str, Callable[..., Emitter]] = {
+    "matmul": matmul,
+    "bias": Bias,
+    "convolution": Convolution,
+    "max_pool2d": MaxPool2d,
+    "avg_pool2d": AvgPool2d,
+    "flatten": Flatten,
+    "dropout": Dropout,
+    "batch_norm": BatchNorm,
+    "softmax": Softmax,
+    **dict.fromkeys(POINTWISE, Activation),
+}
+
+
+def refusal(layer: Layer) -> str | None:
+    """Why this layer cannot be compiled, as the end of "the compiled engine …"; None if it can."""
+    emitter = EMITTERS.get(layer.type)
+    if emitter is None:
+        return f"has no layer {layer.type}"
+    return _class_of(emitter).refuses(layer)
+
+
+def compiling(layer: Layer) -> float:
+    """Seconds that compiling a layer takes, about, on the machine of `choice`'s constants."""
+    return _class_of(EMITTERS[layer.type]).compiling(layer)
+
+
+def _class_of(emitter: Callable[..., Emitter]) -> type[Emitter]:
+    if isinstance(emitter, type) and issubclass(emitter, Emitter):
+        return emitter
+    return Emitter  # a function that picks one by the layer's shape

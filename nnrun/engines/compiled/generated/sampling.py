@@ -1,0 +1,160 @@
+"""The order of rows, drawn by compiled code: the same rows as the sampler's, to the bit.
+
+The sampler says where it stands, compiled code goes on from there, and the sampler is told where it
+has come to. Rows are drawn in the sampler's blocks by the driver, when a block begins. But where
+they are drawn with replacement, every batch is a single row and weights are changed on the spot,
+the generated function draws a row of the next block with each update: the processor has time for it
+while it waits for the update's numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+from nnrun.engines.base import Order, Stretch
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.kernels import DRIVE
+from nnrun.engines.compiled.kernels.load import addresses
+from nnrun.engines.compiled.kernels.sampling.fields import (
+    AHEAD,
+    BATCH,
+    BLOCK,
+    BLOCK_STREAM,
+    BOUND,
+    DRAWN,
+    EVALUATION_TIME,
+    EVALUATIONS,
+    FIELDS,
+    FULL,
+    FUNCTION,
+    HALF,
+    IN_ORDER,
+    INCREMENT,
+    NEXT,
+    NEXT_STREAM,
+    PIECE,
+    SAMPLING,
+    SAMPLINGS,
+    SIZE,
+    SKIP,
+    STATE,
+    STREAM,
+    TABLES,
+    TOGETHER,
+    UPDATE_TIME,
+    USED,
+    WITH_REPLACEMENT,
+)
+from nnrun.nn.signature import Array
+
+_DRIVE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
+_HALF_STATE = (1 << 64) - 1
+
+
+class Sampling:
+    """The fields, for one order of rows.
+
+    Args:
+        order: of the training split.
+        function: the address of the generated function.
+        together: whether it draws.
+        drawn: random numbers that dropout takes for a row.
+    """
+
+    def __init__(self, order: Order, function: int, together: bool, drawn: int) -> None:
+        self.order = order
+        self.batch = order.batch_size
+        self.size = order.block_rows
+        self.fields = allocation.zeros(FIELDS, np.uint64)
+        bounds = np.arange(0, (PIECE + 1) * self.batch, self.batch)
+        self.bounds = allocation.given(bounds, np.int64)
+        self._blocks = [allocation.unwritten(self.size, np.int64) for _ in range(2)]
+        kind = SAMPLINGS.index(order.sampling)
+        if kind == IN_ORDER:
+            self._blocks[0][...] = np.arange(self.size)
+        fields = self.fields
+        fields[[BLOCK, NEXT]] = [block.ctypes.data for block in self._blocks]
+        fields[SIZE], fields[SAMPLING], fields[BATCH] = self.size, kind, self.batch
+        fields[BOUND], fields[FUNCTION], fields[DRAWN] = order.rows, function, drawn
+        fields[TOGETHER] = together and kind == WITH_REPLACEMENT
+        self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
+        self._place: int = fields.ctypes.data
+        self._stop = allocation.zeros(1, np.int64)
+        self._stop_place: int = self._stop.ctypes.data
+        self._left: dict[str, Any] | None = None
+
+    @staticmethod
+    def fits(stretch: Stretch) -> bool:
+        """Whether compiled code can draw these rows."""
+        order = stretch.order
+        generator = order.state()["stream"]["bit_generator"]
+        return not stretch.taken and generator == "PCG64" and order.rows < 1 << 32
+
+    def take_over(self) -> int:
+        """Go on from where the order stands; the batches of its block that have been taken."""
+        state = self.order.state()
+        taken = int(state["used"])
+        if state == self._left:
+            return taken
+        stream, fields = state["stream"], self.fields
+        for at, number in ((STATE, "state"), (INCREMENT, "inc")):
+            whole = stream["state"][number]
+            fields[at], fields[at + 1] = whole & _HALF_STATE, whole >> 64
+        fields[FULL], fields[HALF] = stream["has_uint32"], stream["uinteger"]
+        fields[NEXT_STREAM : NEXT_STREAM + STREAM] = fields[:STREAM]
+        # As at the end of a block of which nobody asks what was in it.
+        fields[USED], fields[AHEAD] = self.size, 0
+        fields[SKIP] = min(taken * self.batch, self.size)
+        return taken
+
+    def run(self, table: int, iterations: int) -> None:
+        """Make so many updates.
+
+        Args:
+            table: where the arguments of the generated function are; those that the driver knows it
+                fills in.
+            iterations: updates.
+        """
+        self._stop[0] = iterations
+        self._drive(self._place, table, self._stop_place, 1)
+
+    def run_and_evaluate(self, table: int, stops: Array, evaluations: Array) -> tuple[float, float]:
+        """Make updates up to one stop after the other, with evaluations at each.
+
+        Args:
+            table: as for `run`.
+            stops: int64, how many updates there are before each, since the one before.
+            evaluations: int64, the tables that the driver takes for them (see `fields`).
+
+        Returns:
+            Seconds of updates, and of evaluations.
+        """
+        fields = self.fields
+        fields[[UPDATE_TIME, EVALUATION_TIME]] = 0
+        fields[EVALUATIONS], fields[TABLES] = evaluations.ctypes.data, len(evaluations)
+        self._drive(self._place, table, stops.ctypes.data, len(stops))
+        fields[TABLES] = 0
+        return float(fields[UPDATE_TIME]) / 1e9, float(fields[EVALUATION_TIME]) / 1e9
+
+    def hand_back(self) -> None:
+        """Tell the order where training has come to."""
+        fields = self.fields[BLOCK_STREAM : BLOCK_STREAM + STREAM].tolist()
+        state, increment = (fields[at] | fields[at + 1] << 64 for at in (STATE, INCREMENT))
+        self._left = {
+            "stream": {
+                "bit_generator": "PCG64",
+                "state": {"state": state, "inc": increment},
+                "has_uint32": fields[FULL],
+                "uinteger": fields[HALF],
+            },
+            "used": -(-int(self.fields[USED]) // self.batch),
+        }
+        self.order.move_to(self._left)
+
+    def rows_until(self, batches: int) -> int:
+        """How many rows so many batches have together, counted from the block's first."""
+        blocks, rest = divmod(batches, -(-self.size // self.batch))
+        return blocks * self.size + min(rest * self.batch, self.size)

@@ -1,0 +1,143 @@
+"""Stretches of updates whose rows compiled code draws, with evaluations on the way where wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnrun.engines.base import Evaluations, Order, Stretch
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.generated.blocks import Blocks
+from nnrun.engines.compiled.generated.evaluation import Portion, arguments_for
+from nnrun.engines.compiled.generated.sampling import Sampling
+from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES
+from nnrun.engines.compiled.llvm.arguments import NUMBER
+from nnrun.nn.schedules import Constant
+from nnrun.nn.signature import Array, Rng
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.llvm.machine import Function
+
+# Random numbers for dropout are drawn ahead, about so many at a time.
+_DRAWN = 1 << 18
+# Iterations whose learning rates are computed at once, where they change.
+_RATES = 1 << 15
+
+
+class Stretches:
+    """Takes the generated function through stretches of one order of rows.
+
+    Args:
+        order: of the training split.
+        function: that was generated for the network.
+        blocks: its memory, with room for batches of this order.
+        inputs: rows of the training split in the form that the function wants.
+        target: theirs.
+        rng: the stream of dropout masks.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        function: Function,
+        blocks: Blocks,
+        inputs: Array,
+        target: Array,
+        rng: Rng,
+    ) -> None:
+        self.order = order
+        self._blocks = blocks
+        self._optimizer = blocks.optimizer
+        self._rng = rng
+        program = blocks.code.program
+        self._drawn = program.drawn
+        self._sampling = Sampling(order, function.address, program.direct, program.drawn)
+        self._arrays = {
+            "inputs": inputs,
+            "targets": target,
+            "bounds": self._sampling.bounds,
+            "stream": self._sampling.fields,
+        }
+        self._steady_rates = allocation.zeros(PIECE, np.float64)
+        self._steady_place: int = self._steady_rates.ctypes.data
+        self._table = allocation.given(np.array(arguments_for(blocks, **self._arrays)), np.int64)
+        self._table_place: int = self._table.ctypes.data
+
+    def at_once(self, stretch: Stretch) -> int:
+        """Iterations of this stretch that one call can make."""
+        numbers = self._drawn * min(self.order.batch_size, self.order.rows)
+        length = portion(numbers, len(stretch))
+        return length if isinstance(stretch.schedule, Constant) else min(length, _RATES)
+
+    def run(self, stretch: Stretch) -> None:
+        """Do all updates."""
+        length = self.at_once(stretch)
+        start = self._begin(stretch)
+        for first in range(0, len(stretch), length):
+            last = min(first + length, len(stretch))
+            self._provide(stretch, start, first, last)
+            self._sampling.run(self._table_place, last - first)
+            self._optimizer.steps += last - first
+        self._end()
+
+    def run_and_evaluate(
+        self, stretch: Stretch, stops: Sequence[int], portions: Sequence[Portion]
+    ) -> Evaluations:
+        """Do all updates in one call, with evaluations after so many of them.
+
+        Args:
+            stretch: no longer than one call can make.
+            stops: ascending; the last one is all of it.
+            portions: for as many evaluations as there are stops.
+        """
+        self._provide(stretch, self._begin(stretch), 0, len(stretch))
+        updates, evaluations = self._sampling.run_and_evaluate(
+            self._table_place,
+            allocation.given(np.diff(stops, prepend=0), np.int64),
+            allocation.given(np.array([portion.table for portion in portions]), np.int64),
+        )
+        self._optimizer.steps += len(stretch)
+        self._end()
+        return Evaluations(
+            [portion.sums() / portion.rows for portion in portions],
+            [portion.outputs for portion in portions],
+            updates,
+            evaluations,
+        )
+
+    def _begin(self, stretch: Stretch) -> int:
+        """Have all where the code wants it; how many batches of the order's block are taken."""
+        table, schedule = self._table, stretch.schedule
+        self._blocks.gather()
+        table[NUMBER["values"]] = self._blocks.values_address
+        self._sampling.fields[RATE_BYTES] = 8
+        if isinstance(schedule, Constant):
+            self._steady_rates[: len(stretch)] = schedule.value
+            table[NUMBER["rates"]] = self._steady_place
+            self._sampling.fields[RATE_BYTES] = 0
+        return self._sampling.take_over()
+
+    def _provide(self, stretch: Stretch, start: int, first: int, last: int) -> None:
+        """Have learning rates and random numbers for these iterations."""
+        table = self._table
+        if not isinstance(stretch.schedule, Constant):
+            self._rates = allocation.given(stretch.rates_of(first, last), np.float64)
+            table[NUMBER["rates"]] = self._rates.ctypes.data
+        if self._drawn:
+            until = self._sampling.rows_until
+            count = (until(start + last) - until(start + first)) * self._drawn
+            self._uniforms = allocation.given(self._rng.random(count), np.float64)
+            table[NUMBER["uniforms"]] = self._uniforms.ctypes.data
+        table[NUMBER["steps"]] = self._optimizer.steps
+
+    def _end(self) -> None:
+        """Tell the order and the network where training has come to."""
+        self._sampling.hand_back()
+        self._blocks.scatter()
+
+
+def portion(numbers: int, iterations: int) -> int:
+    """Iterations for which random numbers for dropout are drawn at once."""
+    return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

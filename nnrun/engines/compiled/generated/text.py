@@ -1,0 +1,99 @@
+"""Putting source text together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from textwrap import wrap
+
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+
+
+def tree(terms: Sequence[str]) -> str:
+    """The sum as a balanced tree, ((a + b) + (c + d)), so that additions run side by side.
+
+    Floating-point addition may not be reordered: written as a row, each one would wait for the
+    one before.
+    """
+    if len(terms) == 1:
+        return terms[0]
+    middle = (len(terms) + 1) // 2
+    left, right = tree(terms[:middle]), tree(terms[middle:])
+    return f"({left} + {right})"
+
+
+def affine(index: str, stride: int, offset: int | str) -> str:
+    """The source of index · stride + offset, without what changes nothing."""
+    if stride != 1:
+        index = f"({index}) * {stride}" if " " in index else f"{index} * {stride}"
+    return index if offset == 0 else f"{index} + {offset}"
+
+
+def settled(lines: Sequence[str], name: str, value: bool) -> list[str]:
+    """The lines without `if <name>:` and `if not <name>:`, once it is known what holds."""
+    kept: list[str] = []
+    taken: dict[int, bool] = {}  # by its indentation, whether an `if` has been gone into
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        branches = [outer for outer in taken if outer < depth]
+        text = line.lstrip()
+        if text == "else:" and depth in taken:
+            taken[depth] = not taken[depth]
+            continue
+        taken = {outer: taken[outer] for outer in branches}
+        if text in (f"if {name}:", f"if not {name}:"):
+            taken[depth] = value == (text == f"if {name}:")
+        elif all(taken.values()):
+            kept.append(line[4 * len(taken) :])
+    return kept
+
+
+def words(lines: Sequence[str]) -> set[str]:
+    """All names that stand in lines of source, comments left out."""
+    code = [line for line in lines if not line.lstrip().startswith("#")]
+    return set(re.findall(r"\w+", "\n".join(code)))
+
+
+def title_lines(network: Network, optimizer: Optimizer) -> list[str]:
+    """What a source trains, in lines of 90 characters at most."""
+    steps = [str(tuple(network.input_shape)), *(layer.type for layer in network.active_layers)]
+    text = f"Trains {' > '.join(steps)}, {network.loss.type}; {optimizer.type}."
+    return wrap(text, 90, break_long_words=False)
+
+
+class Text:
+    """Lines of source, indented by the loops they stand in."""
+
+    def __init__(self, depth: int = 0) -> None:
+        self.lines: list[str] = []
+        self.depth = depth
+
+    def line(self, text: str) -> None:
+        """Add one line at the present depth."""
+        self.lines.append("    " * self.depth + text)
+
+    def comment(self, text: str) -> None:
+        """Add a comment."""
+        self.line(f"# {text}")
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Everything added meanwhile stands under this line."""
+        self.line(head)
+        self.depth += 1
+        yield
+        self.depth -= 1
+
+    def loop(self, index: str, *bounds: int | str) -> AbstractContextManager[None]:
+        """A loop over range(*bounds)."""
+        return self.block(f"for {index} in range({', '.join(map(str, bounds))}):")
+
+    @contextmanager
+    def nest(self, **loops: int | str) -> Iterator[None]:
+        """Loops within loops, the last one innermost."""
+        with ExitStack() as stack:
+            for index, count in loops.items():
+                stack.enter_context(self.loop(index, count))
+            yield

@@ -1,0 +1,1 @@
+"""Kernels of images: convolution, pooling and batch normalisation."""

@@ -1,0 +1,160 @@
+"""Matrix products: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
+
+Each number of a result is one chain of fused multiply-adds over the inner index, in its order:
+neither how the result is cut into tiles, nor who computes which, changes a bit of it. `shapes` says
+how the weights lie, and what the tasks are.
+"""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import parameters, pointer
+from nnrun.engines.compiled.kernels.dense.matrix_tile import (
+    lanes,
+    strip,
+    tallest,
+    tile,
+    turn,
+    zeros,
+)
+from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
+from nnrun.engines.compiled.kernels.sizes.scratch import STRIPS
+from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
+from nnrun.engines.compiled.language.marks import subroutine
+from nnrun.engines.compiled.language.numbers import real
+
+# Written as the processor is to run it: passes would find nothing and take their time.
+LEVEL = 0
+
+
+def product(p, task, n, k, start, rate, scratch):
+    """z = b + x w for a strip of units and some rows."""
+    x, x_row, w, b, z, z_row, inputs, units, rows, counts, counted = parameters(p, 11)
+    count = (padded(units) + strip() - 1) // strip()
+    first, top = task % count * strip(), task // count * rows
+    width, rows = min(strip(), padded(units) - first), min(rows, n - top)
+    x, w, z = pointer(x) + top * x_row, pointer(w) + first * padded(inputs), pointer(z) + first
+    z = z + top * z_row
+    begin, begin_row = pointer(b) + first if b != 0 else zeros(), 0
+    block = STRIPS * strip()
+    if rows > 0 and not is_sparse(counts, counted, n, inputs):
+        for i in range(0, inputs, block):
+            multiply(
+                x + i, x_row, 1, w + i * width, width, z, z_row, begin, begin_row,
+                rows, width, min(block, inputs - i), real(0.0), False,
+                w + (i + block) * width, block * width // rows, (8 * width + rows - 1) // rows,
+            )  # fmt: skip
+            begin, begin_row = z, z_row
+
+
+def product_back(p, task, n, k, start, rate, scratch):
+    """dx = dz wᵀ for some inputs: by the weights turned, it is a product like z's."""
+    dz, dz_row, w, dx, dx_row, inputs, units, counts, counted = parameters(p, 9)
+    first = task * strip()
+    width = min(strip(), padded(inputs) - first)
+    block = STRIPS * strip()
+    dz, w, dx, turned = pointer(dz), pointer(w), pointer(dx) + first, pointer(scratch)
+    begin, begin_row = zeros(), 0
+    # With each part of the rows a strip of the next weights is fetched.
+    part = (n + 8 * STRIPS - 1) // (8 * STRIPS) * 8
+    terms = 0 if is_sparse(counts, counted, n, units) else units
+    for j in range(0, terms, block):
+        steps = min(block, units - j)
+        turn_weights(w, padded(inputs), padded(units), first, width, j, steps, turned)
+        ahead = w + (j + block) * padded(inputs) + first * strip()
+        for r in range(0, n, part):
+            multiply(
+                dz + r * dz_row + j, dz_row, 1, turned, width, dx + r * dx_row, dx_row,
+                begin + r * begin_row, begin_row, min(part, n - r), width, steps, real(0.0), False,
+                ahead, strip() * strip() // part, (2 * strip() + part - 1) // part,
+            )  # fmt: skip
+            ahead = ahead + strip() * padded(inputs)
+        begin, begin_row = dx, dx_row
+
+
+def turn_weights(w, inputs, units, first, width, unit, count, turned):
+    """The weights of some inputs and units as (units, inputs)."""
+    for j in range(unit, unit + count, lanes()):
+        block = j // strip() * strip()
+        row = min(strip(), units - block)
+        source = w + block * inputs + first * row + (j - block)
+        for i in range(0, width, lanes()):
+            turn_square(source + i * row, row, turned + (j - unit) * width + i, width)
+
+
+def product_update(p, task, n, k, start, rate, scratch):
+    """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
+    (
+        x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts, counted, dz_counts,
+    ) = parameters(p, 12)  # fmt: skip
+    first = task * strip()
+    count = min(strip(), inputs - first)
+    x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
+    last = (n - 1) // ROWS * ROWS
+    x_sparse = is_sparse(counts, counted, n, inputs)
+    if count > 0 and not (x_sparse or is_sparse(dz_counts, counted, n, units)):
+        for j in range(0, units, strip()):
+            width = min(strip(), padded(units) - j)
+            begin, begin_row = zeros(), 0
+            for r in range(0, last, ROWS):
+                multiply(
+                    x + r * x_row, 1, x_row, dz + r * dz_row + j, dz_row, sums, width,
+                    begin, begin_row, count, width, ROWS, real(0.0), False, zeros(), 0, 0,
+                )  # fmt: skip
+                begin, begin_row = sums, width
+            multiply(
+                x + last * x_row, 1, x_row, dz + last * dz_row + j, dz_row,
+                w + j * stored + first * width, width, begin, begin_row,
+                count, width, n - last, real(-rate), descend != 0, zeros(), 0, 0,
+            )  # fmt: skip
+
+
+@subroutine
+def turn_square(source, row, turned, turned_row):
+    """As many inputs and units as a register has numbers. Inlined, its many addresses spill."""
+    turn(source, row, turned, turned_row)
+
+
+@subroutine
+def multiply(
+    a, a_row, a_step, b, b_step, c, c_row, begin, begin_row, rows, width, steps, factor, add,
+    ahead, ahead_row, ahead_step,
+):  # fmt: skip
+    """C = begin + a b, or c += factor (begin + a b), tile by tile.
+
+    With each row of c so many numbers from `ahead` on are fetched, so many with each step.
+    """
+    wide = 3 * lanes()
+    whole = width // wide * wide
+    for j in range(0, whole, wide):
+        panel(
+            3, (a, a_row, a_step), (b + j, b_step), (c + j, c_row), (begin + j, begin_row),
+            rows, steps, (factor, add), (ahead, ahead_row, ahead_step),
+        )  # fmt: skip
+    for registers in range(1, 3):
+        if width - whole == registers * lanes():
+            panel(
+                registers, (a, a_row, a_step), (b + whole, b_step), (c + whole, c_row),
+                (begin + whole, begin_row), rows, steps, (factor, add),
+                (ahead, ahead_row, ahead_step),
+            )  # fmt: skip
+
+
+def panel(registers, a, b, c, begin, rows, steps, update, ahead):
+    """All rows of c, a few registers wide: tiles as high as can be, then lower ones."""
+    done = 0
+    for halvings in range(4):
+        if tallest() >> halvings:
+            done = tiles(
+                tallest() >> halvings, registers, a, b, c, begin, done, rows, steps, update, ahead
+            )
+
+
+def tiles(height, registers, a, b, c, begin, done, rows, steps, update, ahead):
+    """Tiles of a height for the rows that are left, as long as they fill them; the rows done."""
+    last = rows // height * height
+    for i in range(done, last, height):
+        tile(
+            height, registers, (a[0] + i * a[1], a[1], a[2]), b, (c[0] + i * c[1], c[1]),
+            (begin[0] + i * begin[1], begin[1]), steps, update, (ahead[0] + i * ahead[1], ahead[2]),
+        )  # fmt: skip
+    return last

@@ -1,0 +1,68 @@
+"""Which numbers are not 0, as masks of bits, and whether so few are that zeros are skipped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, SPARSE
+from nnrun.engines.compiled.language.code import Code
+from nnrun.engines.compiled.language.kinds import I64
+from nnrun.engines.compiled.language.marks import intrinsic
+
+
+def nonzeros(p, task, n, k, start, rate, scratch):
+    """The masks of a block of rows, and how many of its numbers are not 0, as NaN is not.
+
+    Bit i of a row's word b is that of number 64 b + i. The words b of all rows lie together, and
+    are `capacity` rows from the next.
+    """
+    x, x_row, size, masks, capacity, counts, rows = parameters(p, 7)
+    x, masks, counts = pointer(x), integers(masks), integers(counts)
+    first, last = row_range(task, rows, n)
+    total = 0
+    for r in range(first, last):
+        row = x + r * x_row
+        for i in range(0, size, BLOCK):
+            count = min(BLOCK, size - i)
+            word = 0
+            if count == BLOCK:
+                word = marked(row + i)
+            else:
+                for j in range(count):
+                    word = word + ((1 << j) if row[i + j] != 0 else 0)
+            total += ones(word)
+            masks[i // BLOCK * capacity + r] = word
+    counts[task] = total
+
+
+def is_sparse(counts, counted, n, size):
+    """Whether zeros of n rows are skipped, from how many numbers of each `counted` rows are not 0.
+
+    Without counts they are not.
+    """
+    total, most = 0, -1
+    if counts != 0:
+        found = integers(counts)
+        for block in range((n + counted - 1) // counted):
+            total += found[block]
+        most = n * size * SPARSE // 100
+    return total <= most
+
+
+@intrinsic
+def marked(t: Code, place: Any) -> Any:
+    """The mask of `BLOCK` numbers."""
+    kind = ir.VectorType(t.real, BLOCK)
+    values = t.builder.load(t.builder.bitcast(place, kind.as_pointer()), align=t.size)
+    differ = t.builder.fcmp_unordered("!=", values, ir.Constant(kind, None))
+    return t.builder.bitcast(differ, I64)
+
+
+@intrinsic
+def ones(t: Code, word: Any) -> Any:
+    """How many bits are set."""
+    return t.call("llvm.ctpop", word)

@@ -1,0 +1,234 @@
+"""Matrix products that skip the zeros of one factor: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
+
+Half of what comes out of a ReLU is 0, as are the gradients behind one and most pixels of a drawing.
+A term 0 · w adds nothing to a chain of fused multiply-adds: what is left of the chains of `matrix`,
+in their order, has the same bits. So it is a matter of time alone which way is taken, and depends
+on how many of the batch's numbers are not 0, which `nonzeros` has counted.
+
+Masks say where a row of the one factor is not 0, `BLOCK` terms at a time; so many rows of the other
+factor are brought together near to the processor, a tile wide. dw has two ways: over the columns of
+x, or, where those have no zeros and dz has, as its transpose over the columns of dz.
+
+What may differ: weights that are not finite make NaN of a 0 only where it is not skipped. They are
+found by looking at them, and at the loss. And -0, from products that have underflowed, stays -0
+where + 0 · w would make it 0: an equal number, which changes nothing but signs of other zeros.
+"""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.dense.matrix import turn_square, turn_weights
+from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip
+from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
+from nnrun.engines.compiled.kernels.dense.sparse_tile import (
+    WIDEST,
+    add_scaled,
+    chains,
+    copy,
+    fetch_soon,
+)
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
+from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, update_places
+from nnrun.engines.compiled.language.marks import subroutine
+from nnrun.engines.compiled.language.numbers import real
+
+# Of LLVM's passes: the one that takes variables into registers.
+LEVEL = 1
+
+
+def sparse_product(p, task, n, k, start, rate, scratch):
+    """z = b + x w for a tile of units and some rows, if x is sparse."""
+    (
+        x, x_row, w, b, z, z_row, inputs, units, rows, columns, masks, capacity, counts, counted,
+    ) = parameters(p, 14)  # fmt: skip
+    count = (padded(units) + columns - 1) // columns
+    first, top = task % count * columns, task // count * rows
+    width, rows = min(columns, padded(units) - first), min(rows, n - top)
+    x, w, z = pointer(x) + top * x_row, pointer(w), pointer(z) + first + top * z_row
+    words, none = integers(masks) + top, pointer(scratch)
+    begins, _ = product_places(columns)
+    near = none + begins
+    clear(none, width)
+    begin, begin_row = pointer(b) + first if b != 0 else none, 0
+    if rows > 0 and is_sparse(counts, counted, n, inputs):
+        for i in range(0, inputs, BLOCK):
+            steps = min(BLOCK, inputs - i)
+            fetch_weights(w, padded(inputs), padded(units), first, width, i, steps, near)
+            multiply(
+                words + i // BLOCK * capacity, (x + i, x_row, 1), near, (z, z_row),
+                (begin, begin_row), rows, width,
+                (w, padded(inputs), padded(units), i + BLOCK, BLOCK, first, width),
+            )  # fmt: skip
+            begin, begin_row = z, z_row
+
+
+def sparse_product_back(p, task, n, k, start, rate, scratch):
+    """dx = dz wᵀ for a tile of inputs, if dz is sparse."""
+    (
+        dz, dz_row, w, dx, dx_row, inputs, units, columns, masks, capacity, counts, counted,
+    ) = parameters(p, 12)  # fmt: skip
+    first = task * columns
+    width = min(columns, padded(inputs) - first)
+    dz, w, dx, words = pointer(dz), pointer(w), pointer(dx) + first, integers(masks)
+    none = pointer(scratch)
+    begins, _ = product_places(columns)
+    near = none + begins
+    clear(none, width)
+    begin, begin_row = none, 0
+    if is_sparse(counts, counted, n, units):
+        for j in range(0, units, BLOCK):
+            steps = min(BLOCK, units - j)
+            turn_weights(w, padded(inputs), padded(units), first, width, j, steps, near)
+            multiply(
+                words + j // BLOCK * capacity, (dz + j, dz_row, 1), near, (dx, dx_row),
+                (begin, begin_row), n, width,
+                (w, padded(inputs), padded(units), first, width, j + BLOCK, BLOCK),
+            )  # fmt: skip
+            begin, begin_row = dx, dx_row
+
+
+def sparse_product_update(p, task, n, k, start, rate, scratch):
+    """w -= rate xᵀ dz for some inputs, or w = xᵀ dz, if x is sparse."""
+    (
+        x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns, counts, counted,
+    ) = parameters(p, 13)  # fmt: skip
+    first = task * rows
+    count = min(rows, inputs - first)
+    x, dz, w, words = pointer(x) + first, pointer(dz), pointer(w), integers(scratch)
+    marks, near, sums, _ = update_places(n, rows, columns)
+    none = pointer(scratch + marks)
+    near, sums = none + near, none + sums
+    clear(none, columns)
+    if count > 0 and is_sparse(counts, counted, n, inputs):
+        mark_columns(x, x_row, count, n, words)
+        for j in range(0, padded(units), columns):
+            width = min(columns, padded(units) - j)
+            begin, begin_row = none, 0
+            for r in range(0, n, BLOCK):
+                steps = min(BLOCK, n - r)
+                fetch(dz + r * dz_row + j, dz_row, steps, width, near, width)
+                multiply(
+                    words + r // BLOCK * count, (x + r * x_row, 1, x_row), near, (sums, width),
+                    (begin, begin_row), count, width,
+                    (w, stored, padded(units), first, count, j, width),
+                )  # fmt: skip
+                begin, begin_row = sums, width
+            for i in range(0, width, lanes()):
+                place, row = placed(j + i, padded(units), stored)
+                change(w + place + first * row, row, sums + i, width, count, real(-rate), descend)
+
+
+def sparse_product_turned(p, task, n, k, start, rate, scratch):
+    """The same for some units and inputs, if dz is sparse and x is not: by dwᵀ = dzᵀ x."""
+    (
+        x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns, counts, counted,
+        dz_counts, span,
+    ) = parameters(p, 15)  # fmt: skip
+    across = (padded(units) + columns - 1) // columns
+    first, top = task % across * columns, task // across * span
+    count = min(columns, padded(units) - first)
+    x, dz, w, words = pointer(x), pointer(dz) + first, pointer(w), integers(scratch)
+    marks, near, sums, square = update_places(n, columns, rows)
+    none = pointer(scratch + marks)
+    near, sums, square = none + near, none + sums, none + square
+    clear(none, rows)
+    is_dense = not is_sparse(counts, counted, n, inputs)
+    if is_dense and is_sparse(dz_counts, counted, n, units):
+        mark_columns(dz, dz_row, count, n, words)
+        for i in range(top, min(top + span, padded(inputs)), rows):
+            width = min(rows, padded(inputs) - i)
+            begin, begin_row = none, 0
+            for r in range(0, n, BLOCK):
+                fetch(x + r * x_row + i, x_row, min(BLOCK, n - r), width, near, width)
+                multiply(
+                    words + r // BLOCK * count, (dz + r * dz_row, 1, dz_row), near, (sums, width),
+                    (begin, begin_row), count, width,
+                    (w, stored, padded(units), i, width, first, count),
+                )  # fmt: skip
+                begin, begin_row = sums, width
+            for j in range(0, count, lanes()):
+                place, row = placed(first + j, padded(units), stored)
+                for m in range(0, width, lanes()):
+                    turn_square(sums + j * width + m, width, square, lanes())
+                    left = min(lanes(), inputs - i - m)
+                    target = w + place + (i + m) * row
+                    change(target, row, square, lanes(), left, real(-rate), descend)
+
+
+def multiply(words, a, b, c, begin, rows, width, ahead):
+    """C = begin + a b, of the terms that are marked: by a word for each row of a.
+
+    With parts of the rows weights are fetched that will be needed next: of some inputs and units.
+    """
+    w, inputs, units, first, count, unit, wide = ahead
+    columns = wide // lanes()
+    part = (rows + columns - 1) // columns
+    for n in range(columns):
+        r = n * part
+        multiply_rows(
+            words + r, a[0] + r * a[1], a[1], a[2], b, c[0] + r * c[1], c[1],
+            begin[0] + r * begin[1], begin[1], min(part, rows - r), width,
+        )  # fmt: skip
+        place, row = placed(unit + n * lanes(), units, inputs)
+        for i in range(first, first + count):
+            fetch_soon(w + place + i * row)
+
+
+@subroutine
+def multiply_rows(words, a, a_row, a_step, b, c, c_row, begin, begin_row, rows, width):
+    """The same for some rows."""
+    widest = WIDEST * lanes()
+    for j in range(0, width, widest):
+        for registers in range(1, WIDEST + 1):
+            if min(width - j, widest) == registers * lanes():
+                for r in range(rows):
+                    chains(
+                        registers, words[r], a + r * a_row, a_step, b + j, width,
+                        begin + r * begin_row + j, c + r * c_row + j,
+                    )  # fmt: skip
+
+
+def fetch_weights(w, inputs, units, first, width, i, steps, near):
+    """The weights of some units, for `steps` inputs from i on, as (steps, width)."""
+    for j in range(0, width, lanes()):
+        place, row = placed(first + j, units, inputs)
+        fetch(w + place + i * row, row, steps, lanes(), near + j, width)
+
+
+def fetch(source, source_row, rows, width, near, near_row):
+    """A copy of some rows."""
+    for r in range(rows):
+        for j in range(0, width, lanes()):
+            copy(source + r * source_row + j, near + r * near_row + j)
+
+
+def placed(unit, units, inputs):
+    """Where the weights of a unit begin, and how far on those of the next input are."""
+    first = unit // strip() * strip()
+    return first * inputs + unit - first, min(strip(), units - first)
+
+
+def mark_columns(x, x_row, count, n, words):
+    """The masks of x's columns: bit r of word b is that of row 64 b + r."""
+    for b in range(0, n, BLOCK):
+        block = words + b // BLOCK * count
+        for i in range(count):
+            block[i] = 0
+        for r in range(b, min(b + BLOCK, n)):
+            for i in range(count):
+                block[i] = block[i] + ((1 << (r - b)) if x[r * x_row + i] != 0 else 0)
+
+
+def change(w, w_row, sums, sums_row, rows, factor, descend):
+    """A register of each row of w: w + factor · sums, or the sums."""
+    for r in range(rows):
+        if descend != 0:
+            add_scaled(w + r * w_row, factor, sums + r * sums_row)
+        else:
+            copy(sums + r * sums_row, w + r * w_row)
+
+
+def clear(row, width):
+    """A row of zeros."""
+    for j in range(width):
+        row[j] = 0

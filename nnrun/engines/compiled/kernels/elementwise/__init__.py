@@ -1,0 +1,1 @@
+"""Kernels of single numbers and rows: activations, losses, dropout, optimizers."""

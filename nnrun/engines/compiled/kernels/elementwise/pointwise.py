@@ -1,0 +1,72 @@
+"""Number by number: activations, from the formulas of `activations`, and sums.
+
+Results go through the thread's memory, a piece of a line at a time: where an array is overwritten
+with what is made of it, LLVM would not vectorise the loop, though no number depends on another.
+"""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
+from nnrun.engines.compiled.kernels.parts import column_range, row_range
+from nnrun.engines.compiled.kernels.sizes.scratch import PIECE
+
+
+def forward(p, task, n, k, start, rate, scratch):
+    """y = f(x); y may be x."""
+    x, x_row, x_line, y, y_row, y_line, lines, numbers, rows, columns = parameters(p, 10)
+    x, y, held = pointer(x), pointer(y), pointer(scratch)
+    first, last = row_range(task, rows, n)
+    left, right = column_range(task, columns, numbers)
+    for r in range(first, last):
+        for i in range(lines):
+            source, target = x + (r * x_row + i * x_line), y + (r * y_row + i * y_line)
+            for begin in range(left, right, PIECE):
+                end = min(begin + PIECE, right)
+                for j in range(begin, end):
+                    held[j - begin] = evaluated(formula, source[j], 0, 0)  # noqa: F821 - a constant
+                copy(held, target + begin, end - begin)
+
+
+def backward(p, task, n, k, start, rate, scratch):
+    """dx = dy · f'(x), from x and y = f(x); dx may be dy."""
+    (
+        x, x_row, x_line, y, y_row, y_line, dy, dy_row, dy_line, dx, dx_row, dx_line,
+        lines, numbers, rows, columns,
+    ) = parameters(p, 16)  # fmt: skip
+    x, y, dy, dx, held = pointer(x), pointer(y), pointer(dy), pointer(dx), pointer(scratch)
+    first, last = row_range(task, rows, n)
+    left, right = column_range(task, columns, numbers)
+    for r in range(first, last):
+        for i in range(lines):
+            before, after = x + (r * x_row + i * x_line), y + (r * y_row + i * y_line)
+            source, target = dy + (r * dy_row + i * dy_line), dx + (r * dx_row + i * dx_line)
+            for begin in range(left, right, PIECE):
+                end = min(begin + PIECE, right)
+                for j in range(begin, end):
+                    held[j - begin] = evaluated(formula, before[j], after[j], source[j])  # noqa: F821
+                copy(held, target + begin, end - begin)
+
+
+def add(p, task, n, k, start, rate, scratch):
+    """y = a + b; y may be one of them."""
+    (
+        a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows, columns,
+    ) = parameters(p, 13)  # fmt: skip
+    a, b, y, held = pointer(a), pointer(b), pointer(y), pointer(scratch)
+    first, last = row_range(task, rows, n)
+    left, right = column_range(task, columns, numbers)
+    for r in range(first, last):
+        for i in range(lines):
+            one, other = a + (r * a_row + i * a_line), b + (r * b_row + i * b_line)
+            target = y + (r * y_row + i * y_line)
+            for begin in range(left, right, PIECE):
+                end = min(begin + PIECE, right)
+                for j in range(begin, end):
+                    held[j - begin] = one[j] + other[j]
+                copy(held, target + begin, end - begin)
+
+
+def copy(source, target, count):
+    """Numbers from one place to another."""
+    for j in range(count):
+        target[j] = source[j]

@@ -1,0 +1,140 @@
+"""The optimizers' steps, a chunk of a parameter at a time."""
+
+from __future__ import annotations
+
+from nnrun.engines.compiled.kernels.access import (
+    doubles,
+    floating,
+    parameters,
+    pointer,
+    precision,
+)
+from nnrun.engines.compiled.kernels.parts import column_range
+from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
+from nnrun.engines.compiled.language.numbers import double, real, sqrt
+
+
+def reduce(p, task, n, k, start, rate, scratch):
+    """The sum of the buffers that the tasks of `rows` rows have written, in their order.
+
+    There are `most` of them where each is of several blocks of rows.
+    """
+    buffers, buffer_task, total, size, chunk, rows, most = parameters(p, 7)
+    buffers, total = pointer(buffers), pointer(total)
+    first, last = column_range(task, chunk, size)
+    for j in range(first, last):
+        total[j] = buffers[j]
+    for b in range(1, min((n + rows - 1) // rows, most)):
+        buffer = buffers + b * buffer_task
+        for j in range(first, last):
+            total[j] = total[j] + buffer[j]
+
+
+def squares(p, task, n, k, start, rate, scratch):
+    """Σ (g / unit)² over the task's chunk, and the unit, into its places of `sums`.
+
+    The unit is 1 but for sums that overflow or are lost to underflow (`engines/clipping.py`).
+    """
+    gradient, size, chunk, sums = parameters(p, 4)
+    gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
+    most, large, least, small = precision(units)  # noqa: F821 - a constant
+    first, last = column_range(task, chunk, size)
+    total, unit = sum_of_squares(gradient, first, last, real(1), parts), real(1)
+    if total > most:
+        unit = large
+    if total < least:
+        unit = small
+    if unit != real(1):
+        total = sum_of_squares(gradient, first, last, real(1) / unit, parts)
+    sums[2 * task] = total
+    sums[2 * task + 1] = unit
+
+
+def sum_of_squares(gradient, first, last, scale, parts):
+    """Σ (g · scale)²."""
+    for j in range(SQUARES):
+        parts[j] = 0
+    for i in range(first, last, SQUARES):
+        for j in range(SQUARES):
+            g = gradient[i + j] * scale
+            parts[j] = parts[j] + g * g
+    total = real(0)
+    for j in range(SQUARES):
+        total = total + parts[j]
+    return total
+
+
+def clip(p, task, n, k, start, rate, scratch):
+    """What a gradient longer than the limit is multiplied by, one factor after the other.
+
+    They are 1 / unit and limit / (norm / unit), with the largest unit of the sums.
+    """
+    sums, count, limit, factors = parameters(p, 4)
+    sums, limit, factors = doubles(sums), floating(limit), pointer(factors)
+    unit, total = sums[1], double(0)
+    for j in range(1, count):
+        unit = max(unit, sums[2 * j + 1])
+    for j in range(count):
+        ratio = sums[2 * j + 1] / unit
+        total = total + sums[2 * j] * ratio * ratio
+    norm = sqrt(total)
+    factors[0] = real(double(1) / unit) if norm > limit / unit else real(1)
+    factors[1] = real(limit / norm) if norm > limit / unit else real(1)
+
+
+def scales(factors):
+    """What the gradient is multiplied by: the numbers at the address, 1 where there are none."""
+    first, second = real(1), real(1)
+    if factors != 0:
+        first, second = pointer(factors)[0], pointer(factors)[1]
+    return first, second
+
+
+def sgd(p, task, n, k, start, rate, scratch):
+    """θ ← θ - η g, with momentum v ← μ v + g, θ ← θ - η v; Nesterov's steps by g + μ v."""
+    theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors = parameters(p, 9)
+    theta, gradient, held = pointer(theta), pointer(gradient), pointer(velocity)
+    momentum, decay, eta = real(floating(momentum)), real(floating(decay)), real(rate)
+    unit, clipped = scales(factors)
+    first, last = column_range(task, chunk, size)
+    if velocity != 0:
+        for j in range(first, last):
+            g = gradient[j] * unit * clipped + theta[j] * decay
+            v = momentum * held[j] + g
+            held[j] = v
+            step = g + momentum * v if nesterov != 0 else v
+            theta[j] = theta[j] - eta * step
+    else:
+        for j in range(first, last):
+            g = gradient[j] * unit * clipped + theta[j] * decay
+            theta[j] = theta[j] - eta * g
+
+
+def adam(p, task, n, k, start, rate, scratch):
+    """m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², θ ← θ - m / (√v / part + ε) · part.
+
+    The parts of iteration k, η / (1 - β₁ᵗ) and √(1 - β₂ᵗ), stand in two arrays.
+    """
+    (
+        theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon, decay,
+        mean_parts, square_parts, factors,
+    ) = parameters(p, 15)  # fmt: skip
+    theta, gradient, mean, square = (
+        pointer(theta),
+        pointer(gradient),
+        pointer(mean),
+        pointer(square),
+    )
+    mean_parts, square_parts = doubles(mean_parts), doubles(square_parts)
+    beta1, rest1, decay = real(floating(beta1)), real(floating(rest1)), real(floating(decay))
+    beta2, rest2, epsilon = real(floating(beta2)), real(floating(rest2)), real(floating(epsilon))
+    mean_part, square_part = real(mean_parts[k]), real(square_parts[k])
+    unit, clipped = scales(factors)
+    first, last = column_range(task, chunk, size)
+    for j in range(first, last):
+        g = gradient[j] * unit * clipped + theta[j] * decay
+        m = mean[j] * beta1 + g * rest1
+        v = square[j] * beta2 + g * g * rest2
+        mean[j] = m
+        square[j] = v
+        theta[j] = theta[j] - m / (sqrt(v) / square_part + epsilon) * mean_part

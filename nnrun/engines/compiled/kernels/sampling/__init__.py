@@ -1,0 +1,1 @@
+"""NumPy's random streams in compiled code, and the loop that draws rows."""

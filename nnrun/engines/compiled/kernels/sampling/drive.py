@@ -1,0 +1,167 @@
+"""Takes a generated function through a stretch: draws rows block by block, and calls it for them.
+
+Where the network is to be evaluated on the way, it stops and calls the function for that, too.
+
+It knows nothing of the network, and so is compiled once for all of them. What it works on is
+described in `nnrun.engines.compiled.kernels.sampling.fields`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from nnrun.engines.compiled.kernels.access import integers, nanoseconds
+from nnrun.engines.compiled.kernels.sampling.fields import (
+    AHEAD,
+    BATCH,
+    BLOCK,
+    BLOCK_STREAM,
+    BOUND,
+    DRAWN,
+    EVALUATION_TIME,
+    EVALUATIONS,
+    FUNCTION,
+    NEXT,
+    NEXT_STREAM,
+    OUTPUT_BYTES,
+    PIECE,
+    RATE_BYTES,
+    SAMPLING,
+    SHUFFLE,
+    SIZE,
+    SKIP,
+    STREAM,
+    TABLES,
+    TOGETHER,
+    UPDATE_TIME,
+    USED,
+    WITH_REPLACEMENT,
+)
+from nnrun.engines.compiled.kernels.sampling.pcg64 import below, copied, masked, put_back
+from nnrun.engines.compiled.language.code import Code
+from nnrun.engines.compiled.language.kinds import I64
+from nnrun.engines.compiled.language.marks import intrinsic, subroutine
+from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
+
+_ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
+_UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
+_BOUND, _OUTPUTS, _LOSSES = (NUMBER[name] for name in ("bound", "outputs", "losses"))
+
+
+def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
+    """Make updates up to one stop after the other, and at each the evaluations there are.
+
+    Args:
+        fields: their address.
+        table: the address of the arguments of the generated function.
+        stops: the address of the stops: updates to be made before each, since the one before.
+        count: how many there are.
+    """
+    s, stops = integers(fields), integers(stops)
+    for stop in range(count):
+        begun = nanoseconds()
+        advance(s, integers(table), stops[stop])
+        there = nanoseconds()
+        for evaluation in range(s[TABLES]):
+            evaluate(s, integers(s[EVALUATIONS] + 8 * (OUTPUT_BYTES + 1) * evaluation))
+        s[UPDATE_TIME] += there - begun
+        s[EVALUATION_TIME] += nanoseconds() - there
+
+
+def evaluate(s: Any, table: Any) -> None:
+    """Evaluate some rows; the next time outputs and losses come after these."""
+    call(s[FUNCTION], table)
+    table[_OUTPUTS] += table[OUTPUT_BYTES]
+    table[_LOSSES] += 8 * table[_COUNT]
+
+
+def advance(s: Any, table: Any, iterations: Any) -> None:
+    """Make so many updates."""
+    bounds, size, batch = integers(table[_BOUNDS]), s[SIZE], s[BATCH]
+    while iterations > 0:
+        while s[USED] == size:
+            turn(s)
+        used = s[USED]
+        left = (size - used + batch - 1) // batch
+        count = min(min(iterations, PIECE), left)  # noqa: PLW3301 - the language has one for two
+        rows = min(count * batch, size - used)
+        table[_ROWS] = s[BLOCK] + 8 * used
+        table[_COUNT] = count
+        if s[TOGETHER] != 0:
+            draw(s, used)
+            table[_FRESH] = s[NEXT] + 8 * used
+            table[_BOUND] = s[BOUND]
+            s[AHEAD] = used + rows
+        bounds[count] = rows
+        call(s[FUNCTION], table)
+        bounds[count] = count * batch
+        table[_RATES] += count * s[RATE_BYTES]
+        table[_UNIFORMS] += 8 * rows * s[DRAWN]
+        table[_STEPS] += count
+        s[USED] = used + rows
+        iterations -= count
+
+
+def turn(s: Any) -> None:
+    """Begin the next block."""
+    if s[SAMPLING] == SHUFFLE:
+        shuffle(s)
+    if s[SAMPLING] == WITH_REPLACEMENT:
+        draw(s, s[SIZE])
+        s[BLOCK], s[NEXT] = s[NEXT], s[BLOCK]
+    for index in range(STREAM):
+        s[BLOCK_STREAM + index] = s[NEXT_STREAM + index]
+        s[NEXT_STREAM + index] = s[index]
+    s[USED] = s[SKIP]
+    s[SKIP], s[AHEAD] = 0, 0
+
+
+@subroutine
+def draw(s: Any, until: Any) -> None:
+    """Draw rows of the next block with replacement, up to before this one."""
+    bound = s[BOUND]
+    if bound > 1:
+        fresh, stream = integers(s[NEXT]), copied(s)
+        for index in range(s[AHEAD], until):
+            fresh[index] = below(stream, bound)
+        put_back(stream, s)
+
+
+def shuffle(s: Any) -> None:
+    """Put all rows into a new order: Fisher and Yates from the last one down, as NumPy does.
+
+    Of numbers with as many bits as are needed, those that are too large are left out. No processor
+    can foresee which: so each is written, and the next one over those.
+    """
+    stream, block, chosen = copied(s), integers(s[BLOCK]), integers(s[NEXT])
+    last, index, mask = s[SIZE] - 1, 0, 1
+    while mask < last:
+        mask = 2 * mask + 1
+    while last > 0:
+        while last > mask // 2:
+            other = masked(stream, mask)
+            chosen[index] = other
+            fits = 1 if other <= last else 0
+            index += fits
+            last -= fits
+        mask = mask // 2
+    put_back(stream, s)
+    for index in range(s[SIZE]):
+        block[index] = index
+    for index in range(s[SIZE] - 1):
+        last, other = s[SIZE] - 1 - index, chosen[index]
+        block[last], block[other] = block[other], block[last]
+
+
+@intrinsic
+def call(t: Code, function: Any, table: Any) -> None:
+    """Call the generated function at an address with the arguments in a table."""
+    pointer = I64.as_pointer()
+    values = []
+    for index, kind in enumerate(ARGUMENTS.values()):
+        value = t.builder.load(t.builder.gep(table, [t.integer(index)]))
+        values.append(t.builder.inttoptr(value, pointer) if kind.endswith("*") else value)
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+    t.builder.call(t.builder.inttoptr(function, kind.as_pointer()), values)

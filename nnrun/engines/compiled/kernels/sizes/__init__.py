@@ -1,0 +1,1 @@
+"""What sizes alone decide: layout of arrays, tasks, scratch memory, which kernel suits."""

@@ -1,0 +1,111 @@
+"""What kernels keep in the scratch memory of their thread.
+
+Each function gives the bytes of the pieces that a kernel has there, from its parameters. Kernels
+that are written lay their pieces out by it, with `Number`s for integers; a tape takes as much
+memory as its calls need.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.engines.compiled.kernels.sizes import shapes, sparse
+from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK
+
+# Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
+ZEROS = 128
+PIECE = 512  # numbers that are put down before they replace others
+SQUARES = 16  # sums of squares that run side by side
+STRIPS = 4  # so many strips of weights are multiplied by while they are near to the processor
+_ENTRY = 8  # of a table
+
+Integer = Any  # an int, or a `writer.Number`, which stands for one
+
+
+def lines(length: Integer) -> Integer:
+    """Bytes of so many whole cache lines that there is room for a length."""
+    return (length + 63) & -64
+
+
+def total(pieces: tuple[int, ...]) -> int:
+    """Bytes of all pieces, each of which begins a cache line."""
+    return sum(map(lines, pieces))
+
+
+def largest(first: Integer, *others: Integer) -> Integer:
+    """The largest of some integers."""
+    for other in others:
+        first = max(first, other) if isinstance(first, int) else first.or_larger(other)
+    return first
+
+
+def convolve(kh: Integer, kw: Integer, channels: Integer) -> tuple[Integer, ...]:
+    """Zeros, and the table of taps."""
+    return ZEROS, kh * kw * channels * _ENTRY
+
+
+def convolve_back(units: Integer) -> tuple[Integer, ...]:
+    """The table of units."""
+    return (units * _ENTRY,)
+
+
+def _winograd(x_row: Integer, y_row: Integer, channels: Integer) -> tuple[Integer, ...]:
+    tiles = 16 * (BLOCK + 1)
+    return largest(x_row, y_row, ZEROS), channels * _ENTRY, x_row * tiles, y_row * tiles
+
+
+def winograd(
+    x_pixel: Integer, units: Integer, channels: Integer, itemsize: int
+) -> tuple[Integer, ...]:
+    """Zeros, the table of channels, tiles of x and of y, and pixels that y has not."""
+    y_row = units * itemsize
+    return *_winograd(x_pixel * itemsize, y_row, channels), y_row
+
+
+def winograd_weights(
+    x_pixel: Integer, units: Integer, channels: Integer, itemsize: int
+) -> tuple[Integer, ...]:
+    """Zeros, the table of channels, tiles of x and of dy, and du."""
+    y_row = units * itemsize
+    return *_winograd(x_pixel * itemsize, y_row, channels), y_row * channels * 16
+
+
+def product_back(itemsize: int) -> tuple[int, ...]:
+    """Some strips of weights, turned."""
+    return (STRIPS * _strip(itemsize) ** 2 * itemsize,)
+
+
+def product_update(itemsize: int) -> tuple[int, ...]:
+    """The sums of a strip of inputs by a strip of units."""
+    return (_strip(itemsize) ** 2 * itemsize,)
+
+
+def sparse_product(columns: int, itemsize: int) -> tuple[int, ...]:
+    """Zeros, and weights."""
+    return (sparse.product_places(columns)[1] * itemsize,)
+
+
+def sparse_product_update(n: int, rows: int, columns: int, itemsize: int) -> tuple[int, ...]:
+    """Masks, zeros, rows of dz, and sums."""
+    masks, _, _, end = sparse.update_places(n, rows, columns)
+    return (masks + end * itemsize,)
+
+
+def sparse_product_turned(n: int, rows: int, columns: int, itemsize: int) -> tuple[int, ...]:
+    """Masks, zeros, rows of x, sums, and a square."""
+    masks, _, _, square = sparse.update_places(n, columns, rows)
+    return (masks + square * itemsize + 64 * 64 // itemsize,)
+
+
+def pointwise(itemsize: int) -> tuple[int, ...]:
+    """A piece of a line."""
+    return (PIECE * itemsize,)
+
+
+def squares(itemsize: int) -> tuple[int, ...]:
+    """The sums."""
+    return (SQUARES * itemsize,)
+
+
+def _strip(itemsize: int) -> int:
+    return shapes.strip(f"float{8 * itemsize}")

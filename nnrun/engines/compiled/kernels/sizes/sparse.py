@@ -1,0 +1,83 @@
+"""Where products may skip zeros, and into how many tasks they are then cut: from sizes alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun.engines.compiled.kernels.sizes.shapes import padded
+
+# Indices of a sum that share a mask, one bit each; so many rows of weights are near at a time.
+BLOCK = 64
+# Zeros are skipped where no more than so many of 100 numbers are not 0: with more of them to
+# multiply by, skipping takes longer than it saves.
+SPARSE = 67
+# A tile's numbers side by side: 8 registers of 64 bytes, 16 of 32.
+_WIDEST, _CACHE_LINE = 512, 64  # bytes
+# Where there is less than so many bytes side by side, terms of a sum, or products in all, finding
+# zeros takes more than a hundredth of the time in which there need not be any.
+_NARROWEST, _FEWEST, _LEAST = 256, 16, 2**21
+# Into so many tasks z = b + x w is cut, but none has fewer rows: each fetches weights for itself.
+_TASKS, _ROWS = 4, 16
+# Likewise dw, if it can be; each has to look for the zeros of its columns.
+_TURNED = 8
+
+
+def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
+    """Whether a product of so many rows, `numbers` long and each a sum of `terms`, may gain."""
+    is_wide = padded(numbers) * _size(dtype) >= _NARROWEST
+    return is_wide and min(rows, terms) >= _FEWEST and rows * terms * numbers >= _LEAST
+
+
+def columns(numbers: int, dtype: str) -> int:
+    """How many of so many numbers side by side make a tile: all tiles are about as wide."""
+    lines = padded(numbers) * _size(dtype) // _CACHE_LINE
+    count = -(-lines * _CACHE_LINE // _WIDEST)
+    return -(-lines // count) * (_CACHE_LINE // _size(dtype))
+
+
+def tiles(numbers: int, dtype: str) -> int:
+    """How many tiles there are."""
+    return -(-padded(numbers) // columns(numbers, dtype))
+
+
+def product_rows(units: int, batch_size: int, dtype: str) -> int:
+    """Rows of a task of z = b + x w."""
+    return max(-(-batch_size // max(_TASKS // tiles(units, dtype), 1)), _ROWS)
+
+
+def product_tasks(units: int, batch_size: int, dtype: str) -> int:
+    """Tasks of it: the tiles of the first rows, and so on."""
+    return tiles(units, dtype) * -(-batch_size // product_rows(units, batch_size, dtype))
+
+
+def turned_inputs(inputs: int, units: int, dtype: str) -> int:
+    """Inputs of a task of dwᵀ = dzᵀ x, so many of their tiles that there are tasks enough."""
+    parts = -(-_TURNED // tiles(units, dtype))
+    return -(-tiles(inputs, dtype) // parts) * columns(inputs, dtype)
+
+
+def turned_tasks(inputs: int, units: int, dtype: str) -> int:
+    """Tasks of it: the tiles of units for the first inputs, and so on."""
+    return tiles(units, dtype) * -(-padded(inputs) // turned_inputs(inputs, units, dtype))
+
+
+def words(numbers: int) -> int:
+    """Masks that so many numbers take."""
+    return -(-numbers // BLOCK)
+
+
+def product_places(columns: int) -> tuple[int, int]:
+    """Where the rows of weights begin after a row of zeros, and where they end, in numbers."""
+    return columns, (1 + BLOCK) * columns
+
+
+def update_places(n: int, rows: int, columns: int) -> tuple[int, int, int, int]:
+    """Bytes of the masks of so many rows of dw; where then, after a row of zeros, so many columns
+    of a factor begin, where the sums do, and where they end, in numbers.
+    """
+    near, sums = product_places(columns)
+    return 8 * rows * ((n + BLOCK - 1) // BLOCK), near, sums, sums + rows * columns
+
+
+def _size(dtype: str) -> int:
+    return np.dtype(dtype).itemsize

@@ -1,0 +1,1 @@
+"""Source to machine code: compiling, the cache of object files, loading."""

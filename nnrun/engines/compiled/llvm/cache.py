@@ -1,0 +1,175 @@
+"""Machine code that was made once: `<digest>.py`, the source, and `<digest>.o` in a cache folder.
+
+The digest is over everything that the machine code depends on: the source, what it imports, the
+language, the versions of LLVM and NumPy, the processor. Files appear whole or not at all, and what
+is damaged, cannot be read or cannot be written is made again; processes need no lock.
+
+Machine code is run without a further look, so it is only taken from files that nobody else can
+have written, and that are signed with a key which only this user holds: what came into the folder
+in some other way, as from an archive, is not signed.
+
+LLVM and the compiler are imported where they are needed: most runs of the program do without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnrun.engines.compiled.llvm import private_files
+
+if TYPE_CHECKING:
+    from nnrun.engines.compiled.llvm.machine import Function
+
+_MAGIC = b"nnrun object 2\n"
+_SIGNATURE, _SECRET = "sha256", "cache.key"
+_SECRET_BYTES = 32
+_functions: dict[str, Function] = {}
+_lock = threading.Lock()
+
+
+class CacheWarning(UserWarning):
+    """The cache cannot be used, and why."""
+
+
+def folder() -> Path:
+    """`NNRUN_CACHE`, or the platform's folder for caches."""
+    chosen = os.environ.get("NNRUN_CACHE")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_cache_path  # noqa: PLC0415 - only needed here
+
+    return user_cache_path("nnrun", appauthor=False)
+
+
+def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text: None) -> Function:
+    """The training function of this source, compiled now or some time before.
+
+    `wait` is told if it has to be compiled, before that takes its time.
+    """
+    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+
+    key = digest(source)
+    with _lock:
+        if key not in _functions:
+            _functions[key] = machine.load(object_code(source, dtype, key, wait))
+        return _functions[key]
+
+
+def object_code(
+    source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
+) -> bytes:
+    """The object file of this source, from the cache if it has it."""
+    place = folder() / "compiled"
+
+    def compile_() -> bytes:
+        with suppress(OSError, private_files.NotPrivateError):  # for people and tracebacks
+            private_files.write(place, f"{key}.py", source.encode())
+        return _compile(source, dtype, place / f"{key}.py")
+
+    return kept(key, compile_, wait, "compiling, once for this architecture")
+
+
+def kept(
+    key: str, compile_: Callable[[], bytes], wait: Callable[[str], None], announced: str
+) -> bytes:
+    """The object file of this key, from the cache, or made and put there.
+
+    Args:
+        key: stands for all that the machine code depends on.
+        compile_: makes it.
+        wait: is told before that takes its time,
+        announced: this.
+    """
+    place, name = folder() / "compiled", f"{key}.o"
+    try:
+        secret = _secret()
+        code = _verified(private_files.read(place, name), secret, key)
+    except (OSError, private_files.NotPrivateError) as error:
+        message = f"machine code is made anew and not kept: {_reason(error)}"
+        # From here, whoever asked: what is said at one place is said once.
+        warnings.warn(message, CacheWarning, stacklevel=1)
+        wait("compiling")
+        return compile_()
+    if code is None:
+        wait(announced)
+        code = compile_()
+        with suppress(OSError, private_files.NotPrivateError):
+            private_files.write(place, name, _MAGIC + _signature(code, secret, key) + code)
+    return code
+
+
+def digest(source: str) -> str:
+    """The key of a source."""
+    return hashlib.sha256((source + _surroundings()).encode()).hexdigest()
+
+
+@cache
+def _surroundings() -> str:
+    from importlib.metadata import version  # noqa: PLC0415 - slow, and only needed here
+
+    from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
+    from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
+
+    compiled = Path(__file__).parents[1]
+    paths = [compiled / "llvm" / f"{name}.py" for name in ("arguments", "compiler", "machine")]
+    paths += [
+        path
+        for room in ("formulas", "language", "kernels/sampling")
+        for path in (compiled / room).glob("*.py")
+    ]
+    paths += [Path(special.__file__)]
+    helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
+    versions = [version(package) for package in ("llvmlite", "numpy")]
+    return "\n".join([*helpers, *versions, str(machine.processor())])
+
+
+def _compile(source: str, dtype: str, path: Path) -> bytes:
+    from nnrun.engines.compiled.llvm.compiler import compile_source  # noqa: PLC0415 - slow to import
+
+    return compile_source(source, dtype, str(path))
+
+
+def _verified(content: bytes | None, secret: bytes, key: str) -> bytes | None:
+    """The object file in what the cache holds, or None where it is not as we have written it."""
+    if content is None:
+        return None
+    start = len(_MAGIC) + hashlib.new(_SIGNATURE).digest_size
+    code = content[start:]
+    ours = hmac.compare_digest(content[:start], _MAGIC + _signature(code, secret, key))
+    return code if ours else None
+
+
+def _signature(code: bytes, secret: bytes, key: str) -> bytes:
+    return hmac.digest(secret, key.encode() + code, _SIGNATURE)
+
+
+def _secret() -> bytes:
+    """What this user signs with; made where there is none, or none that can be used."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
+
+    place = user_state_path("nnrun", appauthor=False)
+    forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
+    secret = private_files.read(place, _SECRET, forbidden=forbidden)
+    if secret is None or len(secret) != _SECRET_BYTES:
+        # Of two processes that come here at once, both take what the first one has made.
+        private_files.write(
+            place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
+        )
+        secret = private_files.read(place, _SECRET, forbidden=forbidden)
+    return secret or b""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror or error}"
+    return str(error)

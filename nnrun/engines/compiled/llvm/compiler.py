@@ -1,0 +1,41 @@
+"""From generated source to machine code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nnrun.engines.compiled.language import definitions
+from nnrun.engines.compiled.language.kinds import I64, REAL
+from nnrun.engines.compiled.language.translator import Translator
+from nnrun.engines.compiled.llvm import machine
+from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+from nnrun.engines.compiled.llvm.machine import SYMBOL, Processor
+
+
+def compile_source(source: str, dtype: str, path: str, target: Processor | None = None) -> bytes:
+    """An object file that holds the `train` of this source.
+
+    Args:
+        source: generated.
+        dtype: of its numbers.
+        path: what messages call it.
+        target: that the code is for; by default the processor that this runs on.
+
+    Raises:
+        LanguageError: the source is wrong.
+    """
+    definition = definitions.generated(source, path)
+    kinds = [_kind(kind, dtype) for kind in ARGUMENTS.values()]
+    translator = Translator(definition, SYMBOL, kinds, dtype)
+    for argument in translator.function.args:
+        # Without the promise that all lead to separate memory, every loop is guarded by a check.
+        if argument.type.is_pointer:
+            argument.add_attribute("noalias")
+    return machine.object_file(str(translator.module), target)
+
+
+def _kind(text: str, dtype: str) -> Any:
+    """LLVM's type of an argument."""
+    name, pointer, _ = text.partition("*")
+    kind = I64 if name == "int64" else REAL[dtype if name == "real" else name]
+    return kind.as_pointer() if pointer else kind

@@ -1,0 +1,138 @@
+"""Machine code in memory: LLVM for this processor, and an object file made callable."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+
+# Loops are unrolled by what they save, counted in instructions: with LLVM's 300 those of generated
+# functions grow beyond what is faster.
+llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
+
+SYMBOL = "nnrun_train"
+_lock = threading.Lock()
+_engines: list[Any] = []
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What object files are for, in LLVM's words: a name, and features as `+avx2,-avx512f`."""
+
+    name: str
+    features: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.features}"
+
+
+@cache
+def processor() -> Processor:
+    """The one that this runs on."""
+    return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
+    """LLVM's code generator for a processor, by default for the one that this runs on.
+
+    Its `effort`, 0 to 3, is that of choosing instructions and registers.
+    """
+    _initialize()
+    target = target or processor()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=target.name,
+        features=target.features,
+        opt=effort,
+        jit=True,
+        codemodel="jitdefault",
+    )
+
+
+def object_file(code: str, target: Processor | None = None, level: int = 3) -> bytes:
+    """Machine code of LLVM's, by its passes of a level.
+
+    1: by that alone which takes variables into registers; 0: by none.
+    """
+    # What is written by hand gains nothing from more effort, which takes a tenth longer.
+    machine = target_machine(target, effort=3 if level > 1 else 1)
+    parsed = llvm.parse_assembly(code)
+    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+    parsed.verify()
+    if level:
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        builder = llvm.create_pass_builder(machine, options)
+    if level > 1:
+        builder.getModulePassManager().run(parsed, builder)
+    elif level == 1:
+        passes = llvm.create_new_function_pass_manager()
+        passes.add_sroa_pass()
+        for function in parsed.functions:
+            if not function.is_declaration:
+                passes.run(function, builder)
+    made: Any = machine.emit_object(parsed)
+    return bytes(made)
+
+
+def register() -> int:
+    """The bytes of one of the processor's vector registers."""
+    features = llvm.get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
+
+
+@cache
+def description() -> str:
+    """For what machine code is made here: the processor as LLVM calls it, and its vectors."""
+    return f"{processor().name}, vectors of {8 * register()} bits"
+
+
+def symbols(code: bytes, names: list[str]) -> dict[str, int]:
+    """Link an object file into this process; the addresses of these functions in it."""
+    with _lock:
+        engine = _linked(code)
+        return {name: engine.get_function_address(name) for name in names}
+
+
+_PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
+
+
+class Function:
+    """A function in memory.
+
+    Args:
+        address: where its code begins.
+    """
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+        self._callable = _PROTOTYPE(address)
+
+    def __call__(self, *arguments: int) -> None:
+        """Call it with integers and addresses; other threads run meanwhile."""
+        self._callable(*arguments)
+
+
+def load(code: bytes) -> Function:
+    """Link an object file into this process and return the function in it."""
+    with _lock:
+        return Function(_linked(code).get_function_address(SYMBOL))
+
+
+def _linked(code: bytes) -> Any:
+    _initialize()
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)  # owns the code
+    return engine

@@ -1,0 +1,1 @@
+"""Markdown files: a run's report, the leaderboard, the replication table."""

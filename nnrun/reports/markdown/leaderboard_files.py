@@ -1,0 +1,105 @@
+"""A leaderboard as files: CSV, JSON, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.characters import escaped
+from nnrun.config.names import SPLITS
+from nnrun.reports.markup import code, escape, table
+from nnrun.reports.terminal.leaderboard import best_run, cells, columns, heading, name, notes, place
+from nnrun.runs.storage.strict_json import strict_json
+from nnrun.spreadsheet import cell
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+
+BOARD = "leaderboard.json"
+_STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
+
+
+def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
+    """The three files, by name."""
+    return {
+        "leaderboard.csv": leaderboard_csv(board).encode(),
+        "leaderboard.md": leaderboard_markdown(board).encode(),
+        BOARD: strict_json(board.to_dict()).encode(),
+    }
+
+
+def leaderboard_markdown(board: Leaderboard) -> str:
+    """For people."""
+    return "\n\n".join(_blocks(board)) + "\n"
+
+
+def _blocks(board: Leaderboard) -> Iterator[str]:
+    yield "# Leaderboard"
+    yield code(escaped(board.command), "sh")
+    for group in board.groups:
+        yield f"## {escape(heading(group))}"
+        header = ["", "config", *columns(group)]
+        rows = [[place(group, row), escape(name(row)), *cells(group, row)] for row in group.rows]
+        yield table(header, rows, texts=2)
+        if run := best_run(group):
+            yield f"Best seed of the first row: `{run}`."
+    yield from notes(board.groups)
+
+
+def leaderboard_csv(board: Leaderboard) -> str:
+    """For spreadsheets: every number in full, an empty cell where there is none."""
+    text = io.StringIO()
+    rows = [flat_row(group, row) for group in board.groups for row in group.rows]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["name"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: cell(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def flat_row(group: Group, row: Row) -> dict[str, Any]:
+    """A row with what its group has in common, as one line of leaderboard.csv."""
+    record: dict[str, Any] = {
+        "dataset": group.dataset,
+        "target": group.target,
+        "metric": group.metric,
+        "ordered_by": group.ordered_by,
+        "rank": row.rank,
+        "mean": row.mean,
+        "sd": row.sd,
+        "ci_low": row.ci_low,
+        "ci_high": row.ci_high,
+        "tied": row.tied,
+        "as_good": row.as_good,
+        "p": row.p,
+        "comparison": row.comparison,
+        "note": row.note,
+        "difference": row.difference,
+        "difference_low": row.difference_low,
+        "difference_high": row.difference_high,
+        "name": row.name,
+        "choice": _compact(row.choice),
+        "runs": row.runs,
+        "completed": row.completed,
+        "diverged": row.diverged,
+        "failed": row.failed,
+        "warned": row.warned,
+        "elsewhere": sum(row.elsewhere.values()),
+    }
+    for split in SPLITS:
+        summary = row.summary(split)
+        for statistic in _STATISTICS:
+            value = None if summary is None else getattr(summary, statistic)
+            record[f"{split}_{statistic}"] = value
+    return record | {
+        "baseline": row.baseline,
+        "best_seed": row.best_seed,
+        "best_run": row.best_run,
+        "train_seconds": row.seconds,
+        "parameters": row.parameters,
+        "published": _compact(row.published),
+    }
+
+
+def _compact(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else ""

@@ -1,0 +1,121 @@
+"""report.md: a run's result, whole, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from nnrun.reports.classes import class_sections
+from nnrun.reports.markup import code, escape, sentence, table
+from nnrun.reports.numbers import count, metric_number, number, percent, signed
+from nnrun.reports.summary import (
+    baseline_line,
+    held_out_notes,
+    layer_rows,
+    metric_rows,
+    published_rows,
+    published_source,
+    split_line,
+    splits,
+    training_line,
+    warnings_of,
+)
+from nnrun.reports.terminal.curve import curve_section
+from nnrun.runs.record import RunRecord, RunResult
+
+
+def report_markdown(result: RunResult) -> str:
+    """The report of a run as Markdown."""
+    return "\n\n".join(_blocks(result)) + "\n"
+
+
+def _blocks(result: RunResult) -> Iterator[str]:
+    record = result.record
+    yield f"# {escape(record.name)}"
+    if record.description:
+        yield escape(record.description)
+    yield _status(record)
+    if warnings := warnings_of(record):
+        lines = [f"- {sentence(escape(warning))}" for warning in warnings]
+        yield "\n".join(["**Warnings**, the likeliest cause first:", "", *lines])
+    yield from _results(record)
+    yield from class_sections(record)
+    yield from curve_section(result.history, splits(record.dataset), record.main_metric)
+    yield from _network(record)
+    yield from _about(result)
+
+
+def _status(record: RunRecord) -> str:
+    line = f"Run `{record.run_id}` of {record.started}: **{record.status}**."
+    error = f" {sentence(escape(record.error))}" if record.error else ""
+    return f"{line}{error} {sentence(training_line(record))}"
+
+
+def _results(record: RunRecord) -> Iterator[str]:
+    parts = splits(record.dataset)
+    yield "## Results"
+    header = ["", *parts, *(f"baseline {part}" for part in parts)]
+    rows = []
+    for row in metric_rows(record):
+        shown = [metric_number(row.key, value) for value in row.ours]
+        ours = [f"**{text}**" if row.main else text for text in shown]
+        rows.append([row.label, *ours, *(metric_number(row.key, v) for v in row.baseline)])
+    yield table(header, rows)
+    yield f"The baseline is {baseline_line(record)}."
+    if record.published:
+        yield "## Published numbers"
+        if source := published_source(record):
+            yield f"From: {escape(source)}."
+        yield table(["", "published", "ours", "difference", "relative"], _published(record))
+
+
+def _published(record: RunRecord) -> Iterator[list[str]]:
+    for row in published_rows(record):
+        figures = [f"{row.published:g}", number(row.ours), signed(row.difference)]
+        yield [row.label, *figures, percent(row.share)]
+
+
+def _network(record: RunRecord) -> Iterator[str]:
+    yield "## Network"
+    rows = [[*row[:2], *row[2:]] for row in layer_rows(record.network)]
+    total = ["", "**total**", "", f"**{count(record.network['parameters'])}**"]
+    yield table(["#", "layer", "output", "parameters"], [*rows, total], texts=2)
+
+
+def _about(result: RunResult) -> Iterator[str]:
+    record = result.record
+    dataset = record.dataset
+    yield "## Data"
+    about = f": {escape(dataset['description'])}" if dataset.get("description") else ""
+    yield f"{escape(split_line(dataset))}{about}. SHA-256 `{dataset['sha256']}`."
+    yield from (sentence(escape(note)) for note in held_out_notes(dataset))
+    if dataset.get("note"):
+        yield f"> {escape(dataset['note'])}"
+    yield "## Config"
+    yield "Resolved, with every default written out; the same as `config.yaml`."
+    yield code(result.config_yaml, "yaml")
+    yield "## To repeat it"
+    yield (
+        "In this folder, the following trains the run again, into a folder `again`. On the same "
+        f"machine{_or_another(record)} the weights are the same to the last bit"
+        + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
+    )
+    yield code("nnrun train config.yaml --results again", "sh")
+    yield "## Environment"
+    yield table(["", ""], _environment(record), texts=2)
+
+
+def _or_another(record: RunRecord) -> str:
+    alike = record.engine == "compiled" and record.environment.get("architecture") == "x86_64"
+    return " or another of this architecture with FMA" if alike else ""
+
+
+def _environment(record: RunRecord) -> Iterator[list[str]]:
+    environment: dict[str, Any] = record.environment
+    yield ["nnrun", record.nnrun_version]
+    yield ["engine", record.engine]
+    for key, value in environment.items():
+        if key != "packages":
+            yield [escape(key), escape(str(value))]
+    packages = environment.get("packages", {})
+    yield ["packages", escape(", ".join(f"{name} {number}" for name, number in packages.items()))]

@@ -1,0 +1,147 @@
+"""What `nnrun check` found, as terminal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
+from nnrun.reports.numbers import count, number, plural, size
+from nnrun.reports.summary import data_line
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.tables import clean, labelled, network_table
+from nnrun.runs.preparation.memory import MemoryEstimate
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A config that is valid, and what its run will be.
+
+    Args:
+        file: the config, as it was named.
+        dataset: its name and `n_train`, `n_validation`, `n_test`, `n_features`.
+        network: layers with shapes and parameters, as in report.json.
+        engine_note: what else is to be known of the choice of the engine.
+        gradients: what comparing them has shown; None where that was not asked for.
+    """
+
+    file: str
+    name: str
+    description: str
+    run_id: str
+    dataset: dict[str, Any]
+    network: dict[str, Any]
+    memory: MemoryEstimate
+    iterations: int
+    batch_size: int
+    epochs: float
+    dtype: str
+    engine: str
+    gradients: Sequence[GradientCheck] | None = None
+    engine_note: str | None = None
+
+    @property
+    def gradients_agree(self) -> bool:
+        """Whether no gradient was found wrong."""
+        return all(check.passed for check in self.gradients or ())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        memory = {**asdict(self.memory), "total": self.memory.total}
+        gradients = None
+        if self.gradients is not None:
+            gradients = [{**asdict(check), "passed": check.passed} for check in self.gradients]
+        return {**asdict(self), "memory": memory, "gradients": gradients}
+
+
+def check_details(run: CheckedRun) -> RenderableType:
+    """Everything about one config."""
+    return Group(*_details(run))
+
+
+def _details(run: CheckedRun) -> Iterator[RenderableType]:
+    yield Text.assemble((clean(run.file), "bold"), "  ", ("valid", "green"))
+    if run.description:
+        yield Text(clean(run.description), style="italic")
+    yield Text()
+    yield network_table(run.network)
+    yield Text()
+    yield labelled("data", clean(data_line(run.dataset)))
+    yield labelled("training", _training(run))
+    yield labelled("memory", _memory(run.memory))
+    yield labelled("run", f"{run.name}/{run.run_id}")
+    if run.gradients is not None:
+        yield Text()
+        yield gradients_table(run.gradients)
+
+
+def _training(run: CheckedRun) -> str:
+    number_of = count(round(run.epochs)) if run.epochs >= 100 else f"{run.epochs:.3g}"
+    epochs = f"{number_of} epoch" + ("" if run.epochs == 1 else "s")
+    line = f"{plural(run.iterations, 'iteration')} of {plural(run.batch_size, 'row')} ({epochs})"
+    line += f", {run.dtype}, {run.engine} engine"
+    return f"{line}; {run.engine_note}" if run.engine_note else line
+
+
+def _memory(memory: MemoryEstimate) -> str:
+    parts = f"{size(memory.parameters)} for parameters, {size(memory.activations)} for layers"
+    return f"about {size(memory.total)} ({parts}, {size(memory.data)} for data)"
+
+
+def check_overview(runs: Sequence[CheckedRun]) -> RenderableType:
+    """A line for each of several configs."""
+    with_gradients = any(run.gradients is not None for run in runs)
+    folders = {str(Path(run.file).parent) for run in runs}
+    files = [Path(run.file).name if len(folders) == 1 else run.file for run in runs]
+    table = FittedTable([
+        Column("config", files, left=True),
+        Column("data", [run.dataset["name"] for run in runs], need=2, left=True),
+        Column("parameters", [count(run.network["parameters"]) for run in runs], need=1),
+        Column("iterations", [count(run.iterations) for run in runs], need=3),
+        Column("gradients", [_verdict(run.gradients_agree) for run in runs])
+        if with_gradients
+        else Column("memory", [size(run.memory.total) for run in runs], need=4),
+    ])  # fmt: skip
+    return Group(table, Text(), Text(plural(len(runs), "valid config"), "green"))
+
+
+def _verdict(agrees: bool) -> Text:
+    return Text("agree", "green") if agrees else Text("WRONG", "bold red")
+
+
+def gradients_table(checks: Sequence[GradientCheck]) -> FittedTable:
+    """How the gradient of each parameter array compares with a numerical one."""
+    return FittedTable([
+        Column("gradient of", [check.name for check in checks], left=True),
+        Column("entries", [count(check.entries) for check in checks], need=2),
+        Column("compared", [count(check.compared) for check in checks], need=1),
+        Column("at a kink", [count(check.skipped) for check in checks], need=3),
+        Column("worst error", [number(check.error) for check in checks]),
+        Column("", [_verdict(check.passed) for check in checks]),
+    ])  # fmt: skip
+
+
+def gradient_failures(runs: Sequence[CheckedRun]) -> str:
+    """Every gradient that is wrong, with both numbers."""
+    lines = [
+        f"{run.file}: {check.name}: {_failure(check)}"
+        for run in runs
+        for check in run.gradients or ()
+        if not check.passed
+    ]
+    return "\n".join(["gradients are not what they should be", *lines])
+
+
+def _failure(check: GradientCheck) -> str:
+    if check.error <= TOLERANCE:
+        entries = check.skipped + check.compared
+        return f"{check.skipped} of {entries} entries lie at kinks, too many to say anything"
+    return (
+        f"backpropagated {check.backpropagated:.10g}, numerical {check.numerical:.10g}, "
+        f"relative error {check.error:.2e} (at most {TOLERANCE:g})"
+    )

@@ -1,0 +1,138 @@
+"""Runs beside each other: what differs, first in their configs, then in what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.config.settings import setting_words, short_key
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    difference,
+    duration,
+    metric_number,
+    plural,
+    probability,
+)
+from nnrun.reports.summary import metric_label
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.tables import clean
+from nnrun.runs.catalog.compare import Comparison
+from nnrun.sweeps.board.leaderboard import Leaderboard
+from nnrun.sweeps.board.pair import PairTest
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# What runs were trained by is a line of words, and would take the place of several columns.
+_WORDS = 24
+
+
+def comparison_tables(
+    comparison: Comparison,
+    board: Leaderboard | None,
+    root: Path | None,
+    test: PairTest | None = None,
+) -> RenderableType:
+    """Which run is which, what differs, and what their configs reach over all their seeds.
+
+    Args:
+        comparison: of the runs.
+        board: of their configs, over all seeds that are stored; None where that says nothing.
+        root: the results folder that all of them lie in; None where there are several.
+        test: of two configs over their seeds; None for more, or too few seeds.
+    """
+    return Group(*_parts(comparison, board, root, test))
+
+
+def _parts(
+    comparison: Comparison, board: Leaderboard | None, root: Path | None, test: PairTest | None
+) -> Iterator[RenderableType]:
+    letters = [_letter(index) for index in range(len(comparison.labels))]
+    for letter, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
+        ended = "" if status == "completed" else f"  {status}"
+        yield Text.assemble((letter, "bold"), f"  {label}", (ended, "bold red"))
+    yield Text()
+    if comparison.settings:
+        yield _table("setting", comparison.settings, letters, _setting)
+    else:
+        yield Text("Their settings are the same.")
+    yield Text()
+    if comparison.results:
+        yield _table("result", comparison.results, letters, _result)
+    else:
+        yield Text("Their results are the same.")
+    if board is not None:
+        yield Text()
+        yield Text("Over all seeds that are stored", "bold")
+        yield Text()
+        yield leaderboard_tables(board, root, more="--wide or --json")
+    if test is not None:
+        yield Text()
+        yield Text("The first less the second, as one test", "bold")
+        yield Text()
+        yield from _test(test)
+
+
+def _test(test: PairTest) -> Iterator[RenderableType]:
+    """Difference, interval and p, then what was assumed."""
+    figures = difference(test.difference, test.low, test.high)
+    p = "there is no noise to test with" if test.p is None else f"p = {probability(test.p)}"
+    unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
+    n = plural(test.n, "pair") if test.paired else unpaired
+    yield Text(clean(f"{test.first} – {test.second}"))
+    yield Text(f"{test.metric}: {figures} at 95%, {p}, {n}")
+    yield Text(f"Assumed: {test.assumed}.", "dim")
+
+
+def _letter(index: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    before, last = divmod(index, len(_LETTERS))
+    return (_letter(before - 1) if before else "") + _LETTERS[last]
+
+
+def _table(
+    corner: str, rows: dict[str, list[Any]], letters: Sequence[str], show: Any
+) -> RenderableType:
+    """A line for each key, a column for each run; the last runs are the first to be left out."""
+    names = [_words(key, rows) if corner == "setting" else _metric(key) for key in rows]
+    columns = [Column(corner, names, left=True)]
+    for index, letter in enumerate(letters):
+        cells = [show(key, values[index]) for key, values in rows.items()]
+        need = max(0, index - 1)
+        columns.append(
+            Column(letter, cells, need, left=corner == "setting", wraps=corner == "setting")
+        )
+    return FittedTable(columns, more="--wide or --json")
+
+
+def _words(key: str, keys: dict[str, Any]) -> str:
+    # Networks that differ have other layers of the same number.
+    within = key.startswith("network.layers.")
+    return key.removeprefix("network.") if within else short_key(key, keys)
+
+
+def _metric(key: str) -> str:
+    split, _, metric = key.partition(" ")
+    return f"{split} {metric_label(metric)}" if metric else key
+
+
+def _setting(key: str, value: Any) -> str:
+    return MISSING if value is None else setting_words(key, value)
+
+
+def _result(key: str, value: Any) -> str:
+    if value is None:
+        return MISSING
+    if key in ("iterations", "parameters"):
+        return count(int(value))
+    if key == "seconds":
+        return duration(value)
+    if not isinstance(value, int | float):
+        return "\n".join(wrap(str(value), _WORDS))
+    return metric_number(key.rpartition(" ")[2], value)

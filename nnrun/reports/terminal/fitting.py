@@ -1,0 +1,133 @@
+"""Tables that fit: columns give way in the order of need, and what is left out is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count as counting
+from textwrap import wrap
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from nnrun.reports.terminal.tables import clean, plain_table
+
+_BETWEEN = 3
+_STEPS = 2
+# Columns of a larger need are left out before a cell is broken in two: a name in one piece can be
+# copied.
+_SPARED = 2
+_LEAST = 8
+# What stands for a blank at which no heading is broken.
+_GLUED = "±\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        title: its heading.
+        cells: from top to bottom.
+        need: how soon it is missed: those with the largest number are left out first; one of 0 is
+            never left out.
+        left: whether its cells stand to the left, as words do, and not to the right.
+        wraps: whether a cell may run over several lines, broken between words.
+        short: the cells in fewer characters and fewer still, for where there is too little room.
+    """
+
+    title: str
+    cells: Sequence[str | Text]
+    need: int = 0
+    left: bool = False
+    wraps: bool = False
+    short: Sequence[Sequence[str | Text]] = ()
+
+    def shortened(self, steps: int) -> Column:
+        """The column in less room, its heading in lines as long as its cells allow."""
+        cells = (self.cells, *self.short)[min(steps, len(self.short))]
+        column = Column("", cells, self.need, self.left, self.wraps)
+        if not steps:
+            return replace(column, title=self.title)
+        words = self.title.replace("± ", _GLUED)
+        longest = max(map(cell_len, words.split(" ")))
+        lines = wrap(words, max(column.least, longest))
+        return replace(column, title="\n".join(lines).replace(_GLUED, "± "))
+
+    @property
+    def least(self) -> int:
+        """The width below which a word or a number would be broken."""
+        return max(map(self._width, (self.title, *self.cells)), default=1)
+
+    def _width(self, cell: str | Text) -> int:
+        text = cell.plain if isinstance(cell, Text) else cell
+        words = text.split() if self.wraps else text.splitlines()
+        return max(map(cell_len, words), default=1)
+
+
+class FittedTable:
+    """A table in the width that there is.
+
+    Args:
+        columns: in their order.
+        styles: of each row; empty for none.
+        more: where the columns that are left out can be seen.
+    """
+
+    def __init__(
+        self, columns: Sequence[Column], styles: Sequence[str] = (), more: str = "--wide"
+    ) -> None:
+        self.columns = columns
+        self.styles = styles
+        self.more = more
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = next(
+            (columns for columns in self._choices() if _room(columns) <= options.max_width),
+            [column.shortened(_STEPS) for column in self.columns if column.need == 0],
+        )
+        yield self._table(kept, options.max_width)
+        titles = {column.title.replace("\n", " ") for column in kept}
+        left_out = [column.title for column in self.columns if column.title not in titles]
+        if left_out:
+            yield Text(f"left out: {', '.join(left_out)} ({self.more} shows all)", "dim")
+
+    def _choices(self) -> Iterator[list[Column]]:
+        """From all that there is to the least that will do."""
+        kept = list(self.columns)
+        while True:
+            spare = any(column.need > _SPARED for column in kept)
+            for steps in range(_STEPS if spare else _STEPS + 1):
+                yield [column.shortened(steps) for column in kept]
+            last = max(kept, key=lambda column: column.need)
+            if last.need == 0:
+                return
+            kept.remove(last)
+            kept = list(kept)
+
+    def _table(self, columns: Sequence[Column], width: int) -> Table:
+        table = plain_table(*(column.title for column in columns))
+        for column, shown in zip(columns, table.columns, strict=True):
+            shown.justify = "left" if column.left else "right"
+            shown.no_wrap = not column.wraps
+            shown.min_width = column.least
+        excess = _room(columns) - width
+        if excess > 0:  # a name that is longer than the screen gives way, and no number does
+            widest = max((c.left, c.least, index) for index, c in enumerate(columns))[-1]
+            folded = table.columns[widest]
+            folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
+            folded.no_wrap = False
+        styles = iter(self.styles) if self.styles else ("" for _ in counting())
+        for style, *cells in zip(styles, *(column.cells for column in columns), strict=False):
+            table.add_row(*(_shown(cell) for cell in cells), style=style)
+        return table
+
+
+def _shown(cell: str | Text) -> str | Text:
+    return "\n".join(map(clean, cell.splitlines())) if isinstance(cell, str) else cell
+
+
+def _room(columns: Sequence[Column]) -> int:
+    return sum(column.least for column in columns) + _BETWEEN * (len(columns) - 1)

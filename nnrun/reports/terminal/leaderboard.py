@@ -1,0 +1,236 @@
+"""A leaderboard as terminal tables, and what there is to say about it in any form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.text import Text
+
+from nnrun.config.settings import choice_words
+from nnrun.reports.numbers import MISSING, count, duration, measured, number
+from nnrun.reports.numbers import difference as difference_text
+from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.terminal.choice import MAYBE, choice_notes
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.tables import clean
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.statistics import Summary
+from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
+
+_NAMED = 5
+ELSEWHERE = "≠"
+TO_THE_BEST = "to the best of the others"
+
+
+def leaderboard_tables(
+    board: Leaderboard, root: Path | None = None, more: str = "--wide or leaderboard.csv"
+) -> RenderableType:
+    """A table for each data set, and how to read it.
+
+    Args:
+        board: to show.
+        root: the results folder that its runs lie in.
+        more: what shows the columns that there is no room for.
+    """
+    return Lines(*_parts(board, root, more))
+
+
+def _parts(board: Leaderboard, root: Path | None, more: str) -> Iterator[RenderableType]:
+    for group in board.groups:
+        yield Text(clean(heading(group)), "bold")
+        yield Text()
+        yield _table(group, more)
+        if root is not None and (run := best_run(group)):
+            yield Text()
+            yield Text(f"best seed of the first row: {root / run}")
+        yield Text()
+    for note in notes(board.groups):
+        yield Text(note, "dim")
+
+
+def _table(group: Group, more: str) -> FittedTable:
+    numbers = list(zip(*(cells(group, row) for row in group.rows), strict=True))
+    shown = [
+        Column("", [place(group, row) for row in group.rows], left=True),
+        Column("config", [clean(name(row)) for row in group.rows], left=True, wraps=True),
+        *(
+            Column(title, column, need)
+            for title, need, column in zip(columns(group), needs(group), numbers, strict=True)
+        ),
+    ]
+    styles = ["" if row.rank is not None else "red" for row in group.rows]
+    return FittedTable(shown, styles, more=more)
+
+
+def best_run(group: Group) -> str | None:
+    """The run of the first row's best seed, as commands call it."""
+    return group.rows[0].best_run if group.rows else None
+
+
+def heading(group: Group) -> str:
+    """What the rows of a group have in common."""
+    of = "" if group.target is None else f" of {group.target}"
+    return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
+
+
+def columns(group: Group) -> list[str]:
+    """The headings of the numbers of a row."""
+    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
+    others = [f"{split} ± 95%" for split in splits[1:]]
+    first = [f"{splits[0]} ± 95%", "sd"]
+    return ["n", *first, TO_THE_BEST, "baseline", *others, "best of n (seed)", "time"]
+
+
+def needs(group: Group) -> list[int]:
+    """How soon each of these is missed: the result never, the test split last of all others."""
+    others = [1, 6] if group.ordered_by == "validation" else [6]
+    if group.ordered_by == "train":
+        others = [1]
+    return [2, 0, 4, 3, 5, *others, 7, 8]
+
+
+def cells(group: Group, row: Row) -> list[str]:
+    """The numbers of a row."""
+    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
+    first = row.summary(splits[0])
+    return [
+        runs(row),
+        mean(first),
+        sd_text(None if first is None else first.sd),
+        to_the_best(row),
+        number(row.baseline),
+        *(mean(row.summary(split)) for split in splits[1:]),
+        best(group, row),
+        MISSING if row.seconds is None else duration(row.seconds),
+    ]
+
+
+def place(group: Group, row: Row) -> str:
+    """`1 *` if it may be the best, `2` if it can be dropped, `3 ?` if it was not compared.
+
+    A row that is alone has its place, and one without a completed run has none.
+    """
+    if row.rank is None:
+        return MISSING
+    if len(group.rows) == 1:
+        return str(row.rank)
+    if row.comparison == NOT_COMPARED:
+        return f"{row.rank} ?"
+    return f"{row.rank} {MAYBE}" if row.tied else str(row.rank)
+
+
+def name(row: Row) -> str:
+    """The config with its choice from the grid."""
+    return " ".join([row.name, *choice_words(row.choice)])
+
+
+def runs(row: Row) -> str:
+    """`20`, or `17 of 20`; marked where some were trained by other arithmetic than most."""
+    mark = f" {ELSEWHERE}" if row.elsewhere else ""
+    if row.completed == row.runs:
+        return f"{count(row.runs)}{mark}"
+    return f"{count(row.completed)} of {count(row.runs)}{mark}"
+
+
+def mean(summary: Summary | None) -> str:
+    """The mean ± half of its 95% interval."""
+    return MISSING if summary is None else measured(summary.mean, summary.half)
+
+
+def to_the_best(row: Row) -> str:
+    """The difference to the best of the others with its interval, or what there is of it."""
+    if row.difference is None:
+        return row.comparison if row.rank is not None else MISSING
+    return difference_text(row.difference, row.difference_low, row.difference_high)
+
+
+def best(group: Group, row: Row) -> str:
+    """The best run and its seed."""
+    summary = row.summary(group.ordered_by)
+    if summary is None or row.best_seed is None:
+        return MISSING
+    value = summary.maximum if group.larger_is_better else summary.minimum
+    return f"{number(value)} ({row.best_seed})"
+
+
+def notes(groups: Sequence[Group]) -> Iterator[str]:
+    """What a reader should know before believing a leaderboard."""
+    splits = {group.ordered_by for group in groups}
+    if "validation" in splits:
+        yield (
+            "Ordered by validation: the test numbers took no part in the order, so that the test "
+            "number of the first row may be quoted as it is."
+        )
+    if any(group.ordered_by == "test" and len(group.rows) > 1 for group in groups):
+        yield (
+            "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
+            "is too good. Set dataset.validation_size to choose by validation."
+        )
+    if "train" in splits:
+        yield "Ordered by train, since there is no other split: this says nothing about new data."
+    rows = [row for group in groups for row in group.rows]
+    for group in groups:
+        yield from choice_notes(group, several=len(groups) > 1)
+    if any(row.comparison == UNPAIRED for row in rows):
+        yield "Rows whose seeds or splits differ are compared without pairing by seed."
+    yield from _missing_runs(groups)
+    if warned := [row for row in rows if row.warned]:
+        told = [
+            f"{clean(name(row))} {count(row.warned)} of {count(row.completed)}" for row in warned
+        ]
+        more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+        yield (
+            f"Runs with warnings: {', '.join(told[:_NAMED])}{more}. Their reports say what is "
+            "wrong and what to try."
+        )
+    yield from _elsewhere(rows)
+    if any(row.completed == row.runs == 1 for row in rows):
+        yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
+    if any(row.completed > 1 for row in rows):
+        yield (
+            "± is the 95% interval of the mean, sd the standard deviation over the seeds. Where "
+            "seeds draw the splits the interval allows for training sets that overlap, so that it "
+            "speaks of new data and not of these rows alone. The best of n seeds is the maximum of "
+            "their noise; the mean is the row's result."
+        )
+
+
+def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
+    """Which rows have runs whose last digits may be others where most runs were trained."""
+    marked = [row for row in rows if row.elsewhere]
+    if not marked:
+        return
+    told = [
+        f"{clean(name(row))} {count(sum(row.elsewhere.values()))} of {count(row.completed)}"
+        for row in marked
+    ]
+    more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+    where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
+    yield (
+        f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
+        f"again beside those they may have other last digits: {', '.join(told[:_NAMED])}{more} "
+        f"({'; '.join([*where][:_NAMED])})."
+    )
+
+
+def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
+    """Which rows have runs without a result or a single run, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for group in groups:
+        for row in group.rows:
+            if row.rank is not None and row.note and len(group.rows) > 1:
+                reasons.setdefault(row.note, []).append(clean(name(row)))
+    rows = [row for group in groups for row in group.rows]
+    if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
+        yield "? marks rows that were not compared, so that they cannot be dropped."
+    for reason, names in reasons.items():
+        more = f" and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
+        yield f"{reason}: {', '.join(names[:_NAMED])}{more}"
+    if any(row.diverged and row.completed for row in rows):
+        yield (
+            "Rows with diverged runs stand by the runs that are left, which flatters them; no "
+            "other row can be dropped because of them."
+        )

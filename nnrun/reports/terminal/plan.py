@@ -1,0 +1,98 @@
+"""What a sweep would do, as a terminal table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import eq
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.reports.numbers import count, duration
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.sweeps.planning.plan import Plan, Variant
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A plan beside what there is.
+
+    Args:
+        plan: the runs.
+        complete: for each variant, how many of its runs are complete already.
+        workers: how many will train at a time.
+        seconds: the estimate for what is left.
+    """
+
+    plan: Plan
+    complete: Sequence[int]
+    workers: int
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        """Runs that have to be trained."""
+        return len(self.plan) - sum(self.complete)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "runs": len(self.plan),
+            "complete": sum(self.complete),
+            "workers": self.workers,
+            "estimated_seconds": self.seconds,
+            "points": [
+                _variant(variant, complete)
+                for variant, complete in zip(self.plan.variants, self.complete, strict=True)
+            ],
+        }
+
+
+def _variant(variant: Variant, complete: int) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "file": variant.file,
+        "choice": variant.choice,
+        "dataset": variant.dataset,
+        "seeds": list(variant.seeds),
+        "complete": complete,
+        "iterations": variant.estimate.iterations,
+        "parameters": variant.estimate.parameters,
+        "estimated_seconds_per_run": variant.estimate.seconds,
+    }
+
+
+def plan_table(outlook: Outlook) -> RenderableType:
+    """A row for each config and grid point, and the sum."""
+    pairs = list(zip(outlook.plan.variants, outlook.complete, strict=True))
+    table = FittedTable([
+        Column("config", [v.label for v, _ in pairs], left=True, wraps=True),
+        Column("data", [v.dataset for v, _ in pairs], need=4, left=True),
+        Column("seeds", [seeds(v.seeds) for v, _ in pairs], need=3, left=True, wraps=True),
+        Column("runs", [count(len(v.seeds)) for v, _ in pairs]),
+        Column("complete", [count(complete) for _, complete in pairs], need=5),
+        Column("iterations", [count(v.estimate.iterations) for v, _ in pairs], need=2),
+        Column("about", [duration(_seconds(v, complete)) for v, complete in pairs], need=1),
+    ])  # fmt: skip
+    runs = "run" if len(outlook.plan) == 1 else "runs"
+    done = sum(outlook.complete)
+    known = f", {count(done)} of them complete already" if done else ""
+    at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
+    left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
+    text = f"{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
+    return Group(table, Text(), Text(f"{text}. Nothing was written."))
+
+
+def _seconds(variant: Variant, complete: int) -> float:
+    return variant.estimate.seconds * (len(variant.seeds) - complete)
+
+
+def seeds(values: Sequence[int]) -> str:
+    """`42`, `0–19`, or `1, 5, 9`."""
+    run = range(values[0], values[0] + len(values))
+    if len(values) > 1 and all(map(eq, values, run)):
+        return f"{values[0]}–{values[-1]}"
+    shown = ", ".join(map(str, values[:4]))
+    return f"{shown}, …" if len(values) > 4 else shown

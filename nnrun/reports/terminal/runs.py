@@ -1,0 +1,149 @@
+"""The runs in a results folder, as data and as tables."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.config.settings import choice_words, setting_of
+from nnrun.reports.markup import escape, table
+from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.tables import clean
+from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
+from nnrun.spreadsheet import cell
+
+_STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
+_LEAST_DIGITS = 4
+
+Varied = Mapping[str, Sequence[str]]
+
+
+def listed_data(run: RunSummary) -> dict[str, Any]:
+    """A run in plain values."""
+    return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
+
+
+def runs_table(runs: Sequence[RunSummary], total: int, keys: Varied) -> RenderableType:
+    """A line for each of some runs, of a total of so many.
+
+    Args:
+        runs: to show.
+        total: of which they are a part.
+        keys: the settings that tell runs of one name apart, by name.
+    """
+    return Group(*_parts(runs, total, keys))
+
+
+def _parts(runs: Sequence[RunSummary], total: int, keys: Varied) -> Iterator[RenderableType]:
+    yield FittedTable(_columns(runs, keys), more="--wide")
+    yield Text()
+    shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
+    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+
+
+def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
+    """By their need: what a run is called, its result, how it ended, how it differs from others."""
+    words, prefixes = [_words(run, keys) for run in runs], _short_ids(runs)
+    columns = [
+        Column(
+            "run",
+            [run.label for run in runs],
+            left=True,
+            short=[
+                [f"{run.name}/{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
+                [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
+            ],
+        ),
+        Column("status", [_status(run) for run in runs], need=1, left=True),
+        Column("settings", words, need=2, left=True, wraps=True),
+        Column(_result_title(runs), [_result(run, runs) for run in runs]),
+        Column("train", [number(run.train) for run in runs], need=4),
+        Column("started", [_moment(run.started) for run in runs], need=3, left=True),
+    ]
+    empty = {"settings": not any(words), "train": all(_only_train(run) for run in runs)}
+    return [column for column in columns if not empty.get(column.title)]
+
+
+def _words(run: RunSummary, keys: Varied) -> str:
+    """The settings in which runs of its name differ, in the words of the config.
+
+    Null says no more than nothing does, and of a run that was extended there would be many.
+    """
+    values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
+    return " ".join(choice_words({k: v for k, v in values.items() if v is not None}))
+
+
+def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
+    """The start of each run's id that tells it from the others of its name."""
+    for digits in range(_LEAST_DIGITS, 11):
+        found = [_start(run.run_id, digits) for run in runs]
+        labels = {run.label for run in runs}
+        if len({f"{r.name}/{p}" for r, p in zip(runs, found, strict=True)}) == len(labels):
+            return found
+    return [run.run_id for run in runs]
+
+
+def _start(run_id: str, digits: int) -> str:
+    seed, dash, digest = run_id.partition("-")
+    return f"{seed}{dash}{digest[:digits]}"
+
+
+def _status(run: RunSummary) -> Text:
+    status = clean(run.status)
+    return Text(status, style=_STYLES.get(status, "bold red"))
+
+
+def _moment(started: str | None) -> str:
+    """Month, day and time: the year would cost the room that the run's name needs."""
+    return clean(str(started))[5:16].replace("T", " ") if started else MISSING
+
+
+def _common(runs: Sequence[RunSummary]) -> str | None:
+    """Split and metric, where all results are of the same."""
+    kinds = {f"{run.result[0]} {run.metric}" for run in runs if run.result}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _result_title(runs: Sequence[RunSummary]) -> str:
+    return _common(runs) or "result"
+
+
+def _result(run: RunSummary, runs: Sequence[RunSummary]) -> str:
+    """The main metric on the most telling split that there is."""
+    if run.result is None:
+        return MISSING
+    split, value = run.result
+    return number(value) if _common(runs) else clean(f"{split} {run.metric} {number(value)}")
+
+
+def _only_train(run: RunSummary) -> bool:
+    return run.result is None or run.result[0] == "train"
+
+
+def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
+    """For spreadsheets: every number in full, a column for each setting that differs."""
+    text = io.StringIO()
+    found = dict.fromkeys(key for name in keys for key in keys[name])
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(cell, [*PLAIN, *found]))
+    for run in runs:
+        values = [getattr(run, key) for key in PLAIN]
+        writer.writerow(map(cell, [*values, *(setting_of(run.settings, key) for key in found)]))
+    return text.getvalue()
+
+
+def runs_markdown(runs: Sequence[RunSummary], keys: Varied) -> str:
+    """For people, elsewhere."""
+    columns = _columns(runs, keys)
+    header = [column.title for column in columns]
+    rows = [
+        [escape(c.plain if isinstance(c, Text) else c) for c in line]
+        for line in zip(*(column.cells for column in columns), strict=True)
+    ]
+    return table(header, rows, texts=1 + sum(c.left for c in columns[1:3])) + "\n"

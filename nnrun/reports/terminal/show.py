@@ -1,0 +1,126 @@
+"""One run in full, in the terminal."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.reports.numbers import count
+from nnrun.reports.summary import metric_label, splits
+from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.plot import Curve, Plot
+from nnrun.reports.terminal.tables import clean, labelled, network_table, run_summary, unbroken
+from nnrun.runs.catalog.summary import DAMAGED, RunSummary
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.reading import REMEDY
+
+_MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
+# A matrix with more classes than this fits no screen; report.json has it.
+_MOST_CLASSES = 20
+
+
+def run_in_full(
+    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+) -> RenderableType:
+    """Results, curves, confusion, network, and how to make it again.
+
+    Args:
+        run: its status, as it is now.
+        record: its report.
+        history: the columns of its learning curve.
+        folder: where it lies.
+    """
+    return Group(*_parts(run, record, history, folder))
+
+
+def _parts(
+    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+) -> Iterator[RenderableType]:
+    if run.status != record.status:
+        yield Text(f"{run.status}: what follows is from its last report", "bold yellow")
+    if run.error:
+        remedy = f"; {REMEDY}" if run.status == DAMAGED else ""
+        yield Text(clean(run.error) + remedy, "bold red")
+    yield run_summary(record, folder)
+    for plot in _plots(record, history):
+        yield Text()
+        yield plot
+    yield from _confusion(record)
+    yield Text()
+    yield network_table(record.network)
+    yield Text()
+    yield unbroken("again", again(folder))
+
+
+def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
+    """What there is to say of a run without a report that can be read."""
+    lines: list[RenderableType] = [
+        Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),
+    ]  # fmt: skip
+    if run.error:
+        lines.append(labelled("why", clean(run.error)))
+    if run.status == DAMAGED:
+        lines.append(labelled("to do", REMEDY))
+    if run.started:
+        lines.append(labelled("changed", run.started.replace("T", " ").partition("+")[0] + " UTC"))
+    lines.append(unbroken("folder", clean(str(folder))))
+    return Group(*lines)
+
+
+def again(folder: Path) -> str:
+    """The command that makes a run again, beside what is there."""
+    return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
+
+
+def _plots(record: RunRecord, history: Mapping[str, Sequence[float]]) -> Iterator[Plot]:
+    """The loss, and the main metric where that is another thing than the loss."""
+    for key in dict.fromkeys(["loss", record.main_metric]):
+        curves = [
+            Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
+            for split in reversed(splits(record.dataset))
+            if f"{split}_{key}" in history
+        ]
+        if curves and any(len(curve.x) > 1 for curve in curves) and not _repeats(key, history):
+            yield Plot(metric_label(key), curves)
+
+
+def _repeats(key: str, history: Mapping[str, Sequence[float]]) -> bool:
+    """Whether a metric is the loss by another name."""
+    return key != "loss" and all(
+        history[column] == history.get(column.replace(f"_{key}", "_loss"))
+        for column in history
+        if column.endswith(f"_{key}")
+    )
+
+
+def _confusion(record: RunRecord) -> Iterator[RenderableType]:
+    """A line for each true class, a column for each answer, of the last split."""
+    split = splits(record.dataset)[-1]
+    numbers: dict[str, Any] = record.metrics[split] or {}
+    classes = [clean(str(name)) for name in record.dataset.get("classes") or ()]
+    matrix = numbers.get("confusion")
+    if not matrix or len(classes) > _MOST_CLASSES:
+        return
+    columns = [
+        Column("true class", classes, left=True),
+        *(
+            Column(
+                name,
+                [_cell(line[k], k == row) for row, line in enumerate(matrix)],
+                need=k + 1 if len(classes) > 2 else 0,
+            )
+            for k, name in enumerate(classes)
+        ),
+    ]
+    yield Text()
+    yield Text(f"Answers on the {split} split", "bold")
+    yield FittedTable(columns, more="--wide or report.md")
+
+
+def _cell(value: int, right: bool) -> Text:
+    return Text(count(value) if value or right else "·", style="bold" if right else "")

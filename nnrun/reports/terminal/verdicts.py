@@ -1,0 +1,81 @@
+"""What verifying runs has shown, as a terminal table and in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from nnrun.errors import clipped
+from nnrun.reports.numbers import MISSING, count, plural
+from nnrun.reports.terminal.tables import clean, labelled, plain_table
+from nnrun.runs.verification.verify import Finding, Verdict
+
+_WORDS: dict[Finding, str] = {
+    "same_bits": "the same bits",
+    "within_tolerance": "within the tolerance",
+    "differs": "differs",
+    "damaged": "damaged",
+    "not_verified": "not verified",
+}
+_STYLES: dict[Finding, str] = {"same_bits": "green", "within_tolerance": "green"}
+_MOST_CHANGES = 8
+
+
+def verdicts_table(verdicts: Sequence[Verdict]) -> RenderableType:
+    """A line for each run, what is to be said of those that are not as they were, and the sum."""
+    return Group(*_parts(verdicts))
+
+
+def _parts(verdicts: Sequence[Verdict]) -> Iterator[RenderableType]:
+    table = plain_table("run", "verified")
+    table.columns[1].justify = "left"
+    for verdict in verdicts:
+        words = Text(_WORDS[verdict.finding], _STYLES.get(verdict.finding, "bold red"))
+        table.add_row(clean(f"{verdict.name}/{verdict.run_id}"), words)
+    yield table
+    for verdict in verdicts:
+        lines = list(_lines(verdict))
+        if lines:
+            yield Text()
+            yield Text(clean(f"{verdict.name}/{verdict.run_id}"), "bold")
+            for label, text in lines:
+                yield labelled(label, clean(text))
+    yield Text()
+    yield Text(summary(verdicts))
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """`3 runs: 2 the same bits, 1 damaged`."""
+    found = Counter(verdict.finding for verdict in verdicts)
+    parts = [f"{count(n)} {words}" for finding, words in _WORDS.items() if (n := found[finding])]
+    return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
+
+
+def exact(value: Any) -> str:
+    """A value to its last digit; of long ones, the beginning and the end."""
+    return MISSING if value is None else clipped(repr(value))
+
+
+def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    if verdict.reason is not None:
+        yield "reason", verdict.reason
+    for difference in verdict.differences:
+        stored, again = exact(difference.stored), exact(difference.again)
+        yield "differs", f"{difference.place}: {stored} is stored, and again it is {again}"
+    if verdict.finding == "same_bits":
+        return
+    changes = list(verdict.environment.items())
+    for key, (before, now) in changes[:_MOST_CHANGES]:
+        yield "changed", f"{key}: {_shown(before)} then, {_shown(now)} now"
+    if len(changes) > _MOST_CHANGES:
+        yield "changed", f"and {len(changes) - _MOST_CHANGES} more; --json names them"
+    if verdict.finding == "differs" and not changes:
+        yield "changed", "nothing that is known of: the bits should be the same"
+
+
+def _shown(value: Any) -> str:
+    return MISSING if value is None else str(value)

@@ -1,0 +1,95 @@
+"""What differs between runs: settings, and results."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass
+from math import isclose
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import differing, setting_of
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.execution.numeric_backend import arithmetic
+from nnrun.runs.record import RunRecord
+
+# How far a metric may lie from the loss that it repeats, float32's sums included.
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Some runs beside each other.
+
+    Args:
+        labels: `name/run id` of each.
+        statuses: how each ended.
+        settings: for each key that differs, the value of each run; seeds and names are settings
+            here.
+        results: likewise for metrics by split, iterations, seconds, engine, versions, and what bits
+            depend on besides.
+    """
+
+    labels: list[str]
+    statuses: list[str]
+    settings: dict[str, list[Any]]
+    results: dict[str, list[Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return asdict(self)
+
+
+def compare(records: Sequence[RunRecord]) -> Comparison:
+    """What differs between these runs.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
+    """
+    return Comparison(
+        labels=[f"{record.name}/{record.run_id}" for record in records],
+        statuses=[record.status for record in records],
+        settings=_differing([_settings(record) for record in records]),
+        results=_differing([_results(record, _repeating(records)) for record in records]),
+    )
+
+
+def _differing(columns: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {key: [setting_of(column, key) for column in columns] for key in differing(columns)}
+
+
+def _settings(record: RunRecord) -> dict[str, Any]:
+    return {"seed": record.seed, **settings_of(record)}
+
+
+def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:
+    numbers = {
+        f"{split} {metric}": value
+        for split in reversed(SPLITS)
+        for metric, value in (record.metrics.get(split) or {}).items()
+        if isinstance(value, int | float) and f"{split} {metric}" not in left_out
+    }
+    return {
+        **numbers,
+        "parameters": record.network["parameters"],
+        "iterations": record.timing["iterations"],
+        "seconds": record.timing["train_seconds"],
+        "engine": record.engine,
+        "arithmetic": arithmetic(record),
+        "nnrun": record.nnrun_version,
+        **(record.environment.get("packages") or {}),
+    }
+
+
+def _repeating(records: Sequence[RunRecord]) -> set[str]:
+    """The metrics by split that are the loss by another name, in all of the runs."""
+    return {
+        f"{split} log_loss"
+        for split in SPLITS
+        if all(_repeats_loss(record.metrics.get(split) or {}) for record in records)
+    }
+
+
+def _repeats_loss(numbers: dict[str, Any]) -> bool:
+    loss, log_loss = numbers.get("loss"), numbers.get("log_loss")
+    return loss is None or log_loss is None or isclose(loss, log_loss, rel_tol=_ROUNDING)

@@ -1,0 +1,136 @@
+"""Which run a word of the command line means."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nnrun.config.names import is_name
+from nnrun.config.settings import choice_words, differing
+from nnrun.errors import UsageError, clipped
+from nnrun.models.files import MODEL
+from nnrun.runs.catalog.index import look
+from nnrun.runs.identity import is_run_id
+from nnrun.runs.storage.folders import folders, is_held
+from nnrun.runs.storage.reading import CHECKPOINT, REPORT
+from nnrun.suggestions import suggestion
+
+LATEST = "latest"
+_SHOWN = 8
+# The most characters of a run's settings in a message.
+_WORDS = 80
+
+
+def select_run(run: str, root: Path) -> Path:
+    """The folder of one run.
+
+    Args:
+        run: a run's folder, wherever it lies; `name`, for the newest run of that name;
+            `name/ID-PREFIX`; either with the results folder before it; or `latest`, for the newest
+            of all.
+        root: the results folder that names are looked for in.
+
+    Raises:
+        UsageError: there is no such run, or several.
+    """
+    if is_run_folder(Path(run)):
+        return Path(run)
+    if not root.is_dir():
+        raise UsageError(
+            f"'{run}' is no run folder, and there is no results folder {root}; nnrun train and "
+            "sweep make one"
+        )
+    name, _, prefix = named(run, root).rstrip("/").partition("/")
+    if run == LATEST:
+        return _newest(root, None)
+    if not is_name(name) or "/" in prefix:
+        raise UsageError(
+            f"'{run}' is no run folder; a run is also named by its experiment (its newest run), by "
+            f"experiment/ID-PREFIX, or by '{LATEST}'"
+        )
+    return _by_prefix(root, name, prefix) if prefix else _newest(root, name)
+
+
+def named(run: str, root: Path) -> str:
+    """The name that a word is, without the results folder that shells complete before it."""
+    place = Path(run)
+    if not place.is_relative_to(root) or place == root:
+        return run
+    # An experiment may be called as the folder of all of them is.
+    is_name_itself = not place.is_absolute() and (root / place.parts[0]).is_dir()
+    return run if is_name_itself else str(place.relative_to(root))
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a run has left something there, whatever has become of it, or is about to."""
+    if any(os.path.lexists(folder / file) for file in (REPORT, MODEL, CHECKPOINT)):
+        return True
+    return is_run_id(folder.name) and is_held(folder)
+
+
+def lies_in(folder: Path, root: Path) -> bool:
+    """Whether a run's folder lies in this results folder, where its place says which run it is."""
+    try:
+        return folder.absolute().parent.parent.samefile(root)
+    except OSError:
+        return False
+
+
+def name_in(folder: Path, root: Path) -> str | None:
+    """The name of a run in a results folder: that of the folder it lies in; None elsewhere."""
+    return folder.absolute().parent.name if lies_in(folder, root) else None
+
+
+def _newest(root: Path, name: str | None) -> Path:
+    """The run that was started last; of runs that were started together, the last by name.
+
+    One without numbers, being damaged or just begun, is meant where there is no other.
+    """
+    found, _ = look(root, () if name is None else (name,))
+    runs = [(run.metric is not None, run.started or "", run.name, run.run_id) for run in found]
+    if not runs:
+        raise _unknown(root, name)
+    _, _, *place = max(runs)
+    return root.joinpath(*place)
+
+
+def _by_prefix(root: Path, name: str, prefix: str) -> Path:
+    folder = root / name
+    ids = folders(folder)
+    if not any(is_run_folder(folder / run_id) for run_id in ids):
+        raise _unknown(root, name)
+    # A whole seed comes before the seeds that only start like it: s3 is not s31.
+    tests = (prefix.__eq__, lambda i: i.startswith(f"{prefix}-"), lambda i: i.startswith(prefix))
+    chosen = ([i for i in ids if test(i) and is_run_folder(folder / i)] for test in tests)
+    found = next(filter(None, chosen), [])
+    if not found:
+        ids = [run_id for run_id in ids if is_run_folder(folder / run_id)]
+        raise UsageError(f"no run of {name} in {root} starts with '{prefix}'; {_listed(ids)}")
+    if len(found) > 1:
+        told = _listed(_told_apart(root, name, found))
+        raise UsageError(f"'{name}/{prefix}' is the start of {len(found)} runs; {told}")
+    return folder / found[0]
+
+
+def _told_apart(root: Path, name: str, ids: list[str]) -> list[str]:
+    """Each of these runs with the settings that the others do not have."""
+    runs = {run.run_id: run.settings for run in look(root, (name,))[0] if run.run_id in ids}
+    keys = differing([settings for settings in runs.values() if settings])
+    told = []
+    for run_id in ids:
+        settings = runs.get(run_id, {})
+        words = choice_words({key: settings[key] for key in keys if key in settings})
+        told.append(f"{run_id} ({clipped(' '.join(words), _WORDS)})" if words else run_id)
+    return told
+
+
+def _listed(ids: list[str]) -> str:
+    more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+    return f"there {'is' if len(ids) == 1 else 'are'} {', '.join(ids[:_SHOWN])}{more}"
+
+
+def _unknown(root: Path, name: str | None) -> UsageError:
+    if name is None:
+        return UsageError(f"there is no run in {root}; nnrun train and sweep put them there")
+    names = sorted({run.name for run in look(root)[0]})
+    return UsageError(f"no run in {root} is called '{name}'{suggestion(name, names)}")

@@ -1,0 +1,88 @@
+"""Runs at a glance: what a list of many of them says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import differing
+
+RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
+STATUSES = ("completed", "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
+
+# What is going on or was cut off stands nearest to the prompt, whenever it began.
+_LATE = {INTERRUPTED: 1, RUNNING: 2}
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run in a few plain values; None for what is not known.
+
+    Args:
+        name: of the experiment.
+        run_id: of the run.
+        status: as in its report; `running` while a process is at it, `interrupted` where it can go
+            on, and `damaged` where its report, or what that speaks of, is not as it was written.
+        error: what went wrong, in a sentence.
+        seed: of the run.
+        metric: its main metric.
+        larger_is_better: its direction.
+        train: the main metric on the training split.
+        validation: likewise.
+        test: likewise.
+        started: when, in UTC; of a run without a report, when its folder was changed last.
+        seconds: of training.
+        iterations: that were made.
+        settings: of its config, by dotted keys.
+    """
+
+    name: str
+    run_id: str
+    status: str
+    error: str | None = None
+    seed: int | None = None
+    metric: str | None = None
+    larger_is_better: bool = False
+    train: float | None = None
+    validation: float | None = None
+    test: float | None = None
+    started: str | None = None
+    seconds: float | None = None
+    iterations: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What commands call it."""
+        return f"{self.name}/{self.run_id}"
+
+    @property
+    def result(self) -> tuple[str, float] | None:
+        """The most telling split that there is, and the main metric on it."""
+        for split in reversed(SPLITS):
+            value = getattr(self, split)
+            if value is not None:
+                return split, value
+        return None
+
+
+PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")
+"""The fields of an overview but its settings, in their order."""
+
+
+def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
+    """For each name, the settings in which its runs differ."""
+    by_name: dict[str, list[Mapping[str, Any]]] = {}
+    for run in runs:
+        if run.settings:
+            by_name.setdefault(run.name, []).append(run.settings)
+    return {name: differing(settings) for name, settings in by_name.items()}
+
+
+def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:
+    """The last ones at the end, and after them what was cut off and what is going on."""
+    return sorted(
+        runs, key=lambda run: (_LATE.get(run.status, 0), run.started or "", run.name, run.run_id)
+    )

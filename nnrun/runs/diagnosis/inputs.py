@@ -1,0 +1,117 @@
+"""What a diagnosis is made from, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.models.task import Classification, Task
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+from nnrun.runs.metrics import Metrics
+from nnrun.training.examples import PreparedSplit
+from nnrun.training.trainer import HistoryRow
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing that is wrong, or its cause with what to try.
+
+    Args:
+        kind: a word for programs.
+        message: a phrase for people.
+        weight: of causes, how much it explains: powers of ten, roughly.
+        split: of symptoms, where it shows: `train` where it does so in training already.
+    """
+
+    kind: str
+    message: str
+    weight: float = 0.0
+    split: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """As a report has it."""
+        return {"kind": self.kind, "message": self.message}
+
+
+@dataclass(frozen=True)
+class DiagnosisInput:
+    """A run that has come to its end.
+
+    Args:
+        config: resolved.
+        task: what outputs mean.
+        features: names of the columns of x; none for images.
+        examples: the splits as the network sees them.
+        outputs: of the network, by split; none for a run that diverged.
+        metrics: by split, likewise.
+        baseline: the same numbers for a model that ignores x.
+        history: a row for each evaluation.
+        network: with the weights that training ended with.
+        peak_rate: the largest learning rate of the run.
+        iterations: how many updates it made.
+    """
+
+    config: ExperimentConfig
+    task: Task
+    features: Sequence[str]
+    examples: dict[str, PreparedSplit]
+    outputs: dict[str, Array]
+    metrics: dict[str, Metrics | None]
+    baseline: dict[str, Metrics | None]
+    history: Sequence[HistoryRow]
+    network: Network
+    peak_rate: float
+    iterations: int
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it is about classes."""
+        return isinstance(self.task, Classification)
+
+    @cached_property
+    def feature_size(self) -> float:
+        """The root mean square of all numbers of the training rows, as the network sees them."""
+        return float(root_mean_square(self.examples["train"].x.reshape(-1, 1))[0])
+
+    def main(self, numbers: dict[str, Metrics | None], split: str) -> float | None:
+        """The main metric of a split."""
+        value: Any = (numbers.get(split) or {}).get(self.task.main_metric)
+        return None if value is None else float(value)
+
+    def skill(self, split: str, against: str = "") -> float | None:
+        """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
+
+        Args:
+            split: whose predictions.
+            against: the split whose baseline is the measure; the same one unless told.
+        """
+        ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
+        if ours is None or base is None:
+            return None
+        if self.classifies:
+            return (ours - base) / (1 - base) if base < 1 else 0.0
+        return 1 - ours / base if base > 0 else 0.0
+
+    def uncertainty(self, split: str) -> float:
+        """The standard error of `skill`, for a split of so many rows."""
+        part, base = self.examples[split], self.main(self.baseline, split) or 0.0
+        if self.classifies:
+            right = self.task.decode(self.outputs[split]) == part.y
+            return float(right.std() / np.sqrt(len(part))) / max(1 - base, 1e-12)
+        errors = (self.task.decode(self.outputs[split]) - part.y) ** 2
+        return float(errors.mean(axis=1).std() / np.sqrt(len(part))) / max(base, 1e-300)
+
+
+def root_mean_square(x: Array) -> Array:
+    """That of the columns of x, whose squares may be too large for a number, or too small."""
+    largest = np.abs(x).max(axis=0).astype(np.float64)
+    # A power of two, so that nothing is rounded by it.
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)
+    size: Array = unit * np.sqrt(np.mean(np.square(x / unit, dtype=np.float64), axis=0))
+    return size

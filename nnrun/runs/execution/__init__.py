@@ -1,0 +1,1 @@
+"""Training one prepared run in memory, and the record of it."""

@@ -1,0 +1,63 @@
+"""A run's engine is tried before it trains (see `nnrun.training.selfcheck`)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnrun import __version__
+from nnrun.engines.base import Batches
+from nnrun.errors import EngineFaultError
+from nnrun.runs.execution.environment import environment, one_thread
+from nnrun.runs.preparation.prepare import Prepared
+from nnrun.training.sampling import Sampler
+from nnrun.training.selfcheck import Disagreement, compare_engines
+from nnrun.training.streams import Streams
+from nnrun.training.trainer import Trainer
+
+
+def check_engine(prepared: Prepared, trainer: Trainer) -> None:
+    """Compare the compiled engine with NumPy on the first batch, once for all runs of a config.
+
+    Args:
+        prepared: the run.
+        trainer: before its first update; it is left as it is.
+
+    Raises:
+        EngineFaultError: they differ beyond rounding, for this run or for another of its config.
+    """
+    if trainer.engine.name == "numpy":
+        return
+
+    def compare() -> Disagreement | None:
+        training, train = prepared.config.training, trainer.parts["train"]
+        order = Streams.of(prepared.config.seed).order  # as it begins, whatever the run has drawn
+        sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
+        batches = Batches(*sampler.take(2), rates=np.zeros(2))
+        with one_thread():
+            return compare_engines(
+                trainer.engine,
+                trainer.network,
+                trainer.optimizer,
+                train.x,
+                train.target,
+                batches=batches,
+                dropout=trainer.dropout,
+                clip_norm=training.clip_norm,
+                losses=trainer.curve is not None,
+            )
+
+    found = prepared.common.get("disagreement", compare)
+    if found is not None:
+        raise EngineFaultError(_told(found))
+
+
+def _told(found: Disagreement) -> str:
+    here = environment()
+    return (
+        "the compiled engine does not train this network as NumPy does: in the first batch "
+        f"{found.what} is {found.found:.6g}, and by NumPy {found.expected:.6g}, where rounding "
+        f"makes a difference of at most {found.rounding:.2g}. It would give wrong results, so "
+        "there are none; training.engine=numpy gives right ones. This is a fault of nnrun: please "
+        f"report it with this text and the config (nnrun {__version__}, Python {here['python']}, "
+        f"NumPy {here['packages']['numpy']}, {here['platform']}, {here['cpu']})"
+    )

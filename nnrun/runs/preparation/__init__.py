@@ -1,0 +1,1 @@
+"""Everything that can be known, and be wrong, before a run starts."""

@@ -1,0 +1,41 @@
+"""Batches that a training split cannot be divided into, or a network cannot be trained on."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from nnrun.config.schema.training import TrainingConfig
+from nnrun.nn.network import Network
+from nnrun.runs.preparation.build import ConfigMismatch, needs_rows
+
+_PATH = ("training", "batch_size")
+
+
+def misfit_of_batches(
+    training: TrainingConfig, network: Network, rows: int
+) -> ConfigMismatch | None:
+    """What is wrong with batches of a training split of so many rows, if anything.
+
+    A last batch of one row has a variance of 0, which batch normalisation would learn once an
+    epoch; PyTorch refuses it too. Rows that are drawn with replacement fill every batch.
+    """
+    size = training.batch_size
+    if size > rows:
+        message = f"a batch of {size} rows is larger than the training split, which has {rows}"
+        return ConfigMismatch(_PATH, message)
+    if training.sampling == "with_replacement" or rows % size != 1:
+        return None
+    layer = next((layer for _, layer in network.walk() if layer.needs_rows), None)
+    if layer is None:
+        return None
+    return ConfigMismatch(
+        _PATH,
+        f"{rows} rows in batches of {size} leave a last batch of a single row, and "
+        f"{needs_rows(layer)}; use batch_size {_better(size, rows)}",
+    )
+
+
+def _better(size: int, rows: int) -> int:
+    """The nearest batch size that leaves no single row, of two the larger; `rows` always does."""
+    near = (size + sign * step for step in count(1) for sign in (1, -1))
+    return next(found for found in near if 1 < found <= rows and rows % found != 1)

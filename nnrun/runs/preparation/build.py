@@ -1,0 +1,188 @@
+"""From a config and its data to a network, and the mistakes that only shapes show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.nn.activations import Activation
+from nnrun.nn.layer import Layer
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.network import LayerError, Network
+from nnrun.nn.penalty import L2Penalty
+from nnrun.nn.sequential import Sequential
+from nnrun.nn.signature import shape_text
+
+Path = tuple[str | int, ...]
+
+# The loss, the main metric, and the others that a report has.
+_METRICS = {
+    "classification": ("loss", "accuracy", "log_loss"),
+    "regression": ("loss", "mse", "rmse", "mae", "r2"),
+}
+
+
+@dataclass(frozen=True)
+class ConfigMismatch:
+    """A mistake and the path of the config it belongs to."""
+
+    path: Path
+    message: str
+
+
+class ConfigMismatchError(ValueError):
+    """The network does not fit the data or the loss; `misfits` has all that was found."""
+
+    def __init__(self, misfits: list[ConfigMismatch]) -> None:
+        super().__init__("; ".join(misfit.message for misfit in misfits))
+        self.misfits = misfits
+
+
+def build_network(
+    config: ExperimentConfig, dataset: Dataset, penalty: L2Penalty | None = None
+) -> Network:
+    """The network of a config, its shapes fixed by the data set; no memory is taken.
+
+    Raises:
+        MisfitError: with everything that does not fit, by path.
+    """
+    blocks = [layer.build() for layer in config.network.layers]
+    images = Sequential(blocks).takes == "images"
+    shape = dataset.shape if images else (prod(dataset.shape),)
+    try:
+        network = Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
+    except LayerError as error:
+        field = (error.field,) if error.field else ()
+        raise ConfigMismatchError(
+            [ConfigMismatch(("network", *error.place, *field), str(error))]
+        ) from None
+    misfits = [
+        *_softmax_in_the_middle(network),
+        *_outputs(network, dataset),
+        *_loss(network, config, dataset),
+        *_single_rows(network, config),
+        *_monitor(config, dataset),
+        *_published(config, dataset),
+    ]
+    if misfits:
+        raise ConfigMismatchError(misfits)
+    return network
+
+
+def _softmax_in_the_middle(network: Network) -> list[ConfigMismatch]:
+    last = ("layers", len(network.blocks) - 1)
+    return [
+        ConfigMismatch(
+            ("network", *place, "activation"),
+            "softmax belongs in the last layer: it makes a distribution over the classes",
+        )
+        for place, layer in network.walk()
+        if layer.type == "softmax" and place != last
+    ]
+
+
+def _outputs(network: Network, dataset: Dataset) -> list[ConfigMismatch]:
+    last = len(network.blocks) - 1
+    path = ("network", "layers", last, "units")
+    if len(network.output_shape) != 1:
+        return [
+            ConfigMismatch(
+                ("network", "layers", last),
+                f"the network ends in images of {shape_text(network.output_shape)}; put a flatten "
+                "and a dense layer after them",
+            )
+        ]
+    units, wanted = network.output_shape[0], dataset.outputs
+    outputs = f"{units} output" + "s" * (units != 1)
+    if dataset.task == "regression":
+        if units != wanted:
+            what = "number" if wanted == 1 else "numbers"
+            return [
+                ConfigMismatch(
+                    path, f"{outputs}, but {dataset.name} has {wanted} {what} to predict"
+                )
+            ]
+        return []
+    activation = _last_activation(network)
+    if units == wanted or (units == 1 and wanted == 2 and activation != "softmax"):
+        return []
+    either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
+    return [
+        ConfigMismatch(path, f"{outputs}, but {dataset.name} has {wanted} classes; use {either}")
+    ]
+
+
+def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+    loss, activation = config.loss.type, _last_activation(network)
+    path = ("network", "layers", len(network.blocks) - 1, "activation")
+    needed = LOSSES[loss].needs
+    if needed is not None and dataset.task == "regression":
+        return [
+            ConfigMismatch(("loss",), f"{loss} is for classes, but {dataset.name} is regression")
+        ]
+    if needed is not None and activation != needed:
+        return [
+            ConfigMismatch(
+                path, f"loss {loss} needs {needed} in the last layer, but this is {activation}"
+            )
+        ]
+    if dataset.task == "regression" and activation == "softmax":
+        return [
+            ConfigMismatch(
+                path, "softmax makes a distribution over classes; regression needs linear"
+            )
+        ]
+    return []
+
+
+def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMismatch]:
+    if config.training.batch_size > 1:
+        return []
+    return [
+        ConfigMismatch(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
+        for place, layer in network.walk()
+        if layer.needs_rows
+    ]
+
+
+def needs_rows(layer: Layer) -> str:
+    """What is wrong with a single row, of a layer that needs more."""
+    vectors = len(layer.input_shape) == 1
+    what = "vectors" if vectors else f"images of {shape_text(layer.input_shape)}"
+    return f"{layer.type} on {what} needs batches of more than one row"
+
+
+def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+    """Early stopping can only follow what every evaluation computes."""
+    stopping = config.training.early_stopping
+    followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
+    if stopping is None or stopping.monitor in followed:
+        return []
+    message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
+    return [ConfigMismatch(("training", "early_stopping", "monitor"), message)]
+
+
+def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+    """A published number that the run will not have could never be compared."""
+    sizes = {
+        "validation": config.dataset.validation_size,
+        "test": config.dataset.test_size,
+    }
+    misfits = []
+    for key in config.published.numbers if config.published else ():
+        split, _, metric = key.partition("_")
+        if metric not in _METRICS[dataset.task]:
+            known = ", ".join(_METRICS[dataset.task])
+            message = f"{dataset.task} has no {metric}; there are {known}"
+            misfits.append(ConfigMismatch(("published", key), message))
+        elif sizes.get(split, 1) == 0:
+            misfits.append(ConfigMismatch(("published", key), f"there is no {split} split"))
+    return misfits
+
+
+def _last_activation(network: Network) -> str:
+    """The type of the last layer's last step, `linear` where that is no activation."""
+    last = network.layers[-1]
+    return last.type if isinstance(last, Activation) else "linear"

@@ -1,0 +1,91 @@
+"""How much memory a run will take, before it takes any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.memory import available_memory
+from nnrun.engines.selection import buffers
+from nnrun.models.chunks import chunk_rows
+from nnrun.nn.network import Network
+from nnrun.runs.preparation.build import ConfigMismatch
+
+# θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
+_COPIES_OF_PARAMETERS = 8
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes for the parameters, for what layers hold of a batch, and for the data."""
+
+    parameters: int
+    activations: int
+    data: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.parameters + self.activations + self.data
+
+
+def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
+    """A generous estimate from shapes alone."""
+    width = network.dtype.itemsize
+    rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
+    row = prod(dataset.shape)
+    # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
+    data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
+    per_row = sum(layer.numbers for _, layer in network.walk())
+    training = config.training
+    batch = max(training.batch_size, min(chunk_rows(network), rows))
+    more = buffers(
+        training.engine, network, training.optimizer.build(), batch_size=training.batch_size
+    )
+    return MemoryEstimate(
+        parameters=(network.size * _COPIES_OF_PARAMETERS + more) * width,
+        activations=per_row * batch * width,
+        data=data,
+    )
+
+
+def excess(
+    config: ExperimentConfig, network: Network, estimate: MemoryEstimate
+) -> ConfigMismatch | None:
+    """What to say of a run that cannot fit, at the key that has the largest part in it."""
+    available = available_memory()
+    if estimate.total <= available:
+        return None
+    parts = {
+        ("network",): estimate.parameters,
+        ("training", "batch_size"): estimate.activations,
+        ("dataset",): estimate.data,
+    }
+    path = max(parts, key=lambda path: parts[path])
+    if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
+        path = ("network",)  # evaluations take as many rows at once whatever the batch
+    return ConfigMismatch(
+        path,
+        f"this run would take about {human_bytes(estimate.total)} of memory "
+        f"({human_bytes(estimate.parameters)} for parameters, "
+        f"{human_bytes(estimate.activations)} for layers, {human_bytes(estimate.data)} for "
+        f"data), and {human_bytes(available)} are free; {_REMEDIES[path[-1]]}",
+    )
+
+
+_REMEDIES = {
+    "network": "use fewer units",
+    "batch_size": "use a smaller batch_size, or fewer units",
+    "dataset": "use fewer rows or features",
+}
+
+
+def human_bytes(count: float) -> str:
+    """A number of bytes for people."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

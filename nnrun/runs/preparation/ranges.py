@@ -1,0 +1,58 @@
+"""Numbers that preparation takes out of range, found before a run starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnrun.data.dataset import DatasetProblem
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+
+if TYPE_CHECKING:
+    from nnrun.runs.preparation.prepare import Prepared
+
+# Below these, no sum of squares and no quotient by a usual spread overflows even float32; above,
+# or where there are few numbers, every prepared number is looked at.
+_LARGE = 1e15
+_FEW = 1_000_000
+
+
+def check_ranges(prepared: Prepared, network: Network) -> None:
+    """Fit the preprocessing, and see that what it makes of all rows can be computed with.
+
+    Raises:
+        DatasetProblem: with the column.
+    """
+    preprocessing, dataset = prepared.preprocessing(), prepared.dataset
+    if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
+        return
+    task = prepared.task(network, preprocessing)
+    with np.errstate(over="ignore", invalid="ignore"):
+        examples = prepared.examples(network, preprocessing, task)
+    names = dataset.feature_names if len(dataset.shape) == 1 else ()
+    for part, rows in examples.items():
+        _check(rows.x, part, "features", names, network.dtype.name)
+        _check(rows.target, part, "target", dataset.target_names, network.dtype.name)
+
+
+def _is_large(values: Array) -> bool:
+    return values.dtype.kind == "f" and bool((np.abs(values) > _LARGE).any())
+
+
+def _check(values: Array, part: str, key: str, names: tuple[str, ...], dtype: str) -> None:
+    sound = np.isfinite(values)
+    if sound.all():
+        return
+    row, column = np.argwhere(~sound.reshape(len(values), -1))[0]
+    name = f"column '{names[column]}'" if column < len(names) else f"number {column} of a row"
+    raise DatasetProblem(
+        [
+            (
+                ("dataset", key),
+                f"{name} leaves the range of {dtype} when it is prepared (row {row} of the {part} "
+                "split); its values are too large, or its spread in training too small",
+            )
+        ]
+    )

@@ -1,0 +1,1 @@
+"""The results folder: nothing else in nnrun writes there."""

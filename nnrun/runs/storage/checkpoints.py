@@ -1,0 +1,70 @@
+"""The state of a run that is not finished, as a file that shows when a bit of it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import NnrunError
+from nnrun.models.tensors import pack, unpack
+from nnrun.nn.signature import Array
+from nnrun.runs.storage.files import read_regular
+from nnrun.training.state import TrainingState
+
+# The digest is over the file with this in its place.
+_BLANK = "0" * 64
+_MARK = b'\\"sha256\\": \\"'
+
+
+def pack_checkpoint(state: TrainingState, run_id: str) -> bytes:
+    """The bytes of a checkpoint, with a digest over all of them and the run's id."""
+    values = {"sha256": _BLANK, "run_id": run_id, "state": state.values}
+    content = pack(state.arrays, values)
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(_MARK + _BLANK.encode(), _MARK + digest.encode(), 1)
+
+
+def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
+    """The state in a checkpoint.
+
+    Raises:
+        NnrunError: it is damaged, or another run's.
+        OSError: it cannot be read, or is no regular file.
+    """
+    return parse_checkpoint(read_regular(path), run_id, path)
+
+
+def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
+    """The state in the bytes of a checkpoint; `path` says what to call damaged.
+
+    Raises:
+        NnrunError: it is damaged, or another run's.
+    """
+    arrays, values = unpack(path, content)
+    try:
+        digest = values["sha256"]
+        blank = content.replace(_MARK + digest.encode(), _MARK + _BLANK.encode(), 1)
+        sound = hashlib.sha256(blank).hexdigest() == digest and values["run_id"] == run_id
+        state = TrainingState(arrays, values["state"])
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound or not _makes_sense(state.values, arrays):
+        raise NnrunError(f"{path}: damaged")
+    return state
+
+
+def _makes_sense(values: Any, arrays: dict[str, Array]) -> bool:
+    """Whether the values are of the kinds that they should be, whoever wrote them."""
+    try:
+        counts = (values["iteration"], values["optimizer_steps"])
+        numbers = (values["train_seconds"], values["evaluation_seconds"], values["rate"])
+        rows = [number for row in values["history"] for number in row.values()]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return (
+        "theta" in arrays
+        and all(type(count) is int and count >= 0 for count in counts)
+        and all(type(number) in (int, float) and isfinite(number) for number in (*numbers, *rows))
+    )

@@ -1,0 +1,76 @@
+"""A run's learning curve, as it is written and as it was."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from math import nan
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnrun.errors import NnrunError
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.reading import HISTORY
+
+if TYPE_CHECKING:  # who reads a curve does without
+    from nnrun.training.trainer import HistoryRow
+
+_MOST_BYTES = 2**30
+_KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
+
+
+def history_csv(history: list[HistoryRow]) -> str:
+    """A line for each evaluation; floats by their shortest exact form."""
+    text = io.StringIO()
+    columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(map(itemgetter(*columns), history))
+    return text.getvalue()
+
+
+def load_history(folder: Path) -> list[HistoryRow]:
+    """What `history_csv` wrote, to the last bit; empty without the file.
+
+    Raises:
+        NnrunError: it is damaged, or cannot be read.
+    """
+    file = folder / HISTORY
+    try:
+        return [
+            {name: _KINDS.get(name, float)(cell) for name, cell in row.items()}
+            for row in csv.DictReader(_lines(file), strict=True)
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise NnrunError(f"{file}: damaged, or cannot be read ({error})") from error
+
+
+def read_history(folder: Path) -> dict[str, list[float]]:
+    """The columns of history.csv by name; NaN where a cell is no number, empty where it is no
+    learning curve.
+    """
+    try:
+        rows = list(csv.reader(_lines(folder / HISTORY)))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    if not rows or "iteration" not in rows[0]:
+        return {}
+    header, *lines = rows
+    whole = [line for line in lines if len(line) == len(header)]
+    return {name: [_number(line[i]) for line in whole] for i, name in enumerate(header)}
+
+
+def _lines(file: Path) -> io.StringIO:
+    """A file, which may be anything by now, as csv reads it."""
+    return io.StringIO(read_regular(file, _MOST_BYTES).decode(), newline="")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan

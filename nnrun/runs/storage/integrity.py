@@ -1,0 +1,79 @@
+"""Whether the files of a run are those that were written, by the digests in its report."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from nnrun.errors import DataError, UsageError
+from nnrun.models.files import MODEL
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.reading import REPORT, damaged
+
+# Bytes that are there on any machine.
+_SMALL = 2**24
+
+
+def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
+    """What is wrong with the first file that is not the one that was written; None if all are.
+
+    Args:
+        folder: of the run.
+        record: its report, with the digests.
+        names: of the files to look at; all of them where none is given.
+    """
+    wanted = {*names}
+    for name, digest in record.files.items():
+        if wanted and name not in wanted:
+            continue
+        if Path(name).name != name:
+            return f"{REPORT} names a file in another folder"
+        try:
+            _refuse_huge(folder / name)
+            content = read_regular(folder / name)
+        except FileNotFoundError:
+            return f"{name} is missing"
+        except OSError as error:
+            return f"{name} cannot be read: {error.strerror or error}"
+        except DataError as error:
+            return str(error)
+        if hashlib.sha256(content).hexdigest() != digest:
+            return f"{name} is not the file that was written"
+    return None
+
+
+def _refuse_huge(file: Path) -> None:
+    size = file.stat().st_size
+    if size > _SMALL:
+        from nnrun.data.memory import refuse_if_too_big  # noqa: PLC0415  # slow to import
+
+        refuse_if_too_big(size, file.name)
+
+
+def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
+    """Find out that these files of a run are those that were written.
+
+    Raises:
+        UsageError: one of them is not.
+    """
+    fault = changed_file(folder, record, names)
+    if fault is not None:
+        raise UsageError(damaged(folder, fault))
+
+
+def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
+    """Find out that a run keeps a model, and the one that was written.
+
+    Raises:
+        UsageError: it does not; runs that diverged or failed keep none.
+    """
+    if MODEL not in record.files and record.status in ("diverged", "failed"):
+        raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
+    refuse_changed(folder, record, MODEL)
+
+
+def no_model(record: RunRecord) -> str:
+    """What every use of a model says where the run left none."""
+    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept of it"

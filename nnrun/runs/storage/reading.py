@@ -1,0 +1,140 @@
+"""What a run's folder says. There is no other reader of reports."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.files import MODEL
+from nnrun.runs.identity import is_run_id
+from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
+from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.seal import is_sealed
+from nnrun.runs.storage.validation import invalid_part
+
+REPORT, CONFIG, HISTORY = "report.json", "config.yaml", "history.csv"
+CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
+TRACEBACK = "traceback.txt"
+
+REMEDY = "nnrun train --force trains it again"
+"""What to do about a run that is damaged."""
+
+_MOST_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run folder.
+
+    Args:
+        name: of the experiment.
+        run_id: of the run.
+        record: its report; None where there is none that can be read.
+        trouble: why it is not what `train` would leave.
+        unfinished: there is no report yet, but a checkpoint to go on from.
+    """
+
+    name: str
+    run_id: str
+    record: RunRecord | None
+    trouble: str | None = None
+    unfinished: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has reached its end, or diverged: no such run is trained again."""
+        if self.record is None or self.trouble is not None:
+            return False
+        return self.record.status in ("completed", "diverged")
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether it is neither whole nor going on: only force trains it again."""
+        return self.trouble is not None and not self.unfinished
+
+
+def damaged(place: Path | str, why: str | None) -> str:
+    """What every command says of a run that is damaged."""
+    return f"{place} is damaged: {why}; {REMEDY}"
+
+
+def refuse_damaged(run: StoredRun | None, folder: Path) -> None:
+    """Find out that a run is as it was written.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    if run is not None and run.is_damaged:
+        raise UsageError(damaged(folder, run.trouble))
+
+
+def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
+    """The run in a folder; None where no run has left anything.
+
+    Args:
+        folder: of the run.
+        placed: whether it lies in a results folder. There a run has the name of the folder that
+            it lies in, which may have been renamed since; its id must be that of its own folder.
+            Elsewhere only a folder that is called by a run id says which run it must be.
+    """
+    name, run_id = folder.absolute().parent.name, folder.name
+    try:
+        record = _read(folder / REPORT)
+        if record.run_id != run_id and (placed or is_run_id(run_id)):
+            raise NnrunError(f"{REPORT} is that of {record.name}/{record.run_id}")
+        if placed and record.name != name:
+            record = replace(record, name=name)
+    except (FileNotFoundError, NotADirectoryError):
+        if not (folder / CHECKPOINT).exists():
+            return None
+        return StoredRun(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
+    except OSError as error:
+        trouble = f"{REPORT} cannot be read: {error.strerror or error}"
+        return StoredRun(name, run_id, None, trouble)
+    except NnrunError as error:
+        return StoredRun(name, run_id, None, str(error))
+    missing = record.status == "completed" and not (folder / MODEL).is_file()
+    return StoredRun(name, run_id, record, f"{MODEL} is missing" if missing else None)
+
+
+def _read(report: Path) -> RunRecord:
+    written = read_regular(report, _MOST_BYTES)
+    try:
+        if not is_sealed(written):
+            raise NnrunError(_why_unsealed(written))
+        content = _parsed(written)
+        version = content["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise NnrunError(_of_another_version(version))
+        record = RunRecord.from_dict(content)
+        part = invalid_part(record)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise NnrunError(f"{REPORT} is not what nnrun writes") from None
+    if part is not None:
+        raise NnrunError(f"the '{part}' of {REPORT} is not what it should be")
+    return record
+
+
+def _why_unsealed(written: bytes) -> str:
+    """What is wrong with a report that does not end in its digest."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        version = _parsed(written)["schema_version"]
+        if version == UNSEALED_VERSION:
+            return _of_another_version(version)
+    return f"{REPORT} is not the file that was written"
+
+
+def _of_another_version(version: Any) -> str:
+    return f"{REPORT} is of another version of nnrun ({version})"
+
+
+def _parsed(written: bytes) -> Any:
+    return json.loads(written, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

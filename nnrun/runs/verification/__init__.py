@@ -1,0 +1,1 @@
+"""Whether a run's numbers can be had again."""

@@ -1,0 +1,183 @@
+"""What a run's folder says beside what training it again gives: value by value.
+
+Where the environment is what it was, every value has to be the same, to the last bit. Elsewhere
+sums may be rounded otherwise, and sentences that hold their results may read otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.settings import flatten
+from nnrun.models.files import MODEL
+from nnrun.models.tensors import unpack
+from nnrun.nn.signature import Array
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.history import load_history
+from nnrun.runs.storage.strict_json import strict_json
+from nnrun.training.trainer import HistoryRow
+
+# Losses, errors and weights, relative to the larger of the two, by the precision of training.
+_RELATIVE = {"float64": 1e-6, "float32": 1e-3}
+# Shares of rows, such as accuracies, of which one may fall to the other side.
+_SHARE = 0.01
+_MEASURED = ("loss", "log_loss", "mse", "rmse", "mae", "r2", "learning_rate", "epoch", "iteration")
+_SCORES = ("metrics", "baseline")
+# What training does not say again, or is compared by itself.
+_NOT_SAID = {
+    *("schema_version", "nnrun_version", "environment", "started", "files", "extended_from"),
+    *("name", "config", "weights_sha256", *_SCORES),
+    *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
+}
+# What is made of numbers that are compared with a tolerance, and what may be worded anew.
+_FOLLOWS = {
+    *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
+    *("dataset.description", "dataset.note", "dataset.task_from"),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value, as it is stored and as it is again; None where there is none.
+
+    Args:
+        place: of the value: `train_loss at iteration 250`, `weights 0.weight[3, 2]`, `seed`.
+        stored: the value in the run's folder.
+        again: the value that training has given now.
+    """
+
+    place: str
+    stored: Any
+    again: Any
+
+
+def pairs(
+    folder: Path,
+    record: RunRecord,
+    result: RunResult,
+    config: Mapping[str, Any],
+    changed: Container[str],
+) -> Iterator[list[Difference]]:
+    """All values, as they are stored and as they are again: of history, metrics, weights, and of
+    the rest of the report.
+
+    Args:
+        folder: of the run.
+        record: its report.
+        result: of training again.
+        config: what `config.yaml` holds.
+        changed: what of the environment is not as it was.
+    """
+    again = json.loads(strict_json(result.record.to_dict()))
+    yield list(_history(load_history(folder), result.history))
+    yield [pair for key in _SCORES for pair in _scores(key, getattr(record, key), again[key])]
+    weights = {} if record.weights_sha256 is None else unpack(folder / MODEL)[0]
+    yield list(_weights(weights, result.weights or {}))
+    yield [*_told("config", record.config, config), *_said(record.to_dict(), again, changed)]
+
+
+def first(found: list[Difference]) -> Difference | None:
+    """The first value that is not the same."""
+    # By their digits, since 0 and -0 are equal numbers and other bits.
+    return next((pair for pair in found if repr(pair.stored) != repr(pair.again)), None)
+
+
+def is_tolerable(pair: Difference, dtype: str) -> bool:
+    """Whether a value may be this one in an environment that is not what it was.
+
+    Args:
+        pair: the value.
+        dtype: that the run was trained in.
+    """
+    stored, again = pair.stored, pair.again
+    place, _, row = pair.place.partition(" at iteration ")
+    if _within(place, _FOLLOWS):
+        return True
+    computed = row or place.startswith("weights ") or place.startswith(_SCORES)
+    if not computed or not isinstance(stored, float) or not isinstance(again, float):
+        return bool(stored == again)
+    measured = place.startswith("weights ") or place.endswith(_MEASURED)
+    allowed = _SHARE
+    if measured:
+        allowed = _RELATIVE[dtype] * max(abs(stored), abs(again), 1e-3)
+    elif "confusion" in place:
+        allowed = max(1.0, _SHARE * max(stored, again))
+    return abs(stored - again) <= allowed
+
+
+def _within(place: str, wholes: Container[str]) -> bool:
+    parts = place.split(".")
+    return any(".".join(parts[:end]) in wholes for end in range(1, len(parts) + 1))
+
+
+def _history(stored: list[HistoryRow], again: list[HistoryRow]) -> Iterator[Difference]:
+    nothing: HistoryRow = {}
+    for old, new in zip_longest(stored, again, fillvalue=nothing):
+        for name in dict.fromkeys([*old, *new]):
+            place = f"{name} at iteration {(old or new)['iteration']}"
+            yield Difference(place, _float(old.get(name)), _float(new.get(name)))
+
+
+def _scores(key: str, stored: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
+    """Numbers by split; of lists, each number."""
+    before, now = flatten(stored, key), flatten(again, key)
+    for place in dict.fromkeys([*before, *now]):
+        values = list(_numbers(before.get(place), now.get(place)))
+        for index, pair in enumerate(values):
+            yield Difference(f"{place}[{index}]" if len(values) > 1 else place, *pair)
+
+
+def _said(
+    stored: Mapping[str, Any], again: Mapping[str, Any], changed: Container[str]
+) -> Iterator[Difference]:
+    """What else a report says of itself that training says again."""
+    for key in dict.fromkeys([*stored, *again]):
+        # Another nnrun may choose another engine; with other numerics a run has another id.
+        another = (key == "engine" and "nnrun" in changed) or (
+            key == "run_id" and "numerics" in changed
+        )
+        if key not in _NOT_SAID and not another:
+            yield from _told(key, stored.get(key), again.get(key))
+
+
+def _told(key: str, stored: Any, again: Any) -> Iterator[Difference]:
+    before, now = flatten(stored, key), flatten(again, key)
+    for place in dict.fromkeys([*before, *now]):
+        if place not in _NOT_SAID:
+            yield Difference(place, before.get(place), now.get(place))
+
+
+def _numbers(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
+    """The numbers in two values, which may be lists of them, side by side."""
+    lists = (value if isinstance(value, list) else [value] for value in (one, other))
+    for left, right in zip_longest(*lists):
+        yield _float(left), _float(right)
+
+
+def _float(value: Any) -> Any:
+    return float(value) if type(value) is int else value
+
+
+def _weights(stored: dict[str, Array], again: dict[str, Array]) -> Iterator[Difference]:
+    """The first weight of each array that is not the same; and of each array, the worst."""
+    for name in dict.fromkeys([*again, *stored]):
+        old, new = stored.get(name), again.get(name)
+        if old is None or new is None or old.shape != new.shape or old.dtype != new.dtype:
+            yield Difference(f"weights {name}", None, None if new is None else float(new.size))
+            continue
+        bits = f"u{old.dtype.itemsize}"
+        unequal = np.argwhere(old.view(bits) != new.view(bits))
+        if not len(unequal):
+            continue
+        gap = np.abs(old.astype(np.float64) - new.astype(np.float64))
+        worst = np.unravel_index(int(gap.argmax()), gap.shape)
+        for place in dict.fromkeys(tuple(map(int, found)) for found in (unequal[0], worst)):
+            shown = ", ".join(map(str, place))
+            yield Difference(f"weights {name}[{shown}]", float(old[place]), float(new[place]))

@@ -1,0 +1,92 @@
+"""Many runs verified at once, each process taking one after the other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
+
+from nnrun import child
+from nnrun.errors import NnrunError
+from nnrun.runs.verification.verify import Verdict, verify
+
+
+def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verdict]:
+    """Verdicts in the order of the folders, as they come; so many processes are at work.
+
+    Raises:
+        UsageError: there is no complete run in one of them.
+        NnrunError: a process was ended from outside.
+    """
+    jobs = min(jobs, len(folders))
+    if jobs <= 1:
+        yield from map(verify, folders)
+        return
+    processes = _Processes()
+    executor = ThreadPoolExecutor(jobs)
+    try:
+        yield from executor.map(processes.verify, folders)
+    finally:
+        processes.kill()  # nothing of theirs is worth saving
+        executor.shutdown(cancel_futures=True)
+
+
+class _Processes:
+    """Processes for as many threads as ask for a verdict at a time."""
+
+    def __init__(self) -> None:
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._starting = Lock()
+        self._ended = False
+
+    def verify(self, folder: Path) -> Verdict:
+        try:
+            connection = self._idle.get_nowait()
+        except Empty:
+            connection = self._start()
+        try:
+            connection.send(folder)
+            answer: Verdict | Exception = connection.recv()
+        except (EOFError, OSError) as error:
+            raise NnrunError(f"{folder}: the process that verified it has ended") from error
+        self._idle.put(connection)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def kill(self) -> None:
+        with self._starting:
+            self._ended = True
+            for process in self._started:
+                process.kill()
+        for process in self._started:
+            process.wait()
+
+    def _start(self) -> Connection:
+        with self._starting:
+            if self._ended:
+                raise NnrunError("no more runs are verified")
+            process, connection = child.start(__name__, os.environ)
+            self._started.append(process)
+            return connection
+
+
+def main(descriptor: int) -> None:
+    """In a process: verify one folder after the other."""
+    child.ignore_signals()
+    with Connection(descriptor) as connection:
+        while True:
+            try:
+                folder = connection.recv()
+            except EOFError:
+                return
+            try:
+                connection.send(verify(folder))
+            except Exception as error:  # it is the command's to tell
+                connection.send(error)

@@ -1,0 +1,153 @@
+"""Whether a run can be had again: its files, then the run itself, value by value.
+
+A run is trained again from its stored config and data, in memory, and compared with what is stored:
+every cell of its history, every metric, every weight, and all else in its report that training
+says again. On the same machine with the same versions all of them have to be the same bits.
+Where the environment differs, the run is verified if all numbers are within a tolerance
+(`agreement.py`), and what is met is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from nnrun import __version__
+from nnrun.config.load import load_config
+from nnrun.config.settings import flatten
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.files import MODEL
+from nnrun.models.tensors import unpack
+from nnrun.models.weights import weights_sha256
+from nnrun.runs.execution.environment import environment
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.integrity import changed_file
+from nnrun.runs.storage.reading import CONFIG, REPORT, StoredRun, read_run
+from nnrun.runs.verification.agreement import Difference, first, is_tolerable, pairs
+
+Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_verified"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of verifying a run.
+
+    Args:
+        name: of the experiment.
+        run_id: of the run.
+        folder: where it lies.
+        finding: `same_bits` or `within_tolerance` where the run is verified; `differs`; `damaged`
+            where its files are not those that were written; `not_verified` where that cannot be
+            said, as when its data are missing.
+        reason: what is wrong, in a sentence.
+        differences: the first value that differs of each kind: history, metrics, weights, and the
+            rest of the report.
+        environment: what is not as it was: for each key, what was and what is.
+    """
+
+    name: str
+    run_id: str
+    folder: str
+    finding: Finding
+    reason: str | None = None
+    differences: list[Difference] = field(default_factory=list)
+    environment: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    exit_code: int = 0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the run is what it says it is."""
+        return self.finding in ("same_bits", "within_tolerance")
+
+
+def verify(folder: Path) -> Verdict:
+    """Check the files of a run, train it again, and compare.
+
+    Raises:
+        UsageError: there is no complete run.
+    """
+    run = read_run(folder)
+    if run is None:
+        raise UsageError(f"{folder}: there is no run")
+    verdict = Verdict(run.name, run.run_id, str(folder), "damaged")
+    if run.is_damaged:
+        return replace(verdict, reason=run.trouble, exit_code=3)
+    if run.record is None:
+        raise UsageError(f"{folder}: only complete runs are verified, and {run.trouble}")
+    verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
+    if not run.complete:
+        raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")
+    try:
+        fault = _fault(folder, run.record)
+        if fault is not None:
+            return replace(verdict, reason=fault, exit_code=3)
+        return _compared(verdict, folder, run, run.record)
+    except (NnrunError, OSError) as error:
+        code = getattr(error, "exit_code", 1)
+        return replace(verdict, finding="not_verified", reason=str(error), exit_code=code)
+
+
+def _fault(folder: Path, record: RunRecord) -> str | None:
+    """The first file that is not the one that was written."""
+    fault = changed_file(folder, record)
+    if fault is not None:
+        return fault
+    known = record.weights_sha256
+    if known is not None and weights_sha256(unpack(folder / MODEL)[0]) != known:
+        return f"the weights in {MODEL} are not those of the report"
+    return None
+
+
+def _compared(verdict: Verdict, folder: Path, run: StoredRun, record: RunRecord) -> Verdict:
+    experiment = load_config(folder / CONFIG)
+    prepared = prepare(experiment)
+    if prepared.config.name != record.name:
+        reason = f"{REPORT} is that of {record.name}/{record.run_id}"
+        return replace(verdict, name=run.name, reason=reason, exit_code=3)
+    if prepared.dataset.sha256 != record.dataset["sha256"]:
+        found, known = prepared.dataset.sha256, record.dataset["sha256"]
+        reason = "its data are not those that it was trained on"
+        changed = {"dataset.sha256": (known, found)}
+        return replace(verdict, finding="differs", reason=reason, environment=changed, exit_code=3)
+    result = train(prepared, None).result
+    assert result is not None, "nothing was there before"
+    changed = _changes(record, result.record)
+    kinds = list(pairs(folder, record, result, experiment.source.data, changed))
+    verdict = replace(
+        verdict,
+        differences=[one for kind in kinds if (one := first(kind)) is not None],
+        environment=changed,
+    )
+    if not verdict.differences:
+        return replace(verdict, finding="same_bits")
+    dtype = prepared.config.training.dtype
+    if changed and all(is_tolerable(pair, dtype) for kind in kinds for pair in kind):
+        return replace(verdict, finding="within_tolerance")
+    return replace(
+        verdict, finding="differs", reason=_reason(record, result.record, kinds), exit_code=3
+    )
+
+
+def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) -> str:
+    if stored.status != again.status:
+        return f"it was {stored.status}, and now it is {again.status}"
+    *numbers, _ = kinds
+    if any(first(kind) is not None for kind in numbers):
+        return "the numbers are others"
+    return "its report says what training does not give again"
+
+
+def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
+    """What is not as it was, of all that bits may depend on."""
+    before = flatten({"nnrun": stored.nnrun_version, **stored.environment})
+    now = flatten({"nnrun": __version__, **again.environment, **environment()})
+    if stored.nnrun_version != __version__:
+        before["engine"], now["engine"] = stored.engine, again.engine
+    return {
+        key: (before.get(key), now.get(key))
+        for key in sorted((before.keys() | now.keys()) - {"threads"})
+        if before.get(key) != now.get(key)
+    }

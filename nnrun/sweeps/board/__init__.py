@@ -1,0 +1,1 @@
+"""Leaderboards: one row for each setting, compared with the best, as data."""

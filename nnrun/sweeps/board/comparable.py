@@ -1,0 +1,60 @@
+"""What comparing configs needs to know of each, whether its runs are planned or stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from nnrun.sweeps.progress import RunScore
+
+
+class Comparable(Protocol):
+    """One config; `Variant` says what each of these is."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def choice(self) -> dict[str, Any]: ...
+
+    @property
+    def seeds(self) -> Sequence[int]: ...
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def target(self) -> str | None: ...
+
+    @property
+    def splits(self) -> tuple[str, ...]: ...
+
+    @property
+    def division(self) -> str: ...
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def larger_is_better(self) -> bool: ...
+
+    @property
+    def published(self) -> dict[str, float]: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+    @property
+    def overlap(self) -> Mapping[str, float]: ...
+
+
+Member = tuple[Comparable, list[RunScore]]

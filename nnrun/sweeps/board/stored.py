@@ -1,0 +1,124 @@
+"""Runs that are stored, put together again as a sweep would have them: by config, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words, differing, setting_of
+from nnrun.models.task import Classification, Regression
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.identity import canonical_json
+from nnrun.runs.record import RunRecord
+from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.progress import RunScore
+
+_ENDED = ("completed", "diverged", "failed")
+# What a row of a leaderboard is about, besides its runs.
+_DIVISION = ("test_size", "validation_size", "stratify")
+
+
+@dataclass(frozen=True)
+class StoredVariant:
+    """One config with its runs, which differ in their seed and nothing else.
+
+    Args:
+        number: its place among the others.
+        name: of the experiment.
+        choice: in what it differs from others of its name, by dotted keys.
+        records: of its runs, by seed.
+        dataset: the name of its data.
+        sha256: of its data.
+        target: what is predicted, where a config says so.
+        splits: the parts of its data that there are.
+        division: the settings by which data is split.
+        metric: the main metric.
+        larger_is_better: its direction.
+        published: numbers from elsewhere, by `<split>_<metric>`.
+        parameters: of its network.
+        rows: of each split.
+        overlap: for each split, rows tested per row trained on, as far as the seed draws them.
+    """
+
+    number: int
+    name: str
+    choice: dict[str, Any]
+    records: Sequence[RunRecord]
+    dataset: str
+    sha256: str
+    target: str | None
+    splits: tuple[str, ...]
+    division: str
+    metric: str
+    larger_is_better: bool
+    published: dict[str, float]
+    parameters: int
+    rows: dict[str, int]
+    overlap: dict[str, float]
+
+    @property
+    def label(self) -> str:
+        """Name and choice on one line."""
+        return " ".join([self.name, *choice_words(self.choice)])
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """Those of runs that have ended."""
+        return [record.seed for record in self.records if record.status in _ENDED]
+
+    @property
+    def scores(self) -> list[RunScore]:
+        """The numbers of the runs that were trained to their end."""
+        ended = (record for record in self.records if record.status in ("completed", "diverged"))
+        return [RunScore.of(record) for record in ended]
+
+
+def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
+    """Records by config, in the order of names; of equal seeds, as of another time, all are kept.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
+    """
+    ordered = sorted(records, key=lambda record: (record.name, record.seed, record.run_id))
+    by_config: dict[tuple[str, str], list[RunRecord]] = {}
+    settings: dict[tuple[str, str], dict[str, Any]] = {}
+    for record in ordered:
+        found = settings_of(record)
+        key = record.name, canonical_json(found)
+        by_config.setdefault(key, []).append(record)
+        settings[key] = found
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for (name, _), found in settings.items():
+        by_name.setdefault(name, []).append(found)
+    varied = {name: differing(found) for name, found in by_name.items()}
+    return [
+        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
+        for number, (key, members) in enumerate(by_config.items())
+    ]
+
+
+def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+    record = records[-1]
+    block, dataset = record.config["dataset"], record.dataset
+    task = Classification if record.task == "classification" else Regression
+    rows = {split: int(n) for split in SPLITS if (n := dataset[f"n_{split}"])}
+    numbers = (record.config.get("published") or {}).items()
+    return StoredVariant(
+        number=number,
+        name=record.name,
+        choice=choice,
+        records=records,
+        dataset=dataset["name"],
+        sha256=dataset["sha256"],
+        target=(block.get("columns") or {}).get("target"),
+        splits=tuple(rows),
+        division=" ".join(str(block.get(key)) for key in _DIVISION),
+        metric=record.main_metric,
+        larger_is_better=task.larger_is_better,
+        published={key: value for key, value in numbers if key != "source"},
+        parameters=int(record.network["parameters"]),
+        rows=rows,
+        overlap=overlap_of(rows, drawn=block.get("test_size") != "given"),
+    )

@@ -1,0 +1,1 @@
+"""What a sweep will do: configs times grid times seeds, checked before any run starts."""

@@ -1,0 +1,39 @@
+"""Machine code for a plan, made once before its runs are submitted."""
+
+from __future__ import annotations
+
+import json
+
+from nnrun.config.load import config_from_dict
+from nnrun.engines.selection import compile_ahead
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.plan import Plan
+
+# Whatever else the variants of a plan differ in makes no other code.
+_BLOCKS = ("network", "loss")
+_KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs")
+
+
+def compile_plan(plan: Plan, datasets: Datasets) -> None:
+    """Put the machine code of every network of a plan into the cache, where it is not there yet.
+
+    Workers find it there, instead of making the same code at the same time.
+    """
+    made = set()
+    for variant in plan.variants:
+        content = json.loads(variant.config)
+        parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
+        code = json.dumps([variant.data, *parts])
+        if code not in made:
+            made.add(code)
+            config = config_from_dict(content)
+            prepared = prepare_again(config, datasets.load(config.dataset))
+            training = config.training
+            compile_ahead(
+                prepared.engine(network := prepared.network()),
+                network,
+                training.optimizer.build(),
+                clip_norm=training.clip_norm,
+                batch_size=training.batch_size,
+            )

@@ -1,0 +1,57 @@
+"""How long a run will take, from its shapes alone: good to a factor of two or three."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from nnrun.engines.compiled.choice import estimate as seconds_per_update
+from nnrun.nn.network import Network
+from nnrun.runs.preparation.prepare import Prepared
+
+# Measured on a 2-core AMD EPYC machine with one thread.
+_SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
+_SECONDS_PER_NUMBER = 6e-10  # that a layer puts out; most are activations
+_SECONDS_PER_RUN = 0.003  # preparation, metrics, report
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will be.
+
+    Args:
+        iterations: updates.
+        parameters: of its network.
+        seconds: from its start to its report.
+        memory: bytes.
+    """
+
+    iterations: int
+    parameters: int
+    seconds: float
+    memory: int
+
+
+def estimate(prepared: Prepared, network: Network) -> Estimate:
+    """The estimate for one run on one core."""
+    config, iterations = prepared.config.training, prepared.iterations
+    optimizer = config.optimizer.build()
+    by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
+    update = by_numpy if prepared.engine(network) == "numpy" else compiled
+    parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
+    rows = sum(len(part) for part in parts if part is not None)
+    evaluations = -(-iterations // prepared.evaluate_every)
+    return Estimate(
+        iterations=iterations,
+        parameters=network.size,
+        seconds=iterations * update + evaluations * rows * _row(network) + _SECONDS_PER_RUN,
+        memory=prepared.memory(network).total,
+    )
+
+
+def _row(network: Network) -> float:
+    """Seconds for one row in an evaluation."""
+    return sum(
+        layer.operations * _SECONDS_PER_OPERATION + prod(layer.output_shape) * _SECONDS_PER_NUMBER
+        for _, layer in network.walk()
+    )

@@ -1,0 +1,179 @@
+"""Checking everything that a sweep will do before it does any of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nnrun.config.load import Origin
+from nnrun.config.names import SPLITS
+from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
+from nnrun.models.task import Classification, Regression
+from nnrun.runs.execution.record_builder import published_of
+from nnrun.runs.identity import Identity
+from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.sweeps.planning.datasets import Datasets, data_key
+from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.grid import (
+    Arguments,
+    Grid,
+    GridPoint,
+    load_grid,
+    refuse_too_many,
+    seeds_of,
+)
+from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.planning.plan import Plan, Variant
+
+
+class PlanError(ConfigError):
+    """All that is wrong with all configs of a sweep."""
+
+    def __init__(self, problems: Sequence[Problem], exit_code: int) -> None:
+        super().__init__(problems)
+        self.exit_code = exit_code
+
+
+def make_plan(
+    origins: Mapping[str, Origin],
+    arguments: Arguments,
+    datasets: Datasets,
+    begin: Callable[[int], None] = lambda count: None,
+) -> Plan:
+    """The plan for these configs.
+
+    Args:
+        origins: files, or what would stand in them, by what errors call them.
+        arguments: about all of them.
+        datasets: load their data.
+        begin: is told how many choices there are, before each is looked at, which takes some
+            milliseconds for each.
+
+    Raises:
+        PlanError: something is wrong; it names everything that is.
+        UsageError: there are more runs than there may be.
+    """
+    planner = _Planner(arguments, datasets)
+    planner.refuse(arguments.wrong_seeds())
+    for file, origin in origins.items():
+        planner.open(file, origin)
+    refuse_too_many(planner.count, arguments.most_runs)
+    begin(planner.choices)
+    planner.plan()
+    if planner.problems:
+        raise PlanError(list(planner.problems.values()), max(planner.codes))
+    return Plan(planner.variants)
+
+
+class _Planner:
+    """Collects variants and problems, each problem once."""
+
+    def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
+        self.arguments = arguments
+        self.datasets = datasets
+        self.variants: list[Variant] = []
+        self.count = 0
+        self.choices = 0
+        self.problems: dict[str, Problem] = {}
+        self.codes: set[int] = set()
+        self._opened: list[tuple[str, Grid, Sequence[int]]] = []
+        self._names: dict[str, tuple[str, str]] = {}
+        self._unwritten: set[str] = set()
+        self._known: set[tuple[str, Identity]] = set()
+
+    def open(self, file: str, origin: Origin) -> None:
+        """Take up one config: how many choices its grid has, and which seeds."""
+        if not isinstance(origin, Path):
+            self._unwritten.add(file)
+        try:
+            grid = load_grid(origin, self.arguments)
+            seeds = seeds_of(grid.base, self.arguments)
+            self._require_new_name(grid.base.config.name, file)
+        except ConfigError as error:
+            self.refuse(error.problems, error.exit_code, file)
+        else:
+            self.count += grid.count * len(seeds)
+            self.choices += grid.count
+            self._opened.append((file, grid, seeds))
+
+    def plan(self) -> None:
+        """Look at every choice of what was taken up."""
+        for file, grid, seeds in self._opened:
+            for choice in grid.choices:
+                if isinstance(choice, ConfigError):
+                    self.refuse(choice.problems, choice.exit_code, file)
+                else:
+                    self._add_choice(file, choice, seeds)
+
+    def _add_choice(self, file: str, choice: GridPoint, seeds: Sequence[int]) -> None:
+        try:
+            prepared = prepare(choice.experiment, self.datasets.load)
+        except ConfigError as error:
+            self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
+        except InterruptionError:
+            raise
+        except NnrunError as error:
+            self.refuse([Problem(str(error), path=file)], error.exit_code)
+        else:
+            known = prepared.config.name, prepared.identity
+            if known not in self._known:
+                self._known.add(known)
+                number = len(self.variants)
+                self.variants.append(_variant(number, file, choice, prepared, seeds))
+
+    def _require_new_name(self, name: str, file: str) -> None:
+        known = self._names.setdefault(name.casefold(), (name, file))
+        if known[1] != file:
+            differ = " but for upper and lower case" if known[0] != name else ""
+            message = (
+                f"the name '{name}' is that of {known[1]} as well{differ}; results lie in folders "
+                "by name, so give each a name of its own"
+            )
+            raise ConfigError([Problem(message, path=file)])
+
+    def refuse(
+        self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None
+    ) -> None:
+        """Take note of problems, with the config that has them where nothing else tells it."""
+        for problem in problems:
+            self.codes.add(exit_code)
+            told = problem.place or problem.argument or problem.path == file
+            if file in self._unwritten and not told:
+                path = f"{file}: {problem.path}" if problem.path else file
+                found = replace(problem, path=path)
+            else:
+                found = problem
+            self.problems.setdefault(str(found), found)
+
+
+def _variant(
+    number: int, file: str, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
+) -> Variant:
+    config, dataset, split = prepared.config, prepared.dataset, prepared.split
+    block = config.dataset
+    task = Classification if dataset.task == "classification" else Regression
+    parts = {name: part for name in SPLITS if (part := getattr(split, name)) is not None}
+    rows = {name: len(part) for name, part in parts.items()}
+    return Variant(
+        number=number,
+        name=config.name,
+        file=file,
+        choice=choice.choice,
+        config=json.dumps(prepared.config_dict, allow_nan=False),
+        identity=prepared.identity,
+        dataset=dataset.name,
+        sha256=dataset.sha256,
+        data=data_key(block, dataset.sha256),
+        target=None if block.columns is None else block.columns.target,
+        splits=tuple(rows),
+        division=f"{block.test_size} {block.validation_size} {block.stratify}",
+        metric=task.main_metric,
+        larger_is_better=task.larger_is_better,
+        seeds=seeds,
+        published=published_of(config),
+        estimate=estimate(prepared, prepared.network()),
+        rows=rows,
+        overlap=overlap_of(rows, drawn=split.test_size != "given"),
+    )

@@ -1,0 +1,224 @@
+"""Reading YAML: positions, and everything that makes a file unreadable or untrustworthy."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from nnrun.config.load import load_config
+from nnrun.config.yaml import parse as yaml12
+from nnrun.config.yaml.parse import parse
+from nnrun.config.yaml.text import Text
+from nnrun.errors import ConfigError
+
+Complaints = Callable[..., list[str]]
+
+
+def unreadable(text: str) -> list[str]:
+    """The problems of text that cannot be read, or of what was read."""
+    try:
+        problems = tuple(parse(Text(text, "f.yaml")).problems)
+    except ConfigError as error:
+        problems = error.problems
+    return [str(problem).split("\n")[0] for problem in problems]
+
+
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_places_are_exact(
+    loader: type, end: str, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines and columns count characters, for either parser, any line end, with a BOM or not."""
+    monkeypatch.setattr(yaml12, "_LOADER", loader)
+    lines = [
+        "# é",
+        "ü: [😀x, {b: 'c d'}]",
+        "list:",
+        "- one",
+        "-   two: 2",
+        "empty:",
+        "long: |",
+        "  a",
+    ]
+    document = parse(Text(mark + end.join(lines) + end, "f.yaml"))
+    spots = {
+        path: (place.line, place.column, place.width, place.text)
+        for path, place in document.values.items()
+    }
+    assert (2, 5, 2, lines[1]) == spots["ü", 0]
+    assert (2, 9, 10, lines[1]) == spots["ü", 1]
+    assert (2, 13, 5, lines[1]) == spots["ü", 1, "b"]
+    assert (4, 3, 3, lines[3]) == spots["list", 0]
+    assert (5, 5, 1, lines[4]) == spots["list", 1]
+    assert (5, 10, 1, lines[4]) == spots["list", 1, "two"]
+    assert (6, 7, 1, lines[5]) == spots["empty",]
+    assert (7, 7, 1, lines[6]) == spots["long",]
+    assert (5, 5, 3) == (
+        document.keys["list", 1, "two"].line,
+        document.keys["list", 1, "two"].column,
+        document.keys["list", 1, "two"].width,
+    )
+
+
+def test_aliases_repeat_values_that_are_independent() -> None:
+    """An alias stands for a copy, whose places are those of the anchor."""
+    document = parse(Text("a: &x [1, 2]\nb: *x\n", "f.yaml"))
+    document.data["a"].append(3)
+    assert [1, 2] == document.data["b"]
+    assert document.values["a", 1] == document.values["b", 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a [x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n"
+            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+        "a: &a {x: 1, y: 2}\n"
+        + "".join(
+            f"{b}: &{b} {{{', '.join(f'k{n}: *{a}' for n in range(20))}}}\n"
+            for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+    ],
+)
+def test_aliases_that_explode_are_refused_at_once(text: str) -> None:
+    """A billion laughs costs neither time nor memory."""
+    start = time.perf_counter()
+    assert any("aliases" in problem for problem in unreadable(text))
+    assert time.perf_counter() - start < 5
+
+
+def test_an_anchor_cannot_hold_itself() -> None:
+    """Cyclic data is an error at the alias."""
+    assert ["f.yaml:1:11: a.b: '*x' stands inside of what it repeats"] == unreadable(
+        "a: &x {b: *x}"
+    )
+
+
+@pytest.mark.parametrize("depth", [50, 500, 5000, 200_000])
+@pytest.mark.parametrize("pair", ["[", "{a: ", "- "])
+def test_deep_nesting_is_refused(depth: int, pair: str) -> None:
+    """No depth reaches Python's recursion limit or the C stack."""
+    (problem,) = unreadable(pair * depth)
+    assert problem.endswith("nested deeper than 40 levels")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: 1\nb: 2\na: 3", "3:1: a: 'a' is given twice, the first time on line 1; remove one"),
+        (
+            "a: {b: 1, 'b': 2}",
+            "1:11: a.b: 'b' is given twice, the first time on line 1; remove one",
+        ),
+        ("a: 1\n---\nb: 2", "2:1: a second document starts here; a config is one"),
+        ("a: *x", "1:4: a: there is no anchor '&x' above"),
+        ("a: 1\n<<: {b: 1}", "2:1: '<<' (merging) is not part of YAML 1.2; write the keys out"),
+        ("[a]: 1", "1:1: a key must be a word"),
+        ("? {a: b}\n: 1", "1:3: a key must be a word"),
+        ("a: !!int x", "1:4: a: 'x' is not what the tag '!!int' says"),
+        ("a: !!map []", "1:4: a: the tag '!!map' is not allowed; configs hold plain data"),
+        ("a:\n\tb: 1", "2:1: a tab may not indent YAML; use blanks"),
+        (
+            "a: b: c",
+            "1:5: this is not YAML: "
+            "a ':' cannot stand here; quote the text, or check the indentation",
+        ),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other",
+            "2:1: a merge conflict is left here; keep one side, and remove the marks around both",
+        ),
+        ("a: \x07", "1:4: the character U+0007 may not stand in YAML"),
+        ("a: " + "9" * 5000, "1:4: a: a number of 5000 characters is too long"),
+    ],
+)
+def test_what_is_wrong_with_the_yaml_is_said_in_place(text: str, problem: str) -> None:
+    """Every kind of fault has its message at its line and column."""
+    assert [f"f.yaml:{problem}"] == unreadable(text)
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "a: 'b", "a: b\n c: d", "- a\nb: 1", "a: %b", "}", "@"])
+def test_syntax_errors_have_a_place(text: str) -> None:
+    """What PyYAML's parser refuses is one located problem."""
+    (problem,) = unreadable(text)
+    assert problem.startswith("f.yaml:")
+    assert "this is not YAML" in problem
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object/apply:os.system",
+        "!!python/name:os.system",
+        "!!python/object/new:os.system",
+        "!local",
+        "!!binary",
+        "!!timestamp",
+        "!!set",
+    ],
+)
+def test_no_tag_runs_code(tag: str) -> None:
+    """A tag that YAML's core schema does not have is an error, wherever it stands."""
+    for value in ("x", "[touch, x]", "{a: 1}"):
+        (problem,) = unreadable(f"a: {tag} {value}")
+        assert problem.startswith("f.yaml:1:4: a: the tag '")
+
+
+def test_core_tags_do_what_they_say() -> None:
+    """Tags of the core schema choose between readings of the same text."""
+    text = "a: !!str 5\nb: !!float 3\nc: !!int '7'\nd: !!null ''\ne: !!map {}\nf: ! 1\ng: !!seq []"
+    expected = {"a": "5", "b": 3.0, "c": 7, "d": None, "e": {}, "f": "1", "g": []}
+    assert repr(expected) == repr(parse(Text(text, "f.yaml")).data)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# only a comment\n", "---\n", "null"])
+def test_an_empty_file_is_said_to_be_empty(complaints: Complaints, content: str) -> None:
+    """There is help for who starts from nothing."""
+    (problem,) = complaints(content)
+    assert problem.endswith("the file is empty; `nnrun init` writes a config to start from")
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "just text", "5"])
+def test_the_root_must_be_a_mapping(complaints: Complaints, content: str) -> None:
+    """A list or a scalar is no config."""
+    assert ["1:1: a config is a mapping of keys to values, like `seed: 42`"] == complaints(content)
+
+
+def test_bytes_that_are_not_utf8_are_located(complaints: Complaints) -> None:
+    """The first bad byte is named, with its line and column."""
+    content = "dataset: {}\n# Größe\nx: Gr".encode() + b"\xf6\xdfe\n"
+    assert ["3:6: byte 0xf6 is not UTF-8; save the file with UTF-8 encoding"] == complaints(content)
+
+
+def test_utf16_is_refused(complaints: Complaints) -> None:
+    """Other encodings are not guessed at."""
+    (problem,) = complaints("seed: 1\n".encode("utf-16"))
+    assert problem.startswith("1:1: byte 0xff is not UTF-8")
+
+
+def test_a_huge_file_is_not_read(complaints: Complaints) -> None:
+    """Nothing beyond a megabyte is a config."""
+    (problem,) = complaints(b"#" * (2**20 + 1))
+    assert problem.endswith("is larger than 1 MiB, so it is not a config")
+
+
+def test_a_missing_file_is_named_with_the_one_that_was_meant(write: Callable[..., Path]) -> None:
+    """A slip in the file's name gets a suggestion too."""
+    file = write("", "boston_arch2.yaml")
+    missing = file.with_name("boston_arhc2.yaml")
+    with pytest.raises(ConfigError) as error:
+        load_config(missing)
+    assert f"{missing}: there is no such file; did you mean '{file}'?" == str(error.value)
+
+
+def test_a_folder_is_not_a_config(tmp_path: Path) -> None:
+    """A folder's name gets a sentence of its own."""
+    with pytest.raises(ConfigError, match="is a folder, not a config file"):
+        load_config(tmp_path)

@@ -1,0 +1,136 @@
+"""Machine code for other processors, run on this one: the bits are the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.kernels import load
+from nnrun.engines.compiled.llvm import cache, machine
+from nnrun.engines.compiled.llvm.compiler import compile_source
+from nnrun.engines.compiled.llvm.machine import Processor
+from nnrun.engines.compiled.tape.engine import TapeEngine
+from nnrun.nn import (
+    ACTIVATIONS,
+    SGD,
+    Adam,
+    AvgPool2d,
+    BatchNorm,
+    BinaryCrossEntropy,
+    Dropout,
+    Flatten,
+    Huber,
+    MaxPool2d,
+    MeanSquared,
+    Residual,
+    activation,
+    conv2d,
+    dense,
+)
+from tests.engines.compiled.conftest import numbers
+
+# Vectors of 64, 32 and 16 bytes, of both makers; the last has no fused products and calls for them.
+PROCESSORS = [
+    Processor("haswell"),
+    Processor("znver3"),
+    Processor("skylake-avx512"),
+    Processor("x86-64-v2"),
+]
+
+
+def runs(processor: Processor) -> bool:
+    """Whether this machine can run what is compiled for another."""
+    return processor.name != "skylake-avx512" or llvm.get_host_cpu_features().get("avx512f", False)
+
+
+TASKS: dict[str, dict[str, Any]] = {
+    "activations": {
+        "blocks": lambda: [*(dense(19, name) for name in ACTIVATIONS), dense(3)],
+        "input_shape": (5,), "loss": MeanSquared(),
+    },
+    "few weights": {"blocks": lambda: [dense(3, "softmax")], "input_shape": (4,)},
+    "wide": {
+        "blocks": lambda: [dense(89, "tanh"), dense(10, "softmax")], "input_shape": (64,),
+        "iterations": 300,
+    },
+    "tiles": {
+        "blocks": lambda: [dense(70, "tanh"), BatchNorm(), dense(33, "gelu"), dense(3, "sigmoid")],
+        "input_shape": (50,), "loss": BinaryCrossEntropy(), "optimizer": Adam, "batch_size": 13,
+        "clip_norm": 0.5, "iterations": 200,
+    },
+    "images": {
+        "blocks": lambda: [
+            conv2d(5, 3, bias="per_position", activation="tanh"), MaxPool2d(2, 1),
+            conv2d(9, 3, padding="same", activation="elu"), AvgPool2d(2), Dropout(0.3),
+            Flatten(), dense(3),
+        ],
+        "input_shape": (2, 9, 8), "loss": Huber(), "batch_size": 4, "iterations": 100,
+        "optimizer": lambda: SGD(0.9, nesterov=True, weight_decay=1e-3),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", TASKS)
+def test_every_processor_has_the_same_bits(
+    name: str, dtype: str, task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights after training, whatever vectors and instructions the code was compiled for."""
+    one = task(**{"iterations": 500, **TASKS[name], "dtype": dtype})
+    found: dict[str, bytes] = {"this": one.train(CompiledEngine).network.theta.tobytes()}
+    codes: set[bytes] = set()
+    for processor in filter(runs, PROCESSORS):
+
+        def function(source: str, dtype: str, wait: Any, target: Processor = processor) -> Any:
+            code = compile_source(source, dtype, "train.py", target)
+            codes.add(code)
+            return machine.load(code)
+
+        monkeypatch.setattr(cache, "function", function)
+        found[str(processor)] = one.train(CompiledEngine).network.theta.tobytes()
+    assert np.isfinite(np.frombuffer(found["this"], dtype)).all()
+    assert len(codes) > 1
+    assert dict.fromkeys(found, found["this"]) == found
+
+
+def build_for(target: Processor, folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Have kernels made for another processor from now on, in a cache of their own."""
+    patch.setattr(machine, "processor", lambda: target)
+    patch.setattr(machine, "register", lambda: 64 if target.name == "skylake-avx512" else 32)
+    patch.setattr(load, "_addresses", {})
+    patch.setenv("NNRUN_CACHE", str(folder))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kernels_have_the_same_bits_on_every_processor(
+    dtype: str, task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where products and convolutions are cut into other tiles, and over sums of batches."""
+    one = task(
+        lambda: [
+            conv2d(16, 5, bias="none"), BatchNorm(), activation("tanh"), AvgPool2d(2),
+            Residual([conv2d(16, 3, padding="same"), BatchNorm(), activation("relu")]),
+            conv2d(18, 3, padding="same", activation="gelu"), MaxPool2d(2), Dropout(0.3),
+            Flatten(), dense(70, "tanh"), BatchNorm(), dense(3, "softmax"),
+        ],
+        (3, 16, 15), optimizer=Adam, dtype=dtype, batch_size=13, iterations=20, rate=0.002,
+        clip_norm=0.5,
+    )  # fmt: skip
+    found = {"this": one.train(TapeEngine)}
+    for target in filter(runs, PROCESSORS):
+        with monkeypatch.context() as patch:
+            build_for(target, tmp_path / target.name, patch)
+            found[str(target)] = one.train(TapeEngine)
+    thetas = {
+        name: b"".join(array.tobytes() for array in numbers(engine).values())
+        for name, engine in found.items()
+    }
+    assert np.isfinite(found["this"].network.theta).all()
+    assert dict.fromkeys(thetas, thetas["this"]) == thetas
+    objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in tmp_path.iterdir()]
+    assert not set.intersection(*objects)

@@ -1,0 +1,70 @@
+"""The rows of a leaderboard while runs come in: in its order, and never more than fit."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from nnrun.reports.terminal.forming import FormingRows
+from tests.sweeps.board.boards import named, score
+
+
+def numbered(number, name, **changes):
+    return replace(named(name, **changes), number=number)
+
+
+def lines(rows: FormingRows, most: int = 20, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(rows.table(most, width))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+@pytest.fixture
+def rows():
+    """Two configs on one data set, the second better; one of another; one that diverges."""
+    found = FormingRows()
+    low, high, other, wild = (
+        numbered(1, "low"), numbered(2, "high"), numbered(3, "other", dataset="wine"),
+        numbered(4, "wild"),
+    )  # fmt: skip
+    for seed, value in enumerate([0.25, 0.5]):
+        found.add(low, score(seed, value))
+    found.add(high, score(0, 0.75))
+    found.add(other, score(0, 0.125))
+    found.add(wild, score(0, 0.9))
+    found.add(wild, score(1, 0.0, status="diverged"))
+    return found
+
+
+def test_rows_stand_in_their_order(rows):
+    """The best mean so far first, by data set, with its 95% interval."""
+    expected = [
+        "digits test accuracy",
+        "wild 0.9000 2/3, 1 diverged",
+        "high 0.7500 1/3",
+        "low 0.38 ± 1.6 2/3",
+        "wine test accuracy",
+        "other 0.1250 1/3",
+    ]
+    assert expected == [" ".join(line.split()) for line in lines(rows)]
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 5])
+def test_there_are_never_more_lines_than_fit(rows, most):
+    """The last says how many more there are."""
+    found = [line for line in lines(rows, most) if line]
+    assert most == len(found)
+    assert not found or f"… {6 - most + 1} more" == found[-1]
+
+
+def test_a_long_name_gives_way_to_the_numbers():
+    """It is cut; result and runs are not."""
+    rows = FormingRows()
+    rows.add(numbered(1, "n" * 100), score(0, 0.5))
+    _, line = lines(rows, width=40)
+    name, *numbers = line.split()
+    assert ("…", ["0.5000", "1/3"]) == (name[-1], numbers)
+    assert len(line) <= 40

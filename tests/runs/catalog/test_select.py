@@ -1,0 +1,115 @@
+"""The words that stand for a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nnrun.errors import UsageError
+from nnrun.runs.catalog.select import select_run
+from nnrun.runs.lifecycle import train
+from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.strict_json import strict_json
+
+
+@pytest.fixture
+def results(prepared, store):
+    """Copies of one run under other names, ids and times; `iris/s3-bb…` is the newest."""
+    record = train(prepared(), store).record
+    for name, run_id, hour in (
+        ("iris", "s3-aa11", "2025-01-01T12"),
+        ("iris", "s3-bb22", "2025-01-01T14"),
+        ("iris", "s31-cc33", "2025-01-01T13"),
+        ("digits", "s1-dd44", "2025-01-01T11"),
+    ):
+        copied = replace(record, name=name, run_id=run_id, started=f"{hour}:00:00+00:00")
+        folder = store.root.parent / "copies" / name / run_id
+        folder.mkdir(parents=True)
+        (folder / "report.json").write_bytes(sealed(strict_json(copied.to_dict()).encode()))
+    return store.root.parent / "copies"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("latest", "iris/s3-bb22"),
+        ("iris", "iris/s3-bb22"),
+        ("digits", "digits/s1-dd44"),
+        ("digits/", "digits/s1-dd44"),
+        ("iris/s3-a", "iris/s3-aa11"),
+        ("iris/s31", "iris/s31-cc33"),
+        ("iris/s3-bb22", "iris/s3-bb22"),
+    ],
+)
+def test_a_run_is_found_by_its_name_or_its_start(results, word, expected):
+    """A name is its newest run, whatever the order of the ids."""
+    assert results / expected == select_run(word, results)
+
+
+@pytest.mark.parametrize("root", ["copies", "./copies", None])
+def test_the_results_folder_may_stand_before_a_name(results, monkeypatch, root):
+    """As shells complete it; but an experiment that is called like it is meant first."""
+    monkeypatch.chdir(results.parent)
+    root = results if root is None else Path(root)
+    assert root / "iris/s3-bb22" == select_run(f"{root}/iris", root)
+    assert root / "iris/s31-cc33" == select_run(f"{root}/iris/s31", root)
+    assert root / "digits/s1-dd44" == select_run(f"{root}/digits/", root)
+    with pytest.raises(UsageError, match="is called 'irsi'; did you mean 'iris'"):
+        select_run(f"{root}/irsi", root)
+    (root / "digits").rename(root / "copies")
+    if not root.is_absolute():
+        assert root / "copies/s1-dd44" == select_run("copies/s1", root)
+
+
+def test_a_folder_is_found_wherever_it_lies(results, tmp_path):
+    """A path comes before a name, and needs no results folder."""
+    folder = results / "iris" / "s3-aa11"
+    assert folder == select_run(str(folder), tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("irsi", "no run in {root} is called 'irsi'; did you mean 'iris'?"),
+        ("irsi/s3", "no run in {root} is called 'irsi'; did you mean 'iris'?"),
+        ("iris/s3", "'iris/s3' is the start of 2 runs; there are s3-aa11, s3-bb22"),
+        ("digits/s9", "no run of digits in {root} starts with 's9'; there is s1-dd44"),
+        ("../iris", "'../iris' is no run folder; a run is also named by its experiment"),
+        ("iris/s3-aa11/x", "'iris/s3-aa11/x' is no run folder"),
+    ],
+)
+def test_what_names_no_run_is_told(results, word, expected):
+    """With what there is instead, where that helps."""
+    with pytest.raises(UsageError) as caught:
+        select_run(word, results)
+    assert str(caught.value).startswith(expected.format(root=results))
+
+
+def test_without_any_run_there_is_no_latest(tmp_path):
+    """An empty folder and none are told apart."""
+    with pytest.raises(UsageError, match="there is no run in"):
+        select_run("latest", tmp_path)
+    with pytest.raises(UsageError, match="there is no results folder"):
+        select_run("latest", tmp_path / "none")
+
+
+def test_a_damaged_report_is_not_the_newest(results):
+    """What cannot be read is passed over, but found by its id."""
+    damaged = Path(results / "iris" / "s9-ee55")
+    damaged.mkdir()
+    (damaged / "report.json").write_text(json.dumps({"started": "2099"}))
+    assert results / "iris" / "s3-bb22" == select_run("iris", results)
+    assert damaged == select_run("iris/s9", results)
+
+
+def test_runs_with_one_start_are_told_apart(prepared, store):
+    """By the settings in which they differ, as after a sweep over learning rates."""
+    for rate in ("0.25", "0.5"):
+        train(prepared(None, f"training.learning_rate={rate}"), store)
+    with pytest.raises(UsageError) as caught:
+        select_run("tiny/s3", store.root)
+    message = str(caught.value)
+    assert [True, True] == [f" (learning_rate={rate})" in message for rate in ("0.25", "0.5")]

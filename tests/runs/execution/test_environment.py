@@ -1,0 +1,40 @@
+"""What a report says of the machine is what the run was computed with."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from nnrun.runs.execution.environment import environment
+
+# Kernels that every processor of the kind can run, and that few would choose by themselves.
+KERNELS = {"x86_64": ["Nehalem"], "aarch64": ["ARMV8"]}.get(platform.machine(), [])
+SCRIPT = (
+    "import json; from nnrun.runs.execution.environment import environment as e; "
+    "print(json.dumps(e()))"
+)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_kernel_is_the_one_in_use(kernel: str):
+    """Not the one that the processor would get: another that the BLAS was told to use."""
+    told = {**os.environ, "OPENBLAS_CORETYPE": kernel}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=told, capture_output=True, text=True, check=True
+    )
+    there, here = json.loads(done.stdout), environment()
+    assert kernel == there["blas_kernel"]
+    assert {"blas_kernel"} >= {key for key in here if here[key] != there[key]}
+
+
+def test_the_kernel_is_what_the_library_says():
+    """The BLAS that NumPy brought is asked, and NumPy for the vectors that it found."""
+    known = {library.get("architecture") for library in threadpool_info()}
+    assert environment()["blas_kernel"] in known
+    assert environment()["vectors"].split()

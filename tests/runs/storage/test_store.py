@@ -1,0 +1,319 @@
+"""The results folder: whole files or none, one writer, and nothing outside."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+import os
+import signal
+import threading
+from multiprocessing import get_context
+from time import monotonic, sleep
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from nnrun.errors import UsageError
+from nnrun.models.tensors import pack
+from nnrun.models.weights import weights_sha256
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import Execution
+from nnrun.runs.lifecycle import train
+from nnrun.runs.storage import files, staged
+from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage.folders import is_held
+from nnrun.runs.storage.locks import acquire, locked
+from nnrun.runs.storage.store import Store
+
+REQUIRED = {
+    *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),
+    *("seed", "dataset", "network", "metrics", "baseline", "published", "timing", "engine"),
+    *("environment", "weights_sha256", "report_sha256"),
+}
+WILD = """
+name: wild
+dataset: {name: boston}
+network: {sizes: [5, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 10.0, iterations: 2000}
+"""
+
+
+def no_constants(name):
+    raise AssertionError(f"{name} in what should be strict JSON")
+
+
+def test_a_run_folder_holds_what_the_contract_says(prepared, store):
+    """Five files; the report has the required keys, and nothing temporary stays."""
+    outcome = train(prepared(), store)
+    expected = {"config.yaml", "report.json", "report.md", "history.csv", "model.safetensors"}
+    assert expected == set(os.listdir(outcome.folder))
+    report = json.loads((outcome.folder / "report.json").read_text(), parse_constant=no_constants)
+    assert set(report) >= REQUIRED
+    assert {"train", "validation", "test"} == set(report["metrics"])
+    assert 96 == report["dataset"]["n_train"]
+    assert 4 * 4 + 4 + 4 * 3 + 3 == report["network"]["parameters"]
+
+
+def test_history_is_the_learning_curve(prepared, store):
+    """A CSV with a line for each evaluation, whose last line agrees with the report."""
+    outcome = train(prepared(), store)
+    with (outcome.folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [str(10 * k) for k in range(1, 21)] == [row["iteration"] for row in rows]
+    assert outcome.record.metrics["test"]["accuracy"] == float(rows[-1]["test_accuracy"])
+    assert outcome.record.metrics["train"]["loss"] == float(rows[-1]["train_loss"])
+
+
+def test_weights_carry_their_layers_names(prepared, store):
+    """`<layer's index>.<parameter>`, and the fingerprint in the report is theirs."""
+    outcome = train(prepared(), store)
+    weights = load_file(outcome.folder / "model.safetensors")
+    shapes = {"0.weight": (4, 4), "0.bias": (4,), "1.weight": (4, 3), "1.bias": (3,)}
+    assert shapes == {name: array.shape for name, array in weights.items()}
+    assert outcome.record.weights_sha256 == weights_sha256(weights)
+
+
+def test_same_config_same_seed_same_bits(prepared, store):
+    """Trained twice, all files but the timings are the same bytes."""
+    first = train(prepared(), store)
+    names = ("config.yaml", "history.csv", "model.safetensors")
+    before = [(first.folder / name).read_bytes() for name in names]
+    second = train(prepared(), store, force=True)
+    assert first.record.weights_sha256 == second.record.weights_sha256
+    assert before == [(first.folder / name).read_bytes() for name in names]
+
+
+def test_a_finished_run_is_not_trained_again(prepared, store):
+    """The second time, the record is read and no file is touched."""
+    first = train(prepared(), store)
+    stamp = (first.folder / "report.json").stat().st_mtime_ns
+    second = train(prepared(), store)
+    assert not second.trained
+    assert first.record == second.record
+    assert stamp == (first.folder / "report.json").stat().st_mtime_ns
+
+
+def test_a_finished_run_is_told_in_todays_words(prepared, store):
+    """Description and published numbers may be put right without training again."""
+    before = train(prepared(), store).record
+    words = ("description=put right", "published={test_accuracy: 0.5, source: a book}")
+    again = train(prepared(None, *words), store)
+    assert not again.trained
+    assert before.weights_sha256 == again.record.weights_sha256
+    assert ("put right", "a book") == (
+        again.record.description,
+        again.record.config["published"]["source"],
+    )
+    ours = before.metrics["test"]["accuracy"]
+    expected = {"published": 0.5, "ours": ours, "difference": ours - 0.5}
+    assert [{"metric": "test_accuracy", **expected}] == again.record.published
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "no model"])
+def test_a_damaged_run_is_trained_again(prepared, store, damage):
+    """A report that cannot be read, or a model that is missing, does not pass for a run; unless
+    there is no report, it takes force to put others in their place.
+    """
+    first = train(prepared(), store)
+    report, model = first.folder / "report.json", first.folder / "model.safetensors"
+    if damage == "cut":
+        report.write_text(report.read_text()[:100])
+    else:
+        (report if damage == "gone" else model).unlink()
+    if damage != "gone":
+        with pytest.raises(UsageError, match=r"is damaged: .* nnrun train --force"):
+            train(prepared(), store)
+    second = train(prepared(), store, force=damage != "gone")
+    assert second.trained
+    assert first.record.weights_sha256 == second.record.weights_sha256
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(prepared, store):
+    """Stopped half-way it is stored as interrupted; the next call ends as if nothing had been."""
+    whole = Execution(prepared()).run(Callbacks())
+    seen = []
+
+    def stop():
+        return len(seen) == 4
+
+    first = train(prepared(), store, Callbacks(observe=seen.append, stop=stop))
+    assert "interrupted" == first.record.status
+    assert (first.folder / "checkpoint.safetensors").is_file()
+    second = train(prepared(), store)
+    assert "completed" == second.record.status
+    assert whole.record.weights_sha256 == second.record.weights_sha256
+    assert whole.record.metrics == second.record.metrics
+    assert not (first.folder / "checkpoint.safetensors").exists()
+
+
+def test_a_forced_run_that_is_interrupted_keeps_the_old_result(prepared, store):
+    """Half of a run never takes the place of a whole one."""
+    first = train(prepared(), store)
+    (first.folder / "checkpoint.safetensors").write_bytes(b"of the forced run")
+    again = train(prepared(), store, Callbacks(stop=lambda: True), force=True)
+    assert ("interrupted", False) == (again.record.status, again.saved)
+    assert not (first.folder / "checkpoint.safetensors").exists()
+    assert first.record == train(prepared(), store).record
+
+
+def test_a_damaged_checkpoint_means_starting_over(prepared, store):
+    """Whatever stands in the file, the run ends with the right bits."""
+    run = prepared()
+    folder = store.folder(run.config.name, run.run_id)
+    folder.mkdir(parents=True)
+    whole = Execution(run).run(Callbacks()).record.weights_sha256
+    for content in (b"", b"not safetensors", pack({"theta": np.zeros(3)}, {"iteration": 1})):
+        (folder / "checkpoint.safetensors").write_bytes(content)
+        assert whole == train(prepared(), store, force=False).record.weights_sha256
+        (folder / "report.json").unlink()
+
+
+def test_divergence_is_a_status(prepared, store):
+    """A diverged run says where, keeps strict JSON, and stores no weights."""
+    outcome = train(prepared(WILD), store)
+    report = json.loads((outcome.folder / "report.json").read_text(), parse_constant=no_constants)
+    assert "diverged" == report["status"]
+    assert "of layer 0 (dense) left the range of numbers at iteration " in report["error"]
+    assert "(last good loss " in report["error"]
+    assert report["weights_sha256"] is None
+    assert not (outcome.folder / "model.safetensors").exists()
+    assert not train(prepared(WILD), store).trained
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
+    """A write that fails half-way changes nothing and leaves nothing."""
+    path = tmp_path / "report.json"
+    files.write_atomically(path, b"old")
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_atomically(path, b"new")
+    assert b"old" == path.read_bytes()
+    assert ["report.json"] == os.listdir(tmp_path)
+
+
+def test_a_forked_process_writes_too(tmp_path):
+    """It has none of the threads that its parent writes with."""
+    files.write_atomically(tmp_path / "before", b"parent")
+    child = os.fork()
+    if child == 0:
+        files.write_atomically(tmp_path / "after", b"child")
+        os._exit(0)
+    end = monotonic() + 10
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+        sleep(0.01)
+    assert b"child" == (tmp_path / "after").read_bytes()
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    """Files that are still being forced to the disk have gone when the error comes out."""
+    sync, entered = os.fsync, threading.Event()
+
+    def late(descriptor):
+        entered.set()
+        sleep(0.1)
+        sync(descriptor)
+
+    def interrupted(work):
+        threading.Thread(target=work).start()
+        assert entered.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", late)
+    monkeypatch.setattr(staged, "_threads", lambda: SimpleNamespace(submit=interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        files.write_together(tmp_path, {"report.json": b"new", "report.md": b"new"})
+    assert [] == os.listdir(tmp_path)
+    sleep(0.2)
+    assert [] == os.listdir(tmp_path)
+
+
+def test_files_that_are_written_together_are_all_or_none(tmp_path, monkeypatch):
+    """Where one write fails at once, those that still go on leave nothing behind either."""
+    first = threading.Event()
+
+    def full_for_the_first(descriptor):
+        if not first.is_set():
+            first.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sleep(0.1)
+
+    monkeypatch.setattr(os, "fsync", full_for_the_first)
+    with pytest.raises(OSError, match="No space left"):
+        files.write_together(tmp_path, dict.fromkeys("abcdefghijklmnopqrst", b"new"))
+    sleep(0.2)
+    assert [] == os.listdir(tmp_path)
+
+
+def test_leftovers_of_a_killed_write_are_removed(prepared, store):
+    """A temporary file from a process that was killed goes when its run is stored."""
+    run = prepared()
+    folder = store.folder(run.config.name, run.run_id)
+    folder.mkdir(parents=True)
+    (folder / ".report.json.0123abcd.partial").write_text("half")
+    train(run, store)
+    assert [] == [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch, new):
+    """Between the look at it and the lock: what it leads to is let go, and nothing is in it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+
+    def late(folder, **arguments):
+        if new:
+            folder.rmdir()
+        folder.symlink_to(outside)
+        return acquire(folder, **arguments)
+
+    (store.root / "tiny").mkdir(parents=True)
+    monkeypatch.setattr(store_module, "acquire", late)
+    with pytest.raises(UsageError, match="leads out of the results folder"):
+        store.lock("tiny", "s1-0123456789", new=new)
+    assert [] == [*outside.iterdir()]
+    assert not is_held(outside)
+
+
+def test_a_link_out_of_the_results_folder_is_refused(prepared, store, tmp_path):
+    """Nothing is written where a link leads outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store.root.mkdir()
+    (store.root / "tiny").symlink_to(outside)
+    with pytest.raises(UsageError, match="leads out of the results folder"):
+        train(prepared(), store)
+    assert [] == os.listdir(outside)
+
+
+def hold(folder, held):
+    with locked(folder):
+        held.set()
+        os._exit(1)
+
+
+def test_a_lock_dies_with_its_holder(tmp_path):
+    """After a process that held a folder has died, the next one gets it at once."""
+    context = get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=hold, args=(tmp_path / "run", held))
+    process.start()
+    assert held.wait(20)
+    process.join(20)
+    with locked(tmp_path / "run"):
+        assert [] == os.listdir(tmp_path / "run")
+
+
+def test_a_record_survives_its_file(prepared, store):
+    """What is read is what was written, and a record is a plain value."""
+    record = train(prepared(), store).record
+    assert record == Store(store.root, store.render).find(record.name, record.run_id)

@@ -1,0 +1,250 @@
+"""A completed run goes on as if it had been asked for all iterations at once."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.config.load import config_from_dict, load_config
+from nnrun.errors import NnrunError, UsageError
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.extend import extend
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare, prepare_again
+from tests.forging import forge, revise, said
+
+DEEP = """
+name: deep
+dataset: {name: iris, validation_size: 0.2, features: standard}
+network:
+  layers:
+    - {type: dense, units: 4, activation: tanh}
+    - {type: batch_norm}
+    - {type: dropout, rate: 0.2}
+    - {type: dense, units: 3, activation: softmax}
+loss: cross_entropy
+training: {learning_rate: 0.05, iterations: 200, batch_size: 8, engine: numpy}
+"""
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["training.sampling=with_replacement"],
+        ["training.optimizer={type: sgd, momentum: 0.9}"],
+        ["training.optimizer=adam", "training.dtype=float32"],
+        ["training.learning_rate={schedule: cosine, initial: 0.1, final: 0.01}"],
+        ["training.learning_rate={schedule: cosine, initial: 0.1, over: 300}"],
+        ["training.learning_rate={schedule: warmup_cosine, peak: 0.1, warmup: 20, final: 0.02}"],
+        ["training.learning_rate={schedule: step, initial: 0.1, every: 90}"],
+        ["training.evaluate_every=70"],
+        ["training.epochs=7"],
+        ["training.early_stopping={patience: 100}"],
+    ],
+    ids=str,
+)
+def test_an_extended_run_is_the_longer_run(prepared, store, tmp_path, overrides):
+    """Same id, same weights, same learning curve as its config gives all at once."""
+    first = train(prepared(DEEP, *overrides), store)
+    longer = extend(first.folder, 150)
+    outcome = train(longer.prepared, store, extension=longer)
+    assert (True, "completed") == (outcome.trained, outcome.record.status)
+    run = longer.prepared
+    whole = train(prepare_again(config_from_dict(outcome.record.config), run.dataset), None)
+    assert whole.record.run_id == outcome.record.run_id != first.record.run_id
+    assert whole.record.weights_sha256 == outcome.record.weights_sha256
+    assert whole.result.history == outcome.result.history
+    assert whole.record.metrics == outcome.record.metrics
+    begun = first.record.timing["iterations"]
+    assert begun + 150 == outcome.record.timing["iterations"]
+    expected = {"run_id": first.record.run_id, "iterations": begun}
+    assert expected == json.loads((outcome.folder / "report.json").read_text())["extended_from"]
+
+
+def test_only_the_new_iterations_are_trained(prepared, store):
+    """It starts where the other ended; and again from there, extended twice."""
+    first = train(prepared(), store)
+    starts = []
+    longer = extend(first.folder, 150)
+    second = train(longer.prepared, store, Callbacks(start=starts.append), extension=longer)
+    again = extend(second.folder, 50)
+    third = train(again.prepared, store, Callbacks(start=starts.append), extension=again)
+    assert [200, 350] == starts
+    config = config_from_dict(third.record.config)
+    whole = train(prepare_again(config, again.prepared.dataset), None)
+    assert whole.record.weights_sha256 == third.record.weights_sha256
+
+
+def test_an_extension_that_was_cut_off_goes_on(prepared, store):
+    """From its own checkpoint, to the same bits."""
+    first = train(prepared(DEEP), store)
+    longer = extend(first.folder, 300)
+    seen = []
+    half = train(
+        longer.prepared,
+        store,
+        Callbacks(observe=seen.append, stop=lambda: len(seen) == 3),
+        extension=longer,
+    )
+    assert "interrupted" == half.record.status
+    starts = []
+    end = train(longer.prepared, store, Callbacks(start=starts.append), extension=longer)
+    assert starts[0] > 200
+    whole = train(longer.prepared, None)
+    assert whole.record.weights_sha256 == end.record.weights_sha256
+
+
+def test_what_cannot_go_on_is_told(prepared, store, tmp_path):
+    """Nothing there, stopped early, an evaluation off the grid, other data, damaged weights."""
+    with pytest.raises(UsageError, match="there is no run"):
+        extend(tmp_path, 10)
+    stopped = ("training.early_stopping={patience: 1}", "training.learning_rate=1e-9")
+    early = train(prepared(DEEP, *stopped, "training.iterations=2000"), store)
+    assert early.record.stopped_early
+    with pytest.raises(UsageError, match="it stopped early after"):
+        extend(early.folder, 10)
+    odd = ("training.early_stopping={patience: 100}", "training.evaluate_every=70")
+    with pytest.raises(UsageError, match="early stopping has counted the evaluation at iteration"):
+        extend(train(prepared(DEEP, *odd), store).folder, 10)
+    half = train(prepared(None, "seed=9"), store, Callbacks(stop=lambda: True))
+    with pytest.raises(UsageError, match="only a completed run goes on, and this one is interr"):
+        extend(half.folder, 10)
+    whole = train(prepared(), store)
+    report = whole.folder / "report.json"
+    content = said(report)
+    revise(report, weights_sha256="0" * 64)
+    with pytest.raises(NnrunError, match="its weights are not those of the report"):
+        extend(whole.folder, 10)
+    other = {**content, "dataset": {**content["dataset"], "sha256": "0" * 64}}
+    forge(report, other)
+    with pytest.raises(UsageError, match="its data have changed"):
+        extend(whole.folder, 10)
+
+
+NO_GAIN = ["training.learning_rate=1e-300", "training.evaluate_every=50"]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "patience", "made", "early", "told"),
+    [
+        (130, 2, 130, False, "has counted the evaluation at iteration 130, which a longer run"),
+        (150, 2, 150, False, "early stopping ends it after 150 iterations in any case"),
+        (200, 2, 150, True, "it stopped early after 150 iterations"),
+        (180, 1, 100, True, "it stopped early after 100 iterations"),
+    ],
+)
+def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
+    prepared, store, iterations, patience, made, early, told
+):
+    """Whatever its last evaluation says; and why it cannot go on is what is so."""
+    stopping = f"training.early_stopping={{patience: {patience}}}"
+    run = prepared(None, *NO_GAIN, stopping, f"training.iterations={iterations}")
+    outcome = train(run, store)
+    record = outcome.record
+    assert (made, early) == (record.timing["iterations"], record.stopped_early)
+    with pytest.raises(UsageError, match=told) as refused:
+        extend(outcome.folder, 50)
+    whole = f"nnrun train {outcome.folder}/config.yaml --iterations {iterations + 50}"
+    assert (iterations == 130) == str(refused.value).endswith(whole)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told", "longer"),
+    [
+        ("cosine, initial: 0.1", "is 0 after iteration 200", ""),
+        ("cosine, initial: 0.1, over: 150", "is 0 after iteration 150", "over=300"),
+        ("warmup_cosine, peak: 0.1, warmup: 20", "is 0 after iteration 200", ""),
+        (
+            "warmup_cosine, peak: 1, warmup: 250, final: 0.1",
+            "its warmup of 250 iterations is not over",
+            "",
+        ),
+    ],
+)
+def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, told, longer):
+    """It is said, with the command that trains all iterations at once, which works."""
+    run = prepared(None, f"training.learning_rate={{schedule: {schedule}}}")
+    folder = train(run, store).folder
+    with pytest.raises(UsageError, match=told) as refused:
+        extend(folder, 100)
+    words = shlex.split(str(refused.value).splitlines()[-1])
+    expected = ["nnrun", "train", f"{folder}/config.yaml", "--iterations", "300"]
+    assert [*expected, *[f"training.learning_rate.{longer}"] * bool(longer)] == words
+    done = CliRunner().invoke(cli, [*words[1:], "--json", "--results", str(store.root)])
+    assert (0, 300) == (done.exit_code, json.loads(done.stdout)["timing"]["iterations"])
+
+
+def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
+    """By its name; the report says where it came from; the same command again finds it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deep.yaml").write_text(DEEP)
+
+    def run(*words):
+        done = CliRunner().invoke(cli, ["train", *words])
+        return done.exit_code, done.stdout, done.stderr
+
+    assert 0 == run("deep.yaml")[0]
+    before = next(tmp_path.glob("results/deep/*")).name
+    code, out, err = run("deep", "--extend", "100")
+    assert (0, "going on from iteration 200\n") == (code, err)
+    assert "300 iterations in " in out
+    assert f"the first 200 of them in {before}" in " ".join(out.split())
+    assert 2 == len(list(tmp_path.glob("results/deep/*")))
+    code, _, err = run(f"deep/{before}", "--extend", "100")
+    assert (0, "already trained; --force trains it again\n") == (code, err)
+    code, _, err = run("deep", "seed=4", "--extend", "100")
+    assert 2 == code
+    assert "--extend takes no overrides" in err
+
+
+def test_a_folder_travels_with_its_data(tmp_path, monkeypatch):
+    """Moved to another place with the data beside it, a run is the same run."""
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    (tmp_path / "here").mkdir()
+    data = tmp_path / "here" / "houses.csv"
+    np.savetxt(data, rows, delimiter=",", header="a,b,price", comments="")
+    (tmp_path / "here" / "houses.yaml").write_text(
+        "dataset: {path: houses.csv, columns: {target: price}, task: regression}\n"
+        "network: {sizes: [3, 1], activations: [tanh, linear]}\n"
+        "loss: mean_squared\n"
+        "training: {learning_rate: 0.01, iterations: 50}\n"
+    )
+    monkeypatch.chdir(tmp_path / "here")
+    assert 0 == CliRunner().invoke(cli, ["train", "houses.yaml"]).exit_code
+    (folder,) = (tmp_path / "here" / "results" / "houses").iterdir()
+    away = tmp_path / "away" / folder.name
+    shutil.move(folder, away)
+    shutil.move(data, tmp_path / "away" / "houses.csv")
+    shutil.rmtree(tmp_path / "here")
+    monkeypatch.chdir(away)
+    done = CliRunner().invoke(cli, ["train", "config.yaml"])
+    assert 2 == done.exit_code
+    assert "dataset.path: " in done.stderr
+    assert (
+        "put it there or beside the config, or name another with dataset.path=FILE" in done.stderr
+    )
+    named = CliRunner().invoke(cli, ["train", "config.yaml", "dataset.path=../houses.csv"])
+    assert 0 == named.exit_code
+    assert [folder.name] == [path.name for path in (away / "results" / "houses").iterdir()]
+    shutil.copy(tmp_path / "away" / "houses.csv", away)
+    beside = CliRunner().invoke(cli, ["train", "config.yaml", "--results", "again"])
+    assert 0 == beside.exit_code
+    assert [folder.name] == [path.name for path in (away / "again" / "houses").iterdir()]
+    predicted = CliRunner().invoke(cli, ["predict", ".", "houses.csv"])
+    assert (0, 61) == (predicted.exit_code, len(predicted.stdout.splitlines()))
+    assert 0 == CliRunner().invoke(cli, ["train", ".", "--extend", "20"]).exit_code
+
+
+def test_a_stored_config_means_the_same_at_another_length(prepared, store, tmp_path):
+    """What depends on the length is not frozen into it."""
+    outcome = train(prepared(), store)
+    again = prepare(load_config(outcome.folder / "config.yaml", (), 100))
+    assert prepared(None, "training.iterations=100").run_id == again.run_id
+    assert outcome.record.run_id == prepare(load_config(outcome.folder / "config.yaml")).run_id

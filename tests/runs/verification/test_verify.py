@@ -1,0 +1,344 @@
+"""A run is what it says it is: its files, its numbers, its weights; or it is said what is not."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import operator
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nnrun.cli import cli
+from nnrun.errors import UsageError
+from nnrun.models.tensors import pack, unpack
+from nnrun.models.weights import weights_sha256
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.extend import extend
+from nnrun.runs.lifecycle import train
+from nnrun.runs.verification import verify as module
+from nnrun.runs.verification.verify import Difference, verify
+from tests.forging import forge, revise, said
+
+WILD = """
+name: wild
+dataset: {name: boston}
+network: {sizes: [5, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 10.0, iterations: 2000}
+"""
+
+
+def rewrite(folder, **changes):
+    """Change what a report says."""
+    revise(folder / "report.json", **changes)
+
+
+def redo(folder, name, content):
+    """Put another file in the place of one, with a report that agrees."""
+    (folder / name).write_bytes(content)
+    files = json.loads((folder / "report.json").read_text())["files"]
+    rewrite(folder, files={**files, name: sha256(content).hexdigest()})
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["training.optimizer=adam", "training.dtype=float32"],
+        ["training.early_stopping={patience: 2}"],
+        ["training.engine=numpy", "training.sampling=with_replacement"],
+    ],
+    ids=str,
+)
+def test_a_run_has_the_same_bits_again(prepared, store, overrides):
+    """And nothing in its folder is touched."""
+    folder = train(prepared(None, *overrides), store).folder
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    verdict = verify(folder)
+    assert ("same_bits", None, [], {}) == (
+        verdict.finding,
+        verdict.reason,
+        verdict.differences,
+        verdict.environment,
+    )
+    assert before == {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_interrupted_extended_and_diverged_runs_have_them_too(prepared, store):
+    """However they came about."""
+    run = prepared()
+    train(run, store, Callbacks(stop=lambda: True))
+    whole = train(run, store)
+    assert "same_bits" == verify(whole.folder).finding
+    longer = extend(whole.folder, 50)
+    extended = train(longer.prepared, store, extension=longer)
+    assert "same_bits" == verify(extended.folder).finding
+    assert "same_bits" == verify(train(prepared(WILD), store).folder).finding
+
+
+def test_one_flipped_bit_is_named_with_its_file(prepared, store):
+    """In whatever file beside the report, wherever in it."""
+    folder = train(prepared(None, "training.optimizer=adam"), store).folder
+    chance = random.Random(0)
+    names = ["config.yaml", "history.csv", "model.safetensors", "report.md", "state.safetensors"]
+    for name in names:
+        content = (folder / name).read_bytes()
+        for _ in range(5):
+            spoilt = bytearray(content)
+            place = chance.randrange(8 * len(content))
+            spoilt[place // 8] ^= 1 << place % 8
+            (folder / name).write_bytes(spoilt)
+            verdict = verify(folder)
+            expected = ("damaged", f"{name} is not the file that was written", 3)
+            assert expected == (verdict.finding, verdict.reason, verdict.exit_code)
+        (folder / name).write_bytes(content)
+    assert "same_bits" == verify(folder).finding
+    (folder / "report.md").unlink()
+    assert "report.md is missing" == verify(folder).reason
+    rewrite(folder, files={"../../other": "0"})
+    assert "names a file in another folder" in verify(folder).reason
+
+
+def test_forged_numbers_are_found(prepared, store):
+    """Where files and digests agree with each other, training tells what differs first."""
+    folder = train(prepared(), store).folder
+    lines = (folder / "history.csv").read_text().splitlines()
+    cells = lines[7].split(",")
+    true = float(cells[3])
+    cells[3] = repr(np.nextafter(true, 1.0).item())
+    forged = "\n".join([*lines[:7], ",".join(cells), *lines[8:], ""]).encode()
+    redo(folder, "history.csv", forged)
+    verdict = verify(folder)
+    name = lines[0].split(",")[3]
+    first = Difference(f"{name} at iteration 70", float(cells[3]), true)
+    assert ("differs", [first], {}) == (verdict.finding, verdict.differences, verdict.environment)
+
+
+def test_a_forged_weight_is_found(prepared, store):
+    """By its place in its array."""
+    folder = train(prepared(), store).folder
+    arrays, values = unpack(folder / "model.safetensors")
+    true = arrays["0.weight"][3, 2].item()
+    arrays["0.weight"][3, 2] = np.nextafter(true, 9.0)
+    redo(folder, "model.safetensors", pack(arrays, values))
+    assert "are not those of the report" in verify(folder).reason
+    rewrite(folder, weights_sha256=weights_sha256(arrays))
+    verdict = verify(folder)
+    first = Difference("weights 0.weight[3, 2]", np.nextafter(true, 9.0).item(), true)
+    assert ("differs", [first]) == (verdict.finding, verdict.differences)
+
+
+def test_a_forged_metric_is_found(prepared, store):
+    """Also one of a class, or of the confusion."""
+    folder = train(prepared(), store).folder
+    metrics = json.loads((folder / "report.json").read_text())["metrics"]
+    metrics["test"]["confusion"][1][2] += 1
+    rewrite(folder, metrics=metrics)
+    (difference,) = verify(folder).differences
+    assert difference.place.startswith("metrics.test.confusion.1")
+    assert 1 == difference.stored - difference.again
+
+
+STOPPED = """
+name: tiny
+dataset: {name: iris, validation_size: 0.2}
+network: {sizes: [2, 3], activations: [tanh, softmax]}
+loss: cross_entropy
+published: {source: a book, test_accuracy: 0.9}
+training:
+  learning_rate: 0.5
+  iterations: 40
+  evaluate_every: 5
+  early_stopping: {patience: 1}
+  engine: numpy
+"""
+# What only the machine and the moment of training have said.
+ONCE = ("started", "environment", "nnrun_version", "extended_from", "timing.train_seconds")
+ONCE += ("timing.evaluation_seconds", "timing.iterations_per_second")
+
+
+def leaves(value, *path):
+    """The places of all values in a report, and of empty mappings and lists."""
+    inside = list(enumerate(value)) if isinstance(value, list) else []
+    inside += value.items() if isinstance(value, dict) else []
+    for key, entry in inside:
+        yield from leaves(entry, *path, key)
+    if not inside:
+        yield path
+
+
+def forged(value):
+    """Another value of the same kind, where there is one."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return float(np.nextafter(value, 9e9))
+    return f"{value}." if isinstance(value, str) else 7
+
+
+@pytest.mark.parametrize("text", [STOPPED, WILD], ids=["stopped early", "diverged"])
+def test_whatever_is_forged_in_a_report_is_found(prepared, store, text):
+    """One by one, all that it says but for when and where it was trained, and how fast."""
+    folder = train(prepared(text), store).folder
+    report = folder / "report.json"
+    content = said(report)
+    believed = []
+    for path in leaves(content):
+        changed = copy.deepcopy(content)
+        part = functools.reduce(operator.getitem, path[:-1], changed)
+        part[path[-1]] = forged(part[path[-1]])
+        forge(report, changed)
+        if verify(folder).agrees:
+            believed.append(".".join(map(str, path)))
+    assert [] == [place for place in believed if not place.startswith(ONCE)]
+    forge(report, content)
+    assert "same_bits" == verify(folder).finding
+
+
+def test_what_a_report_says_is_named(prepared, store):
+    """With both values, and a reason; the environment is as it was."""
+    folder = train(prepared(), store).folder
+    config = said(folder / "report.json")["config"]
+    training = {**config["training"], "learning_rate": 0.07}
+    rewrite(folder, config={**config, "training": training})
+    verdict = verify(folder)
+    found = [Difference("config.training.learning_rate", 0.07, 0.05)]
+    told = ("differs", "its report says what training does not give again", found, {}, 3)
+    assert told == (
+        *(verdict.finding, verdict.reason, verdict.differences),
+        *(verdict.environment, verdict.exit_code),
+    )
+
+
+def test_elsewhere_words_may_be_others_and_data_may_not(prepared, store, monkeypatch):
+    """Sentences hold numbers that are rounded otherwise; what is counted is the same everywhere."""
+    folder = train(prepared(), store).folder
+    content = said(folder / "report.json")
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "cpu": "another"})
+    rewrite(folder, warnings=[{"kind": "scale", "message": "a sentence"}])
+    assert "within_tolerance" == verify(folder).finding
+    forge(folder / "report.json", {**content, "seed": 4})
+    assert [Difference("seed", 4, 3)] == verify(folder).differences
+    assert "differs" == verify(folder).finding
+
+
+def test_a_run_of_other_numerics_is_compared_by_its_numbers(prepared, store, monkeypatch):
+    """Its id is another one then, and so is no difference."""
+    folder = train(prepared(), store).folder
+    monkeypatch.setattr("nnrun.runs.identity.NUMERICS_VERSION", 10**6)
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "numerics": 10**6})
+    verdict = verify(folder)
+    assert ("same_bits", []) == (verdict.finding, verdict.differences)
+    assert {"numerics": (here["numerics"], 10**6)} == verdict.environment
+
+
+def test_elsewhere_a_tolerance_decides(prepared, store, monkeypatch):
+    """Only where the environment differs, and only as far as it says."""
+    run = prepared()
+    folder = train(run, store).folder
+    arrays, values = unpack(folder / "model.safetensors")
+
+    def stored(factor):
+        changed = {name: array * factor for name, array in arrays.items()}
+        redo(folder, "model.safetensors", pack(changed, values))
+        rewrite(folder, weights_sha256=weights_sha256(changed))
+        return verify(folder)
+
+    close = 1 + 1e-9
+    assert "differs" == stored(close).finding
+    here = module.environment()
+    monkeypatch.setattr(module, "environment", lambda: {**here, "cpu": "another"})
+    verdict = stored(close)
+    assert ("within_tolerance", True, 0) == (verdict.finding, verdict.agrees, verdict.exit_code)
+    assert {"cpu": (here["cpu"], "another")} == verdict.environment
+    assert verdict.differences[0].place.startswith("weights 0.weight[0, 0]")
+    assert ("differs", 3) == (stored(1 + 1e-4).finding, stored(1 + 1e-4).exit_code)
+
+
+def test_what_cannot_be_verified_is_told(prepared, store, tmp_path):
+    """No run, half a run, other data; and a report that is damaged."""
+    with pytest.raises(UsageError, match="there is no run"):
+        verify(tmp_path)
+    half = train(prepared(None, "seed=8"), store, Callbacks(stop=lambda: True))
+    with pytest.raises(UsageError, match="only complete runs are verified; this is interrupted"):
+        verify(half.folder)
+    folder = train(prepared(), store).folder
+    dataset = json.loads((folder / "report.json").read_text())["dataset"]
+    rewrite(folder, dataset={**dataset, "sha256": "0" * 64})
+    assert "its data are not those that it was trained on" == verify(folder).reason
+    (folder / "report.json").write_text("{")
+    assert ("damaged", 3) == (verify(folder).finding, verify(folder).exit_code)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """Three runs in a results folder of the command line."""
+    monkeypatch.chdir(tmp_path)
+    Path("flowers.yaml").write_text(
+        "dataset: {name: iris}\nnetwork: {sizes: [3], activations: [softmax]}\n"
+        "loss: cross_entropy\ntraining: {learning_rate: 0.05, iterations: 100, engine: numpy}\n"
+    )
+    CliRunner().invoke(cli, ["sweep", "flowers.yaml", "--seeds", "3", "-j", "1"])
+    return sorted(Path("results/flowers").iterdir())
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_command_verifies_all_of_a_folder(results, jobs):
+    """In this process or in several; exit 3 names the run and the file."""
+    done = CliRunner().invoke(cli, ["verify", "-j", str(jobs)])
+    assert 0 == done.exit_code
+    assert 3 == done.stdout.count("the same bits\n") - done.stdout.count("3 the same bits\n")
+    assert "3 runs: 3 the same bits" in done.stdout
+    (results[1] / "history.csv").write_text("iteration\n")
+    done = CliRunner().invoke(cli, ["verify", "-j", str(jobs), "--json"])
+    assert 3 == done.exit_code
+    data = json.loads(done.stdout)
+    assert [False, ["same_bits", "damaged", "same_bits"]] == [
+        data["agree"],
+        [run["finding"] for run in data["runs"]],
+    ]
+    name = results[1].name
+    assert f"error: flowers/{name} is damaged: history.csv is not the file that " in done.stderr
+    assert 0 == CliRunner().invoke(cli, ["verify", f"flowers/{results[0].name}"]).exit_code
+    assert 2 == CliRunner().invoke(cli, ["verify", "folwers"]).exit_code
+
+
+def test_ctrl_c_ends_it_and_its_processes(results):
+    """Exit 130, in time, without a traceback."""
+    text = Path("flowers.yaml").read_text().replace("iterations: 100", "iterations: 200000")
+    Path("long.yaml").write_text(text)
+    CliRunner().invoke(cli, ["sweep", "long.yaml", "--seeds", "2", "-j", "1"])
+    words = [sys.executable, "-m", "nnrun", "verify", "-j", "2"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    time.sleep(4)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert 130 == process.returncode
+    assert "Traceback" not in err
+
+
+def test_a_launcher_needs_no_guard(results):
+    """The processes do not run again the script that called the command."""
+    script = Path("launch.py")
+    script.write_text(
+        "print('once')\nfrom nnrun.cli import cli\ncli(['verify', '-j', '2', '-q'])\n"
+    )
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (0, 1) == (done.returncode, done.stdout.count("once"))
+    assert "once" not in done.stderr

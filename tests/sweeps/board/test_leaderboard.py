@@ -1,0 +1,226 @@
+"""The leaderboard: what is compared with what, by which split, and how it is told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from nnrun.reports.markdown.leaderboard_files import (
+    leaderboard_csv,
+    leaderboard_files,
+    leaderboard_markdown,
+)
+from nnrun.reports.markdown.replication import replication_markdown
+from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.replication import replications
+from tests.sweeps.board.boards import VARIANT, named, progress, score
+
+
+def order(board):
+    return [[row.name for row in group.rows] for group in board.groups]
+
+
+def test_a_row_has_the_numbers_of_its_runs():
+    """Mean, spread, best seed, baseline and time over the seeds."""
+    board = make_leaderboard(
+        progress((VARIANT, [score(0, 0.5), score(1, 0.7), score(2, 0.6)])), "nnrun sweep a.yaml"
+    )
+    (row,) = board.groups[0].rows
+    assert (1, 3, 3, 0, 0) == (row.rank, row.runs, row.completed, row.diverged, row.failed)
+    assert 0.6 == pytest.approx(row.test.mean)
+    assert 0.1 == pytest.approx(row.test.sd)
+    assert 0.6 - 4.302653 * 0.1 / 3**0.5 == pytest.approx(row.test.ci_low, rel=1e-6)
+    assert 0.9 == pytest.approx(row.train.mean)
+    assert (1, 2.0) == (row.best_seed, row.seconds)
+    assert 0.2 == pytest.approx(row.baseline)
+    assert "test" == board.groups[0].ordered_by
+
+
+def test_the_order_is_by_the_metrics_own_direction():
+    """The largest accuracy is the best, and the smallest error."""
+    low, high = [score(s, 0.1) for s in range(3)], [score(s, 0.9) for s in range(3)]
+    accuracy = make_leaderboard(progress((named("low"), low), (named("high"), high)), "")
+    assert [["high", "low"]] == order(accuracy)
+    error = {"metric": "mse", "larger_is_better": False}
+    mse = make_leaderboard(
+        progress((named("high", **error), high), (named("low", **error), low)), ""
+    )
+    assert [["low", "high"]] == order(mse)
+    assert 0 == mse.groups[0].rows[0].best_seed
+
+
+def test_validation_decides_where_there_is_one():
+    """The row that is best on the test split does not win by it."""
+    chosen = [score(s, 0.5, validation=0.9) for s in range(3)]
+    lucky = [score(s, 0.9, validation=0.5) for s in range(3)]
+    three = {"splits": ("train", "validation", "test")}
+    board = make_leaderboard(
+        progress((named("lucky", **three), lucky), (named("chosen", **three), chosen)), ""
+    )
+    assert [["chosen", "lucky"]] == order(board)
+    assert "validation" == board.groups[0].ordered_by
+    assert "the test numbers took no part in the order" in leaderboard_markdown(board)
+    plain = [score(s, 0.1) for s in range(3)]
+    without = make_leaderboard(progress((named("lucky"), lucky), (named("plain"), plain)), "")
+    assert "test" == without.groups[0].ordered_by
+    assert "is too good" in leaderboard_markdown(without)
+
+
+def test_rows_with_other_splits_have_a_table_of_their_own():
+    """One row without a test split does not have all others ordered by the training split."""
+    blind = named("blind", splits=("train",))
+    scores = [score(s, 0.5) for s in range(3)]
+    board = make_leaderboard(
+        progress((named("a"), scores), (blind, [score(0, None)]), (named("b"), scores)), ""
+    )
+    assert [["a", "b"], ["blind"]] == order(board)
+    assert ["test", "train"] == [group.ordered_by for group in board.groups]
+
+
+def test_ties_are_told_by_the_common_seeds():
+    """Noise around the same level is a tie; a shift that every seed shares is none."""
+    levels = [0.5, 0.7, 0.6, 0.8, 0.4]
+    variant = {"seeds": range(5)}
+    best = [score(s, value + 0.01) for s, value in enumerate(levels)]
+    noisy = [score(s, value) for s, value in enumerate([0.7, 0.5, 0.8, 0.6, 0.399])]
+    shifted = [score(s, value - 0.001 * s) for s, value in enumerate(levels)]
+    board = make_leaderboard(
+        progress(
+            (named("shifted", **variant), shifted),
+            (named("best", **variant), best),
+            (named("noisy", **variant), noisy),
+        ),
+        "",
+    )
+    assert [["best", "noisy", "shifted"]] == order(board)
+    assert [True, True, False] == [row.tied for row in board.groups[0].rows]
+    first, second, third = board.groups[0].rows
+    assert first.p == second.p == 1.0 or second.p > 0.05
+    assert third.p < 0.05
+
+
+def test_rows_that_split_differently_are_no_pairs():
+    """A shift that every seed shares is seen in pairs; over other rows of data it is noise."""
+    levels = [0.5, 0.7, 0.6, 0.8, 0.4]
+    best = [score(s, value + 0.01 + 0.001 * s) for s, value in enumerate(levels)]
+    other = [score(s, value) for s, value in enumerate(levels)]
+    for division, tied in (("0.2", False), ("0.5", True)):
+        row = named("other", seeds=range(5), division=division)
+        board = make_leaderboard(progress((row, other), (named("best", seeds=range(5)), best)), "")
+        assert [["best", "other"]] == order(board)
+        assert tied == board.groups[0].rows[1].tied
+
+
+def test_rows_with_diverged_runs_stand_by_the_others():
+    """By the runs that are left, and they say so; rows without any completed run come last."""
+    sound = [score(s, 0.5) for s in range(3)]
+    lucky = [score(0, 0.5), score(1, 0.9), score(2, None, None, status="diverged")]
+    board = make_leaderboard(progress((named("sound"), sound), (named("lucky"), lucky)), "")
+    assert [["lucky", "sound"]] == order(board)
+    first = board.groups[0].rows[0]
+    assert (1, 2, "1 of 3 runs diverged") == (first.rank, first.completed, first.note)
+    assert "stand by the runs that are left" in leaderboard_markdown(board)
+    broken = named("broken")
+    with_broken = make_leaderboard(progress((broken, []), (named("lucky"), lucky)), "")
+    assert [["lucky", "broken"]] == order(with_broken)
+    assert [(1, True), (None, False)] == [(r.rank, r.tied) for r in with_broken.groups[0].rows]
+
+
+def test_single_seeds_cannot_be_dropped():
+    """Two runs with different seeds say nothing about each other: either may be the best."""
+    one, other = named("one", seeds=[1]), named("other", seeds=[2])
+    board = make_leaderboard(progress((one, [score(1, 0.5)]), (other, [score(2, 0.1)])), "")
+    assert [(None, True)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
+
+
+def test_what_cannot_be_compared_is_kept_apart():
+    """Another data set is another table."""
+    board = make_leaderboard(
+        progress(
+            (named("a"), [score(0, 0.5)]),
+            (named("b", sha256="2", dataset="iris"), [score(0, 0.9)]),
+            (named("c"), [score(0, 0.6)]),
+        ),
+        "",
+    )
+    assert [["c", "a"], ["b"]] == order(board)
+    assert ["digits", "iris"] == [group.dataset for group in board.groups]
+
+
+def test_other_targets_are_other_problems():
+    """Errors of two columns of one file are not compared, and the table says which is which."""
+    rows = [(named(t, target=t, metric="mse"), [score(0, 0.5)]) for t in ("price", "rooms")]
+    board = make_leaderboard(progress(*rows), "")
+    assert [["price"], ["rooms"]] == order(board)
+    assert "## digits: mse of rooms, ordered by the test split" in leaderboard_markdown(board)
+
+
+def test_runs_that_did_not_complete_are_counted():
+    """They have no numbers, but the row says how many they are; without any run, it is last."""
+    diverged = [score(s, None, None, status="diverged") for s in range(3)]
+    mixed = [score(0, 0.1), score(1, None, None, status="diverged")]
+    board = make_leaderboard(progress((named("wild"), diverged), (named("mixed"), mixed)), "")
+    assert [["mixed", "wild"]] == order(board)
+    first, last = board.groups[0].rows
+    assert (1, 1, 1, 1) == (first.rank, first.completed, first.diverged, first.failed)
+    assert (None, 0, 3, None) == (last.rank, last.completed, last.diverged, last.test)
+    assert "1 of 3" in leaderboard_markdown(board)
+
+
+def test_the_files_say_the_same():
+    """CSV and JSON have every number in full, and the JSON can be read back."""
+    variant = named("a", choice={"training.learning_rate": 0.1})
+    board = make_leaderboard(progress((variant, [score(0, 0.25), score(1, 0.5)])), "nnrun sweep x")
+    (row,) = csv.DictReader(io.StringIO(leaderboard_csv(board)))
+    assert 0.375 == float(row["test_mean"])
+    assert {"training.learning_rate": 0.1} == json.loads(row["choice"])
+    assert "" == row["validation_mean"]
+    found = board.groups[0].rows[0]
+    for key in ("mean", "sd", "ci_low", "ci_high"):
+        assert getattr(found, key) == getattr(found.test, key) == float(row[key])
+        assert getattr(found, key) == float(row[f"test_{key}"])
+    files = leaderboard_files(board)
+    assert {"leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(files)
+    assert board == Leaderboard.from_dict(json.loads(files["leaderboard.json"]))
+    assert b"| 1 | a learning_rate=0.1 | 2 of 3 |" in files["leaderboard.md"]
+    assert b"```sh\nnnrun sweep x\n```" in files["leaderboard.md"]
+
+
+def test_runs_with_warnings_are_counted():
+    """In the row, in the files, and in a note that names the rows; diverged runs apart."""
+    scores = [score(0, 0.5), *(score(s, 0.3)._replace(warned=True) for s in (1, 2))]
+    lost = score(3, None, None, status="diverged")._replace(warned=True)
+    board = make_leaderboard(progress((named("a", seeds=range(4)), [*scores, lost])), "")
+    assert 2 == board.groups[0].rows[0].warned
+    assert "2" == next(csv.DictReader(io.StringIO(leaderboard_csv(board))))["warned"]
+    assert "Runs with warnings: a 2 of 3." in leaderboard_markdown(board)
+    good = make_leaderboard(progress((VARIANT, scores[:1])), "")
+    assert "warnings" not in leaderboard_markdown(good)
+
+
+def test_replication_holds_published_numbers_against_the_range():
+    """Inside and outside, and configs without a published number beside them."""
+    published = {"train_accuracy": 0.95, "test_accuracy": 0.4}
+    known = named("known", published=published)
+    # Ours for the published numbers, ordered by name: test_accuracy, train_accuracy.
+    scores = [
+        score(s, test, train, published=(test, train))
+        for s, (test, train) in enumerate([(0.5, 0.9), (0.6, 1.0), (0.7, 0.9)])
+    ]
+    rows = replications(progress((known, scores), (named("lost"), [score(0, 0.5)])))
+    found = {(row.label, row.metric): row for row in rows}
+    assert True is found["known", "train_accuracy"].inside
+    assert 0.95 == found["known", "train_accuracy"].published
+    assert False is found["known", "test_accuracy"].inside
+    assert (0.5, 0.7) == (
+        found["known", "test_accuracy"].ours.minimum,
+        found["known", "test_accuracy"].ours.maximum,
+    )
+    assert found["lost", "test_accuracy"].inside is None
+    text = replication_markdown(rows, "nnrun sweep x --replication")
+    ours = "0.6000 | 0.1000 | 0.5000 – 0.7000"
+    assert f"| known | test accuracy | 3 | {ours} | 0.4 | **no** |" in text
+    assert "1 of 2 published numbers lie inside." in text

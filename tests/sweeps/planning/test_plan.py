@@ -1,0 +1,243 @@
+"""What a sweep will do: files, grids, seeds, and everything wrong with them at once."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError, UsageError
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.planning.plan import choice_words
+from tests.sweeps.helpers import BOSTON, IRIS, WILD
+
+
+def seeds(plan):
+    return [list(variant.seeds) for variant in plan.variants]
+
+
+def test_runs_are_those_of_train(plan, write):
+    """A run of a grid has the id that `nnrun train` gives to the same config with its seed."""
+    file = write("iris", IRIS + "sweep: {seeds: 2, grid: {training.batch_size: [4, 8]}}\n")
+    runs = list(plan(file, "training.learning_rate=0.1,0.2").runs())
+    expected = {
+        prepare(
+            load_config(
+                file,
+                [f"training.learning_rate={rate}", f"training.batch_size={size}", f"seed={seed}"],
+            )
+        ).run_id
+        for rate in (0.1, 0.2)
+        for size in (4, 8)
+        for seed in (3, 4)
+    }  # fmt: skip
+    assert 8 == len(expected)
+    assert expected == {run.run_id for run in runs}
+
+
+def test_a_grid_is_a_product(plan, write):
+    """Every value of one key with every value of the other, named by what varies."""
+    words = ("training.learning_rate=0.1,0.01", "training.batch_size=4,8", "seed=7")
+    made = plan(write("iris"), *words)
+    labels = [variant.label for variant in made.variants]
+    assert [
+        "iris learning_rate=0.1 batch_size=4",
+        "iris learning_rate=0.1 batch_size=8",
+        "iris learning_rate=0.01 batch_size=4",
+        "iris learning_rate=0.01 batch_size=8",
+    ] == labels
+    assert 4 == len(made)
+
+
+def test_values_with_commas(plan, write):
+    """Commas within brackets belong to a value."""
+    made = plan(write("iris"), "network.sizes=[4,3],[5,3]")
+    assert [{"network.sizes": [4, 3]}, {"network.sizes": [5, 3]}] == [
+        p.choice for p in made.variants
+    ]
+
+
+@pytest.mark.parametrize(
+    ("block", "words", "count", "expected"),
+    [
+        ("", (), None, [3]),
+        ("", ("seed=range(0,4)",), None, [0, 1, 2, 3]),
+        ("", ("seed=5,1,5",), None, [5, 1]),
+        ("", (), 3, [3, 4, 5]),
+        ("", ("seed=10",), 2, [10, 11]),
+        ("sweep: {seeds: 2}", (), None, [3, 4]),
+        ("sweep: {seeds: [8, 6]}", (), None, [8, 6]),
+        ("sweep: {grid: {seed: [1, 2]}}", (), None, [1, 2]),
+        ("sweep: {seeds: 2}", ("seed=9",), None, [9]),
+        ("sweep: {seeds: 2}", ("seed=range(0,3)",), None, [0, 1, 2]),
+        ("sweep: {seeds: [8, 6]}", (), 1, [3]),
+        ("sweep: {seeds: 9}", ("sweep.seeds=2",), None, [3, 4]),
+    ],
+)
+def test_seeds(plan, write, block, words, count, expected):
+    """From the command line if it says anything, else the config's block, else its seed."""
+    assert [expected] == seeds(plan(write("iris", IRIS + block), *words, seeds=count))
+
+
+def test_the_command_line_takes_the_place_of_the_configs_grid(plan, write):
+    """Of one key only: the other keys of the block still count."""
+    block = "sweep: {grid: {training.learning_rate: [1, 2], training.batch_size: [4, 8]}}"
+    made = plan(write("iris", IRIS + block), "training.learning_rate=0.5")
+    expected = [{"training.batch_size": 4}, {"training.batch_size": 8}]
+    assert expected == [variant.choice for variant in made.variants]
+    assert all('"learning_rate": 0.5' in variant.config for variant in made.variants)
+
+
+def test_the_same_point_twice_is_one(plan, write):
+    """0.1 and 1e-1 make the same runs, which are not run or counted twice."""
+    assert 1 == len(plan(write("iris"), "training.learning_rate=0.1,1e-1"))
+
+
+def test_iterations_replace_those_of_every_config(plan, write):
+    """The smoke run is short whatever the configs say."""
+    epochs = IRIS.replace("iterations: 60", "epochs: 3")
+    made = plan(write("a"), write("b", epochs), iterations=7)
+    assert [7, 7] == [variant.estimate.iterations for variant in made.variants]
+
+
+def test_long_runs_come_first(plan, write):
+    """After a first run of each; so no worker is left alone with a long one at the end."""
+    long = BOSTON.replace("60", "60000")
+    made = plan(write("a"), write("b", long), write("c"), seeds=2)
+    assert ["b", "b"] == [run.variant.name for run in made.runs()][0:6:3]
+
+
+def test_all_mistakes_of_all_files(plan, write):
+    """Two bad configs of three: both are named with their places, and an argument's once."""
+    files = [
+        write("good"),
+        write("typo", IRIS.replace("tanh", "tahn")),
+        write("units", IRIS.replace("[4, 3]", "[4, 7]")),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        plan(*files, "training.batch_size=8,0")
+    text = str(caught.value)
+    assert "typo.yaml:3:40: network.activations[0]: 'tahn' is not an activation" in text
+    assert "units.yaml:3:22: network.sizes[1]: 7 outputs, but iris has 3 classes" in text
+    assert 1 == text.count("argument 'training.batch_size=8,0': training.batch_size: 0 is not")
+    assert 2 == caught.value.exit_code
+
+
+def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
+    """What shows only when the network is built is told at the value in the config."""
+    block = "sweep: {grid: {network.sizes: [[4, 3], [4, 5]]}}\n"
+    with pytest.raises(ConfigError, match=r"grid\.yaml:7:40: .*5 outputs, but iris has 3 classes"):
+        plan(write("grid", IRIS + block))
+
+
+@pytest.mark.parametrize(
+    ("word", "wrong"),
+    [
+        ("seed=abc", "'abc' is not a whole number"),
+        ("seed=", "null is not a whole number"),
+        ("seed=.nan", ".nan is not a whole number"),
+        ("seed={a: 1}", "a mapping is not a whole number"),
+        ("seed=1,-2,x", "-2, 'x' are not whole numbers"),
+        ("seed=range(-9,2)", "-9, -8, -7, -6, … are not whole numbers"),
+    ],
+)
+def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
+    """With everything else that is wrong."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), word, "training.batch_size=0")
+    seeds, size = (str(problem) for problem in caught.value.problems)
+    assert f"argument '{word}': seed: {wrong} of at least 0 and below 2**63" == seeds
+    assert size.startswith("argument 'training.batch_size=0': ")
+
+
+@pytest.mark.parametrize("word", ["seed=[1,2]", "seed=0..4", "seed=0:5", "seed=0-4"])
+def test_several_seeds_that_are_written_otherwise_are_told_how(plan, write, word):
+    """Lists and ranges of other languages."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), word)
+    (seeds,) = (str(problem) for problem in caught.value.problems)
+    limits = "is not a whole number of at least 0 and below 2**63"
+    assert seeds.startswith(f"argument '{word}': seed: ")
+    assert seeds.endswith(f"{limits}; several are seed=1,2,3 or 'seed=range(0,5)'")
+
+
+def test_all_values_of_an_argument_are_tried(plan, write):
+    """Also where the first one is wrong already."""
+    with pytest.raises(ConfigError) as caught:
+        plan(write("iris"), "training.batch_size=0,4,-1", "training.learning_rate=0.1,x")
+    told = [str(problem).partition(": training.")[2] for problem in caught.value.problems]
+    assert ["batch_size: 0 is", "batch_size: -1 is", "learning_rate: 'x' is"] == [
+        text.partition(" not")[0].partition(" neither")[0] for text in told
+    ]
+
+
+@pytest.mark.parametrize("word", ["name=a,A", "description=a,b", "published.test_accuracy=1,2"])
+def test_what_changes_no_result_is_no_grid(plan, write, word):
+    """It would train the same run again and again."""
+    with pytest.raises(ConfigError, match="changes no result, so no sweep"):
+        plan(write("iris"), word)
+
+
+def test_a_label_says_as_much_of_a_key_as_tells_it_apart(plan, write):
+    """`units` alone, and the layer where there are two."""
+    one = plan(write("iris"), "network.sizes.0=4,8", "training.learning_rate=0.1,0.2").variants
+    assert "iris sizes.0=4 learning_rate=0.1" == one[0].label
+    two = plan(write("iris"), "network.sizes.0=4,8", "network.activations.0=relu,tanh").variants
+    assert "iris sizes.0=4 activations.0=relu" == two[0].label
+    assert ["units=4", "units=8"] == [
+        choice_words({"network.layers.0.units": units})[0] for units in (4, 8)
+    ]
+    named = {"training.optimizer.type": "adam", "loss.type": "huber"}
+    assert ["optimizer.type=adam", "loss.type=huber"] == choice_words(named)
+    both = {"network.layers.0.units": 4, "network.layers.1.units": 8}
+    assert ["layers.0.units=4", "layers.1.units=8"] == choice_words(both)
+
+
+def test_a_link_does_not_take_the_name_of_its_file(run, write, tmp_path):
+    """Results lie in folders by name, so a file keeps its own, whichever comes first."""
+    target = write("top")
+    (target.parent / "alias.yaml").symlink_to(target)
+    data = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])
+    assert ["top"] == [variant["name"] for variant in data["points"]]
+
+
+def test_seeds_given_twice_contradict(plan, write):
+    """--seeds counts from one seed, not from several."""
+    with pytest.raises(UsageError, match="--seeds 3: the seeds are given by 'seed' already"):
+        plan(write("iris"), "seed=1,2", seeds=3)
+
+
+@pytest.mark.parametrize("other", ["iris", "Iris"])
+def test_one_name_twice_is_refused(plan, write, other):
+    """Their runs would lie in one folder, on some disks even if only the case differs."""
+    first, second = write("iris"), write("other", f"name: {other}\n{IRIS}")
+    message = rf"other\.yaml: the name '{other}' is that of .*iris\.yaml"
+    with pytest.raises(ConfigError, match=message):
+        plan(first, second)
+
+
+def test_too_many_runs_are_refused(plan, write):
+    """A slip of the finger should not fill the disk."""
+    with pytest.raises(UsageError, match="this sweep would have 2,000,000 runs"):
+        plan(write("iris"), "training.learning_rate=0.1,0.2", seeds=1_000_000)
+
+
+def test_a_plan_does_not_hold_its_runs(plan, write):
+    """A million runs are planned in no time, since they are made when they are asked for."""
+    made = plan(write("wild", WILD), seeds=1_000_000)
+    assert 1_000_000 == len(made)
+    assert 42 == next(made.runs()).seed
+
+
+@pytest.mark.parametrize(
+    ("most", "terminal", "said"), [(101, True, 1), (100, True, 0), (101, False, 0)]
+)
+def test_what_takes_a_while_is_told_to_a_terminal(run, write, monkeypatch, most, terminal, said):
+    """How many configs are looked at, where they are a hundred or more; logs need none of it."""
+    write("iris")
+    stream = SimpleNamespace(isatty=lambda: terminal)
+    monkeypatch.setattr("nnrun.cli.sweep.sys", SimpleNamespace(stderr=stream))
+    code, _, err = run("sweep", "configs", f"training.batch_size=range(1,{most})", "--dry-run")
+    assert (0, said) == (code, err.count(f"looking at {most - 1} configs of the grid\n"))
