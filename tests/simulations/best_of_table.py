@@ -152,8 +152,8 @@ def report(tables: int) -> Iterator[str]:
         "another question: that of equal rows none is called worse. The rule and its sources are "
         "in `nnrun/sweeps/board/comparisons.py`. All shares are in percent, of "
         f"{tables:,} tables a cell, and of {tables // _FEWER:,} for the rule before, which takes "
-        f"them one by one; random numbers from seed {SEED}, fixed before looking. n seeds, and 20% of the "
-        "rows tested where splits are drawn."
+        f"them one by one; random numbers from seed {SEED}, fixed before looking. n seeds, and 20% "
+        "of the rows tested where splits are drawn."
     )
     yield f"Made by\n\n```sh\n{_COMMAND}\n```"
     yield from _kept(tables)
