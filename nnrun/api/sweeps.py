@@ -21,6 +21,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.datasets import Datasets
@@ -44,6 +45,7 @@ def sweep(
     results: Path_ | None = "results",
     force: bool = False,
     fail_fast: bool = False,
+    margin: float | None = None,
     listener: SweepListener | None = None,
 ) -> Board:
     """Train configs times grid times seeds, but for what is complete, and compare them.
@@ -65,6 +67,8 @@ def sweep(
         results: the folder to keep results in; None to keep the leaderboard alone.
         force: train again what is complete.
         fail_fast: stop at the first run that fails.
+        margin: a difference that does not matter, in the units of the metric; the board says which
+            rows are as good as the best to within it, and which of these is the cheapest.
         listener: is told what happens, from this thread.
 
     Raises:
@@ -95,7 +99,8 @@ def sweep(
     else:
         workers = local_workers(made, processes)
     progress = made.run(workers)
-    board = make_leaderboard(progress, f"nnrun.sweep([{', '.join(map(_shown, several))}])")
+    made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
+    board = with_margin(make_leaderboard(progress, made_by), margin)
     if store is not None and not progress.missing:
         store.write(leaderboard_files(board))
     return Board(board, progress, None if store is None else store.root)

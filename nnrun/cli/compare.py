@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -20,22 +21,25 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import StoredRun, read_run, refuse_damaged
 from nnrun.sweeps.board.leaderboard import Leaderboard, groups_of
+from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.pair import PairTest, pair_test
 from nnrun.sweeps.board.stored import stored_variants
 
 
 @click.command("compare")
 @options.run_argument(many=True)
+@options.margin_option
 @options.wide_option
 @options.results_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
+def command(output: Output, /, runs: tuple[str, ...], margin: float | None, results: Path) -> None:
     """Show what differs between runs: their settings first, then what came of them.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
-    Below that, the configs of these runs are compared over all seeds that are stored beside them:
-    paired over common seeds, with an interval of the difference.
+    Below that, the configs of these runs are compared over all seeds that are stored beside them,
+    paired over common seeds. Of two configs, one test says p and the interval of the difference.
 
     \b
     nnrun compare digits_arch1 digits_arch2
@@ -47,11 +51,18 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
     records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)
-        board = _board(records, folders, results, command_line("compare", runs, results, {}))
+        again = command_line("compare", runs, results, {"--margin": margin})
+        board, test = _board(records, folders, results, again, margin)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these runs is damaged; nnrun show tells of each") from None
-    output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
-    output.show(comparison_tables(comparison, board, _root(folders)))
+    output.data(
+        {
+            **comparison.to_dict(),
+            "leaderboard": board and board.to_dict(),
+            "test": None if test is None else asdict(test),
+        }
+    )
+    output.show(comparison_tables(comparison, board, _root(folders), test))
 
 
 def _read(folder: Path, results: Path) -> StoredRun | None:
@@ -74,9 +85,13 @@ def _root(folders: Sequence[Path]) -> Path | None:
 
 
 def _board(
-    records: Sequence[RunRecord], folders: Sequence[Path], results: Path, command: str
-) -> Leaderboard | None:
-    """The configs of these runs over all seeds; None where no two of them have any in common."""
+    records: Sequence[RunRecord],
+    folders: Sequence[Path],
+    results: Path,
+    command: str,
+    margin: float | None,
+) -> tuple[Leaderboard | None, PairTest | None]:
+    """The configs of these runs over all seeds, and the test of two; None where there are none."""
     wanted = [settings_of(record) for record in records]
     found = [
         other
@@ -89,4 +104,11 @@ def _board(
     ]
     members = [(variant, variant.scores) for variant in stored_variants(found)]
     several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
-    return Leaderboard(command, groups_of(members)) if several else None
+    if not several:
+        return None, None
+    board = with_margin(Leaderboard(command, groups_of(members)), margin)
+    if len(members) != 2 or len(board.groups) != 1:
+        return board, None
+    # In the order in which they were asked for.
+    ordered = sorted(members, key=lambda member: wanted.index(settings_of(member[0].records[0])))
+    return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)

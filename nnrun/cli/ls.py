@@ -54,6 +54,7 @@ _MOST = 100
 @click.option("--csv", "form", flag_value="csv", help="Print CSV, with all columns.")
 @click.option("--md", "form", flag_value="md", help="Print a table in Markdown.")
 @click.option("--leaderboard", is_flag=True, help="Show the leaderboard of the last sweep.")
+@options.margin_option
 @options.wide_option
 @options.results_option
 @options.json_option
@@ -70,6 +71,7 @@ def command(
     conditions: tuple[str, ...],
     form: str | None,
     leaderboard: bool,
+    margin: float | None,
     results: Path,
 ) -> None:
     """Show the runs in the results folder, the last ones at the end.
@@ -88,8 +90,10 @@ def command(
     if not results.is_dir():
         raise UsageError(f"there is no results folder {results}; nnrun train and sweep make one")
     if leaderboard:
-        _show_leaderboard(results / _LEADERBOARD, output)
+        _show_leaderboard(results / _LEADERBOARD, margin, output)
         return
+    if margin is not None:
+        raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
     names = tuple(named(name, results) for name in names)
     runs, keys = look(results, names)
     _require(names, runs, results)
@@ -124,13 +128,14 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     return parse_grid(conditions)
 
 
-def _show_leaderboard(file: Path, output: Output) -> None:
+def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
     from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
     from nnrun.sweeps.board.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
 
     try:
         content = json.loads(file.read_text())
-        board = Leaderboard.from_dict(content)
+        board = with_margin(Leaderboard.from_dict(content), margin)
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
     except (ValueError, KeyError, TypeError, AttributeError):

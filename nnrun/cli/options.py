@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +11,20 @@ import click
 
 from nnrun.cli.completion import Run
 from nnrun.cli.output import Output
+from nnrun.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked_margin(margin: float | None) -> float | None:
+    """The margin, where it is a number.
+
+    Raises:
+        UsageError: it is infinite or NaN.
+    """
+    if margin is not None and not isfinite(margin):
+        raise UsageError(f"--margin {margin:g}: it must be a finite number")
+    return margin
 
 
 def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
@@ -77,6 +90,14 @@ threads_option = click.option(
 )
 force_option = click.option(
     "--force", is_flag=True, help="Train again what has been trained already."
+)
+margin_option = click.option(
+    "--margin",
+    type=click.FloatRange(min=0),
+    callback=lambda _ctx, _param, value: checked_margin(value),
+    metavar="X",
+    help="A difference that does not matter, in the units of the metric: name the rows that are as "
+    "good as the best to within X, and the cheapest of them.",
 )
 
 

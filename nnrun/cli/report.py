@@ -52,6 +52,7 @@ _SUFFIXES = (".html", ".htm")
     show_default=True,
     help="Of the figures; pdf and png need the extra nnrun[figures].",
 )
+@options.margin_option
 @options.results_option
 @options.json_option
 @options.quiet_option
@@ -64,6 +65,7 @@ def command(
     file: Path | None,
     figures: Path | None,
     form: str,
+    margin: float | None,
     results: Path,
 ) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
@@ -86,7 +88,7 @@ def command(
     if file is not None:
         check_target(file)
     found = find_runs(runs, results)
-    report = Report(found, Datasets().load)
+    report = Report(found, Datasets().load, margin=margin)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))

@@ -32,6 +32,7 @@ from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.reference import read_references
 from nnrun.sweeps.board.replication import Replication, replications
 from nnrun.sweeps.choose import local_workers, workers_for
@@ -63,6 +64,7 @@ class _Request:
     threads: int | None
     dask: str | None
     recursive: bool
+    margin: float | None
     replication: bool
     reference: Path | None
     force: bool
@@ -99,6 +101,7 @@ class _Request:
 )
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@options.margin_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option(
     "--replication",
@@ -251,7 +254,7 @@ def _conclude(
     replicated: Sequence[Replication],
 ) -> None:
     """Show and write what came of it, and end with the code that says so."""
-    board = make_leaderboard(progress, again)
+    board = with_margin(make_leaderboard(progress, again), asked.margin)
     whole = not progress.missing
     output.data(
         {
@@ -326,6 +329,7 @@ def _command_line(arguments: Sequence[str], asked: _Request) -> str:
         "--threads": asked.threads,
         "--dask": asked.dask,
         "--recursive": asked.recursive,
+        "--margin": asked.margin,
         "--replication": asked.replication,
         "--reference": asked.reference,
         "--fail-fast": asked.fail_fast,

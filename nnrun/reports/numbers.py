@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, isfinite
+from math import ceil, floor, isfinite, log10
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -23,6 +23,69 @@ def number(value: float | None) -> str:
     if size >= 1000:
         return f"{value:,.0f}"
     return f"{value:#.4g}"
+
+
+def measured(value: float | None, half: float | None) -> str:
+    """A number with its uncertainty: `57.7 ± 38`, `0.9200 ± 0.050`, `57,660 ± 1,200`.
+
+    The uncertainty has two significant digits, and the number one digit more.
+    """
+    if value is None or half is None or not (isfinite(value) and isfinite(half)):
+        return number(value)
+    if half == 0:
+        return f"{number(value)} ± 0"
+    if max(abs(value), half) < 1e-4 or max(abs(value), half) >= 1e7:
+        return f"{value:.3e} ± {half:.1e}"
+    digit = last_digit(half)
+    return f"{rounded(value, digit + 1)} ± {rounded(half, digit)}"
+
+
+def last_digit(uncertainty: float) -> int:
+    """The decimal of its second significant digit: 2 for 0.12, 0 for 38, -2 for 1,234."""
+    size = float(f"{uncertainty:.1e}")  # as it will be rounded: 0.0996 is shown as 0.10
+    return 1 - floor(log10(size) + 1e-9)
+
+
+def rounded(value: float, digit: int) -> str:
+    """To this decimal, or to tens and hundreds where it is negative; no exponent."""
+    shown = round(value, digit) + 0.0  # and no negative zero
+    return f"{shown:,.{max(digit, 0)}f}"
+
+
+def spread(value: float | None) -> str:
+    """A standard deviation in two significant digits, without an exponent where that is short."""
+    if value is None or not isfinite(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    if value < 1e-4 or value >= 1e7:
+        return f"{value:.1e}"
+    return rounded(value, last_digit(value))
+
+
+def difference(value: float, low: float | None, high: float | None) -> str:
+    """With its interval, in the digits that the interval's width allows: `-0.020 [-0.041, 0]`."""
+    ends = [end for end in (low, high) if end is not None]
+    width = max((abs(end - value) for end in ends), default=0.0)
+    sizes = [abs(v) for v in (value, *ends)]
+    if width == 0 or max(sizes) < 1e-4 or max(sizes) >= 1e7:
+        texts = [signed(v) for v in (value, low, high)]
+    else:
+        digit = last_digit(width)
+        texts = [MISSING if v is None else _with_sign(v, digit) for v in (value, low, high)]
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
+def _with_sign(value: float, digit: int) -> str:
+    text = rounded(value, digit)
+    if value == 0:
+        return "0"
+    return f"+{text}" if value > 0 else text
+
+
+def probability(p: float) -> str:
+    """Of a test: `0.034`, `0.56`, `< 0.0001`."""
+    return "< 0.0001" if p < 1e-4 else rounded(p, last_digit(p))
 
 
 def metric_number(metric: str, value: float | None) -> str:

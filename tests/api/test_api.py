@@ -482,7 +482,7 @@ def test_notebooks_see_tables_and_curves(folder):
     assert '<img src="data:image/svg+xml;base64,' in shown
     Path("flowers.yaml").write_text(YAML)
     board = nnrun.sweep("flowers.yaml", {"training.sampling": ["shuffle"]}, results=None)
-    assert "<th>95% interval</th>" in board._repr_html_()
+    assert "<th>test ± 95%</th>" in board._repr_html_()
     assert "<script" not in shown
 
 

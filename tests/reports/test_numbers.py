@@ -10,16 +10,20 @@ from nnrun.nn.signature import shape_text
 from nnrun.reports.numbers import (
     count,
     counted,
+    difference,
     duration,
+    measured,
     metric_number,
     number,
     percent,
     plural,
+    probability,
     remaining,
     shape,
     signed,
     size,
     sparkline,
+    spread,
 )
 
 
@@ -44,6 +48,60 @@ from nnrun.reports.numbers import (
 def test_four_significant_digits(value, text):
     """Short, aligned, and never an exponent where a plain number does."""
     assert text == number(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [
+        (57.66, 38.14, "57.7 ± 38"),
+        (0.92, 0.0497, "0.9200 ± 0.050"),
+        (0.92, 0.0996, "0.920 ± 0.10"),
+        (123.4, 120.4, "123 ± 120"),
+        (57661.0, 1234.0, "57,660 ± 1,200"),
+        (-0.0001, 0.5, "0.000 ± 0.50"),
+        (3.65, 0.96, "3.650 ± 0.96"),
+        (0.5, 0.0, "0.5000 ± 0"),
+        (0.5, None, "0.5000"),
+        (1.234e8, 3.21e7, "1.234e+08 ± 3.2e+07"),
+        (1.234e-6, 3.21e-7, "1.234e-06 ± 3.2e-07"),
+        (1.4e308, inf, "1.400e+308"),
+        (None, None, "–"),
+    ],
+)
+def test_numbers_are_rounded_to_their_uncertainty(value, half, text):
+    """Two digits of the uncertainty and one more of the number; exponents only where they save."""
+    assert text == measured(value, half)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(38.14, "38"), (1.346, "1.3"), (0.0204, "0.020"), (1234.0, "1,200"), (0.0, "0"), (None, "–")],
+)
+def test_a_spread_has_two_digits(value, text):
+    """It is known no better from some tens of seeds."""
+    assert text == spread(value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((-0.02044, -0.02155, 0.0), "-0.020 [-0.022, 0]"),
+        ((123.4, 0.0, 251.0), "+120 [0, +250]"),
+        ((0.0, 0.0, 0.0), "0 [0, 0]"),
+        ((-0.1, -0.1, 0.0), "-0.10 [-0.10, 0]"),
+        ((1.4e308, 0.0, None), "+1.400e+308 [0, –]"),
+    ],
+)
+def test_a_difference_has_the_digits_of_its_interval(numbers, text):
+    """And a sign, but for 0."""
+    assert text == difference(*numbers)
+
+
+def test_probabilities():
+    """Two digits, and a bound where there are none to show."""
+    assert ["0.034", "0.56", "1.0", "< 0.0001"] == [
+        probability(p) for p in (0.0341, 0.5612, 1.0, 3e-9)
+    ]
 
 
 def test_an_r2_of_rounding_is_zero():

@@ -11,11 +11,20 @@ from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.strip import strip
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
 from nnrun.reports.numbers import MISSING, duration, number
-from nnrun.reports.terminal.leaderboard import heading, notes, place, runs, to_the_best
+from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.terminal.leaderboard import (
+    TO_THE_BEST,
+    heading,
+    mean,
+    notes,
+    place,
+    runs,
+    to_the_best,
+)
 from nnrun.sweeps.board.leaderboard import Group, Row, groups_of, kind_of
+from nnrun.sweeps.board.margin import within
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.stored import StoredVariant
-from nnrun.sweeps.board.verdicts import BEST
 from nnrun.sweeps.progress import RunScore
 
 _MOST_SEEDS = 60
@@ -60,12 +69,12 @@ class Board:
         return SPLITS.index(self.group.ordered_by)
 
 
-def boards_of(variants: Sequence[StoredVariant]) -> list[Board]:
+def boards_of(variants: Sequence[StoredVariant], margin: float | None = None) -> list[Board]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
     ended = [variant for variant in variants if variant.seeds]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, v.scores) for v in ended}
     kinds = dict.fromkeys(kind for kind, _, _ in known)
-    groups = groups_of([*known.values()])
+    groups = [within(group, margin) for group in groups_of([*known.values()])]
     return [
         Board(
             group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
@@ -88,11 +97,11 @@ def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterato
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
     header = [
-        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "each seed"),
-        *(["to the best"] if len(board.standings) > 1 else []),
+        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each seed"),
+        *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
-        *(f"{split} {group.metric}" for split in splits[1:]),
+        *(f"{split} {group.metric} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
     values = [
@@ -145,16 +154,20 @@ def _row(
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
     summary = row.summary(splits[0])
-    mean = None if summary is None else summary.mean
-    half = _half(summary)
+    sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])
     return [
         Cell(place(board.group, row), row.rank),
         Cell(standing.choice if alone and standing.choice else standing.name),
         Cell(runs(row) + _troubles(row), row.completed),
-        _mean(summary) if half is None else Cell(f"{_mean(summary).text} ± {number(half)}", mean),
+        _mean(summary),
+        Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
-        *([Cell(_to_the_best(row), row.difference)] if len(board.standings) > 1 else []),
+        *(
+            [Cell(to_the_best(row).replace("-", "−"), row.difference)]
+            if len(board.standings) > 1
+            else []
+        ),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
@@ -164,24 +177,11 @@ def _row(
 
 
 def _mean(summary: Summary | None) -> Cell:
-    mean = None if summary is None else summary.mean
-    return Cell(number(mean), mean)
+    return Cell(mean(summary), None if summary is None else summary.mean)
 
 
-def _half(summary: Summary | None) -> float | None:
-    """Half the interval's width; its longer side, where it ends at the metric's own bounds."""
-    if summary is None or summary.low is None or summary.high is None:
-        return None
-    return max(summary.mean - summary.low, summary.high - summary.mean)
-
-
-def _to_the_best(row: Row) -> str:
-    """As `to_the_best` says it, in as few digits as a difference needs."""
-    ends = (row.difference, row.difference_low, row.difference_high)
-    known = [f"{end:+.2g}".replace("-", "−") for end in ends if end is not None]
-    if row.comparison == BEST or len(known) < len(ends):
-        return to_the_best(row)
-    return f"{known[0]} [{known[1]}, {known[2]}]"
+def _difference(row: Row) -> Cell:
+    return Cell(to_the_best(row).replace("-", "−"), row.difference)
 
 
 def _troubles(row: Row) -> str:
@@ -199,7 +199,7 @@ def _strip(standing: Standing, board: Board, summary: Summary | None, scale: Sca
     ]
     if summary is None or not values:
         return Cell(MISSING)
-    drawing = strip(values[:_MOST_SEEDS], scale, summary.low, summary.high, summary.mean)
+    drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
     spread = summary.maximum - summary.minimum
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
 

@@ -82,17 +82,22 @@ class Report:
         found: the runs, in the order in which they are listed.
         load_data: loads data sets, or has them already.
         limits: how much is shown.
+        margin: a difference that does not matter, in the units of the metric.
     """
 
     def __init__(
-        self, found: Sequence[Found], load_data: LoadData, limits: Limits | None = None
+        self,
+        found: Sequence[Found],
+        load_data: LoadData,
+        limits: Limits | None = None,
+        margin: float | None = None,
     ) -> None:
         self.found = found
         self.limits = limits or Limits()
         self._load_data = load_data
         self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
         self.variants = stored_variants(run.record for run in self._sound.values())
-        self.boards = boards_of(self.variants)
+        self.boards = boards_of(self.variants, margin)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 

@@ -163,7 +163,7 @@ def _filters(w: Array, largest: float) -> Iterator[tuple[Picture, str]]:
 def _gallery(
     name: str, pictures: list[tuple[Picture, str]], total: int, largest: float, noun: str
 ) -> Gallery:
-    note = f"Red is negative, blue positive; the strongest colours are ±{number(largest)}."
+    note = f"Red is negative, blue positive, from -{number(largest)} to {number(largest)}."
     if len(pictures) < total:
         note += f" The first {len(pictures)} of {plural(total, noun)} are shown."
     return Gallery(f"Weights of the first layer ({name})", pictures, note)

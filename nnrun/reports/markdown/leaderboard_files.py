@@ -17,7 +17,7 @@ from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
 
 BOARD = "leaderboard.json"
-_STATISTICS = ("mean", "sd", "low", "high", "minimum", "maximum")
+_STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
@@ -65,7 +65,12 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "metric": group.metric,
         "ordered_by": group.ordered_by,
         "rank": row.rank,
+        "mean": row.mean,
+        "sd": row.sd,
+        "ci_low": row.ci_low,
+        "ci_high": row.ci_high,
         "tied": row.tied,
+        "as_good": row.as_good,
         "p": row.p,
         "comparison": row.comparison,
         "note": row.note,
@@ -91,6 +96,7 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "best_seed": row.best_seed,
         "best_run": row.best_run,
         "train_seconds": row.seconds,
+        "parameters": row.parameters,
         "published": _compact(row.published),
     }
 

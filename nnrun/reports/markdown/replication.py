@@ -7,7 +7,6 @@ from math import erfc, sqrt
 
 from nnrun.reports.markup import code, escape, table
 from nnrun.reports.numbers import MISSING, count, number
-from nnrun.reports.terminal.leaderboard import spread
 from nnrun.sweeps.board.reference import LEVEL
 from nnrun.sweeps.board.replication import Replication
 
@@ -27,13 +26,13 @@ def _blocks(rows: Sequence[Replication], command: str) -> Iterator[str]:
     referred = any(row.reference is not None for row in rows)
     if referred:
         yield (
-            "The reference is the mean ± standard deviation (number of runs) of the same procedure "
+            "The reference is the mean (standard deviation, number of runs) of the same procedure "
             "as others have repeated it; p is that of the difference of the two means (Welch's "
             "test), adjusted for all rows of the table (Holm). A row is marked where it is below "
             f"{LEVEL:g}: where nothing differs, and numbers are about normal, one table in "
             f"{1 / LEVEL:.0f} has a mark. Rows that share their splits lean the same way together."
         )
-    header = ["experiment", "metric", "n", "ours: mean ± sd", "min – max", "published", "inside"]
+    header = ["experiment", "metric", "n", "mean", "sd", "min – max", "published", "inside"]
     header += ["reference", "p"] if referred else []
     yield table(header, [_cells(row, referred) for row in rows], texts=2)
     yield _verdict(rows)
@@ -54,7 +53,8 @@ def _cells(row: Replication, referred: bool) -> list[str]:
         escape(row.label),
         escape(row.metric.replace("_", " ", 1)),
         count(n) if n == row.runs else f"{count(n)} of {count(row.runs)}",
-        spread(ours),
+        number(None if ours is None else ours.mean),
+        number(None if ours is None else ours.sd),
         span,
         MISSING if row.published is None else f"{row.published:g}",
         MISSING if row.inside is None else ("yes" if row.inside else "**no**"),
@@ -62,7 +62,7 @@ def _cells(row: Replication, referred: bool) -> list[str]:
     if not referred:
         return cells
     known = row.reference
-    reference = MISSING if known is None else f"{known.mean:g} ± {known.sd:g} ({known.n})"
+    reference = MISSING if known is None else f"{known.mean:g} ({known.sd:g}, {known.n})"
     p = MISSING if row.p is None else f"{row.p:.2g}"
     return [*cells, reference, f"**{p}**" if row.differs else p]
 

@@ -11,12 +11,22 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from nnrun.config.settings import setting_words, short_key
-from nnrun.reports.numbers import MISSING, count, duration, metric_number
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    difference,
+    duration,
+    metric_number,
+    plural,
+    probability,
+)
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.leaderboard import Leaderboard
+from nnrun.sweeps.board.pair import PairTest
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # What runs were trained by is a line of words, and would take the place of several columns.
@@ -24,7 +34,10 @@ _WORDS = 24
 
 
 def comparison_tables(
-    comparison: Comparison, board: Leaderboard | None, root: Path | None
+    comparison: Comparison,
+    board: Leaderboard | None,
+    root: Path | None,
+    test: PairTest | None = None,
 ) -> RenderableType:
     """Which run is which, what differs, and what their configs reach over all their seeds.
 
@@ -32,12 +45,13 @@ def comparison_tables(
         comparison: of the runs.
         board: of their configs, over all seeds that are stored; None where that says nothing.
         root: the results folder that all of them lie in; None where there are several.
+        test: of two configs over their seeds; None for more, or too few seeds.
     """
-    return Group(*_parts(comparison, board, root))
+    return Group(*_parts(comparison, board, root, test))
 
 
 def _parts(
-    comparison: Comparison, board: Leaderboard | None, root: Path | None
+    comparison: Comparison, board: Leaderboard | None, root: Path | None, test: PairTest | None
 ) -> Iterator[RenderableType]:
     letters = [_letter(index) for index in range(len(comparison.labels))]
     for letter, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
@@ -58,6 +72,22 @@ def _parts(
         yield Text("Over all seeds that are stored", "bold")
         yield Text()
         yield leaderboard_tables(board, root, more="--wide or --json")
+    if test is not None:
+        yield Text()
+        yield Text("The first less the second, as one test", "bold")
+        yield Text()
+        yield from _test(test)
+
+
+def _test(test: PairTest) -> Iterator[RenderableType]:
+    """Difference, interval and p, then what was assumed."""
+    figures = difference(test.difference, test.low, test.high)
+    p = "there is no noise to test with" if test.p is None else f"p = {probability(test.p)}"
+    unpaired = f"{count(test.n)} and {count(test.n_second)} runs"
+    n = plural(test.n, "pair") if test.paired else unpaired
+    yield Text(clean(f"{test.first} – {test.second}"))
+    yield Text(f"{test.metric}: {figures} at 95%, {p}, {n}")
+    yield Text(f"Assumed: {test.assumed}.", "dim")
 
 
 def _letter(index: int) -> str:

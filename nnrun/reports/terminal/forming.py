@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from nnrun.config.names import SPLITS
-from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.numbers import MISSING, count, measured, number
 from nnrun.reports.terminal.tables import clean
+from nnrun.sweeps.board.statistics import half_interval
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore
 
@@ -25,6 +26,7 @@ class _Row:
     """Mean and spread of the runs so far, updated run by run (Welford, Technometrics 4, 1962)."""
 
     variant: Variant
+    overlap: float = 0.0
     ended: int = 0
     diverged: int = 0
     known: int = 0
@@ -42,19 +44,18 @@ class _Row:
             self.squares += step * (value - self.mean)
 
     @property
-    def cost(self) -> tuple[bool, bool, float]:
-        """Less is better; as on the leaderboard, rows with diverged runs come after the others."""
+    def cost(self) -> tuple[bool, float]:
+        """Less is better, as on the leaderboard."""
         sign = -1 if self.variant.larger_is_better else 1
-        return not self.known, self.diverged > 0, sign * self.mean if self.known else inf
+        return not self.known, sign * self.mean if self.known else inf
 
     @property
     def result(self) -> str:
-        """Mean ± standard deviation."""
-        if not self.known:
-            return MISSING
-        if self.known == 1:
-            return number(self.mean)
-        return f"{number(self.mean)} ± {number(sqrt(self.squares / (self.known - 1)))}"
+        """The mean ± half of its 95% interval."""
+        if self.known < 2:
+            return number(self.mean) if self.known else MISSING
+        sd = sqrt(self.squares / (self.known - 1))
+        return measured(self.mean, half_interval(sd, self.known, self.overlap))
 
     @property
     def runs(self) -> str:
@@ -73,7 +74,7 @@ class FormingRows:
         """Count a run that has come to its end."""
         split = next(split for split in ("validation", "test", "train") if split in variant.splits)
         rows = self._groups.setdefault((variant.dataset, f"{split} {variant.metric}"), {})
-        row = rows.setdefault(variant.number, _Row(variant))
+        row = rows.setdefault(variant.number, _Row(variant, variant.overlap.get(split, 0.0)))
         row.add(score, SPLITS.index(split))
 
     def table(self, most: int, width: int) -> RenderableType:

@@ -10,15 +10,19 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import MISSING, count, duration, number, signed
+from nnrun.reports.numbers import MISSING, count, duration, measured, number
+from nnrun.reports.numbers import difference as difference_text
+from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.terminal.choice import MAYBE, choice_notes
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
-from nnrun.sweeps.board.verdicts import BEST, NOT_COMPARED, PAIRED, UNPAIRED
+from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 
 _NAMED = 5
 ELSEWHERE = "≠"
+TO_THE_BEST = "to the best of the others"
 
 
 def leaderboard_tables(
@@ -75,9 +79,9 @@ def heading(group: Group) -> str:
 def columns(group: Group) -> list[str]:
     """The headings of the numbers of a row."""
     splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-    others = [f"{split} ± sd" for split in splits[1:]]
-    first = [f"{splits[0]} ± sd", "95% interval"]
-    return ["n", *first, "to the best", "baseline", *others, "best of n (seed)", "time"]
+    others = [f"{split} ± 95%" for split in splits[1:]]
+    first = [f"{splits[0]} ± 95%", "sd"]
+    return ["n", *first, TO_THE_BEST, "baseline", *others, "best of n (seed)", "time"]
 
 
 def needs(group: Group) -> list[int]:
@@ -94,23 +98,28 @@ def cells(group: Group, row: Row) -> list[str]:
     first = row.summary(splits[0])
     return [
         runs(row),
-        spread(first),
-        interval(first),
+        mean(first),
+        sd_text(None if first is None else first.sd),
         to_the_best(row),
         number(row.baseline),
-        *(spread(row.summary(split)) for split in splits[1:]),
+        *(mean(row.summary(split)) for split in splits[1:]),
         best(group, row),
         MISSING if row.seconds is None else duration(row.seconds),
     ]
 
 
 def place(group: Group, row: Row) -> str:
-    """`1`, `2 =` for a tie with the best, `3 ?` for no comparison, `–` for no completed run."""
+    """`1 *` if it may be the best, `2` if it can be dropped, `3 ?` if it was not compared.
+
+    A row that is alone has its place, and one without a completed run has none.
+    """
     if row.rank is None:
         return MISSING
-    if row.comparison == NOT_COMPARED and len(group.rows) > 1:
+    if len(group.rows) == 1:
+        return str(row.rank)
+    if row.comparison == NOT_COMPARED:
         return f"{row.rank} ?"
-    return f"{row.rank} =" if row.tied else str(row.rank)
+    return f"{row.rank} {MAYBE}" if row.tied else str(row.rank)
 
 
 def name(row: Row) -> str:
@@ -126,28 +135,16 @@ def runs(row: Row) -> str:
     return f"{count(row.completed)} of {count(row.runs)}{mark}"
 
 
-def spread(summary: Summary | None) -> str:
-    """Mean ± standard deviation."""
-    if summary is None or summary.sd is None:
-        return MISSING if summary is None else number(summary.mean)
-    return f"{number(summary.mean)} ± {number(summary.sd)}"
-
-
-def interval(summary: Summary | None) -> str:
-    """The 95% interval of the mean."""
-    if summary is None or summary.low is None:
-        return MISSING
-    return f"[{number(summary.low)}, {number(summary.high)}]"
+def mean(summary: Summary | None) -> str:
+    """The mean ± half of its 95% interval."""
+    return MISSING if summary is None else measured(summary.mean, summary.half)
 
 
 def to_the_best(row: Row) -> str:
-    """The difference to the best row with its interval, or what there is in its place."""
-    if row.comparison == BEST:
-        return "the best" if row.rank == 1 else "the best compared"
-    if row.difference is None or row.difference_low is None or row.difference_high is None:
+    """The difference to the best of the others with its interval, or what there is of it."""
+    if row.difference is None:
         return row.comparison if row.rank is not None else MISSING
-    ends = f"{signed(row.difference_low)}, {signed(row.difference_high)}"
-    return f"{signed(row.difference)} [{ends}]"
+    return difference_text(row.difference, row.difference_low, row.difference_high)
 
 
 def best(group: Group, row: Row) -> str:
@@ -175,20 +172,11 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     if "train" in splits:
         yield "Ordered by train, since there is no other split: this says nothing about new data."
     rows = [row for group in groups for row in group.rows]
-    if any(row.comparison in (PAIRED, UNPAIRED) for row in rows):
-        yield (
-            "= marks rows that cannot be told from the best; rows without a mark are worse. Both "
-            "hold at 95% for the whole table at once, however many rows it has, as do the "
-            "intervals of the differences to the best."
-        )
+    for group in groups:
+        yield from choice_notes(group, several=len(groups) > 1)
     if any(row.comparison == UNPAIRED for row in rows):
-        yield "Rows whose splits differ from the best row's are compared without pairing by seed."
-    yield from _not_compared(groups)
-    if any(row.diverged and row.completed for row in rows):
-        yield (
-            "Rows with diverged runs come last: their numbers are those of the runs that are left, "
-            "and flatter them."
-        )
+        yield "Rows whose seeds or splits differ are compared without pairing by seed."
+    yield from _missing_runs(groups)
     if warned := [row for row in rows if row.warned]:
         told = [
             f"{clean(name(row))} {count(row.warned)} of {count(row.completed)}" for row in warned
@@ -200,12 +188,13 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         )
     yield from _elsewhere(rows)
     if any(row.completed == row.runs == 1 for row in rows):
-        yield "A single seed shows no spread, hence no interval and no ties; --seeds 20 would."
+        yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
         yield (
-            "The interval is that of the mean. Where seeds draw the splits it allows for training "
-            "sets that overlap, so that it speaks of new data and not of these rows alone. The "
-            "best of n seeds is the maximum of their noise; the mean is the row's result."
+            "± is the 95% interval of the mean, sd the standard deviation over the seeds. Where "
+            "seeds draw the splits the interval allows for training sets that overlap, so that it "
+            "speaks of new data and not of these rows alone. The best of n seeds is the maximum of "
+            "their noise; the mean is the row's result."
         )
 
 
@@ -227,15 +216,21 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     )
 
 
-def _not_compared(groups: Sequence[Group]) -> Iterator[str]:
-    """Why rows were not compared, those of one reason together."""
+def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
+    """Which rows have runs without a result or a single run, those of one reason together."""
     reasons: dict[str, list[str]] = {}
     for group in groups:
         for row in group.rows:
             if row.rank is not None and row.note and len(group.rows) > 1:
                 reasons.setdefault(row.note, []).append(clean(name(row)))
-    if reasons:
-        yield "? marks rows that were not compared, which says nothing against them:"
+    rows = [row for group in groups for row in group.rows]
+    if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
+        yield "? marks rows that were not compared, so that they cannot be dropped."
     for reason, names in reasons.items():
         more = f" and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
         yield f"{reason}: {', '.join(names[:_NAMED])}{more}"
+    if any(row.diverged and row.completed for row in rows):
+        yield (
+            "Rows with diverged runs stand by the runs that are left, which flatters them; no "
+            "other row can be dropped because of them."
+        )

@@ -48,6 +48,9 @@ class Comparable(Protocol):
     def published(self) -> dict[str, float]: ...
 
     @property
+    def parameters(self) -> int: ...
+
+    @property
     def rows(self) -> Mapping[str, int]: ...
 
     @property

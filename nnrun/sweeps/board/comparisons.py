@@ -1,28 +1,33 @@
-"""Every row of a table beside the best of it, so that the verdicts hold for the whole table.
+"""Which rows of a table may be the best, and how far each is from the best of the others.
 
-The best row is picked by the numbers that it is then compared by, and any row might have been
-picked. So each difference to it is tested as one of all k·(k - 1)/2 pairs of k rows (Bonferroni):
-of rows that are equally good, any is called worse in at most 5% of tables, however many there are
-and whatever the others are like. The interval of a difference is simultaneous in the same sense.
+Row i can be dropped where another row j is better beyond chance: the mean of j is larger by more
+than q · s_ij · √(1/n + n_test/n_train), where s_ij² is the variance of the differences of these
+two rows alone and q is the quantile of Student's t at 1 - 0.05 / (rows - 1). Of the rows that are
+truly best, each is dropped in at most 5% of tables, since only rows - 1 others could do it
+(Bonferroni). All other rows stay out of the variance, so that neither a noisy nor a quiet row
+changes what is said of two others.
 
 - Paired rows have runs of the same seeds on the same splits. Of each seed only the difference
-  counts, hence nothing that makes a seed or a split hard for all.
-- A few seeds say little of the noise of one row, so variances are drawn towards those of the
-  other rows, the more, the more alike they are (Smyth 2004). All differences share the best row,
-  so that they never count for more than four times their own degrees of freedom.
-- Being picked favours a row whose noise looks small; its noise counts as at least that of others.
+  counts, so whatever makes a seed or a split hard for all rows cancels. Other pairs are held
+  against each other by Welch's variance and degrees of freedom.
 - Where the seed also draws the split, training sets overlap and results are less independent than
-  their spread shows: the variance of a mean is s²·(1/n + n_test/n_train) in place of s²/n
-  (Nadeau and Bengio 2003).
+  their spread shows: the variance of a mean is s²·(1/n + n_test/n_train) in place of s²/n.
+- The interval of row i is that of its mean less the largest mean of the others, for all rows at
+  once: Hsu's constrained intervals. One end is 0 where the sign is certain.
+
+Dunnett's quantile with rows - 1 comparisons is smaller, but belongs to one variance for all pairs:
+with a variance for each pair it drops the best of 60 equal rows in 16% of tables of 5 seeds.
 
 `python -m tests.simulations.best_of_table` measures how often this errs.
 
-Sources: Nadeau and Bengio, Machine Learning 52 (2003); Smyth, Statistical Applications in Genetics
-and Molecular Biology 3 (2004); Welch, Biometrika 34 (1947).
+Sources: Gupta, Technometrics 7 (1965); Hsu, Annals of Statistics 12 (1984), and Multiple
+Comparisons (1996), chapter 4; Nadeau and Bengio, Machine Learning 52 (2003); Welch, Biometrika 34
+(1947).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,79 +36,138 @@ import numpy.typing as npt
 from nnrun.sweeps.board.statistics import CONFIDENCE
 
 Array = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 
-# Two differences to one best row correlate by 1/2, as their best row is half of the noise of each;
-# two variances of such differences by the square of it.
-_SHARED = 0.25
+# Of large tables, rows are held against so many of the first: none loses to one further down.
+_OPPONENTS = 300
+_AT_A_TIME = 200_000
 
 
 @dataclass(frozen=True, eq=False)
-class Differences:
-    """By how much the best row is ahead of each other one; arrays of one number a row.
+class Table:
+    """Rows with two runs or more each, the best first.
 
     Args:
-        mean: of the best row less this one; positive where this one is worse.
-        low: lower end of the simultaneous 95% interval.
-        high: its upper end.
-        p: adjusted for the whole table; at most 0.05 where the interval leaves out zero. NaN, like
-            the ends of the interval, where nothing varies and there is no noise to compare with.
+        values: (rows, seeds), larger is better; NaN where a row has no such run.
+        splits: (rows,), equal where runs of one seed have the same rows in the same splits.
+        overlap: (rows,), rows tested per row trained on, where the seed draws the split; else 0.
+        resolution: (rows,), the step between two possible values; 1/30 for accuracy on 30 rows.
+        sound: (rows,), whether no run of a row diverged. Others drop no row.
     """
 
-    mean: Array
+    values: Array
+    splits: Ints
+    overlap: Array
+    resolution: Array
+    sound: Bools
+
+    @classmethod
+    def of(cls, values: Array, overlap: float = 0.0, resolution: float = 0.0) -> Table:
+        """Rows of the same splits, all of them sound."""
+        rows = len(values)
+        return cls(
+            values,
+            np.zeros(rows, dtype=np.intp),
+            np.full(rows, overlap),
+            np.full(rows, resolution),
+            np.ones(rows, dtype=bool),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Standings:
+    """Each row beside the best of the others; arrays of one number a row.
+
+    Args:
+        difference: its mean less the largest of the others; negative where it is worse.
+        low: lower end of the simultaneous 95% interval of that; at most 0 unless it is the best.
+        high: its upper end; 0 where the row can be dropped.
+        p: the smallest level at which it could be dropped, at most 1.
+        kept: whether it may be the best.
+        spread: the standard deviation of one run's difference to that best of the others.
+        number: of such differences.
+        paired: whether it is paired with that row.
+    """
+
+    difference: Array
     low: Array
     high: Array
     p: Array
+    kept: Bools
+    spread: Array
+    number: Array
+    paired: Bools
 
 
-def paired_differences(
-    values: Array, *, rows: int, overlap: float = 0.0, resolution: float = 0.0
-) -> Differences:
-    """Rows of the same seeds and splits.
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Some rows less some opponents; arrays (rows, opponents), infinite for a row and itself."""
 
-    Args:
-        values: (rows, seeds), the best row first and the others in their order, larger is better;
-            NaN where a row has no such run. Each row shares two seeds or more with the first.
-        rows: of the whole table, those that are compared in some other way included.
-        overlap: rows tested per row trained on, where the seed draws the split; else 0.
-        resolution: the step between two values that are possible; 1/30 for accuracy on 30 rows.
-    """
-    scale, values = _scaled(values)
-    best, others = values[0], values[1:]
-    differences = best - others
-    number = np.sum(np.isfinite(differences), axis=1)
-    # Values are rounded to the resolution; the difference of two has the error of both.
-    own = np.maximum(np.nanvar(differences, axis=1, ddof=1), (resolution / scale) ** 2 / 6)
-    own *= _picked_for_calm(others, own)
-    variance, degrees = moderated(own, number - 1.0, _SHARED)
-    mean = np.nanmean(differences, axis=1)
-    return _differences(mean, variance * (1 / number + overlap), degrees, rows, scale)
+    mean: Array
+    error: Array
+    degrees: Array
+    spread: Array
+    number: Array
+    paired: Bools
 
 
-def unpaired_differences(
-    values: Array, *, rows: int, overlap: Array | float = 0.0, resolution: Array | float = 0.0
-) -> Differences:
-    """Rows that split the data differently: as Welch's test, with variances that are moderated.
+def standings(table: Table) -> Standings:
+    """Of two rows or more."""
+    scale, values = _scaled(table.values)
+    opponents = np.flatnonzero(table.sound)[:_OPPONENTS]
+    if not len(opponents):
+        opponents = np.arange(min(len(values), _OPPONENTS))
+    kept = np.concatenate(
+        [_upper(p, len(values)) >= 0 for p in _pairs(table, values, scale, opponents, opponents)]
+    )
+    every = np.arange(len(values))
+    found = [
+        _standings(pairs, kept, len(values))
+        for pairs in _pairs(table, values, scale, every, opponents)
+    ]
+    columns = [np.concatenate(column) for column in zip(*found, strict=True)]
+    difference, low, high, p, spread, number, paired = columns
+    with np.errstate(over="ignore"):  # of numbers near the largest, an end may be infinite
+        ends = difference * scale, np.minimum(low, 0.0) * scale, np.maximum(high, 0.0) * scale
+        return Standings(*ends, p, high >= 0, spread * scale, number, paired.astype(bool))
 
-    Args:
-        values: (rows, runs), the best row first; NaN after a row's last run. Two runs or more each.
-        rows: of the whole table.
-        overlap: as in `paired_differences`; for all rows, or an array of one for each.
-        resolution: likewise.
-    """
-    scale, values = _scaled(values)
-    number = np.sum(np.isfinite(values), axis=1)
-    own = np.maximum(np.nanvar(values, axis=1, ddof=1), (resolution / scale) ** 2 / 12)
-    variance, degrees = own, number - 1.0
-    if len(values) > 2:
-        variance, degrees = moderated(own, number - 1.0, 0.0)
-        degrees = np.minimum(degrees, 2 * (number - 1.0))
-        variance[0] = max(variance[0], np.median(variance))
-    parts = variance * (1 / number + overlap)
-    both = parts[0] + parts[1:]
-    with np.errstate(invalid="ignore"):  # of rows without any noise
-        shares = (parts[0] / both) ** 2 / degrees[0] + (parts[1:] / both) ** 2 / degrees[1:]
-    means = np.nanmean(values, axis=1)
-    return _differences(means[0] - means[1:], both, 1 / shares, rows, scale)
+
+def quantiles(degrees: Array, rows: int) -> Array:
+    """Of Student's t, at the level of one of rows - 1 one-sided comparisons."""
+    from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
+
+    different, places = np.unique(degrees, return_inverse=True)
+    found: Array = -stdtrit(different, (1 - CONFIDENCE) / (rows - 1))
+    return found[places].reshape(degrees.shape)
+
+
+def _standings(pairs: _Pairs, kept: Bools, rows: int) -> tuple[Array, ...]:
+    """The columns of `Standings` but `kept`, the ends not yet held at 0."""
+    from scipy.special import stdtr  # noqa: PLC0415  # slow to import
+
+    reach = quantiles(pairs.degrees, rows) * pairs.error
+    line = np.arange(len(reach))
+    best = np.argmin(pairs.mean, axis=1)
+    among = np.where(kept, pairs.mean - reach, np.inf)
+    low = np.min(among, axis=1)
+    high = np.min(pairs.mean + reach, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = pairs.mean / pairs.error
+        worst = np.argmin(np.where(np.isnan(t), 0.0, t / quantiles(pairs.degrees, rows)), axis=1)
+    t = np.nan_to_num(t[line, worst], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    p = np.minimum(1.0, (rows - 1) * stdtr(pairs.degrees[line, worst], t))
+    difference = pairs.mean[line, best]
+    alone = ~np.isfinite(low)  # no other row may be the best: this one is
+    low = np.where(alone, 0.0, np.minimum(low, difference))
+    high = np.maximum(high, difference)
+    rest = (column[line, best] for column in (pairs.spread, pairs.number, pairs.paired))
+    return difference, low, high, p, *rest
+
+
+def _upper(pairs: _Pairs, rows: int) -> Array:
+    upper: Array = np.min(pairs.mean + quantiles(pairs.degrees, rows) * pairs.error, axis=1)
+    return upper
 
 
 def _scaled(values: Array) -> tuple[float, Array]:
@@ -113,79 +177,50 @@ def _scaled(values: Array) -> tuple[float, Array]:
     return scale, values / scale
 
 
-def _picked_for_calm(others: Array, own: Array) -> float:
-    """The variance between neighbours in rank, as a multiple of that to the best row: 1 to 2.
-
-    More than that no best row can explain: at 2, it adds no noise of its own at all.
-    """
-    if len(others) < 3:
-        return 1.0
-    between = others[:-1] - others[1:]
-    known = between[np.sum(np.isfinite(between), axis=1) > 1]
-    usual = np.median(own)
-    if not len(known) or usual == 0:
-        return 1.0
-    return float(np.clip(np.median(np.nanvar(known, axis=1, ddof=1)) / usual, 1, 2))
-
-
-def moderated(variances: Array, degrees: Array, shared: float) -> tuple[Array, Array]:
-    """Variances drawn towards their common level, and what degrees of freedom they have then.
-
-    The common level s₀² counts as d₀ further observations: (d₀·s₀² + d·s²)/(d₀ + d). Both come from
-    mean and variance of log s², as in Smyth (2004); where these scatter by no more than chance
-    has them, all are equal.
-
-    Args:
-        variances: of samples.
-        degrees: of freedom that each has.
-        shared: the correlation between them that comes of a row that they share.
-    """
-    from scipy.special import polygamma, psi  # noqa: PLC0415  # slow to import
-
-    positive = variances > 0
-    count = len(variances)
-    if np.sum(positive) < 2:
-        return variances.copy(), degrees
-    half = degrees[positive] / 2
-    logs = np.log(variances[positive]) - psi(half) + np.log(half)
-    beyond_chance = np.var(logs, ddof=1) - (1 - shared) * np.mean(polygamma(1, half))
-    most = degrees / (1 / count + (1 - 1 / count) * _SHARED)
-    if beyond_chance <= 0:
-        return np.full(count, np.average(variances, weights=degrees)), most
-    prior = 2 * _trigamma_inverse(float(beyond_chance))
-    level = np.exp(np.mean(logs) + psi(prior / 2) - np.log(prior / 2))
-    drawn = (prior * level + degrees * variances) / (prior + degrees)
-    return drawn, np.minimum(degrees + prior, most)
+def _pairs(
+    table: Table, values: Array, scale: float, rows: Ints, opponents: Ints
+) -> Iterator[_Pairs]:
+    """All pairs, as many rows at a time as take little memory."""
+    step = max(1, _AT_A_TIME // (len(opponents) * values.shape[1]))
+    number = np.sum(np.isfinite(values), axis=1)
+    means = np.nanmean(values, axis=1)
+    variances = np.maximum(np.nanvar(values, axis=1, ddof=1), (table.resolution / scale) ** 2 / 12)
+    for start in range(0, len(rows), step):
+        i, j = rows[start : start + step, None], opponents[None, :]
+        alike = table.splits[i] == table.splits[j]
+        paired = _paired(values[i] - values[j], table.overlap[i], (table.resolution[i] / scale))
+        welch = _welch(i, j, number, means, variances, table.overlap)
+        use = alike & (paired[-1] > 1)
+        mean, error, degrees, spread, of = (
+            np.where(use, one, other) for one, other in zip(paired, welch, strict=True)
+        )
+        yield _Pairs(np.where(i == j, np.inf, mean), error, degrees, spread, of, use)
 
 
-def _trigamma_inverse(value: float) -> float:
-    """x with ψ'(x) = value, by Newton's method on 1/ψ', which is nearly straight."""
-    from scipy.special import polygamma  # noqa: PLC0415  # slow to import
+def _paired(differences: Array, overlap: Array, resolution: Array) -> tuple[Array, ...]:
+    """Mean, its error, degrees of freedom, standard deviation and number of these differences."""
+    known = np.isfinite(differences)
+    number = known.sum(axis=2)
+    differences = np.where(known, differences, 0.0)
+    mean = differences.sum(axis=2) / np.maximum(number, 1)
+    rest = (differences - mean[:, :, None]) * known
+    squares = np.einsum("ijs,ijs->ij", rest, rest)
+    # Values are rounded to the resolution; the difference of two has the error of both.
+    variance = np.maximum(squares / np.maximum(number - 1, 1), resolution**2 / 6)
+    error = np.sqrt(variance * (1 / np.maximum(number, 1) + overlap))
+    return mean, error, np.maximum(number - 1, 1), np.sqrt(variance), number
 
-    x = 0.5 + 1 / value
-    for _ in range(50):
-        trigamma = polygamma(1, x)
-        step = float(trigamma * (1 - trigamma / value) / polygamma(2, x))
-        x += step
-        if abs(step) < 1e-10 * x:
-            break
-    return x
 
-
-def _differences(
-    mean: Array, variance: Array, degrees: Array, rows: int, scale: float
-) -> Differences:
-    """Student's t for each, as one of all pairs of the table."""
-    from scipy.special import stdtr, stdtrit  # noqa: PLC0415  # slow to import
-
-    pairs = rows * (rows - 1) / 2
-    error = np.sqrt(variance)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.minimum(1.0, 2 * pairs * stdtr(degrees, -mean / error))
-    half = -stdtrit(degrees, (1 - CONFIDENCE) / 2 / pairs) * error
-    # Equal throughout is a tie; always the same difference says nothing without any noise.
-    still = error == 0
-    p[still] = np.where(mean[still] == 0, 1.0, np.nan)
-    half[still] = np.where(mean[still] == 0, 0.0, np.nan)
-    with np.errstate(over="ignore"):  # of numbers near the largest, an end may be infinite
-        return Differences(mean * scale, (mean - half) * scale, (mean + half) * scale, p)
+def _welch(
+    i: Ints, j: Ints, number: Ints, means: Array, variances: Array, overlap: Array
+) -> tuple[Array, ...]:
+    """The same for two samples, with whole degrees of freedom."""
+    parts = variances * (1 / number + overlap)
+    both = parts[i] + parts[j]
+    with np.errstate(divide="ignore", invalid="ignore"):  # of rows without any noise
+        shares = (parts[i] / both) ** 2 / (number[i] - 1)
+        shares += (parts[j] / both) ** 2 / (number[j] - 1)
+        degrees = np.floor(1 / shares)
+    degrees = np.where(both > 0, degrees, np.minimum(number[i], number[j]) - 1)
+    spread = np.sqrt(variances[i] + variances[j])
+    return means[i] - means[j], np.sqrt(both), degrees, spread, np.minimum(number[i], number[j])

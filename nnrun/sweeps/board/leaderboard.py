@@ -11,8 +11,9 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.sweeps.board.comparable import Comparable, Member
+from nnrun.sweeps.board.design import Shown
 from nnrun.sweeps.board.statistics import CONFIDENCE, Summary, mean_of, summarize
-from nnrun.sweeps.board.verdicts import Verdict, has_diverged, verdicts
+from nnrun.sweeps.board.verdicts import Verdict, known_values, verdicts
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 
@@ -22,7 +23,7 @@ class Row:
 
     Args:
         rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
-            Rows with diverged runs come after all without: those runs were infinitely bad.
+            Runs that diverged or failed take no part; `note` counts them.
         name: of the experiment.
         choice: from its grid.
         runs: that were planned.
@@ -32,21 +33,28 @@ class Row:
         train: the main metric on the training split, over the seeds.
         validation: likewise.
         test: likewise.
+        mean: of the metric on the split that the order is by.
+        sd: its standard deviation over the seeds.
+        ci_low: lower end of the 95% interval of the mean.
+        ci_high: its upper end.
         baseline: the mean of what a model that ignores the features reaches, on the split that the
             order is by.
         best_seed: of the best run, by that split.
         best_run: its folder within the results, which is also what commands call it.
         seconds: of training, the mean.
-        comparison: how it was compared with the best row: `paired` over common seeds and splits,
-            `unpaired` where splits differ, or `not compared`; `best` for that row itself.
-        note: why it was not compared.
-        difference: of the means of the runs that were compared, this row less the best.
+        parameters: of the network.
+        comparison: how it was compared with the best of the others: `paired` over common seeds
+            and splits, `unpaired` where splits or seeds differ, or `not compared`.
+        note: why it was not compared, and which of its runs have no result.
+        difference: of the means, this row less the best of the others.
         difference_low: lower end of its 95% interval, which holds for all rows of the group at
-            once; None where that is not finite.
+            once; None where that is not finite. One end is 0 where the sign is certain.
         difference_high: its upper end.
-        p: of that difference, adjusted for all rows of the group.
-        tied: whether the row was compared and cannot be told from the best. A row that was
-            compared and is not tied is worse; of one that was not compared, nobody knows.
+        p: the smallest level at which the row could be dropped.
+        tied: whether the row may be the best of its group. At least 95% of groups keep the row
+            that is truly best among these; the others can be dropped.
+        as_good: whether the row is worse than the best of the others by less than the margin, at
+            95%; None where no margin was given.
         published: numbers from elsewhere.
         warned: completed runs whose reports have warnings.
         elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
@@ -64,10 +72,15 @@ class Row:
     train: Summary | None
     validation: Summary | None
     test: Summary | None
+    mean: float | None
+    sd: float | None
+    ci_low: float | None
+    ci_high: float | None
     baseline: float | None
     best_seed: int | None
     best_run: str | None
     seconds: float | None
+    parameters: int
     comparison: str
     note: str | None
     difference: float | None
@@ -76,6 +89,7 @@ class Row:
     p: float | None
     tied: bool
     published: dict[str, float]
+    as_good: bool | None = None
     warned: int = 0
     elsewhere: dict[str, int] = field(default_factory=dict)
 
@@ -105,6 +119,11 @@ class Group:
         ordered_by: the split that rank, best seed and ties are by: `validation` where there is
             one, so that nothing is chosen by the test split; else `test`, else `train`.
         rows: the best first.
+        shown: the smallest differences that the seeds of this group could show; None where that
+            is not known.
+        margin: a difference that does not matter, in the units of the metric; None without any.
+        cheapest: the rank of the row with the fewest parameters, then the least time, of those
+            that are as good as the best.
     """
 
     dataset: str
@@ -113,6 +132,9 @@ class Group:
     larger_is_better: bool
     ordered_by: str
     rows: list[Row]
+    shown: Shown | None = None
+    margin: float | None = None
+    cheapest: int | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +151,7 @@ class Leaderboard:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {"schema_version": 2, "confidence": CONFIDENCE, **asdict(self)}
+        return {"schema_version": 3, "confidence": CONFIDENCE, **asdict(self)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
@@ -139,7 +161,13 @@ class Leaderboard:
             KeyError, TypeError: it was not written by this version of nnrun.
         """
         groups = [
-            Group(**{**group, "rows": [Row.from_dict(row) for row in group["rows"]]})
+            Group(
+                **{
+                    **group,
+                    "rows": [Row.from_dict(row) for row in group["rows"]],
+                    "shown": None if group["shown"] is None else Shown(**group["shown"]),
+                }
+            )
             for group in content["groups"]
         ]
         return cls(content["command"], groups)
@@ -183,19 +211,19 @@ def _group(members: Sequence[Member], usual: set[str]) -> Group:
 
     def value(score: RunScore) -> float:
         number = score.metrics[column]
-        return float("inf") if number is None else sign * number
+        return inf if number is None else sign * number
 
-    def cost(member: Member) -> tuple[bool, bool, float]:
-        runs = completed[member[0].number].values()
-        mean = mean_of([*map(value, runs)]) if runs else float("inf")
-        return not runs, has_diverged(member[1]), mean
+    def cost(member: Member) -> tuple[bool, float]:
+        values = known_values(member, column).values()
+        mean = sign * mean_of([*values]) if values else inf
+        return not completed[member[0].number], mean
 
     rows = []
     ranked = sorted(members, key=cost)
-    found = verdicts(ranked, split, column, -sign)
+    found, shown = verdicts(ranked, split, column, -sign)
     for rank, ((variant, scores), verdict) in enumerate(zip(ranked, found, strict=True), start=1):
         runs = completed[variant.number]
-        row = _row(variant, scores, list(runs.values()), verdict, usual)
+        row = _row(variant, scores, list(runs.values()), verdict, usual, split)
         if runs:
             best = min(runs.values(), key=value)
             row = replace(
@@ -203,7 +231,9 @@ def _group(members: Sequence[Member], usual: set[str]) -> Group:
                 baseline=_mean([s.baseline[column] for s in runs.values()]),
             )  # fmt: skip
         rows.append(row)
-    return Group(first.dataset, first.target, first.metric, first.larger_is_better, split, rows)
+    return Group(
+        first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown
+    )
 
 
 def _row(
@@ -212,6 +242,7 @@ def _row(
     completed: list[RunScore],
     verdict: Verdict,
     usual: set[str],
+    ordered_by: str,
 ) -> Row:
     def over_seeds(split: str) -> Summary | None:
         values = [score.metrics[SPLITS.index(split)] for score in completed]
@@ -219,6 +250,7 @@ def _row(
         most = 1.0 if variant.metric == "accuracy" else inf
         return summarize(known, variant.overlap.get(split, 0.0), within=(0.0, most))
 
+    summary = over_seeds(ordered_by)
     return Row(
         rank=None,
         name=variant.name,
@@ -230,10 +262,15 @@ def _row(
         train=over_seeds("train"),
         validation=over_seeds("validation"),
         test=over_seeds("test"),
+        mean=None if summary is None else summary.mean,
+        sd=None if summary is None else summary.sd,
+        ci_low=None if summary is None else summary.ci_low,
+        ci_high=None if summary is None else summary.ci_high,
         baseline=None,
         best_seed=None,
         best_run=None,
         seconds=_mean([score.seconds for score in completed]),
+        parameters=variant.parameters,
         comparison=verdict.comparison,
         note=verdict.note,
         difference=verdict.difference,

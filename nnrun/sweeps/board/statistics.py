@@ -18,9 +18,9 @@ class Summary:
         n: how many.
         mean: of them.
         sd: the standard deviation of the sample (n - 1); None for a single value.
-        low: lower end of the 95% t-interval of the mean, mean - t·sd·√(1/n + overlap); None
+        ci_low: lower end of the 95% t-interval of the mean, mean - t·sd·√(1/n + overlap); None
             likewise.
-        high: its upper end.
+        ci_high: its upper end.
         minimum: the smallest value.
         maximum: the largest.
     """
@@ -28,10 +28,17 @@ class Summary:
     n: int
     mean: float
     sd: float | None
-    low: float | None
-    high: float | None
+    ci_low: float | None
+    ci_high: float | None
     minimum: float
     maximum: float
+
+    @property
+    def half(self) -> float | None:
+        """Half the interval, what ± means; its longer side where it ends at a bound."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return max(self.mean - self.ci_low, self.ci_high - self.mean)
 
 
 def summarize(
@@ -53,10 +60,15 @@ def summarize(
     if n == 1:
         return Summary(1, mean, None, None, None, mean, mean)
     sd = stdev(values)
-    half = t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd * sqrt(1 / n + overlap)
+    half = half_interval(sd, n, overlap)
     ends = (max(mean - half, within[0]), min(mean + half, within[1]))
     low, high = (end if isfinite(end) else None for end in ends)
     return Summary(n, mean, sd, low, high, min(values), max(values))
+
+
+def half_interval(sd: float, n: int, overlap: float = 0.0) -> float:
+    """Half the 95% t-interval of the mean of two values or more; arguments as in `summarize`."""
+    return t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd * sqrt(1 / n + overlap)
 
 
 def mean_of(values: Sequence[float]) -> float:
@@ -67,7 +79,7 @@ def mean_of(values: Sequence[float]) -> float:
         return fmean([value / len(values) for value in values]) * len(values)
 
 
-def t_quantile(p: float, degrees: int) -> float:
+def t_quantile(p: float, degrees: float) -> float:
     """Where Student's t distribution reaches p."""
     from scipy.special import stdtrit  # noqa: PLC0415  # slow to import
 

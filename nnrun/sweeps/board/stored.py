@@ -37,6 +37,7 @@ class StoredVariant:
         metric: the main metric.
         larger_is_better: its direction.
         published: numbers from elsewhere, by `<split>_<metric>`.
+        parameters: of its network.
         rows: of each split.
         overlap: for each split, rows tested per row trained on, as far as the seed draws them.
     """
@@ -53,6 +54,7 @@ class StoredVariant:
     metric: str
     larger_is_better: bool
     published: dict[str, float]
+    parameters: int
     rows: dict[str, int]
     overlap: dict[str, float]
 
@@ -116,6 +118,7 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
         metric=record.main_metric,
         larger_is_better=task.larger_is_better,
         published={key: value for key, value in numbers if key != "source"},
+        parameters=int(record.network["parameters"]),
         rows=rows,
         overlap=overlap_of(rows, drawn=block.get("test_size") != "given"),
     )

@@ -1,40 +1,34 @@
-"""What may be said of each row of a table: the best, tied with it, worse, or not compared."""
+"""What is said of each row of a table: it may be the best, or it can be dropped."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, isnan, nan
+from math import isfinite, nan
 
 import numpy as np
 
 from nnrun.sweeps.board.comparable import Comparable, Member
-from nnrun.sweeps.board.comparisons import (
-    Array,
-    Differences,
-    paired_differences,
-    unpaired_differences,
-)
-from nnrun.sweeps.board.statistics import CONFIDENCE
-from nnrun.sweeps.progress import RunScore
+from nnrun.sweeps.board.comparisons import Array, Standings, Table, standings
+from nnrun.sweeps.board.design import Shown, shown_by
 
-BEST, PAIRED, UNPAIRED, NOT_COMPARED = "best", "paired", "unpaired", "not compared"
+PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One row beside the best.
+    """One row beside the best of the others.
 
     Args:
-        comparison: `best` for the row that others are compared with, `paired` over common seeds and
-            splits, `unpaired` where splits differ, or `not compared`.
-        note: why it was not compared.
-        difference: of the means, this row less the best, over the runs that were compared.
+        comparison: `paired` with the best of the others over common seeds and splits, `unpaired`
+            where splits or seeds differ, or `not compared`.
+        note: what a reader should know of it: why it was not compared, which runs are missing.
+        difference: of the means, this row less the best of the others.
         low: lower end of its 95% interval, which holds for all rows of the table at once; None
             where it leaves the range of numbers.
         high: its upper end.
-        p: of the difference, adjusted for the whole table.
-        tied: whether it was compared and cannot be told from the best.
+        p: the smallest level at which the row could be dropped.
+        tied: whether it may be the best: there is no row that is better beyond chance.
     """
 
     comparison: str
@@ -43,14 +37,17 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     p: float | None = None
-    tied: bool = False
+    tied: bool = True
 
 
-def verdicts(ranked: Sequence[Member], split: str, column: int, sign: int) -> list[Verdict]:
-    """Of each row of a group, in its order.
+def verdicts(
+    ranked: Sequence[Member], split: str, column: int, sign: int
+) -> tuple[list[Verdict], Shown | None]:
+    """Of each row of a group, in its order; and what difference the group could show.
 
-    The best is the first row that can be compared: of one seed, or of the runs that others have
-    left over, nobody knows how far they would have come.
+    A row of one run is not compared, and cannot be dropped: a single seed shows no spread. Rows
+    with runs that diverged or failed are compared by the runs that are left; where some diverged,
+    those flatter the row, and it drops no others.
 
     Args:
         ranked: the rows, the best first.
@@ -59,47 +56,37 @@ def verdicts(ranked: Sequence[Member], split: str, column: int, sign: int) -> li
         sign: 1 where larger is better, else -1.
     """
     values = [_values(member, column, sign) for member in ranked]
-    troubles = [_trouble(*both) for both in zip(ranked, values, strict=True)]
-    found = [Verdict(NOT_COMPARED, trouble) for trouble in troubles]
-    sound = [index for index, trouble in enumerate(troubles) if trouble is None]
-    if not sound:
-        return found
-    best, *others = sound
-    found[best] = Verdict(BEST)
-    paired, unpaired = [], []
-    for index in others:
-        if not _same_splits(ranked[best][0], ranked[index][0]):
-            unpaired.append(index)
-        elif len(values[best].keys() & values[index].keys()) > 1:
-            paired.append(index)
-        else:
-            found[index] = Verdict(NOT_COMPARED, "no two seeds in common with the best row")
-    rows = 1 + len(paired) + len(unpaired)
-    if paired:
-        first = ranked[best][0]
-        table = _by_seed([values[index] for index in (best, *paired)])
-        differences = paired_differences(
-            table,
-            rows=rows,
-            overlap=first.overlap.get(split, 0.0),
-            resolution=_resolution(first, split),
+    notes = [_note(*both) for both in zip(ranked, values, strict=True)]
+    found = [
+        Verdict(NOT_COMPARED, note, tied=bool(known))
+        for note, known in zip(notes, values, strict=True)
+    ]
+    places = [place for place, known in enumerate(values) if len(known) > 1]
+    if len(places) < 2:
+        return found, None
+    variants = [ranked[place][0] for place in places]
+    result = standings(
+        Table(
+            _by_seed([values[place] for place in places]),
+            _splits(variants),
+            np.array([variant.overlap.get(split, 0.0) for variant in variants]),
+            np.array([_resolution(variant, split) for variant in variants]),
+            np.array([_sound(ranked[place], values[place]) for place in places]),
         )
-        _enter(found, paired, PAIRED, differences, sign)
-    if unpaired:
-        variants = [ranked[index][0] for index in (best, *unpaired)]
-        differences = unpaired_differences(
-            _side_by_side([[*values[index].values()] for index in (best, *unpaired)]),
-            rows=rows,
-            overlap=np.array([variant.overlap.get(split, 0.0) for variant in variants]),
-            resolution=np.array([_resolution(variant, split) for variant in variants]),
-        )
-        _enter(found, unpaired, UNPAIRED, differences, sign)
-    return found
+    )
+    for index, place in enumerate(places):
+        found[place] = _verdict(result, index, sign, notes[place])
+    return found, shown_by(result, variants[0].overlap.get(split, 0.0))
 
 
-def has_diverged(scores: Sequence[RunScore]) -> bool:
-    """Whether any of the runs has."""
-    return any(score.status == "diverged" for score in scores)
+def known_values(member: Member, column: int) -> dict[int, float]:
+    """The metric of each completed run, by its seed."""
+    return _values(member, column, 1)
+
+
+def same_splits(one: Comparable, other: Comparable) -> bool:
+    """Whether runs of one seed have the same rows in the same splits."""
+    return _kind(one) == _kind(other)
 
 
 def _values(member: Member, column: int, sign: int) -> dict[int, float]:
@@ -111,24 +98,39 @@ def _values(member: Member, column: int, sign: int) -> dict[int, float]:
     }
 
 
-def _trouble(member: Member, values: dict[int, float]) -> str | None:
-    """Why a row cannot be compared with any other; None if it can."""
+def _note(member: Member, values: dict[int, float]) -> str | None:
+    """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, len(member[0].seeds)
     diverged = sum(score.status == "diverged" for score in scores)
     completed = sum(score.status == "completed" for score in scores)
     failed = planned - len(scores)
-    if diverged:
-        return f"{diverged:,} of {planned:,} runs diverged; those that are left flatter it"
-    if failed > 0:
-        return f"{failed:,} of {planned:,} runs failed"
-    if len(values) < completed:
-        return f"{completed - len(values):,} of {planned:,} runs have no finite {variant.metric}"
-    return "a single seed shows no spread" if len(values) == 1 else None
+    parts = [
+        f"{number:,} of {planned:,} runs {what}"
+        for number, what in (
+            (diverged, "diverged"),
+            (failed, "failed"),
+            (completed - len(values), f"have no finite {variant.metric}"),
+        )
+        if number > 0
+    ]
+    if len(values) == 1:
+        parts.append("a single run shows no spread")
+    return "; ".join(parts) or None
 
 
-def _same_splits(one: Comparable, other: Comparable) -> bool:
-    """Whether runs of one seed have the same rows in the same splits."""
-    return one.division == other.division and one.rows == other.rows
+def _sound(member: Member, values: dict[int, float]) -> bool:
+    """Whether all runs that ended have a result."""
+    return len(values) == len(member[1])
+
+
+def _kind(variant: Comparable) -> tuple[str, tuple[tuple[str, int], ...]]:
+    return variant.division, tuple(sorted(variant.rows.items()))
+
+
+def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """A number for each kind of splits."""
+    numbers: dict[object, int] = {}
+    return np.array([numbers.setdefault(_kind(v), len(numbers)) for v in variants], dtype=np.intp)
 
 
 def _resolution(variant: Comparable, split: str) -> float:
@@ -138,36 +140,23 @@ def _resolution(variant: Comparable, split: str) -> float:
 
 
 def _by_seed(values: Sequence[dict[int, float]]) -> Array:
-    """A line for each row, a column for each seed of the first row."""
-    return np.array([[row.get(seed, nan) for seed in values[0]] for row in values])
+    """A line for each row, a column for each seed that any of them has."""
+    seeds = dict.fromkeys(seed for row in values for seed in row)
+    return np.array([[row.get(seed, nan) for seed in seeds] for row in values])
 
 
-def _side_by_side(values: Sequence[list[float]]) -> Array:
-    """A line for each row, filled up with NaN."""
-    most = max(map(len, values))
-    return np.array([row + [nan] * (most - len(row)) for row in values])
-
-
-def _enter(
-    found: list[Verdict], places: Sequence[int], how: str, differences: Differences, sign: int
-) -> None:
-    """Write the verdicts in, in the metric's own units and direction."""
-    columns = (differences.mean, differences.low, differences.high, differences.p)
-    for place, *numbers in zip(places, *(column.tolist() for column in columns), strict=True):
-        mean, low, high, p = numbers
-        if isnan(p):
-            note = "always apart from the best row by the same: there is no noise to compare with"
-            found[place] = Verdict(NOT_COMPARED, note, difference=_finite(-sign * mean))
-            continue
-        ends = sorted((-sign * low, -sign * high))
-        found[place] = Verdict(
-            comparison=how,
-            difference=_finite(-sign * mean),
-            low=_finite(ends[0]),
-            high=_finite(ends[1]),
-            p=p,
-            tied=p > 1 - CONFIDENCE,
-        )
+def _verdict(found: Standings, index: int, sign: int, note: str | None) -> Verdict:
+    """In the metric's own units and direction."""
+    ends = sorted((sign * float(found.low[index]), sign * float(found.high[index])))
+    return Verdict(
+        comparison=PAIRED if found.paired[index] else UNPAIRED,
+        note=note,
+        difference=_finite(sign * float(found.difference[index])),
+        low=_finite(ends[0]),
+        high=_finite(ends[1]),
+        p=float(found.p[index]),
+        tied=bool(found.kept[index]),
+    )
 
 
 def _finite(value: float) -> float | None:

@@ -64,6 +64,11 @@ class Variant:
         """Name and choice on one line."""
         return " ".join([self.name, *choice_words(self.choice)])
 
+    @property
+    def parameters(self) -> int:
+        """Of its network."""
+        return self.estimate.parameters
+
     def runs(self) -> Iterator[PlannedRun]:
         """One for each seed."""
         for seed in self.seeds:

@@ -93,7 +93,7 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
     expected = {key.replace("layers.0.", ""): value for key, value in means.items()}
     assert expected == pytest.approx(shown)
     assert sorted(means.values(), reverse=True) == pytest.approx([r[3].value for r in grid.rows])
-    assert all(row[4].drawing.count("<circle") == 2 for row in grid.rows)
+    assert all(row[5].drawing.count("<circle") == 2 for row in grid.rows)
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,12 @@ def rows():
 
 
 def test_rows_stand_in_their_order(rows):
-    """The best mean so far first, by data set; rows with diverged runs after the others."""
+    """The best mean so far first, by data set, with its 95% interval."""
     expected = [
         "digits test accuracy",
-        "high 0.7500 1/3",
-        "low 0.3750 ± 0.1768 2/3",
         "wild 0.9000 2/3, 1 diverged",
+        "high 0.7500 1/3",
+        "low 0.38 ± 1.6 2/3",
         "wine test accuracy",
         "other 0.1250 1/3",
     ]

@@ -32,7 +32,7 @@ def test_a_row_has_the_numbers_of_its_runs():
     assert (1, 3, 3, 0, 0) == (row.rank, row.runs, row.completed, row.diverged, row.failed)
     assert 0.6 == pytest.approx(row.test.mean)
     assert 0.1 == pytest.approx(row.test.sd)
-    assert 0.6 - 4.302653 * 0.1 / 3**0.5 == pytest.approx(row.test.low, rel=1e-6)
+    assert 0.6 - 4.302653 * 0.1 / 3**0.5 == pytest.approx(row.test.ci_low, rel=1e-6)
     assert 0.9 == pytest.approx(row.train.mean)
     assert (1, 2.0) == (row.best_seed, row.seconds)
     assert 0.2 == pytest.approx(row.baseline)
@@ -96,10 +96,10 @@ def test_ties_are_told_by_the_common_seeds():
         "",
     )
     assert [["best", "noisy", "shifted"]] == order(board)
-    assert [False, True, False] == [row.tied for row in board.groups[0].rows]
+    assert [True, True, False] == [row.tied for row in board.groups[0].rows]
     first, second, third = board.groups[0].rows
-    assert first.p is None
-    assert second.p > 0.05 > third.p
+    assert first.p == second.p == 1.0 or second.p > 0.05
+    assert third.p < 0.05
 
 
 def test_rows_that_split_differently_are_no_pairs():
@@ -114,26 +114,26 @@ def test_rows_that_split_differently_are_no_pairs():
         assert tied == board.groups[0].rows[1].tied
 
 
-def test_survivors_of_divergence_come_last():
-    """Two lucky runs of three are no better than three sound ones, and tie with nobody."""
+def test_rows_with_diverged_runs_stand_by_the_others():
+    """By the runs that are left, and they say so; rows without any completed run come last."""
     sound = [score(s, 0.5) for s in range(3)]
     lucky = [score(0, 0.5), score(1, 0.9), score(2, None, None, status="diverged")]
-    board = make_leaderboard(progress((named("lucky"), lucky), (named("sound"), sound)), "")
-    assert [["sound", "lucky"]] == order(board)
+    board = make_leaderboard(progress((named("sound"), sound), (named("lucky"), lucky)), "")
+    assert [["lucky", "sound"]] == order(board)
+    first = board.groups[0].rows[0]
+    assert (1, 2, "1 of 3 runs diverged") == (first.rank, first.completed, first.note)
+    assert "stand by the runs that are left" in leaderboard_markdown(board)
     broken = named("broken")
     with_broken = make_leaderboard(progress((broken, []), (named("lucky"), lucky)), "")
     assert [["lucky", "broken"]] == order(with_broken)
-    assert [1, None] == [row.rank for row in with_broken.groups[0].rows]
-    last = board.groups[0].rows[1]
-    assert (2, 2, None, False) == (last.rank, last.completed, last.p, last.tied)
-    assert "Rows with diverged runs come last" in leaderboard_markdown(board)
+    assert [(1, True), (None, False)] == [(r.rank, r.tied) for r in with_broken.groups[0].rows]
 
 
-def test_no_tie_is_claimed_without_common_seeds():
-    """Two runs with different seeds say nothing about each other."""
+def test_single_seeds_cannot_be_dropped():
+    """Two runs with different seeds say nothing about each other: either may be the best."""
     one, other = named("one", seeds=[1]), named("other", seeds=[2])
-    board = make_leaderboard(progress((one, [score(1, 0.5)]), (other, [score(2, 0.5)])), "")
-    assert [(None, False)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
+    board = make_leaderboard(progress((one, [score(1, 0.5)]), (other, [score(2, 0.1)])), "")
+    assert [(None, True)] * 2 == [(row.p, row.tied) for row in board.groups[0].rows]
 
 
 def test_what_cannot_be_compared_is_kept_apart():
@@ -178,6 +178,10 @@ def test_the_files_say_the_same():
     assert 0.375 == float(row["test_mean"])
     assert {"training.learning_rate": 0.1} == json.loads(row["choice"])
     assert "" == row["validation_mean"]
+    found = board.groups[0].rows[0]
+    for key in ("mean", "sd", "ci_low", "ci_high"):
+        assert getattr(found, key) == getattr(found.test, key) == float(row[key])
+        assert getattr(found, key) == float(row[f"test_{key}"])
     files = leaderboard_files(board)
     assert {"leaderboard.csv", "leaderboard.json", "leaderboard.md"} == set(files)
     assert board == Leaderboard.from_dict(json.loads(files["leaderboard.json"]))
@@ -217,6 +221,6 @@ def test_replication_holds_published_numbers_against_the_range():
     )
     assert found["lost", "test_accuracy"].inside is None
     text = replication_markdown(rows, "nnrun sweep x --replication")
-    ours = "0.6000 ± 0.1000 | 0.5000 – 0.7000"
+    ours = "0.6000 | 0.1000 | 0.5000 – 0.7000"
     assert f"| known | test accuracy | 3 | {ours} | 0.4 | **no** |" in text
     assert "1 of 2 published numbers lie inside." in text

@@ -71,4 +71,4 @@ def test_means_that_differ_are_marked_and_explained():
     assert "1 of 2 means differ from the reference." in text
     assert "- b, test accuracy: our mean is 8.400 below that of the reference." in text
     assert "Source of the reference: a book." in text
-    assert "| 9 ± 0.1 (100) | **" in text
+    assert "| 9 (0.1, 100) | **" in text

@@ -33,66 +33,105 @@ def many(count, seeds=5, level=0.9, seed=0, **changes):
     ]
 
 
-def test_of_twenty_equal_rows_none_is_worse():
-    """All of them are tied with the first, which separate t-tests would not have said."""
+def test_of_twenty_equal_rows_most_may_be_the_best():
+    """The first of them always, and each with an interval that holds no difference."""
     rows = [*rows_of(*many(20)).values()]
-    assert ["best"] + ["paired"] * 19 == [row.comparison for row in rows]
-    assert [False] + [True] * 19 == [row.tied for row in rows]
-    assert all(row.difference_low < 0 < row.difference_high for row in rows[1:])
+    assert ["paired"] * 20 == [row.comparison for row in rows]
+    assert rows[0].tied
+    assert all(row.tied == (row.p > 0.05) for row in rows)
+    assert all(row.difference_low <= 0 <= row.difference_high for row in rows)
+    assert sum(row.tied for row in rows) > 15
 
 
-def test_a_row_that_is_far_behind_is_worse():
-    """Also among twenty, and with three seeds: the difference is in the metric's own units."""
+def test_a_row_that_is_far_behind_can_be_dropped():
+    """Also among twenty, and with three seeds: the difference is in the metric's own units, and
+    its interval ends at 0 on the side of the best.
+    """
     far = many(1, seeds=3, level=0.1, seed=1)
     rows = rows_of(*many(19, seeds=3), (replace(far[0][0], name="far"), far[0][1]))
     assert ("paired", False) == (rows["far"].comparison, rows["far"].tied)
     assert -0.8 == pytest.approx(rows["far"].difference, abs=0.05)
-    assert rows["far"].difference_low < rows["far"].difference < rows["far"].difference_high < 0
+    assert rows["far"].difference_low < rows["far"].difference < rows["far"].difference_high == 0
     behind = (named("far", **ERROR), [score(s, 1.7 + s / 100) for s in range(3)])
     errors = rows_of(*many(19, seeds=3, **ERROR), behind)
-    assert 0 < errors["far"].difference_low < errors["far"].difference
+    assert 0 == errors["far"].difference_low < errors["far"].difference
+    assert not errors["far"].tied
+
+
+ONE = ("single", {"seeds": [7]}, [score(7, 0.2)], "a single run shows no spread", "?")
+LOST = score(1, None, status="diverged")
 
 
 @pytest.mark.parametrize(
-    ("changes", "scores", "note"),
+    ("name", "changes", "scores", "note", "mark"),
     [
-        ({"seeds": [7]}, [score(7, 0.2)], "a single seed shows no spread"),
-        ({"seeds": [7, 8]}, [score(7, 0.2), score(8, 0.3)], "no two seeds in common"),
-        ({}, [score(0, 0.2), score(1, None, status="diverged"), score(2, 0.3)], "1 of 3 runs div"),
-        ({}, [score(0, 0.2), score(1, 0.3)], "1 of 3 runs failed"),
-        ({}, [score(0, 0.2), score(1, None), score(2, 0.3)], "1 of 3 runs have no finite accuracy"),
-        ({}, [score(s, 0.2) for s in range(3)], None),
+        ONE,
+        ("diverged", {}, [score(0, 0.2), LOST, score(2, 0.3)], "1 of 3 runs diverged", ""),
+        ("failed", {}, [score(0, 0.2), score(1, 0.3)], "1 of 3 runs failed", ""),
+        ("odd", {}, [score(0, 0.2), score(1, None), score(2, 0.3)], "1 of 3 runs have no fin", ""),
+        ("both", {}, [score(0, 0.2), LOST], "1 of 3 runs diverged; 1 of 3 runs failed; a sin", "?"),
+        ("well", {}, [score(s, 0.2) for s in range(3)], None, ""),
     ],
 )
-def test_rows_that_cannot_be_compared_say_why(changes, scores, note):
-    """In a field, in the CSV and below the table; their place has a question mark."""
+def test_rows_say_which_runs_are_missing(name, changes, scores, note, mark):
+    """In a field, in the CSV and below the table, and are compared by those that are left; of a
+    single run there is nothing to compare, and it cannot be dropped.
+    """
     board = make_leaderboard(
-        progress((named("odd", **changes), scores), *many(3, seeds=3)), "nnrun sweep"
+        progress((named(name, **changes), scores), *many(3, seeds=3)), "nnrun sweep"
     )
-    row = {row.name: row for row in board.groups[0].rows}["odd"]
+    row = {row.name: row for row in board.groups[0].rows}[name]
     text = leaderboard_markdown(board)
-    if note is None:
-        assert ("paired", None) == (row.comparison, row.note)
-        return
-    assert ("not compared", None, False) == (row.comparison, row.p, row.tied)
-    assert row.note.startswith(note)
-    assert f"| {row.rank} ? | odd |" in text
-    assert "says nothing against them" in text
-    assert f"{row.note}: odd" in text
-    assert row.note in leaderboard_csv(board)
+    assert ("not compared" if mark else "paired") == row.comparison
+    assert bool(mark) == (row.p is None)
+    assert row.tied or not mark
+    shown = mark or ("*" if row.tied else "")
+    assert f"| {row.rank} {shown}".rstrip() + f" | {name} |" in text
+    assert bool(mark) == ("so that they cannot be dropped" in text)
+    assert (note is None) == (row.note is None)
+    if note is not None:
+        assert row.note.startswith(note)
+        assert f"{row.note}: {name}" in text
+        assert row.note in leaderboard_csv(board)
 
 
-def test_rows_that_cannot_be_compared_do_not_decide_who_can():
-    """A lucky single seed leads, but others are compared with the best of those with a spread."""
+def test_a_lucky_single_seed_leads_and_drops_nobody():
+    """Its place is by what it did; others are compared with those that have a spread."""
     rows = rows_of((named("lucky", seeds=[0]), [score(0, 1.0)]), *many(3, seeds=3))
-    assert (1, "not compared") == (rows["lucky"].rank, rows["lucky"].comparison)
-    assert ["best", "paired", "paired"] == [row.comparison for row in [*rows.values()][1:]]
-    told = [to_the_best(row) for row in [*rows.values()][:2]]
-    assert ["not compared", "the best compared"] == told
+    assert (1, "not compared", True) == (
+        rows["lucky"].rank, rows["lucky"].comparison, rows["lucky"].tied,
+    )  # fmt: skip
+    assert ["paired"] * 3 == [row.comparison for row in [*rows.values()][1:]]
+    assert "not compared" == to_the_best(rows["lucky"])
 
 
-def test_seeds_that_change_nothing_leave_nothing_to_compare_with():
-    """Two rows without any noise: apart, but by no more than one split can show; equal, a tie."""
+def test_a_row_with_diverged_runs_drops_nobody():
+    """It stands by what it did, and nobody is dropped because of runs that flatter it."""
+    lucky = [*(score(s, 0.95 + s / 1000) for s in range(4)), score(4, None, status="diverged")]
+    rows = rows_of((named("lucky", seeds=range(5)), lucky), *many(1))
+    assert ["lucky", "row0"] == [*rows]
+    assert [True, True] == [row.tied for row in rows.values()]
+    assert "1 of 5 runs diverged" == rows["lucky"].note
+
+
+def test_a_row_with_failed_runs_is_as_good_as_its_others():
+    """What a worker could not train says nothing of the row: it may drop others."""
+    left = [score(s, 0.95 + s / 1000) for s in range(4)]
+    rows = rows_of((named("left", seeds=range(5)), left), *many(1))
+    assert [True, False] == [row.tied for row in rows.values()]
+    assert "1 of 5 runs failed" == rows["left"].note
+
+
+def test_a_row_that_is_alone_may_be_the_best():
+    """There is no other to compare it with, and its place has no mark."""
+    board = make_leaderboard(progress(*many(1)), "")
+    (row,) = board.groups[0].rows
+    assert ("not compared", None, True) == (row.comparison, row.difference, row.tied)
+    assert "| 1 | row0 |" in leaderboard_markdown(board)
+
+
+def test_seeds_that_change_nothing():
+    """Two rows without any noise: equal, both may be the best; always worse, it can be dropped."""
     same = [score(s, 5.0) for s in range(3)]
     rows = rows_of(
         (named("a", **ERROR), same),
@@ -100,10 +139,7 @@ def test_seeds_that_change_nothing_leave_nothing_to_compare_with():
         (named("c", **ERROR), [score(s, 6.0) for s in range(3)]),
     )
     assert ("paired", True, 1.0) == (rows["b"].comparison, rows["b"].tied, rows["b"].p)
-    assert ("not compared", False, 1.0) == (
-        rows["c"].comparison, rows["c"].tied, rows["c"].difference,
-    )  # fmt: skip
-    assert rows["c"].note.startswith("always apart from the best row by the same")
+    assert (False, 1.0, 0.0) == (rows["c"].tied, rows["c"].difference, rows["c"].p)
 
 
 def test_splits_that_differ_are_compared_without_pairs():
@@ -118,17 +154,18 @@ def test_splits_that_differ_are_compared_without_pairs():
 
 def test_training_sets_that_overlap_make_differences_less_certain():
     """Rows that one split for all seeds tells apart are a tie where each seed draws its own."""
+    apart = (0.025, 0.005, 0.02, 0.0, 0.02)
     for overlap, tied in ((0.0, False), (0.25, True)):
-        changes = {"overlap": {"test": overlap}}
+        changes = {"overlap": {"test": overlap}, "seeds": range(5), "metric": "mse"}
         members = (
-            (named("a", seeds=range(5), **changes), [score(s, 0.90 + s / 100) for s in range(5)]),
-            (named("b", seeds=range(5), **changes), [score(s, 0.88 + s / 70) for s in range(5)]),
+            (named("a", **changes), [score(s, 0.90) for s in range(5)]),
+            (named("b", **changes), [score(s, 0.90 - gap) for s, gap in enumerate(apart)]),
         )
         rows = rows_of(*members)
         assert tied == rows["b"].tied
     values = [0.5, 0.7, 0.6]
     plain, wide = summarize(values), summarize(values, overlap=0.25)
-    assert 1.75**0.5 == pytest.approx((wide.high - wide.low) / (plain.high - plain.low))
+    assert 1.75**0.5 == pytest.approx(wide.half / plain.half)
 
 
 def test_the_folder_of_the_best_run_is_named():
@@ -146,5 +183,5 @@ def test_errors_at_the_end_of_the_range_of_numbers():
     row = board.groups[0].rows[-1]
     assert 1.4e308 == pytest.approx(row.test.mean)
     assert 1.4e308 == pytest.approx(row.difference)
-    assert row.test.high is None
+    assert row.test.ci_high is None
     assert "huge" in leaderboard_markdown(board)

@@ -1,0 +1,85 @@
+"""What a leaderboard says of the choice: which rows are left, and what the design could show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnrun.config.settings import choice_words
+from nnrun.reports.numbers import count, duration, plural, spread
+from nnrun.reports.terminal.tables import clean
+from nnrun.sweeps.board.leaderboard import Group, Row
+from nnrun.sweeps.board.verdicts import NOT_COMPARED
+
+_NAMED = 5
+MAYBE = "*"
+
+
+def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
+    """For people who choose among the rows of a group.
+
+    Args:
+        group: of rows.
+        several: whether it needs its name, beside others.
+    """
+    of = f"{clean(group.dataset)}: " if several else ""
+    compared = [row for row in group.rows if row.comparison != NOT_COMPARED]
+    if not compared:
+        return
+    left = sum(row.tied for row in compared)
+    dropped = len(compared) - left
+    marked = f"{'One row' if left == 1 else f'{count(left)} rows'}, marked {MAYBE}, may be the best"
+    others = {0: "no row", 1: "the other"}.get(dropped, f"the other {count(dropped)}")
+    yield (
+        f"{of}{marked}; {others} can be dropped. At least 95% of such tables keep the row that is "
+        "truly best. The intervals of the differences to the best of the others hold at 95% for "
+        "all rows at once."
+    )
+    yield from _as_good(group, of)
+    yield from _shown(group, of)
+
+
+def _as_good(group: Group, of: str) -> Iterator[str]:
+    if group.margin is None:
+        return
+    good = [row for row in group.rows if row.as_good]
+    if not good:
+        yield (
+            f"{of}No row is known to be as good as the best to within {group.margin:g}: "
+            "that takes more seeds, or a larger margin."
+        )
+        return
+    names = ", ".join(map(_name, good[:_NAMED]))
+    more = f" and {count(len(good) - _NAMED)} more" if len(good) > _NAMED else ""
+    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}{more}."
+    cheapest = next((row for row in good if row.rank == group.cheapest), None)
+    if cheapest is not None and len(good) > 1:
+        text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."
+    yield text
+
+
+def _cost(row: Row) -> str:
+    parts = [plural(row.parameters, "parameter")]
+    if row.seconds is not None:
+        parts.append(duration(row.seconds))
+    return f" ({', '.join(parts)})"
+
+
+def _shown(group: Group, of: str) -> Iterator[str]:
+    found = group.shown
+    if found is None:
+        return
+    text = (
+        f"{of}With {count(found.seeds)} seeds, a row that is worse by {spread(found.difference)} "
+        f"is dropped in 4 of 5 sweeps; with {count(2 * found.seeds)} seeds, by "
+        f"{spread(found.twice)}, with {count(4 * found.seeds)}, by {spread(found.four_times)}"
+    )
+    if found.limit:
+        text += (
+            f". No number of seeds gets below {spread(found.limit)}, since their training sets "
+            "overlap"
+        )
+    yield f"{text}."
+
+
+def _name(row: Row) -> str:
+    return " ".join([clean(row.name), *map(clean, choice_words(row.choice))])

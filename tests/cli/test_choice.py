@@ -1,0 +1,84 @@
+"""`--margin` on sweep, ls, compare and report; and the one test of two configs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+CONFIG = """
+name: flowers
+dataset: {name: iris, test_size: 0.2}
+network: {sizes: [4, 3], activations: [linear, softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, iterations: 200, engine: numpy}
+sweep: {seeds: 3, grid: {training.learning_rate: [0.1, 0.0001]}}
+"""
+
+
+@pytest.fixture
+def swept(nnrun):
+    """Six runs of two settings, of which one hardly learns; with a margin."""
+    Path("flowers.yaml").write_text(CONFIG)
+    shown = nnrun("sweep", "flowers.yaml", "-j", "1", "--margin", "0.9", "-q", "--json")
+    assert 0 == shown.exit_code
+    return shown
+
+
+def test_a_sweep_names_what_is_as_good_as_the_best(nnrun, swept):
+    """In its data, in the file, and in the words of ls, which takes a margin of its own."""
+    (group,) = json.loads(swept.stdout)["leaderboard"]["groups"]
+    stored = json.loads(Path("results/leaderboard.json").read_text())
+    assert group == stored["groups"][0]
+    assert stored["command"].endswith("--margin 0.9")
+    assert (0.9, 35) == (group["margin"], group["rows"][0]["parameters"])
+    assert group["rows"][0]["as_good"]
+    text = " ".join(nnrun("ls", "--leaderboard").stdout.split())
+    assert "As good as the best to within 0.9, at 95%: flowers learning_rate=0.1" in text
+    other = " ".join(nnrun("ls", "--leaderboard", "--margin", "0").stdout.split())
+    assert "to within 0, at 95%" in other or "as the best to within 0:" in other
+
+
+def test_compare_of_two_configs_is_one_test(nnrun, swept):
+    """With p, interval and what was assumed, the first less the second; of more there is none."""
+    runs = json.loads(nnrun("ls", "--json").stdout)
+    by_rate = {run["settings"]["training.learning_rate"]: run["run_id"] for run in runs}
+    names = [f"flowers/{by_rate[rate]}" for rate in (0.0001, 0.1)]
+    test = json.loads(nnrun("compare", *names, "--json").stdout)["test"]
+    assert "flowers learning_rate=0.0001" == test["first"]
+    assert (True, 3) == (test["paired"], test["n"])
+    assert test["low"] < test["difference"] < test["high"]
+    assert test["difference"] < 0 < test["p"] < 1
+    text = " ".join(nnrun("compare", *names, "--margin", "0.9").stdout.split())
+    assert "The first less the second, as one test" in text
+    assert f"3 pairs Assumed: {test['assumed']}." in text
+    assert "As good as the best to within 0.9" in text
+    one = [f"flowers/{run['run_id']}" for run in runs if run["run_id"] != by_rate[0.1]]
+    same = [name for name in one if name != names[0]][:2]
+    assert json.loads(nnrun("compare", *same, *names, "--json").stdout)["leaderboard"]
+
+
+def test_a_report_says_what_is_as_good_as_the_best(nnrun, swept):
+    """Below its leaderboard."""
+    assert 0 == nnrun("report", "--margin", "0.9").exit_code
+    assert "As good as the best to within 0.9" in Path("report.html").read_text()
+
+
+@pytest.mark.parametrize("margin", ["-1", "nan", "inf", "much"])
+@pytest.mark.parametrize("command", ["sweep", "ls", "compare", "report"])
+def test_a_margin_is_a_number_from_0_on(nnrun, command, margin):
+    """Anything else is a mistake in the command line, and nothing is written."""
+    Path("flowers.yaml").write_text(CONFIG)
+    words = {"sweep": ["flowers.yaml"], "ls": ["--leaderboard"]}.get(command, [])
+    shown = nnrun(command, *words, "--margin", margin)
+    assert 2 == shown.exit_code
+    assert "--margin" in shown.stderr
+    assert not Path("results").exists()
+
+
+def test_a_margin_without_a_board_is_a_mistake(nnrun, swept):
+    """A list of runs has none."""
+    shown = nnrun("ls", "--margin", "0.1")
+    assert 2 == shown.exit_code
+    assert "--leaderboard" in shown.stderr

@@ -1,0 +1,102 @@
+"""Rows that are as good as the best to within a margin, the cheapest of them, and the design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+
+from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
+from nnrun.sweeps.board.design import smallest_difference
+from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.planning.estimate import Estimate
+from tests.simulations.tables import over_data_sets
+from tests.sweeps.board.boards import named, progress, score
+
+SIZES = {"large": 5000, "small": 50, "medium": 500}
+
+
+def board(level=0.0, sign=1, **changes):
+    """Three networks that are equal but for 0.0001, and one that is worse by 0.1."""
+    noise = np.array([0.0, 0.001, -0.001, 0.0005, -0.0005])
+    members = []
+    for index, (name, size) in enumerate(SIZES.items()):
+        variant = named(name, seeds=range(5), estimate=Estimate(1, size, 1.0, 1), **changes)
+        values = 0.5 + level + sign * (0.0001 * index + np.roll(noise, index))
+        members.append((variant, [score(s, v) for s, v in enumerate(values.tolist())]))
+    poor = named("poor", seeds=range(5), estimate=Estimate(1, 5, 1.0, 1), **changes)
+    members.append((poor, [score(s, 0.5 - sign * 0.1 + s / 1e4) for s in range(5)]))
+    return make_leaderboard(progress(*members), "")
+
+
+@pytest.mark.parametrize("changes", [{}, {"metric": "mse", "larger_is_better": False, "sign": -1}])
+def test_the_cheapest_row_within_the_margin_is_named(changes):
+    """In parameters; rows that are worse by more than the margin are not among them, though they
+    may be cheaper.
+    """
+    found = with_margin(board(**changes), 0.01).groups[0]
+    good = {row.name: row.as_good for row in found.rows}
+    assert {"large": True, "small": True, "medium": True, "poor": False} == good
+    cheapest = next(row for row in found.rows if row.rank == found.cheapest)
+    assert ("small", 50) == (cheapest.name, cheapest.parameters)
+    text = leaderboard_markdown(with_margin(board(**changes), 0.01))
+    assert "As good as the best to within 0.01, at 95%: " in text
+    assert "The cheapest of these is small (50 parameters, 2.00 s)." in text
+
+
+def test_of_equal_parameters_the_faster_is_the_cheapest():
+    """Time decides where parameters do not."""
+    group = board().groups[0]
+    rows = [replace(row, parameters=7, seconds=9.0 - row.rank) for row in group.rows]
+    found = with_margin(Leaderboard("", [replace(group, rows=rows)]), 0.01).groups[0]
+    assert 3 == found.cheapest
+
+
+def test_a_margin_that_the_seeds_cannot_show_names_no_row():
+    """Nor does a board without one say anything of margins."""
+    text = leaderboard_markdown(with_margin(board(), 1e-6))
+    assert "No row is known to be as good as the best to within 1e-06" in text
+    plain = board()
+    assert plain == with_margin(plain, None)
+    assert "As good" not in leaderboard_markdown(plain)
+    assert [None] * 4 == [row.as_good for row in plain.groups[0].rows]
+
+
+def test_a_board_with_a_margin_is_read_back():
+    """With the margin, the cheapest row and what the design could show."""
+    found = with_margin(board(), 0.01)
+    assert found == Leaderboard.from_dict(found.to_dict())
+    assert found.groups[0].shown.seeds == 5
+
+
+def test_what_more_seeds_would_show_is_a_line_below_the_board():
+    """The smallest difference with these seeds, twice and four times as many, and the limit."""
+    text = leaderboard_markdown(board())
+    assert "With 5 seeds, a row that is worse by " in text
+    assert "; with 10 seeds, by " in text
+    assert "No number of seeds gets below" not in text
+    drawn = board(overlap={"test": 0.25}).groups[0].shown
+    assert drawn.difference > drawn.twice > drawn.four_times > drawn.limit > 0
+    assert "No number of seeds gets below" in leaderboard_markdown(board(overlap={"test": 0.25}))
+
+
+@pytest.mark.parametrize(("seeds", "overlap"), [(5, 0.0), (10, 0.25), (20, 1 / 9)])
+def test_the_smallest_difference_is_found_four_times_in_five(seeds, overlap):
+    """Of two rows of normal noise, in simulation: 80% of tables drop the worse one."""
+    rng = np.random.default_rng([42, seeds])
+    gap = smallest_difference(2**0.5, seeds, 2, overlap)
+    x = over_data_sets((4000, 2, seeds), rng, overlap=overlap)
+    d = x[:, 1] - x[:, 0] - gap
+    error = d.std(axis=1, ddof=1) * (1 / seeds + overlap) ** 0.5
+    share = (d.mean(axis=1) / error < student.ppf(0.05, seeds - 1)).mean()
+    assert 0.8 == pytest.approx(share, abs=0.03)
+
+
+def test_no_number_of_seeds_shows_less_than_the_limit():
+    """It is what ever more seeds come to."""
+    many = smallest_difference(1.0, 10**7, 20, 0.25)
+    assert many == pytest.approx(smallest_difference(1.0, None, 20, 0.25), rel=1e-3)
+    assert 0 == smallest_difference(1.0, None, 20, 0.0)
