@@ -31,7 +31,7 @@ from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.prepare import Prepared, prepare
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
-from nnrun.runs.verification.verify import Verdict
+from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def extend(
 
 
 @explained
-def verify(run: Run | Path_, *, results: Path_ = "results") -> Verdict:
+def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
     """Train a run again, in memory, and compare every number with what is stored.
 
     Args:

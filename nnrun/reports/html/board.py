@@ -43,7 +43,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Board:
+class ReportBoard:
     """Rows that can be compared, the best first."""
 
     group: Group
@@ -60,21 +60,21 @@ class Board:
         return SPLITS.index(self.group.ordered_by)
 
 
-def boards_of(variants: Sequence[StoredVariant]) -> list[Board]:
+def boards_of(variants: Sequence[StoredVariant]) -> list[ReportBoard]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
     ended = [variant for variant in variants if variant.seeds]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, v.scores) for v in ended}
     kinds = dict.fromkeys(kind for kind, _, _ in known)
     groups = groups_of([*known.values()])
     return [
-        Board(
+        ReportBoard(
             group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
         )
         for kind, group in zip(kinds, groups, strict=True)
     ]
 
 
-def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
+def board_blocks(board: ReportBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
     """The table, and how to read it.
 
     Args:
@@ -136,7 +136,7 @@ def _without_same(
 
 def _row(
     standing: Standing,
-    board: Board,
+    board: ReportBoard,
     splits: Sequence[str],
     published: Sequence[str],
     scale: Scale,
@@ -191,7 +191,7 @@ def _troubles(row: Row) -> str:
     return "".join(parts)
 
 
-def _strip(standing: Standing, board: Board, summary: Summary | None, scale: Scale) -> Cell:
+def _strip(standing: Standing, board: ReportBoard, summary: Summary | None, scale: Scale) -> Cell:
     values = [
         value
         for score in standing.scores

@@ -9,7 +9,7 @@ from nnrun.config.names import SPLITS
 from nnrun.reports.charts.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note
-from nnrun.reports.html.board import Board
+from nnrun.reports.html.board import ReportBoard
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.sweeps.board.stored import StoredVariant
@@ -19,7 +19,7 @@ History = Mapping[str, Sequence[float]]
 _MOST_POINTS = 60
 
 
-def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Block]:
+def board_curves(board: ReportBoard, histories: Mapping[str, History]) -> Iterator[Block]:
     """The curves of the configs of a leaderboard: a chart for each number and split.
 
     Args:

@@ -10,7 +10,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
-from nnrun.reports.html.board import Board, board_blocks, boards_of
+from nnrun.reports.html.board import ReportBoard, board_blocks, boards_of
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
@@ -121,7 +121,7 @@ class Report:
                 yield Section(f"Settings of {text_of(name)}", blocks)
         yield Section("All runs" if several else "The run", [*self._list()])
 
-    def _of(self, board: Board) -> str:
+    def _of(self, board: ReportBoard) -> str:
         """The data set, or all that the rows have in common where it has several boards."""
         same = [other for other in self.boards if other.group.dataset == board.group.dataset]
         return text_of(board.group.dataset) if len(same) == 1 else board.title
