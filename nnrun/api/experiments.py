@@ -20,7 +20,7 @@ from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.checks import CheckedRun
-from nnrun.reports.terminal.progress import watching
+from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in, select_run
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from

@@ -13,7 +13,7 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.terminal.progress import watching_all
+from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import exact, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in, select_run
 from nnrun.runs.storage.listing import list_runs

@@ -1,7 +1,7 @@
-"""From values to places: every scale maps its domain onto 0 … 1.
+"""Scales map values to places: the domain to 0 … 1.
 
-Whatever is no number, or lies where the scale has no place for it, has the place None; a chart
-leaves a gap there.
+Values that are not finite, or outside a scale's range, have the place None; a chart leaves a gap
+there.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from math import ceil, floor, isfinite, log10
 from sys import float_info
 from typing import Protocol
 
-# Multiples of powers of ten that people count in.
+# Multiples of powers of ten that ticks may have.
 _STEPS = (1, 2, 5, 10)
 _LARGEST = float_info.max
 
 
 class Scale(Protocol):
-    """What axes and marks need to know of a scale."""
+    """The interface of scales for axes and marks."""
 
     def place(self, value: float | None) -> float | None:
-        """Where a value lies, 0 at the start of the domain and 1 at its end; None if nowhere."""
+        """The place of a value: 0 at the start of the domain, 1 at its end; None if it has none."""
 
     def ticks(self, count: int) -> list[float]:
-        """Round values within the domain, about so many."""
+        """About this many round values within the domain."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Linear:
         """A domain with round ends that holds all finite values.
 
         Args:
-            values: of the data; a single one, or a constant, lies in the middle.
-            zero: whether the domain starts at zero where all values are positive.
-            count: the number of ticks that its ends are round for.
+            values: the data; a single value, or a constant, is placed in the middle.
+            zero: whether the domain includes zero.
+            count: the number of ticks, whose distance the ends are multiples of.
         """
         finite = _finite(values)
         if not finite:
@@ -133,30 +133,30 @@ class Log:
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of equal length for each of several names, or for each of some numbers in a row.
+    """An interval of equal length for each of several names or consecutive numbers.
 
     Args:
-        count: how many there are.
+        count: the number of intervals.
     """
 
     count: int
 
     @property
     def width(self) -> float:
-        """The length of one."""
+        """The length of an interval."""
         return 1 / max(1, self.count)
 
     def place(self, value: float | None) -> float | None:
-        """The middle of the stretch with this number."""
+        """The middle of the interval with this number."""
         return None if value is None else (value + 0.5) * self.width
 
     def ticks(self, count: int) -> list[float]:
-        """Numbers at even distances, the first among them."""
+        """Evenly spaced numbers, starting with 0."""
         return list(map(float, range(0, self.count, max(1, ceil(self.count / max(1, count))))))
 
 
 def log_suits(values: Sequence[float | None]) -> bool:
-    """Whether a logarithmic scale shows more: all finite values positive, over two decades."""
+    """Whether a logarithmic scale suits: all finite values are positive and span two decades."""
     finite = _finite(values)
     return bool(finite) and min(finite) > 0 and log10(max(finite)) - log10(min(finite)) >= 2
 

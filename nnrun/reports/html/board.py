@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
+from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
-from nnrun.reports.charts.strip import strip
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.terminal.leaderboard import heading, notes, place, runs, to_the_best

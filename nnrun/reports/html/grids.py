@@ -1,4 +1,4 @@
-"""What the settings of a grid did: the metric against each of them, and against all."""
+"""Charts of a grid: the metric against each setting, pairs of settings, all settings."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
-from nnrun.reports.charts.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
+from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
-from nnrun.reports.charts.parallel import Coordinate, parallel
-from nnrun.reports.charts.scatter import by_setting
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
 from nnrun.reports.html.board import ReportBoard, Standing
@@ -24,7 +24,7 @@ _MOST_CELLS = 40
 
 @dataclass(frozen=True)
 class _Key:
-    """A varied key with its values."""
+    """A key of the grid with its values."""
 
     key: str
     name: str
@@ -39,12 +39,12 @@ class _Key:
         return [text_of(setting_words(self.key, value), 40) for value in self.values]
 
     def place(self, value: Any) -> float:
-        """The number, or its place among the values."""
+        """A number itself; of other values, the index."""
         return float(value) if self.numeric else float(self.values.index(value))
 
 
 def grid_blocks(board: ReportBoard) -> Iterator[tuple[str, list[Block]]]:
-    """For each experiment with a grid, its name and its charts."""
+    """The name and charts of each experiment with a grid."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
         members = [s for s in board.standings if s.variant.name == name and s.variant.choice]
@@ -77,7 +77,7 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
         for member in members:
             if (value := member.variant.choice.get(key)) not in found:
                 found.append(value)
-        # Numbers in their order, then all else as it came.
+        # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
         keys.append(_Key(key, text_of(name, 40), found))
     return keys

@@ -1,4 +1,4 @@
-"""What verifying runs has shown, as a terminal table and in sentences."""
+"""The results of verifying runs, as a terminal table and in sentences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_CHANGES = 8
 
 
 def verdicts_table(verdicts: Sequence[Verification]) -> RenderableType:
-    """A line for each run, what is to be said of those that are not as they were, and the sum."""
+    """A row for each run, details of those that differ, and the totals."""
     return Group(*_parts(verdicts))
 
 
@@ -56,7 +56,7 @@ def summary(verdicts: Sequence[Verification]) -> str:
 
 
 def exact(value: Any) -> str:
-    """A value to its last digit; of long ones, the beginning and the end."""
+    """A value with all its digits; long ones are cut in the middle."""
     return MISSING if value is None else clipped(repr(value))
 
 
@@ -74,7 +74,7 @@ def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
     if len(changes) > _MOST_CHANGES:
         yield "changed", f"and {len(changes) - _MOST_CHANGES} more; --json names them"
     if verdict.finding == "differs" and not changes:
-        yield "changed", "nothing that is known of: the bits should be the same"
+        yield "changed", "nothing known: the bits should be the same"
 
 
 def _shown(value: Any) -> str:
