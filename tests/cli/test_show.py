@@ -39,7 +39,7 @@ def test_a_run_is_shown_in_full(nnrun, iris):
     shown = nnrun("show", run, env={"COLUMNS": "90"})
     assert 0 == shown.exit_code
     for words in ("accuracy", "iteration", "└", "Predictions on the test split", "true class",
-                  "setosa", "dense, softmax", "nnrun train", f"results/{run}/config.yaml"):  # fmt: skip
+                  "setosa", "dense, softmax", "nnrun train", f"{run}/config.yaml"):  # fmt: skip
         assert words in shown.stdout
     assert "loss   • test   · train" in shown.stdout
 

@@ -168,7 +168,7 @@ def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, w
     progress = run_inline(made)
     assert (3, 0) == (progress.trained, progress.missing)
     assert [3, 4, 4, 5] == calls
-    assert ["its worker had lost sight of this process"] == made.listener.of("retried")
+    assert ["its worker had lost the connection to this process"] == made.listener.of("retried")
 
 
 def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store, monkeypatch):

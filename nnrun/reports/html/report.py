@@ -16,7 +16,7 @@ from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -24,7 +24,7 @@ from nnrun.runs.storage.reading import HISTORY, REPORT, damaged
 from nnrun.sweeps.board.stored import StoredVariant, stored_variants
 from nnrun.sweeps.progress import RunScore
 
-_WHY = {RUNNING: "it is in progress", INTERRUPTED: "it can be resumed from its checkpoint"}
+_WHY = {RUNNING: "it is in progress"}
 
 
 @dataclass(frozen=True)
