@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from nnrun.cli.output import Output
-from nnrun.reports.terminal import progress as module
+from nnrun.reports.terminal.live import progress as module
 from nnrun.reports.terminal.live.progress import watching, watching_all
 from nnrun.training.trainer import Progress
 
