@@ -20,7 +20,7 @@ from nnrun.engines.selection import why_not_compiled
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.checks import CheckedRun
-from nnrun.reports.terminal.progress import watching
+from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in, select_run
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from
@@ -31,7 +31,7 @@ from nnrun.runs.lifecycle import train as train_prepared
 from nnrun.runs.preparation.prepare import Prepared, prepare
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
-from nnrun.runs.verification.verify import Verdict
+from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def extend(
 
 
 @explained
-def verify(run: Run | Path_, *, results: Path_ = "results") -> Verdict:
+def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
     """Train a run again, in memory, and compare every number with what is stored.
 
     Args:

@@ -22,7 +22,7 @@ from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
 from nnrun.reports.numbers import plural
-from nnrun.reports.terminal.score import score_table
+from nnrun.reports.terminal.tables import score_table
 from nnrun.runs.storage.files import kept_back, written_whole
 
 _STDOUT = "-"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
-from nnrun.reports.terminal.progress import LINE_SECONDS, LINES_EACH, draws
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -105,7 +105,7 @@ class _View(_Lines):
     def __init__(self, runs: int, output: Output) -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only
 
-        from nnrun.reports.terminal.forming import FormingRows  # noqa: PLC0415  # likewise
+        from nnrun.reports.terminal.live.forming import FormingRows  # noqa: PLC0415  # likewise
 
         super().__init__(runs, output)
         self.started = self.drawn = monotonic()
@@ -169,7 +169,7 @@ class _View(_Lines):
         from rich.table import Table  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        from nnrun.reports.terminal.forming import columns_of  # noqa: PLC0415
+        from nnrun.reports.terminal.live.forming import columns_of  # noqa: PLC0415
 
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())

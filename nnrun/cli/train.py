@@ -19,7 +19,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
-from nnrun.reports.terminal.progress import watching
+from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
 from nnrun.runs.catalog.select import name_in, select_run
 from nnrun.runs.execution.callbacks import Callbacks

@@ -13,13 +13,13 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
-from nnrun.reports.terminal.progress import watching_all
+from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import exact, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in, select_run
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.verification.parallel import verify_all
-from nnrun.runs.verification.verify import Verdict
+from nnrun.runs.verification.verify import Verification
 
 
 @click.command("verify")
@@ -81,7 +81,7 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
         raise error
 
 
-def _told(wrong: Sequence[Verdict]) -> str:
+def _told(wrong: Sequence[Verification]) -> str:
     first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
     label = f"{first.name}/{first.run_id}"
     if first.finding == "damaged":

@@ -1,1 +1,1 @@
-"""Records of runs as terminal tables and Markdown. Nothing here trains or writes."""
+"""Run records as terminal tables, Markdown, HTML and charts. Nothing here trains or writes."""

@@ -1,4 +1,4 @@
-"""What a stored run's network does with its data: answers row by row, and what its units show."""
+"""A stored run's network applied to its data: predictions for each row, outputs of each layer."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunRecord
 
-# Rows that activations are shown for: the first of the split.
+# Activations are shown for the first rows of the split.
 _MOST_ROWS = 500
 _BARS = 30
 
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How often values fall between edges: one more of these than counts."""
+    """Counts of values between edges; there is one more edge than counts."""
 
     edges: list[float]
     counts: list[int]
 
     @classmethod
     def of(cls, values: Array) -> Histogram:
-        """Of all values that are numbers, in bars of equal width."""
+        """The histogram of all finite values, in bins of equal width."""
         known = values[np.isfinite(values)].astype(np.float64)
         if not known.size:
             return cls([0.0, 1.0], [0])
@@ -49,13 +49,13 @@ class Histogram:
 
 @dataclass(frozen=True, eq=False)
 class LayerActivity:
-    """What a layer of the config puts out.
+    """The outputs of a layer of the config.
 
     Args:
-        index: of the layer in the config.
+        index: the layer's number in the config.
         histogram: of all its outputs.
-        units: how many it has: outputs, or channels.
-        dead: those that put out the same for every row.
+        units: the number of outputs, or of channels.
+        dead: how many units have the same output for every row.
     """
 
     index: int
@@ -65,17 +65,17 @@ class LayerActivity:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What a network says of the rows of a split.
+class Predictions:
+    """A network's predictions for the rows of a split.
 
     Args:
-        split: the last that there is: `test`, `validation` or `train`.
-        part: its raw rows, with their numbers in the data set.
+        split: the last one that exists: `test`, `validation` or `train`.
+        part: its rows before preprocessing, with their row numbers in the data set.
         decoded: class numbers (rows,), or values in the target's own units (rows, outputs).
-        probabilities: (rows, classes); None where there are none.
-        activity: layer by layer.
-        dataset: that the rows are of.
-        train: the rows that it was trained on.
+        probabilities: (rows, classes); None for regression.
+        activity: one entry for each layer.
+        dataset: the data set of these rows.
+        train: the training split.
     """
 
     split: str
@@ -87,22 +87,22 @@ class Answers:
     train: SplitData
 
 
-def answers_of(
+def predictions_of(
     record: RunRecord,
     folder: Path,
     load_data: Callable[[DatasetConfig], Dataset] = load_dataset,
     model: Model | None = None,
-) -> Answers:
-    """Let a stored run's network answer the rows of its last split.
+) -> Predictions:
+    """Predict the rows of the last split with a stored run's network.
 
     Args:
         record: the run's report.
-        folder: where it lies.
-        load_data: loads data, or has them already.
-        model: the run's network, where it was loaded before.
+        folder: the run's folder.
+        load_data: returns the data set of a config.
+        model: the run's network, if it is loaded already.
 
     Raises:
-        NnrunError: the network is damaged, or its data are missing or not what they were.
+        NnrunError: the network is damaged, or its data are missing or have changed.
         OSError: a file cannot be read.
     """
     model = load(folder) if model is None else model
@@ -124,7 +124,7 @@ def answers_of(
     if isinstance(model.task, Classification):
         probabilities = model.task.probabilities(outputs)
     activity = _activity(model, part.x[:_MOST_ROWS])
-    return Answers(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
+    return Predictions(name, part, decoded, probabilities, activity, prepared.dataset, split.train)
 
 
 def _activity(model: Model, x: Array) -> list[LayerActivity]:

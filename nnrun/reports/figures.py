@@ -1,4 +1,4 @@
-"""Every chart of a report as a file of its own, for papers and slides."""
+"""Each chart of a report as a separate file, for papers and slides."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from nnrun.reports.charts.chart import Chart
 FORMATS = ("svg", "pdf", "png")
 
 _MOST_CHARACTERS = 60
-_PIXELS = 3  # of a PNG for each of the chart's own: some 288 to the inch
+_PIXELS = 3  # of a PNG per pixel of the chart: about 288 per inch
 
 
 def figure_files(
     charts: Iterable[tuple[str, Chart]], form: str = "svg"
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of files: numbered, and named for where each chart stands.
+    """Names and contents of the files; a name has a number, the section and the title of the chart.
 
     Args:
-        charts: the charts, each with the part of the report that it is from.
+        charts: each chart with the section of the report that it is in.
         form: one of `FORMATS`.
 
     Raises:
-        UsageError: the format needs what is not installed.
+        UsageError: the format needs a package that is not installed.
     """
     convert = _converter(form)
     for number, (part, chart) in enumerate(charts, start=1):
@@ -32,7 +32,7 @@ def figure_files(
 
 
 def _slug(text: str) -> str:
-    """The text in letters that every file system takes."""
+    """The text in characters that every file system allows."""
     words = (word.strip(".") for word in re.findall(r"[a-z0-9.]+", text.lower()))
     return "-".join(filter(None, words))[:_MOST_CHARACTERS].strip("-.")
 
@@ -41,10 +41,10 @@ def _converter(form: str) -> Callable[[str], bytes]:
     if form == "svg":
         return str.encode
     try:
-        import cairosvg  # noqa: PLC0415  # an extra, for these two formats only
+        import cairosvg  # noqa: PLC0415  # an optional package, for PDF and PNG only
     except ImportError:
         raise UsageError(f"{form} files need an extra: pip install 'nnrun[figures]'") from None
-    except OSError as error:  # the extra is there, the library of the system is not
+    except OSError as error:  # the package is installed, but not the system's cairo library
         reason = str(error).splitlines()[0]
         message = f"{form} files need the cairo library (on Debian, libcairo2): {reason}"
         raise UsageError(message) from None

@@ -6,21 +6,20 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-# Each begins with the characters that it is about: where there are none, a text is passed quickly.
+# The character class comes first, so that texts without such characters are fast to check.
 # An underscore within a word is no mark-up.
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~&_](?:(?<!\w_)|(?!\w))")
-# What starts a list, draws a rule or underlines a heading, at the start of a line.
+# Starts a list, a rule or the underline of a heading, at the start of a line.
 _START = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))([.)+=-])(?=[\s=-]|$)")
-# What many readers of Markdown make a link of, though nothing marks it as one, at its first sign
-# behind letters.
+# Many Markdown readers turn bare addresses into links: matches their first sign behind letters.
 _LINK = re.compile(
     r"[:.](?:(?=//)(?:(?<=https:)|(?<=http:)|(?<=ftp:))|(?<=www\.)(?<!\wwww\.))", re.IGNORECASE
 )
 
 
-@lru_cache(maxsize=1024)  # reports of many runs have most of their texts in common
+@lru_cache(maxsize=1024)  # reports of many runs share most of their texts
 def escape(text: str) -> str:
-    """Text on one line that is shown as it is: no mark-up, HTML or link, no end of a cell."""
+    """Text on one line, escaped so that Markdown shows it unchanged, also within a table."""
     plain = text
     if not text.isprintable():
         plain = "".join(c if c.isprintable() else " " for c in text)
@@ -34,13 +33,13 @@ def sentence(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table; the first `texts` columns to the left, the numbers after them to the right."""
+    """A table; the first `texts` columns are left-aligned, the others right-aligned."""
     rule = [":--" if index < texts else "--:" for index in range(len(header))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
 def code(text: str, language: str = "") -> str:
-    """A block of code, fenced by more backticks than it holds in a row."""
+    """A block of code, with a fence longer than any row of backticks in it."""
     fence = "```"
     while fence in text:
         fence += "`"

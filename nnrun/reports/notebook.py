@@ -1,4 +1,4 @@
-"""What a notebook shows for a run, and for a leaderboard."""
+"""HTML that notebooks show for a run and for a leaderboard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import clean, element
 from nnrun.reports.markup import sentence
@@ -34,7 +34,7 @@ def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> st
     Args:
         record: its report.
         history: a row for each evaluation.
-        path: its folder, if there is one.
+        path: its folder; None for a run in memory.
     """
     return element("div", *_run(record, history, path))
 
@@ -61,7 +61,7 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
 
 
 def _warnings(record: RunRecord) -> str:
-    """All of them: of a run in memory there is no report that would say more."""
+    """All warnings, since a run in memory has no report that lists the rest."""
     return " ".join(map(sentence, warnings_of(record)))
 
 
@@ -79,14 +79,14 @@ def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
 
 
 def _image(chart: Chart) -> Markup:
-    """A picture of its own, since its style sheet must not reach the rest of the notebook."""
+    """An `img` element, since a chart's style sheet would affect the rest of the notebook."""
     content = b64encode(chart.file.encode()).decode()
     label = f"{chart.title}. {chart.alternative}"
     return element("img", src=f"data:image/svg+xml;base64,{content}", alt=clean(label))
 
 
 def board_html(board: Leaderboard) -> str:
-    """The leaderboard, and how to read it."""
+    """The leaderboard with its notes."""
     return element("div", *_board(board))
 
 

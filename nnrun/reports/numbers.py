@@ -1,4 +1,4 @@
-"""Numbers as people like to read them."""
+"""Numbers, counts, durations and sizes as text."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def number(value: float | None) -> str:
     """Four significant digits: `60.75`, `0.9012`, `1,234`, `1.234e-07`."""
-    if value is not None and 1e-3 < abs(value) < 999:  # as most are
+    if value is not None and 1e-3 < abs(value) < 999:  # the most frequent case
         return f"{value:#.4g}"
     if value is None or not isfinite(value):
         return MISSING
     if value == 0:
         return "0"
-    size = float(f"{abs(value):.3e}")  # as it will be rounded: 999.96 is shown as 1,000
+    size = float(f"{abs(value):.3e}")  # rounded as it is shown: 999.96 becomes 1,000
     if size < 1e-4 or size >= 1e7:
         return f"{value:.3e}"
     if size >= 1000:
@@ -89,7 +89,7 @@ def probability(p: float) -> str:
 
 
 def metric_number(metric: str, value: float | None) -> str:
-    """`number`; an R² that is 0 but for the rounding of a quotient near 1 is 0."""
+    """`number`; an R² within rounding error of 0 is shown as 0."""
     return number(0.0 if metric == "r2" and value is not None and abs(value) < 1e-12 else value)
 
 
@@ -105,7 +105,7 @@ def count(value: int) -> str:
 
 
 def counted(value: int, total: int) -> str:
-    """How many of all, as wide for each: `   40/1,600`."""
+    """A count out of a total, padded to the same width for every count: `   40/1,600`."""
     return f"{count(value):>{len(count(total))}}/{count(total)}"
 
 
@@ -136,12 +136,12 @@ def duration(seconds: float) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """`duration` of what is still to come, which is not known to the hundredth of a second."""
+    """`duration` of an estimate, in whole seconds."""
     return f"{ceil(seconds)} s" if seconds < 59 else duration(seconds)
 
 
 def shape(sides: Sequence[int]) -> str:
-    """`13` or `16×6×6`, as `shape_text` of `nnrun.nn`, which lists of runs do not load."""
+    """`13` or `16×6×6`, as `shape_text` of `nnrun.nn`, which would be slow to import here."""
     return "×".join(str(side) for side in sides)
 
 
@@ -155,12 +155,12 @@ def size(value: float) -> str:
 
 
 def sparkline(values: Sequence[float], width: int = 40) -> str:
-    """A curve in one line of text, from the lowest to the highest value; gaps for infinite ones."""
+    """A curve as one line of text, with blanks for values that are not finite."""
     if not values:
         return ""
     step = max(1, -(-len(values) // width))
     picked = [*values[:-1:step], values[-1]]
-    # In halves, since the difference of two numbers may be too large for one.
+    # Halved, since the difference of two large numbers may overflow.
     finite = [value / 2 for value in picked if isfinite(value)]
     low = min(finite, default=0.0)
     height = max(finite, default=0.0) - low or 1.0

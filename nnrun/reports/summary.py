@@ -1,4 +1,4 @@
-"""What a report says about a run, before it takes the form of a terminal table or of Markdown."""
+"""The texts and rows of a run's report, shared by the terminal, Markdown and HTML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnrun.config.names import SPLITS
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 
-if TYPE_CHECKING:  # lists of runs do without
+if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABELS = {
@@ -23,17 +23,19 @@ _LABELS = {
     "r2": "R²",
     "loss": "loss",
 }
-_INDENT = "\u00a0\u00a0"  # of layers within a layer: spaces that Markdown keeps
-# Warnings in the line of a table; the report has all.
-_WARNINGS_TOLD = 3
-_COLUMNS_TOLD = 3
-# These losses are the log loss, which need not be shown twice.
+_INDENT = (
+    "\u00a0\u00a0"  # of layers within a layer; non-breaking, since Markdown drops other spaces
+)
+# In a line of the terminal; the report has all.
+_MOST_WARNINGS = 3
+_MOST_COLUMNS = 3
+# These losses equal the log loss, which is then not shown again.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric on each split, and for a model that ignores the features."""
+    """One metric on each split, of the run and of its baseline."""
 
     key: str
     label: str
@@ -59,12 +61,12 @@ class PublishedRow:
 
 
 def metric_label(key: str) -> str:
-    """What people call a metric."""
+    """The name of a metric as shown to users."""
     return _LABELS.get(key, key)
 
 
 def splits(dataset: dict[str, Any]) -> list[str]:
-    """The splits that there are, the test split last."""
+    """The splits that have rows, the test split last."""
     return [split for split in SPLITS if dataset[f"n_{split}"]]
 
 
@@ -91,7 +93,7 @@ def metric_rows(record: RunRecord) -> list[MetricRow]:
 
 
 def baseline_line(record: RunRecord) -> str:
-    """What the baseline predicts, and where its losses come from."""
+    """What the baseline predicts."""
     if record.task == "regression":
         return "always the mean of the training split"
     shares = "loss and log loss are those of its class shares"
@@ -99,7 +101,7 @@ def baseline_line(record: RunRecord) -> str:
 
 
 def published_rows(record: RunRecord) -> list[PublishedRow]:
-    """Numbers from elsewhere, in the order of the config."""
+    """Published numbers, in the order of the config."""
     rows = []
     for row in record.published:
         split, _, metric = row["metric"].partition("_")
@@ -114,7 +116,7 @@ def published_source(record: RunRecord) -> str:
 
 
 def layers_by_name(network: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All layers, each followed by those that it holds, by what stands in names of parameters."""
+    """All layers by name, each followed by the layers within it."""
     return {
         layer.get("name", str(index)): layer for index, layer in _walk(enumerate(network["layers"]))
     }
@@ -127,7 +129,7 @@ def _walk(layers: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, d
 
 
 def layer_kind(layer: dict[str, Any]) -> str:
-    """What the config calls a layer, with its activation."""
+    """The layer's type in the config, with its activation."""
     activation = layer.get("activation")
     shown = activation not in (None, "linear", layer["type"])
     return f"{layer['type']}, {activation}" if shown else str(layer["type"])
@@ -147,7 +149,7 @@ def layer_rows(network: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def data_line(dataset: dict[str, Any]) -> str:
-    """The data and its splits in a sentence, with what is particular about held-out rows."""
+    """The data, its splits and the notes on held-out rows, in a sentence."""
     return "; ".join([split_line(dataset), *held_out_notes(dataset)])
 
 
@@ -160,9 +162,9 @@ def split_line(dataset: dict[str, Any]) -> str:
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
-    """Held-out rows that are training rows too or have categories that no training row has.
+    """Notes on held-out rows that are also training rows, or have categories unknown in training.
 
-    Reports of older versions do not count them.
+    Reports of older versions lack these counts.
     """
     if left_out := dataset.get("left_out"):
         yield f"without the set's own {plural(left_out, 'test row')}"
@@ -173,9 +175,9 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     unseen = dataset.get("unseen", [])
     for split in dict.fromkeys(found["split"] for found in unseen):
         columns = [found for found in unseen if found["split"] == split]
-        told = [f"{found['column']} {count(found['rows'])}" for found in columns[:_COLUMNS_TOLD]]
-        more = ["…"] if len(columns) > _COLUMNS_TOLD else []
-        which = ", ".join([*told, *more])
+        named = [f"{found['column']} {count(found['rows'])}" for found in columns[:_MOST_COLUMNS]]
+        more = ["…"] if len(columns) > _MOST_COLUMNS else []
+        which = ", ".join([*named, *more])
         yield f"{split} rows with a category that no training row has: {which}"
 
 
@@ -185,9 +187,9 @@ def training_line(record: RunRecord) -> str:
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])
-    made, planned = timing["iterations"], _planned(record)
-    share = f"{count(made)} of " if record.status == "interrupted" and planned else ""
-    iterations = plural(planned if share else made, "iteration")
+    done, planned = timing["iterations"], _planned(record)
+    share = f"{count(done)} of " if record.status == "interrupted" and planned else ""
+    iterations = plural(planned if share else done, "iteration")
     line = f"{share}{iterations} in {seconds} ({rate}{record.engine} engine)"
     if record.best_iteration is not None and record.config["training"]["early_stopping"]:
         restored = record.config["training"]["early_stopping"]["restore_best"]
@@ -212,24 +214,24 @@ def _planned(record: RunRecord) -> int:
 
 
 def warnings_of(record: RunRecord) -> list[str]:
-    """What its warnings say, but for what the error of a diverged run has said already."""
-    told = (record.error or "").lower()
+    """The messages of its warnings that the error of a diverged run does not contain already."""
+    error = (record.error or "").lower()
     messages = [warning["message"] for warning in record.warnings]
-    return [message for message in messages if message.lower() not in told]
+    return [message for message in messages if message.lower() not in error]
 
 
 def warning_line(record: RunRecord) -> str:
-    """What is wrong with a result and what to try, the likeliest first; empty for a good run."""
+    """The first warnings in a line; empty for a run without any."""
     messages = warnings_of(record)
-    more = " The report says more." if len(messages) > _WARNINGS_TOLD else ""
-    return " ".join(map(sentence, messages[:_WARNINGS_TOLD])) + more
+    more = " The report says more." if len(messages) > _MOST_WARNINGS else ""
+    return " ".join(map(sentence, messages[:_MOST_WARNINGS])) + more
 
 
-# A full stop after a word; one after a single capital letter belongs to somebody's initials.
+# A full stop after a word, but not after a single capital letter, as in initials.
 _SENTENCE_END = re.compile(r"(?<=[^\W\d_]{2}\.)\s+|(?<=\)\.)\s+")
 
 
 def short_note(record: RunRecord) -> str:
-    """The first sentence of what should be known about the data."""
+    """The first sentence of the data set's note."""
     note = str(record.dataset.get("note") or "")
     return _SENTENCE_END.split(note, maxsplit=1)[0]

@@ -1,1 +1,1 @@
-"""Many runs: what they are, who trains them, and the tables that come of them."""
+"""Sweeps: plans of many runs, the workers that train them, and their leaderboards."""

@@ -1,4 +1,4 @@
-"""Who should train a plan: this process, several of them, or a cluster."""
+"""The choice of workers for a plan: this process or several others."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 
-# From the start of a process to its first iteration.
+# From the start of a worker process to its first iteration.
 _START_SECONDS = 0.5
-# What this process does for a run that another one trains: it stores the result.
+# For this process to store the result of a run.
 _STORING_SECONDS = 0.0012
-# Where runs take less, from their start to their report, one process more would only wait for this
-# one, and take the core that it needs.
+# For shorter runs, another worker would only wait for this process, which stores the results, and
+# compete for its core.
 _SECONDS_PER_WORKER = 0.004
 
 
 def workers_for(plan: Plan, jobs: int | None) -> int:
-    """How many runs to train at a time.
+    """The number of runs to train at a time.
 
     Args:
-        plan: what to do.
-        jobs: how many were asked for; None for as many as there are cores, if they help.
+        plan: of the sweep.
+        jobs: the number requested; None for as many as the cores, if that saves time.
     """
     if not plan.variants:
         return 1
@@ -40,7 +40,7 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
 
 
 def local_workers(sweep: Sweep, workers: int) -> Workers:
-    """This process, or others of this machine; while they start, all is compiled for them."""
+    """This process or others on this machine; while they start, this one compiles their code."""
     plan = sweep.progress.plan
     if workers == 1 and not _is_worth_a_process(plan):
         return InlineWorkers(sweep.receive, sweep.stopping)
@@ -59,5 +59,5 @@ def local_workers(sweep: Sweep, workers: int) -> Workers:
 
 
 def _is_worth_a_process(plan: Plan) -> bool:
-    """Whether to store results here while a single other process trains saves its start."""
+    """Whether it saves time to train in one other process, while this one stores results."""
     return cores() > 1 and len(plan) * _STORING_SECONDS > _START_SECONDS

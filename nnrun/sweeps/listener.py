@@ -1,4 +1,4 @@
-"""What a sweep tells while it goes on."""
+"""The events of a sweep."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from nnrun.training.trainer import Progress
 
 
 class SweepListener:
-    """Is told what happens in a sweep; this one looks away, others overrule what they show."""
+    """Receives the events of a sweep; subclasses override the ones they show."""
 
     def progressed(self, run: PlannedRun, progress: Progress) -> None:
-        """How far a run is."""
+        """A run in progress reports its iteration."""
 
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
-        """A run is complete; it was not `trained` now if it had been before."""
+        """A run is complete; `trained` is false if it was complete already."""
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         """A run has failed."""
@@ -29,13 +29,13 @@ class SweepListener:
         """A run is no longer in progress."""
 
     def waiting(self, runs: int) -> None:
-        """All that is left is being trained by other sweeps."""
+        """All remaining runs are being trained by other sweeps."""
 
     def stopping(self, runs: int) -> None:
-        """No more runs are begun; those in progress are asked to end."""
+        """No more runs are started; this many runs in progress are asked to stop."""
 
     def tick(self, progress: SweepProgress) -> None:
-        """Time has passed."""
+        """Called now and then, to update displays."""
 
     def warn(self, text: str) -> None:
-        """Something is not as it should be."""
+        """Something went wrong that does not end the sweep."""

@@ -1,4 +1,4 @@
-"""What this process may open besides what it has open (`ulimit -n`), and for what."""
+"""How many files this process may still open (`ulimit -n`), divided among their uses."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from contextlib import suppress
 
 from nnrun.runs.storage.group_commit import MOST
 
-# What a result holds open until it is on the disk, at most: its folder and its files.
+# The most files that a result keeps open until it is on the disk.
 _OF_A_RESULT = 8
-# The standard streams, the index, and what is open for a moment.
+# The standard streams, the index, and files opened briefly.
 _OTHERS = 16
 
 
 def most_results() -> int:
-    """Results that may be on their way to the disk: one group, while the next one gathers.
+    """The most results being stored at a time: one group while the next one is collected.
 
-    They hold no more than half of what may be opened.
+    They use at most half of the files that may be opened.
     """
     return max(min(2 * MOST, _room() // 2 // _OF_A_RESULT), 1)
 
 
 def most_runs() -> int:
-    """Runs that may be in hand, each of which holds a lock on its folder."""
+    """The most runs in progress, each of which holds a lock on its folder."""
     return max(2 * _left() // 3, 1)
 
 
 def most_processes() -> int:
-    """Worker processes that there may be, each at the other end of a socket."""
+    """The most worker processes, each of which needs a socket."""
     return max(_left() // 3 - _OTHERS, 1)
 
 
@@ -41,6 +41,6 @@ def _room() -> int:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if allowed == resource.RLIM_INFINITY:
         return sys.maxsize
-    with suppress(OSError):  # not every system tells
+    with suppress(OSError):  # not available on every system
         allowed -= len(os.listdir("/dev/fd"))
     return allowed

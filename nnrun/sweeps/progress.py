@@ -1,4 +1,4 @@
-"""The few numbers of each run that a sweep keeps: all else is in the run's folder."""
+"""What a sweep keeps in memory of each run: its scores, and why it failed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from nnrun.sweeps.planning.plan import Plan, PlannedRun
 
 
 class RunScore(NamedTuple):
-    """One run that has come to an end.
+    """The scores of a run that has ended.
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
-    where there is none; `published` is ours for each published number, ordered by their names;
-    `run_id` names its folder. `warned` is whether its report has warnings; `arithmetic` what its
-    bits depend on, of where it was trained.
+    for a missing split; `published` has our value for each published number, ordered by name.
+    `warned` is whether its report has warnings; `arithmetic` is the numeric backend.
     """
 
     seed: int
@@ -34,7 +33,7 @@ class RunScore(NamedTuple):
 
     @classmethod
     def of(cls, record: RunRecord) -> RunScore:
-        """The numbers of a record."""
+        """The scores in a record."""
 
         def main(numbers: dict[str, dict[str, float] | None]) -> tuple[float | None, ...]:
             return tuple((numbers[split] or {}).get(record.main_metric) for split in SPLITS)
@@ -64,15 +63,15 @@ class Failure:
 
 @dataclass
 class SweepProgress:
-    """What has become of the runs of a plan.
+    """The progress of a plan.
 
     Args:
         plan: of the sweep.
         scores: of the runs that have ended, by the number of their variant.
-        trained: runs that this sweep has trained to their end.
-        found: runs that were complete already, or were completed by another sweep.
-        interrupted: runs that were saved half-way.
-        failed: runs that could not be trained, or not be saved.
+        trained: the number of runs that this sweep has completed.
+        found: the number of runs that were complete already, or completed by another sweep.
+        interrupted: the number of runs saved before their end.
+        failed: the number of runs that could not be trained or saved.
     """
 
     plan: Plan
@@ -85,26 +84,26 @@ class SweepProgress:
 
     @property
     def failures(self) -> list[Failure]:
-        """What diverged or failed, by variant and seed: which came first is a matter of chance."""
+        """Diverged and failed runs by variant and seed, since their order in time is random."""
         return [self._failures[place] for place in sorted(self._failures)]
 
     @property
     def ended(self) -> int:
-        """Runs that need no more work of this sweep."""
+        """The number of runs that are complete or failed."""
         return self.trained + self.found + self.failed
 
     @property
     def diverged(self) -> int:
-        """Runs that are complete, but have left the range of numbers."""
+        """The number of runs that diverged."""
         return len(self._failures) - self.failed
 
     @property
     def missing(self) -> int:
-        """Runs that the sweep has not come to."""
+        """The number of runs that have not ended."""
         return len(self.plan) - self.ended
 
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
-        """Count a run that is complete."""
+        """Count a complete run."""
         self.scores.setdefault(run.variant.number, []).append(RunScore.of(record))
         if trained:
             self.trained += 1
@@ -117,7 +116,7 @@ class SweepProgress:
         self.note_failure(run, reason)
 
     def note_failure(self, run: PlannedRun, reason: str) -> None:
-        """Take note of a failure of a run that is counted elsewhere."""
+        """Record why a run failed or diverged, without counting it."""
         place = run.variant.number, run.seed
         self._failures[place] = Failure(run.key, run.label, reason)
 

@@ -1,4 +1,4 @@
-"""The loop of a sweep: submits runs, collects results, and is the only one to write them."""
+"""The loop of a sweep: submits runs to workers, collects their results and stores them."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from nnrun.training.state import TrainingState
 MOST_ATTEMPTS = 3
 _TICK_SECONDS = 0.1
 _LOOK_SECONDS = 0.2
-_LOST_SIGHT = "its worker had lost sight of this process"
+_DISCONNECTED = "its worker had lost the connection to this process"
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run in progress: claimed, and with a worker or on its way there."""
+    """A run in progress: claimed, and submitted or about to be submitted."""
 
     run: PlannedRun
     claim: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:
-        """What a worker needs to know, from where the run is known to have been."""
+        """The job for a worker, which starts from the run's last checkpoint, if any."""
         run, variant = self.run, self.run.variant
         checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(
@@ -59,7 +59,7 @@ class ActiveRun:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run whose result is being stored; whether it was asked to stop."""
+    """A run whose result is being stored, and whether it was asked to stop."""
 
     active: ActiveRun
     outcome: Future[Outcome]
@@ -70,14 +70,14 @@ class Sweep:
     """One sweep.
 
     Args:
-        plan: what to do.
-        store: where results are kept; None to keep nothing but their scores.
-        datasets: those the plan was made with.
-        listener: is told what happens.
-        stopped: is asked whether to stop, and go on another time.
-        force: train again what is complete.
-        fail_fast: stop at the first failure; those of earlier sweeps do not count.
-        threads: how many each run may use.
+        plan: of the sweep.
+        store: for the results; None to keep only their scores.
+        datasets: used for the plan.
+        listener: receives the events.
+        stopped: returns whether to stop before the sweep is complete.
+        force: train complete runs again.
+        fail_fast: stop at the first failure in this sweep.
+        threads: for each run.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Sweep:
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
-        # While others train; a sweep that is killed loses no more.
+        # Results stored while other runs train; a killed sweep loses no more than these.
         self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
@@ -113,14 +113,14 @@ class Sweep:
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
-        """Whether no more runs should be begun."""
+        """Whether no more runs should be started."""
         return self._stopped() or (self.fail_fast and self._failed)
 
     def run(self, workers: Workers) -> SweepProgress:
-        """See the plan through, or as much of it as can be.
+        """Train all runs of the plan, or as many as possible.
 
         Raises:
-            NnrunError: there is nobody left to work.
+            NnrunError: no workers are left.
         """
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
         try:
@@ -147,7 +147,7 @@ class Sweep:
         return self.progress
 
     def receive(self, message: Message) -> None:
-        """Take what a run in progress tells."""
+        """Handle a message from a run in progress: a warning, its progress or a checkpoint."""
         if isinstance(message.content, str):
             self.listener.warn(message.content)
             return
@@ -164,7 +164,7 @@ class Sweep:
             self.listener.progressed(active.run, message.content)
 
     def _submit_more(self, workers: Workers) -> None:
-        """Submit as much as the workers can take."""
+        """Submit as many runs as the workers can take."""
         while self._has_room(workers):
             run = next(self._runs, None)
             if run is None:
@@ -178,7 +178,7 @@ class Sweep:
         return room and not self.stopping()
 
     def _retry_held(self, workers: Workers) -> None:
-        """Runs that other processes held: completed by now, free by now, or still held."""
+        """Try the runs again that other processes held."""
         if monotonic() < self._next_look:
             return
         for _ in range(len(self._held_elsewhere)):
@@ -187,7 +187,7 @@ class Sweep:
         self._next_look = monotonic() + _LOOK_SECONDS
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
-        """Begin a run, unless it is complete, or another process is at it."""
+        """Start a run unless it is complete or held by another process."""
         try:
             begun = begin(self.store, run.variant.name, run.run_id, force=self.force, brief=True)
         except OSError as error:
@@ -198,7 +198,7 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, RunRecord):
-                # The config's words may have changed since; they do not say which run it is.
+                # Published numbers may have changed since; they are not part of the identity.
                 published = compare_published(run.variant.published, begun.metrics)
                 self._count(run, replace(begun, published=published), trained=False)
             else:
@@ -209,18 +209,18 @@ class Sweep:
         job = active.job(self.listener.warn, self.threads)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))
-        except (DataError, OSError) as error:  # its data have gone or changed
+        except (DataError, OSError) as error:  # its data are gone or changed
             self._abandon(active, str(error))
         else:
             self._futures[future] = active
 
     def _collect(self, workers: Workers) -> None:
-        """Wait a moment for results, and deal with all that has come."""
+        """Wait briefly for results, and handle those that have arrived."""
         awaited: list[Future[Any]] = [*self._futures, *(s.outcome for s in [*self._saving][:1])]
         workers.wait(awaited, _TICK_SECONDS)
         for message in workers.messages():
             self.receive(message)
-        # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
+        # Results first, since the sweep ends if the run of a lost worker cannot be submitted again.
         ended = [future for future in self._futures if future.done()]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
@@ -246,7 +246,7 @@ class Sweep:
             return
         try:
             result = _checked(future.result(), active.run)
-        except Exception as error:  # one run's trouble is not the others'
+        except Exception as error:  # one failed run does not end the sweep
             self._abandon(active, *_account(error))
             return
         if result is not None:
@@ -254,10 +254,10 @@ class Sweep:
         elif self.stopping():
             self._release(active)
         else:
-            self._resubmit(active, _LOST_SIGHT, workers)
+            self._resubmit(active, _DISCONNECTED, workers)
 
     def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
-        """Submit a run whose worker was lost once more, from where it is known to have been."""
+        """Submit a run again whose worker was lost, from its last checkpoint."""
         workers.check()
         if self.stopping():
             self._release(active)
@@ -269,16 +269,16 @@ class Sweep:
             self._submit(replace(active, attempt=active.attempt + 1), workers)
 
     def _save(self, active: ActiveRun, result: RunResult) -> None:
-        """Begin to store a result; its run counts once that is on the disk (see `_settle`)."""
+        """Start to store a result; `_settle` counts its run once it is on the disk."""
         claim, asked = active.claim, self.stopping()
         outcome = self._stored(active, lambda: claim.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self._saving.append(SavedRun(active, outcome, asked))
 
     def _settle(self, most: int, workers: Workers | None = None) -> None:
-        """Deal with results that are stored, and wait until no more than so many are left.
+        """Handle stored results, and wait until at most `most` are left.
 
-        A run that was interrupted though nobody asked for it goes to the workers again, if any.
+        A run that was interrupted without being asked to stop is submitted again.
         """
         if self.store is not None and len(self._saving) > most:
             self.store.hurry()
@@ -292,18 +292,18 @@ class Sweep:
             elif saved.asked:
                 self.progress.interrupted += outcome.saved
             elif workers is not None:
-                self._resubmit(saved.active, _LOST_SIGHT, workers)
+                self._resubmit(saved.active, _DISCONNECTED, workers)
                 continue
             self._release(saved.active)
 
     def _stored(self, active: ActiveRun, step: Callable[[], V]) -> V | None:
-        """What a step of storing a result gives; None where it fails, and so the run."""
+        """The value of a step of storing a result; None if it fails, which fails the run."""
         try:
             return step()
         except OSError as error:
             self._fail(active.run, f"cannot be saved: {error.strerror or error}")
             self._release(active)
-        except Exception as error:  # its numbers are of no use to anyone
+        except Exception as error:  # the result is not usable
             self._abandon(active, *_account(error))
         return None
 
@@ -317,7 +317,7 @@ class Sweep:
             self.listener.failed(run, reason)
 
     def _abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
-        """A run that cannot be trained: say so, and leave a report that says why."""
+        """Give up a run that cannot be trained, and store a report with the reason."""
         self._report_failure(active, reason, traceback)
         self._fail(active.run, reason)
         self._release(active)
@@ -326,7 +326,7 @@ class Sweep:
         run = active.run
         try:
             active.claim.fail(lambda: self._prepared(run), reason, traceback)
-        except Exception as error:  # the failure itself is told in any case
+        except Exception as error:  # the failure itself is reported anyway
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
@@ -349,7 +349,7 @@ class Sweep:
 
 
 def _account(error: Exception) -> tuple[str, str | None]:
-    """The error in a sentence; and its traceback, where it is none that nnrun raises on purpose."""
+    """The error in a sentence, and its traceback if it is not an nnrun error."""
     if isinstance(error, CrashError):
         return str(error), error.traceback
     if isinstance(error, NnrunError):
@@ -358,7 +358,7 @@ def _account(error: Exception) -> tuple[str, str | None]:
 
 
 def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
-    """The result, once it is known to be that of this run: workers may be anybody's."""
+    """The result, checked to belong to this run, since an executor may be any."""
     if result is None:
         return None
     record = result.record

@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from nnrun.cli.output import Output
-from nnrun.reports.terminal import progress as module
-from nnrun.reports.terminal.progress import watching, watching_all
+from nnrun.reports.terminal.live import progress as module
+from nnrun.reports.terminal.live.progress import watching, watching_all
 from nnrun.training.trainer import Progress
 
 LONG = ("--iterations", "60000")

@@ -38,8 +38,8 @@ def test_a_run_is_shown_in_full(nnrun, iris):
     run = iris(0.1)[0]
     shown = nnrun("show", run, env={"COLUMNS": "90"})
     assert 0 == shown.exit_code
-    for words in ("accuracy", "iteration", "└", "Answers on the test split", "true class", "setosa",
-                  "dense, softmax", "nnrun train", f"results/{run}/config.yaml"):  # fmt: skip
+    for words in ("accuracy", "iteration", "└", "Predictions on the test split", "true class",
+                  "setosa", "dense, softmax", "nnrun train", f"{run}/config.yaml"):  # fmt: skip
         assert words in shown.stdout
     assert "loss   • test   · train" in shown.stdout
 
@@ -77,11 +77,11 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     held = acquire(folder, wait=False)
     (folder / "model.safetensors").unlink()
     try:
-        assert "running: what follows is from its last report" in nnrun("show", str(folder)).stdout
+        assert "running: the following is from its last report" in nnrun("show", str(folder)).stdout
     finally:
         held.release()
     shown = nnrun("show", str(folder)).stdout
-    assert "damaged: what follows is from its last report" in shown
+    assert "damaged: the following is from its last report" in shown
     assert "model.safetensors is missing" in shown
     (folder / "report.json").write_text("{")
     shown = nnrun("show", str(folder))

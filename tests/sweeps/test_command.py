@@ -270,7 +270,7 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
 
 def test_a_second_signal_ends_it_at_once(shell, write, tmp_path):
     """As safe as the first: the same command finishes, and no child is left."""
-    write("iris", lasting(40_000))
+    write("iris", lasting(10_000))
     process = shell.start("sweep", "configs", "--seeds", 4, "-j", 2)
     wait_for_folder(tmp_path, 2, pause=0.2)
     process.send_signal(signal.SIGINT)
@@ -347,7 +347,7 @@ def wait_for_workers(client, workers, seconds=1.5):
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
     """A bar with counts, and a line for each run in progress; it is gone at the end."""
-    write("iris", lasting(60_000))
+    write("iris", lasting(20_000))
     process, ours = on_terminal(tmp_path, "sweep", "configs", "--seeds", "3", "-j", "2")
     shown = read_all(ours)
     assert 0 == process.wait()

@@ -15,7 +15,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.cell_errors import about_number, is_amount
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.profile import MOST_CATEGORIES, Column, Survey, survey
+from nnrun.data.readers.profile import MOST_CATEGORIES, ColumnProfile, Survey, survey
 from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
@@ -54,11 +54,11 @@ class Draft:
 class _Choice:
     """What a table is used for; `labels` are none where values are predicted."""
 
-    target: Column
+    target: ColumnProfile
     guessed: bool
     labels: dict[str, int]
-    features: list[Column]
-    dropped: list[Column]
+    features: list[ColumnProfile]
+    dropped: list[ColumnProfile]
 
 
 def draft(path: Path, target: str | None, folder: Path) -> Draft:
@@ -114,7 +114,7 @@ def _told(choice: _Choice) -> Iterator[str]:
         yield f"it leaves out {_listed(choice.dropped)}"
 
 
-def _listed(columns: Sequence[Column]) -> str:
+def _listed(columns: Sequence[ColumnProfile]) -> str:
     told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
     more = len(columns) - len(told)
     return clipped(", ".join(told)) + (f" and {more:,} more" if more else "")
@@ -181,7 +181,7 @@ def _format(found: Survey) -> Iterator[str]:
         yield f"  decimal: {flow(found.decimal)}"
 
 
-def _guess(usable: Sequence[Column], found: Survey) -> Column:
+def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
     """A column with the name of a target, else the last one that can be predicted."""
     if not usable:
         raise DataError(f"{found.path}: no column holds numbers, or few enough different words")
@@ -189,7 +189,7 @@ def _guess(usable: Sequence[Column], found: Survey) -> Column:
     return named[0] if named else usable[-1]
 
 
-def _is_scarce(column: Column, target: Column, rows: int) -> bool:
+def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
     """Whether all numbers of a column may lie in rows that are held out, or have no target."""
     rows -= target.missing
     sure = column.numbers - target.missing
@@ -197,7 +197,7 @@ def _is_scarce(column: Column, target: Column, rows: int) -> bool:
     return column.kind == "number" and column.missing > 0 and sure <= min(_PLENTY, held_out)
 
 
-def _classes(target: Column, found: Survey) -> dict[str, int]:
+def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     """The labels of a target with how often they are there; none where it holds values."""
     if target.kind == "number":
         few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
@@ -209,7 +209,7 @@ def _classes(target: Column, found: Survey) -> dict[str, int]:
     raise DataError(f"{found.path}: '{target.name}' cannot be predicted: {why}")
 
 
-def _amount(target: Column, decimal: str) -> str | None:
+def _amount(target: ColumnProfile, decimal: str) -> str | None:
     """What keeps a column of amounts, such as 118,715 or $9, from being numbers; None for others.
 
     Few different texts are labels unless all of them are amounts.
@@ -223,11 +223,11 @@ def _amount(target: Column, decimal: str) -> str | None:
     return f"{mistake.text}{mistake.hint}"
 
 
-def _width(column: Column) -> int:
+def _width(column: ColumnProfile) -> int:
     return len(column.labels) + (column.missing > 0) if column.kind == "category" else 1
 
 
-def _reason(column: Column) -> str:
+def _reason(column: ColumnProfile) -> str:
     amounts = column.kind == "text" and is_amount(column.odd)
     example = f", such as {column.odd!r}" if amounts or column.kind == "mixed" else ""
     return _REASONS[column.kind] + example
@@ -237,7 +237,7 @@ def _task(size: Size) -> str:
     return "classification" if size.classes else "regression"
 
 
-def _why(target: Column, labels: dict[str, int]) -> str:
+def _why(target: ColumnProfile, labels: dict[str, int]) -> str:
     if not labels:
         return "numbers to predict; for labels, classification"
     if target.kind == "category":

@@ -26,7 +26,7 @@ _MOST_KEPT = 1000
 
 
 @dataclass(eq=False)
-class Column:
+class ColumnProfile:
     """A column, its cells counted.
 
     Args:
@@ -112,7 +112,7 @@ class Survey:
     path: Path
     separator: str | None
     decimal: str
-    columns: list[Column]
+    columns: list[ColumnProfile]
     rows: int
 
 
@@ -128,7 +128,7 @@ def survey(path: Path) -> Survey:
         decimal = _decimal(CsvFile(path, file, separator))
     with open_data(path) as file:
         table = CsvFile(path, file, separator)
-        columns, rows = [Column(name) for name in table.header], 0
+        columns, rows = [ColumnProfile(name) for name in table.header], 0
         for line, cells in table.rows():
             rows += 1
             if len(cells) != len(columns):

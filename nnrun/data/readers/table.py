@@ -20,7 +20,7 @@ from nnrun.data.readers.opening import open_data
 from nnrun.errors import MOST_SHOWN, DataError, first_of
 from nnrun.suggestions import suggestion
 
-Column = NumberColumn | LabelColumn
+CsvColumn = NumberColumn | LabelColumn
 _MOST_OF_HEADER = 60
 
 
@@ -71,13 +71,13 @@ def read_csv(
         _check_names(by_column, table.header)
         rules = {name: by_column.get(name, missing) for name in (*names, target)}
         problems, labelled = Problems(path), set(categorical)
-        columns: list[Column] = [
+        columns: list[CsvColumn] = [
             LabelColumn(name, problems, fills=_fills(rules[name]))
             if name in labelled
             else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
             for name in names
         ]
-        goal: Column = LabelColumn(target, problems, role="target")
+        goal: CsvColumn = LabelColumn(target, problems, role="target")
         if task == "regression":
             goal = NumberColumn(target, problems, "target", decimal=form.decimal)
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
@@ -100,8 +100,8 @@ def _fills(rule: str) -> bool:
 
 def _dataset(
     table: CsvFile,
-    columns: Sequence[Column],
-    goal: Column,
+    columns: Sequence[CsvColumn],
+    goal: CsvColumn,
     task: str | None,
     layout: Columns,
     left_out: int,
@@ -192,7 +192,7 @@ def _unknown(name: str, header: Sequence[str]) -> str:
 def fill(
     rows: Iterable[tuple[int, list[str]]],
     header: Sequence[str],
-    columns: Sequence[Column],
+    columns: Sequence[CsvColumn],
     problems: Problems,
     leaving: Container[str] = (),
 ) -> tuple[int, int]:
@@ -227,7 +227,7 @@ def fill(
 
 
 def _fill(
-    table: CsvFile, columns: Sequence[Column], problems: Problems, leaving: Container[str]
+    table: CsvFile, columns: Sequence[CsvColumn], problems: Problems, leaving: Container[str]
 ) -> int:
     """Read all rows, and return how many were left out."""
     rows, left_out, end = 0, 0, ""
@@ -248,7 +248,7 @@ def _fill(
 
 
 def _target(
-    column: Column, task: str | None, path: Path
+    column: CsvColumn, task: str | None, path: Path
 ) -> tuple[npt.NDArray[np.float64] | npt.NDArray[np.int64], tuple[str, ...]]:
     if isinstance(column, NumberColumn):
         return column.features(), ()
@@ -263,7 +263,7 @@ def _target(
     return y, classes
 
 
-def joined(columns: Sequence[Column], rows: int, path: Path) -> npt.NDArray[np.float64]:
+def joined(columns: Sequence[CsvColumn], rows: int, path: Path) -> npt.NDArray[np.float64]:
     """Columns side by side as x: (rows, features)."""
     widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
     refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")

@@ -1,4 +1,4 @@
-"""Charts as SVG: scales, axes and marks, put together by pure functions of data.
+"""The parts of charts: scales, axes, marks, colours, pictures and SVG elements.
 
-Every chart is a value with a title, a text alternative, its drawing, and its numbers as a table.
+The charts themselves, pure functions of data, are in `kinds`.
 """

@@ -1,4 +1,4 @@
-"""The frame of a chart: where its scales lie on the paper, with ticks, grid lines and labels."""
+"""The frame of a chart: its scales in pixels, with ticks, grid lines and labels."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _LONGEST_LABEL = 22
 
 @dataclass(frozen=True)
 class Frame:
-    """Two scales on a piece of paper.
+    """Two scales and the rectangle of the plot.
 
     Args:
         x: the scale from left to right.
         y: the scale from bottom to top.
-        left: where the plot begins; units are pixels at the natural size.
-        top: likewise.
-        right: where it ends.
-        bottom: likewise.
+        left: the left edge of the plot in pixels, at the natural size.
+        top: the top edge.
+        right: the right edge.
+        bottom: the bottom edge.
     """
 
     x: Scale
@@ -45,17 +45,17 @@ class Frame:
         height: float = HEIGHT,
         below: float = 40.0,
     ) -> Frame:
-        """A frame that fills the paper, but for room for these labels of the y axis."""
+        """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
         return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - below)
 
     def across(self, value: float | None) -> float | None:
-        """Where a value of the x scale lies; None if it has no place."""
+        """The x position of a value in pixels; None if the scale has no place for it."""
         place = self.x.place(value)
         return None if place is None else self.left + place * (self.right - self.left)
 
     def up(self, value: float | None) -> float | None:
-        """Where a value of the y scale lies."""
+        """The y position of a value in pixels, likewise."""
         place = self.y.place(value)
         return None if place is None else self.bottom - place * (self.bottom - self.top)
 
@@ -67,7 +67,7 @@ def x_axis(
     count: int = 6,
     ticks: list[float] | None = None,
 ) -> Markup:
-    """Ticks along the bottom, at round values or at those given, and what they count."""
+    """The x axis with its label: ticks at round values, or at those given."""
     ticks = frame.x.ticks(count) if ticks is None else ticks
     texts = (names or tick_labels)(ticks)
     room = (frame.right - frame.left) / max(1, len(ticks))
@@ -93,7 +93,7 @@ def y_axis(
     names: Callable[[list[float]], list[str]] | None = None,
     count: int = 5,
 ) -> Markup:
-    """Ticks along the left with a grid line each, and what they measure, above."""
+    """The y axis with a grid line for each tick, and its label above."""
     ticks = frame.y.ticks(count)
     parts = []
     for tick, text in zip(ticks, (names or tick_labels)(ticks), strict=True):
@@ -107,7 +107,7 @@ def y_axis(
 
 
 def tick_labels(ticks: Sequence[float]) -> list[str]:
-    """Numbers with as many digits as tell them apart: `0.5`, `10,000`, `1e−7`."""
+    """Numbers with as few digits as keep them distinct: `0.5`, `10,000`, `1e−7`."""
     for digits in range(4, 18):
         labels = [_label(tick, digits) for tick in ticks]
         if len(set(labels)) == len(labels):

@@ -1,4 +1,4 @@
-"""What a chart is, whatever it shows."""
+"""Charts of any kind: a drawing with its title, text alternative and table of numbers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Table:
 
     Args:
         header: a name for each column.
-        rows: of texts, as long as the header.
-        places: for charts of lines, where each row lies in the drawing, in its units from the left.
+        rows: lists of texts, as long as the header.
+        places: for charts of lines, the x position of each row in the drawing.
     """
 
     header: Sequence[str]
@@ -34,17 +34,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing with all that is needed to understand it without seeing it.
+    """A drawing with its description for readers who cannot see it.
 
     Args:
-        title: what is shown, in a few words.
-        alternative: what there is to see, in a sentence or two.
-        drawing: the marks and axes, without the element around them.
-        width: of the drawing, in its own units: a pixel each, at its natural size.
+        title: a few words.
+        alternative: what the drawing shows, in a sentence or two.
+        drawing: marks and axes, without the `svg` element around them.
+        width: of the drawing, in pixels at its natural size.
         height: likewise.
         table: its numbers.
         interactive: whether there are links among the marks.
-        legend: the number and the name of each series. Pages show it once for several charts.
+        legend: the number and name of each series; pages show it once for several charts.
     """
 
     title: str
@@ -58,18 +58,18 @@ class Chart:
 
     @property
     def svg(self) -> Markup:
-        """For a page that has the charts' style sheet."""
+        """The chart for a page that has the charts' style sheet."""
         return self._svg(self.height, self.drawing)
 
     @property
     def file(self) -> str:
-        """A whole SVG file, with its colours and its legend in it."""
+        """A complete SVG file with its own colours and legend."""
         legend, height = self._legend()
         content = (
             element("title", self.title),
             element("style", Markup(STANDALONE)),
             element("rect", width=self.width, height=height, class_="paper"),
-            # What links lead to is not in this file.
+            # The targets of links are not in this file.
             Markup(_LINK.sub("", self.drawing)),
             legend,
         )
@@ -78,7 +78,7 @@ class Chart:
         return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawing}\n'
 
     def _legend(self) -> tuple[Markup, float]:
-        """The names of the series below the drawing, and the height of both."""
+        """The legend below the drawing, and the height of drawing and legend."""
         if len(self.legend) < 2:
             return Markup(""), self.height
         x, y = _MARGIN, self.height + LINE
@@ -95,7 +95,7 @@ class Chart:
         return Markup("").join(parts), y + _MARGIN
 
     def _svg(self, height: float, *content: str, **attributes: str) -> Markup:
-        # The parts of an image are hidden from screen readers, which links must not be.
+        # Screen readers skip the parts of an image, but must find its links.
         role = "group" if self.interactive else "img"
         box = Markup(f"0 0 {self.width:g} {height:g}")
         label = clean(f"{self.title}. {self.alternative}")

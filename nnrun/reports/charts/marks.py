@@ -1,4 +1,4 @@
-"""Lines, areas, points, bars and cells in a frame; what has no place in it is left out."""
+"""Lines, areas, dots, bars and rules in a frame, without the values that have no place in it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Spot = tuple[float, float]
 
 
 def line(frame: Frame, x: Numbers, y: Numbers, class_: str) -> Markup:
-    """A line through the points, broken where one has no place; a lone point is a dot."""
-    stretches = _stretches(frame, x, y)
-    d = "".join(_path(stretch) for stretch in stretches if len(stretch) > 1)
+    """A line through the points, with gaps where one has no place; a lone point is a dot."""
+    segments = _segments(frame, x, y)
+    d = "".join(_path(segment) for segment in segments if len(segment) > 1)
     path = element("path", d=d, class_=f"line {class_}") if d else Markup("")
-    alone = [spot for stretch in stretches if len(stretch) == 1 for spot in stretch]
+    alone = [spot for segment in segments if len(segment) == 1 for spot in segment]
     return path + Markup("").join(_dot(spot, 2.5, f"point {class_}") for spot in alone)
 
 
 def area(frame: Frame, x: Numbers, low: Numbers, high: Numbers, class_: str) -> Markup:
-    """The room between two lines; a lower end without a place, as 0 on a log scale, is lowest."""
+    """The area between two lines; a lower end without a place (0 on a log scale) is the bottom."""
     spots_above, spots_below = [], []
     for value, bottom, top in zip(x, low, high, strict=True):
         across, up, down = frame.across(value), frame.up(top), frame.up(bottom)
@@ -40,12 +40,12 @@ def dots(
     frame: Frame, x: Numbers, y: Numbers, class_: str, radius: float = 2.5, kind: str = "dot"
 ) -> Markup:
     """A dot for each point that has a place."""
-    spots = (spot for stretch in _stretches(frame, x, y) for spot in stretch)
+    spots = (spot for segment in _segments(frame, x, y) for spot in segment)
     return Markup("").join(_dot(spot, radius, f"{kind} {class_}") for spot in spots)
 
 
 def bars(frame: Frame, edges: Sequence[float], heights: Numbers, class_: str) -> Markup:
-    """A bar from the bottom between each two edges."""
+    """A bar between each pair of neighbouring edges."""
     parts = []
     for start, end, height in zip(edges, edges[1:], heights, strict=False):
         left, right, up = frame.across(start), frame.across(end), frame.up(height)
@@ -58,22 +58,22 @@ def bars(frame: Frame, edges: Sequence[float], heights: Numbers, class_: str) ->
 
 
 def rule(frame: Frame, start: tuple[float, float], end: tuple[float, float]) -> Markup:
-    """A straight dashed line between two points, to hold others against."""
+    """A straight dashed line between two points, as a reference."""
     spots = [(frame.across(x), frame.up(y)) for x, y in (start, end)]
     known = [(x, y) for x, y in spots if x is not None and y is not None]
     return element("path", d=_path(known), class_="guide") if len(known) == 2 else Markup("")
 
 
-def _stretches(frame: Frame, x: Numbers, y: Numbers) -> list[list[Spot]]:
-    """Points that follow each other without a gap."""
-    stretches: list[list[Spot]] = [[]]
+def _segments(frame: Frame, x: Numbers, y: Numbers) -> list[list[Spot]]:
+    """Runs of consecutive points without a gap."""
+    segments: list[list[Spot]] = [[]]
     for value, height in zip(x, y, strict=True):
         across, up = frame.across(value), frame.up(height)
         if across is None or up is None:
-            stretches.append([])
+            segments.append([])
         else:
-            stretches[-1].append((across, up))
-    return [stretch for stretch in stretches if stretch]
+            segments[-1].append((across, up))
+    return [segment for segment in segments if segment]
 
 
 def _path(spots: Iterable[Spot]) -> str:

@@ -1,7 +1,7 @@
-"""Colours that people with any kind of colour vision can tell apart, for light and dark pages.
+"""Colours that are distinct for every kind of colour vision, for light and dark pages.
 
-Series: Okabe and Ito, "Color Universal Design" (2008), without its yellow, which no white page
-shows. Amounts: cividis (Nuñez, Anderton, Renslow, PLoS ONE 13, 2018) and ColorBrewer's Blues;
+Series: Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is hard to see
+on white. Amounts: cividis (Nuñez, Anderton, Renslow, PLoS ONE 13, 2018) and ColorBrewer's Blues;
 signs: ColorBrewer's RdBu (Harrower and Brewer, The Cartographic Journal 40, 2003).
 """
 
@@ -12,7 +12,7 @@ from math import isfinite
 Colour = tuple[int, int, int]
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-# The same, with the two blues in each other's place: the dark one is hard to see on a dark page.
+# The same with the two blues exchanged, since the dark one is hard to see on a dark page.
 SERIES_ON_DARK = ("#56b4e9", *SERIES[1:5], "#0072b2")
 # Lines of one colour differ in their dashes.
 DASHES = ("none", "7 3", "2 3", "9 3 2 3")
@@ -38,7 +38,7 @@ def series_class(index: int) -> str:
 
 
 def ramp(colours: tuple[str, ...], share: float | None) -> str | None:
-    """The colour at this share of the way through some colours; None for no number."""
+    """The colour at this share (0 to 1) of a ramp; None if the share is not a finite number."""
     if share is None or not isfinite(share):
         return None
     position = min(max(share, 0.0), 1.0) * (len(colours) - 1)
@@ -49,7 +49,7 @@ def ramp(colours: tuple[str, ...], share: float | None) -> str | None:
 
 
 def ink_on(colour: str) -> str:
-    """Black or white, whichever has the greater contrast (WCAG 2.1) on this colour."""
+    """Black or white: the one with the greater contrast (WCAG 2.1) on this colour."""
     return "#000000" if contrast(colour, "#000000") > contrast(colour, "#ffffff") else "#ffffff"
 
 

@@ -1,7 +1,7 @@
-"""Numbers on a grid as a picture: images of a data set, weights, filters.
+"""Arrays as pictures: images of a data set, weights, filters.
 
-A PNG of one byte or half a byte a pixel, not compressed: what compresses differs between machines,
-and the same numbers have to give the same bytes.
+PNGs are stored without compression, since compressed bytes differ between versions of zlib, and the
+same numbers have to give the same bytes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Picture:
-    """An image with its words.
+    """An image with its description.
 
     Args:
         source: a data URI.
         width: in pixels.
-        height: likewise.
+        height: in pixels.
         label: what it shows.
     """
 
@@ -43,7 +43,7 @@ class Picture:
 def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
     """An image (channels, height, width) or (height, width), its largest value white.
 
-    Three channels are shown in colour, of other numbers of channels the mean.
+    Three channels are shown as colours; of any other number of channels, the mean is shown.
     """
     pixels = np.asarray(values, np.float64)
     if pixels.ndim == 3 and pixels.shape[0] == 3:
@@ -59,7 +59,7 @@ def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) 
     Args:
         values: the weights.
         label: what they are.
-        largest: the size that has the strongest colour.
+        largest: the absolute value that has the strongest colour.
     """
     weights = np.asarray(values, np.float64)
     scale = largest if np.isfinite(largest) and largest > 0 else 1.0
@@ -67,7 +67,7 @@ def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) 
 
 
 def raster(classes: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:
-    """A picture of whole numbers (height, width), each with its colour; at most 16 of them."""
+    """A picture of class numbers (height, width), each with its own colour; at most 16 classes."""
     return _indexed(classes, [rgb(colour) for colour in colours], label)
 
 
@@ -91,7 +91,9 @@ def _indexed(
     padded = np.zeros((height, width + width % 2), np.uint8)
     padded[:, :width] = indices
     packed = padded[:, ::2] << 4 | padded[:, 1::2]
-    lines = np.zeros((height, packed.shape[1] + 1), np.uint8)  # each begins with its filter: none
+    lines = np.zeros(
+        (height, packed.shape[1] + 1), np.uint8
+    )  # each starts with a filter byte, 0 for none
     lines[:, 1:] = packed
     colours = bytes(part for colour in palette for part in colour)
     return _png(width, height, 4, 3, _chunk(b"PLTE", colours), lines.tobytes(), label)
@@ -122,7 +124,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def _stored(content: bytes) -> bytes:
-    """A zlib stream whose blocks are stored as they are (RFC 1950 and 1951)."""
+    """A zlib stream of uncompressed blocks (RFC 1950 and 1951)."""
     blocks = [content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK)]
     parts = [b"\x78\x01"]
     for index, block in enumerate(blocks):

@@ -1,30 +1,32 @@
-"""From values to places: every scale maps its domain onto 0 … 1.
+"""Scales map values to places: the domain to 0 … 1.
 
-Whatever is no number, or lies where the scale has no place for it, has the place None; a chart
-leaves a gap there.
+Values without a place (None, NaN, sizes beyond 1e300, on log scales zero and less) leave a gap in a
+chart. The limit keeps differences and round ends of domains within the range of floats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
-from sys import float_info
-from typing import Protocol
+from math import ceil, floor, log10
+from typing import Protocol, TypeGuard
 
-# Multiples of powers of ten that people count in.
+# Multiples of powers of ten that ticks may have.
 _STEPS = (1, 2, 5, 10)
-_LARGEST = float_info.max
+# Beyond this size, values have no place.
+_LARGEST = 1e300
+# The distance of ticks is at least this.
+_LEAST_STEP = 1e-305
 
 
 class Scale(Protocol):
-    """What axes and marks need to know of a scale."""
+    """The interface of scales for axes and marks."""
 
     def place(self, value: float | None) -> float | None:
-        """Where a value lies, 0 at the start of the domain and 1 at its end; None if nowhere."""
+        """The place of a value: 0 at the start of the domain, 1 at its end; None if it has none."""
 
     def ticks(self, count: int) -> list[float]:
-        """Round values within the domain, about so many."""
+        """About this many round values within the domain."""
 
 
 @dataclass(frozen=True)
@@ -41,44 +43,35 @@ class Linear:
 
     @classmethod
     def over(cls, values: Iterable[float | None], *, zero: bool = False, count: int = 5) -> Linear:
-        """A domain with round ends that holds all finite values.
+        """A domain with round ends that holds all values with a place.
 
         Args:
-            values: of the data; a single one, or a constant, lies in the middle.
-            zero: whether the domain starts at zero where all values are positive.
-            count: the number of ticks that its ends are round for.
+            values: the data; a single value, or a constant, is placed in the middle.
+            zero: whether the domain includes zero.
+            count: the number of ticks, whose distance the ends are multiples of.
         """
-        finite = _finite(values)
-        if not finite:
+        known = _placeable(values)
+        if not known:
             return cls(0.0, 1.0)
-        low, high = min(finite), max(finite)
+        low, high = min(known), max(known)
         if zero:
             low, high = min(low, 0.0), max(high, 0.0)
         if low == high:
             room = abs(low) / 2 or 1.0
-            low, high = max(low - room, -_LARGEST), min(high + room, _LARGEST)
+            low, high = low - room, high + room
         step, power = _step(low, high, count)
-        ends = (
-            _multiple(floor(_ratio(low, step, power)), step, power),
-            _multiple(ceil(_ratio(high, step, power)), step, power),
-        )
-        # Rounding outwards must not leave the range of numbers, nor cut what it was made for.
-        if not all(map(isfinite, ends)) or ends[0] > low or ends[1] < high:
-            return cls(low, high)
-        return cls(*ends)
+        unit = _multiple(1, step, power)
+        start, end = floor(low / unit), ceil(high / unit)
+        # Multiples are rounded, possibly to the wrong side of a value.
+        return cls(min(low, _multiple(start, step, power)), max(high, _multiple(end, step, power)))
 
     def place(self, value: float | None) -> float | None:
-        if value is None or not isfinite(value):
-            return None
-        span = self.high - self.low
-        if isfinite(span):
-            return (value - self.low) / span
-        # In halves, since the difference of two numbers may be too large for one.
-        return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return (value - self.low) / (self.high - self.low) if _is_placeable(value) else None
 
     def ticks(self, count: int = 5) -> list[float]:
         step, power = _step(self.low, self.high, count)
-        first, last = _ratio(self.low, step, power), _ratio(self.high, step, power)
+        unit = _multiple(1, step, power)
+        first, last = self.low / unit, self.high / unit
         # The ends of a domain of `over` are multiples, but for rounding.
         slack = 1e-9 * max(1.0, last - first)
         numbers = range(ceil(first - slack), floor(last + slack) + 1)
@@ -99,17 +92,17 @@ class Log:
 
     @classmethod
     def over(cls, values: Iterable[float | None]) -> Log:
-        """A domain that holds all positive finite values; 1 … 10 where there are none."""
-        positive = [value for value in _finite(values) if value > 0]
+        """A domain that holds all positive values with a place; 1 … 10 if there are none."""
+        positive = [value for value in _placeable(values) if value > 0]
         if not positive:
             return cls(1.0, 10.0)
         low, high = min(positive), max(positive)
         if log10(high) - log10(low) < 0.01:
-            low, high = max(low / 2, 5e-324), min(high * 2, _LARGEST)
+            low, high = max(low / 2, 5e-324), high * 2
         return cls(low, high)
 
     def place(self, value: float | None) -> float | None:
-        if value is None or not isfinite(value) or value <= 0:
+        if not _is_placeable(value) or value <= 0:
             return None
         return (log10(value) - log10(self.low)) / (log10(self.high) - log10(self.low))
 
@@ -133,53 +126,48 @@ class Log:
 
 @dataclass(frozen=True)
 class Band:
-    """A stretch of equal length for each of several names, or for each of some numbers in a row.
+    """An interval of equal length for each of several names or consecutive numbers.
 
     Args:
-        count: how many there are.
+        count: the number of intervals.
     """
 
     count: int
 
     @property
     def width(self) -> float:
-        """The length of one."""
+        """The length of an interval."""
         return 1 / max(1, self.count)
 
     def place(self, value: float | None) -> float | None:
-        """The middle of the stretch with this number."""
+        """The middle of the interval with this number."""
         return None if value is None else (value + 0.5) * self.width
 
     def ticks(self, count: int) -> list[float]:
-        """Numbers at even distances, the first among them."""
+        """Evenly spaced numbers, starting with 0."""
         return list(map(float, range(0, self.count, max(1, ceil(self.count / max(1, count))))))
 
 
 def log_suits(values: Sequence[float | None]) -> bool:
-    """Whether a logarithmic scale shows more: all finite values positive, over two decades."""
-    finite = _finite(values)
-    return bool(finite) and min(finite) > 0 and log10(max(finite)) - log10(min(finite)) >= 2
+    """Whether a logarithmic scale suits: all finite values are positive and span two decades."""
+    known = _placeable(values)
+    return bool(known) and min(known) > 0 and log10(max(known)) - log10(min(known)) >= 2
 
 
-def _finite(values: Iterable[float | None]) -> list[float]:
-    return [float(value) for value in values if value is not None and isfinite(value)]
+def _placeable(values: Iterable[float | None]) -> list[float]:
+    return [float(value) for value in values if _is_placeable(value)]
+
+
+def _is_placeable(value: float | None) -> TypeGuard[float]:
+    return value is not None and abs(value) <= _LARGEST
 
 
 def _step(low: float, high: float, count: int) -> tuple[int, int]:
     """The distance of ticks, as (multiple, power of ten)."""
-    raw = high / max(1, count) - low / max(1, count)
-    if raw <= 0:  # below the smallest number
-        return 1, -323
-    power = max(floor(log10(raw)), -323)
+    raw = max((high - low) / max(1, count), _LEAST_STEP)
+    power = floor(log10(raw))
     multiple = next((m for m in _STEPS if _multiple(1, m, power) >= raw * (1 - 1e-9)), 10)
     return multiple, power
-
-
-def _ratio(value: float, step: int, power: int) -> float:
-    """How many steps a value is from zero."""
-    unit = _multiple(1, step, power)
-    ratio = value / unit if unit and isfinite(unit) else 0.0
-    return ratio if isfinite(ratio) else 0.0
 
 
 def _multiple(number: int, step: int, power: int) -> float:

@@ -13,7 +13,7 @@ from nnrun.reports.charts.palette import (
     ramp,
 )
 
-# What charts take from the page around them, by the names of its style sheet.
+# The CSS variables that charts take from the page around them.
 LIGHT = {
     "ink": "#1b1f24",
     "soft": "#57606a",
@@ -59,12 +59,12 @@ _AMOUNTS = 16
 
 
 def amount_class(share: float | None) -> str:
-    """The class of a cell whose amount is this share of the largest, for `ON_DARK`."""
+    """The CSS class of a cell whose amount is this share of the largest, for `ON_DARK`."""
     return f"q{round(_AMOUNTS * min(max(share or 0.0, 0.0), 1.0))}"
 
 
 def _amounts() -> str:
-    """Blues turned round, since what is pale strikes the eye there."""
+    """The blues in reverse order, since pale colours stand out on a dark page."""
     colours = [ramp(BLUES[::-1], step / _AMOUNTS) or "" for step in range(_AMOUNTS + 1)]
     return "".join(
         f".chart .q{step}{{fill:{colour}}}.chart .q{step}~text{{fill:{ink_on(colour)}}}"
@@ -78,9 +78,9 @@ def _series() -> str:
     return "\n".join([*colours, *dashes])
 
 
-# For dark pages, besides.
+# In addition for dark pages.
 ON_DARK = _amounts()
-# For a page, which says what its variables are.
+# For a page, which defines the variables.
 PAGE = f"{_MARKS.strip()}\n{_series()}\n"
-# For files: programs that draw papers know no variables.
+# For files, with fixed colours: many programs do not support CSS variables.
 STANDALONE = re.sub(r"var\(--(\w+)\)", lambda found: LIGHT[found[1]], PAGE)

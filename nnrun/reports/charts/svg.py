@@ -1,4 +1,4 @@
-"""SVG as text that is safe by construction: what is no markup yet is escaped when it is put in."""
+"""SVG elements as text; all text that is not `Markup` is escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-# Of the font of the style sheet; generous, since nobody knows which it will be.
+# Width and height of a character in pixels; generous, since the reader's font is not known.
 CHARACTER = 6.6
 LINE = 14.0
 
@@ -16,7 +16,7 @@ Value = str | float | int | None
 def element(name: str, *children: str | Iterable[str], **attributes: Value) -> Markup:
     """An element with its children; `class_` is written `class`, `stroke_width` `stroke-width`.
 
-    Attributes that are None are left out. Text among the children is escaped, markup is not.
+    Attributes that are None are left out. Children are escaped unless they are `Markup`.
     """
     words = [f" {key.rstrip('_').replace('_', '-')}={_quoted(v)}" for key, v in _given(attributes)]
     inner = Markup("").join(_flat(children))
@@ -25,23 +25,23 @@ def element(name: str, *children: str | Iterable[str], **attributes: Value) -> M
 
 
 def group(*children: str | Iterable[str], **attributes: Value) -> Markup:
-    """Elements that belong together."""
+    """A `g` element."""
     return element("g", *children, **attributes)
 
 
 def clean(text: str) -> str:
-    """Text on one line without what controls terminals, parsers or the direction of writing."""
+    """Text on one line, its control characters replaced by blanks."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text, its end replaced by an ellipsis where it is too long."""
+    """The text, cut and ended by an ellipsis where it is too long."""
     text = clean(text)
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
 
 
 def coordinate(value: float) -> str:
-    """A number of pixels to a tenth, in as few characters as that takes."""
+    """A number of pixels rounded to a tenth, without a trailing `.0`."""
     text = f"{value:.1f}".removesuffix(".0")
     return "0" if text == "-0" else text
 

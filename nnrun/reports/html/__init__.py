@@ -1,1 +1,1 @@
-"""One HTML file over many runs: first the values of its sections, then the markup around them."""
+"""The HTML report on many runs: its content as values, then their markup."""

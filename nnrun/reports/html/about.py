@@ -1,4 +1,4 @@
-"""What a run was made of: its config, its network, and how to make it again."""
+"""A run's config, network, environment, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nnrun.runs.record import RunRecord
 
 
 def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
-    """Every key, what is at its default dimmed."""
+    """Every key of the config, defaults dimmed."""
     config = {key: value for key, value in record.config.items() if not changes_nothing(key)}
     given = _given(record.config)
     yield Settings(

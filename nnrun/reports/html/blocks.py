@@ -1,4 +1,4 @@
-"""What sections are made of, before any of it is markup."""
+"""The blocks of a section, as values that templates render."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
 from nnrun.reports.charts.svg import shortened
 
-# Of texts that come from configs and files, so many characters are shown.
+# Longer texts from configs and files are cut.
 LONGEST = 160
 
 
 def text_of(value: str, longest: int = LONGEST) -> str:
-    """A text from a config or a file as it may stand in a page."""
+    """A text from a config or a file, on one line and cut to this length."""
     return shortened(value, longest)
 
 
@@ -26,11 +26,11 @@ class Cell:
     """A cell of a table.
 
     Args:
-        text: what it says.
-        value: what it is sorted by, where that is a number.
+        text: shown.
+        value: the number to sort by, if any.
         drawing: shown instead of the text.
         link: the id of a section of the page.
-        kind: a class of the style sheet.
+        kind: a CSS class.
     """
 
     text: str
@@ -42,16 +42,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table for people.
+    """A table.
 
     Args:
         title: of the table.
         header: a name for each column.
         rows: of cells.
-        texts: the first columns that hold text; the others hold numbers.
+        texts: the number of leading text columns; the others hold numbers.
         sortable: whether readers can sort and filter it.
-        heads: the column that names a row.
-        hidden: whether its title is for screen readers only, since a heading says the same.
+        heads: the index of the column with the names of rows.
+        hidden: whether only screen readers get its title, since a heading repeats it.
     """
 
     block: ClassVar[str] = "grid"
@@ -66,7 +66,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart, and the same on a logarithmic scale where that shows more."""
+    """A chart, optionally with a version on a logarithmic scale."""
 
     block: ClassVar[str] = "figure"
     chart: Chart
@@ -79,7 +79,7 @@ class Figures:
 
     Args:
         figures: the charts.
-        legend: (index, name) of each series, where readers can switch these on and off.
+        legend: (index, name) of each series that readers can switch on and off.
     """
 
     block: ClassVar[str] = "figures"
@@ -89,7 +89,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Note:
-    """A paragraph; `warning`, `bad`, `small` or nothing for its kind."""
+    """A paragraph of kind `warning`, `bad`, `small` or none."""
 
     block: ClassVar[str] = "note"
     text: str
@@ -98,7 +98,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of the config: dimmed where it is at its default, marked where other runs differ."""
+    """A key of the config: dimmed if it has its default, marked if runs differ in it."""
 
     key: str
     value: str
@@ -116,7 +116,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Code:
-    """A command, or a line of it each."""
+    """Preformatted text, such as a command."""
 
     block: ClassVar[str] = "code"
     text: str
@@ -124,7 +124,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures with a caption each."""
+    """Pictures with captions."""
 
     block: ClassVar[str] = "gallery"
     title: str
@@ -134,12 +134,12 @@ class Gallery:
 
 @dataclass(frozen=True)
 class MistakenCell:
-    """The rows of one class that were taken for another.
+    """The rows of one class that were predicted as another.
 
     Args:
-        id: of the cell that leads here.
-        title: which cell.
-        content: their pictures, or a table of their values.
+        id: the anchor that the cell links to.
+        title: names both classes.
+        content: pictures of the rows, or a table of their values.
     """
 
     id: str
@@ -148,14 +148,14 @@ class MistakenCell:
 
     @property
     def rows(self) -> int:
-        """How many rows are shown."""
+        """The number of rows shown."""
         content = self.content
         return len(content.pictures) if isinstance(content, Gallery) else len(content.rows)
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """The cells of a confusion matrix that are not on its diagonal."""
+    """The cells of a confusion matrix off its diagonal."""
 
     block: ClassVar[str] = "mistakes"
     cells: Sequence[MistakenCell]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
+from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
-from nnrun.reports.charts.strip import strip
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
@@ -52,7 +52,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Board:
+class ReportBoard:
     """Rows that can be compared, the best first."""
 
     group: Group
@@ -69,21 +69,21 @@ class Board:
         return SPLITS.index(self.group.ordered_by)
 
 
-def boards_of(variants: Sequence[StoredVariant], margin: float | None = None) -> list[Board]:
+def boards_of(variants: Sequence[StoredVariant], margin: float | None = None) -> list[ReportBoard]:
     """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
     ended = [variant for variant in variants if variant.seeds]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, v.scores) for v in ended}
     kinds = dict.fromkeys(kind for kind, _, _ in known)
     groups = [within(group, margin) for group in groups_of([*known.values()])]
     return [
-        Board(
+        ReportBoard(
             group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
         )
         for kind, group in zip(kinds, groups, strict=True)
     ]
 
 
-def board_blocks(board: Board, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
+def board_blocks(board: ReportBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
     """The table, and how to read it.
 
     Args:
@@ -145,7 +145,7 @@ def _without_same(
 
 def _row(
     standing: Standing,
-    board: Board,
+    board: ReportBoard,
     splits: Sequence[str],
     published: Sequence[str],
     scale: Scale,
@@ -191,7 +191,7 @@ def _troubles(row: Row) -> str:
     return "".join(parts)
 
 
-def _strip(standing: Standing, board: Board, summary: Summary | None, scale: Scale) -> Cell:
+def _strip(standing: Standing, board: ReportBoard, summary: Summary | None, scale: Scale) -> Cell:
     values = [
         value
         for score in standing.scores

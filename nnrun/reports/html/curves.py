@@ -1,4 +1,4 @@
-"""Learning curves: of configs, with a band over their seeds, and of single runs."""
+"""Learning curves of configs, with a band over their seeds, and of single runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 
 from nnrun.config.names import SPLITS
-from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note
-from nnrun.reports.html.board import Board
+from nnrun.reports.html.board import ReportBoard
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
 from nnrun.sweeps.board.stored import StoredVariant
@@ -19,12 +19,12 @@ History = Mapping[str, Sequence[float]]
 _MOST_POINTS = 60
 
 
-def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Block]:
-    """The curves of the configs of a leaderboard: a chart for each number and split.
+def board_curves(board: ReportBoard, histories: Mapping[str, History]) -> Iterator[Block]:
+    """The learning curves of the configs of a leaderboard: a chart for each metric and split.
 
     Args:
         board: the leaderboard.
-        histories: the columns of history.csv of those to draw, by `name/run id`.
+        histories: the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = [
         (standing.name, found)
@@ -48,7 +48,7 @@ def board_curves(board: Board, histories: Mapping[str, History]) -> Iterator[Blo
 
 
 def run_curves(history: History, metric: str) -> Iterator[Block]:
-    """The curves of a single run: a line for each split."""
+    """The learning curves of a single run: a line for each split."""
     figures = []
     for what in _numbers(metric, [history]):
         series = [
@@ -74,7 +74,7 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
 
 
 def _numbers(metric: str, histories: Sequence[History]) -> list[str]:
-    """The loss and the main metric; once, where they are the same."""
+    """The loss and the main metric, or one of them where they are equal."""
     same = all(
         history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
         for history in histories
@@ -91,7 +91,7 @@ def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iter
             found = [history for history in histories if key in history]
             if found:
                 every.setdefault(split, []).append(_over_seeds(name, found, key, index))
-    # One scale for all splits, so that what is better in one of them is seen to be.
+    # One scale for all splits, so that they can be compared.
     domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
     for split, series in every.items():
         yield _figure(f"{split} {metric_label(what)}", series, what, domain)
@@ -111,7 +111,7 @@ def _figure(title: str, series: Sequence[Series], what: str, domain: Numbers = (
 
 
 def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -> Series:
-    """The mean of each evaluation over the runs that have it, with their lowest and highest."""
+    """Mean, minimum and maximum over the runs at each evaluation."""
     values: dict[float, list[float]] = {}
     for history in histories:
         for iteration, value in zip(history["iteration"], history[key], strict=True):
@@ -130,7 +130,7 @@ def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    # Divided first, since the sum of large numbers may be too large for one.
+    # Divided first, since the sum of large numbers may overflow.
     return sum(value / len(values) for value in values) if values else None
 
 
@@ -139,7 +139,7 @@ def _known(values: Sequence[float]) -> Numbers:
 
 
 def _thinned(x: Sequence[float], y: Numbers) -> tuple[Sequence[float], Numbers]:
-    """Points at even distances where there are too many, the last among them."""
+    """At most `_MOST_POINTS` evenly spaced points, including the last one."""
     last = len(x) - 1
     if last < _MOST_POINTS:
         return x, y

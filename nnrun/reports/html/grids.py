@@ -1,4 +1,4 @@
-"""What the settings of a grid did: the metric against each of them, and against all."""
+"""Charts of a grid: the metric against each setting, pairs of settings, all settings."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
-from nnrun.reports.charts.heatmap import heatmap
+from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
+from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
-from nnrun.reports.charts.parallel import Coordinate, parallel
-from nnrun.reports.charts.scatter import by_setting
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
-from nnrun.reports.html.board import Board, Standing
+from nnrun.reports.html.board import ReportBoard, Standing
 from nnrun.reports.numbers import number
 
 _MOST_KEYS = 8
@@ -24,7 +24,7 @@ _MOST_CELLS = 40
 
 @dataclass(frozen=True)
 class _Key:
-    """A varied key with its values."""
+    """A key of the grid with its values."""
 
     key: str
     name: str
@@ -39,12 +39,12 @@ class _Key:
         return [text_of(setting_words(self.key, value), 40) for value in self.values]
 
     def place(self, value: Any) -> float:
-        """The number, or its place among the values."""
+        """A number itself; of other values, the index."""
         return float(value) if self.numeric else float(self.values.index(value))
 
 
-def grid_blocks(board: Board) -> Iterator[tuple[str, list[Block]]]:
-    """For each experiment with a grid, its name and its charts."""
+def grid_blocks(board: ReportBoard) -> Iterator[tuple[str, list[Block]]]:
+    """The name and charts of each experiment with a grid."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
         members = [s for s in board.standings if s.variant.name == name and s.variant.choice]
@@ -52,7 +52,7 @@ def grid_blocks(board: Board) -> Iterator[tuple[str, list[Block]]]:
             yield name, list(_grid(board, members))
 
 
-def _grid(board: Board, members: Sequence[Standing]) -> Iterator[Block]:
+def _grid(board: ReportBoard, members: Sequence[Standing]) -> Iterator[Block]:
     keys = _keys(members)
     metric = f"{board.group.ordered_by} {board.group.metric}"
     shown = keys[:_MOST_KEYS]
@@ -77,7 +77,7 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
         for member in members:
             if (value := member.variant.choice.get(key)) not in found:
                 found.append(value)
-        # Numbers in their order, then all else as it came.
+        # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
         keys.append(_Key(key, text_of(name, 40), found))
     return keys
@@ -87,7 +87,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _against(key: _Key, board: Board, members: Sequence[Standing], metric: str) -> Figure | None:
+def _against(
+    key: _Key, board: ReportBoard, members: Sequence[Standing], metric: str
+) -> Figure | None:
     points = [
         (key.place(member.variant.choice.get(key.key)), value)
         for member in members
@@ -105,7 +107,7 @@ def _against(key: _Key, board: Board, members: Sequence[Standing], metric: str) 
 
 
 def _pairs(
-    down: _Key, across: _Key, board: Board, members: Sequence[Standing], metric: str
+    down: _Key, across: _Key, board: ReportBoard, members: Sequence[Standing], metric: str
 ) -> Iterator[Block]:
     if max(len(down.values), len(across.values)) > _MOST_CELLS:
         return
@@ -143,7 +145,7 @@ def _pairs(
 
 
 def _all(
-    keys: Sequence[_Key], board: Board, members: Sequence[Standing], metric: str
+    keys: Sequence[_Key], board: ReportBoard, members: Sequence[Standing], metric: str
 ) -> Iterator[Block]:
     split = board.group.ordered_by
     known = [m for m in members if m.row.summary(split) is not None][:_MOST_LINES]
@@ -163,7 +165,7 @@ def _all(
     yield Figure(chart)
 
 
-def _values(board: Board, member: Standing) -> list[float]:
+def _values(board: ReportBoard, member: Standing) -> list[float]:
     return [
         value
         for score in member.scores

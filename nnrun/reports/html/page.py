@@ -1,4 +1,4 @@
-"""From the values of a report to one HTML file that needs nothing else."""
+"""Renders a report as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import plural
 
-# Runs in full beyond this many bytes of markup are left out, so that the file can be mailed.
+# Details of runs beyond this many bytes are left out, so that the file can be mailed.
 MOST_BYTES = 2_500_000
 
-# What a page needs beyond its charts; every text has a contrast of 4.5 to 1 on its ground.
+# Colours of the page besides those of charts; every text has a contrast of at least 4.5 to 1.
 _LIGHT = {
     "link": "#0757a8", "good": "#11633d", "mild": "#8a5300", "bad": "#b3261e",
     "hover": "#f3f5f7", "mark": "#fff6df",
@@ -35,10 +35,10 @@ def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
 
     Args:
         report: what to show.
-        most_bytes: of the runs that are shown in full; the first is shown in any case.
+        most_bytes: of the details of runs; those of the first run are always shown.
     """
     style, script = _style(), _resource("page.js")
-    # First, so that nothing leads to runs that find no room.
+    # First, since it decides which runs the sections can link to.
     runs, left_out = _runs(report, most_bytes)
     return (
         _environment()
@@ -73,7 +73,7 @@ def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
 
 
 def _policy(style: str, script: str) -> str:
-    """What the page may do: use its own style and script, and show pictures that are in it."""
+    """The content security policy: the page's own style and script, and embedded pictures."""
     return "; ".join(
         [
             "default-src 'none'",

@@ -1,4 +1,4 @@
-"""A report over stored runs: what is in it, and what is left out."""
+"""The content of a report on stored runs: sections, details of runs, charts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
-from nnrun.reports.html.board import Board, board_blocks, boards_of
+from nnrun.reports.html.board import ReportBoard, board_blocks, boards_of
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -24,18 +24,18 @@ from nnrun.runs.storage.reading import HISTORY, REPORT, damaged
 from nnrun.sweeps.board.stored import StoredVariant, stored_variants
 from nnrun.sweeps.progress import RunScore
 
-_WHY = {RUNNING: "it is in progress", INTERRUPTED: "it goes on from its checkpoint"}
+_WHY = {RUNNING: "it is in progress"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much goes into one file.
+    """The largest content of one file.
 
     Args:
         rows: of each leaderboard.
         runs: in the list of all runs.
-        in_full: runs that are shown with all their charts.
-        drawn: configs whose learning curves are drawn.
+        in_full: runs with details.
+        drawn: configs with learning curves, for each leaderboard.
     """
 
     rows: int = 1000
@@ -46,12 +46,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Found:
-    """A run folder with what was read there.
+    """A run folder and what was read from it.
 
     Args:
-        folder: where it lies.
-        overview: what it is, at a glance.
-        record: its report, where that is whole.
+        folder: the run's folder.
+        overview: the summary of the run.
+        record: its report; None if it cannot be read.
     """
 
     folder: Path
@@ -60,7 +60,7 @@ class Found:
 
     @property
     def key(self) -> str:
-        """Name and id."""
+        """`name/run id`."""
         if self.record is not None:
             return f"{self.record.name}/{self.record.run_id}"
         return self.overview.label
@@ -68,7 +68,7 @@ class Found:
 
 @dataclass(frozen=True)
 class _Sound:
-    """A run whose report holds what it should, with the numbers that lists show."""
+    """A run with a valid report, and its metrics for lists."""
 
     found: Found
     record: RunRecord
@@ -76,12 +76,12 @@ class _Sound:
 
 
 class Report:
-    """All that a report says; markup comes later.
+    """The content of a report, before it is rendered.
 
     Args:
-        found: the runs, in the order in which they are listed.
-        load_data: loads data sets, or has them already.
-        limits: how much is shown.
+        found: the runs, in the order of the list.
+        load_data: returns the data set of a config.
+        limits: of the content.
         margin: a difference that does not matter, in the units of the metric.
     """
 
@@ -103,18 +103,18 @@ class Report:
 
     @property
     def title(self) -> str:
-        """What it is about."""
+        """The name of the experiment, or the number of experiments."""
         names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
         return text_of(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
     def counts(self) -> list[tuple[str, int]]:
-        """How many runs there are of each status."""
+        """The number of runs with each status."""
         statuses = [self._status(found) for found in self.found]
         return [(status, statuses.count(status)) for status in dict.fromkeys(sorted(statuses))]
 
     def sections(self) -> Iterator[Section]:
-        """All that compares runs: leaderboards, learning curves, grids; then the list of all."""
+        """Leaderboards, learning curves and grids, then the list of all runs."""
         histories = self._histories()
         several = len(self.found) > 1
         for board in self.boards if several else ():
@@ -126,13 +126,13 @@ class Report:
                 yield Section(f"Settings of {text_of(name)}", blocks)
         yield Section("All runs" if several else "The run", [*self._list()])
 
-    def _of(self, board: Board) -> str:
-        """The data set, or all that the rows have in common where it has several boards."""
+    def _of(self, board: ReportBoard) -> str:
+        """The data set; the board's title if the data set has several boards."""
         same = [other for other in self.boards if other.group.dataset == board.group.dataset]
         return text_of(board.group.dataset) if len(same) == 1 else board.title
 
     def runs(self) -> Iterator[RunSections]:
-        """The runs that are shown in full."""
+        """The details of the chosen runs."""
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
@@ -144,7 +144,7 @@ class Report:
             )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
-        """Every chart with the part of the report that it stands in."""
+        """Every chart with the title of its section."""
         for section in self.sections():
             for block in section.blocks:
                 for chart in charts_of(block):
@@ -156,12 +156,12 @@ class Report:
                         yield run.name, chart
 
     def trim(self, in_full: int) -> None:
-        """Show no more than so many runs in full."""
+        """Show details of at most this many runs."""
         self.in_full = self.in_full[:in_full]
         self.anchors = {key: self.anchors[key] for key in self.in_full}
 
     def _chosen(self) -> list[str]:
-        """The runs to show in full: the best of each config first, then the others in order."""
+        """The runs to show details of: the best of each config first, then the others in order."""
         best = [
             standing.row.best_run
             for board in self.boards
@@ -173,7 +173,7 @@ class Report:
         return [*first, *others][: self.limits.in_full]
 
     def _histories(self) -> Mapping[str, Mapping[str, Sequence[float]]]:
-        """Those of the configs that are drawn."""
+        """The histories of the runs whose learning curves are drawn, by `name/run id`."""
         drawn: dict[str, Mapping[str, Sequence[float]]] = {}
         for board in self.boards:
             for standing in board.standings[: self.limits.drawn]:
@@ -197,14 +197,14 @@ class Report:
         if len(shown) < len(self.found):
             left = len(self.found) - len(shown)
             yield Note(f"{count(left)} more runs are left out of this list.", "warning")
-        troubles = [found for found in shown if found.key not in self._sound]
-        for found in troubles[:20]:
-            yield Note(f"{text_of(_trouble(found, self._status(found)))}.", "warning")
+        unreadable = [found for found in shown if found.key not in self._sound]
+        for found in unreadable[:20]:
+            yield Note(f"{text_of(_reason(found, self._status(found)))}.", "warning")
         if len(self.in_full) < len(self._sound):
             yield Note(
-                f"{plural(len(self.in_full), 'run')} of {count(len(self._sound))} are shown in "
-                "full below: the best of each config first, then others in the order of this "
-                "list. `nnrun report NAME/ID` shows any other.",
+                f"Details of {plural(len(self.in_full), 'run')} of {count(len(self._sound))} are "
+                "below: the best of each config first, then others in the order of this list. "
+                "`nnrun report NAME/ID` shows any other run.",
                 "warning",
             )
 
@@ -227,14 +227,14 @@ class Report:
         ]
 
     def _status(self, found: Found) -> str:
-        """What a run is, as its folder has it."""
+        """The run's status; `damaged` if its report is not valid."""
         if found.record is not None and found.key not in self._sound:
             return DAMAGED
         return text_of(found.overview.status, 20)
 
 
-def _trouble(found: Found, status: str) -> str:
-    """Why a run is in the list alone."""
+def _reason(found: Found, status: str) -> str:
+    """Why a run is only in the list."""
     if status == DAMAGED:
         return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
     return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
@@ -245,7 +245,7 @@ def _class(status: str) -> str:
 
 
 def _checked(found: Found) -> _Sound | None:
-    """The run, if its report holds what leaderboards and lists need."""
+    """The run, if its report has the values that leaderboards and lists need."""
     record = found.record
     if record is None:
         return None

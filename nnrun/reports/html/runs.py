@@ -1,4 +1,4 @@
-"""A run in full: how it ended, its numbers, its config, its network, and how to make it again."""
+"""The details of a run: result, learning curves, predictions, weights, config, network."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
-from nnrun.reports.examine import Answers, answers_of
+from nnrun.reports.examine import Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
-from nnrun.reports.html.answers import agree, class_blocks, regression_blocks
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
@@ -25,6 +24,7 @@ from nnrun.reports.html.blocks import (
     text_of,
 )
 from nnrun.reports.html.curves import run_curves
+from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number, number, percent, signed
@@ -47,8 +47,8 @@ from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 LoadData = Callable[[DatasetConfig], Dataset]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
-_DISAGREE = "Beware: its network, loaded again, gives other numbers than its report has."
-# What a damaged report may hold leads to one of these, wherever it is looked at.
+_DISAGREE = "Its network, loaded again, gives other metrics than its report."
+# Errors that reading the values of a damaged report can raise.
 DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 
 
@@ -60,7 +60,7 @@ class RunSections:
         anchor: its id in the page.
         name: of the experiment, and the run's own.
         status: how it ended.
-        sections: what there is to see.
+        sections: in order.
     """
 
     anchor: str
@@ -76,14 +76,14 @@ def run_sections(
     varying: Sequence[str],
     load_data: LoadData,
 ) -> RunSections:
-    """A run in full; what cannot be shown says why.
+    """The details of a run; a section that cannot be shown says why.
 
     Args:
         record: its report.
-        folder: where it lies.
+        folder: the run's folder.
         anchor: its id in the page.
         varying: the keys in which runs of its name differ.
-        load_data: loads data sets, or has them already.
+        load_data: returns the data set of a config.
     """
     parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
         ("Result", lambda: _result(record)),
@@ -92,7 +92,7 @@ def run_sections(
         *_trained(record, folder, anchor, load_data),
         ("Config", lambda: config_blocks(record, varying)),
         ("Network", lambda: network_blocks(record)),
-        ("To make it again", lambda: again_blocks(record)),
+        ("To repeat it", lambda: again_blocks(record)),
     ]
     sections = []
     for title, blocks in parts:
@@ -112,31 +112,31 @@ def _kind_of(error: Exception) -> str:
 def _trained(
     record: RunRecord, folder: Path, anchor: str, load_data: LoadData
 ) -> list[tuple[str, Callable[[], Iterator[Block]]]]:
-    """What needs the network, and what needs its data besides."""
-    model, answers, trouble = _answers(record, folder, load_data)
+    """The sections that need the network or its data."""
+    model, predictions, warning = _predictions(record, folder, load_data)
 
     def classes() -> Iterator[Block]:
-        if trouble:
-            yield Note(trouble, "warning")
+        if warning:
+            yield Note(warning, "warning")
         if record.task == "classification":
-            yield from class_blocks(record, answers, anchor)
-        elif answers is not None:
-            yield from regression_blocks(answers)
+            yield from class_blocks(record, predictions, anchor)
+        elif predictions is not None:
+            yield from regression_blocks(predictions)
 
     def weights() -> Iterator[Block]:
         if model is not None:
             yield from weight_blocks(record, model)
 
     def units() -> Iterator[Block]:
-        if answers is not None:
-            yield from activity_blocks(record, answers)
+        if predictions is not None:
+            yield from activity_blocks(record, predictions)
 
     def surface() -> Iterator[Block]:
-        if model is not None and answers is not None:
-            yield from surface_blocks(answers, model)
+        if model is not None and predictions is not None:
+            yield from surface_blocks(predictions, model)
 
     return [
-        ("Answers", classes),
+        ("Predictions", classes),
         ("Decision surface", surface),
         ("Weights", weights),
         ("Units", units),
@@ -151,9 +151,9 @@ def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     yield from run_curves(read_history(folder), record.main_metric)
 
 
-def _answers(
+def _predictions(
     record: RunRecord, folder: Path, load_data: LoadData
-) -> tuple[Model | None, Answers | None, str]:
+) -> tuple[Model | None, Predictions | None, str]:
     if record.weights_sha256 is None:
         return None, None, ""
     try:
@@ -162,12 +162,12 @@ def _answers(
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {text_of(str(error))}."
     try:
-        answers = answers_of(record, folder, load_data, model)
-        told = "" if agree(record, answers) else _DISAGREE
-        return model, answers, told
+        predictions = predictions_of(record, folder, load_data, model)
+        warning = "" if agree(record, predictions) else _DISAGREE
+        return model, predictions, warning
     except (NnrunError, OSError, MemoryError, *DAMAGE) as error:
         why = text_of(str(error) or type(error).__name__)
-        return model, None, f"What its network answers cannot be shown: {why}."
+        return model, None, f"Its predictions cannot be shown: {why}."
 
 
 def _result(record: RunRecord) -> Iterator[Block]:
@@ -210,7 +210,7 @@ def _result(record: RunRecord) -> Iterator[Block]:
 
 
 def _traceback(folder: Path) -> Iterator[Block]:
-    """Of the error that ended the run, where nobody foresaw it; its last lines say most."""
+    """The last lines of the traceback of an unexpected error, if one ended the run."""
     try:
         content = read_regular(folder / TRACEBACK, _LONGEST_TRACEBACK)
     except OSError:

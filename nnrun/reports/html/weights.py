@@ -1,4 +1,4 @@
-"""What a network has learnt, as far as it shows: weights, units, the surface of its decisions."""
+"""Weights, outputs of layers, and the decision surface of a network with two features."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from nnrun.errors import NnrunError
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.heatmap import heatmap
-from nnrun.reports.charts.histogram import histogram
+from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.histogram import histogram
+from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import Picture, signed_picture
-from nnrun.reports.charts.surface import decision_surface
-from nnrun.reports.examine import Answers, Histogram
+from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
@@ -46,9 +46,9 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
     yield from map(Note, alike)
 
 
-def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:
-    """What layers put out, and units that say the same whatever the row."""
-    rows = min(len(answers.part), 500)
+def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Block]:
+    """Outputs of the layers, and units whose output never changes."""
+    rows = min(len(predictions.part), 500)
     header = ["layer", "kind", "units", "dead", "share dead"]
     table = [
         [
@@ -60,12 +60,12 @@ def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:
                 f"{100 * layer.dead / max(1, layer.units):.0f}%", layer.dead / max(1, layer.units)
             ),
         ]
-        for layer in answers.activity
+        for layer in predictions.activity
     ]
     yield Grid("Units by layer", header, table, texts=2)
     yield Note(
-        f"A unit, or a channel of images, is dead if it puts out the same for all of the first "
-        f"{plural(rows, 'row')} of the {answers.split} split."
+        f"A unit, or a channel of images, is dead if its output is the same for all of the first "
+        f"{plural(rows, 'row')} of the {predictions.split} split."
     )
     yield Figures(
         [
@@ -75,16 +75,16 @@ def activity_blocks(record: RunRecord, answers: Answers) -> Iterator[Block]:
                     layer.histogram.edges, layer.histogram.counts, "output", "outputs",
                 )
             )
-            for layer in answers.activity
+            for layer in predictions.activity
         ]
     )  # fmt: skip
 
 
-def surface_blocks(answers: Answers, model: Model) -> Iterator[Block]:
-    """For two features that are numbers: what the network answers everywhere around its data."""
-    if answers.dataset.shape != (2,) or model.layout.columns.categories:
+def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
+    """The decision surface around the training data, for two numeric features."""
+    if predictions.dataset.shape != (2,) or model.layout.columns.categories:
         return
-    x = answers.train.x.astype(np.float64)
+    x = predictions.train.x.astype(np.float64)
     low, high = x.min(axis=0), x.max(axis=0)
     room = np.where(high > low, (high - low) * 0.08, 1.0)
     left, bottom = (low - room).tolist()
@@ -92,23 +92,22 @@ def surface_blocks(answers: Answers, model: Model) -> Iterator[Block]:
     across, up = np.linspace(left, right, _SIDE), np.linspace(bottom, top, _SIDE)
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     try:
-        said = model.task.decode(model.outputs(grid)).reshape(_SIDE, _SIDE, -1)[:, :, 0]
+        predicted = model.task.decode(model.outputs(grid)).reshape(_SIDE, _SIDE, -1)[:, :, 0]
     except NnrunError as error:
         yield Note(f"There is no decision surface: {error}", "warning")
         return
-    classes = [text_of(name, 40) for name in answers.dataset.classes]
-    part = answers.part
+    classes = [text_of(name, 40) for name in predictions.dataset.classes]
+    part = predictions.part
     points = [
         (float(row[0]), float(row[1]), int(label) if classes else 0)
         for row, label in zip(
             part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
         )
     ]
-    names = [text_of(name, 40) for name in answers.dataset.feature_names]
+    names = [text_of(name, 40) for name in predictions.dataset.feature_names]
     pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
-    what = "answer" if classes else "prediction"
-    title = f"The {what} everywhere, with the rows of the {answers.split} split"
-    surface = said.astype(np.float64)
+    title = f"Predictions, with rows of the {predictions.split} split"
+    surface = predicted.astype(np.float64)
     extent = (left, right, bottom, top)
     yield Figures([Figure(decision_surface(title, surface, extent, pair, points, classes))])
 
@@ -170,7 +169,7 @@ def _gallery(
 
 
 def _kind(record: RunRecord, name: str) -> str:
-    """What the config calls the layer that a parameter belongs to."""
+    """The kind of the layer that a parameter belongs to."""
     layers = layers_by_name(record.network)
     if name in layers:
         return layer_kind(layers[name])

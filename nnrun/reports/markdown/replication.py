@@ -1,4 +1,4 @@
-"""REPLICATION.md: published numbers beside what many seeds of the same procedure give."""
+"""REPLICATION.md: published numbers compared with results over many seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnrun.sweeps.board.replication import Replication
 
 
 def replication_markdown(rows: Sequence[Replication], command: str) -> str:
-    """The table, what it shows, and the command that makes it again."""
+    """The table, its explanation, and the command that makes it."""
     return "\n\n".join(_blocks(rows, command)) + "\n"
 
 

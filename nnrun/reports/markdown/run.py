@@ -1,11 +1,12 @@
-"""report.md: a run's result, whole, for people."""
+"""report.md: everything about a run, for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.reports.classes import class_sections
+from nnrun.reports.markdown.classes import class_sections
+from nnrun.reports.markdown.curve import curve_section
 from nnrun.reports.markup import code, escape, sentence, table
 from nnrun.reports.numbers import count, metric_number, number, percent, signed
 from nnrun.reports.summary import (
@@ -20,7 +21,6 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.curve import curve_section
 from nnrun.runs.record import RunRecord, RunResult
 
 
@@ -92,11 +92,11 @@ def _about(result: RunResult) -> Iterator[str]:
     if dataset.get("note"):
         yield f"> {escape(dataset['note'])}"
     yield "## Config"
-    yield "Resolved, with every default written out; the same as `config.yaml`."
+    yield "Resolved, with all defaults; the same as `config.yaml`."
     yield code(result.config_yaml, "yaml")
     yield "## To repeat it"
     yield (
-        "In this folder, the following trains the run again, into a folder `again`. On the same "
+        "In this folder, this command trains the run again, into a folder `again`. On the same "
         f"machine{_or_another(record)} the weights are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )

@@ -1,1 +1,1 @@
-"""Tables, curves and progress in the terminal."""
+"""Tables and curves for the terminal."""

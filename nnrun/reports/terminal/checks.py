@@ -1,4 +1,4 @@
-"""What `nnrun check` found, as terminal tables."""
+"""The results of `nnrun check` as terminal tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from nnrun.runs.preparation.memory import MemoryEstimate
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """A config that is valid, and what its run will be.
+    """A valid config and the properties of its run.
 
     Args:
-        file: the config, as it was named.
+        file: the config's path as given.
         dataset: its name and `n_train`, `n_validation`, `n_test`, `n_features`.
         network: layers with shapes and parameters, as in report.json.
-        engine_note: what else is to be known of the choice of the engine.
-        gradients: what comparing them has shown; None where that was not asked for.
+        engine_note: why this engine was chosen, where that needs a remark.
+        gradients: the results of the gradient check; None without one.
     """
 
     file: str
@@ -47,7 +47,7 @@ class CheckedRun:
 
     @property
     def gradients_agree(self) -> bool:
-        """Whether no gradient was found wrong."""
+        """Whether all checked gradients are correct."""
         return all(check.passed for check in self.gradients or ())
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,13 +134,13 @@ def gradient_failures(runs: Sequence[CheckedRun]) -> str:
         for check in run.gradients or ()
         if not check.passed
     ]
-    return "\n".join(["gradients are not what they should be", *lines])
+    return "\n".join(["gradients are wrong", *lines])
 
 
 def _failure(check: GradientCheck) -> str:
     if check.error <= TOLERANCE:
         entries = check.skipped + check.compared
-        return f"{check.skipped} of {entries} entries lie at kinks, too many to say anything"
+        return f"{check.skipped} of {entries} entries lie at kinks, too many for a result"
     return (
         f"backpropagated {check.backpropagated:.10g}, numerical {check.numerical:.10g}, "
         f"relative error {check.error:.2e} (at most {TOLERANCE:g})"

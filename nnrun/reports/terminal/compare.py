@@ -1,4 +1,4 @@
-"""Runs beside each other: what differs, first in their configs, then in what came of them."""
+"""Runs compared: the settings that differ, then the results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nnrun.sweeps.board.leaderboard import Leaderboard
 from nnrun.sweeps.board.pair import PairTest
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# What runs were trained by is a line of words, and would take the place of several columns.
+# Long texts, such as the numeric backend, are wrapped to leave room for other columns.
 _WORDS = 24
 
 
@@ -39,12 +39,12 @@ def comparison_tables(
     root: Path | None,
     test: PairTest | None = None,
 ) -> RenderableType:
-    """Which run is which, what differs, and what their configs reach over all their seeds.
+    """The runs, their differing settings and results, and the leaderboard of their configs.
 
     Args:
         comparison: of the runs.
-        board: of their configs, over all seeds that are stored; None where that says nothing.
-        root: the results folder that all of them lie in; None where there are several.
+        board: of their configs over all stored seeds; None to show none.
+        root: the results folder of all runs; None if they are in several.
         test: of two configs over their seeds; None for more, or too few seeds.
     """
     return Group(*_parts(comparison, board, root, test))
@@ -99,7 +99,7 @@ def _letter(index: int) -> str:
 def _table(
     corner: str, rows: dict[str, list[Any]], letters: Sequence[str], show: Any
 ) -> RenderableType:
-    """A line for each key, a column for each run; the last runs are the first to be left out."""
+    """A row for each key, a column for each run; the last runs are left out first."""
     names = [_words(key, rows) if corner == "setting" else _metric(key) for key in rows]
     columns = [Column(corner, names, left=True)]
     for index, letter in enumerate(letters):
@@ -112,7 +112,7 @@ def _table(
 
 
 def _words(key: str, keys: dict[str, Any]) -> str:
-    # Networks that differ have other layers of the same number.
+    # In different networks, layers of the same index may be of different types.
     within = key.startswith("network.layers.")
     return key.removeprefix("network.") if within else short_key(key, keys)
 

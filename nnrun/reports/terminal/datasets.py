@@ -1,4 +1,4 @@
-"""The data sets there are, as terminal tables."""
+"""The built-in data sets as terminal tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnrun.reports.terminal.tables import labelled
 
 
 def datasets_overview(entries: Mapping[str, Entry]) -> RenderableType:
-    """A line for each, and below the table what should be known before using some of them."""
+    """A row for each data set, and their notes below the table."""
     return Group(*_overview(entries))
 
 
@@ -41,7 +41,7 @@ def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
 
 
 def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> RenderableType:
-    """Everything about one; of tables that are at hand, the names of the columns too."""
+    """Everything about one data set; of shipped tables, the names of the columns too."""
     return Group(*_details(name, entry, options))
 
 

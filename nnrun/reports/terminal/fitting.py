@@ -1,4 +1,4 @@
-"""Tables that fit: columns give way in the order of need, and what is left out is named."""
+"""Tables fitted to the width of the terminal: less important columns are left out, and named."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from nnrun.reports.terminal.tables import clean, plain_table
 
 _BETWEEN = 3
 _STEPS = 2
-# Columns of a larger need are left out before a cell is broken in two: a name in one piece can be
-# copied.
+# Columns with a larger need are left out before any cell is broken, so that names can be copied.
 _SPARED = 2
 _LEAST = 8
-# What stands for a blank at which no heading is broken.
+# Headings are not broken after ±.
 _GLUED = "±\N{NO-BREAK SPACE}"
 
 
@@ -31,11 +30,10 @@ class Column:
     Args:
         title: its heading.
         cells: from top to bottom.
-        need: how soon it is missed: those with the largest number are left out first; one of 0 is
-            never left out.
-        left: whether its cells stand to the left, as words do, and not to the right.
-        wraps: whether a cell may run over several lines, broken between words.
-        short: the cells in fewer characters and fewer still, for where there is too little room.
+        need: columns with the largest number are left out first; a column with 0 never is.
+        left: whether its cells are left-aligned.
+        wraps: whether cells may wrap between words.
+        short: shorter forms of the cells, and still shorter ones, for narrow terminals.
     """
 
     title: str
@@ -46,7 +44,7 @@ class Column:
     short: Sequence[Sequence[str | Text]] = ()
 
     def shortened(self, steps: int) -> Column:
-        """The column in less room, its heading in lines as long as its cells allow."""
+        """The column after some steps of shortening, its heading wrapped to the cells' width."""
         cells = (self.cells, *self.short)[min(steps, len(self.short))]
         column = Column("", cells, self.need, self.left, self.wraps)
         if not steps:
@@ -58,7 +56,7 @@ class Column:
 
     @property
     def least(self) -> int:
-        """The width below which a word or a number would be broken."""
+        """The smallest width that breaks no word or number."""
         return max(map(self._width, (self.title, *self.cells)), default=1)
 
     def _width(self, cell: str | Text) -> int:
@@ -68,12 +66,12 @@ class Column:
 
 
 class FittedTable:
-    """A table in the width that there is.
+    """A table in the width of the terminal.
 
     Args:
-        columns: in their order.
-        styles: of each row; empty for none.
-        more: where the columns that are left out can be seen.
+        columns: in order.
+        styles: one for each row; empty for none.
+        more: the option or command that shows all columns.
     """
 
     def __init__(
@@ -95,7 +93,7 @@ class FittedTable:
             yield Text(f"left out: {', '.join(left_out)} ({self.more} shows all)", "dim")
 
     def _choices(self) -> Iterator[list[Column]]:
-        """From all that there is to the least that will do."""
+        """Ever narrower selections of columns, starting with all."""
         kept = list(self.columns)
         while True:
             spare = any(column.need > _SPARED for column in kept)
@@ -114,7 +112,7 @@ class FittedTable:
             shown.no_wrap = not column.wraps
             shown.min_width = column.least
         excess = _room(columns) - width
-        if excess > 0:  # a name that is longer than the screen gives way, and no number does
+        if excess > 0:  # fold the widest text column rather than a number
             widest = max((c.left, c.least, index) for index, c in enumerate(columns))[-1]
             folded = table.columns[widest]
             folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)

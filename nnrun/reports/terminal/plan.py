@@ -1,4 +1,4 @@
-"""What a sweep would do, as a terminal table."""
+"""The plan of a sweep as a terminal table."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from nnrun.sweeps.planning.plan import Plan, Variant
 
 @dataclass(frozen=True)
 class Outlook:
-    """A plan beside what there is.
+    """A plan and how much of it is complete.
 
     Args:
         plan: the runs.
         complete: for each variant, how many of its runs are complete already.
-        workers: how many will train at a time.
-        seconds: the estimate for what is left.
+        workers: the number of runs trained at a time.
+        seconds: the estimated time for the remaining runs.
     """
 
     plan: Plan
@@ -33,7 +33,7 @@ class Outlook:
 
     @property
     def left(self) -> int:
-        """Runs that have to be trained."""
+        """The number of runs left to train."""
         return len(self.plan) - sum(self.complete)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _variant(variant: Variant, complete: int) -> dict[str, Any]:
 
 
 def plan_table(outlook: Outlook) -> RenderableType:
-    """A row for each config and grid point, and the sum."""
+    """A row for each config and grid point, and the totals."""
     pairs = list(zip(outlook.plan.variants, outlook.complete, strict=True))
     table = FittedTable([
         Column("config", [v.label for v, _ in pairs], left=True, wraps=True),

@@ -37,14 +37,13 @@ class Curve:
 
 
 class Plot:
-    """Some curves over the iterations, in the width that there is.
+    """Curves over the iterations, in the width of the terminal.
 
-    The scale is logarithmic where that shows more, as it is in the charts of a report, and then
-    the title says so.
+    The scale is logarithmic where that suits, as in the charts of a report; the title says so.
 
     Args:
         title: of the vertical axis.
-        curves: of which the first is drawn last, over the others.
+        curves: the first is drawn last, over the others.
     """
 
     def __init__(self, title: str, curves: Sequence[Curve]) -> None:
@@ -71,7 +70,7 @@ class Plot:
         yield Text(f"{'':>{margin}}   0{middle[: max(0, width - len(end) - 1)]}{end}")
 
     def _labels(self) -> dict[int, str]:
-        """Round values beside the rows that they lie in."""
+        """Round values, by the row they belong to."""
         found: dict[int, str] = {}
         for tick in reversed(self._scale.ticks(_TICKS)):
             place = self._scale.place(tick)
@@ -89,7 +88,7 @@ class Plot:
             yield Text.assemble(*zip(line, line_styles, strict=True)) if any(line) else Text()
 
     def _places(self, curve: Curve, width: int) -> Iterator[tuple[int, int]]:
-        """Column and row of every character: straight lines between the points that there are."""
+        """Column and row of every character: straight lines between neighbouring points."""
         before: tuple[float, float] | None = None
         for x, y in zip(curve.x, curve.y, strict=True):
             place = self._scale.place(y)
@@ -106,5 +105,5 @@ class Plot:
 
 
 def _row(place: float) -> int:
-    """From the top, for a place from 0 at the bottom to 1."""
+    """The row, counted from the top, for a place from 0 (bottom) to 1."""
     return min(_HEIGHT - 1, max(0, round((1 - place) * (_HEIGHT - 1))))

@@ -1,4 +1,4 @@
-"""The runs in a results folder, as data and as tables."""
+"""Lists of runs as data, tables, CSV and Markdown."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Varied = Mapping[str, Sequence[str]]
 
 
 def listed_data(run: RunSummary) -> dict[str, Any]:
-    """A run in plain values."""
+    """A run as JSON data."""
     return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
 def runs_table(runs: Sequence[RunSummary], total: int, keys: Varied) -> RenderableType:
-    """A line for each of some runs, of a total of so many.
+    """A row for each run, and the total.
 
     Args:
         runs: to show.
-        total: of which they are a part.
-        keys: the settings that tell runs of one name apart, by name.
+        total: the number of runs before the list was cut.
+        keys: the settings in which runs of a name differ, by name.
     """
     return Group(*_parts(runs, total, keys))
 
@@ -48,7 +48,7 @@ def _parts(runs: Sequence[RunSummary], total: int, keys: Varied) -> Iterator[Ren
 
 
 def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
-    """By their need: what a run is called, its result, how it ended, how it differs from others."""
+    """The columns of the table; `need` says which are left out first on narrow terminals."""
     words, prefixes = [_words(run, keys) for run in runs], _short_ids(runs)
     columns = [
         Column(
@@ -71,16 +71,16 @@ def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
 
 
 def _words(run: RunSummary, keys: Varied) -> str:
-    """The settings in which runs of its name differ, in the words of the config.
+    """The settings in which runs of its name differ.
 
-    Null says no more than nothing does, and of a run that was extended there would be many.
+    Null values are left out: extended runs would have many of them.
     """
     values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
     return " ".join(choice_words({k: v for k, v in values.items() if v is not None}))
 
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
-    """The start of each run's id that tells it from the others of its name."""
+    """The shortest unique start of each run's id among the runs of its name."""
     for digits in range(_LEAST_DIGITS, 11):
         found = [_start(run.run_id, digits) for run in runs]
         labels = {run.label for run in runs}
@@ -100,12 +100,12 @@ def _status(run: RunSummary) -> Text:
 
 
 def _moment(started: str | None) -> str:
-    """Month, day and time: the year would cost the room that the run's name needs."""
+    """Month, day and time; the year is left out for lack of room."""
     return clean(str(started))[5:16].replace("T", " ") if started else MISSING
 
 
 def _common(runs: Sequence[RunSummary]) -> str | None:
-    """Split and metric, where all results are of the same."""
+    """Split and metric, if all results have the same."""
     kinds = {f"{run.result[0]} {run.metric}" for run in runs if run.result}
     return kinds.pop() if len(kinds) == 1 else None
 
@@ -115,7 +115,7 @@ def _result_title(runs: Sequence[RunSummary]) -> str:
 
 
 def _result(run: RunSummary, runs: Sequence[RunSummary]) -> str:
-    """The main metric on the most telling split that there is."""
+    """The main metric on the last split."""
     if run.result is None:
         return MISSING
     split, value = run.result
@@ -127,7 +127,7 @@ def _only_train(run: RunSummary) -> bool:
 
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
-    """For spreadsheets: every number in full, a column for each setting that differs."""
+    """CSV with full precision and a column for each differing setting."""
     text = io.StringIO()
     found = dict.fromkeys(key for name in keys for key in keys[name])
     writer = csv.writer(text, lineterminator="\n")
@@ -139,7 +139,7 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
 
 
 def runs_markdown(runs: Sequence[RunSummary], keys: Varied) -> str:
-    """For people, elsewhere."""
+    """The table as Markdown."""
     columns = _columns(runs, keys)
     header = [column.title for column in columns]
     rows = [

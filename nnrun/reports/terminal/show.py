@@ -1,4 +1,4 @@
-"""One run in full, in the terminal."""
+"""Everything about one run, for the terminal."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import REMEDY
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
-# A matrix with more classes than this fits no screen; report.json has it.
+# A larger matrix does not fit a screen; report.json has it.
 _MOST_CLASSES = 20
 
 
 def run_in_full(
     run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
 ) -> RenderableType:
-    """Results, curves, confusion, network, and how to make it again.
+    """Results, learning curves, confusion matrix, network, and the command that repeats it.
 
     Args:
-        run: its status, as it is now.
+        run: its current summary.
         record: its report.
-        history: the columns of its learning curve.
-        folder: where it lies.
+        history: the columns of its history.
+        folder: the run's folder.
     """
     return Group(*_parts(run, record, history, folder))
 
@@ -42,7 +42,7 @@ def _parts(
     run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
 ) -> Iterator[RenderableType]:
     if run.status != record.status:
-        yield Text(f"{run.status}: what follows is from its last report", "bold yellow")
+        yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error:
         remedy = f"; {REMEDY}" if run.status == DAMAGED else ""
         yield Text(clean(run.error) + remedy, "bold red")
@@ -58,7 +58,7 @@ def _parts(
 
 
 def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
-    """What there is to say of a run without a report that can be read."""
+    """The summary of a run without a readable report."""
     lines: list[RenderableType] = [
         Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),
     ]  # fmt: skip
@@ -73,12 +73,12 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
 
 
 def again(folder: Path) -> str:
-    """The command that makes a run again, beside what is there."""
+    """The command that repeats a run, into another folder."""
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
 
 
 def _plots(record: RunRecord, history: Mapping[str, Sequence[float]]) -> Iterator[Plot]:
-    """The loss, and the main metric where that is another thing than the loss."""
+    """The loss, and the main metric unless it equals the loss."""
     for key in dict.fromkeys(["loss", record.main_metric]):
         curves = [
             Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
@@ -90,7 +90,7 @@ def _plots(record: RunRecord, history: Mapping[str, Sequence[float]]) -> Iterato
 
 
 def _repeats(key: str, history: Mapping[str, Sequence[float]]) -> bool:
-    """Whether a metric is the loss by another name."""
+    """Whether a metric equals the loss."""
     return key != "loss" and all(
         history[column] == history.get(column.replace(f"_{key}", "_loss"))
         for column in history
@@ -99,7 +99,7 @@ def _repeats(key: str, history: Mapping[str, Sequence[float]]) -> bool:
 
 
 def _confusion(record: RunRecord) -> Iterator[RenderableType]:
-    """A line for each true class, a column for each answer, of the last split."""
+    """A row for each true class, a column for each predicted class, on the last split."""
     split = splits(record.dataset)[-1]
     numbers: dict[str, Any] = record.metrics[split] or {}
     classes = [clean(str(name)) for name in record.dataset.get("classes") or ()]
@@ -118,7 +118,7 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
         ),
     ]
     yield Text()
-    yield Text(f"Answers on the {split} split", "bold")
+    yield Text(f"Predictions on the {split} split", "bold")
     yield FittedTable(columns, more="--wide or report.md")
 
 

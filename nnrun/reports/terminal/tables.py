@@ -1,4 +1,4 @@
-"""Records as tables for the terminal."""
+"""Run records as terminal tables, and helpers for tables."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nnrun.reports.summary import (
     baseline_line,
     data_line,
     layer_rows,
+    metric_label,
     metric_rows,
     published_rows,
     published_source,
@@ -25,7 +26,7 @@ from nnrun.reports.summary import (
     warning_line,
 )
 
-if TYPE_CHECKING:  # lists of runs do without
+if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
@@ -33,7 +34,7 @@ _STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
 
 
 def run_summary(record: RunRecord, folder: Path) -> RenderableType:
-    """A run's result: its name, its numbers, what to know about them, and where more is."""
+    """A run's result: name, metrics, remarks, and the path of its report."""
     return Group(*_parts(record, folder))
 
 
@@ -59,7 +60,7 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if any(record.metrics.values()):
         yield "baseline", baseline_line(record)
     if record.published:
-        yield "published", published_source(record) or "the config does not say where"
+        yield "published", published_source(record) or "the config names no source"
     if record.dataset.get("note"):
         note = short_note(record)
         more = f" (`nnrun datasets {record.dataset['name']}` says more.)"
@@ -69,7 +70,7 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def heading(record: RunRecord) -> Text:
-    """Name, id, and the status where it is not the best."""
+    """Name, id, and the status unless the run is completed."""
     text = Text.assemble((clean(record.name), "bold"), "  ", (record.run_id, "dim"))
     if record.status != "completed":
         style = _STATUS_STYLES.get(record.status, "bold red")
@@ -78,7 +79,7 @@ def heading(record: RunRecord) -> Text:
 
 
 def metrics_table(record: RunRecord) -> Table:
-    """Metrics by split, and what ignoring the features gives on the last of the splits."""
+    """Metrics by split, and the baseline on the last split."""
     parts = splits(record.dataset)
     table = plain_table("", *parts, f"baseline {parts[-1]}")
     for row in metric_rows(record):
@@ -92,11 +93,20 @@ def metrics_table(record: RunRecord) -> Table:
 
 
 def published_table(record: RunRecord) -> Table:
-    """Published numbers beside ours."""
+    """Published numbers compared with ours."""
     table = plain_table("", "published", "ours", "difference", "")
     for row in published_rows(record):
         figures = [number(row.published), number(row.ours), signed(row.difference)]
         table.add_row(row.label, *figures, percent(row.share))
+    return table
+
+
+def score_table(metrics: dict[str, Any]) -> Table:
+    """How good the predictions for a file are: a row for each metric that is a single number."""
+    table = plain_table("", "score")
+    for name, value in metrics.items():
+        if value is None or isinstance(value, float):
+            table.add_row(metric_label(name), metric_number(name, value))
     return table
 
 
@@ -112,7 +122,7 @@ def network_table(network: dict[str, Any]) -> Table:
 
 
 def plain_table(*columns: str) -> Table:
-    """A table without frames: the first column to the left, numbers to the right."""
+    """A table without borders: the first column left-aligned, the others right-aligned."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", overflow="fold")
@@ -120,7 +130,7 @@ def plain_table(*columns: str) -> Table:
 
 
 def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim") -> Table:
-    """A label and a text, which wraps beside it."""
+    """A label and a text that wraps beside it."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=width, no_wrap=True, style=style)
     table.add_column(overflow="fold")
@@ -129,11 +139,11 @@ def labelled(label: str, text: str, width: int = _LABEL_WIDTH, style: str = "dim
 
 
 def unbroken(label: str, text: str) -> Text:
-    """A label and a path or command beside it: one line, however long, so that it can be copied."""
+    """A label and a path or command on one line of any length, so that it can be copied."""
     parts = (f"{label:<{_LABEL_WIDTH}}  ", "dim"), text
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")
 
 
 def clean(text: str) -> str:
-    """Text without line breaks, and without characters that could steer a terminal."""
+    """Text without line breaks and other control characters."""
     return "".join(c if c.isprintable() else " " for c in text)

@@ -1,4 +1,4 @@
-"""What verifying runs has shown, as a terminal table and in sentences."""
+"""The results of verifying runs, as a terminal table and in sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
 from nnrun.reports.terminal.tables import clean, labelled, plain_table
-from nnrun.runs.verification.verify import Finding, Verdict
+from nnrun.runs.verification.verify import Finding, Verification
 
 _WORDS: dict[Finding, str] = {
     "same_bits": "the same bits",
@@ -25,12 +25,12 @@ _STYLES: dict[Finding, str] = {"same_bits": "green", "within_tolerance": "green"
 _MOST_CHANGES = 8
 
 
-def verdicts_table(verdicts: Sequence[Verdict]) -> RenderableType:
-    """A line for each run, what is to be said of those that are not as they were, and the sum."""
+def verdicts_table(verdicts: Sequence[Verification]) -> RenderableType:
+    """A row for each run, details of those that differ, and the totals."""
     return Group(*_parts(verdicts))
 
 
-def _parts(verdicts: Sequence[Verdict]) -> Iterator[RenderableType]:
+def _parts(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
     table = plain_table("run", "verified")
     table.columns[1].justify = "left"
     for verdict in verdicts:
@@ -48,7 +48,7 @@ def _parts(verdicts: Sequence[Verdict]) -> Iterator[RenderableType]:
     yield Text(summary(verdicts))
 
 
-def summary(verdicts: Sequence[Verdict]) -> str:
+def summary(verdicts: Sequence[Verification]) -> str:
     """`3 runs: 2 the same bits, 1 damaged`."""
     found = Counter(verdict.finding for verdict in verdicts)
     parts = [f"{count(n)} {words}" for finding, words in _WORDS.items() if (n := found[finding])]
@@ -56,11 +56,11 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 
 def exact(value: Any) -> str:
-    """A value to its last digit; of long ones, the beginning and the end."""
+    """A value with all its digits; long ones are cut in the middle."""
     return MISSING if value is None else clipped(repr(value))
 
 
-def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
     if verdict.reason is not None:
         yield "reason", verdict.reason
     for difference in verdict.differences:
@@ -74,7 +74,7 @@ def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
     if len(changes) > _MOST_CHANGES:
         yield "changed", f"and {len(changes) - _MOST_CHANGES} more; --json names them"
     if verdict.finding == "differs" and not changes:
-        yield "changed", "nothing that is known of: the bits should be the same"
+        yield "changed", "nothing known: the bits should be the same"
 
 
 def _shown(value: Any) -> str:

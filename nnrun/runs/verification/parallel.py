@@ -13,10 +13,10 @@ from threading import Lock
 
 from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.runs.verification.verify import Verdict, verify
+from nnrun.runs.verification.verify import Verification, verify
 
 
-def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verdict]:
+def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
     """Verdicts in the order of the folders, as they come; so many processes are at work.
 
     Raises:
@@ -45,14 +45,14 @@ class _Processes:
         self._starting = Lock()
         self._ended = False
 
-    def verify(self, folder: Path) -> Verdict:
+    def verify(self, folder: Path) -> Verification:
         try:
             connection = self._idle.get_nowait()
         except Empty:
             connection = self._start()
         try:
             connection.send(folder)
-            answer: Verdict | Exception = connection.recv()
+            answer: Verification | Exception = connection.recv()
         except (EOFError, OSError) as error:
             raise NnrunError(f"{folder}: the process that verified it has ended") from error
         self._idle.put(connection)

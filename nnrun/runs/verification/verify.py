@@ -32,7 +32,7 @@ Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_ve
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What came of verifying a run.
 
     Args:
@@ -63,7 +63,7 @@ class Verdict:
         return self.finding in ("same_bits", "within_tolerance")
 
 
-def verify(folder: Path) -> Verdict:
+def verify(folder: Path) -> Verification:
     """Check the files of a run, train it again, and compare.
 
     Raises:
@@ -72,7 +72,7 @@ def verify(folder: Path) -> Verdict:
     run = read_run(folder)
     if run is None:
         raise UsageError(f"{folder}: there is no run")
-    verdict = Verdict(run.name, run.run_id, str(folder), "damaged")
+    verdict = Verification(run.name, run.run_id, str(folder), "damaged")
     if run.is_damaged:
         return replace(verdict, reason=run.trouble, exit_code=3)
     if run.record is None:
@@ -101,7 +101,9 @@ def _fault(folder: Path, record: RunRecord) -> str | None:
     return None
 
 
-def _compared(verdict: Verdict, folder: Path, run: StoredRun, record: RunRecord) -> Verdict:
+def _compared(
+    verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
+) -> Verification:
     experiment = load_config(folder / CONFIG)
     prepared = prepare(experiment)
     if prepared.config.name != record.name:

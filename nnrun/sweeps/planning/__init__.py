@@ -1,1 +1,1 @@
-"""What a sweep will do: configs times grid times seeds, checked before any run starts."""
+"""The plan of a sweep: configs × grid × seeds, checked before any run starts."""

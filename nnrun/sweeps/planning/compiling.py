@@ -1,4 +1,4 @@
-"""Machine code for a plan, made once before its runs are submitted."""
+"""Compiles the code for a plan before its runs are submitted."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan
 
-# Whatever else the variants of a plan differ in makes no other code.
+# The parts of a config that the compiled code depends on.
 _BLOCKS = ("network", "loss")
 _KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs")
 
 
 def compile_plan(plan: Plan, datasets: Datasets) -> None:
-    """Put the machine code of every network of a plan into the cache, where it is not there yet.
+    """Compile the code of every network of a plan into the cache.
 
-    Workers find it there, instead of making the same code at the same time.
+    Otherwise, all workers would compile the same code at the same time.
     """
-    made = set()
+    compiled = set()
     for variant in plan.variants:
         content = json.loads(variant.config)
         parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
         code = json.dumps([variant.data, *parts])
-        if code not in made:
-            made.add(code)
+        if code not in compiled:
+            compiled.add(code)
             config = config_from_dict(content)
             prepared = prepare_again(config, datasets.load(config.dataset))
             training = config.training

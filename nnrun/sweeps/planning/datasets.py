@@ -1,4 +1,4 @@
-"""Data sets that are loaded once in a process, however many runs need them."""
+"""A cache of loaded data sets, shared by the runs of a process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST = 8
 
 
 class LruCache(OrderedDict[str, V]):
-    """A mapping that forgets what was used longest ago, when there is too much of it."""
+    """A mapping that drops the least recently used entry beyond `_MOST`."""
 
     def keep(self, key: str, new: V) -> V:
-        """What is kept under this key; from now on `new`, if there is nothing."""
+        """The value of this key, set to `new` if missing."""
         value = self.setdefault(key, new)
         self.move_to_end(key)
         if len(self) > _MOST:
@@ -29,7 +29,7 @@ class LruCache(OrderedDict[str, V]):
 
 
 def data_key(config: DatasetConfig, sha256: str) -> str:
-    """What tells a loaded data set from all others: the bytes, and how they were read."""
+    """The identity of a loaded data set: its digest and how it was read."""
     return f"{sha256} {_source(config)}"
 
 
@@ -38,7 +38,7 @@ def _source(config: DatasetConfig) -> str:
 
 
 class Datasets:
-    """Loads data sets and keeps the ones used last."""
+    """Loads data sets and keeps the most recently used ones."""
 
     def __init__(self) -> None:
         self._loaded: LruCache[Dataset] = LruCache()
@@ -48,11 +48,11 @@ class Datasets:
         """The data set that a config names.
 
         Args:
-            config: names it.
-            data: its `data_key`, where that is known: each run of a sweep asks for its data.
+            config: the `dataset` block of a config.
+            data: its `data_key`, if known, which saves computing it for each run.
 
         Raises:
-            DataError: it cannot be loaded, or not be prepared as the config says.
+            DataError: it cannot be loaded or prepared as the config says.
         """
         key = _source(config) if data is None else data.partition(" ")[2]
         with self._lock:

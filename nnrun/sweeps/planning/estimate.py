@@ -1,4 +1,4 @@
-"""How long a run will take, from its shapes alone: good to a factor of two or three."""
+"""Estimates of a run's time from its shapes, within a factor of two or three."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from nnrun.runs.preparation.prepare import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
 _SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
-_SECONDS_PER_NUMBER = 6e-10  # that a layer puts out; most are activations
+_SECONDS_PER_NUMBER = 6e-10  # of a layer's output; mostly for activations
 _SECONDS_PER_RUN = 0.003  # preparation, metrics, report
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will be.
+    """The estimated cost of a run.
 
     Args:
-        iterations: updates.
-        parameters: of its network.
+        iterations: the number of updates.
+        parameters: the number of parameters.
         seconds: from its start to its report.
-        memory: bytes.
+        memory: in bytes.
     """
 
     iterations: int

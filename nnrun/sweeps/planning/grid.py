@@ -23,15 +23,15 @@ _MOST_TRIED = 100
 
 @dataclass(frozen=True)
 class Arguments:
-    """What the command line says about every config.
+    """The arguments of a sweep, which apply to every config.
 
     Args:
-        grid: the values for each dotted key, `seed` left out.
-        seed: the values that were given for `seed`.
-        seeds: how many seeds were asked for.
-        iterations: what replaces `iterations` or `epochs`.
-        origin: for an override that sets one value, the argument it was taken from.
-        most_runs: how many runs a sweep may have.
+        grid: the values for each dotted key, without `seed`.
+        seed: the values given for `seed`.
+        seeds: the requested number of seeds.
+        iterations: replaces `iterations` or `epochs`.
+        origin: for the override of each value, the argument it is from.
+        most_runs: the largest number of runs of a sweep.
     """
 
     grid: dict[str, Sequence[Any]]
@@ -75,7 +75,7 @@ class Arguments:
         return cls(grid, seed, seeds, iterations, origin, most_runs)
 
     def wrong_seeds(self) -> Iterator[Problem]:
-        """One problem for all values of `seed` that cannot be one."""
+        """One problem for all invalid values of `seed`."""
         wrong = [seed for seed in self.seed if not _is_seed(seed)]
         if wrong:
             shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
@@ -86,7 +86,7 @@ class Arguments:
             yield Problem(message, "seed", argument=word)
 
     def relocated(self, problem: Problem) -> Problem:
-        """The problem with the argument as it was given, and not with one of its values."""
+        """The problem with the argument as given, instead of the override of one value."""
         word = self.origin.get(problem.argument or "")
         return problem if word is None else replace(problem, argument=word)
 
@@ -105,7 +105,7 @@ class GridPoint:
     locate: dict[str, Problem]
 
     def relocated(self, problem: Problem) -> Problem:
-        """The problem at the place where the choice was written, and not at its override."""
+        """The problem at the place where the value was written, instead of its override."""
         place = self.locate.get(problem.argument or "")
         if place is None:
             return problem
@@ -113,13 +113,13 @@ class GridPoint:
 
 
 def _several_seeds(wrong: Any) -> str:
-    """How to give several, if that is what was tried: `[1, 2]`, `0..4`, `0:5`, `0-4`."""
+    """A hint on how to give several seeds for values such as `[1, 2]`, `0..4`, `0:5`, `0-4`."""
     tried = isinstance(wrong, list) or (isinstance(wrong, str) and _RANGE.fullmatch(wrong))
     return "; several are seed=1,2,3 or 'seed=range(0,5)'" if tried else ""
 
 
 def refuse_too_many(runs: int, most: int) -> None:
-    """Before anything is made for each of these runs.
+    """Check the number of runs before any is planned.
 
     Raises:
         UsageError: there are too many.
@@ -130,12 +130,12 @@ def refuse_too_many(runs: int, most: int) -> None:
 
 
 def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
-    """The seeds of a config's runs; the command line decides where it says anything.
+    """The seeds of a config's runs; arguments override the config.
 
-    Values of an argument that cannot be seeds are left out; `wrong_seeds` tells of them.
+    Invalid seeds among the arguments are left out; `wrong_seeds` reports them.
 
     Raises:
-        ConfigError: there are none so large.
+        ConfigError: they are too many or too large.
     """
     config, sweep = experiment.config, experiment.config.sweep
     if arguments.seed and arguments.seeds is None:
@@ -155,7 +155,7 @@ def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
 
 @dataclass(frozen=True)
 class Grid:
-    """A config as it stands, with all choices of its grid, good or bad, and how many there are."""
+    """A config with all points of its grid, valid or not, and their number."""
 
     base: Experiment
     choices: Iterator[GridPoint | ConfigError]
@@ -166,7 +166,7 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     """The grid of a config and of the arguments.
 
     Raises:
-        ConfigError: the config is wrong before any choice is made.
+        ConfigError: the config is invalid without its grid.
     """
     words = [*arguments.base, *_seed_override(arguments)]
     try:
@@ -193,7 +193,7 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
 
 
 def _all_problems(origin: Origin, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
-    """Those of the first grid point, and those of each other value of an argument."""
+    """The problems of the first grid point and of each other value of an argument."""
     found = {str(problem): problem for problem in map(arguments.relocated, first.problems)}
     firsts = {key: values[0] for key, values in arguments.grid.items()}
     others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
@@ -229,7 +229,7 @@ def _load(
 def _origins(
     base: Experiment, own: dict[str, Any], places: dict[str, int], arguments: Arguments
 ) -> dict[str, Problem]:
-    """Where the overrides of a grid point come from: an argument, or the config's own grid."""
+    """The origin of each override of a grid point: an argument, or the config's own grid."""
     origins = {word: Problem("", argument=given) for word, given in arguments.origin.items()}
     for key, value in own.items():
         place = base.problem(("sweep", "grid", key, places[key]), "")
@@ -238,9 +238,9 @@ def _origins(
 
 
 def _seed_override(arguments: Arguments) -> list[str]:
-    """The seed to load a config with; all others are as good."""
-    sound = (seed for seed in arguments.seed if _is_seed(seed))
-    return [format_override("seed", seed) for seed in islice(sound, 1)]
+    """The seed to load a config with: the first valid one."""
+    valid = (seed for seed in arguments.seed if _is_seed(seed))
+    return [format_override("seed", seed) for seed in islice(valid, 1)]
 
 
 def _is_seed(value: Any) -> bool:

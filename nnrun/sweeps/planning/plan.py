@@ -1,4 +1,4 @@
-"""What a sweep will do: configs × grid × seeds, every one of them known to be valid."""
+"""The plan of a sweep: configs × grid × seeds, all valid."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from nnrun.sweeps.planning.estimate import Estimate
 
 @dataclass(frozen=True)
 class Variant:
-    """One config with one choice from its grid: its runs differ in their seed and nothing else.
+    """One config with one choice from its grid: its runs differ only in their seeds.
 
     Args:
-        number: its place in the plan.
+        number: its index in the plan.
         name: of the experiment.
         file: its config.
-        choice: the values chosen, by their dotted keys; empty where there is no grid.
-        config: resolved, as JSON, its keys in their order.
-        identity: what its runs are but for their seeds.
-        dataset: the name of its data.
-        sha256: the digest of its data's file or arrays.
-        data: what tells its data from all other; of one file, several may be read.
-        target: what is predicted, where a config says so.
-        splits: the parts of its data that there are: `train`, and `validation` and `test` or not.
-        division: the settings by which data is split. Where two variants agree in data, seed and
-            these, their splits have the same rows.
+        choice: the chosen values by their dotted keys; empty without a grid.
+        config: the resolved config as JSON.
+        identity: the identity of its runs except for their seeds.
+        dataset: the name of its data set.
+        sha256: the digest of the data's file or arrays.
+        data: the `data_key` of its data.
+        target: the target column, if the config names one.
+        splits: `train`, and `validation` and `test` if they have rows.
+        division: the settings of the split. Variants with equal data, seed and division have the
+            same rows in their splits.
         metric: the main metric, `accuracy` or `mse`.
-        larger_is_better: its direction.
+        larger_is_better: whether larger values of the metric are better.
         seeds: of its runs.
-        published: numbers from elsewhere, by `<split>_<metric>`.
+        published: published numbers, by `<split>_<metric>`.
         estimate: of one run.
-        rows: of each split.
-        overlap: for each split, rows tested per row trained on, where the seed draws them; else 0.
+        rows: the size of each split.
+        overlap: for each split that the seed draws, the ratio of its rows to training rows; else 0.
     """
 
     number: int
@@ -61,7 +61,7 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """Name and choice on one line."""
+        """Name and choice in one line."""
         return " ".join([self.name, *choice_words(self.choice)])
 
     @property
@@ -85,18 +85,18 @@ class PlannedRun:
 
     @property
     def key(self) -> str:
-        """What tells it from every other run; also its folder within the results."""
+        """`name/run id`, the path of its folder within the results."""
         return f"{self.variant.name}/{self.run_id}"
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name, choice and seed, for messages."""
         return f"{self.variant.label} seed={self.seed}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a sweep has to do; runs are made when they are asked for, not kept."""
+    """The variants of a sweep; their runs are generated when needed."""
 
     variants: Sequence[Variant] = field(default_factory=list)
 
@@ -105,14 +105,14 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """What all of it takes one core."""
+        """The estimated time of all runs on one core."""
         return sum(len(variant.seeds) * variant.estimate.seconds for variant in self.variants)
 
     def runs(self) -> Iterator[PlannedRun]:
-        """All runs: one of each variant, then the others; of both, the long ones first.
+        """All runs: the first of each variant, then the others; long runs first.
 
-        What a first run makes for all others, such as compiled code, is then made by one worker
-        for all, and no worker is left alone with a long run at the end.
+        The first run of a variant compiles code that the others use, and starting with long runs
+        avoids that one worker is still busy with a long run at the end.
         """
         variants = sorted(self.variants, key=lambda variant: -variant.estimate.seconds)
         for variant in variants:

@@ -1,4 +1,4 @@
-"""Checking everything that a sweep will do before it does any of it."""
+"""Makes the plan of a sweep, and checks every config before any run starts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from nnrun.sweeps.planning.plan import Plan, Variant
 
 
 class PlanError(ConfigError):
-    """All that is wrong with all configs of a sweep."""
+    """All problems of all configs of a sweep."""
 
     def __init__(self, problems: Sequence[Problem], exit_code: int) -> None:
         super().__init__(problems)
@@ -45,14 +45,14 @@ def make_plan(
     """The plan for these configs.
 
     Args:
-        origins: files, or what would stand in them, by what errors call them.
-        arguments: about all of them.
-        datasets: load their data.
-        begin: is told how many choices there are, before each is looked at, which takes some
-            milliseconds for each.
+        origins: files or their contents, by the name that errors use.
+        arguments: of the sweep.
+        datasets: load the data.
+        begin: called with the number of grid points before they are checked, which takes some
+            milliseconds each.
 
     Raises:
-        PlanError: something is wrong; it names everything that is.
+        PlanError: configs are invalid; it has all problems.
         UsageError: there are more runs than there may be.
     """
     planner = _Planner(arguments, datasets)
@@ -84,7 +84,7 @@ class _Planner:
         self._known: set[tuple[str, Identity]] = set()
 
     def open(self, file: str, origin: Origin) -> None:
-        """Take up one config: how many choices its grid has, and which seeds."""
+        """Load a config with its grid and seeds."""
         if not isinstance(origin, Path):
             self._unwritten.add(file)
         try:
@@ -99,7 +99,7 @@ class _Planner:
             self._opened.append((file, grid, seeds))
 
     def plan(self) -> None:
-        """Look at every choice of what was taken up."""
+        """Check every grid point of the loaded configs."""
         for file, grid, seeds in self._opened:
             for choice in grid.choices:
                 if isinstance(choice, ConfigError):
@@ -128,19 +128,19 @@ class _Planner:
         if known[1] != file:
             differ = " but for upper and lower case" if known[0] != name else ""
             message = (
-                f"the name '{name}' is that of {known[1]} as well{differ}; results lie in folders "
-                "by name, so give each a name of its own"
+                f"the name '{name}' is that of {known[1]} as well{differ}; results are stored "
+                "by name, so give each its own name"
             )
             raise ConfigError([Problem(message, path=file)])
 
     def refuse(
         self, problems: Iterable[Problem], exit_code: int = 2, file: str | None = None
     ) -> None:
-        """Take note of problems, with the config that has them where nothing else tells it."""
+        """Record problems, adding the name of the config where they name no place."""
         for problem in problems:
             self.codes.add(exit_code)
-            told = problem.place or problem.argument or problem.path == file
-            if file in self._unwritten and not told:
+            located = problem.place or problem.argument or problem.path == file
+            if file in self._unwritten and not located:
                 path = f"{file}: {problem.path}" if problem.path else file
                 found = replace(problem, path=path)
             else:

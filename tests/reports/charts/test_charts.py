@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.charts.heatmap import heatmap
-from nnrun.reports.charts.histogram import histogram
-from nnrun.reports.charts.lines import Series, lines
+from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.histogram import histogram
+from nnrun.reports.charts.kinds.lines import Series, lines
+from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
+from nnrun.reports.charts.kinds.scatter import (
+    by_setting,
+    calibration,
+    predicted_and_true,
+    residuals,
+)
+from nnrun.reports.charts.kinds.strip import strip
+from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import BLUES
-from nnrun.reports.charts.parallel import Coordinate, parallel
 from nnrun.reports.charts.scales import Linear
-from nnrun.reports.charts.scatter import by_setting, calibration, predicted_and_true, residuals
-from nnrun.reports.charts.strip import strip
-from nnrun.reports.charts.surface import decision_surface
 from nnrun.reports.charts.svg import CHARACTER
 
 SVG = "{http://www.w3.org/2000/svg}"

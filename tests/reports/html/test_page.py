@@ -175,4 +175,7 @@ def test_hostile_columns_and_classes_stay_words(make_report, tmp_path) -> None:
     assert set() == set(found.tags) - TAGS
     assert [] == [name for name, _ in found.attributes if name.startswith("on")]
     assert "0<script>alert(1)</script>" in found.text
-    assert "taken for {{7*7}}{% raw %}" in found.text or "{{7*7}}{% raw %} taken for" in found.text
+    assert (
+        "predicted as {{7*7}}{% raw %}" in found.text
+        or "{{7*7}}{% raw %} predicted as" in found.text
+    )

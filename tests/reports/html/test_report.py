@@ -179,7 +179,7 @@ def test_misclassified_rows_are_those_that_the_report_counts(results, make_repor
     report = make_report(results, "pictures")
     record = json.loads(next((results / "pictures").glob("*/report.json")).read_text())
     matrix = record["metrics"]["test"]["confusion"]
-    answers = full(report, "pictures")["Answers"]
+    answers = full(report, "pictures")["Predictions"]
     (cells,) = [block.cells for block in answers if isinstance(block, Mistakes)]
     for cell in cells:
         true, said = map(int, cell.id.split("-")[-2:])
@@ -191,14 +191,14 @@ def test_misclassified_rows_are_those_that_the_report_counts(results, make_repor
 
 def test_misclassified_rows_of_a_table_show_its_values(results, make_report) -> None:
     """By the names of its columns."""
-    answers = full(make_report(results, "moons"), "moons")["Answers"]
+    answers = full(make_report(results, "moons"), "moons")["Predictions"]
     (cells,) = [block.cells for block in answers if isinstance(block, Mistakes)]
-    assert ["row", "sure", "left", "up"] == list(cells[0].content.header)
+    assert ["row", "probability", "left", "up"] == list(cells[0].content.header)
 
 
 def test_regression_shows_how_far_it_is_off(results, make_report) -> None:
     """Predicted against true, residuals, and how often each occurs: of all test rows."""
-    answers = full(make_report(results, "houses"), "houses")["Answers"]
+    answers = full(make_report(results, "houses"), "houses")["Predictions"]
     expected = [
         "Predicted against true of MEDV, test",
         "Residuals of MEDV, test",
@@ -263,8 +263,8 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     report = folder / "report.json"
     revise(report, dataset={**said(report)["dataset"], "sha256": "00" * 32})
     run = full(make_report(tmp_path), "moons")
-    assert "the data are not those it was trained on" in notes(run["Answers"])
-    assert "Confusion matrix, test split" in titles(run["Answers"])
+    assert "the data are not those it was trained on" in notes(run["Predictions"])
+    assert "Confusion matrix, test split" in titles(run["Predictions"])
     assert "Weights" in run
 
 
@@ -275,9 +275,9 @@ def test_numbers_that_the_network_does_not_give_are_told(results, make_report, t
         metrics = json.loads((source / "report.json").read_text())["metrics"]
         metrics["test"] |= change
         with_report(source, tmp_path / name / source.name, metrics=metrics)
-        told = "its network, loaded again, gives other numbers than its report has"
-        assert told in notes(full(make_report(tmp_path), name)["Answers"])
-        assert told not in notes(full(make_report(results, name), name)["Answers"])
+        told = "Its network, loaded again, gives other metrics than its report"
+        assert told in notes(full(make_report(tmp_path), name)["Predictions"])
+        assert told not in notes(full(make_report(results, name), name)["Predictions"])
 
 
 def test_missing_data_are_told(results, make_report, tmp_path) -> None:
@@ -286,7 +286,7 @@ def test_missing_data_are_told(results, make_report, tmp_path) -> None:
     config = json.loads((source / "report.json").read_text())["config"]
     config["dataset"]["path"] = str(tmp_path / "gone.csv")
     with_report(source, tmp_path / "moons" / source.name, config=config)
-    assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Answers"])
+    assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Predictions"])
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100], ids=["empty", "zeros"])
@@ -296,7 +296,7 @@ def test_a_damaged_model_is_told(results, make_report, tmp_path, damage) -> None
     folder = with_report(source, tmp_path / "houses" / source.name)
     (folder / "model.safetensors").write_bytes(damage)
     run = full(make_report(tmp_path), "houses")
-    assert "Its network cannot be shown" in notes(run["Answers"])
+    assert "Its network cannot be shown" in notes(run["Predictions"])
     assert "Result" in run
 
 
@@ -321,7 +321,7 @@ def test_what_is_left_out_is_said(results, make_report) -> None:
         found["iris: accuracy, ordered by the test split"]
     )
     assert "12 more runs are left out of this list." in notes(found["All runs"])
-    assert "2 runs of 14 are shown in full below" in notes(found["All runs"])
+    assert "Details of 2 runs of 14 are below" in notes(found["All runs"])
     assert 2 == len(list(report.runs()))
     page = Page(render(make_report(results), most_bytes=1))
     assert "13 more runs would make this file too large to mail" in page.text

@@ -69,7 +69,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
 def test_workers_of_unlike_arithmetic_are_told(shell, write, tmp_path):
     """A row whose runs two workers share is marked, where bits depend on whose they are."""
     write("by_numpy", lasting(10_000))
-    write("compiled", lasting(2_000_000).replace("engine: numpy", "engine: compiled"))
+    write("compiled", lasting(500_000).replace("engine: numpy", "engine: compiled"))
     cluster = Cluster(tmp_path, workers=0)
     try:
         for kernel in ("Prescott", "Haswell"):
@@ -119,7 +119,7 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
 
 def test_a_lost_worker_is_told(shell, cluster, write, tmp_path):
     """With its address, while the sweep goes on."""
-    write("iris", lasting(150_000))
+    write("iris", lasting(80_000))
     process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
     until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 2, seconds=30)
     time.sleep(1.0)
@@ -134,7 +134,7 @@ def test_a_run_that_dask_repeats_goes_on_instead(shell, write, tmp_path):
     """Under a nanny Dask repeats what its worker was at; the client knows better where from."""
     cluster = Cluster(tmp_path, workers=1, nanny=True)
     try:
-        write("iris", lasting(100_000))
+        write("iris", lasting(80_000))
         process = shell.start("sweep", "configs", "--dask", cluster.address)
         until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 1, seconds=30)
         time.sleep(1.0)

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of runs: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from nnrun.training.trainer import Progress
 
 _REFRESH_SECONDS = 0.1
-# Without a terminal: a line for a run that lasts, and from there on at most one in so many seconds.
+# Without a terminal: the first line after this time, then one at most every LINE_SECONDS.
 _START_SECONDS = 1.0
 LINE_SECONDS = 10.0
-# Of several runs the first ones have a line each, before that holds for them too.
+# Of several runs, the first ones have a line each regardless.
 LINES_EACH = 20
 _LABEL_WIDTH = 22
-# A narrower terminal has room for the figures only.
+# Narrower terminals show the figures only.
 _WIDE = 60
-# And one that is wider than this, for the curve of the loss.
+# Wider terminals show the curve of the loss too.
 _WIDEST = 79
 _CURVE_WIDTH = 12
 
 
 class Output(Protocol):
-    """Where a display goes."""
+    """Where progress is shown."""
 
     quiet: bool
 
@@ -41,24 +41,24 @@ class Output(Protocol):
         """Write a line."""
 
     def console(self, stream: IO[str]) -> Console:
-        """What draws on a terminal."""
+        """A console that draws on this terminal."""
 
 
 class Observer(Protocol):
-    """Is shown how far a run is."""
+    """Called with the progress of a run."""
 
     def __call__(self, progress: Progress) -> None:
-        """Take note of it."""
+        """Show the progress."""
 
 
 def draws(stream: IO[str]) -> bool:
-    """Whether something can be drawn there, and drawn over."""
+    """Whether the stream is a terminal that can redraw lines."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 @contextmanager
 def watching(label: str, output: Output) -> Iterator[Observer]:
-    """What shows the progress of a run, if anything does; a bar is gone at the end."""
+    """Show the progress of a run; a bar is removed at the end."""
     if output.quiet:
         yield lambda progress: None
     elif not draws(sys.stderr):
@@ -74,7 +74,7 @@ def watching(label: str, output: Output) -> Iterator[Observer]:
 
 @contextmanager
 def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
-    """What is told of each of several runs that is done with; a bar is gone at the end."""
+    """Show how many runs are done; call the yielded function with the label of each."""
     if output.quiet or total < 2 or not draws(sys.stderr):
         yield _Counted(total, output)
         return
@@ -97,7 +97,7 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
 
 
 class _Counted:
-    """A line for each run; of many, after the first a line now and then that counts them."""
+    """A line for each run; of many runs, after the first ones a counting line now and then."""
 
     def __init__(self, total: int, output: Output) -> None:
         self.total = total
@@ -114,7 +114,7 @@ class _Counted:
 
 
 class _Pace:
-    """Iterations per second and seconds left, since the first look."""
+    """Iterations per second since the first call, and seconds left."""
 
     def __init__(self) -> None:
         self.start: tuple[int, float] | None = None
@@ -129,7 +129,7 @@ class _Pace:
 
 
 class _Lines:
-    """A line when a run has begun, and one now and then: a log file shows that there is life."""
+    """A line soon after the start and one now and then, so that log files show progress."""
 
     def __init__(self, label: str, output: Output) -> None:
         self.label = label
@@ -153,12 +153,12 @@ class _Lines:
 
 
 def _loss(progress: Progress) -> str:
-    """That of the last evaluation, if there was one."""
+    """The loss of the last evaluation, if there was one."""
     return "" if progress.loss is None else f"loss {number(progress.loss)}, "
 
 
 class _Live:
-    """Draws the bar from the training loop itself, so that no thread disturbs its timing."""
+    """A bar drawn by the training loop itself, since a thread would disturb its timing."""
 
     def __init__(self, label: str, bar: Bar) -> None:
         self.bar = bar
@@ -175,7 +175,7 @@ class _Live:
         if monotonic() - self.last < _REFRESH_SECONDS:
             return
         self.last = monotonic()
-        with suppress(OSError):  # a terminal that has hung up is no reason to stop work
+        with suppress(OSError):  # work goes on if the terminal is closed
             self._draw(progress, speed, left)
 
     def _draw(self, progress: Progress, speed: float, left: float) -> None:
@@ -194,7 +194,7 @@ class _Live:
         self.bar.refresh()
 
     def _remember(self, loss: float | None) -> None:
-        """Keep what is new: the loss is that of the last evaluation."""
+        """Keep the loss if it is new; it changes with each evaluation only."""
         if loss is not None and isfinite(loss) and self.losses[-1:] != [loss]:
             self.losses.append(loss)
 

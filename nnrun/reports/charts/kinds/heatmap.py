@@ -1,4 +1,4 @@
-"""A number for each pair of a row and a column, as colour."""
+"""A matrix of numbers as coloured cells."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 16
-_GAP = 4.0  # between the names of columns that stand side by side
-_MOST_TEXT = 26  # of this many columns and more, cells are too small for their numbers
+_GAP = 4.0  # between the names of neighbouring columns
+_MOST_TEXT = 26  # from this number of columns on, cells show no numbers
 
 
 def heatmap(
@@ -38,17 +38,17 @@ def heatmap(
 
     Args:
         title: of the chart.
-        alternative: what there is to see.
+        alternative: what the chart shows.
         values: a list for each row.
-        rows: their names.
+        rows: the names of the rows.
         columns: the names of the columns.
         row_label: what rows are.
         column_label: what columns are.
         colours: from the smallest value to the largest.
-        text: a value as it is written into its cell.
-        empty: which cells are left without colour.
-        links: where cells lead, by (row, column).
-        domain: the values of the first and the last colour; by default those that there are.
+        text: formats a value.
+        empty: whether a cell has no colour.
+        links: the ids that cells link to, by (row, column).
+        domain: the values of the first and last colour; by default the smallest and largest value.
     """
     known = [v for line in values for v in line if v is not None and isfinite(v)]
     low, high = domain or (min(known, default=0.0), max(known, default=0.0))

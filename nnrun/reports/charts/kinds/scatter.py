@@ -1,4 +1,4 @@
-"""Points by two numbers each, and how two kinds of such points are held against a line."""
+"""Scatter charts: predicted against true, residuals, calibration, a metric against a setting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_TICKS = 6
 
 
 def predicted_and_true(title: str, true: Sequence[float], predicted: Sequence[float]) -> Chart:
-    """A point for each row; those on the dashed line are predicted exactly."""
+    """A point for each row; points on the dashed line are exact predictions."""
     scale = Linear.over([*true, *predicted])
     frame = _frame(scale, scale)
     drawing = _axes(frame, "true", "predicted")
@@ -36,7 +36,7 @@ def predicted_and_true(title: str, true: Sequence[float], predicted: Sequence[fl
 
 
 def residuals(title: str, predicted: Sequence[float], residual: Sequence[float]) -> Chart:
-    """What was predicted, and by how much that was off: true less predicted."""
+    """Residuals (true − predicted) against predictions."""
     x, y = Linear.over(predicted), Linear.over([*residual, 0.0])
     frame = _frame(x, y)
     drawing = _axes(frame, "predicted", "true − predicted")
@@ -55,32 +55,35 @@ def residuals(title: str, predicted: Sequence[float], residual: Sequence[float])
 
 
 def calibration(
-    title: str, said: Sequence[float], right: Sequence[float], rows_in: Sequence[int]
+    title: str, predicted: Sequence[float], correct: Sequence[float], rows_in: Sequence[int]
 ) -> Chart:
-    """How sure the network was of its answers, and how often they were right.
+    """The predicted probability against the share of correct predictions.
 
     Args:
         title: of the chart.
-        said: the mean probability of the answers in each bin.
-        right: the share of them that were right.
-        rows_in: how many there are.
+        predicted: the mean probability of the predicted class in each bin.
+        correct: the share of correct predictions in each bin.
+        rows_in: the number of rows in each bin.
     """
     scale = Linear(0.0, 1.0)
     frame = _frame(scale, scale)
-    drawing = _axes(frame, "probability of the answer", "share that is right")
-    drawing += rule(frame, (0.0, 0.0), (1.0, 1.0)) + line(frame, said, right, "k0 d0")
+    drawing = _axes(frame, "predicted probability", "share correct")
+    drawing += rule(frame, (0.0, 0.0), (1.0, 1.0)) + line(frame, predicted, correct, "k0 d0")
     most = max(rows_in, default=1)
-    for x, y, n in zip(said, right, rows_in, strict=True):
+    for x, y, n in zip(predicted, correct, rows_in, strict=True):
         drawing += dots(frame, [x], [y], "k0", 2.5 + 5 * (n / most) ** 0.5, "point")
-    gaps = [abs(a - b) for a, b in zip(said, right, strict=True)]
+    gaps = [abs(a - b) for a, b in zip(predicted, correct, strict=True)]
     total = sum(rows_in) or 1
     expected = sum(gap * n for gap, n in zip(gaps, rows_in, strict=True)) / total
     alternative = (
-        f"On the dashed line, answers are right as often as they are sure. The mean distance from "
+        f"On the dashed line, the probability equals the share correct. The mean distance from "
         f"it, weighted by rows (the expected calibration error), is {number(expected)}."
     )
-    rows = [[number(a), number(b), count(n)] for a, b, n in zip(said, right, rows_in, strict=True)]
-    table = Table(["mean probability", "share right", "rows"], rows)
+    rows = [
+        [number(a), number(b), count(n)]
+        for a, b, n in zip(predicted, correct, rows_in, strict=True)
+    ]
+    table = Table(["mean probability", "share correct", "rows"], rows)
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
 
 
@@ -93,15 +96,15 @@ def by_setting(
     y_label: str,
     names: Sequence[str] | None = None,
 ) -> Chart:
-    """A metric against a setting: a dot for each run, a ring for the mean of each value.
+    """A metric against a setting: a dot for each run, a ring at the mean for each value.
 
     Args:
         title: of the chart.
-        x: the setting of each run; its number among `names` where it has names.
-        y: what each run has reached.
-        x_label: the setting.
-        y_label: the metric.
-        names: of the settings that are no numbers.
+        x: the setting of each run, or its index in `names`.
+        y: the metric of each run.
+        x_label: the name of the setting.
+        y_label: the name of the metric.
+        names: the values of a setting that is not a number.
     """
     shown: Linear | Log
     if names is not None:

@@ -1,4 +1,4 @@
-"""How often values fall into stretches of equal length."""
+"""Counts of values in bins."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _TICKS = 3
 def histogram(
     title: str, edges: Sequence[float], counts: Sequence[int], x_label: str, y_label: str
 ) -> Chart:
-    """A bar for each stretch.
+    """A bar for each bin.
 
     Args:
         title: of the chart.
-        edges: where the stretches begin and the last one ends; one more than `counts`.
-        counts: how many values lie in each.
-        x_label: what is measured.
+        edges: of the bins; one more than `counts`.
+        counts: the number of values in each bin.
+        x_label: what the values are.
         y_label: what is counted.
     """
     x = Linear.over(edges, count=4)
@@ -45,7 +45,7 @@ def histogram(
 
 
 def _ticks(frame: Frame) -> list[float]:
-    """Three or more where there is room: bars end where the values do, seldom at round numbers."""
+    """Three ticks or more where there is room, since few round numbers lie within the edges."""
     found = frame.x.ticks(4)
     for more in range(5, 9):
         ticks = frame.x.ticks(more)

@@ -1,4 +1,4 @@
-"""The learning curve, in lines of text and in a short table."""
+"""The learning curve as sparklines and as a short table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def curve_section(history: Sequence[Row], splits: Sequence[str], metric: str) ->
 
     Args:
         history: a row for each evaluation.
-        splits: those to show.
+        splits: to show.
         metric: the name of the main metric.
     """
     if not history:
@@ -44,7 +44,7 @@ def _curve(values: Sequence[float]) -> list[str]:
 
 
 def _some(history: Sequence[Row]) -> list[Row]:
-    """A few of the rows at even distances, the last of all among them."""
+    """At most `_MOST_ROWS` evenly spaced rows, including the last one."""
     last = len(history) - 1
     if last < _MOST_ROWS:
         return list(history)

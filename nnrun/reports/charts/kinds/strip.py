@@ -1,4 +1,4 @@
-"""The spread of a row over its seeds, small enough for a cell of a table."""
+"""The values of a row's seeds, small enough for a cell of a table."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def strip(
     """A dot for each seed, a bar for the interval of the mean, and a line at the mean.
 
     Args:
-        values: one of each seed.
-        scale: the same for all rows that are held against each other.
-        low: the lower end of the interval; None where there is none.
-        high: its upper end.
+        values: one for each seed.
+        scale: shared by all rows of the table.
+        low: the lower end of the interval; None for no interval.
+        high: the upper end.
         mean: of the values.
     """
     frame = Frame(scale, scale, 5, 3, _WIDTH - 5, _HEIGHT - 3)

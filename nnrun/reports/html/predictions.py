@@ -1,4 +1,4 @@
-"""What a run's network answered: which classes it takes for which others, how far it is off."""
+"""A network's predictions: confusion matrix, misclassified rows, calibration, residuals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from nnrun.nn.signature import Array
-from nnrun.reports.charts.heatmap import heatmap
-from nnrun.reports.charts.histogram import histogram
+from nnrun.reports.charts.kinds.heatmap import heatmap
+from nnrun.reports.charts.kinds.histogram import histogram
+from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
-from nnrun.reports.charts.scatter import calibration, predicted_and_true, residuals
-from nnrun.reports.examine import Answers, Histogram
+from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import (
     Block,
     Cell,
@@ -34,12 +34,14 @@ _MOST_POINTS = 400
 _BINS = 10
 
 
-def class_blocks(record: RunRecord, answers: Answers | None, anchor: str) -> Iterator[Block]:
-    """Precision and recall, the confusion matrix, the rows behind its cells, calibration.
+def class_blocks(
+    record: RunRecord, predictions: Predictions | None, anchor: str
+) -> Iterator[Block]:
+    """The confusion matrix, the rows of its cells, calibration, precision and recall.
 
     Args:
         record: the run's report.
-        answers: of its network; None where there are none.
+        predictions: of its network; None if its network or data cannot be loaded.
         anchor: the id of the run's section.
     """
     split = _last_split(record)
@@ -47,15 +49,15 @@ def class_blocks(record: RunRecord, answers: Answers | None, anchor: str) -> Ite
     if numbers is None:
         return
     classes = [text_of(name, 40) for name in record.dataset["classes"]]
-    mistakes = [] if answers is None else list(mistaken_cells(answers, classes, anchor))
-    figures = [] if answers is None else _calibration(answers)
+    mistakes = [] if predictions is None else list(mistaken_cells(predictions, classes, anchor))
+    figures = [] if predictions is None else _calibration(predictions)
     if len(classes) <= _MOST_CLASSES:
         figures.insert(0, _confusion(numbers["confusion"], classes, split, mistakes))
     yield Figures(figures)
     if len(classes) > _MOST_CLASSES:
         yield Note(f"{len(classes)} classes are too many for a matrix; report.json has it.")
-    if answers is not None and mistakes:
-        wrong = int(np.count_nonzero(answers.decoded != answers.part.y))
+    if predictions is not None and mistakes:
+        wrong = int(np.count_nonzero(predictions.decoded != predictions.part.y))
         shown = sum(cell.rows for cell in mistakes)
         some = "all of them" if shown == wrong else f"{count(shown)} of them"
         yield Note(f"{plural(wrong, 'row')} misclassified; {some} are shown, cell by cell:")
@@ -73,18 +75,18 @@ def class_blocks(record: RunRecord, answers: Answers | None, anchor: str) -> Ite
     yield Grid(f"Classes, {split} split", header, rows, sortable=len(rows) > 3)
 
 
-def regression_blocks(answers: Answers) -> Iterator[Block]:
-    """Predicted against true, and what is left."""
-    names = answers.dataset.target_names
-    for output in range(min(answers.decoded.shape[1], 4)):
+def regression_blocks(predictions: Predictions) -> Iterator[Block]:
+    """Predicted against true values, and residuals."""
+    names = predictions.dataset.target_names
+    for output in range(min(predictions.decoded.shape[1], 4)):
         of = f" of {text_of(names[output], 30)}" if output < len(names) else ""
-        true, predicted = answers.part.y[:, output], answers.decoded[:, output]
+        true, predicted = predictions.part.y[:, output], predictions.decoded[:, output]
         known = np.isfinite(predicted)
         true, predicted = true[known], predicted[known]
         left = true - predicted
         bars = Histogram.of(left)
         some = slice(None, _MOST_POINTS)
-        split = answers.split
+        split = predictions.split
         yield Figures(
             [
                 Figure(
@@ -108,17 +110,17 @@ def regression_blocks(answers: Answers) -> Iterator[Block]:
             yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
 
 
-def agree(record: RunRecord, answers: Answers) -> bool:
-    """Whether a network gives the numbers of its report, but for rounding."""
-    numbers = record.metrics.get(answers.split) or {}
-    y, said = answers.part.y, answers.decoded
+def agree(record: RunRecord, predictions: Predictions) -> bool:
+    """Whether predictions give the metrics of the report, up to rounding."""
+    numbers = record.metrics.get(predictions.split) or {}
+    y, predicted = predictions.part.y, predictions.decoded
     if record.task == "regression":
-        mse = float(np.mean((said - y) ** 2))
+        mse = float(np.mean((predicted - y) ** 2))
         known = numbers.get("mse")
         return known is None or isclose(mse, known, rel_tol=1e-6)
-    n = len(answers.dataset.classes)
-    confusion = np.bincount(y * n + said, minlength=n * n).reshape(n, n)
-    # An answer between two classes may fall to either on another machine.
+    n = len(predictions.dataset.classes)
+    confusion = np.bincount(y * n + predicted, minlength=n * n).reshape(n, n)
+    # On another machine, rows at the border of two classes may get the other class.
     return int(np.abs(confusion - np.array(numbers["confusion"])).sum()) <= 2 * len(y) // 1000
 
 
@@ -141,18 +143,18 @@ def _confusion(
     total = sum(value for value, _, _ in cells.values())
     right = total - sum(value for value, _, _ in wrong.values())
     most = max(wrong.values(), default=None)
-    worst = f" Most often, {most[1]} is taken for {most[2]} ({most[0]} rows)." if most else ""
+    worst = f" Most often, {most[1]} is predicted as {most[2]} ({most[0]} rows)." if most else ""
     links = {_place(cell.id): cell.id for cell in mistakes}
     return Figure(
         heatmap(
             f"Confusion matrix, {split} split",
-            f"{count(right)} of {plural(total, 'row')} are answered rightly.{worst}"
-            + (" Cells lead to the rows behind them." if links else ""),
+            f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
+            + (" Cells link to their rows." if links else ""),
             matrix,
             classes,
             classes,
             row_label="true",
-            column_label="answer",
+            column_label="predicted",
             colours=BLUES,
             text=lambda value: count(int(value)),
             empty=lambda row, column: matrix[row][column] == 0,
@@ -166,16 +168,16 @@ def _place(anchor: str) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _calibration(answers: Answers) -> list[Figure]:
-    """How often answers of each sureness are right, in ten bins."""
-    if answers.probabilities is None:
+def _calibration(predictions: Predictions) -> list[Figure]:
+    """The calibration chart: ten bins of predicted probability."""
+    if predictions.probabilities is None:
         return []
-    sure = answers.probabilities[np.arange(len(answers.decoded)), answers.decoded]
-    right = answers.decoded == answers.part.y
+    sure = predictions.probabilities[np.arange(len(predictions.decoded)), predictions.decoded]
+    right = predictions.decoded == predictions.part.y
     bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
     filled = [b for b in range(_BINS) if (bins == b).any()]
     chart = calibration(
-        f"Calibration, {answers.split} split",
+        f"Calibration, {predictions.split} split",
         [float(sure[bins == b].mean()) for b in filled],
         [float(right[bins == b].mean()) for b in filled],
         [int((bins == b).sum()) for b in filled],

@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis for each setting, a line for each config, and where it led."""
+"""Parallel coordinates: an axis for each setting and one for the metric, a line for each config."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Coordinate:
     """One axis.
 
     Args:
-        name: what it measures.
-        values: of each config: numbers, or texts that are set in their order of appearance.
+        name: of the setting or metric.
+        values: of each config: numbers, or texts, which are placed in their order of appearance.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Coordinate:
 
 
 def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
-    """A line for each config across all axes, coloured by the last of them.
+    """A line for each config across all axes, coloured by the last axis.
 
     Args:
         title: of the chart.
-        axes: the settings, and the metric as the last.
-        best: the number of the config that is drawn thick.
+        axes: the settings, then the metric.
+        best: the index of the config with the thick line.
     """
     width = _SPACE * (len(axes) - 1) + 140
     columns = [_places(axis) for axis in axes]
@@ -99,7 +99,7 @@ def _line(
 
 
 def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
-    """Where each value lies from 0 to 1, and the labels of the axis likewise."""
+    """The place (0 to 1) of each value, and the labels of the axis with their places."""
     numbers = [v for v in axis.values if not isinstance(v, str)]
     if len(numbers) == len(axis.values):
         low, high = min(numbers), max(numbers)

@@ -1,4 +1,4 @@
-"""How well each class was told from the others."""
+"""Metrics of each class, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nnrun.reports.numbers import count, number
 from nnrun.reports.summary import splits
 from nnrun.runs.record import RunRecord
 
-# A matrix with more classes than this fits no page; report.json has it.
+# A larger matrix does not fit a page; report.json has it.
 _MOST_CLASSES = 20
 
 
 def class_sections(record: RunRecord) -> Iterator[str]:
-    """Per-class numbers and the confusion matrix of the last split; nothing for regression."""
+    """Metrics of each class and the confusion matrix on the last split; nothing for regression."""
     split = splits(record.dataset)[-1]
     numbers: dict[str, Any] | None = record.metrics[split]
     if record.task != "classification" or numbers is None:
@@ -30,11 +30,14 @@ def class_sections(record: RunRecord) -> Iterator[str]:
     yield table(["class", "rows", "precision", "recall", "F1"], rows)
     if len(classes) > _MOST_CLASSES:
         return
-    yield "Confusion matrix: a line for each true class, a column for each answer."
+    yield "Confusion matrix: a row for each true class, a column for each predicted class."
     yield table(
         ["", *classes],
         [
-            [f"**{name}**", *(_cell(value, true == answer) for answer, value in enumerate(line))]
+            [
+                f"**{name}**",
+                *(_cell(value, true == predicted) for predicted, value in enumerate(line)),
+            ]
             for true, (name, line) in enumerate(zip(classes, numbers["confusion"], strict=True))
         ],
     )

@@ -1,4 +1,4 @@
-"""Lines over a number, such as learning curves: a line for each series with its band."""
+"""Line charts, such as learning curves, with an optional band around each line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Series:
     """One line.
 
     Args:
-        name: what it is.
-        x: where its points lie.
-        y: their heights; None where there is none.
-        low: the lower end of a band around it, or nothing.
-        high: its upper end.
-        index: which of the palette's colours and dashes it has.
+        name: shown in the legend.
+        x: of its points.
+        y: of its points; None leaves a gap.
+        low: the lower end of a band around the line; empty for no band.
+        high: the upper end.
+        index: selects colour and dashes from the palette.
     """
 
     name: str
@@ -53,12 +53,12 @@ def lines(
     Args:
         title: of the chart.
         series: the lines.
-        x_label: what x counts.
-        y_label: what y measures.
-        log: whether equal ratios of y have equal lengths.
-        log_x: likewise for x.
-        domain: more values that y's scale has to hold, so that several charts have the same one.
-        marked: whether points are shown as such.
+        x_label: of the x axis.
+        y_label: of the y axis.
+        log: whether the y scale is logarithmic.
+        log_x: whether the x scale is logarithmic.
+        domain: more values for the y scale, so that several charts share it.
+        marked: whether each point has a dot.
     """
     values = [v for one in series for part in (one.y, one.low, one.high) for v in part]
     values += domain

@@ -1,4 +1,4 @@
-"""What a network of two features answers everywhere, under the rows it was trained on."""
+"""A network's predictions over the plane of two features, with rows of the data."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _MOST_CLASSES = 16
 
 def decision_surface(
     title: str,
-    answers: npt.NDArray[np.float64],
+    predictions: npt.NDArray[np.float64],
     extent: tuple[float, float, float, float],
     names: tuple[str, str],
     points: Sequence[tuple[float, float, int]],
     classes: Sequence[str],
 ) -> Chart:
-    """Answers on a grid, with a dot for each row in the colour of its class.
+    """Predictions on a grid, with a dot for each row in the colour of its class.
 
     Args:
         title: of the chart.
-        answers: (height, width), the lowest row first: class numbers, or values without classes.
+        predictions: (height, width), from bottom to top: class numbers, or values for regression.
         extent: left, right, bottom, top of the grid.
         names: of the two features.
-        points: the rows: two features and the class, 0 where there are no classes.
-        classes: their names; empty for values.
+        points: the rows: two features and the class, 0 for regression.
+        classes: their names; empty for regression.
     """
     left, right, bottom, top = extent
     frame = Frame.around(
@@ -46,7 +46,7 @@ def decision_surface(
         width=_WIDTH, height=_HEIGHT,
     )  # fmt: skip
     colours = _colours(classes)
-    indices = answers.astype(np.int64) % len(colours) if classes else _shades(answers)
+    indices = predictions.astype(np.int64) % len(colours) if classes else _shades(predictions)
     picture = raster(indices[::-1], colours, title)
     image = element(
         "image", href=picture.source, x=frame.left, y=frame.top, width=frame.right - frame.left,
@@ -59,13 +59,13 @@ def decision_surface(
     ]
     drawing = image + y_axis(frame, names[1]) + x_axis(frame, names[0]) + Markup("").join(marks)
     return Chart(
-        title, _alternative(answers, classes, len(points)), drawing, _WIDTH, _HEIGHT,
-        _table(answers, extent, names, classes),
+        title, _alternative(predictions, classes, len(points)), drawing, _WIDTH, _HEIGHT,
+        _table(predictions, extent, names, classes),
     )  # fmt: skip
 
 
 def _colours(classes: Sequence[str]) -> list[str]:
-    """Pale tones of the colours of the series, or a ramp for values."""
+    """Pale tones of the series' colours for classes, a ramp for regression."""
     if not classes:
         return [ramp(CIVIDIS, index / (_SHADES - 1)) or CIVIDIS[0] for index in range(_SHADES)]
     solid = [SERIES[index % len(SERIES)] for index in range(min(len(classes), _MOST_CLASSES))]
@@ -79,25 +79,25 @@ def _shades(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     return shades
 
 
-def _alternative(answers: npt.NDArray[np.float64], classes: Sequence[str], points: int) -> str:
+def _alternative(predictions: npt.NDArray[np.float64], classes: Sequence[str], points: int) -> str:
     if not classes:
-        low, high = number(float(answers.min())), number(float(answers.max()))
+        low, high = number(float(predictions.min())), number(float(predictions.max()))
         return f"Predictions from {low} to {high}, with {count(points)} rows of the data."
     shares = [
-        f"{shortened(name, 30)} in {100 * float(np.mean(answers == index)):.0f}%"
+        f"{shortened(name, 30)} in {100 * float(np.mean(predictions == index)):.0f}%"
         for index, name in enumerate(classes[:8])
     ]
-    return f"Of the area, the answer is {', '.join(shares)}; {count(points)} rows are shown."
+    return f"Predicted over the area: {', '.join(shares)}; {count(points)} rows are shown."
 
 
 def _table(
-    answers: npt.NDArray[np.float64],
+    predictions: npt.NDArray[np.float64],
     extent: tuple[float, float, float, float],
     names: tuple[str, str],
     classes: Sequence[str],
 ) -> Table:
-    """The answers at eleven by eleven places."""
-    height, width = answers.shape
+    """The predictions at eleven by eleven points."""
+    height, width = predictions.shape
     down = np.linspace(height - 1, 0, 11).astype(int)
     across = np.linspace(0, width - 1, 11).astype(int)
     x = np.linspace(extent[0], extent[1], width)
@@ -108,6 +108,7 @@ def _table(
 
     header = [f"{names[1]} \\ {names[0]}", *(number(float(x[column])) for column in across)]
     rows = [
-        [number(float(y[row])), *(text(answers[row, column]) for column in across)] for row in down
+        [number(float(y[row])), *(text(predictions[row, column]) for column in across)]
+        for row in down
     ]
     return Table(header, rows)

@@ -1,4 +1,4 @@
-"""The rows of a leaderboard while its runs are still coming in."""
+"""The rows of a leaderboard while its sweep is running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GAP = 2
 
 @dataclass
 class _Row:
-    """Mean and spread of the runs so far, updated run by run (Welford, Technometrics 4, 1962)."""
+    """Running mean and variance of a config (Welford, Technometrics 4, 1962)."""
 
     variant: Variant
     overlap: float = 0.0
@@ -45,7 +45,7 @@ class _Row:
 
     @property
     def cost(self) -> tuple[bool, float]:
-        """Less is better, as on the leaderboard."""
+        """The sort key, best first, as on the leaderboard."""
         sign = -1 if self.variant.larger_is_better else 1
         return not self.known, sign * self.mean if self.known else inf
 
@@ -59,26 +59,26 @@ class _Row:
 
     @property
     def runs(self) -> str:
-        """How many have ended of those planned, and how many of them diverged."""
+        """The numbers of ended, planned and diverged runs."""
         of = f"{count(self.ended)}/{count(len(self.variant.seeds))}"
         return f"{of}, {count(self.diverged)} diverged" if self.diverged else of
 
 
 class FormingRows:
-    """Means over the seeds so far, by data set, the best first."""
+    """Means over the seeds so far, by data set, best first."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str], dict[int, _Row]] = {}
 
     def add(self, variant: Variant, score: RunScore) -> None:
-        """Count a run that has come to its end."""
+        """Add a run that has ended."""
         split = next(split for split in ("validation", "test", "train") if split in variant.splits)
         rows = self._groups.setdefault((variant.dataset, f"{split} {variant.metric}"), {})
         row = rows.setdefault(variant.number, _Row(variant, variant.overlap.get(split, 0.0)))
         row.add(score, SPLITS.index(split))
 
     def table(self, most: int, width: int) -> RenderableType:
-        """At most so many lines of this width; what does not fit is counted in the last."""
+        """At most `most` lines of this width; the last line counts the rows left out."""
         lines = list(self._lines())
         shown = lines if len(lines) <= most else lines[: max(0, most - 1)]
         table = columns_of(shown, width)
@@ -94,7 +94,7 @@ class FormingRows:
 
 
 def columns_of(lines: Sequence[Sequence[str]], width: int) -> Table:
-    """Texts in columns, a line for each whatever the width: the first is cut to what is left."""
+    """Texts in columns, one line for each row; the first column is cut to the remaining width."""
     table = Table.grid(padding=(0, _GAP, 0, 0))
     rest = [max(map(cell_len, column)) for column in list(zip(*lines, strict=True))[1:]]
     left = max(1, width - sum(wide + _GAP for wide in rest) - _GAP)

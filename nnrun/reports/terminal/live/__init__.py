@@ -1,0 +1,1 @@
+"""What the terminal shows while runs go on: progress bars and forming leaderboards."""
