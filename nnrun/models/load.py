@@ -163,8 +163,8 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
 def _network(stored: _Stored) -> Network:
     blocks = [layer.build() for layer in stored.network.layers]
     network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
-    for _, layer in network.walk():
-        refuse_if_too_big(8 * layer.numbers, _NETWORK)
+    for _, layer in network.named_layers():
+        refuse_if_too_big(8 * layer.activation_count, _NETWORK)
     return network
 
 

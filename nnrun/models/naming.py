@@ -14,7 +14,7 @@ class Names:
 
     def __init__(self, network: Network) -> None:
         self._names = {id(value): name for name, value in network.parameters.items()}
-        self._names |= {id(array): name for name, array in network.statistics.items()}
+        self._names |= {id(array): name for name, array in network.buffers.items()}
 
     def __getitem__(self, part: Parameter | Array) -> str:
         return self._names[id(part)]
@@ -22,4 +22,4 @@ class Names:
 
 def all_layers(network: Network) -> Iterator[Layer]:
     """Every layer that a row goes through, those within layers included."""
-    return (layer for _, layer in network.walk())
+    return (layer for _, layer in network.named_layers())

@@ -13,13 +13,13 @@ from nnrun.nn.signature import Array, Shape
 def weights_views(network: Network) -> dict[str, Array]:
     """Parameters and statistics by `<layer's index in the config>.<name>`; views, not copies."""
     parameters = {name: parameter.value for name, parameter in network.parameters.items()}
-    return {**parameters, **network.statistics}
+    return {**parameters, **network.buffers}
 
 
 def weights_shapes(network: Network) -> dict[str, Shape]:
     """The shapes of all of them, known before there is memory for them."""
     parameters = {name: parameter.shape for name, parameter in network.parameters.items()}
-    return {**parameters, **{name: array.shape for name, array in network.statistics.items()}}
+    return {**parameters, **{name: array.shape for name, array in network.buffers.items()}}
 
 
 def weights_of(network: Network) -> dict[str, Array]:

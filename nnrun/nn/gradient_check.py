@@ -62,7 +62,7 @@ def check_gradients(
     """
     seed = int(rng.integers(2**32))
     theta = network.theta.copy()
-    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    buffers = {name: array.copy() for name, array in network.buffers.items()}
     network.theta += _NOISE * rng.standard_normal(network.size)
 
     def loss() -> float:
@@ -79,8 +79,8 @@ def check_gradients(
         probe = _Probe(network.theta[part], gradient[part], loss, noise_floor)
         checks.append(probe.run(name, rng, most, directions))
     network.theta[...] = theta
-    for name, array in network.statistics.items():
-        array[...] = statistics[name]
+    for name, array in network.buffers.items():
+        array[...] = buffers[name]
     return checks
 
 

@@ -56,7 +56,7 @@ class Container(Protocol):
     def learns(self) -> bool:
         """Whether there are parameters."""
 
-    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+    def named_layers(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
         """Every layer with its place, each followed by the layers that it holds."""
 
 
@@ -64,12 +64,12 @@ class Layer:
     """One differentiable step of a network; see the module's text for the rules.
 
     A layer may hold layers: they are its `children`, and all that is said of parameters, costs
-    and memory is of the layer's own, without theirs (`Sequential.walk` finds them).
+    and memory is of the layer's own, without theirs (`Sequential.named_layers` finds them).
     """
 
     type = ""
     initializer = Initializer()
-    takes: Literal["images", "vectors"] | None = None  # None: both
+    input_kind: Literal["images", "vectors"] | None = None  # None: both
     batch_dependent = False  # whether what becomes of a row depends on the others of its batch
     identity = False  # whether y is x in every mode, so that the layer need not be computed
 
@@ -77,7 +77,7 @@ class Layer:
         self.input_shape: Shape = ()
         self.output_shape: Shape = ()
         self.parameters: list[Parameter] = []
-        self.statistics: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
         self.children: Sequence[Container] = ()
         self._memory: dict[tuple[str, Shape], Array] | None = None
 
@@ -92,7 +92,7 @@ class Layer:
         return bool(self.parameters) or any(inner.learns for inner in self.children)
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         """Multiplications and additions in the sums of products of one row's forward pass.
 
         What is done number by number does not count; backward there are twice as many.
@@ -100,7 +100,7 @@ class Layer:
         return 0
 
     @property
-    def numbers(self) -> int:
+    def activation_count(self) -> int:
         """Numbers that it keeps for one row between forward and backward, dx included."""
         return prod(self.input_shape) + prod(self.output_shape)
 
@@ -110,9 +110,9 @@ class Layer:
         Raises:
             ShapeError: the layer cannot take such rows.
         """
-        if self.takes == "images" and len(input_shape) != 3:
+        if self.input_kind == "images" and len(input_shape) != 3:
             raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
-        if self.takes == "vectors" and len(input_shape) != 1:
+        if self.input_kind == "vectors" and len(input_shape) != 1:
             raise ShapeError(
                 f"takes vectors, but its input is images of {shape_text(input_shape)}; "
                 "put a flatten before it"

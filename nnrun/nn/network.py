@@ -62,7 +62,7 @@ class Network(Sequential):
     @property
     def steps(self) -> list[Layer]:
         """The layers that an update computes, those within layers included."""
-        layers = [layer for _, layer in self.walk()]
+        layers = [layer for _, layer in self.named_layers()]
         return [layer for layer in layers if not layer.identity and layer is not self.head]
 
     @property
@@ -79,10 +79,10 @@ class Network(Sequential):
     def initialize(self, *, rng: Rng) -> None:
         """Take memory for all parameters and draw their initial values, layer by layer."""
         self._place(np.zeros(self.size, self.dtype))
-        for _, layer in self.walk():
+        for _, layer in self.named_layers():
             layer.initialize(rng=rng)
-            for name, array in layer.statistics.items():
-                layer.statistics[name] = array.astype(self.dtype)
+            for name, array in layer.buffers.items():
+                layer.buffers[name] = array.astype(self.dtype)
 
     def copy(self, dtype: Any = None) -> Network:
         """An initialized network once more, in another precision if so wanted."""
@@ -91,9 +91,9 @@ class Network(Sequential):
         twin = deepcopy(self, {id(array): array for array in known})  # without their numbers
         twin.dtype = np.dtype(dtype or self.dtype)
         twin._place(self.theta.astype(twin.dtype))
-        for _, layer in twin.walk():
-            for name, array in layer.statistics.items():
-                layer.statistics[name] = array.astype(twin.dtype)
+        for _, layer in twin.named_layers():
+            for name, array in layer.buffers.items():
+                layer.buffers[name] = array.astype(twin.dtype)
         return twin
 
     def _place(self, theta: Array) -> None:
@@ -107,7 +107,7 @@ class Network(Sequential):
 
     def reuse_memory(self) -> None:
         """Let every layer write into the same arrays at every call; for training loops."""
-        for _, layer in self.walk():
+        for _, layer in self.named_layers():
             layer.reuse_memory()
 
     def predict(self, x: Array) -> Array:

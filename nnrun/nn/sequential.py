@@ -44,29 +44,32 @@ class Sequential:
         self.block_shapes: list[Shape] = []
         self.output_shape: Shape = ()
 
-    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+    def named_layers(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
         """Every layer with its place, each followed by the layers that it holds."""
         for index, block in enumerate(self.blocks):
             place = (*holder, *self.argument, index)
             for layer in block:
                 yield place, layer
                 for inner in layer.children:
-                    yield from inner.walk(place)
+                    yield from inner.named_layers(place)
 
     @property
     def shapes(self) -> dict[Place, Shape]:
         """The shape of what each block puts out, those within layers included."""
-        return {place: layer.output_shape for place, layer in self.walk()}
+        return {place: layer.output_shape for place, layer in self.named_layers()}
 
     @property
-    def takes(self) -> Literal["images", "vectors"] | None:
+    def input_kind(self) -> Literal["images", "vectors"] | None:
         """What the first layer takes that does not take both."""
-        return next((layer.takes for _, layer in self.walk() if layer.takes is not None), None)
+        return next(
+            (layer.input_kind for _, layer in self.named_layers() if layer.input_kind is not None),
+            None,
+        )
 
     @property
     def learns(self) -> bool:
         """Whether there are parameters."""
-        return any(layer.parameters for _, layer in self.walk())
+        return any(layer.parameters for _, layer in self.named_layers())
 
     def connect(self, input_shape: Shape) -> Shape:
         """Fix the shapes for rows of `input_shape` and return the shape of a row of the output.
@@ -114,15 +117,15 @@ class Sequential:
         """All parameters by name, `<index of the block>.<name>`, in nested layers `1.0.<name>`."""
         return {
             f"{dotted(place)}.{parameter.name}": parameter
-            for place, layer in self.walk()
+            for place, layer in self.named_layers()
             for parameter in layer.parameters
         }
 
     @property
-    def statistics(self) -> dict[str, Array]:
+    def buffers(self) -> dict[str, Array]:
         """What layers keep besides parameters, such as running means, named likewise."""
         return {
             f"{dotted(place)}.{name}": array
-            for place, layer in self.walk()
-            for name, array in layer.statistics.items()
+            for place, layer in self.named_layers()
+            for name, array in layer.buffers.items()
         }

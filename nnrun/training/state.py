@@ -25,8 +25,8 @@ class TrainingState:
 
 def network_arrays(network: Network) -> dict[str, Array]:
     """What a trained network consists of, by name; views, not copies."""
-    statistics = {f"statistics.{name}": array for name, array in network.statistics.items()}
-    return {"theta": network.theta, **statistics}
+    buffers = {f"buffers.{name}": array for name, array in network.buffers.items()}
+    return {"theta": network.theta, **buffers}
 
 
 def live_arrays(network: Network, optimizer: Optimizer) -> dict[str, Array]:

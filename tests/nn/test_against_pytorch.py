@@ -71,7 +71,7 @@ def compare(
     close = {"rtol": tolerance, "atol": tolerance}
     np.testing.assert_allclose(network.theta, twin.theta, **close)
     for name, array in twin.running.items():
-        np.testing.assert_allclose(network.statistics[name], array, **close)
+        np.testing.assert_allclose(network.buffers[name], array, **close)
     loss, y = made.evaluate(x, target)
     expected_loss, expected = twin.evaluate(x, target)
     assert expected_loss == pytest.approx(loss, rel=tolerance)

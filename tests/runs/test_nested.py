@@ -133,7 +133,7 @@ def test_the_initializer_reaches_layers_inside(prepared):
     config = prepared(NESTED).config
     found = {
         place[1:]: layer.initializer.build()
-        for place, layer in config.network.walk()
+        for place, layer in config.network.named_layers()
         if layer.type == "dense"
     }
 

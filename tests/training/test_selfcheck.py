@@ -188,7 +188,7 @@ def test_a_wrong_statistic_is_found():
     """What layers keep besides parameters is compared too."""
 
     def after(engine, theta):
-        engine.network.statistics["1.running_variance"][2] *= 1 + 1e-6
+        engine.network.buffers["1.running_variance"][2] *= 1 + 1e-6
 
     parts = small()
     assert "1.running_variance" == compared(Other(*parts, after=after), *parts).what

@@ -48,8 +48,8 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
     finish(second)
     assert whole.network.theta.tobytes() == second.network.theta.tobytes()
     assert whole.history == second.history
-    for name, array in whole.network.statistics.items():
-        assert array.tobytes() == second.network.statistics[name].tobytes()
+    for name, array in whole.network.buffers.items():
+        assert array.tobytes() == second.network.buffers[name].tobytes()
 
 
 def test_stretches_change_nothing(trainer):

@@ -45,7 +45,7 @@ def _batch_norm(root: str) -> Emitter:
 
     def emitter(names: Names, layer: Any) -> list[str]:
         view = "[:, None, None]" if len(layer.view) > 2 else ""
-        parts = (layer.gamma, layer.beta, *layer.statistics.values())
+        parts = (layer.gamma, layer.beta, *layer.buffers.values())
         gamma, beta, mean, variance = (f'W["{names[part]}"]{view}' for part in parts)
         return [
             f"scale = 1 / {root}({variance} + {layer.epsilon!r})",

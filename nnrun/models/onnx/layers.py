@@ -59,8 +59,8 @@ def _dropout(graph: Graph, names: Names, layer: Any, x: str) -> str:
 
 
 def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    values = (layer.gamma.value, layer.beta.value, *layer.statistics.values())
-    parts = (layer.gamma, layer.beta, *layer.statistics.values())
+    values = (layer.gamma.value, layer.beta.value, *layer.buffers.values())
+    parts = (layer.gamma, layer.beta, *layer.buffers.values())
     weights = [graph.weight(names[part], value) for part, value in zip(parts, values, strict=True)]
     return graph.add("BatchNormalization", x, *weights, epsilon=layer.epsilon)
 

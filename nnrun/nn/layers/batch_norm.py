@@ -43,13 +43,13 @@ class BatchNorm(Layer):
         self.beta = Parameter("bias", shape, lambda rng: np.zeros(shape))
         self.parameters = [self.gamma, self.beta]
         unset = np.broadcast_to(np.int8(0), shape)  # of that shape, but takes no memory
-        self.statistics = {"running_mean": unset, "running_variance": unset}
+        self.buffers = {"running_mean": unset, "running_variance": unset}
         return input_shape
 
     def initialize(self, *, rng: Rng) -> None:
         super().initialize(rng=rng)
         shape = self.gamma.shape
-        self.statistics = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
+        self.buffers = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.training = rng is not None
@@ -57,7 +57,7 @@ class BatchNorm(Layer):
             mean, variance = x.mean(axis=self.axes), x.var(axis=self.axes)
             self._track(mean, variance, count=x.size // len(mean))
         else:
-            mean, variance = self.statistics.values()
+            mean, variance = self.buffers.values()
         self.inverse = (1 / np.sqrt(variance + self.epsilon)).reshape(self.view)
         centred = np.subtract(x, mean.reshape(self.view), out=self.out("x_hat", x.shape, x.dtype))
         self.x_hat = np.multiply(centred, self.inverse, out=centred)
@@ -68,7 +68,7 @@ class BatchNorm(Layer):
 
     def _track(self, mean: Array, variance: Array, count: int) -> None:
         unbiased = variance * (count / max(count - 1, 1))
-        for running, batch in zip(self.statistics.values(), (mean, unbiased), strict=True):
+        for running, batch in zip(self.buffers.values(), (mean, unbiased), strict=True):
             np.add(running, self.momentum * (batch - running), out=running)
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:

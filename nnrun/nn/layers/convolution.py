@@ -33,7 +33,7 @@ class Convolution(Layer):
     """
 
     type = "convolution"
-    takes = "images"
+    input_kind = "images"
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class Convolution(Layer):
         return self.channels, oh, ow
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         return 2 * self.w.size * prod(self.output_shape[1:])
 
     @property
-    def numbers(self) -> int:
+    def activation_count(self) -> int:
         """Besides x and y, the patches of both passes."""
         inputs, height, width = self.padded
         patches = inputs * prod(self.output_shape[1:]) + self.channels * height * width
-        return super().numbers + self.kernel[0] * self.kernel[1] * patches
+        return super().activation_count + self.kernel[0] * self.kernel[1] * patches
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         padded = x

@@ -20,7 +20,7 @@ class MatMul(Layer):
     """
 
     type = "matmul"
-    takes = "vectors"
+    input_kind = "vectors"
 
     def __init__(self, units: PositiveInt, initializer: Initializer | None = None) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class MatMul(Layer):
         return (self.units,)
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         return 2 * self.w.size
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:

@@ -14,7 +14,7 @@ from nnrun.nn.signature import Array, Rng, Shape, Sides, pair
 class Pooling(Layer):
     """What max and average pooling share: windows of `size`, by default side by side."""
 
-    takes = "images"
+    input_kind = "images"
 
     def __init__(self, size: Sides = 2, stride: Sides | None = None) -> None:
         super().__init__()
@@ -41,9 +41,9 @@ class MaxPool2d(Pooling):
     type = "max_pool2d"
 
     @property
-    def numbers(self) -> int:
+    def activation_count(self) -> int:
         """Besides x and y, a copy of all windows."""
-        return super().numbers + prod(self.size) * prod(self.output_shape)
+        return super().activation_count + prod(self.size) * prod(self.output_shape)
 
     def initialize(self, *, rng: Rng) -> None:
         super().initialize(rng=rng)

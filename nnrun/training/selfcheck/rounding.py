@@ -45,8 +45,8 @@ def roundings(network: Network, rows: int) -> tuple[float, float]:
     forward = backward = 1.0
     for layer in network.steps:
         pixels = max(prod(layer.input_shape[1:]), prod(layer.output_shape[1:]))
-        forward = max(forward, layer.operations / (2 * prod(layer.output_shape)))
-        backward = max(backward, layer.operations / (2 * prod(layer.input_shape)), rows * pixels)
+        forward = max(forward, layer.flops / (2 * prod(layer.output_shape)))
+        backward = max(backward, layer.flops / (2 * prod(layer.input_shape)), rows * pixels)
         if layer.batch_dependent:
             forward = max(forward, rows * pixels)
     unit = _LAMBDA * float(np.finfo(network.dtype).eps)
@@ -67,13 +67,13 @@ class Rounded:
         self._optimizer = optimizer
         self._network = network.copy(np.float64)
         self._theta = self._network.theta.copy()
-        self._statistics = {name: a.copy() for name, a in self._network.statistics.items()}
+        self._buffers = {name: a.copy() for name, a in self._network.buffers.items()}
         self._forward, self._backward = roundings(network, len(update.x))
         self._rng = np.random.default_rng(0)
         self._rounding: Rounding = "none"
         self._factor = 1.0  # of the gradient
         self.largest = 0.0  # of all numbers that layers have put out
-        for _, layer in self._network.walk():
+        for _, layer in self._network.named_layers():
             self._watch(layer)
         plain = self._network.loss.gradient
 
@@ -121,8 +121,8 @@ class Rounded:
         self._rounding = rounding
         network = self._network
         network.theta[...] = self._theta
-        for name, array in network.statistics.items():
-            array[...] = self._statistics[name]
+        for name, array in network.buffers.items():
+            array[...] = self._buffers[name]
         x, target = (np.array(a, np.float64) for a in (update.x, update.target))
         if rounding != "none":
             self._blur(x, self._forward)

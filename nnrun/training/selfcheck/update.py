@@ -64,7 +64,7 @@ class FirstUpdate:
         """What the NumPy engine finds, and the gradient; the weights stay as they are.
 
         Args:
-            network: initialized; its statistics change.
+            network: initialized; its buffers change.
             optimizer: gives the settings, and keeps its arrays.
             x: the batch, in the network's precision.
             target: its targets, likewise.
@@ -140,7 +140,7 @@ def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers
         for name, parameter in network.parameters.items():
             found[kind, name] = vector[start : start + parameter.size].copy()
             start += parameter.size
-    for name, array in network.statistics.items():
+    for name, array in network.buffers.items():
         found[name, ""] = array.copy()
     return found
 
@@ -149,13 +149,13 @@ def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers
 def _put_back(network: Network, optimizer: Optimizer, dropout: Rng) -> Iterator[Array]:
     """Have everything that an update changes as it was; gives the weights of before."""
     theta, state = network.theta.copy(), dropout.bit_generator.state
-    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    buffers = {name: array.copy() for name, array in network.buffers.items()}
     try:
         yield theta
     finally:
         network.theta[...] = theta
-        for name, array in network.statistics.items():
-            array[...] = statistics[name]
+        for name, array in network.buffers.items():
+            array[...] = buffers[name]
         for array in optimizer.state.values():
             array.fill(0)
         optimizer.steps = 0
