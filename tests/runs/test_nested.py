@@ -11,7 +11,7 @@ from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.execution.record_builder import describe_divergence, describe_network
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.training.trainer import Divergence
+from nnrun.training.divergence import Divergence
 
 NESTED = """\
 dataset: {name: iris}

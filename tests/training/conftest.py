@@ -38,7 +38,7 @@ def make(settings: Settings) -> Trainer:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 3))
     y = x @ [[1.0], [-2.0], [0.5]] + settings.noise * rng.standard_normal((50, 1))
-    parts = {
+    splits = {
         "train": PreparedSplit(x[:30], y[:30], y[:30]),
         "validation": PreparedSplit(x[30:], y[30:], y[30:]),
     }
@@ -48,7 +48,7 @@ def make(settings: Settings) -> Trainer:
     network.initialize(rng=streams.weights)
     optimizer = settings.optimizer or SGD(momentum=0.9)
     optimizer.allocate(network.theta)
-    train = parts["train"]
+    train = splits["train"]
     return Trainer(
         network=network,
         optimizer=optimizer,
@@ -56,7 +56,7 @@ def make(settings: Settings) -> Trainer:
         sampler=Sampler(30, settings.batch_size, settings.sampling, rng=streams.order),
         schedule=Constant(settings.learning_rate),
         dropout=streams.dropout,
-        parts=parts,
+        splits=splits,
         task=Regression(lambda y: y, lambda y: y),
         iterations=settings.iterations,
         evaluate_every=settings.evaluate_every,

@@ -94,9 +94,9 @@ def test_a_loss_that_blows_up_is_pinned_to_its_update(trainer):
     assert "loss" == run.divergence.cause
     witness = trainer(**WILD)
     witness.update(run.divergence.iteration - 1)
-    assert None is witness.trouble()
+    assert None is witness.check_divergence()
     witness.update(1)
-    assert "loss" == witness.trouble()
+    assert "loss" == witness.check_divergence()
 
 
 def test_a_loss_beyond_numbers_is_pinned_to_where_it_left_them(trainer):
@@ -107,9 +107,9 @@ def test_a_loss_beyond_numbers_is_pinned_to_where_it_left_them(trainer):
     assert run.divergence.largest_weight is not None
     witness = trainer(**settings)
     witness.update(run.divergence.iteration - 1)
-    assert "loss" == witness.trouble()
+    assert "loss" == witness.check_divergence()
     witness.update(1)
-    assert "not_finite" == witness.trouble()
+    assert "not_finite" == witness.check_divergence()
 
 
 def test_what_blew_up_is_left_as_it_ended(trainer):
@@ -132,9 +132,9 @@ def test_interruptions_change_no_verdict(trainer, left_at):
         first._stretch = 1
         if progress.iteration >= left_at:
             break
-    state = first.state()
+    state = first.checkpoint()
     second = trainer(**WILD)
-    second.restore(TrainingState(state.arrays, json.loads(json.dumps(state.values))))
+    second.resume(TrainingState(state.arrays, json.loads(json.dumps(state.values))))
     finish(second)
     assert whole.divergence == second.divergence
     assert whole.history == second.history
@@ -178,7 +178,7 @@ def test_a_softmax_that_names_the_right_classes_has_not_diverged():
         sampler=Sampler(90, 1, "shuffle", rng=rng),
         schedule=Constant(1e5),
         dropout=rng,
-        parts={"train": PreparedSplit(x, target, y)},
+        splits={"train": PreparedSplit(x, target, y)},
         task=Classification(3, 3, probabilistic=True),
         iterations=900,
         evaluate_every=90,

@@ -44,7 +44,7 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
     for _ in range(left_after):
         next(steps)
     second = new()
-    second.restore(through_json(first.state()))
+    second.resume(through_json(first.checkpoint()))
     finish(second)
     assert whole.network.theta.tobytes() == second.network.theta.tobytes()
     assert whole.history == second.history
@@ -79,14 +79,14 @@ def test_early_stopping_returns_to_the_best_weights(trainer):
     assert len(losses) == best + 1 + 3
     assert run.iteration < 4000
     assert run.history[best]["iteration"] == run.stopping.best_iteration
-    assert losses[best] == run._evaluate()["validation_loss"]
+    assert losses[best] == run.evaluate_splits()["validation_loss"]
 
 
 def test_early_stopping_without_restoring_keeps_the_last_weights(trainer):
     """With `restore_best` off the weights are those of the last update."""
     stopping = EarlyStopping("validation_loss", False, patience=2, restore_best=False)
     run = finish(trainer(iterations=4000, evaluate_every=10, stopping=stopping, noise=2.0))
-    assert run.history[-1]["validation_loss"] == run._evaluate()["validation_loss"]
+    assert run.history[-1]["validation_loss"] == run.evaluate_splits()["validation_loss"]
 
 
 def test_divergence_is_pinned_to_its_iteration(trainer):
