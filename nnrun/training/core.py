@@ -157,9 +157,7 @@ class TrainingCore:
         """Why the current state counts as diverged; None if it does not."""
         loss, outputs = self.evaluate("train")
         y = self.splits["train"].y
-        return self.bounds.broken_by(
-            loss, self.network.theta, lambda: self.task.has_learned(outputs, y)
-        )
+        return self.bounds.broken_by(loss, self.live, lambda: self.task.has_learned(outputs, y))
 
     def snapshot(self) -> TrainingState:
         """A copy of the current state; `last_good` is not part of it."""

@@ -20,14 +20,16 @@ Adam; learning rates of 1e-5 to 10; batches of 1 and 32).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import Literal
 
 import numpy as np
 
+from nnrun.nn.layer import Parameter
 from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 
 # Where a run may end, in units of where it began.
@@ -49,6 +51,9 @@ class Divergence:
     began: float | None = None  # the loss that the bound was taken from (see `Bounds`)
     loss: float | None = None  # at the end; None where it is not finite
     largest_weight: float | None = None  # likewise
+    # The optimizer's array that is not finite, such as `square`; None if the parameter itself, or
+    # nothing but the loss, shows the divergence.
+    memory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,16 +86,21 @@ class Bounds:
         scale = max(1.0, _largest(network.theta), _largest(target))
         return cls(began, baseline, scale * precision, precision)
 
-    def broken_by(self, loss: float, theta: Array, learned: Callable[[], bool]) -> Cause | None:
-        """What is wrong with these weights, if anything.
+    def broken_by(
+        self, loss: float, arrays: Mapping[str, Array], learned: Callable[[], bool]
+    ) -> Cause | None:
+        """Why this state has diverged; None if it has not.
 
         Args:
-            loss: theirs, on the training split.
-            theta: all of them.
-            learned: whether they classify well, whatever their loss.
+            loss: on the training split.
+            arrays: those that updates change: the parameters `theta`, and the optimizer's. One that
+                keeps squares of gradients makes no more steps once these overflow, while the
+                weights stay finite.
+            learned: whether the network classifies well, whatever its loss.
         """
-        if not (isfinite(loss) and np.isfinite(theta).all()):
+        if not (isfinite(loss) and all_finite(arrays)):
             return "not_finite"
+        theta = arrays["theta"]
         if loss > LOSS_FACTOR * self.began and not (
             loss < self.precision * self.began and learned()
         ):
@@ -100,15 +110,36 @@ class Bounds:
         return None
 
 
-def unsound_parameter(network: Network, cause: Cause) -> str | None:
-    """The first parameter with a number that is not finite, or the one with the largest weight."""
+def all_finite(arrays: Mapping[str, Array]) -> bool:
+    """Whether every number of every array is finite."""
+    return all(np.isfinite(array).all() for array in arrays.values())
+
+
+def culprit(network: Network, optimizer: Optimizer, cause: Cause) -> tuple[str | None, str | None]:
+    """What shows the divergence: the name of a parameter or buffer, and of an optimizer's array.
+
+    The second is None unless the parameter itself is finite. If weights are too large, the
+    parameter is the one with the largest.
+    """
     parameters = network.parameters
-    if cause == "not_finite":
-        broken = (n for n, p in parameters.items() if not np.isfinite(p.value).all())
-        return next(broken, None)
     if cause == "loss":
-        return None
-    return max(parameters, key=lambda name: _largest(parameters[name].value))
+        return None, None
+    if cause == "weights":
+        return max(parameters, key=lambda name: _largest(parameters[name].value)), None
+    named = {name: parameter.value for name, parameter in parameters.items()} | network.buffers
+    for name, array in named.items():
+        if not np.isfinite(array).all():
+            return name, None
+    for memory, array in optimizer.state.items():
+        if not np.isfinite(array).all():
+            return _owner(parameters, int(np.isfinite(array).argmin())), memory
+    return None, None
+
+
+def _owner(parameters: Mapping[str, Parameter], position: int) -> str:
+    """The parameter that has this position in theta."""
+    ends = np.cumsum([parameter.size for parameter in parameters.values()])
+    return list(parameters)[int(np.searchsorted(ends, position, side="right"))]
 
 
 def _largest(array: Array) -> float:

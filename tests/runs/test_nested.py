@@ -189,6 +189,9 @@ def test_divergence_names_the_layer_inside(prepared):
     found = Divergence(7, "1.1.0.weight", 0.5, 3)
     sentence = describe_divergence(prepared(NESTED).config, found)
     assert "the weight of layer 1.1.0 (dense) left the range of numbers" in sentence
+    found = Divergence(7, "1.1.0.weight", 0.5, 3, memory="square")
+    sentence = describe_divergence(prepared(NESTED).config, found)
+    assert "the optimizer's square for the weight of layer 1.1.0 (dense) left" in sentence
 
 
 def test_engines_say_what_they_cannot(prepared, monkeypatch):

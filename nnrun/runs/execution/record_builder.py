@@ -121,6 +121,8 @@ def _what(config: ExperimentConfig, found: Divergence) -> str:
         layer, _, name = found.parameter.rpartition(".")
         types = {dotted(place): layer.type for place, layer in config.network.named_layers()}
         where = f"the {name} of layer {layer} ({types[layer]})"
+    if found.memory is not None:
+        where = f"the optimizer's {found.memory} for {where}"
     if found.cause == "loss":
         return (
             f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
