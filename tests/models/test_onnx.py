@@ -58,6 +58,18 @@ def test_every_entry_has_an_emitter():
     assert set(LAYERS) == set(NETWORKS)
 
 
+@pytest.mark.parametrize("table", [layers.EMITTERS, steps.EMITTERS])
+def test_what_has_no_emitter_is_refused(table, monkeypatch):
+    """With the name of the layer or step, and those that can be exported."""
+    network = Network([dense(1, "tanh")], MeanSquared(), (3,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (3,), ["l2"], "regression")
+    name = "tanh" if "tanh" in table else "l2"
+    monkeypatch.delitem(table, name)
+    with pytest.raises(UsageError, match=f"'{name}' cannot be exported as ONNX; these can"):
+        onnx_bytes(model)
+
+
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name, dtype):

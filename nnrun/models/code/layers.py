@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 
 Emitter = Callable[[Names, Any], list[str]]
 """From a layer to its lines."""
+
+SCRIPT = "a script"
 
 
 @dataclass(frozen=True)
@@ -88,18 +91,25 @@ def _pooling(method: str, function: str) -> Emitters:
 
 
 def _residual(library: str) -> Emitter:
-    """x, the layers' lines, and x added to what they make of it."""
+    """x, the layers' lines, and x added to their output."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
-        layers = layer.inner.layers
+        emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
         lines = [
-            line for inner in layers for line in getattr(LAYERS[inner.type], library)(names, inner)
+            line
+            for inner in layer.inner.layers
+            for line in emitter_of(emitters, inner.type, SCRIPT)(names, inner)
         ]
-        # Each of several, one within the other, keeps its x under a name of its own.
-        x = f"x{sum(line.endswith(' = h') for line in lines)}"
+        x = _kept_x(layer)
         return [f"{x} = h", *lines, f"h = {x} + h"]
 
     return emitter
+
+
+def _kept_x(layer: Any) -> str:
+    """A variable for the layer's x: numbered, since layers inside that hold layers have one too."""
+    inside = (inner for child in layer.children for _, inner in child.named_layers())
+    return f"x{sum(bool(inner.children) for inner in inside)}"
 
 
 LAYERS: dict[str, Emitters] = {

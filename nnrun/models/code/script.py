@@ -12,8 +12,10 @@ import numpy as np
 from nnrun import __version__
 from nnrun.data.one_hot import one_hots
 from nnrun.models.code.language import Language
+from nnrun.models.code.layers import SCRIPT
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.torch_language import TORCH
+from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names
 from nnrun.models.task import Classification
@@ -79,7 +81,7 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
         else:
             yield f"h = fill_category(h, {columns}, {group.missing})"
     for index, step in enumerate(model.preprocessing.steps):
-        yield from language.steps[step.name](f"features.{index}", step)
+        yield from emitter_of(language.steps, step.name, SCRIPT)(f"features.{index}", step)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
     if model.network.input_shape != model.layout.shape:
         yield "h = " + language.reshape.format(shape=_sides(model.network.input_shape))
@@ -88,7 +90,7 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
 def _network(model: Model, language: Language) -> Iterator[str]:
     names = Names(model.network)
     for layer in model.network.layers:
-        yield from language.layers[layer.type](names, layer)
+        yield from emitter_of(language.layers, layer.type, SCRIPT)(names, layer)
 
 
 def _helpers(language: Language, body: list[str]) -> Iterator[str]:

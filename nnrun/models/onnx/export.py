@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from nnrun import __version__
 from nnrun.errors import UsageError
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import layers, one_hot, steps
@@ -93,7 +94,8 @@ def _prepared(graph: Graph, model: Model, dtype: str) -> str:
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
     x = one_hot.emit(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
-        x = steps.EMITTERS[step.name](graph, f"features.{index}", step, x)
+        emitter = emitter_of(steps.EMITTERS, step.name, "ONNX")
+        x = emitter(graph, f"features.{index}", step, x)
     x = graph.add("Cast", x, to=steps.FLOAT)
     if model.network.input_shape != model.layout.shape:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows

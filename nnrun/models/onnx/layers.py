@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
 from nnrun.nn.layer import Layer
@@ -19,7 +20,7 @@ Emitter = Callable[[Graph, Names, Any, str], str]
 
 def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
     """Append any layer."""
-    return EMITTERS[layer.type](graph, names, layer, x)
+    return emitter_of(EMITTERS, layer.type, "ONNX")(graph, names, layer, x)
 
 
 def _matmul(graph: Graph, names: Names, layer: Any, x: str) -> str:
