@@ -87,7 +87,7 @@ class Rounded:
 
     def exact(self) -> Numbers:
         """The numbers of the update."""
-        return self._made(self._update, "none")
+        return self._numbers(self._update, "none")
 
     def samples(self) -> Iterator[Numbers]:
         """The numbers of the update with roundings at random, again and again.
@@ -101,10 +101,10 @@ class Rounded:
         unclipped, factor = replace(self._update, clip_norm=None), self._clipped()
         sizes: tuple[Rounding, ...] = ("full", "many", "few")
         for rounding in cycle(sizes):
-            yield self._made(self._update, rounding)
+            yield self._numbers(self._update, rounding)
             if factor != 1:
                 self._factor = factor
-                yield self._made(unclipped, rounding)
+                yield self._numbers(unclipped, rounding)
                 self._factor = 1.0
 
     def _clipped(self) -> float:
@@ -112,11 +112,11 @@ class Rounded:
         limit = self._update.clip_norm
         if limit is None:
             return 1.0
-        self._made(replace(self._update, clip_norm=None), "none")
+        self._numbers(replace(self._update, clip_norm=None), "none")
         norm = float(np.linalg.norm(self._network.gradient))
         return limit / norm if norm > limit else 1.0
 
-    def _made(self, update: FirstUpdate, rounding: Rounding) -> Numbers:
+    def _numbers(self, update: FirstUpdate, rounding: Rounding) -> Numbers:
         """The numbers, with roundings of these sizes."""
         self._rounding = rounding
         network = self._network
@@ -140,21 +140,21 @@ class Rounded:
         def forward(x: Array, rng: Rng | None = None) -> Array:
             y = plain_forward(x, rng)
             if self._rounding == "none":
-                self._look(y)
+                self._track_largest(y)
                 return y
             if isinstance(layer, BatchNorm):
                 # Digits are lost where the mean is taken off, before all else.
                 self._blur(layer.x_hat, self._forward, layer.inverse * _largest(layer, x))
-            self._blur(y, self._forward, _taken_off(layer, x))
+            self._blur(y, self._forward, _before_centring(layer, x))
             return y
 
         def backward(dy: Array, needs_dx: bool = True) -> Array:
             if self._rounding == "none":
-                self._look(dy)
+                self._track_largest(dy)
                 return plain_backward(dy, needs_dx)
             # A derivative is near one, however small it is: so is what its digits are lost to.
             beside = np.abs(dy) if isinstance(layer, Activation) and needs_dx else None
-            beside = _taken_off(layer, dy) if beside is None else beside
+            beside = _before_centring(layer, dy) if beside is None else beside
             dx = plain_backward(dy, needs_dx)
             if needs_dx:
                 self._blur(dx, self._backward, beside)
@@ -162,7 +162,7 @@ class Rounded:
 
         vars(layer).update(forward=forward, backward=backward)
 
-    def _look(self, y: Array) -> None:
+    def _track_largest(self, y: Array) -> None:
         self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
 
     def _blur(self, y: Array, rounding: float, beside: Array | None = None) -> None:
@@ -191,7 +191,7 @@ class Rounded:
         return noise
 
 
-def _taken_off(layer: Layer, y: Array) -> Array | None:
+def _before_centring(layer: Layer, y: Array) -> Array | None:
     """What the digits are lost to of numbers from which batch normalisation takes the mean."""
     if not isinstance(layer, BatchNorm):
         return None

@@ -69,12 +69,12 @@ class FirstUpdate:
             x: the batch, in the network's precision.
             target: its targets, likewise.
         """
-        own, told = copy(optimizer), np.empty(1)
+        own, batch_loss = copy(optimizer), np.empty(1)
         own.allocate(network.theta)
         loss, outputs = evaluate(network, x, target)
         engine = NumpyEngine(network, own, x, target, rng=self.stream, clip_norm=self.clip_norm)
-        engine.run(_batch(np.arange(len(x)), 0.0), told)
-        found = _evaluated(loss, outputs, told if self.losses else None)
+        engine.run(_batch(np.arange(len(x)), 0.0), batch_loss)
+        found = _evaluated(loss, outputs, batch_loss if self.losses else None)
         return found | _trained(network, own, network.gradient), network.gradient
 
     def by_engine(
@@ -89,14 +89,14 @@ class FirstUpdate:
             dropout: the stream that the engine draws from; likewise.
             gradient: by NumPy: a step along it is made so long that it can be read back.
         """
-        told = np.empty(1) if self.losses else None
+        batch_loss = np.empty(1) if self.losses else None
         loss, outputs = engine.evaluate(self.x, self.target)
-        rate = 0.0 if optimizer.state else _telling_rate(network.theta, gradient)
+        rate = 0.0 if optimizer.state else _readable_rate(network.theta, gradient)
         with _put_back(network, optimizer, dropout):
-            engine.run(_batch(self.others, rate), told)
+            engine.run(_batch(self.others, rate), batch_loss)
         with _put_back(network, optimizer, dropout) as theta:
-            engine.run(_batch(self.rows, rate), told)
-            found = _evaluated(loss, outputs, told)
+            engine.run(_batch(self.rows, rate), batch_loss)
+            found = _evaluated(loss, outputs, batch_loss)
             change = (
                 theta if optimizer.state else (theta - network.theta) / network.dtype.type(rate)
             )
@@ -110,10 +110,10 @@ def _batch(rows: Array, rate: float) -> Batches:
 def lost(theta: Array, gradient: Array) -> float:
     """What is lost of a gradient that is read from the change of weights."""
     size = float(np.abs(theta).max(initial=0))
-    return float(np.finfo(theta.dtype).eps) * size / _telling_rate(theta, gradient)
+    return float(np.finfo(theta.dtype).eps) * size / _readable_rate(theta, gradient)
 
 
-def _telling_rate(theta: Array, gradient: Array) -> float:
+def _readable_rate(theta: Array, gradient: Array) -> float:
     """A learning rate by which weights change so much that the gradient can be read from it.
 
     It is a power of two, so no digit of a product changes.
@@ -126,9 +126,9 @@ def _telling_rate(theta: Array, gradient: Array) -> float:
     return 2.0 ** min(max(exponent, -most // 2), most // 2)
 
 
-def _evaluated(loss: float, outputs: Array, told: Array | None) -> Numbers:
+def _evaluated(loss: float, outputs: Array, batch_loss: Array | None) -> Numbers:
     found = {("loss", ""): np.array([loss]), ("outputs", ""): outputs}
-    return found if told is None else {**found, ("training loss", ""): told}
+    return found if batch_loss is None else {**found, ("training loss", ""): batch_loss}
 
 
 def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers:
