@@ -1,4 +1,4 @@
-"""The losses by name. A new one is one file beside these and one line in `LOSSES`."""
+"""The losses by name. A new loss is a file in this folder and a line in `LOSSES`."""
 
 from __future__ import annotations
 
