@@ -1,7 +1,7 @@
-"""Learning rates that change while training goes on.
+"""Learning rate schedules.
 
 A schedule gives the rates η(t) of iterations t = 0, 1, …, as an array for an array of t. `over` is
-the number of iterations it is stretched over, by default the whole run.
+the number of iterations that it spans, by default the whole run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Schedule:
         raise NotImplementedError
 
     def rate_at(self, t: int, total: int) -> float:
-        """The learning rate of one of them."""
+        """The learning rate of one iteration."""
         return float(self.rates(np.array([t], np.float64), total)[0])
 
 

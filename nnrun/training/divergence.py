@@ -1,21 +1,23 @@
-"""When training has gone astray: what a run must end within, and what is told of one that has not.
+"""When a run counts as diverged, and the description of its divergence.
 
-Numbers that are not finite are divergence at any evaluation. Numbers that are finite are judged
-once, by the weights that training ends with: a loss that rises can come back. What follows rests
-on 3,848 runs: the shipped configs at 0.001 to 1,000 times their learning rates, and
-networks of 13 units on seven data sets (raw, standardised, minmax; four activations; SGD, momentum,
-Adam; learning rates of 1e-5 to 10; batches of 1 and 32).
+Numbers that are not finite are divergence at any evaluation. Finite numbers are judged once, by
+the weights at the end: a loss that rises can fall again. The rules rest on 3,848 runs: the shipped
+configs at 0.001 to 1,000 times their learning rates, and networks of 13 units on seven data sets
+(raw, standardised, minmax; four activations; SGD, momentum, Adam; learning rates of 1e-5 to 10;
+batches of 1 and 32).
 
-- Of 684 regressions that beat the mean, were it by a hair, none ended above where it had begun; one
-  had been 336,000 times above on the way. So one that ends `LOSS_FACTOR` times above is of no use,
-  with two orders of magnitude to spare for noise, such as the heavy tail of row-by-row steps. Of
-  493 that did not beat it 25 ended between 1 and 100 times: they are told that they are worse.
+- Of 684 regressions that beat the mean, however narrowly, none ended with a loss above its first
+  one; one had been 336,000 times above in between. So a run that ends `LOSS_FACTOR` times above is
+  of no use; the factor leaves two orders of magnitude for noise, such as the heavy tail of
+  row-by-row steps. Of 493 that did not beat the mean, 25 ended between 1 and 100 times above: they
+  get the warning that they are worse than the baseline.
 - Classifiers that made less than half the baseline's errors ended at 5, 100, 6,000, even 1e297
-  times the loss they had begun with: steps that are too long leave the right class in front, and
-  the wrong ones beyond any doubt. They count as diverged only where what they began with is lost
-  to rounding; before that their probabilities are worthless, which is a warning.
-- One network ended with an accuracy of 0.97 and with weights of 1e72.
-  Hence weights alone prove nothing: only with a loss that is no better than the baseline's.
+  times their first loss: after steps that are too long the right class is mostly in front, and
+  wrong predictions are extremely confident. They count as diverged only if the first loss is below
+  the rounding error of the last one; before that their probabilities are worthless, which is a
+  warning.
+- One network ended with an accuracy of 0.97 and with weights of 1e72. So large weights alone prove
+  nothing; they count only together with a loss no better than the baseline's.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 
-# Where a run may end, in units of where it began.
+# The largest loss that a run may end with, as a multiple of the loss that it began with.
 LOSS_FACTOR = 100.0
 
 Cause = Literal["not_finite", "loss", "weights"]
@@ -40,16 +42,16 @@ Cause = Literal["not_finite", "loss", "weights"]
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where and how training went astray."""
+    """Where and how a run diverged."""
 
-    iteration: int  # the first update after which it had
-    parameter: str | None  # `<layer>.<name>`; None where only the loss shows it
-    # On the training split, as are the other losses; None where it was never finite.
+    iteration: int  # of the update that went wrong, counted from 1
+    parameter: str | None  # `<layer>.<name>`; None if only the loss shows the divergence
+    # Losses are those of the training split. None if it was never finite.
     last_good_loss: float | None
     last_good_iteration: int
     cause: Cause = "not_finite"
-    began: float | None = None  # the loss that the bound was taken from (see `Bounds`)
-    loss: float | None = None  # at the end; None where it is not finite
+    began: float | None = None  # the loss that the bound is a multiple of (see `Bounds`)
+    loss: float | None = None  # at the end; None if it is not finite
     largest_weight: float | None = None  # likewise
     # The optimizer's array that is not finite, such as `square`; None if the parameter itself, or
     # nothing but the loss, shows the divergence.
@@ -58,15 +60,15 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a run has to end within, for its numbers to mean anything.
+    """The limits within which a run has to end.
 
     Args:
-        began: the loss that training began from: that of the initial weights, or of always
-            predicting the mean of the targets, whichever is larger. An initial loss that is tiny
-            by luck is no measure, and one that is huge for want of scaling is.
-        baseline: the loss of always predicting the mean. Below it, weights may be what they like.
-        weight: the largest size that a parameter may have.
-        precision: 1/ε. What is smaller by this factor than another number is lost beside it.
+        began: the loss of the initial weights, or that of always predicting the mean of the
+            targets, whichever is larger. (An initial loss may be tiny by luck; one that is huge,
+            since nothing is scaled, is a fair measure.)
+        baseline: the loss of always predicting the mean; below it weights have no limit.
+        weight: the largest absolute value that a parameter may have.
+        precision: 1/ε. A number smaller than another by this factor is lost when they are added.
     """
 
     began: float
@@ -78,8 +80,8 @@ class Bounds:
     def of(cls, first_loss: float, baseline: float, network: Network, target: Array) -> Bounds:
         """The bounds of a run, from its initial weights and its training targets.
 
-        A weight has left the useful range where all that it began among (initial weights, targets,
-        1) is lost beside it.
+        The limit for weights is the largest of the initial weights, the targets and 1, times 1/ε:
+        beyond it all of these are lost in sums with the weight.
         """
         began = max(first_loss, baseline) if np.isfinite(first_loss) else baseline
         precision = 1 / float(np.finfo(network.dtype).eps)

@@ -1,7 +1,7 @@
 """The layers by the names that configs use.
 
-A new layer is one file beside these and one line in `LAYERS`: its signature becomes its form in
-the config, and the tests that walk the table check its gradients.
+A new layer is a file in this folder and a line in `LAYERS`: its signature becomes its form in the
+config, and tests over the table check its gradients.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def conv2d(
 ) -> list[Layer]:
     """activation(w * x + b): a convolution, a bias and an activation.
 
-    The weight w is (channels, input channels, kernel height, kernel width) and is not turned over,
-    as in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
+    The weight w is (channels, input channels, kernel height, kernel width) and is not flipped, as
+    in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
 
     Args:
         channels: How many images come out for an image: one for each kernel.

@@ -11,11 +11,11 @@ from nnrun.nn.signature import Array, PositiveFloat, Rng, Shape, Share
 class BatchNorm(Layer):
     """y = γ x̂ + β with x̂ = (x - μ) / sqrt(σ² + ε), for each feature or each channel.
 
-    In training μ and σ² are the batch's own (over rows, and pixels), and the running values move
-    towards them: running = (1 - momentum) · running + momentum · batch, with the unbiased
-    variance, as PyTorch has it (Keras calls 1 - momentum its momentum). Evaluation uses the
-    running values. They are stored as `running_mean` and `running_variance`, which PyTorch calls
-    `running_var`, γ as `weight` and β as `bias`. Backward, with N numbers in each mean:
+    In training μ and σ² are those of the batch (over rows, and pixels), and the running values
+    move towards them: running = (1 - momentum) · running + momentum · batch, with the unbiased
+    variance, as in PyTorch (Keras calls 1 - momentum its momentum). Evaluation uses the running
+    values. They are stored as `running_mean` and `running_variance` (PyTorch: `running_var`), γ as
+    `weight` and β as `bias`. Backward, with N numbers in each mean:
 
         dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ / N - x̂ dγ / N)
 
@@ -42,7 +42,7 @@ class BatchNorm(Layer):
         self.gamma = Parameter("weight", shape, lambda rng: np.ones(shape))
         self.beta = Parameter("bias", shape, lambda rng: np.zeros(shape))
         self.parameters = [self.gamma, self.beta]
-        unset = np.broadcast_to(np.int8(0), shape)  # of that shape, but takes no memory
+        unset = np.broadcast_to(np.int8(0), shape)  # has this shape without taking memory
         self.buffers = {"running_mean": unset, "running_variance": unset}
         return input_shape
 

@@ -1,4 +1,4 @@
-"""Convolution of images (as everywhere in this field: cross-correlation)."""
+"""Convolution of images (as usual in deep learning: cross-correlation)."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Convolution(Layer):
     With all windows of a row of x laid out as the columns of a matrix P, of shape
     (channels · kh · kw, positions), this is one product: z = W P.
 
-    Backward: dW = Σ_rows dz Pᵀ. And since every pixel takes part once for each place of the
-    kernel, dx is a convolution too: of dz, spread out by the stride and padded by kernel - 1,
-    with the kernels turned by 180° and their two channel axes exchanged.
+    Backward: dW = Σ_rows dz Pᵀ. Since every pixel is used once for each position in the kernel, dx
+    is a convolution too: of dz, with stride - 1 zeros between its pixels and kernel - 1 zeros
+    around, with the kernels rotated by 180° and their two channel axes exchanged.
     """
 
     type = "convolution"

@@ -12,7 +12,7 @@ from nnrun.nn.signature import Array, Rng, Shape, Sides, pair
 
 
 class Pooling(Layer):
-    """What max and average pooling share: windows of `size`, by default side by side."""
+    """Max and average pooling: windows of `size`, which do not overlap by default."""
 
     input_kind = "images"
 
@@ -31,7 +31,7 @@ class MaxPool2d(Pooling):
     """y = the largest number of each window.
 
     Backward: dy goes to the pixel that was the largest, the first of them where several are;
-    a pixel that won in several windows gets the sum.
+    a pixel that is the largest of several windows gets the sum.
 
     Args:
         size: Height and width of the windows, or one number for both.
@@ -92,7 +92,7 @@ class AvgPool2d(Pooling):
         (kh, kw), (sh, sw) = self.size, self.stride
         _, height, width = self.input_shape
         _, oh, ow = self.output_shape
-        # Seen from a pixel: the sum of dy over the windows that hold it.
+        # For each pixel: the sum of dy over the windows that contain it.
         spread = self.out("spread", (*dy.shape[:2], height + kh - 1, width + kw - 1), dy.dtype)
         spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
         dx = self.out("dx", (len(dy), *self.input_shape), dy.dtype)
