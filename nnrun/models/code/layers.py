@@ -1,4 +1,4 @@
-"""Layers as lines of a script that make h = y of h = x, in NumPy and in PyTorch."""
+"""Layers as lines of a script that compute h = f(h), in NumPy and in PyTorch."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ SCRIPT = "a script"
 
 @dataclass(frozen=True)
 class Emitters:
-    """Those of one type of layer, by the library that the script uses."""
+    """The emitters of one type of layer, by the library that the script uses."""
 
     numpy: Emitter
     pytorch: Emitter
 
 
 def _both(emitter: Emitter) -> Emitters:
-    """Lines that are the same in both."""
+    """The same lines for both libraries."""
     return Emitters(emitter, emitter)
 
 
 def _line(expression: str) -> Emitter:
-    """The emitter of what is the same for all layers of a type."""
+    """The emitter of a layer without parameters or settings."""
     return lambda names, layer: [] if expression == "h" else [f"h = {expression}"]
 
 
@@ -44,7 +44,7 @@ def _bias(names: Names, layer: Any) -> list[str]:
 
 
 def _batch_norm(root: str) -> Emitter:
-    """The running mean and variance, and what was learned, by the name of the square root."""
+    """Evaluation mode, with the library's square root."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
         view = "[:, None, None]" if len(layer.view) > 2 else ""
@@ -75,7 +75,7 @@ def _numpy_convolution(names: Names, layer: Any) -> list[str]:
 
 def _torch_convolution(names: Names, layer: Any) -> list[str]:
     top, bottom, left, right = _padding(layer)
-    # From the last side to the first, as PyTorch has it.
+    # In PyTorch's order: the last axis first.
     sides = f"({left}, {right}, {top}, {bottom})"
     pad = [f"h = F.pad(h, {sides})"] if layer.padded != layer.input_shape else []
     return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']

@@ -27,8 +27,11 @@ _WIDTH = 96
 
 
 def script(model: Model, language: Language) -> str:
-    """The source: functions `outputs`, `predict` and, for probabilities, `predict_proba`, of raw
-    rows x as an array; they give what those of the model give, in the same dtype.
+    """The source: functions `outputs`, `predict` and, with probabilities, `predict_proba`, of raw
+    rows x as an array; their results are those of the model's methods, in the same dtype.
+
+    Raises:
+        UsageError: a layer or a step of preprocessing cannot be exported.
     """
     body = [*_preparation(model, language), *_network(model, language)]
     parts = [
@@ -49,7 +52,7 @@ def _heading(model: Model) -> str:
     if layout.task == "regression":
         what = ", ".join(layout.target_names)
     names = layout.columns.feature_names
-    # Nobody can guess the order of one-hot columns; that of numbers is the file's.
+    # The order of one-hot columns cannot be guessed; that of numbers is the file's.
     shown = len(names) if layout.columns.categories else 20
     features, more = ", ".join(names[:shown]), ", …" * (len(names) > shown)
     lines = [
@@ -94,9 +97,9 @@ def _network(model: Model, language: Language) -> Iterator[str]:
 
 
 def _helpers(language: Language, body: list[str]) -> Iterator[str]:
-    """Those that are called, and those that they call."""
+    """The helpers that the body calls, and those that these call."""
     needed = "\n".join(body)
-    for name in reversed(list(language.helpers)):  # those that are called come before callers
+    for name in reversed(list(language.helpers)):  # helpers come before those that call them
         if f"{name}(" in needed:
             needed += language.helpers[name]
     return (source for source in language.helpers.values() if source in needed)
@@ -141,7 +144,7 @@ def _loading(model: Model, language: Language) -> Iterator[str]:
 
 
 def _arrays(model: Model) -> dict[str, Array]:
-    """Weights, and what preprocessing has learned."""
+    """The weights, and the fitted arrays of preprocessing."""
     scalings = {f"features.{i}": step for i, step in enumerate(model.preprocessing.steps)}
     if model.preprocessing.target is not None:
         scalings["target"] = model.preprocessing.target

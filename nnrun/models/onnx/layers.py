@@ -1,7 +1,7 @@
 """The layers as ONNX operators: one emitter for each type.
 
-An emitter appends to the graph what makes y of x in evaluation mode, and returns y's name. Rows
-come first and images are (channels, height, width), in ONNX as here.
+An emitter appends the operators that compute y from x in evaluation mode, and returns y's name.
+ONNX too has rows first, and images as (channels, height, width).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Emitter = Callable[[Graph, Names, Any, str], str]
 
 
 def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
-    """Append any layer."""
+    """Append a layer of any type; raises a UsageError if the type has no emitter."""
     return emitter_of(EMITTERS, layer.type, "ONNX")(graph, names, layer, x)
 
 
