@@ -47,8 +47,8 @@ class Step(Schedule):
 
     Args:
         initial: The rate of the first iteration.
-        every: Iterations between two falls.
-        factor: What a fall leaves of the rate.
+        every: Iterations between two drops.
+        factor: The factor of each drop.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Exponential(Schedule):
 
     Args:
         initial: The rate of the first iteration.
-        every: Iterations in which the rate falls by the factor.
-        factor: What is left of the rate after so many.
+        every: Iterations in which the rate changes by the factor.
+        factor: The factor by which the rate changes.
     """
 
     def __init__(

@@ -62,10 +62,10 @@ def dense(
     bias b is (units,).
 
     Args:
-        units: How many numbers come out for a row.
-        activation: The function at the end; `linear` leaves numbers as they are.
-        bias: Whether b is added.
-        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+        units: The number of outputs.
+        activation: The activation function; `linear` is the identity.
+        bias: Whether to add b.
+        initializer: The initializer of w, and of b if it draws biases; by default the network's.
     """
     layers: list[Layer] = [MatMul(units, initializer)]
     if bias:
@@ -88,15 +88,14 @@ def conv2d(
     in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
 
     Args:
-        channels: How many images come out for an image: one for each kernel.
+        channels: The number of output channels: one for each kernel.
         kernel: Height and width of the kernels, or one number for both.
-        stride: How far the kernel moves from one place to the next, down and to the right, or one
-            number for both.
-        padding: Zeros around the image: none (`valid`), as many as keep its size where the stride
-            is 1 (`same`), or so many on every side.
-        bias: Whether b is one number for each channel, one for each place in each channel, or none.
-        activation: The function at the end; `linear` leaves numbers as they are.
-        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+        stride: The step of the kernel down and to the right, or one number for both.
+        padding: Zeros around the image: none (`valid`), enough to keep its size at stride 1
+            (`same`), or this many on every side.
+        bias: No b (`none`), one number for each channel, or one for each position in each channel.
+        activation: The activation function; `linear` is the identity.
+        initializer: The initializer of w, and of b if it draws biases; by default the network's.
     """
     layers: list[Layer] = [Convolution(channels, kernel, stride, padding, initializer)]
     if bias != "none":

@@ -23,7 +23,7 @@ class BatchNorm(Layer):
 
     Args:
         momentum: The share of a batch in the running values.
-        epsilon: Keeps the root from zero.
+        epsilon: Added to the variance, so that the root is not zero.
     """
 
     type = "batch_norm"

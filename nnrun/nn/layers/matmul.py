@@ -15,8 +15,8 @@ class MatMul(Layer):
     Backward: dw = xᵀ dz, dx = dz wᵀ.
 
     Args:
-        units: How many numbers come out for a row.
-        initializer: How w is drawn; by default as in the whole network.
+        units: The number of outputs.
+        initializer: The initializer of w; by default the network's.
     """
 
     type = "matmul"

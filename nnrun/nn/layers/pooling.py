@@ -35,7 +35,7 @@ class MaxPool2d(Pooling):
 
     Args:
         size: Height and width of the windows, or one number for both.
-        stride: How far they lie apart, down and to the right; by default side by side.
+        stride: The step between windows, down and to the right; by default they do not overlap.
     """
 
     type = "max_pool2d"
@@ -77,7 +77,7 @@ class AvgPool2d(Pooling):
 
     Args:
         size: Height and width of the windows, or one number for both.
-        stride: How far they lie apart, down and to the right; by default side by side.
+        stride: The step between windows, down and to the right; by default they do not overlap.
     """
 
     type = "avg_pool2d"

@@ -16,7 +16,7 @@ class Residual(Layer):
     He, Zhang, Ren and Sun, CVPR 2016.
 
     Args:
-        layers: Those of f, from its input to its output.
+        layers: The layers of f, from its input to its output.
     """
 
     type = "residual"
