@@ -148,7 +148,7 @@ class Model:
         sound = np.isfinite(without_missing(rows, self.layout.columns))
         right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
-            raise DataError(f"row {int(right.argmin())} holds what is no finite number")
+            raise DataError(f"row {int(right.argmin())} has a number that is not finite")
         if (odd := odd_code(rows, self.layout.columns)) is not None:
             raise DataError(f"row {odd[0]} has {odd[1]}")
         return fill_missing(rows, self.layout.columns)

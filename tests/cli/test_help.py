@@ -238,6 +238,6 @@ def test_without_a_topic_all_names_are_listed(nnrun):
 def test_texts_fill_the_screen(nnrun):
     """They are broken where it ends, and where a line of their own was meant to."""
     shown = nnrun("help", "cross_entropy", env={"COLUMNS": "80"}).stdout
-    assert "should. Networks that end in softmax are trained on" in shown
+    assert "the loss is infinite. Networks that end in softmax\nare trained with" in shown
     shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
     assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown

@@ -1,4 +1,4 @@
-"""Models that nobody trained: random networks with preprocessing that was fitted."""
+"""Random, untrained networks with fitted preprocessing."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_what_lies_on_a_threshold_is_above_it(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_random_architectures(dtype, language):
-    """Thirty networks that nobody chose."""
+    """Thirty random networks."""
     for seed in range(100, 130):
         assert_equal(random_model(seed, dtype), language)
 

@@ -127,7 +127,7 @@ def test_rows_of_zeros_have_no_length():
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("part", range(4))
 def test_random_architectures(part, dtype):
-    """Forty networks that nobody chose, with whatever comes before and after."""
+    """Forty random networks with random preprocessing and tasks."""
     for seed in range(10 * part, 10 * part + 10):
         assert_equal(random_model(seed, dtype))
 

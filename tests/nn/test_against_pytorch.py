@@ -50,7 +50,7 @@ def compare(
     tolerance: float,
     engine: Callable[..., Any] = NumpyEngine,
 ) -> None:
-    """Train both for 20 steps and compare weights, statistics and outputs."""
+    """Train both for 20 steps and compare weights, buffers and outputs."""
     kind, settings_ = OPTIMIZERS[optimizer]
     network, own = plan.build(dtype=dtype), kind(**settings_)
     rate = 0.003 if kind is Adam else 0.02

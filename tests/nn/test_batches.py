@@ -1,4 +1,4 @@
-"""A batch is its rows: what comes out for many at once is what comes out one by one."""
+"""The outputs of a batch are those of its rows one by one."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_reordered_batch_has_the_same_gradient(plan: Architecture, seed: int):
 @settings(max_examples=30, deadline=None)
 @given(plan=architectures(batch_norm=True, dropout=True), seed=st.integers(0, 99))
 def test_prediction_changes_nothing(plan: Architecture, seed: int):
-    """Predicting twice gives the same bits and leaves parameters and statistics as they were."""
+    """Predicting twice gives the same bits and changes neither parameters nor buffers."""
     network = plan.build(seed)
     x, target = plan.rows(4, seed)
     before = network.theta.copy(), {k: v.copy() for k, v in network.buffers.items()}

@@ -55,7 +55,7 @@ def test_every_entry_of_every_parameter_is_compared():
 
 
 def test_the_network_is_as_it_was_afterwards():
-    """Weights and running statistics come back bit for bit."""
+    """Weights and buffers are restored bit for bit."""
     network = build(dense(4, "relu"), BatchNorm(), dense(2))
     network.training_loss(X, TARGET, np.random.default_rng(0))
     theta = network.theta.copy()

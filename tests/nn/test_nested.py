@@ -1,4 +1,4 @@
-"""Layers that hold layers: names, draws, statistics, modes, errors, and what they say they cost."""
+"""Layers that hold layers: names, initial values, buffers, modes, errors and costs."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_last_softmax_is_fused_with_the_loss_behind_a_residual():
 
 
 def test_single_precision_goes_all_the_way():
-    """A float32 network has float32 parameters, gradients, statistics and outputs inside too."""
+    """A float32 network has float32 parameters, gradients, buffers and outputs inside too."""
     network = ready(nested(), CrossEntropy(), dtype=np.float32)
     x = X.astype(np.float32)
 
@@ -173,7 +173,7 @@ def test_layers_inside_keep_their_memory():
 
 
 def test_initializing_again_starts_from_the_beginning():
-    """A second `initialize` gives the weights and the statistics inside of the first."""
+    """A second `initialize` gives the weights and buffers of the first, inside layers too."""
     network = ready(nested(), CrossEntropy())
     start = network.theta.copy()
     network.training_loss(X, np.eye(2)[[0, 1, 1, 0, 1]], np.random.default_rng(0))

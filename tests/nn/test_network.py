@@ -72,7 +72,7 @@ def test_shapes_of_the_blocks_are_known_before_memory_is_taken():
 
 
 def test_a_network_of_any_size_takes_no_memory_before_it_is_initialized():
-    """What could never be held has a size that can be told: parameters, windows, statistics."""
+    """Sizes are known without allocating memory: of parameters, windows and buffers."""
     wide = Network([dense(10**15), BatchNorm()], MeanSquared(), (3,))
     large = Network([MaxPool2d(3, 1)], MeanSquared(), (2, 10**7, 10**7))
 
@@ -133,7 +133,7 @@ def test_the_loss_is_fused_when_a_linear_activation_follows():
 
 
 def test_single_precision_goes_all_the_way():
-    """A float32 network has float32 parameters, gradients, statistics, outputs and steps."""
+    """A float32 network has float32 parameters, gradients, buffers, outputs and steps."""
     network = Network(
         [conv2d(2, 2), BatchNorm(), Flatten(), dense(2)], MeanSquared(), (1, 3, 3), np.float32
     )
@@ -148,7 +148,7 @@ def test_single_precision_goes_all_the_way():
 
 
 def test_initializing_again_starts_from_the_beginning():
-    """A second `initialize` with the same seed gives the weights and statistics of the first."""
+    """A second `initialize` with the same seed gives the weights and buffers of the first."""
     network = ready([BatchNorm(), dense(2)])
     start = network.theta.copy()
     network.training_loss(X, np.zeros((5, 2)), np.random.default_rng(0))

@@ -60,7 +60,7 @@ OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Opt
 
 
 class TorchTwin:
-    """Starts with the network's parameters and running statistics, and goes on by itself."""
+    """Starts with the network's parameters and buffers, and trains independently."""
 
     def __init__(self, network: Network, rng: np.random.Generator) -> None:
         self.network = network
@@ -82,7 +82,7 @@ class TorchTwin:
 
     @property
     def running(self) -> dict[str, Array]:
-        """Running statistics under the network's names."""
+        """The buffers under the network's names."""
         arrays = [array.numpy() for arrays in self.buffers.values() for array in arrays]
         return dict(zip(self.network.buffers, arrays, strict=True))
 

@@ -124,7 +124,7 @@ def test_what_blew_up_is_left_as_it_ended(trainer):
 
 @pytest.mark.parametrize("left_at", [1, 9, 10, 15, 35, 59])
 def test_interruptions_change_no_verdict(trainer, left_at):
-    """A run that is left, before or after it went astray, tells the same when it goes on."""
+    """A run interrupted before or after it diverged reports the same when it continues."""
     whole = finish(trainer(**WILD))
     first = trainer(**WILD)
     first._stretch = 1

@@ -23,7 +23,7 @@ def through_json(state):
 
 
 def test_history_has_a_row_for_every_evaluation(trainer):
-    """Evaluations come every so many iterations and at the end, with every split's numbers."""
+    """Evaluations come every `evaluate_every` iterations and at the end, with every split."""
     history = finish(trainer(iterations=50)).history
     assert [20, 40, 50] == [row["iteration"] for row in history]
     assert [20 / 8, 40 / 8, 50 / 8] == [row["epoch"] for row in history]
@@ -63,9 +63,9 @@ def test_stretches_change_nothing(trainer):
 
 def test_a_loss_is_told_once_there_is_one(trainer):
     """Before the first evaluation none is: that of the initial weights would stand for too long."""
-    told = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
-    assert {None} == {loss for iteration, loss in told if iteration < 20}
-    assert all(loss is not None for iteration, loss in told if iteration >= 20)
+    seen = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
+    assert {None} == {loss for iteration, loss in seen if iteration < 20}
+    assert all(loss is not None for iteration, loss in seen if iteration >= 20)
 
 
 def test_early_stopping_returns_to_the_best_weights(trainer):

@@ -52,10 +52,10 @@ class Problems:
 
     def raise_if_any(self, last: str = "") -> None:
         """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
-        told = sorted(self._first, key=lambda key: self._first[key][0])
-        untold = self._count.total() - sum(self._count[key] for key in told)
-        lines = [self._line(*key) for key in told]
-        lines += [f"{self.path}: and {untold} more like these"] if untold else []
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        others = self._count.total() - sum(self._count[key] for key in shown)
+        lines = [self._line(*key) for key in shown]
+        lines += [f"{self.path}: and {others} more like these"] if others else []
         lines += [last] if last else []
         if lines:
             raise DataError("\n".join(lines))
