@@ -1,4 +1,4 @@
-"""What a data set is once it is loaded, and the error that points back at the config."""
+"""A loaded data set, and the error that points at keys of the config."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Key = tuple[str | int, ...]
 class DatasetProblem(DataError):  # noqa: N818  # named as the other errors are
     """Mistakes in the `dataset` block that only the data shows, each with its key in the config.
 
-    `problems` holds (key, message) pairs, so that a caller who knows the YAML file can point at
-    the lines; `key` is the first of the keys. Without that, the message starts with the dotted key.
+    `problems` holds (key, message) pairs, so that a caller with the YAML file can point at the
+    lines; `key` is the first key. The message of the exception names the dotted keys.
     """
 
     def __init__(self, problems: Iterable[tuple[Key, str]]) -> None:
@@ -38,7 +38,7 @@ class DatasetProblem(DataError):  # noqa: N818  # named as the other errors are
 
 
 def dotted(key: Key) -> str:
-    """A key as it is written for people: `dataset.columns.drop[1]`."""
+    """A key in messages: `dataset.columns.drop[1]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key)
     return text.removeprefix(".")
 
@@ -49,11 +49,11 @@ class Dataset:
 
     x is (rows, features) or, for images, (rows, channels, height, width); float64, or uint8 where
     the source holds bytes. y is (rows, outputs) float64 for regression, and (rows,) int64 class
-    numbers for classification, where `classes[number]` is the class's name. `x_test` and `y_test`
-    are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
-    arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
-    With `text_labels` classes are texts, even those that look like numbers.
-    `whole` is the set with all categories, where this one has only those of training rows.
+    numbers for classification; `classes[number]` is the name of a class. `x_test` and `y_test` are
+    the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
+    is no file. `columns` describes how a table becomes x. With `text_labels` classes are text, even
+    those that look like numbers. If this set has only the categories of training rows, `whole` is
+    the set with all of them.
     """
 
     name: str
@@ -74,12 +74,12 @@ class Dataset:
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
-        """A number for each row, own test rows last, that equal rows share; None if no two are."""
+        """A number for each row, the same for equal rows, test rows last; None if all differ."""
         return equal_rows(*self.pooled)
 
     @property
     def pooled(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """All x and y, own test rows last."""
+        """All x and y, with the set's own test rows last."""
         if self.x_test is None or self.y_test is None:
             return self.x, self.y
         return np.concatenate([self.x, self.x_test]), np.concatenate([self.y, self.y_test])
@@ -91,12 +91,12 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """What a network has to put out for one row: a value per target, or one per class."""
+        """The outputs that a network needs: one for each target, or one for each class."""
         return len(self.classes) if self.task == "classification" else int(self.y.shape[1])
 
     @property
     def layout(self) -> Layout:
-        """What prediction on new rows has to know of this set."""
+        """The layout of rows and targets, which predictions for new rows need."""
         return Layout(
             task=self.task,
             shape=self.shape,

@@ -1,4 +1,4 @@
-"""Which rows of a data set are equal, all features and the target."""
+"""Finding equal rows of a data set, in all features and the target."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Words = npt.NDArray[np.uint64]
 
-# Numbers that are looked at at once.
+# The number of elements processed at a time.
 _BLOCK = 1 << 19
 
 
 def equal_rows(x: Array, y: Array) -> npt.NDArray[np.intp] | None:
-    """A number for each row that equal rows share; None if no two are equal.
+    """A number for each row, the same for equal rows; None if all rows differ.
 
-    Rows are equal where their hashes of 64 bits are: of a million different rows, two are so with
-    a probability of 3e-8.
+    Rows count as equal if their 64-bit hashes are: among a million different rows, two have the
+    same hash with a probability of 3e-8.
 
     Args:
         x: (rows, *shape).

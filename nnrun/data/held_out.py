@@ -1,4 +1,4 @@
-"""Rows held out beside those of training: copies of them, and categories that none of them has."""
+"""Comparing held-out rows with training rows: duplicates, and categories not seen in training."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Kept = npt.NDArray[np.bool_]
 
 
 def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
-    """The data set and its parts without the categories that no training row has.
+    """Remove the categories that no training row has from the data set and its splits.
 
-    Rows of other parts with such a category have 0 in all one-hot columns of it: they are none of
-    the categories.
+    Held-out rows with such a category have 0 in all one-hot columns of the column.
 
     Args:
         dataset: with all categories of the file.
-        split: its parts.
+        split: its splits.
 
     Returns:
-        The set, whose `whole` is the one given, and its parts; or what was given.
+        The narrower set, with the original as `whole`, and its splits; or the arguments themselves
+        if nothing has to be removed.
     """
     columns = dataset.columns
     if columns is None or not columns.categories:
@@ -75,7 +75,7 @@ def _unseen(
 
 
 def duplicates(dataset: Dataset, split: Split) -> dict[str, int]:
-    """How many rows of each other part stand among the training rows too, target included."""
+    """The number of rows of each held-out split that equal a training row, target included."""
     held_out = split.held_out
     numbers = (dataset.whole or dataset).equal_rows if held_out else None
     if numbers is None:

@@ -1,4 +1,4 @@
-"""Class labels: which classes there are, in which order, under which names."""
+"""Class labels: the classes, their order and their names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CODE = re.compile(r"\s*[+-]?0[0-9]")
 
 
 def number(text: str) -> int | float | None:
-    """The number that a text stands for (an int where it can be exact), or None if it is none.
+    """The number that a text stands for (an int if it is whole), or None if it is not a number.
 
-    Whole numbers beyond what a float can be are infinite, as others of that size are.
+    Whole numbers beyond the range of floats are infinite, like others of that size.
     """
-    if "_" in text:  # Python reads 1_000 as a number, data files do not mean one
+    if "_" in text:  # Python reads 1_000 as a number; in data files it is text
         return None
     try:
         value = float(text)
@@ -33,7 +33,7 @@ def number(text: str) -> int | float | None:
 
 
 def label_number(text: str) -> int | float | None:
-    """The number that a label stands for; None too for a code such as 007, which is not 7."""
+    """The number that a label stands for; None also for a code such as 007, which is not 7."""
     return None if _CODE.match(text) else number(text)
 
 
@@ -43,16 +43,16 @@ def all_numbers(texts: Iterable[str]) -> bool:
 
 
 def canonical(text: str) -> str:
-    """One spelling for numbers of one value, `1` for `1.0` and `1e0`; other text as it is."""
+    """One text for all numbers of the same value: `1` for `1.0` and `1e0`; other text unchanged."""
     value = label_number(text)
     return text if value is None else str(value)
 
 
 def ordered_classes(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The classes in order, and the class that each text belongs to.
+    """The classes in order, and the class of each text.
 
-    Labels that are all numbers are compared by value and sorted by value; if any is not, all are
-    text and sorted as text. NaN and infinities are no labels among numbers.
+    If all labels are numbers, they are compared and sorted by value; else all are sorted as text.
+    Among numbers, NaN and infinities raise a DataError.
     """
     texts = set(texts)
     if not all_numbers(texts):
@@ -66,7 +66,7 @@ def ordered_classes(texts: Iterable[str]) -> tuple[tuple[str, ...], dict[str, st
 
 
 def check_classes(classes: tuple[str, ...], rows: int, what: str) -> None:
-    """Raise a DataError if these cannot be the classes of that many rows."""
+    """Raise a DataError if there is a single class, or too many for this number of rows."""
     if len(classes) == 1:
         raise DataError(f"{what} has one class only, '{classes[0]}'; there is nothing to tell")
     if len(classes) > max(MANY, rows / 2):

@@ -1,4 +1,4 @@
-"""How new rows have to look so that a trained network can read them."""
+"""The form of rows that a trained network takes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nnrun.data.labels import all_numbers, canonical
 class Columns:
     """The columns of a table that make up x, in order.
 
-    A column that `categories` names becomes one 0/1 feature per category (one-hot), in the order
-    given there; any other column is one number. `by_value` names those whose categories were all
-    numbers in the file that training read, so that 7 and 7.0 are one; of any other column they are
-    texts. `imputed` says by which statistic a missing number of a column is filled in. `separator`
-    and `decimal` are those of the file, None where they are found by themselves.
+    A column in `categories` becomes one 0/1 feature per category (one-hot), in the order given
+    there; any other column is one number. `by_value` names the columns whose categories were all
+    numbers in the training file, so that 7 and 7.0 are the same category; in other columns
+    categories are text. `imputed` has the statistic that replaces missing numbers of a column.
+    `separator` and `decimal` are those of the file; a separator of None is detected.
     """
 
     features: tuple[str, ...]
@@ -40,7 +40,7 @@ class Columns:
 
     @property
     def imputed_features(self) -> dict[int, str]:
-        """The places in x of what is filled in, each with its statistic."""
+        """The places in x where missing numbers are filled in, each with its statistic."""
         places = self.places
         return {places[column].start: statistic for column, statistic in self.imputed.items()}
 
@@ -60,9 +60,9 @@ class Columns:
 
 @dataclass(frozen=True)
 class Layout:
-    """The task, the shape of a row, the columns it comes from, and what the outputs stand for.
+    """The task, the shape of a row, its columns, and the meaning of outputs.
 
-    With `text_labels` classes are texts, even those that look like numbers.
+    With `text_labels` classes are text, even those that look like numbers.
     """
 
     task: str
@@ -74,15 +74,15 @@ class Layout:
 
     @property
     def numeric_labels(self) -> bool:
-        """Whether classes are numbers, which may be spelled in several ways."""
+        """Whether classes are numbers, such as 7, which may also be written 7.0."""
         return not self.text_labels and all_numbers(self.classes)
 
     def label(self, text: str) -> str:
-        """The name of the class that a label stands for, if it is one of them."""
+        """The name that a class with this label has."""
         return canonical(text) if self.numeric_labels else text
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether rows of this shape are rows: images may be flat, or lack their only channel."""
+        """Whether rows of this shape fit: images may be flat, or without their only channel."""
         plain = self.shape[1:] if len(self.shape) == 3 and self.shape[0] == 1 else self.shape
         return shape in (self.shape, plain, (prod(self.shape),))
 
@@ -107,7 +107,7 @@ class Layout:
     def from_dict(cls, stored: Mapping[str, Any]) -> Layout:
         """The layout that `to_dict` described."""
         categories = {name: tuple(values) for name, values in stored["categories"].items()}
-        # Older models do not say it.
+        # Older models do not have `by_value`.
         by_value = [name for name, known in categories.items() if all_numbers(filter(None, known))]
         return cls(
             task=stored["task"],

@@ -1,4 +1,4 @@
-"""From the `dataset` block of a config to the data."""
+"""Loading the data set that a config names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
-from nnrun.data.readers.opening import disk_told, fault_of
+from nnrun.data.readers.opening import disk_errors, fault_of
 from nnrun.data.readers.table import CsvFormat, read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.errors import DataError
@@ -26,10 +26,10 @@ _ELSEWHERE = "put it there or beside the config, or name another with dataset.pa
 
 
 def load_dataset(config: DatasetSettings) -> Dataset:
-    """The data set that a config names, raw and whole, and fit for the preparation it asks for.
+    """The data set that a config names, raw and complete; its split and preprocessing are checked.
 
-    Raises: DatasetProblem where the config's keys do not fit the data, DataError where a file is
-    not what it should be, NnrunError where the disk or the network fails.
+    Raises: DatasetProblem if keys of the config do not fit the data, DataError if a file is wrong,
+    NnrunError if the disk or the network fails.
     """
     dataset = read_dataset(config)
     check_preparation(dataset, config)
@@ -37,14 +37,14 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 
 
 def read_dataset(config: SourceSettings) -> Dataset:
-    """The data set that a config names, whatever is to be done with it; raises as above."""
+    """The data set that a config names, without these checks; raises as above."""
     return _built_in(config.name, config) if config.name is not None else _from_path(config)
 
 
 def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
     """The features of new rows, from a CSV or npz file: raw x (rows, *shape) for prediction.
 
-    Raises: DataError where they are not encoded or shaped as `layout`, that of training, says.
+    Raises: DataError if they do not fit `layout`, that of the training data.
     """
     with open_rows(path, layout) as rows:
         parts = [batch.x for batch in rows.batches(_ROWS)]
@@ -64,7 +64,7 @@ def _built_in(name: str, config: SourceSettings) -> Dataset:
 
 def _from_path(config: SourceSettings) -> Dataset:
     path = Path(config.path or "")
-    with disk_told(path):
+    with disk_errors(path):
         fault = fault_of(path)
     if fault is not None:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
@@ -90,7 +90,7 @@ def _from_path(config: SourceSettings) -> Dataset:
 
 
 def check_preparation(dataset: Dataset, config: DatasetSettings) -> None:
-    """Raise a DatasetProblem where the config asks for what goes with another task only."""
+    """Raise a DatasetProblem if the config has settings that do not fit the task."""
     problems: list[tuple[Key, str]] = []
     if config.task not in (None, dataset.task):
         problems.append((("dataset", "task"), f"{dataset.name} is a {dataset.task} data set"))

@@ -1,4 +1,4 @@
-"""How much memory there is, so that data that cannot fit is refused before it is read."""
+"""The free memory, so that data that cannot fit is refused before it is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnrun.errors import DataError
 
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
-# By the controller that names it: where groups of a version lie, their limit, and what they use.
+# For cgroups of version 2 and 1, by controller: their folder, and the files of limit and use.
 _VERSIONS = {
     "": (".", "memory.max", "memory.current"),
     "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -20,7 +20,7 @@ _VERSIONS = {
 
 
 def available_memory() -> int:
-    """Bytes that this process could still take: the machine's, or its control groups' if less."""
+    """The bytes that this process can still allocate: the machine's, or its cgroups' if less."""
     left = [int(psutil.virtual_memory().available)]
     for limit, used in _limits():
         # No group of this version, or its limit is "max".
@@ -30,7 +30,7 @@ def available_memory() -> int:
 
 
 def _limits() -> Iterator[tuple[Path, Path]]:
-    """The limits of this process's groups and of those that they lie in, with what each uses."""
+    """The files with limit and use of this process's cgroups and their parents."""
     for controller, (folder, limit, used) in _VERSIONS.items():
         for group in _groups(controller):
             place = _ROOT / folder / group
@@ -38,7 +38,7 @@ def _limits() -> Iterator[tuple[Path, Path]]:
 
 
 def _groups(controller: str) -> list[PurePosixPath]:
-    """This process's group and those that it lies in; within a container, that may be the root."""
+    """This process's cgroup and its parents; in a container it may be the root."""
     own = PurePosixPath()
     with suppress(OSError, ValueError):
         for line in _OWN.read_text().splitlines():
@@ -49,7 +49,7 @@ def _groups(controller: str) -> list[PurePosixPath]:
 
 
 def refuse_if_too_big(needed: int, what: str) -> None:
-    """Raise a DataError with both figures if `needed` bytes are more than there are."""
+    """Raise a DataError with both figures if `needed` bytes are more than are free."""
     available = available_memory()
     if needed > available:
         raise DataError(f"{what} needs {_size(needed)} of memory; {_size(available)} are free")

@@ -1,4 +1,4 @@
-"""Rows with 0 in all one-hot columns of a category: what is missing, or a mistake."""
+"""Rows with 0 in all one-hot columns of a column: a missing value, or a mistake."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nnrun.data.layout import Columns
-from nnrun.data.readers.cell_errors import about_stranger
+from nnrun.data.readers.cell_errors import about_unknown
 from nnrun.data.readers.columns import MISSING
 from nnrun.errors import DataError
 from nnrun.nn.signature import Array
@@ -19,7 +19,7 @@ class OneHot:
     Args:
         column: its name.
         places: of the one-hot columns in a row.
-        missing: the place of the category for missing cells; None where training had none missing.
+        missing: the place of the category for missing values; None if training had none.
     """
 
     column: str
@@ -28,7 +28,7 @@ class OneHot:
 
 
 def one_hots(columns: Columns) -> list[OneHot]:
-    """Those of a table, in the order of its columns."""
+    """The one-hot columns of a table, in the order of its columns."""
     groups = []
     places = columns.places if columns.categories else {}
     for column in columns.features:
@@ -43,18 +43,15 @@ def one_hots(columns: Columns) -> list[OneHot]:
 def fill_missing(
     x: Array, columns: Columns, place: Callable[[int], str] = "row {}".format
 ) -> Array:
-    """Rows in which every categorical column has a category.
-
-    A row with 0 in all one-hot columns of a column has its missing category, if there was one in
-    training, as an empty cell of a file has.
+    """Set the category for missing values in rows with 0 in all one-hot columns of a column.
 
     Args:
         x: (rows, features); not changed.
-        columns: of the table that training used.
-        place: what an error calls the row at an index of x.
+        columns: of the training table.
+        place: names the row at an index of x in errors.
 
     Raises:
-        DataError: a row has no category, and training had no missing ones.
+        DataError: there is such a row, but the column had no missing values in training.
     """
     for group in one_hots(columns):
         empty = ~x[:, group.places.start : group.places.stop].any(axis=1)
@@ -64,7 +61,7 @@ def fill_missing(
             known = list(columns.categories[group.column])
             raise DataError(
                 f"{place(int(empty.argmax()))} has 0 in all one-hot columns of "
-                f"'{group.column}': {about_stranger(MISSING, known).text}"
+                f"'{group.column}': {about_unknown(MISSING, known).text}"
             )
         x = x.copy()
         x[empty, group.missing] = 1

@@ -1,6 +1,6 @@
-"""What the data floor has to be told: the `dataset` block of a config, as it is seen from here.
+"""The `dataset` block of a config as protocols, so that this package need not import configs.
 
-A config reads the table of data sets, whose signatures are its schema, and not the other way round.
+(Configs import the table of data sets, whose signatures are part of their schema.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 
 class ColumnSettings(Protocol):
-    """The columns of a CSV file: which one is predicted, and what the others are."""
+    """The columns of a CSV file: the target, the features and their kinds."""
 
     @property
     def target(self) -> str: ...
@@ -23,7 +23,7 @@ class ColumnSettings(Protocol):
 
 
 class SourceSettings(Protocol):
-    """Where data come from: a built-in set by its name, with its options, or else a file."""
+    """Where data come from: a built-in set by name, with its options, or a file."""
 
     @property
     def name(self) -> str | None: ...
@@ -39,17 +39,17 @@ class SourceSettings(Protocol):
     def decimal(self) -> str: ...
 
     def missing_rule(self) -> str:
-        """What is done about missing values: `error`, `drop_rows`, or the statistic to fill in."""
+        """The handling of missing values: `error`, `drop_rows`, or the statistic to fill in."""
 
     def missing_rules(self) -> Mapping[str, str]:
-        """The same for the columns that have a rule of their own."""
+        """The same for columns with rules of their own."""
 
     def arguments(self) -> Mapping[str, Any]:
-        """What the loader of a built-in set is called with."""
+        """The arguments for the loader of a built-in set."""
 
 
 class PreparationSettings(Protocol):
-    """How data are divided, and scaled."""
+    """How data are split and preprocessed."""
 
     @property
     def test_size(self) -> float | int | str | None: ...

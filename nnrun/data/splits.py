@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class SplitData:
-    """Raw rows of a data set; `rows` are their numbers, the set's own test rows counted last."""
+    """Raw rows of a data set; `rows` are their indices, with the set's own test rows last."""
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
@@ -31,7 +31,7 @@ class SplitData:
 
 @dataclass(frozen=True)
 class Unseen:
-    """How many rows of a part have categories of a column that no training row has, and which."""
+    """Categories of a column in a held-out split that no training row has, and in how many rows."""
 
     part: str
     column: str
@@ -41,11 +41,11 @@ class Unseen:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The parts of a data set.
+    """The splits of a data set.
 
-    `test_size` is what was used when the config left it open. `left_out` counts the set's own test
-    rows where there is to be no test split. `unseen` says where other parts have categories that
-    no training row has.
+    `test_size` is the size used, with defaults resolved. `left_out` counts the set's own test rows
+    if the config wants no test split. `unseen` lists categories of held-out rows that no training
+    row has.
     """
 
     train: SplitData
@@ -57,24 +57,23 @@ class Split:
 
     @property
     def held_out(self) -> dict[str, SplitData]:
-        """The parts besides the training part that there are, by name."""
+        """The validation and test splits that exist, by name."""
         parts = {"validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
     def in_file_order(self) -> Split:
-        """The same split, its training rows as they stand in the file."""
+        """The same split with the training rows in the order of the file."""
         order = np.argsort(self.train.rows)
         train = SplitData(self.train.x[order], self.train.y[order], self.train.rows[order])
         return replace(self, train=train)
 
 
 def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Generator) -> Split:
-    """Divide a data set as `test_size`, `validation_size` and `stratify` say.
+    """Split a data set by `test_size`, `validation_size` and `stratify`.
 
-    A fraction takes ceil(rows · fraction) rows, as scikit-learn's `train_test_split` does, and
-    `validation_size` counts from the rows that are left for training. A number for `test_size`
-    pools the rows of a set that has its own test split, and divides them anew; 0 leaves its test
-    rows out.
+    A fraction takes ceil(rows · fraction) rows, like scikit-learn's `train_test_split`;
+    `validation_size` is taken from the rows left for training. If a set has its own test split, a
+    number for `test_size` pools all rows and splits them anew; 0 drops its test rows.
 
     Raises: DatasetProblem where a part would be empty or too large, or cannot be stratified.
     """
@@ -101,7 +100,7 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
 
 
 def resolve_test_size(dataset: Dataset, test_size: float | int | str | None) -> float | int | str:
-    """`test_size` with its default filled in: "given" where the set has a test split, else 0.2."""
+    """`test_size` with its default: "given" if the set has its own test split, else 0.2."""
     if test_size is None:
         return DEFAULT_TEST_SIZE if dataset.x_test is None else "given"
     if test_size == "given" and dataset.x_test is None:
@@ -121,7 +120,7 @@ def _held_out(
     labels: npt.NDArray[Any] | None,
     rng: np.random.Generator,
 ) -> tuple[Rows, Rows]:
-    """The rows that stay and the rows that are held out, in a random order."""
+    """The remaining rows and the held-out rows, in random order."""
     count = _count(size, len(rows), key)
     if count == 0:
         return rows, rows[:0]

@@ -1,4 +1,4 @@
-"""What activations are called elsewhere: in ONNX, in NumPy and in PyTorch."""
+"""The activations in ONNX, and in scripts for NumPy and PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Operators(Protocol):
     """An ONNX graph under construction (`onnx.graph`), without importing ONNX."""
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Append an operator to it, and return the name of the output."""
+        """Append an operator, and return the name of its output."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class Forms:
     """One activation y = f(x).
 
     Args:
-        onnx: appends its operators to the graph, from the name of x, and returns that of y.
-        numpy: an expression of `h` in a script that may call the helpers of its language.
+        onnx: appends the operators to the graph; takes the name of x and returns that of y.
+        numpy: an expression of `h`, which may call the helpers of the language.
         pytorch: likewise.
-        opset: the ONNX operator set that first has these operators.
+        opset: the first ONNX operator set with these operators.
     """
 
     onnx: Callable[[Operators, str], str]

@@ -1,4 +1,4 @@
-"""What a trained model is called on disk."""
+"""The file name of a trained model."""
 
 from __future__ import annotations
 

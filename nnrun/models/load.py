@@ -1,4 +1,4 @@
-"""From a run's folder to its model, with doubts about every byte of the file."""
+"""Loading the model of a run; nothing in the file is trusted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NETWORK = "the network"
 
 
 class _Stored(BaseModel):
-    """The values beside the weights: all that a network and its use are made from."""
+    """The values stored with the weights, which describe network and preprocessing."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -47,11 +47,11 @@ def load(folder: Path) -> Model:
     """The trained model of a run.
 
     Args:
-        folder: the run's folder, or the file of the model itself.
+        folder: the run's folder, or the model's file.
 
     Raises:
-        UsageError: there is no model; runs that diverged or failed keep none.
-        NnrunError: the file is damaged, or does not hold what nnrun writes.
+        UsageError: there is no model; runs that diverged or failed have none.
+        NnrunError: the file is damaged, or not written by nnrun.
         OSError: it cannot be read.
     """
     path = folder / MODEL if folder.is_dir() else folder
@@ -62,15 +62,15 @@ def load(folder: Path) -> Model:
 
 
 def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
-    """The model of these weights, and of what is stored beside them.
+    """The model with these weights and stored values.
 
     Args:
-        arrays: by name.
-        values: plain data, as in the file of a model.
-        origin: what to call damaged, if it is.
+        arrays: the weights by name.
+        values: plain data, as in a model's file.
+        origin: where they come from, for errors.
 
     Raises:
-        NnrunError: they are not what nnrun stores.
+        NnrunError: they are damaged, or not written by nnrun.
     """
     try:
         return restore(arrays, values)
@@ -96,10 +96,10 @@ def _reason(error: Exception) -> str:
 
 
 def restore(arrays: dict[str, Array], values: Any) -> Model:
-    """The model of weights by name and of the values that `describe_model` makes.
+    """The model with these weights by name and the values of `describe_model`.
 
     Raises:
-        One of many errors, where something does not fit together.
+        Exception: of many kinds, if something does not fit together.
     """
     stored = _Stored.model_validate(values)
     preprocessing = Preprocessing.from_dict(stored.preprocessing)
@@ -124,7 +124,7 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
 
 
 def _reduced(model: Model) -> tuple[Any, ...]:
-    """How pickle makes a model again: from its weights and values, as from a file."""
+    """Pickle support: a model is restored from its weights and values, as from a file."""
     if model.values is None:
         raise TypeError("a model without stored values cannot be pickled")
     return restore, (weights_of(model.network), model.values)
@@ -163,13 +163,13 @@ def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:
 def _network(stored: _Stored) -> Network:
     blocks = [layer.build() for layer in stored.network.layers]
     network = Network(blocks, stored.loss.build(), stored.input_shape, stored.dtype)
-    for _, layer in network.walk():
-        refuse_if_too_big(8 * layer.numbers, _NETWORK)
+    for _, layer in network.named_layers():
+        refuse_if_too_big(8 * layer.activation_count, _NETWORK)
     return network
 
 
 def _try_out(model: Model) -> None:
-    """See that rows go all the way through, and come out in the right shape."""
+    """Compute the outputs of two rows, and check their shape."""
     layout = model.layout
     rows = np.zeros((2, *layout.shape))
     for group in one_hots(layout.columns):

@@ -1,4 +1,4 @@
-"""A trained network that takes raw rows and gives classes, or values in their own units."""
+"""A trained network that predicts classes, or values in their original units, from raw rows."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from nnrun.nn.signature import Array
 
 
 class Model:
-    """A network with its weights and the preprocessing that was fitted with it.
+    """A network with its fitted preprocessing.
 
     Args:
         network: initialized or trained.
         preprocessing: fitted.
-        layout: what rows and outputs are.
-        run_id: of the run that it comes from, if any.
-        values: what is stored beside the weights, to restore the model from.
+        layout: the form of rows and the meaning of outputs.
+        run_id: of the run that trained it, if any.
+        values: stored with the weights, to restore the model from.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Model:
 
     @property
     def classes(self) -> Array:
-        """The labels by class number: numbers where training had numbers, else text; or none."""
+        """The labels by class number, as numbers if they were numbers in training, else as text."""
         names = self.layout.classes
         if not self.layout.numeric_labels:
             return np.array(names)
@@ -57,17 +57,17 @@ class Model:
 
     @property
     def probabilistic(self) -> bool:
-        """Whether the network puts out the probabilities of classes."""
+        """Whether the network's outputs are probabilities of classes."""
         return isinstance(self.task, Classification) and self.task.probabilistic
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
+        """Classes (rows,), or values in the target's units: (rows,) or (rows, outputs).
 
         Args:
-            x: raw rows (rows, *shape) as those of the training data; images may also be flat.
+            x: raw rows (rows, *shape) like the training data; images may also be flat.
 
         Raises:
-            DataError: the rows have another shape, or are no finite numbers.
+            DataError: the rows have another shape, or numbers that are not finite.
         """
         return self.decode(self.outputs(x))
 
@@ -75,8 +75,8 @@ class Model:
         """The probability of each class: (rows, classes), columns as in `classes`.
 
         Raises:
-            DataError: as `predict` does.
-            UsageError: the network does not put out probabilities.
+            DataError: as for `predict`.
+            UsageError: the network's outputs are not probabilities.
         """
         if not self.probabilistic:
             what = "this is a regression"
@@ -86,20 +86,19 @@ class Model:
         return self.probabilities(self.outputs(x))
 
     def outputs(self, x: npt.ArrayLike) -> Array:
-        """What the network puts out for raw rows: (rows, outputs) in its own dtype."""
+        """The network's outputs for raw rows: (rows, outputs), in its dtype."""
         return self.evaluate(self.rows(x))
 
     def evaluate(self, rows: Array) -> Array:
-        """The same for rows of a run's splits (rows, *shape), which were checked with their set.
+        """The outputs for rows of a run's splits (rows, *shape), without checking the rows.
 
-        Those with a category that training has not seen are none of the categories: 0 in all
-        one-hot columns.
+        A row with a category that is not in the training data has 0 in all its one-hot columns.
         """
         network = self.network
         outputs = np.empty((len(rows), *network.output_shape), network.dtype)
         step = chunk_rows(network)
-        # Layers keep what they compute, so that threads take turns; a number out of range shows in
-        # what comes out.
+        # Layers keep intermediate arrays, so only one thread may compute at a time. Overflow shows
+        # in the outputs.
         with self._lock, np.errstate(all="ignore"):
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
@@ -109,14 +108,14 @@ class Model:
         return outputs
 
     def decode(self, outputs: Array) -> Array:
-        """What `predict` says, from the network's outputs."""
+        """The result of `predict`, from the network's outputs."""
         decoded = self.task.decode(outputs)
         if isinstance(self.task, Classification):
             return self.classes[decoded]
         return decoded[:, 0] if decoded.shape[1] == 1 else decoded
 
     def probabilities(self, outputs: Array) -> Array:
-        """What `predict_proba` says, from the outputs of a network that has probabilities."""
+        """The result of `predict_proba`, from the network's outputs, which are probabilities."""
         assert isinstance(self.task, Classification)
         probabilities = self.task.probabilities(outputs)
         assert probabilities is not None
@@ -126,8 +125,8 @@ class Model:
         """Raw rows as an array (rows, *shape).
 
         Raises:
-            DataError: they have another shape, are no finite numbers, or have no category in a
-                column that none was missing from in training.
+            DataError: they have another shape, or numbers that are not finite, or no category in a
+                column that had no missing values in training.
         """
         rows = np.asarray(x)
         if rows.ndim == 0 and rows.dtype.kind == "U":
@@ -149,7 +148,7 @@ class Model:
         sound = np.isfinite(without_missing(rows, self.layout.columns))
         right = sound.all(axis=tuple(range(1, rows.ndim)))
         if not right.all():
-            raise DataError(f"row {int(right.argmin())} holds what is no finite number")
+            raise DataError(f"row {int(right.argmin())} has a number that is not finite")
         if (odd := odd_code(rows, self.layout.columns)) is not None:
             raise DataError(f"row {odd[0]} has {odd[1]}")
         return fill_missing(rows, self.layout.columns)

@@ -1,4 +1,4 @@
-"""Predictions for however many rows."""
+"""Predictions for any number of rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def predict_rows(
     writer: Writer | None,
     score: RegressionScore | ClassificationScore | None,
 ) -> int:
-    """Write and score the predictions for all rows, and return how many there are.
+    """Write and score the predictions for all rows, and return the number of rows.
 
     Raises:
         DataError: a row is wrong.
-        OSError: what was written to does not take more.
+        OSError: the output cannot be written.
     """
     count = 0
-    # Portions as `Model.outputs` takes them, so that the same rows get the same bits.
+    # The same chunks as in `Model.outputs`, so that the same rows get the same bits.
     for batch in rows.batches(chunk_rows(model.network)):
         outputs = model.outputs(batch.x)
         if writer is not None:

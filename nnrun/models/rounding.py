@@ -1,4 +1,4 @@
-"""How far float32 moves what a network is given, and what it predicts."""
+"""How much rounding to float32 changes a network's inputs and predictions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from nnrun.data.preprocessing.steps import Array, Binarize, MinMax, Standard
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
-"""More than this, in units of a column's spread, needs float64."""
+"""A larger change, in units of a column's spread, needs float64."""
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """The column that rounding to float32 moves most.
+    """The column that rounding to float32 changes most.
 
     Args:
         column: its name.
-        moved: by how much at most where numbers lie within one spread of the offset, in units of
-            that spread: the standard deviation (`standard`) or the range (`minmax`) that training
-            fitted. Infinite where float32 overflows.
+        moved: the largest change of a number within one spread of the offset, in units of the
+            spread: the fitted standard deviation (`standard`) or range (`minmax`). Infinite if
+            float32 overflows.
     """
 
     column: str
@@ -30,15 +30,15 @@ class Rounding:
 
     @property
     def needs_float64(self) -> bool:
-        """Whether that is more than exported models may differ from the run."""
+        """Whether the change is larger than an exported model may differ from the run."""
         return self.moved > LIMIT
 
 
 def rounding_of(model: Model) -> Rounding:
-    """How far float32 moves raw features after their scaling, and a scaled target.
+    """How much float32 changes raw features, relative to their scale, and a scaled target.
 
-    It is a matter of the fitted offsets and scales, so that the data need not be there. A column
-    of 1.7e9 ± 1e4 moves by 64 / 1e4, for float32 has a number every 128 there.
+    It follows from the fitted offsets and scales, without the data. A column of 1.7e9 ± 1e4 changes
+    by 64 / 1e4, since there float32 has a number every 128.
     """
     layout, preprocessing = model.layout, model.preprocessing
     moved = _features(preprocessing, layout.shape).ravel()
@@ -55,7 +55,7 @@ def rounding_of(model: Model) -> Rounding:
 
 
 def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:
-    """The distances by feature; 0 where no scaling has been fitted."""
+    """The change of each feature; 0 if no scaling was fitted."""
     moved: Array | None = None
     for step in preprocessing.steps:
         if isinstance(step, Binarize):
@@ -66,7 +66,7 @@ def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:
 
 
 def _scaled(step: Standard | MinMax) -> Array:
-    """Half the distance of two numbers of float32 where the column is, over its scale."""
+    """Half the spacing of float32 at the column's size, divided by its scale."""
     shift, scale = np.asarray(step.shift, np.float64), np.asarray(step.scale, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         largest = (np.abs(shift) + scale).astype(np.float32)

@@ -1,8 +1,8 @@
-"""How good predictions are, in the target's own units, added up over batches of rows.
+"""Metrics of predictions, in the target's original units, accumulated over batches of rows.
 
-The numbers are defined as scikit-learn's functions of the same names are, and tests hold them
-against those. Called in every run, those would take longer than most of the small runs that they
-judge: 9 ms a run, and half a second for each process to import them.
+They are defined as scikit-learn's functions of the same names, and tests compare them. Calling
+scikit-learn would take longer than most small runs: 9 ms a run, and half a second per process for
+the import.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from nnrun.nn.signature import Array
 
 Metrics = dict[str, Any]
 
-# The square of a larger number would not be finite.
+# Squares of larger numbers, and their sums, may overflow.
 _LARGEST = 1e150
 
 
 def finite(value: float) -> float | None:
-    """The number, or None where strict JSON has no word for it."""
+    """The number, or None if it is not finite, which strict JSON cannot express."""
     number = float(value)
     return number if isfinite(number) else None
 
 
 def score_of(task: Task) -> RegressionScore | ClassificationScore:
-    """What keeps the score of predictions for a task."""
+    """An empty score for the predictions of a task."""
     return RegressionScore(task) if isinstance(task, Regression) else ClassificationScore(task)
 
 
 class RegressionScore:
-    """Errors of predicted values."""
+    """The metrics of regression."""
 
     def __init__(self, task: Regression) -> None:
         self.task = task
@@ -49,7 +49,7 @@ class RegressionScore:
         self.spread: Any = 0.0  # Σ (y - mean)², by output
 
     def add(self, outputs: Array, y: Array) -> None:
-        """Count in the network's outputs for some rows, and their y in its own units."""
+        """Add the network's outputs for some rows, and their y in original units."""
         predicted = self.task.decode(outputs)
         self.sound = self.sound and bool((np.abs(predicted) < _LARGEST).all())
         if not self.sound or not len(y):
@@ -62,7 +62,7 @@ class RegressionScore:
         self._merge(y.mean(axis=0), np.sum((y - y.mean(axis=0)) ** 2, axis=0), len(y))
 
     def _merge(self, mean: Array, spread: Array, rows: int) -> None:
-        """Chan, Golub and LeVeque, COMPSTAT 1982: mean and squares of two samples together."""
+        """Combine mean and squares of two samples: Chan, Golub and LeVeque, COMPSTAT 1982."""
         total = self.rows + rows
         if not self.rows:
             self.mean, self.spread = mean, spread
@@ -73,7 +73,7 @@ class RegressionScore:
         self.rows = total
 
     def metrics(self) -> Metrics:
-        """mse, rmse, mae and r2, each the mean over outputs; None where there is no such number."""
+        """mse, rmse, mae and r2, each the mean over outputs; None if undefined or not finite."""
         if not self.sound or not self.rows:
             return dict.fromkeys(("mse", "rmse", "mae", "r2"))
         return {
@@ -86,7 +86,7 @@ class RegressionScore:
     def _r2(self) -> float | None:
         """1 - Σ error² / Σ (y - mean)², the mean over outputs; None for a single row.
 
-        Where an output is constant: 1 if it is always predicted, else 0.
+        For a constant output it is 1 if every prediction is exact, else 0.
         """
         if self.rows < 2:
             return None
@@ -98,24 +98,22 @@ class RegressionScore:
 
 
 class ClassificationScore:
-    """Classes taken for one another."""
+    """The metrics of classification."""
 
     def __init__(self, task: Classification) -> None:
         self.task = task
-        # confusion[i, j]: rows of class i that were taken for class j
+        # confusion[i, j]: the number of rows of class i that were predicted as class j
         self.confusion = np.zeros((task.classes, task.classes), np.int64)
         self.log_likelihood: float | None = 0.0 if task.probabilistic else None
 
     def add(self, outputs: Array, y: Array) -> None:
-        """Count in the network's outputs for some rows, and their class numbers."""
+        """Add the network's outputs for some rows, and their class numbers."""
         n = self.task.classes
         counts = np.bincount(y * n + self.task.decode(outputs), minlength=n * n)
         self.confusion += counts.reshape(n, n)
         if self.log_likelihood is not None:
-            log_likelihood = self._surprise(outputs, y)
-            self.log_likelihood = (
-                None if log_likelihood is None else self.log_likelihood + log_likelihood
-            )
+            added = self._log_likelihood(outputs, y)
+            self.log_likelihood = None if added is None else self.log_likelihood + added
 
     def metrics(self) -> Metrics:
         """accuracy, log_loss, confusion, and precision, recall, f1 and support by class."""
@@ -137,11 +135,10 @@ class ClassificationScore:
             "support": support,
         }
 
-    def _surprise(self, outputs: Array, y: Array) -> float | None:
-        """The sum of log p of the right class; None where outputs are no probabilities.
+    def _log_likelihood(self, outputs: Array, y: Array) -> float | None:
+        """The sum of log p over the true classes; None if outputs are not probabilities.
 
-        They are kept the ε of their precision away from 0 and 1, so that one sure error is no
-        infinity.
+        p is clipped to [ε, 1 - ε] of its dtype, so that one confident error does not give infinity.
         """
         probabilities = self.task.probabilities(outputs)
         if probabilities is None or not np.isfinite(probabilities).all():
@@ -152,5 +149,5 @@ class ClassificationScore:
 
 
 def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:
-    """Their ratios, 0 where there is no whole."""
+    """The ratios part / whole; 0 if the whole is 0."""
     return [part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True)]

@@ -1,4 +1,4 @@
-"""What the network's outputs mean: classes, or numbers in units of the target."""
+"""The meaning of the network's outputs: classes, or numbers in units of the target."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from nnrun.nn.signature import Array
 
 @dataclass(frozen=True)
 class Classification:
-    """One of several classes, as one output for each, or as one output for the second of two.
+    """Classification with one output for each class, or a single output for the second of two.
 
     Args:
-        classes: how many there are.
-        outputs: of the network; `classes`, or 1 where there are two classes.
+        classes: the number of classes.
+        outputs: the number of outputs: `classes`, or 1 for two classes.
         probabilistic: whether outputs are probabilities (a last softmax, or one sigmoid).
     """
 
@@ -44,7 +44,7 @@ class Classification:
         return best
 
     def probabilities(self, outputs: Array) -> Array | None:
-        """(rows, classes), or None where the outputs are no probabilities."""
+        """(rows, classes), or None if the outputs are not probabilities."""
         if not self.probabilistic:
             return None
         if self.outputs == 1:
@@ -52,18 +52,18 @@ class Classification:
         return outputs
 
     def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
-        """What is followed during training; outputs may be those of several evaluations at once."""
+        """The metrics of the history; outputs may have a leading axis for several evaluations."""
         return {"accuracy": np.count_nonzero(self.decode(outputs) == y, axis=-1) / len(y)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
-        """Whether it makes less than half the errors of always naming the most frequent class."""
+        """Whether it makes less than half the errors of always predicting the largest class."""
         errors = int(np.count_nonzero(self.decode(outputs) != y))
         return bool(2 * errors < len(y) - np.bincount(y).max())
 
 
 @dataclass(frozen=True)
 class Regression:
-    """Numbers; `scale` and `unscale` go to the units that training uses and back."""
+    """Regression; `scale` converts targets to the units of training, `unscale` converts back."""
 
     scale: Callable[[Array], Array]
     unscale: Callable[[Array], Array]
@@ -72,21 +72,21 @@ class Regression:
     larger_is_better = False
 
     def encode(self, y: Array) -> Array:
-        """Targets for training, from the target's own units."""
+        """Targets for training, from targets in their original units."""
         return self.scale(y)
 
     def decode(self, outputs: Array) -> Array:
-        """Numbers in the target's own units, from the network's outputs."""
+        """Predictions in the target's original units, from the network's outputs."""
         return self.unscale(outputs.astype(np.float64, copy=False))
 
     def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
-        """What is followed during training, in the target's own units; as of classes."""
+        """The metrics of the history, in the target's original units; as for classification."""
         with np.errstate(over="ignore", invalid="ignore"):
             squares = (self.decode(outputs) - y) ** 2
             return {"mse": squares.reshape(*outputs.shape[:-2], -1).mean(axis=-1)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
-        """False: what regression has learned, its loss says."""
+        """False: for regression, the loss alone decides."""
         return False
 
 
@@ -94,7 +94,7 @@ Task = Classification | Regression
 
 
 def task_of(network: Network, preprocessing: Preprocessing, layout: Layout) -> Task:
-    """What the outputs of a network mean that was trained on rows of this layout."""
+    """The task of a network that is trained on rows of this layout."""
     if layout.task == "regression":
         return Regression(preprocessing.transform_y, preprocessing.inverse_y)
     outputs = network.output_shape[0]

@@ -1,4 +1,4 @@
-"""Arrays and plain values in one safetensors file; nothing in it is ever executed."""
+"""Arrays and plain values in one safetensors file; reading it executes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.errors import NnrunError
 from nnrun.nn.signature import Array
 
-# All values go under one key, since the order of several is not fixed and the bytes should be.
+# All values are under one key: the order of several keys would not be fixed, nor would the bytes.
 _KEY = "nnrun"
 _DAMAGE = (SafetensorError, struct.error)
 
@@ -31,10 +31,10 @@ def unpack(path: Path, content: bytes | None = None) -> tuple[dict[str, Array], 
 
     Args:
         path: of the file.
-        content: its bytes, if they have been read already.
+        content: its bytes, if already read.
 
     Raises:
-        NnrunError: it is no such file, damaged, or larger than the memory.
+        NnrunError: it is not such a file, is damaged, or does not fit into memory.
         OSError: it cannot be read.
     """
     if content is None:

@@ -1,4 +1,4 @@
-"""Weights by name, and their fingerprint."""
+"""Weights by name, and their SHA-256."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from nnrun.nn.signature import Array, Shape
 
 
 def weights_views(network: Network) -> dict[str, Array]:
-    """Parameters and statistics by `<layer's index in the config>.<name>`; views, not copies."""
+    """Parameters and buffers by `<layer's index in the config>.<name>`; views, not copies."""
     parameters = {name: parameter.value for name, parameter in network.parameters.items()}
-    return {**parameters, **network.statistics}
+    return {**parameters, **network.buffers}
 
 
 def weights_shapes(network: Network) -> dict[str, Shape]:
-    """The shapes of all of them, known before there is memory for them."""
+    """Their shapes, which are known before memory is allocated."""
     parameters = {name: parameter.shape for name, parameter in network.parameters.items()}
-    return {**parameters, **{name: array.shape for name, array in network.statistics.items()}}
+    return {**parameters, **{name: array.shape for name, array in network.buffers.items()}}
 
 
 def weights_of(network: Network) -> dict[str, Array]:
-    """Copies of them."""
+    """Copies of parameters and buffers, by the same names."""
     return {name: array.copy() for name, array in weights_views(network).items()}
 
 
 def load_weights(network: Network, weights: dict[str, Array]) -> None:
-    """Put stored weights into an initialized network."""
+    """Copy stored weights into an initialized network."""
     for name, array in weights_views(network).items():
         array[...] = weights[name]
 

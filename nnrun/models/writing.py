@@ -1,4 +1,4 @@
-"""Predictions as files: written batch by batch, so that however many there are fit."""
+"""Writing predictions to files, batch by batch, so that any number of them fits into memory."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from nnrun.models.model import Model
 from nnrun.nn.signature import Array
 from nnrun.spreadsheet import cell
 
-# So that the same predictions are the same bytes whenever they are written.
+# A fixed time stamp: the same predictions are always the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class Writer(Protocol):
-    """Takes the network's outputs, batch by batch; to be closed by leaving its context."""
+    """Takes the network's outputs, batch by batch; a context manager, whose exit closes it."""
 
     def __enter__(self) -> Self: ...
 
@@ -38,13 +38,13 @@ class Writer(Protocol):
     ) -> None: ...
 
     def add(self, outputs: Array) -> None:
-        """Write the predictions of some more rows."""
+        """Write the predictions for more rows."""
 
 
 class CsvWriter:
-    """A column `prediction` and, where there are probabilities, `p_<class>` for each class.
+    """A column `prediction`; with probabilities, a column `p_<class>` for each class.
 
-    Where several values are predicted, the columns are `prediction_<target>`.
+    If several values are predicted, the columns are `prediction_<target>`.
     """
 
     def __init__(self, model: Model, file: BinaryIO) -> None:
@@ -56,12 +56,12 @@ class CsvWriter:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Nothing is held back; of no rows there is the header."""
+        """Write the header if there were no rows; nothing else is buffered."""
         if kind is None:
             self._begin()
 
     def _begin(self) -> None:
-        """Write the header, once rows can be read: a mistake in the first leaves nothing behind."""
+        """Write the header, with the first rows: if these cannot be read, nothing is written."""
         if self._begun:
             return
         self._begun = True
@@ -89,7 +89,7 @@ class CsvWriter:
 
 
 def _cells(column: Array) -> list[Any]:
-    """Numbers by their shortest exact form, of float32 as of float64; labels that do nothing."""
+    """Numbers in their shortest exact form; labels that spreadsheets do not run as formulas."""
     if column.dtype.kind in "OUS":
         shown = {label: label if _is_number(label) else cell(label) for label in {*column.tolist()}}
         return [shown[label] for label in column.tolist()]
@@ -101,7 +101,7 @@ def _is_number(label: Any) -> bool:
 
 
 class NpzWriter:
-    """The arrays `prediction` and, where there are probabilities, `probability`."""
+    """The array `prediction` and, with probabilities, `probability`."""
 
     def __init__(self, model: Model, file: BinaryIO) -> None:
         self.model = model
@@ -131,7 +131,7 @@ class NpzWriter:
         self._rows += len(outputs)
 
     def _assemble(self) -> None:
-        """An archive says first how many rows there are, which is known only now."""
+        """Write the archive: its headers hold the number of rows, which is now known."""
         with zipfile.ZipFile(self.file, "w") as archive:
             for name, (empty, content) in self._parts.items():
                 entry = zipfile.ZipInfo(f"{name}.npy", _EPOCH)

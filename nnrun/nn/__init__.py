@@ -10,68 +10,30 @@
 
 from __future__ import annotations
 
-from nnrun.nn.activations import ACTIVATIONS
+# Each package lists its own public names, so that a new layer or loss is named in one place.
+from nnrun.nn import activations, layers, losses, optimizers
+from nnrun.nn.activations import *  # noqa: F403  # see above
 from nnrun.nn.gradient_check import check_gradients
 from nnrun.nn.initializers import INITIALIZERS, Initializer
-from nnrun.nn.layers import (
-    LAYERS,
-    AvgPool2d,
-    BatchNorm,
-    Bias,
-    Dropout,
-    Flatten,
-    MatMul,
-    MaxPool2d,
-    Residual,
-    activation,
-    conv2d,
-    dense,
-)
-from nnrun.nn.layers.convolution import Convolution
-from nnrun.nn.losses import (
-    LOSSES,
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Huber,
-    MeanAbsolute,
-    MeanSquared,
-)
+from nnrun.nn.layers import *  # noqa: F403  # see above
+from nnrun.nn.losses import *  # noqa: F403  # see above
 from nnrun.nn.network import LayerError, Network
-from nnrun.nn.optimizers import OPTIMIZERS, SGD, Adam
+from nnrun.nn.optimizers import *  # noqa: F403  # see above
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.sequential import Sequential
 
 __all__ = [
-    "ACTIVATIONS",
     "INITIALIZERS",
-    "LAYERS",
-    "LOSSES",
-    "OPTIMIZERS",
     "SCHEDULES",
-    "SGD",
-    "Adam",
-    "AvgPool2d",
-    "BatchNorm",
-    "Bias",
-    "BinaryCrossEntropy",
-    "Convolution",
-    "CrossEntropy",
-    "Dropout",
-    "Flatten",
-    "Huber",
     "Initializer",
     "L2Penalty",
     "LayerError",
-    "MatMul",
-    "MaxPool2d",
-    "MeanAbsolute",
-    "MeanSquared",
     "Network",
-    "Residual",
     "Sequential",
-    "activation",
     "check_gradients",
-    "conv2d",
-    "dense",
 ]
+__all__ += activations.__all__
+__all__ += layers.__all__
+__all__ += losses.__all__
+__all__ += optimizers.__all__

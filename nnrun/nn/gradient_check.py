@@ -1,12 +1,12 @@
-"""Gradients by backpropagation against gradients by differences.
+"""Gradients by backpropagation compared with numerical gradients.
 
 The numerical derivative along one parameter is the five-point central difference
 
     D(h) = (L(-2h) - 8 L(-h) + 8 L(h) - L(2h)) / 12h,  with an error of order h⁴,
 
-taken at the h, out of a falling sequence, where D(h), D(h/2) and D(h/4) agree. Where they do at
-none, the loss has a kink within reach (a rectifier or a maximum that changes over); such an entry
-says nothing about the gradient and is counted as skipped.
+at the first h of a decreasing sequence for which D(h), D(h/2) and D(h/4) agree. If they agree at
+none, the loss has a kink nearby (a ReLU or a maximum that switches); such an entry says nothing
+about the gradient and is counted as skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOISE = 0.05
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """How one parameter array's gradient compares: the worst entry, and how many were compared."""
+    """The comparison for one parameter: its worst entry, and how many entries were compared."""
 
     name: str
     entries: int
@@ -39,30 +39,30 @@ class GradientCheck:
 
     @property
     def passed(self) -> bool:
-        """Most entries could be compared, and the worst of them agrees."""
+        """Whether at least half of the entries could be compared, and the worst agrees."""
         return self.error <= TOLERANCE and self.skipped <= self.compared
 
 
 def check_gradients(
     network: Network, x: Array, target: Array, *, rng: Rng, most: int = 500, directions: int = 4
 ) -> list[GradientCheck]:
-    """Compare every parameter array's gradient on one batch with a numerical one, in float64.
+    """Compare every parameter's gradient on one batch with a numerical one, in float64.
 
-    The weights are moved by a little noise first, since initial biases of zero can put
-    rectifiers right on their kink, and are put back afterwards.
+    A little noise is added to the weights first, since initial biases of zero can put ReLUs right
+    on their kink; afterwards they are restored.
 
     Args:
         network: initialized, of dtype float64.
         x: rows of a small batch.
         target: their targets.
         rng: draws the noise, the entries and the directions.
-        most: arrays with more entries than this are compared at this many of them, and along
-            random directions, which every entry has a part in.
-        directions: how many of those.
+        most: of larger parameters this many entries are compared, and some random directions, to
+            which every entry contributes.
+        directions: the number of random directions.
     """
     seed = int(rng.integers(2**32))
     theta = network.theta.copy()
-    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    buffers = {name: array.copy() for name, array in network.buffers.items()}
     network.theta += _NOISE * rng.standard_normal(network.size)
 
     def loss() -> float:
@@ -79,13 +79,13 @@ def check_gradients(
         probe = _Probe(network.theta[part], gradient[part], loss, noise_floor)
         checks.append(probe.run(name, rng, most, directions))
     network.theta[...] = theta
-    for name, array in network.statistics.items():
-        array[...] = statistics[name]
+    for name, array in network.buffers.items():
+        array[...] = buffers[name]
     return checks
 
 
 class _Probe:
-    """Compares one parameter array's gradient; `theta` is a view that is moved and put back."""
+    """Compares one parameter's gradient; `theta` is a view that is changed and restored."""
 
     def __init__(
         self, theta: Array, gradient: Array, loss: Callable[[], float], noise_floor: float
@@ -93,7 +93,7 @@ class _Probe:
         self.theta = theta
         self.gradient = gradient
         self.loss = loss
-        # Entries far smaller than the largest are compared on the scale of the larger ones.
+        # The error of entries far smaller than the largest is relative to this.
         self.floor = max(1e-3 * float(np.abs(gradient).max()), noise_floor, 1e-12)
 
     def run(self, name: str, rng: Rng, most: int, directions: int) -> GradientCheck:
@@ -118,7 +118,7 @@ class _Probe:
             scale = max(abs(numerical), abs(expected), self.floor)
             if max(slopes) - min(slopes) <= TOLERANCE / 10 * max(abs(numerical), self.floor):
                 error = abs(expected - numerical) / scale
-                # A NaN would be lost among the others when the worst is looked for.
+                # `max` over the results would ignore a NaN.
                 return (error if isfinite(error) else inf), expected, numerical
         return None
 

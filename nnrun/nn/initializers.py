@@ -1,8 +1,8 @@
 """Initial values of parameters.
 
-Every function draws an array of `shape` given the numbers of inputs and outputs that one unit is
-connected to, `fans = (fan_in, fan_out)`. A bias counts as a layer from one constant input to its
-units, so its fans are (1, units).
+Every function draws an array of `shape`. `fans = (fan_in, fan_out)` are the numbers of inputs and
+outputs that a unit is connected to. A bias counts as a layer from one constant input to its units,
+so its fans are (1, units).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def uniform(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
 
 
 def scaled_uniform(shape: Shape, fans: Fans, *, rng: Rng) -> Array:
-    """U[0, 1) · sqrt(2 / (fan_in + fan_out)): the course notebook's, all positive too."""
+    """U[0, 1) · sqrt(2 / (fan_in + fan_out)), as in the course notebook; all positive too."""
     return rng.random(shape) * sqrt(2 / sum(fans))
 
 
@@ -77,13 +77,13 @@ INITIALIZERS: dict[str, Callable[..., Array]] = {
     "identity": identity,
 }
 
-# The rest draw around zero and leave biases at zero.
+# The others draw weights around zero and set biases to zero.
 DRAWS_BIASES = frozenset({"uniform", "scaled_uniform"})
 
 
 @dataclass(frozen=True)
 class Initializer:
-    """An initializer by name, its values multiplied by `scale`."""
+    """An initializer by name; its values are multiplied by `scale`."""
 
     type: str = "glorot_uniform"
     scale: float = 1.0
@@ -93,7 +93,7 @@ class Initializer:
         return INITIALIZERS[self.type](shape, fans, rng=rng) * self.scale
 
     def biases(self, shape: Shape, *, rng: Rng) -> Array:
-        """Initial biases: zero unless the initializer draws them too."""
+        """Initial biases: zero unless the initializer draws biases."""
         if self.type not in DRAWS_BIASES:
             return np.zeros(shape)
         return self.weights(shape, (1, prod(shape)), rng=rng)

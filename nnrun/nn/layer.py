@@ -1,9 +1,9 @@
-"""What all layers share.
+"""The base class of layers.
 
 A layer is a function y = f(x; parameters) with its derivative. Arrays hold one row per sample:
 vectors are (batch, features), images (batch, channels, height, width). `forward` keeps what
 `backward` needs; `backward` takes dL/dy, writes dL/dparameter into each parameter's `grad` and
-returns dL/dx. The gradients are exact for whatever loss L the dy came from.
+returns dL/dx. These are the exact gradients of the loss L from which dL/dy was computed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nnrun.nn.initializers import Initializer
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
 
 Place = tuple[str | int, ...]
-"""Where a layer stands, as the steps of a config: ("layers", 1, "layers", 0)."""
+"""The position of a layer, as keys of a config: ("layers", 1, "layers", 0)."""
 
 
 class Parameter:
@@ -33,16 +33,16 @@ class Parameter:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The number of its elements."""
         return prod(self.shape)
 
     def place(self, value: Array, grad: Array) -> None:
-        """Let value and gradient live in these arrays, of any shape with `size` numbers."""
+        """Use these arrays for value and gradient; any shape with `size` elements."""
         self.value = value.reshape(self.shape)
         self.grad = grad.reshape(self.shape)
 
     def initialize(self, *, rng: Rng) -> None:
-        """Draw initial values, into new arrays if the parameter has no place yet."""
+        """Draw initial values, into new arrays if the parameter has none yet."""
         if self.value.shape != self.shape:
             self.place(np.empty(self.size), np.empty(self.size))
         self.value[...] = self.draw(rng)
@@ -50,58 +50,58 @@ class Parameter:
 
 
 class Container(Protocol):
-    """Layers that a layer holds, as far as it knows them; `Sequential` is one."""
+    """A group of layers inside a layer; `Sequential` is one."""
 
     @property
     def learns(self) -> bool:
         """Whether there are parameters."""
 
-    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
-        """Every layer with its place, each followed by the layers that it holds."""
+    def named_layers(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+        """Every layer with its place, each followed by the layers inside it."""
 
 
 class Layer:
-    """One differentiable step of a network; see the module's text for the rules.
+    """One differentiable step of a network; the module's docstring has the rules.
 
-    A layer may hold layers: they are its `children`, and all that is said of parameters, costs
-    and memory is of the layer's own, without theirs (`Sequential.walk` finds them).
+    A layer may hold groups of other layers, its `children`. Its own parameters, buffers, `flops`
+    and `activation_count` do not include theirs (`Sequential.named_layers` yields them all).
     """
 
     type = ""
     initializer = Initializer()
-    takes: Literal["images", "vectors"] | None = None  # None: both
-    batch_dependent = False  # whether what becomes of a row depends on the others of its batch
-    identity = False  # whether y is x in every mode, so that the layer need not be computed
+    input_kind: Literal["images", "vectors"] | None = None  # None: both
+    batch_dependent = False  # whether a row's output depends on the other rows of its batch
+    identity = False  # whether y is always x, so that the layer need not be computed
 
     def __init__(self) -> None:
         self.input_shape: Shape = ()
         self.output_shape: Shape = ()
         self.parameters: list[Parameter] = []
-        self.statistics: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
         self.children: Sequence[Container] = ()
         self._memory: dict[tuple[str, Shape], Array] | None = None
 
     @property
     def needs_rows(self) -> bool:
-        """Whether a batch of one row is too small to train on: each mean would be of one number."""
+        """Whether training needs batches of two rows: else each mean would be of one number."""
         return self.batch_dependent and prod(self.input_shape[1:]) == 1
 
     @property
     def learns(self) -> bool:
-        """Whether the layer, or one in it, has parameters."""
+        """Whether the layer, or one inside it, has parameters."""
         return bool(self.parameters) or any(inner.learns for inner in self.children)
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         """Multiplications and additions in the sums of products of one row's forward pass.
 
-        What is done number by number does not count; backward there are twice as many.
+        Elementwise work does not count; the backward pass has twice as many.
         """
         return 0
 
     @property
-    def numbers(self) -> int:
-        """Numbers that it keeps for one row between forward and backward, dx included."""
+    def activation_count(self) -> int:
+        """The numbers kept for one row between forward and backward, dx included."""
         return prod(self.input_shape) + prod(self.output_shape)
 
     def connect(self, input_shape: Shape) -> Shape:
@@ -110,9 +110,9 @@ class Layer:
         Raises:
             ShapeError: the layer cannot take such rows.
         """
-        if self.takes == "images" and len(input_shape) != 3:
+        if self.input_kind == "images" and len(input_shape) != 3:
             raise ShapeError(f"takes images, but its input is vectors of {input_shape[0]} numbers")
-        if self.takes == "vectors" and len(input_shape) != 1:
+        if self.input_kind == "vectors" and len(input_shape) != 1:
             raise ShapeError(
                 f"takes vectors, but its input is images of {shape_text(input_shape)}; "
                 "put a flatten before it"
@@ -126,26 +126,26 @@ class Layer:
         return input_shape
 
     def initialize(self, *, rng: Rng) -> None:
-        """Draw its own parameters, in their order."""
+        """Draw initial values for the layer's own parameters, in order."""
         for parameter in self.parameters:
             parameter.initialize(rng=rng)
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
-        """y = f(x). With `rng` the layer is in training mode, without it in evaluation mode."""
+        """y = f(x); in training mode if `rng` is given, else in evaluation mode."""
         raise NotImplementedError
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
-        """dL/dx from dL/dy; where `needs_dx` is false the result is not used and may be dy."""
+        """dL/dx from dL/dy; if `needs_dx` is false the result is not used and may be dy."""
         raise NotImplementedError
 
     def reuse_memory(self) -> None:
-        """Write results into the same arrays at every call; each call overwrites the last one's."""
+        """Write results into the same arrays at every call, overwriting those of the last call."""
         self._memory = {}
 
     def out(self, name: str, shape: Shape, dtype: Any) -> Array:
-        """An array for a result: a new one, or the one made for this name and shape before."""
+        """An array for a result: a new one, or after `reuse_memory` the one of earlier calls."""
         if self._memory is None:
-            # Whoever tries a layer on whole numbers gets fractions all the same.
+            # An input of integers gets an output of floats.
             return np.zeros(shape, np.result_type(dtype, np.float32))
         key = (name, shape)
         array = self._memory.get(key)

@@ -1,4 +1,4 @@
-"""A network: layers one after the other, with the loss that it is trained on."""
+"""A network: a sequence of layers with a loss."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Network(Sequential):
     """Layers, the loss, and all parameters in one vector.
 
     Args:
-        blocks: the layers as written: a block is one layer, or several such as those of `dense`.
-        loss: what training makes small. Where it and the last activation are computed together
-            (softmax and cross-entropy), they are.
+        blocks: the layers: a block is one layer, or several such as those of `dense`.
+        loss: what training minimizes. Softmax with cross-entropy, and sigmoid with binary
+            cross-entropy, are computed together from the logits.
         input_shape: the shape of one row, (features,) or (channels, height, width).
         dtype: float64 or float32.
-        penalty: what large weights cost in training; evaluations leave it out.
+        penalty: added to the loss in training; evaluations leave it out.
 
     Raises:
         LayerError: a layer does not fit the shape that reaches it.
 
-    Shapes are fixed at once; memory is taken by `initialize`.
+    The constructor fixes the shapes; `initialize` allocates memory.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Network(Sequential):
         self.gradient: Array = np.empty(0, self.dtype)
 
     def _fuse(self, loss: Loss) -> None:
-        """Split the layers into the trunk, which the loss sees, and what only predictions see."""
+        """If the loss includes the last activation, only predictions compute that: the head."""
         last = self.active_layers[-1] if self.active_layers else None
         fused = FUSED.get((last.type, loss.type)) if last else None
         self.loss = fused() if fused else loss
@@ -61,8 +61,8 @@ class Network(Sequential):
 
     @property
     def steps(self) -> list[Layer]:
-        """The layers that an update computes, those within layers included."""
-        layers = [layer for _, layer in self.walk()]
+        """The layers that an update computes, including those inside layers."""
+        layers = [layer for _, layer in self.named_layers()]
         return [layer for layer in layers if not layer.identity and layer is not self.head]
 
     @property
@@ -72,32 +72,32 @@ class Network(Sequential):
 
     @cached_property
     def weights(self) -> list[Parameter]:
-        """The parameters that a penalty is on: matrices of weights, and kernels of convolutions."""
+        """The parameters with a penalty: weight matrices and kernels of convolutions."""
         found = self.parameters.values()
         return [each for each in found if each.name == "weight" and len(each.shape) > 1]
 
     def initialize(self, *, rng: Rng) -> None:
-        """Take memory for all parameters and draw their initial values, layer by layer."""
+        """Allocate all parameters and draw their initial values, layer by layer."""
         self._place(np.zeros(self.size, self.dtype))
-        for _, layer in self.walk():
+        for _, layer in self.named_layers():
             layer.initialize(rng=rng)
-            for name, array in layer.statistics.items():
-                layer.statistics[name] = array.astype(self.dtype)
+            for name, array in layer.buffers.items():
+                layer.buffers[name] = array.astype(self.dtype)
 
     def copy(self, dtype: Any = None) -> Network:
-        """An initialized network once more, in another precision if so wanted."""
+        """A copy of an initialized network, in another dtype if given."""
         known = [self.theta, self.gradient]
         known += [a for p in self.parameters.values() for a in (p.value, p.grad)]
-        twin = deepcopy(self, {id(array): array for array in known})  # without their numbers
+        twin = deepcopy(self, {id(array): array for array in known})  # these arrays are not copied
         twin.dtype = np.dtype(dtype or self.dtype)
         twin._place(self.theta.astype(twin.dtype))
-        for _, layer in twin.walk():
-            for name, array in layer.statistics.items():
-                layer.statistics[name] = array.astype(twin.dtype)
+        for _, layer in twin.named_layers():
+            for name, array in layer.buffers.items():
+                layer.buffers[name] = array.astype(twin.dtype)
         return twin
 
     def _place(self, theta: Array) -> None:
-        """Let the parameters live in this vector, and their gradients in another one."""
+        """Make the parameters views of this vector, and their gradients views of another."""
         self.theta, self.gradient = theta, np.zeros_like(theta)
         start = 0
         for parameter in self.parameters.values():
@@ -106,12 +106,12 @@ class Network(Sequential):
             start = end
 
     def reuse_memory(self) -> None:
-        """Let every layer write into the same arrays at every call; for training loops."""
-        for _, layer in self.walk():
+        """Make every layer write into the same arrays at every call; for training loops."""
+        for _, layer in self.named_layers():
             layer.reuse_memory()
 
     def predict(self, x: Array) -> Array:
-        """Outputs for rows x, in evaluation mode."""
+        """The outputs for rows x, in evaluation mode."""
         return self._finish(self.forward(x, None))
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
@@ -120,7 +120,7 @@ class Network(Sequential):
         return self.loss.value(y, target), self._finish(y)
 
     def training_loss(self, x: Array, target: Array, rng: Rng) -> float:
-        """The loss of a batch in training mode: what `backpropagate` takes the gradient of."""
+        """The loss of a batch in training mode, whose gradient `backpropagate` computes."""
         return self.loss.value(self.forward(x, rng), target) + self._cost(len(x))
 
     def backpropagate(self, x: Array, target: Array, rng: Rng) -> None:
@@ -128,7 +128,7 @@ class Network(Sequential):
         self._descend(self.forward(x, rng), target)
 
     def loss_and_gradient(self, x: Array, target: Array, rng: Rng) -> float:
-        """Likewise, and return that loss: `training_loss`, with the masks that were drawn."""
+        """Like `backpropagate`, and return the loss, for the same dropout masks."""
         y = self.forward(x, rng)
         loss = self.loss.value(y, target) + self._cost(len(x))
         self._descend(y, target)
@@ -140,7 +140,7 @@ class Network(Sequential):
             self.penalty.add_gradient(self.weights, len(y))
 
     def _cost(self, rows: int) -> float:
-        """What the weights cost in a batch of so many rows."""
+        """The penalty for a batch with this many rows."""
         return 0.0 if self.penalty is None else self.penalty.value(self.weights, rows)
 
     def _finish(self, y: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What large weights cost besides the loss."""
+"""The L2 penalty on weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnrun.nn.layer import Parameter
 
 
 class L2Penalty:
-    """P = α / 2 · Σ w² / rows over all weights, dP/dw = α w / rows, for a batch of so many rows.
+    """P = α / 2 · Σ w² / rows over all weights w, dP/dw = α w / rows, for a batch of `rows` rows.
 
-    Weights are those of dense layers and convolutions; biases and batch_norm's scales cost nothing.
-    It is `alpha` of scikit-learn's networks: its share of the loss shrinks as batches grow. The
-    optimizers' `weight_decay` λ is another thing: λ θ for every parameter, whatever the batch.
+    Weights are those of dense layers and convolutions; biases and batch_norm's scales have no
+    penalty. This is `alpha` of scikit-learn's networks: it counts less in larger batches. The
+    optimizers' `weight_decay` λ differs: it adds λ θ for every parameter, whatever the batch.
 
     Args:
         alpha: α, at least 0.
@@ -24,11 +24,11 @@ class L2Penalty:
         self.alpha = alpha
 
     def value(self, weights: Iterable[Parameter], rows: int) -> float:
-        """P for a batch of so many rows."""
+        """P for a batch with this many rows."""
         squares = sum(float(np.vdot(weight.value, weight.value)) for weight in weights)
         return self.alpha / 2 * squares / rows
 
     def add_gradient(self, weights: Iterable[Parameter], rows: int) -> None:
-        """Add dP/dw to the gradient of each."""
+        """Add dP/dw to the gradient of each weight."""
         for weight in weights:
             weight.grad += (self.alpha / rows) * weight.value

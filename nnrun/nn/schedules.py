@@ -1,7 +1,7 @@
-"""Learning rates that change while training goes on.
+"""Learning rate schedules.
 
 A schedule gives the rates η(t) of iterations t = 0, 1, …, as an array for an array of t. `over` is
-the number of iterations it is stretched over, by default the whole run.
+the number of iterations that it spans, by default the whole run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Schedule:
         raise NotImplementedError
 
     def rate_at(self, t: int, total: int) -> float:
-        """The learning rate of one of them."""
+        """The learning rate of one iteration."""
         return float(self.rates(np.array([t], np.float64), total)[0])
 
 
@@ -47,8 +47,8 @@ class Step(Schedule):
 
     Args:
         initial: The rate of the first iteration.
-        every: Iterations between two falls.
-        factor: What a fall leaves of the rate.
+        every: Iterations between two drops.
+        factor: The factor of each drop.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Exponential(Schedule):
 
     Args:
         initial: The rate of the first iteration.
-        every: Iterations in which the rate falls by the factor.
-        factor: What is left of the rate after so many.
+        every: Iterations in which the rate changes by the factor.
+        factor: The factor by which the rate changes.
     """
 
     def __init__(

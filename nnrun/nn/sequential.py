@@ -1,4 +1,4 @@
-"""Layers one after the other, in a network or within a layer."""
+"""A sequence of layers, in a network or inside a layer."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from nnrun.nn.layer import Layer, Parameter, Place
 from nnrun.nn.signature import Array, Rng, Shape, ShapeError
 
 Layers = list[Layer | list[Layer]]
-"""Layers as they are written: a block is one layer, or several such as those of `dense`."""
+"""A list of blocks: a block is one layer, or several such as those of `dense`."""
 
 
 def dotted(place: Place) -> str:
-    """The place as it stands in the names of parameters: `1.0` for `layers[1].layers[0]`."""
+    """The place in names of parameters: `1.0` for `layers[1].layers[0]`."""
     return ".".join(str(step) for step in place if step != "layers")
 
 
 class LayerError(ShapeError):
-    """The layer at `place` does not fit its input; `index` is that of the outermost one."""
+    """The layer at `place` does not fit its input; `index` is that of the outermost layer."""
 
     def __init__(self, place: Place, message: str, field: str | None = None) -> None:
         super().__init__(message, field)
@@ -30,8 +30,8 @@ class Sequential:
     """y = fₙ(… f₂(f₁(x))), with dL/dx by the chain rule from the last layer to the first.
 
     Args:
-        blocks: the layers as written.
-        argument: of whatever holds them, the argument that they are: its steps in a config.
+        blocks: the layers; see `Layers`.
+        argument: the argument of the enclosing layer that they come from, as keys of a config.
     """
 
     def __init__(
@@ -44,29 +44,32 @@ class Sequential:
         self.block_shapes: list[Shape] = []
         self.output_shape: Shape = ()
 
-    def walk(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
-        """Every layer with its place, each followed by the layers that it holds."""
+    def named_layers(self, holder: Place = ()) -> Iterator[tuple[Place, Layer]]:
+        """Every layer with its place, each followed by the layers inside it."""
         for index, block in enumerate(self.blocks):
             place = (*holder, *self.argument, index)
             for layer in block:
                 yield place, layer
                 for inner in layer.children:
-                    yield from inner.walk(place)
+                    yield from inner.named_layers(place)
 
     @property
     def shapes(self) -> dict[Place, Shape]:
-        """The shape of what each block puts out, those within layers included."""
-        return {place: layer.output_shape for place, layer in self.walk()}
+        """The output shape of each block, including blocks inside layers."""
+        return {place: layer.output_shape for place, layer in self.named_layers()}
 
     @property
-    def takes(self) -> Literal["images", "vectors"] | None:
-        """What the first layer takes that does not take both."""
-        return next((layer.takes for _, layer in self.walk() if layer.takes is not None), None)
+    def input_kind(self) -> Literal["images", "vectors"] | None:
+        """The input kind of the first layer that does not take both kinds."""
+        return next(
+            (layer.input_kind for _, layer in self.named_layers() if layer.input_kind is not None),
+            None,
+        )
 
     @property
     def learns(self) -> bool:
         """Whether there are parameters."""
-        return any(layer.parameters for _, layer in self.walk())
+        return any(layer.parameters for _, layer in self.named_layers())
 
     def connect(self, input_shape: Shape) -> Shape:
         """Fix the shapes for rows of `input_shape` and return the shape of a row of the output.
@@ -87,42 +90,42 @@ class Sequential:
                     raise LayerError(place, str(error), error.field) from None
             self.block_shapes.append(shape)
         self.output_shape = shape
-        self._find_way_back()
+        self._list_backward()
         return shape
 
-    def _find_way_back(self) -> None:
-        """Backpropagation ends at the first layer with parameters where nobody asks for dx."""
+    def _list_backward(self) -> None:
+        """List the layers of backward passes; without dx they end at the first with parameters."""
         first = next((i for i, layer in enumerate(self.active_layers) if layer.learns), 0)
         steps = [(layer, index > first) for index, layer in enumerate(self.active_layers)]
         self._to_parameters = steps[first:][::-1]
         self._to_input = [(layer, True) for layer in reversed(self.active_layers)]
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
-        """y for rows x; with `rng` in training mode."""
+        """y for rows x; in training mode if `rng` is given."""
         for layer in self.active_layers:
             x = layer.forward(x, rng)
         return x
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:
-        """Write the gradients of all parameters; dL/dx from dL/dy, of no use if not needed."""
+        """Write the gradients of all parameters and return dL/dx, which is valid if needed."""
         for layer, wanted in self._to_input if needs_dx else self._to_parameters:
             dy = layer.backward(dy, wanted)
         return dy
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """All parameters by name, `<index of the block>.<name>`, in nested layers `1.0.<name>`."""
+        """All parameters by name: `<index of the block>.<name>`, inside layers `1.0.<name>`."""
         return {
             f"{dotted(place)}.{parameter.name}": parameter
-            for place, layer in self.walk()
+            for place, layer in self.named_layers()
             for parameter in layer.parameters
         }
 
     @property
-    def statistics(self) -> dict[str, Array]:
-        """What layers keep besides parameters, such as running means, named likewise."""
+    def buffers(self) -> dict[str, Array]:
+        """Arrays that layers keep besides parameters, such as running means; named like these."""
         return {
             f"{dotted(place)}.{name}": array
-            for place, layer in self.walk()
-            for name, array in layer.statistics.items()
+            for place, layer in self.named_layers()
+            for name, array in layer.buffers.items()
         }

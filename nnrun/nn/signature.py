@@ -1,7 +1,7 @@
-"""Annotations that say what the arguments of a layer, loss or optimizer may be.
+"""Annotations for the arguments of layers, losses, optimizers and schedules.
 
-The signature of whatever stands in a table of `nnrun.nn` is also its form in a config file: the
-config reads these annotations to check values before anything is built.
+The signature of each entry of a table of `nnrun.nn` is also its form in a config file: the config
+reads these annotations to check values before anything is built.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Bounds:
-    """The range a number must lie in."""
+    """The allowed range of a number."""
 
     gt: float | None = None
     ge: float | None = None
@@ -46,7 +46,7 @@ Sides = PositiveInt | tuple[PositiveInt, PositiveInt]
 
 
 def shape_text(shape: Shape | Sequence[int]) -> str:
-    """As people are told of it: `13` or `16×6×6`."""
+    """A shape in messages: `13` or `16×6×6`."""
     return "×".join(str(side) for side in shape)
 
 
@@ -59,7 +59,7 @@ def pair(sides: int | Sequence[int]) -> tuple[int, int]:
 
 
 class ShapeError(ValueError):
-    """A layer does not fit what it is given; `field` names the argument that is to blame."""
+    """A layer does not fit its input; `field` names the argument that causes it."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)

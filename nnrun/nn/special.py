@@ -50,7 +50,7 @@ def normal_cdf(x: Array) -> Array:
     with np.errstate(invalid="ignore", under="ignore", over="ignore"):
         z = size / sqrt(2)
         u = np.where(np.isinf(z), 1.0, (z - _CENTRE) / (z + _CENTRE))
-        # The square of a rounded number would cost digits; c² is exact, and the rest is small.
+        # Squaring x would round it, and exp would magnify that; c² is exact, the rest is small.
         c = np.where(size < 64, np.round(size * 16) / 16, 64.0)
         gauss = np.exp(-c * c / 2) * np.exp(-(size - c) * (size + c) / 2)
     tail = 0.5 * gauss * chebval(u, _SCALED_ERFC)

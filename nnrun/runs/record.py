@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # who reads a report does without
     from nnrun.nn.signature import Array
-    from nnrun.training.state import TrainingState
-    from nnrun.training.trainer import HistoryRow
+    from nnrun.training.state import HistoryRow, TrainingState
 
 SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1

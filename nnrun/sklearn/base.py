@@ -212,7 +212,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))
         values = describe_model(prepared, fitting.network, fitting.preprocessing)
         self.model_ = restore(weights_of(fitting.network), values)
-        self._state, self._rule = trainer.state(), fitting.rule
+        self._state, self._rule = trainer.checkpoint(), fitting.rule
         losses, scores, held_out = before
         self.loss_curve_ = [*losses, *fitting.curve]
         self.loss_ = self.loss_curve_[-1]

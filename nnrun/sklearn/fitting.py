@@ -57,7 +57,7 @@ class Fitting(Execution):
 
     def go_on_from(self, before: TrainingState, *, optimizer: bool) -> None:
         """Begin with the weights of an earlier fit, and with its optimizer's memory if wanted."""
-        trainer, here = self.trainer, self.trainer.here()
+        trainer, here = self.trainer, self.trainer.snapshot()
         weights = {name: before.arrays[name] for name in network_arrays(self.network)}
         arrays, values = {**here.arrays, **weights}, dict(here.values)
         if optimizer:
@@ -66,8 +66,8 @@ class Fitting(Execution):
             values["optimizer_steps"] = before.values["optimizer_steps"]
         if trainer.stopping is not None:
             arrays |= {f"best.{name}": array for name, array in weights.items()}
-        trainer.go_back(TrainingState(arrays, values))
-        trainer.good = trainer.here()
+        trainer.restore(TrainingState(arrays, values))
+        trainer.last_good = trainer.snapshot()
 
     def _task(self) -> Task:
         task = super()._task()

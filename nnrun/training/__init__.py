@@ -1,1 +1,1 @@
-"""The training loop and its parts. Nothing here prints, and nothing here touches a file."""
+"""The training loop and its parts. Nothing here prints or touches a file."""

@@ -1,46 +1,43 @@
-"""A short run in one go: all its updates, with all its evaluations on the way."""
+"""A short run in a single call of the engine: all its updates, with the evaluations in between."""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from nnrun.training.trainer import Trainer
+from nnrun.training.core import TrainingCore
 
 
-def run_at_once(trainer: Trainer) -> bool:
-    """Make the updates that are left, if nothing is to be decided on the way, to the same bits.
+def run_at_once(core: TrainingCore) -> bool:
+    """Run all remaining updates in one call if nothing depends on evaluations; the same bits.
 
     Returns:
-        False where they are still to be made: they would take long, or what comes next depends on
-        evaluations. Or the run leaves its bounds, and where is to be found out: then the trainer
-        is at its last good evaluation.
+        False if updates remain: the run is long, stops early or follows the losses of batches. Or
+        it has diverged: then it is back at its last good evaluation, for the loop to find where.
     """
-    first = trainer.iteration
-    if trainer.stopping is not None or trainer.curve is not None or first == trainer.iterations:
+    first = core.iteration
+    if core.stopping is not None or core.curve is not None or first == core.iterations:
         return False
-    every = trainer.evaluate_every
-    iterations = list(range((first // every + 1) * every, trainer.iterations, every))
-    iterations.append(trainer.iterations)
-    found = trainer.engine.run_and_evaluate(
-        trainer.stretch(trainer.iterations - first),
+    every = core.evaluate_every
+    iterations = list(range((first // every + 1) * every, core.iterations, every))
+    iterations.append(core.iterations)
+    found = core.engine.run_and_evaluate(
+        core.stretch(core.iterations - first),
         [iteration - first for iteration in iterations],
-        [trainer.evaluator(name) for name in trainer.parts],
+        [core.evaluator(name) for name in core.splits],
     )
     if found is None:
         return False
     begun = perf_counter()
-    losses = dict(zip(trainer.parts, found.losses, strict=True))
-    outputs = dict(zip(trainer.parts, found.outputs, strict=True))
-    trainer.arrive(iterations, losses, outputs)
-    # A weight that is not finite stays so; a loss may come back.
-    if not np.isfinite(losses["train"]).all() or trainer.trouble() is not None:
-        trainer.go_back(trainer.good)
+    losses = dict(zip(core.splits, found.losses, strict=True))
+    outputs = dict(zip(core.splits, found.outputs, strict=True))
+    core.adopt(iterations, losses, outputs)
+    # Arrays that are not finite stay so, and the last check finds them; a loss may come back.
+    if not np.isfinite(losses["train"]).all() or core.check_divergence() is not None:
+        core.restore(core.last_good)
         return False
-    trainer.train_seconds += found.update_seconds
-    trainer.evaluation_seconds += found.evaluation_seconds + perf_counter() - begun
-    trainer.good = trainer.here()
+    core.train_seconds += found.update_seconds
+    core.evaluation_seconds += found.evaluation_seconds + perf_counter() - begun
+    core.last_good = core.snapshot()
     return True

@@ -1,4 +1,4 @@
-"""Stopping when there is no more progress."""
+"""Early stopping: when training makes no more progress."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from math import inf
 
 @dataclass
 class EarlyStopping:
-    """Counts evaluations since the monitored number was last better than ever before.
+    """Counts the evaluations since the best value of a monitored metric.
 
     Args:
         monitor: a column of the history, such as `validation_loss`.
-        larger_is_better: its direction.
-        patience: evaluations without gain after which training stops.
+        larger_is_better: the direction of the metric.
+        patience: training stops after this many evaluations without improvement.
         restore_best: whether training ends with the weights of the best evaluation.
     """
 
@@ -26,7 +26,7 @@ class EarlyStopping:
     waited: float = 0
 
     def update(self, value: float, iteration: int) -> bool:
-        """Take the number of an evaluation; say whether it is the best so far."""
+        """Count an evaluation; return whether its value is the best so far."""
         cost = -value if self.larger_is_better else value
         if cost < self.best:
             self.best, self.best_iteration, self.waited = cost, iteration, 0
@@ -36,16 +36,16 @@ class EarlyStopping:
 
     @property
     def exhausted(self) -> bool:
-        """Whether to stop."""
+        """Whether training should stop."""
         return self.waited >= self.patience
 
 
 @dataclass
 class NoImprovement(EarlyStopping):
-    """Counts epochs in a row that gained less than `tolerance`, as scikit-learn's networks do.
+    """Counts consecutive epochs that improve by less than `tolerance`, as in scikit-learn's MLPs.
 
-    Training stops after more than `patience` of them. A gain is measured from the best number ever,
-    which any gain replaces, however small. `patience` may be infinite.
+    Training stops after more than `patience` of them; `patience` may be infinite. Improvement is
+    measured from the best value so far, which any better value replaces.
     """
 
     tolerance: float = 0.0
@@ -64,5 +64,5 @@ class NoImprovement(EarlyStopping):
 
     @property
     def left(self) -> float:
-        """The epochs after which it may be exhausted at the earliest."""
+        """The smallest number of further epochs after which training may stop."""
         return max(self.patience + 1 - self.waited, 1)

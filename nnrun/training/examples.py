@@ -1,4 +1,4 @@
-"""What a network is trained on and judged by."""
+"""The rows that a network is trained on and evaluated on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PreparedSplit:
 
     Args:
         x: preprocessed rows, in the network's dtype.
-        target: targets in the form the loss takes, likewise.
-        y: class numbers, or targets in their own units.
+        target: targets in the form that the loss takes, in the network's dtype.
+        y: class numbers, or targets in their original units.
     """
 
     x: Array

@@ -1,4 +1,4 @@
-"""The losses of batches, epoch by epoch."""
+"""The mean loss of the batches of each epoch."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from nnrun.training.early_stopping import NoImprovement
 
 @dataclass
 class LossCurve:
-    """For each epoch the mean over its rows of the loss that their batch had before its update.
+    """The training loss of each epoch, averaged over the losses of batches before their updates.
 
-    Unlike the loss over a split it costs no evaluation, but no two batches saw the same weights.
+    Unlike the loss of a split it costs no evaluation, but each batch has other weights.
 
     Args:
         batches_per_epoch: iterations in one pass over the rows.
-        stopping: follows the losses of whole epochs, if they can end training.
+        stopping: early stopping by the losses of epochs, if any.
     """
 
     batches_per_epoch: int
     stopping: NoImprovement | None = None
     _means: list[float] = field(default_factory=list)
-    _batches: int = 0  # of the epoch that has begun
+    _batches: int = 0  # of the current epoch
     _rows: int = 0
     _sum: float = 0.0
 
     def add(self, losses: Array, sizes: Array) -> None:
-        """Go on with some batches: the loss and the number of rows of each."""
+        """Add batches: the loss and the number of rows of each."""
         while len(losses):
             count = min(self.batches_per_epoch - self._batches, len(losses))
-            # One after the other, so that it makes no difference how many come at a time.
+            # Summed in sequence, so that the bits do not depend on how many are added at a time.
             terms = np.append(self._sum, losses[:count] * sizes[:count])
             self._sum = float(np.cumsum(terms)[-1])
             self._rows += int(sizes[:count].sum())
@@ -50,16 +50,16 @@ class LossCurve:
 
     @property
     def exhausted(self) -> bool:
-        """Whether training ends here, for want of progress."""
+        """Whether training should stop for lack of progress."""
         return self.stopping is not None and self.stopping.exhausted
 
     @property
     def batches_left(self) -> float:
-        """The batches after which training may end at the earliest."""
+        """The smallest number of further batches after which training may stop."""
         epochs = inf if self.stopping is None else self.stopping.left
         return epochs * self.batches_per_epoch - self._batches
 
     @property
     def values(self) -> list[float]:
-        """One for each epoch, the last of which may not be whole."""
+        """One loss for each epoch; the last epoch may be incomplete."""
         return [*self._means, *([self._sum / self._rows] if self._rows else [])]

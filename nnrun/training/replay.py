@@ -1,73 +1,71 @@
-"""Going back over a run that has gone astray, to find where it did."""
+"""Training part of a run again, to find the update at which it diverged."""
 
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.training.divergence import Cause, Divergence, unsound_parameter
+from nnrun.training.core import TrainingCore
+from nnrun.training.divergence import Cause, Divergence, all_finite, culprit
 from nnrun.training.sampling import MOST_ITERATIONS
-from nnrun.training.state import copy_into, live_arrays
-
-if TYPE_CHECKING:
-    from nnrun.training.trainer import Trainer
+from nnrun.training.state import copy_into
 
 
-def find_divergence(trainer: Trainer, cause: Cause) -> Divergence:
-    """Go back to the last good evaluation and look for an update that went wrong.
+def find_divergence(core: TrainingCore, cause: Cause) -> Divergence:
+    """Go back to the last good evaluation and look for the update that went wrong.
 
-    A parameter that has become infinite or NaN stays so, so halving finds the first. A loss may
-    come and go; of the updates at which it went, halving finds one, and always the same.
+    An array with an infinite number or NaN keeps it, so bisection finds the first such update. A
+    loss may leave its bounds several times; bisection finds one of these updates, always the same.
 
     Args:
-        trainer: at the end of its run, and afterwards as it was; but where its numbers are not
-            finite, at the last good evaluation, with the history up to the end.
-        cause: what is wrong with its weights.
+        core: at the end of its run, and unchanged afterwards; but if its numbers are not finite,
+            it is left at the last good evaluation, with the history up to the end.
+        cause: why the run counts as diverged.
     """
-    ended, last_good = trainer.here(), trainer.good
-    end = trainer.stopping.best_iteration if trainer.stopping and trainer.best else ended.iteration
-    loss, largest = trainer.evaluate("train")[0], float(np.abs(trainer.network.theta).max())
-    trainer.go_back(last_good)
-    good_loss, _ = trainer.evaluate("train")
-    by_weights = not isfinite(largest)
-    iteration = _halve(trainer, end, cause, by_weights)
-    trainer.update(1)
-    culprit = unsound_parameter(trainer.network, "not_finite" if by_weights else cause)
-    trainer.go_back(ended)
+    ended, last_good = core.snapshot(), core.last_good
+    end = core.stopping.best_iteration if core.stopping and core.best else ended.iteration
+    loss, largest = core.evaluate("train")[0], float(np.abs(core.network.theta).max())
+    by_arrays = not all_finite(core.live)
+    core.restore(last_good)
+    good_loss, _ = core.evaluate("train")
+    iteration = _bisect(core, end, cause, by_arrays)
+    core.update(1)
+    parameter, memory = culprit(core.network, core.optimizer, cause)
+    core.restore(ended)
     if cause == "not_finite":
-        copy_into(live_arrays(trainer.network, trainer.optimizer), last_good.arrays)
+        copy_into(core.live, last_good.arrays)
     return Divergence(
         iteration=iteration,
         cause=cause,
-        parameter=culprit,
+        parameter=parameter,
         last_good_loss=good_loss if isfinite(good_loss) else None,
         last_good_iteration=last_good.iteration,
-        began=trainer.bounds.began,
+        began=core.bounds.began,
         loss=loss if isfinite(loss) else None,
         largest_weight=largest if isfinite(largest) else None,
+        memory=memory,
     )
 
 
-def _halve(trainer: Trainer, end: int, cause: Cause, by_weights: bool) -> int:
-    """Bring the trainer to the update before the one that went wrong, and return that one."""
-    good = trainer.good
-    while end - trainer.iteration > 1:
-        middle = (trainer.iteration + end) // 2
-        while trainer.iteration < middle:
-            trainer.update(min(middle - trainer.iteration, MOST_ITERATIONS))
-        if _astray(trainer, cause, by_weights):
+def _bisect(core: TrainingCore, end: int, cause: Cause, by_arrays: bool) -> int:
+    """Find the update that went wrong, and leave the state just before it."""
+    good = core.last_good
+    while end - core.iteration > 1:
+        middle = (core.iteration + end) // 2
+        while core.iteration < middle:
+            core.update(min(middle - core.iteration, MOST_ITERATIONS))
+        if _diverged(core, cause, by_arrays):
             end = middle
-            trainer.go_back(good)
+            core.restore(good)
         else:
-            good = trainer.here()
+            good = core.snapshot()
     return end
 
 
-def _astray(trainer: Trainer, cause: Cause, by_weights: bool) -> bool:
-    if by_weights:
-        return not np.isfinite(trainer.network.theta).all()
-    found = trainer.trouble()
-    # A loss is out of bounds long before it is out of range.
+def _diverged(core: TrainingCore, cause: Cause, by_arrays: bool) -> bool:
+    if by_arrays:
+        return not all_finite(core.live)
+    found = core.check_divergence()
+    # A loss leaves its bounds long before it overflows.
     return found == cause if cause == "not_finite" else found is not None

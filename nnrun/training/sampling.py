@@ -10,9 +10,9 @@ import numpy as np
 
 from nnrun.nn.signature import Array, Rng
 
-# Rows drawn at once where they are drawn with replacement.
+# Rows drawn in one call when sampling with replacement.
 _DRAWN_ROWS = 16_384
-# Iterations whose rows may be asked for at once, at most.
+# The largest number of iterations whose rows are drawn in one call.
 MOST_ITERATIONS = 1 << 18
 
 
@@ -22,12 +22,12 @@ def batches_per_epoch(rows: int, batch_size: int) -> int:
 
 
 class Sampler:
-    """Rows of batch after batch, drawn block by block.
+    """The rows of each batch, drawn block by block.
 
-    With `shuffle` a block is an epoch: every row once, in a new order, the last batch being what is
-    left; with `in_order` it is that too, the rows as they stand. With `with_replacement` every row
-    of every batch is any row. How many iterations are taken at a time makes no difference to which
-    rows they get, and a sampler put back to a state goes on just as it did from there.
+    With `shuffle` a block is an epoch: every row once, in a new order; the last batch may be
+    smaller. With `in_order` it is an epoch too, with the rows in the order of the split. With
+    `with_replacement` each row is drawn independently. The rows of an iteration do not depend on
+    how many iterations are taken at a time, nor on whether the state was saved and restored.
     """
 
     def __init__(self, rows: int, batch_size: int, sampling: str, *, rng: Rng) -> None:
@@ -39,12 +39,12 @@ class Sampler:
         self.block_rows = drawn if sampling == "with_replacement" else rows
         self._stream = rng.bit_generator.state  # before the block was drawn
         self._used = 0  # batches of the block that have been taken
-        self._block: Array | None = None  # none yet, or it is not known here
+        self._block: Array | None = None  # not drawn yet
         self._batches = ceil(self.block_rows / batch_size)
 
     @cached_property
     def _bounds(self) -> Array:
-        """Of the batches of a block; who draws rows by itself does without."""
+        """The bounds of a block's batches, on first use: engines may draw rows themselves."""
         return np.append(np.arange(0, self.block_rows, self.batch_size), self.block_rows)
 
     @property
@@ -72,14 +72,14 @@ class Sampler:
         return np.concatenate(rows), np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
 
     def state(self) -> dict[str, Any]:
-        """Where it stands, as plain values."""
+        """The current state as plain values."""
         return {"stream": self._stream, "used": self._used}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go to a state.
+        """Go to a saved state.
 
         Raises:
-            ValueError: it is not one that this sampler can be in.
+            ValueError: it is not a state of such a sampler.
         """
         used = state["used"]
         if type(used) is not int or not 0 <= used <= self._batches:
@@ -88,7 +88,7 @@ class Sampler:
         self.move_to({"stream": self.rng.bit_generator.state, "used": used})
 
     def move_to(self, state: dict[str, Any]) -> None:
-        """Go to a state that is known to be one; the stream does so once a block is drawn."""
+        """Go to a state without checking it; the generator follows when a block is drawn."""
         self._stream, self._used = state["stream"], state["used"]
         self._block = None
 

@@ -1,4 +1,4 @@
-"""Everything a training loop knows, as arrays and plain values, to go on from later."""
+"""The state of a training loop as arrays and plain values, to continue from later."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
+
+HistoryRow = dict[str, float | int]
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,18 @@ class TrainingState:
 
     @property
     def iteration(self) -> int:
-        """How many updates had been made."""
+        """The number of updates so far."""
         return int(self.values["iteration"])
 
 
 def network_arrays(network: Network) -> dict[str, Array]:
-    """What a trained network consists of, by name; views, not copies."""
-    statistics = {f"statistics.{name}": array for name, array in network.statistics.items()}
-    return {"theta": network.theta, **statistics}
+    """Parameters and buffers by name; views, not copies."""
+    buffers = {f"buffers.{name}": array for name, array in network.buffers.items()}
+    return {"theta": network.theta, **buffers}
 
 
 def live_arrays(network: Network, optimizer: Optimizer) -> dict[str, Array]:
-    """What updates change, by name; views, not copies."""
+    """The arrays that updates change, by name; views, not copies."""
     memory = {f"optimizer.{name}": array for name, array in optimizer.state.items()}
     return {**network_arrays(network), **memory}
 
@@ -41,6 +43,15 @@ def copies(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def copy_into(live: dict[str, Array], saved: dict[str, Array]) -> None:
-    """Put saved arrays back in place."""
+    """Overwrite the live arrays with the saved ones."""
     for name, array in live.items():
         array[...] = saved[name]
+
+
+def under(prefix: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """The arrays whose names have this prefix, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }

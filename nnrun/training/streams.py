@@ -1,4 +1,4 @@
-"""Random numbers: one seed, one stream for each thing that is drawn."""
+"""Random numbers: one seed, with a separate stream for each use."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from nnrun.nn.signature import Rng
 
 @dataclass(frozen=True)
 class Streams:
-    """Independent generators, so that drawing more of one thing changes nothing of the others."""
+    """Independent generators: drawing more numbers from one does not change the others."""
 
     seed: int
 
     @classmethod
     def of(cls, seed: int) -> Streams:
-        """The streams that belong to a run's seed."""
+        """The streams of a run's seed."""
         return cls(seed)
 
     @cached_property
     def split(self) -> Rng:
-        """Which rows go to which split."""
+        """For the assignment of rows to splits."""
         return self._stream(0)
 
     @cached_property
     def weights(self) -> Rng:
-        """Initial values."""
+        """For initial weights."""
         return self._stream(1)
 
     @cached_property
     def order(self) -> Rng:
-        """The order of rows."""
+        """For the order of training rows."""
         return self._stream(2)
 
     @cached_property
     def dropout(self) -> Rng:
-        """Masks."""
+        """For dropout masks."""
         return self._stream(3)
 
     def _stream(self, number: int) -> Rng:
-        """Made by what `SeedSequence(seed).spawn(4)` would have in this place."""
+        """The generator of `SeedSequence(seed).spawn(4)[number]`."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=(number,))
         return np.random.Generator(np.random.PCG64(sequence))

@@ -66,4 +66,4 @@ def _measured(plan: Architecture) -> tuple[int, int]:
     """Operations for a row, and the fewest rows that each mean of a batch_norm can be taken of."""
     layers = plan.build().steps
     pixels = [prod(one.input_shape[1:]) for one in layers if isinstance(one, BatchNorm)]
-    return sum(one.operations + 20 * one.numbers for one in layers), 2 if 1 in pixels else 1
+    return sum(one.flops + 20 * one.activation_count for one in layers), 2 if 1 in pixels else 1

@@ -83,7 +83,7 @@ def test_a_key_of_layers_is_told_from_each_that_has_it(nnrun):
     """Those first, by the line on it, though it is no topic."""
     lines = nnrun("help", "stride", env={"COLUMNS": "200"}).stdout.splitlines()
     assert ["conv2d", "max_pool2d", "avg_pool2d"] == [line.split()[0] for line in lines[1:]]
-    assert "stride: How far the kernel moves" in lines[1]
+    assert "stride: The step of the kernel" in lines[1]
 
 
 def test_forms_are_those_that_a_config_may_have():
@@ -112,7 +112,7 @@ def test_what_may_be_left_out_is_not_said_to_be_needed():
 def test_a_key_of_several_entries_is_told_for_each():
     """What it does where that differs, and its defaults."""
     text = of_kind("key")["training.learning_rate.factor"].text
-    assert "(of step); What is left of the rate after so many (of exponential)." in text
+    assert "(of step); The factor by which the rate changes (of exponential)." in text
     assert "Default: 0.1 (of step); 0.5 (of exponential)." in text
 
 
@@ -238,6 +238,6 @@ def test_without_a_topic_all_names_are_listed(nnrun):
 def test_texts_fill_the_screen(nnrun):
     """They are broken where it ends, and where a line of their own was meant to."""
     shown = nnrun("help", "cross_entropy", env={"COLUMNS": "80"}).stdout
-    assert "should. Networks that end in softmax are trained on" in shown
+    assert "the loss is infinite. Networks that end in softmax\nare trained with" in shown
     shown = nnrun("help", "batch_norm", env={"COLUMNS": "80"}).stdout
     assert "\n\n    dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ" in shown

@@ -25,7 +25,7 @@ def part(dataset, *rows):
 
 @pytest.fixture
 def divided(csv):
-    """A table of which the first two rows are for training, and the same after narrowing."""
+    """A table whose first two rows are for training, and the same after narrowing."""
     data = read_csv(csv(TOWNS), "price", categorical=["town", "shop"], task="regression")
     split = Split(part(data, 0, 1), part(data, 2, 5), part(data, 3, 4), 2)
     return data, *with_training_categories(data, split)

@@ -1,4 +1,4 @@
-"""Splits: who is in which part, how many, and that nobody is in two."""
+"""Splits: their rows and sizes, and that no row is in two of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.data import Dataset, DatasetProblem, make_split
 
 
 def regression(rows, tests=0):
-    """Row i holds i, so that rows can be told apart."""
+    """Row i holds i, so that rows can be identified."""
     values = np.arange(rows + tests, dtype=np.float64)[:, None]
     own = (values[rows:], values[rows:]) if tests else (None, None)
     return Dataset("numbers", "regression", values[:rows], values[:rows], (), (), (), *own)

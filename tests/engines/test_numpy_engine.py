@@ -183,7 +183,7 @@ def test_batch_norm_statistics_follow_the_batches():
     engine(network).run(Batches(rows, np.array([0, 4, 10]), np.array([0.0, 0.0])))
 
     expected = 0.5 * (0.5 * X[:4].mean(axis=0)) + 0.5 * X[4:10].mean(axis=0)
-    np.testing.assert_allclose(network.statistics["0.running_mean"], expected, rtol=1e-13)
+    np.testing.assert_allclose(network.buffers["0.running_mean"], expected, rtol=1e-13)
 
 
 def test_layers_keep_their_memory():

@@ -382,7 +382,7 @@ def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) ->
 
         execution = Execution(prepared)
         next(iter(execution.trainer.run()))
-        return execution.trainer.state()
+        return execution.trainer.checkpoint()
 
     store = make_store(tmp_path / "results")
     lock = store.lock(prepared.config.name, prepared.run_id)

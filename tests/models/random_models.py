@@ -1,4 +1,4 @@
-"""Models that nobody trained: random networks with preprocessing that was fitted."""
+"""Random, untrained networks with fitted preprocessing."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def model_of(
 def unsettle(network: Network) -> None:
     """Running means and variances as training would leave them, and biases that are not zero."""
     rng = np.random.default_rng(6)
-    for name, array in network.statistics.items():
+    for name, array in network.buffers.items():
         array[...] = (
             rng.uniform(0.5, 2, array.shape) if "variance" in name else rng.normal(size=array.shape)
         )

@@ -28,7 +28,7 @@ UNKNOWN = np.array([[3, 1, 0, 0, 0, 1], [3, 1, 0, 0, 0, 0]])
 
 @pytest.fixture
 def model():
-    """A regression on a number that may be missing, and two categories, one of which may be."""
+    """A regression on a number and two categories; the number and one category may be missing."""
     network = Network([dense(4, "tanh"), dense(1)], MeanSquared(), (6,), "float32")
     network.initialize(rng=np.random.default_rng(0))
     columns = Columns(

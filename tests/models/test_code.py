@@ -11,9 +11,10 @@ import torch
 
 from nnrun.config.schema.dataset import Binarize
 from nnrun.data.preprocessing.steps import STEPS
+from nnrun.errors import UsageError
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
-from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
+from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
 from tests.models.random_models import model_of, random_model, rows, table_model
 from tests.nn.examples import NETWORKS
 
@@ -54,6 +55,30 @@ def assert_equal(model, language: str) -> None:
     if model.probabilistic:
         probabilities = model.predict_proba(x)
         assert np.abs(names["predict_proba"](x) - probabilities).max() < tolerance
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_layers_without_an_emitter_are_refused(language, nested):
+    """With the layer's type, on its own or within a layer, and those that can be exported."""
+    layer = Dropout()
+    layer.type = "unheard_of"
+    network = Network([Residual([layer]) if nested else layer], MeanSquared(), (3,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (3,), [], "regression")
+    with pytest.raises(UsageError, match="'unheard_of' cannot be exported as a script; these can"):
+        script(model, LANGUAGES[language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_steps_without_an_emitter_are_refused(language, monkeypatch):
+    """With the step's name."""
+    network = Network([dense(1)], MeanSquared(), (3,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (3,), ["l2"], "regression")
+    monkeypatch.delitem(LANGUAGES[language].steps, "l2")
+    with pytest.raises(UsageError, match="'l2' cannot be exported as a script"):
+        script(model, LANGUAGES[language])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -115,7 +140,7 @@ def test_what_lies_on_a_threshold_is_above_it(language):
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_random_architectures(dtype, language):
-    """Thirty networks that nobody chose."""
+    """Thirty random networks."""
     for seed in range(100, 130):
         assert_equal(random_model(seed, dtype), language)
 

@@ -17,7 +17,7 @@ from tests.models.test_onnx import session
 
 @pytest.fixture
 def model():
-    """Of three features, the last two of which may be missing."""
+    """A model of three features; the last two may be missing."""
     network = Network([dense(4, "tanh"), dense(1)], MeanSquared(), (3,), "float32")
     network.initialize(rng=np.random.default_rng(0))
     columns = Columns(("a", "b", "c"), imputed={"b": "median", "c": "mean"})
@@ -42,7 +42,7 @@ def test_the_model_fills_in(model, filled):
     holes, whole = filled
     assert model.predict(whole).tolist() == model.predict(holes).tolist()
     holes[4, 0] = np.nan
-    with pytest.raises(DataError, match="row 4 holds what is no finite number"):
+    with pytest.raises(DataError, match="row 4 has a number that is not finite"):
         model.predict(holes)
 
 

@@ -141,7 +141,7 @@ def test_rows_are_the_same_whatever_comes_with_them(trained):
         ("new.csv", "'new.csv' was given where rows are needed; read a file first, as with pandas"),
         ([[1.0, 2.0]], r"rows of shape \(2,\) were given where \(4,\) are needed"),
         ([["a", "b", "c", "d"]], "rows of <U1 were given where numbers are needed"),
-        ([[1.0] * 4, [1.0, np.nan, 1.0, 1.0]], "row 1 holds what is no finite number"),
+        ([[1.0] * 4, [1.0, np.nan, 1.0, 1.0]], "row 1 has a number that is not finite"),
         (1.0, r"an array of shape \(\) was given"),
     ],
 )

@@ -58,6 +58,18 @@ def test_every_entry_has_an_emitter():
     assert set(LAYERS) == set(NETWORKS)
 
 
+@pytest.mark.parametrize("table", [layers.EMITTERS, steps.EMITTERS])
+def test_what_has_no_emitter_is_refused(table, monkeypatch):
+    """With the name of the layer or step, and those that can be exported."""
+    network = Network([dense(1, "tanh")], MeanSquared(), (3,))
+    network.initialize(rng=np.random.default_rng(0))
+    model = model_of(network, (3,), ["l2"], "regression")
+    name = "tanh" if "tanh" in table else "l2"
+    monkeypatch.delitem(table, name)
+    with pytest.raises(UsageError, match=f"'{name}' cannot be exported as ONNX; these can"):
+        onnx_bytes(model)
+
+
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name, dtype):
@@ -115,7 +127,7 @@ def test_rows_of_zeros_have_no_length():
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("part", range(4))
 def test_random_architectures(part, dtype):
-    """Forty networks that nobody chose, with whatever comes before and after."""
+    """Forty random networks with random preprocessing and tasks."""
     for seed in range(10 * part, 10 * part + 10):
         assert_equal(random_model(seed, dtype))
 

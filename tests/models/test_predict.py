@@ -17,7 +17,7 @@ from nnrun.models.writing import WRITERS
 
 
 class Lines(io.RawIOBase):
-    """A header and so many rows of a CSV file, made while they are read."""
+    """A CSV file with a header and this many rows, generated while it is read."""
 
     def __init__(self, header: str, row: str, rows: int) -> None:
         self.lines = iter([header, *[row] * 0])

@@ -235,7 +235,7 @@ BUGS: tuple[Bug, ...] = (
         "binary_cross_entropy",
     ),
     *bugs(
-        "Sequential._find_way_back",
+        "Sequential._list_backward",
         (dense(bias=False), dense()),
         {
             "layer_skipped": ("steps[first:][::-1]", "steps[first:-1][::-1]"),

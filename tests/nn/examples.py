@@ -65,4 +65,4 @@ NETWORKS: dict[str, list[Any]] = {
 def layers_of(name: str) -> Iterator[Layer]:
     """All layers of the networks that use this one, those within layers included."""
     for make in NETWORKS[name]:
-        yield from (layer for _, layer in Sequential(make()).walk())
+        yield from (layer for _, layer in Sequential(make()).named_layers())

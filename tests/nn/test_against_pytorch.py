@@ -50,7 +50,7 @@ def compare(
     tolerance: float,
     engine: Callable[..., Any] = NumpyEngine,
 ) -> None:
-    """Train both for 20 steps and compare weights, statistics and outputs."""
+    """Train both for 20 steps and compare weights, buffers and outputs."""
     kind, settings_ = OPTIMIZERS[optimizer]
     network, own = plan.build(dtype=dtype), kind(**settings_)
     rate = 0.003 if kind is Adam else 0.02
@@ -71,7 +71,7 @@ def compare(
     close = {"rtol": tolerance, "atol": tolerance}
     np.testing.assert_allclose(network.theta, twin.theta, **close)
     for name, array in twin.running.items():
-        np.testing.assert_allclose(network.statistics[name], array, **close)
+        np.testing.assert_allclose(network.buffers[name], array, **close)
     loss, y = made.evaluate(x, target)
     expected_loss, expected = twin.evaluate(x, target)
     assert expected_loss == pytest.approx(loss, rel=tolerance)

@@ -1,4 +1,4 @@
-"""A batch is its rows: what comes out for many at once is what comes out one by one."""
+"""The outputs of a batch are those of its rows one by one."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def test_reused_memory_gives_the_same_bits(plan: Architecture, sizes: list[int],
             network.theta -= 0.01 * network.gradient
 
     np.testing.assert_array_equal(fresh.theta, reusing.theta)
-    for name, array in fresh.statistics.items():
-        np.testing.assert_array_equal(array, reusing.statistics[name])
+    for name, array in fresh.buffers.items():
+        np.testing.assert_array_equal(array, reusing.buffers[name])
     x, _ = plan.rows(3, 50)
     np.testing.assert_array_equal(fresh.predict(x), reusing.predict(x))
 
@@ -104,15 +104,15 @@ def test_a_reordered_batch_has_the_same_gradient(plan: Architecture, seed: int):
 @settings(max_examples=30, deadline=None)
 @given(plan=architectures(batch_norm=True, dropout=True), seed=st.integers(0, 99))
 def test_prediction_changes_nothing(plan: Architecture, seed: int):
-    """Predicting twice gives the same bits and leaves parameters and statistics as they were."""
+    """Predicting twice gives the same bits and changes neither parameters nor buffers."""
     network = plan.build(seed)
     x, target = plan.rows(4, seed)
-    before = network.theta.copy(), {k: v.copy() for k, v in network.statistics.items()}
+    before = network.theta.copy(), {k: v.copy() for k, v in network.buffers.items()}
 
     first, again = network.predict(x).copy(), network.evaluate(x, target)[1]
 
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(before[0], network.theta)
-    assert before[1].keys() == network.statistics.keys()
+    assert before[1].keys() == network.buffers.keys()
     for name, array in before[1].items():
-        np.testing.assert_array_equal(array, network.statistics[name])
+        np.testing.assert_array_equal(array, network.buffers[name])

@@ -55,17 +55,17 @@ def test_every_entry_of_every_parameter_is_compared():
 
 
 def test_the_network_is_as_it_was_afterwards():
-    """Weights and running statistics come back bit for bit."""
+    """Weights and buffers are restored bit for bit."""
     network = build(dense(4, "relu"), BatchNorm(), dense(2))
     network.training_loss(X, TARGET, np.random.default_rng(0))
     theta = network.theta.copy()
-    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    buffers = {name: array.copy() for name, array in network.buffers.items()}
 
     check(network)
 
     np.testing.assert_array_equal(theta, network.theta)
-    for name, array in statistics.items():
-        np.testing.assert_array_equal(array, network.statistics[name])
+    for name, array in buffers.items():
+        np.testing.assert_array_equal(array, network.buffers[name])
 
 
 @pytest.mark.parametrize("error", [2e-7, -1e-3, 0.5])

@@ -32,7 +32,7 @@ NORMAL = Initializer("glorot_normal", scale=2.0)
 def errors(layer: Layer, shape: tuple[int, ...], *, rows: int = 2, training: bool = True) -> dict:
     """The layer's errors on rows of this shape, parameters drawn away from zero and one."""
     layer.connect(shape)
-    for _, part in Sequential([layer]).walk():
+    for _, part in Sequential([layer]).named_layers():
         part.initialize(rng=np.random.default_rng(0))
     for parameter in parameters_of(layer).values():
         parameter.value += 0.3 * np.random.default_rng(5).standard_normal(parameter.shape)

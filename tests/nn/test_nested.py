@@ -1,4 +1,4 @@
-"""Layers that hold layers: names, draws, statistics, modes, errors, and what they say they cost."""
+"""Layers that hold layers: names, initial values, buffers, modes, errors and costs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_parameters_have_dotted_names_and_lie_in_order_in_one_vector():
         "2.weight",
         "2.bias",
     ] == list(network.parameters)
-    assert ["1.1.running_mean", "1.1.running_variance"] == list(network.statistics)
+    assert ["1.1.running_mean", "1.1.running_variance"] == list(network.buffers)
     network.theta[...] = network.gradient[...] = np.arange(network.size)
     for kind in ("value", "grad"):
         parts = [getattr(p, kind).ravel() for p in network.parameters.values()]
@@ -147,14 +147,14 @@ def test_the_last_softmax_is_fused_with_the_loss_behind_a_residual():
 
 
 def test_single_precision_goes_all_the_way():
-    """A float32 network has float32 parameters, gradients, statistics and outputs inside too."""
+    """A float32 network has float32 parameters, gradients, buffers and outputs inside too."""
     network = ready(nested(), CrossEntropy(), dtype=np.float32)
     x = X.astype(np.float32)
 
     network.backpropagate(x, np.zeros((5, 2), np.float32), np.random.default_rng(0))
 
     inside = [p.grad for p in network.parameters.values()]
-    arrays = [network.theta, network.predict(x), *network.statistics.values(), *inside]
+    arrays = [network.theta, network.predict(x), *network.buffers.values(), *inside]
     assert {np.dtype(np.float32)} == {array.dtype for array in arrays}
     assert np.any(network.parameters["1.2.0.weight"].grad)
 
@@ -163,7 +163,7 @@ def test_layers_inside_keep_their_memory():
     """Once memory is reused, every layer inside writes where it wrote before."""
     network = ready(nested(), CrossEntropy())
     network.reuse_memory()
-    relu = next(layer for _, layer in network.walk() if layer.type == "relu")
+    relu = next(layer for _, layer in network.named_layers() if layer.type == "relu")
 
     network.predict(X)
     first = relu.y
@@ -173,16 +173,16 @@ def test_layers_inside_keep_their_memory():
 
 
 def test_initializing_again_starts_from_the_beginning():
-    """A second `initialize` gives the weights and the statistics inside of the first."""
+    """A second `initialize` gives the weights and buffers of the first, inside layers too."""
     network = ready(nested(), CrossEntropy())
     start = network.theta.copy()
     network.training_loss(X, np.eye(2)[[0, 1, 1, 0, 1]], np.random.default_rng(0))
-    assert np.any(network.statistics["1.1.running_mean"])
+    assert np.any(network.buffers["1.1.running_mean"])
 
     network.initialize(rng=np.random.default_rng(1))
 
     np.testing.assert_array_equal(start, network.theta)
-    assert [[0] * 4, [1] * 4] == [array.tolist() for array in network.statistics.values()]
+    assert [[0] * 4, [1] * 4] == [array.tolist() for array in network.buffers.values()]
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_a_layer_inside_that_does_not_fit_is_named(
 
 def test_what_a_network_takes_is_said_by_the_first_layer_that_minds():
     """An activation takes anything; a convolution inside a residual wants images."""
-    assert Sequential([activation("tanh"), Residual([Dropout(), conv2d(2)])]).takes == "images"
-    assert Sequential([Flatten(), Residual([dense(2)]), conv2d(2)]).takes == "vectors"
-    assert Sequential([activation("tanh"), Residual([Dropout()])]).takes is None
+    assert Sequential([activation("tanh"), Residual([Dropout(), conv2d(2)])]).input_kind == "images"
+    assert Sequential([Flatten(), Residual([dense(2)]), conv2d(2)]).input_kind == "vectors"
+    assert Sequential([activation("tanh"), Residual([Dropout()])]).input_kind is None
 
 
 def test_layers_say_what_they_cost():
@@ -226,7 +226,9 @@ def test_layers_say_what_they_cost():
     network = Network(
         [Residual([conv2d(2, 3, padding=1)]), Flatten(), dense(5, "tanh")], MeanSquared(), (2, 4, 6)
     )
-    costs = {layer.type: (layer.operations, layer.numbers) for _, layer in network.walk()}
+    costs = {
+        layer.type: (layer.flops, layer.activation_count) for _, layer in network.named_layers()
+    }
 
     image, patches = 2 * 4 * 6, 2 * 9 * (4 * 6 + 6 * 8)
     assert (2 * 9 * 2 * image, 2 * image + patches) == costs["convolution"]

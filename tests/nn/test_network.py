@@ -44,7 +44,7 @@ def test_parameters_are_named_by_the_block_and_lie_in_one_vector():
         "3.weight": (4,),
         "3.bias": (4,),
     } == {name: parameter.shape for name, parameter in parameters.items()}
-    assert ["3.running_mean", "3.running_variance"] == list(network.statistics)
+    assert ["3.running_mean", "3.running_variance"] == list(network.buffers)
     assert 6 + 2 + 8 + 4 + 4 == network.size == network.theta.size == network.gradient.size
 
     network.theta[...] = network.gradient[...] = np.arange(network.size)
@@ -72,14 +72,14 @@ def test_shapes_of_the_blocks_are_known_before_memory_is_taken():
 
 
 def test_a_network_of_any_size_takes_no_memory_before_it_is_initialized():
-    """What could never be held has a size that can be told: parameters, windows, statistics."""
+    """Sizes are known without allocating memory: of parameters, windows and buffers."""
     wide = Network([dense(10**15), BatchNorm()], MeanSquared(), (3,))
     large = Network([MaxPool2d(3, 1)], MeanSquared(), (2, 10**7, 10**7))
 
     assert 4 * 10**15 + 2 * 10**15 == wide.size
-    assert {(10**15,)} == {array.shape for array in wide.statistics.values()}
+    assert {(10**15,)} == {array.shape for array in wide.buffers.values()}
     outputs = 2 * (10**7 - 2) ** 2
-    assert 2 * 10**14 + outputs + 9 * outputs == large.layers[0].numbers
+    assert 2 * 10**14 + outputs + 9 * outputs == large.layers[0].activation_count
 
 
 def test_a_dense_layer_is_its_three_primitives():
@@ -133,7 +133,7 @@ def test_the_loss_is_fused_when_a_linear_activation_follows():
 
 
 def test_single_precision_goes_all_the_way():
-    """A float32 network has float32 parameters, gradients, statistics, outputs and steps."""
+    """A float32 network has float32 parameters, gradients, buffers, outputs and steps."""
     network = Network(
         [conv2d(2, 2), BatchNorm(), Flatten(), dense(2)], MeanSquared(), (1, 3, 3), np.float32
     )
@@ -142,22 +142,22 @@ def test_single_precision_goes_all_the_way():
 
     network.backpropagate(x, np.zeros((4, 2), np.float32), np.random.default_rng(0))
 
-    arrays = [network.theta, network.gradient, network.predict(x), *network.statistics.values()]
+    arrays = [network.theta, network.gradient, network.predict(x), *network.buffers.values()]
     assert {np.dtype(np.float32)} == {array.dtype for array in arrays}
     assert np.any(network.gradient)
 
 
 def test_initializing_again_starts_from_the_beginning():
-    """A second `initialize` with the same seed gives the weights and statistics of the first."""
+    """A second `initialize` with the same seed gives the weights and buffers of the first."""
     network = ready([BatchNorm(), dense(2)])
     start = network.theta.copy()
     network.training_loss(X, np.zeros((5, 2)), np.random.default_rng(0))
-    assert np.any(network.statistics["0.running_mean"])
+    assert np.any(network.buffers["0.running_mean"])
 
     network.initialize(rng=np.random.default_rng(1))
 
     np.testing.assert_array_equal(start, network.theta)
-    assert [[0] * 3, [1] * 3] == [array.tolist() for array in network.statistics.values()]
+    assert [[0] * 3, [1] * 3] == [array.tolist() for array in network.buffers.values()]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_sgd_steps_down_the_gradient():
 
 
 def test_momentum_keeps_the_rate_out_of_the_velocity():
-    """v is 10, then 0.5·10 + 2 = 7; a rate that changes acts at once."""
+    """v is 10, then 0.5·10 + 2 = 7; a new learning rate scales the whole velocity."""
     path = steps(SGD(momentum=0.5), [[10.0, 0.0], [2.0, 0.0]], [0.1, 0.01])
 
     assert_path([[0, -2], [-0.07, -2]], path)
@@ -170,7 +170,7 @@ def test_single_precision_stays_single(name: str):
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_state_and_step_count_are_all_there_is_to_remember(name: str):
-    """A new optimizer given the state and the count goes on with the same bits."""
+    """A new optimizer with the same state and step count continues with the same bits."""
     kind, arguments, rate = VARIANTS[name]
     gradients = np.random.default_rng(0).standard_normal((10, 4))
     whole, halves = np.ones(4), np.ones(4)

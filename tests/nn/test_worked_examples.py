@@ -200,19 +200,19 @@ def test_batch_norm_normalises_a_batch_and_remembers_it():
     x = np.array([[1.0], [3.0]])
 
     assert [[95], [105]] == layer.forward(x, np.random.default_rng(0)).tolist()
-    assert 0.2 == pytest.approx(layer.statistics["running_mean"][0], rel=1e-15)
-    assert 0.9 + 0.1 * 2 == pytest.approx(layer.statistics["running_variance"][0], rel=1e-15)
+    assert 0.2 == pytest.approx(layer.buffers["running_mean"][0], rel=1e-15)
+    assert 0.9 + 0.1 * 2 == pytest.approx(layer.buffers["running_variance"][0], rel=1e-15)
 
 
 def test_batch_norm_evaluates_with_what_it_remembered():
     """Without a stream a row is normalised by the running values, whatever stands beside it."""
     layer = ready(BatchNorm(epsilon=1e-300), 1)
-    layer.statistics["running_mean"][...], layer.statistics["running_variance"][...] = 1, 4
+    layer.buffers["running_mean"][...], layer.buffers["running_variance"][...] = 1, 4
 
     assert [[0], [2]] == layer.forward(np.array([[1.0], [5.0]])).tolist()
     assert [[1.5]] == layer.backward(np.array([[3.0], [3.0]]))[:1].tolist()
     assert {"running_mean": [1], "running_variance": [4]} == {
-        name: array.tolist() for name, array in layer.statistics.items()
+        name: array.tolist() for name, array in layer.buffers.items()
     }
 
 

@@ -60,7 +60,7 @@ OPTIMIZERS: dict[str, Callable[[list[torch.Tensor], float, Any], torch.optim.Opt
 
 
 class TorchTwin:
-    """Starts with the network's parameters and running statistics, and goes on by itself."""
+    """Starts with the network's parameters and buffers, and trains independently."""
 
     def __init__(self, network: Network, rng: np.random.Generator) -> None:
         self.network = network
@@ -69,9 +69,9 @@ class TorchTwin:
             id(parameter): torch.tensor(parameter.value, requires_grad=True)
             for parameter in network.parameters.values()
         }
-        self.statistics = {
-            id(layer): [torch.tensor(array) for array in layer.statistics.values()]
-            for _, layer in network.walk()
+        self.buffers = {
+            id(layer): [torch.tensor(array) for array in layer.buffers.values()]
+            for _, layer in network.named_layers()
         }
         self.loss = LOSSES[network.loss.type]
 
@@ -82,9 +82,9 @@ class TorchTwin:
 
     @property
     def running(self) -> dict[str, Array]:
-        """Running statistics under the network's names."""
-        arrays = [array.numpy() for arrays in self.statistics.values() for array in arrays]
-        return dict(zip(self.network.statistics, arrays, strict=True))
+        """The buffers under the network's names."""
+        arrays = [array.numpy() for arrays in self.buffers.values() for array in arrays]
+        return dict(zip(self.network.buffers, arrays, strict=True))
 
     def forward(self, x: Array, training: bool = True) -> torch.Tensor:
         """What the loss takes: the logits where the network computes both together."""
@@ -126,7 +126,7 @@ class TorchTwin:
                 y = torch.flatten(x, 1)
             case BatchNorm():
                 y = functional.batch_norm(
-                    x, *self.statistics[id(layer)], *w, training, layer.momentum, layer.epsilon
+                    x, *self.buffers[id(layer)], *w, training, layer.momentum, layer.epsilon
                 )
             case Dropout():
                 y = x * self._mask(layer.rate, x) if training and layer.rate else x

@@ -11,7 +11,7 @@ from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
 from nnrun.runs.execution.record_builder import describe_divergence, describe_network
 from nnrun.sweeps.planning.estimate import estimate
-from nnrun.training.trainer import Divergence
+from nnrun.training.divergence import Divergence
 
 NESTED = """\
 dataset: {name: iris}
@@ -133,7 +133,7 @@ def test_the_initializer_reaches_layers_inside(prepared):
     config = prepared(NESTED).config
     found = {
         place[1:]: layer.initializer.build()
-        for place, layer in config.network.walk()
+        for place, layer in config.network.named_layers()
         if layer.type == "dense"
     }
 
@@ -189,6 +189,9 @@ def test_divergence_names_the_layer_inside(prepared):
     found = Divergence(7, "1.1.0.weight", 0.5, 3)
     sentence = describe_divergence(prepared(NESTED).config, found)
     assert "the weight of layer 1.1.0 (dense) left the range of numbers" in sentence
+    found = Divergence(7, "1.1.0.weight", 0.5, 3, memory="square")
+    sentence = describe_divergence(prepared(NESTED).config, found)
+    assert "the optimizer's square for the weight of layer 1.1.0 (dense) left" in sentence
 
 
 def test_engines_say_what_they_cannot(prepared, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,9 @@ class Settings:
     optimizer: object = None
     noise: float = 0.1
     linear: bool = False
+    dtype: str = "float64"
+    outlier: float | None = None  # of one row's features
+    engine: Callable = NumpyEngine
 
 
 def make(settings: Settings) -> Trainer:
@@ -38,25 +42,28 @@ def make(settings: Settings) -> Trainer:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 3))
     y = x @ [[1.0], [-2.0], [0.5]] + settings.noise * rng.standard_normal((50, 1))
-    parts = {
-        "train": PreparedSplit(x[:30], y[:30], y[:30]),
-        "validation": PreparedSplit(x[30:], y[30:], y[30:]),
+    if settings.outlier is not None:
+        x[17] = settings.outlier
+    x, target = x.astype(settings.dtype), y.astype(settings.dtype)
+    splits = {
+        "train": PreparedSplit(x[:30], target[:30], y[:30]),
+        "validation": PreparedSplit(x[30:], target[30:], y[30:]),
     }
     hidden = [] if settings.linear else [dense(5, "tanh"), BatchNorm(), Dropout(0.2)]
     blocks = [*hidden, dense(1)]
-    network = Network(blocks, MeanSquared(), (3,))
+    network = Network(blocks, MeanSquared(), (3,), settings.dtype)
     network.initialize(rng=streams.weights)
     optimizer = settings.optimizer or SGD(momentum=0.9)
     optimizer.allocate(network.theta)
-    train = parts["train"]
+    train = splits["train"]
     return Trainer(
         network=network,
         optimizer=optimizer,
-        engine=NumpyEngine(network, optimizer, train.x, train.target, rng=streams.dropout),
+        engine=settings.engine(network, optimizer, train.x, train.target, rng=streams.dropout),
         sampler=Sampler(30, settings.batch_size, settings.sampling, rng=streams.order),
         schedule=Constant(settings.learning_rate),
         dropout=streams.dropout,
-        parts=parts,
+        splits=splits,
         task=Regression(lambda y: y, lambda y: y),
         iterations=settings.iterations,
         evaluate_every=settings.evaluate_every,

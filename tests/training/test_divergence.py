@@ -47,36 +47,36 @@ def test_the_bound_is_taken_from_where_the_run_began():
     theta = np.zeros(4)
     for made, began in ((bounds(2.0, 1.0), 2.0), (bounds(1e-9, 1.0), 1.0), (bounds(np.inf), 1.0)):
         assert began == made.began
-        assert None is made.broken_by(LOSS_FACTOR * began, theta, never)
-        assert "loss" == made.broken_by(1.001 * LOSS_FACTOR * began, theta, never)
+        assert None is made.broken_by(LOSS_FACTOR * began, {"theta": theta}, never)
+        assert "loss" == made.broken_by(1.001 * LOSS_FACTOR * began, {"theta": theta}, never)
 
 
 @pytest.mark.parametrize("loss", [np.inf, np.nan])
 def test_numbers_that_are_not_finite_are_divergence(loss):
     """Of the loss, or of any weight."""
-    assert "not_finite" == bounds().broken_by(loss, np.zeros(4), never)
-    assert "not_finite" == bounds().broken_by(1.0, np.array([0.0, loss]), never)
+    assert "not_finite" == bounds().broken_by(loss, {"theta": np.zeros(4)}, never)
+    assert "not_finite" == bounds().broken_by(1.0, {"theta": np.array([0.0, loss])}, never)
 
 
 def test_weights_alone_prove_nothing():
     """Weights beyond rounding are divergence only with a loss no better than the baseline's."""
     beyond = np.array([1e17])
-    assert "weights" == bounds().broken_by(1.0, beyond, never)
-    assert None is bounds().broken_by(0.99, beyond, never)
-    assert None is bounds().broken_by(1.0, np.array([1e15]), never)
+    assert "weights" == bounds().broken_by(1.0, {"theta": beyond}, never)
+    assert None is bounds().broken_by(0.99, {"theta": beyond}, never)
+    assert None is bounds().broken_by(1.0, {"theta": np.array([1e15])}, never)
 
 
 def test_large_targets_need_large_weights():
     """The size that weights may have grows with that of the targets."""
     large = Bounds.of(1.0, 1.0, network(), np.full((4, 1), 1e6))
-    assert None is large.broken_by(1.0, np.array([1e17]), never)
-    assert "weights" == large.broken_by(1.0, np.array([1e23]), never)
+    assert None is large.broken_by(1.0, {"theta": np.array([1e17])}, never)
+    assert "weights" == large.broken_by(1.0, {"theta": np.array([1e23])}, never)
 
 
 def test_a_classifier_that_has_learned_may_be_sure_of_its_errors():
     """Up to where what its loss was at the start is lost to rounding."""
-    assert None is bounds().broken_by(1e9, np.zeros(4), lambda: True)
-    assert "loss" == bounds().broken_by(1e17, np.zeros(4), lambda: True)
+    assert None is bounds().broken_by(1e9, {"theta": np.zeros(4)}, lambda: True)
+    assert "loss" == bounds().broken_by(1e17, {"theta": np.zeros(4)}, lambda: True)
 
 
 def test_to_have_learned_is_less_than_half_the_errors_of_the_majority_class():
@@ -94,9 +94,9 @@ def test_a_loss_that_blows_up_is_pinned_to_its_update(trainer):
     assert "loss" == run.divergence.cause
     witness = trainer(**WILD)
     witness.update(run.divergence.iteration - 1)
-    assert None is witness.trouble()
+    assert None is witness.check_divergence()
     witness.update(1)
-    assert "loss" == witness.trouble()
+    assert "loss" == witness.check_divergence()
 
 
 def test_a_loss_beyond_numbers_is_pinned_to_where_it_left_them(trainer):
@@ -107,9 +107,9 @@ def test_a_loss_beyond_numbers_is_pinned_to_where_it_left_them(trainer):
     assert run.divergence.largest_weight is not None
     witness = trainer(**settings)
     witness.update(run.divergence.iteration - 1)
-    assert "loss" == witness.trouble()
+    assert "loss" == witness.check_divergence()
     witness.update(1)
-    assert "not_finite" == witness.trouble()
+    assert "not_finite" == witness.check_divergence()
 
 
 def test_what_blew_up_is_left_as_it_ended(trainer):
@@ -124,7 +124,7 @@ def test_what_blew_up_is_left_as_it_ended(trainer):
 
 @pytest.mark.parametrize("left_at", [1, 9, 10, 15, 35, 59])
 def test_interruptions_change_no_verdict(trainer, left_at):
-    """A run that is left, before or after it went astray, tells the same when it goes on."""
+    """A run interrupted before or after it diverged reports the same when it continues."""
     whole = finish(trainer(**WILD))
     first = trainer(**WILD)
     first._stretch = 1
@@ -132,9 +132,9 @@ def test_interruptions_change_no_verdict(trainer, left_at):
         first._stretch = 1
         if progress.iteration >= left_at:
             break
-    state = first.state()
+    state = first.checkpoint()
     second = trainer(**WILD)
-    second.restore(TrainingState(state.arrays, json.loads(json.dumps(state.values))))
+    second.resume(TrainingState(state.arrays, json.loads(json.dumps(state.values))))
     finish(second)
     assert whole.divergence == second.divergence
     assert whole.history == second.history
@@ -178,7 +178,7 @@ def test_a_softmax_that_names_the_right_classes_has_not_diverged():
         sampler=Sampler(90, 1, "shuffle", rng=rng),
         schedule=Constant(1e5),
         dropout=rng,
-        parts={"train": PreparedSplit(x, target, y)},
+        splits={"train": PreparedSplit(x, target, y)},
         task=Classification(3, 3, probabilistic=True),
         iterations=900,
         evaluate_every=90,

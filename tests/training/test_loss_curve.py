@@ -51,7 +51,7 @@ def test_the_loss_of_a_batch_is_that_before_its_update(trainer):
     assert isinstance(run.engine, NumpyEngine)
     run.curve = LossCurve(1)
     rows, _ = twin.sampler.take(1)
-    part = twin.parts["train"]
+    part = twin.splits["train"]
     expected = twin.network.training_loss(part.x[rows], part.target[rows], twin.dropout)
     run.update(1)
     assert [expected] == run.curve.values

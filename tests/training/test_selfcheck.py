@@ -135,7 +135,7 @@ def test_functions_agree(optimizer, rows):
 
 @pytest.mark.parametrize("optimizer", [SGD, lambda: SGD(0.9, True, 1e-3), Adam])
 def test_everything_is_as_it_was(optimizer):
-    """Weights, statistics, the optimizer and the stream of dropout masks, by their bits."""
+    """Weights, buffers, the optimizer and the stream of dropout masks, by their bits."""
     x = np.random.default_rng(0).standard_normal((20, 5))
     blocks = [dense(4, "tanh"), BatchNorm(), Dropout(0.5), dense(1)]
     network, rule, x, target, rng = made(blocks, x, optimizer())
@@ -188,7 +188,7 @@ def test_a_wrong_statistic_is_found():
     """What layers keep besides parameters is compared too."""
 
     def after(engine, theta):
-        engine.network.statistics["1.running_variance"][2] *= 1 + 1e-6
+        engine.network.buffers["1.running_variance"][2] *= 1 + 1e-6
 
     parts = small()
     assert "1.running_variance" == compared(Other(*parts, after=after), *parts).what
@@ -271,7 +271,7 @@ def test_equal_numbers_before_pooling_may_win_in_any_order(size, right):
 
 @pytest.mark.parametrize("number", [1e200, np.inf, np.nan])
 def test_numbers_out_of_range_are_not_compared(number):
-    """Where they become infinite depends on the order; that they do is divergence, told as such."""
+    """Where they become infinite depends on the order of sums; it is reported as divergence."""
     x = np.full((20, 5), number)
     network, optimizer, x, target, rng = made([dense(4), dense(1)], x)
     engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=8)

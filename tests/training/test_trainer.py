@@ -23,7 +23,7 @@ def through_json(state):
 
 
 def test_history_has_a_row_for_every_evaluation(trainer):
-    """Evaluations come every so many iterations and at the end, with every split's numbers."""
+    """Evaluations come every `evaluate_every` iterations and at the end, with every split."""
     history = finish(trainer(iterations=50)).history
     assert [20, 40, 50] == [row["iteration"] for row in history]
     assert [20 / 8, 40 / 8, 50 / 8] == [row["epoch"] for row in history]
@@ -44,12 +44,12 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
     for _ in range(left_after):
         next(steps)
     second = new()
-    second.restore(through_json(first.state()))
+    second.resume(through_json(first.checkpoint()))
     finish(second)
     assert whole.network.theta.tobytes() == second.network.theta.tobytes()
     assert whole.history == second.history
-    for name, array in whole.network.statistics.items():
-        assert array.tobytes() == second.network.statistics[name].tobytes()
+    for name, array in whole.network.buffers.items():
+        assert array.tobytes() == second.network.buffers[name].tobytes()
 
 
 def test_stretches_change_nothing(trainer):
@@ -63,9 +63,9 @@ def test_stretches_change_nothing(trainer):
 
 def test_a_loss_is_told_once_there_is_one(trainer):
     """Before the first evaluation none is: that of the initial weights would stand for too long."""
-    told = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
-    assert {None} == {loss for iteration, loss in told if iteration < 20}
-    assert all(loss is not None for iteration, loss in told if iteration >= 20)
+    seen = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
+    assert {None} == {loss for iteration, loss in seen if iteration < 20}
+    assert all(loss is not None for iteration, loss in seen if iteration >= 20)
 
 
 def test_early_stopping_returns_to_the_best_weights(trainer):
@@ -79,14 +79,14 @@ def test_early_stopping_returns_to_the_best_weights(trainer):
     assert len(losses) == best + 1 + 3
     assert run.iteration < 4000
     assert run.history[best]["iteration"] == run.stopping.best_iteration
-    assert losses[best] == run._evaluate()["validation_loss"]
+    assert losses[best] == run.evaluate_splits()["validation_loss"]
 
 
 def test_early_stopping_without_restoring_keeps_the_last_weights(trainer):
     """With `restore_best` off the weights are those of the last update."""
     stopping = EarlyStopping("validation_loss", False, patience=2, restore_best=False)
     run = finish(trainer(iterations=4000, evaluate_every=10, stopping=stopping, noise=2.0))
-    assert run.history[-1]["validation_loss"] == run._evaluate()["validation_loss"]
+    assert run.history[-1]["validation_loss"] == run.evaluate_splits()["validation_loss"]
 
 
 def test_divergence_is_pinned_to_its_iteration(trainer):

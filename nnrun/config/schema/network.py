@@ -130,8 +130,8 @@ class NetworkConfig(Block):
         self.layers[:] = _spread(self.layers, self.initializer)
         return self
 
-    def walk(self) -> Iterator[tuple[Place, LayerConfig]]:
-        """Every layer with its place, as `nnrun.nn.Sequential.walk` gives those that are built."""
+    def named_layers(self) -> Iterator[tuple[Place, LayerConfig]]:
+        """Every layer with its place, like `nnrun.nn.Sequential.named_layers`."""
         return _walk(self.layers, ("layers",))
 
     @classmethod

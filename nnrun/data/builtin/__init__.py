@@ -1,1 +1,1 @@
-"""The data sets that configs name, and the table of them."""
+"""The built-in data sets, and the table of them."""

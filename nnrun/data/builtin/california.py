@@ -1,7 +1,7 @@
 """California's house values: from the original archive, fetched once.
 
-scikit-learn keeps this set as a pickle, which would run whatever a planted file says; so this is a
-reader of its own, for an archive whose SHA-256 is known.
+scikit-learn caches this set as a pickle, which could run code; so the original archive is read
+instead, and its SHA-256 checked.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def california() -> Dataset:
 
 
 def _kept(path: Path) -> bytes | None:
-    """The archive, or None where there is none, or another file in its place."""
+    """The archive's content; None if there is no file, or one with another SHA-256."""
     if not path.is_file():
         return None
     with open_data(path) as file:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nnrun.data.builtin.openml import fetch_images
 from nnrun.data.dataset import Dataset, DatasetProblem, hash_arrays, pixel_names
 from nnrun.data.readers.idx import read_idx
-from nnrun.data.readers.opening import disk_told, fault_of, file_sha256
+from nnrun.data.readers.opening import disk_errors, fault_of, file_sha256
 from nnrun.errors import DataError
 
 DIGITS = tuple("0123456789")
@@ -73,7 +73,7 @@ def _images(folder: str | None, openml_name: str, classes: tuple[str, ...], targ
 
 def _from_folder(folder: Path, classes: tuple[str, ...]) -> tuple[list[npt.NDArray[Any]], str]:
     """x, y, x_test, y_test, and the digest over the four files' digests."""
-    with disk_told(folder):
+    with disk_errors(folder):
         fault = fault_of(folder, folder=True)
     if fault is not None:
         message = f"{folder} {fault}; needed is the folder with the IDX files"

@@ -1,4 +1,4 @@
-"""Two half moons: points that no straight line can tell apart, as many as are asked for."""
+"""Two half moons: any number of points of two classes that no straight line separates."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def moons(
 
         outer: (cos t, sin t),  inner: (1 - cos t, 1/2 - sin t),  t equally spaced in [0, π]
 
-    as scikit-learn's `make_moons` has them. Values are rounded to six decimals: what sine, cosine
-    and noise differ by from one machine to another is far smaller, so that the data do not.
+    as in scikit-learn's `make_moons`. Values are rounded to six decimals, since sine, cosine and
+    noise differ between machines by far less: so the data are the same everywhere.
 
     Args:
         rows: how many; half of them, rounded down, in the outer moon.
         noise: the standard deviation of what is added to both coordinates.
         seed: of the noise; the run's own seed draws the split, as for any data.
 
-    Raises: DatasetProblem where there are more rows than memory.
+    Raises: DatasetProblem if the rows do not fit into memory.
     """
     try:
         refuse_if_too_big(rows * _BYTES, f"moons of {rows} rows")

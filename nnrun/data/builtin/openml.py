@@ -35,11 +35,11 @@ def fetch_images(name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 
 @contextmanager
 def fetching(what: str, advice: str) -> Iterator[None]:
-    """Bound every wait for the network, and say what to do where it fails."""
+    """Limit the time of network operations, and say what to do if they fail."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
-        with warnings.catch_warnings():  # the error says all that the warning of a retry does
+        with warnings.catch_warnings():  # the error repeats what the warning of a retry says
             warnings.simplefilter("ignore")
             yield
     except (OSError, ValueError, http.client.HTTPException) as error:

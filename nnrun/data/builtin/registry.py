@@ -1,4 +1,4 @@
-"""The table of built-in data sets: what each is, without loading or fetching it."""
+"""The table of built-in data sets: descriptions of each, without loading or fetching it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Entry:
     The arguments of `load` are options that a config gives beside `name`: its signature, with the
     types of `nnrun/nn/signature.py`, is their schema.
 
-    `shape` is that of a row; `rows` counts all of them, `test_rows` those that the set itself
-    holds out; `classes` is 0 for regression; `source` says where the data comes from, `note` what
-    a user should know before using it.
+    `shape` is that of a row; `rows` counts all rows, `test_rows` those of the set's own test split;
+    `classes` is 0 for regression; `source` is where the data come from, `note` what a user should
+    know before using them.
     """
 
     load: Callable[..., Dataset]
@@ -37,7 +37,7 @@ class Entry:
     note: str = ""
 
     def table(self) -> Layout | None:
-        """The columns and classes of a table that can be had without fetching anything."""
+        """The layout of a table; None for images, and for sets that would have to be fetched."""
         fetched = self.source not in (SHIPPED, COMPUTED)
         return None if fetched or len(self.shape) > 1 else self.load().layout
 

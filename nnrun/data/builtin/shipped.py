@@ -1,6 +1,6 @@
-"""The data sets that need no network: files of this package, whose origins `files/NOTES.md` tells.
+"""The data sets that ship with nnrun; `files/NOTES.md` has their origins.
 
-Five of them scikit-learn has too: to import it takes longer than most of their runs.
+scikit-learn has five of them too, but importing it takes longer than most of their runs.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""New rows for a trained network, read and encoded as the training data were."""
+"""New rows for a trained network, read and encoded like the training data."""

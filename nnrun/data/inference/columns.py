@@ -1,4 +1,4 @@
-"""The columns of new rows, which are read as those of training were."""
+"""The columns of new rows, which are read like those of training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnrun.nn.signature import Array
 def input_column(
     name: str, columns: Columns, problems: Problems, decimal: str
 ) -> NumberColumn | LabelColumn:
-    """An empty column for the cells of a feature; what was filled in may be missing here too."""
+    """An empty column for a feature; values may be missing if training filled them in."""
     categories = columns.categories.get(name)
     if categories is None:
         fills = name in columns.imputed
@@ -28,7 +28,7 @@ def input_column(
 
 
 def without_missing(x: Array, columns: Columns) -> Array:
-    """Rows with 0 for the missing numbers, NaN, that preprocessing fills in; x is not changed."""
+    """Rows with 0 in place of NaN in features that preprocessing fills in; x is not changed."""
     places = list(columns.imputed_features)
     if not places:
         return x
@@ -38,7 +38,7 @@ def without_missing(x: Array, columns: Columns) -> Array:
 
 
 def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
-    """The first row with a number outside 0 to 1 in a one-hot column, and what is wrong with it.
+    """The first row with a number outside [0, 1] in a one-hot column, and a message about it.
 
     Such a number may be a category that was not encoded.
     """

@@ -15,14 +15,14 @@ from nnrun.data.inference.row_batch import RowBatch
 from nnrun.data.layout import Layout
 from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.opening import disk_told
+from nnrun.data.readers.opening import disk_errors
 from nnrun.data.readers.table import fill, joined
 from nnrun.errors import DataError
 from nnrun.suggestions import MAX_LISTED, nearest
 
 
 class CsvRows:
-    """See `Rows`; mistakes are told as path:line:column."""
+    """`Rows` of a CSV file; mistakes are reported as path:line:column."""
 
     kind: Literal["csv", "npz"] = "csv"
 
@@ -46,14 +46,14 @@ class CsvRows:
             features, targets = self._features(problems), self._targets(problems)
             count = 0
             try:
-                with disk_told(self.path):
+                with disk_errors(self.path):
                     part = islice(lines, rows)
                     count, _ = fill(part, self.table.header, features + targets, problems)
-            except DataError as error:  # the file is broken from there on
+            except DataError as error:  # the rest cannot be read
                 end = str(error)
             if not count:
                 break
-            if not problems:  # else the rest is only read for what else is wrong with it
+            if not problems:  # else the rest is only checked for further mistakes
                 x = joined(features, count, self.path).reshape(-1, *self.layout.shape)
                 yield RowBatch(x, self._y(targets))
         problems.raise_if_any(end)
@@ -81,7 +81,7 @@ class CsvRows:
 
 
 def _missing(path: Path, missing: dict[str, str], header: tuple[str, ...]) -> Iterator[str]:
-    """A line for each missing column, with what it is, and one for the columns there are."""
+    """A line for each missing column, and one with the columns of the file."""
     for name, use in list(missing.items())[: Problems.limit]:
         near = nearest(name, header)
         hint = f"; did you mean '{near}'?" if near else ""

@@ -1,4 +1,4 @@
-"""Rows of a table in memory: a DataFrame, or an array with the text of a file."""
+"""Rows of a table in memory: a DataFrame, or an array of text."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from nnrun.nn.signature import Array
 from nnrun.suggestions import nearest
 
 _SHOWN = 8
-# How pandas writes what is missing.
+# The texts of pandas for missing values.
 _NOTHING = ("nan", "<NA>", "NaT")
 
 
 def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows as a model takes them, from a table or an array.
+    """Rows for a model, from a table or an array.
 
     Args:
-        x: a table with `columns`; or, where training had categories, an array (rows, columns) of
-            text or objects, its columns in the order of training. Anything else is returned.
-        layout: that of training.
+        x: a table with `columns`; or, if training had categories, an array (rows, columns) of text
+            or objects, with its columns in the order of training. Anything else is returned as is.
+        layout: that of the training data.
 
     Raises:
-        DataError: as `frame_rows` does.
+        DataError: as for `frame_rows`.
     """
     if hasattr(x, "columns"):
         return frame_rows(x, layout)
@@ -42,16 +42,16 @@ def raw_rows(x: Any, layout: Layout) -> Any:
 
 
 def frame_rows(frame: Any, layout: Layout) -> Any:
-    """The rows of a table as arrays (rows, features), encoded as in training.
+    """The rows of a table as an array (rows, features), encoded as in training.
 
     Args:
-        frame: has `columns`, and gives a column by its name, as tables of pandas and polars do;
-            columns that are no features are left alone. Without any name, the order counts.
-        layout: that of training.
+        frame: has `columns`, and a column under each name, like the tables of pandas and polars;
+            columns that are not features are ignored. If no column has a text as its name, the
+            order of columns counts.
+        layout: that of the training data.
 
     Raises:
-        DataError: columns that are missing, and cells that cannot be used, each with its row,
-            counted from 0.
+        DataError: for missing columns and wrong cells, each with its row, counted from 0.
     """
     names = [str(name) for name in frame.columns]
     features = layout.columns.features
@@ -81,7 +81,7 @@ def _encoded(columns: Mapping[str, Any], layout: Layout) -> Array:
 
 
 def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:
-    """Which columns are missing, what of those that are there may be meant, or else all these."""
+    """A message with the missing columns, and the columns of the table that may be meant."""
     shown = [f"'{name}'" for name in missing[:_SHOWN]]
     more = [f"{len(missing) - _SHOWN} more"] if len(missing) > _SHOWN else []
     near = dict.fromkeys(filter(None, (nearest(name, names) for name in missing)))
@@ -108,7 +108,7 @@ def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array
 
 
 def _text(cell: Any) -> str:
-    """As a file would have it; blank where it stands for what is missing."""
+    """The text of a cell, as in a file; blank for a missing value."""
     if isinstance(cell, str):
         return cell
     text = "" if cell is None else str(cell)
@@ -116,9 +116,9 @@ def _text(cell: Any) -> str:
 
 
 def _about_number(cell: Any, text: str, categories: Sequence[str]) -> Mistake | None:
-    """What is wrong with a number among categories that are text, None if it is one of them.
+    """The mistake of a number in a column whose categories are text; None if it is one of them.
 
-    A number has lost how it was spelled: 7 may have been read from 7, 007 or 7.0.
+    The original text of a number is unknown: 7 may have been read from 7, 007 or 7.0.
     """
     if not isinstance(cell, Real) or isinstance(cell, bool | np.bool_):
         return None

@@ -1,6 +1,6 @@
-"""Rows that a trained network has not seen: read in batches, encoded as in training.
+"""New rows for a trained network: read in batches, encoded as in training.
 
-However long a file is, only a batch of it is in memory at a time.
+Only one batch of a file is in memory at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
 from nnrun.data.inference.row_batch import RowBatch
 from nnrun.data.layout import Layout
-from nnrun.data.readers.opening import disk_told
+from nnrun.data.readers.opening import disk_errors
 
 STDIN = "-"
 _ZIP = b"PK"
@@ -34,30 +34,30 @@ class Rows(Protocol):
     ignored: tuple[str, ...]
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
-        """Batches of so many rows, the last of what is left.
+        """Batches of this many rows; the last may be smaller.
 
-        Raises: DataError for rows that are wrong, once all have been read.
+        Raises: DataError for wrong rows, after all have been read.
         """
 
 
 @contextmanager
 def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Iterator[Rows]:
-    """The new rows of a CSV or npz file, or of stdin where the path is `-`.
+    """The new rows of a CSV or npz file, or of stdin if the path is `-`.
 
-    Which of the two it is shows in its first bytes.
+    The format is detected from the first bytes.
 
     Args:
         source: the file.
-        layout: that of training.
-        with_target: whether to read the target too, which has to be there then.
+        layout: that of the training data.
+        with_target: whether to read the target too; then it is required.
 
     Raises: DataError for columns or arrays that are missing or have another shape; NnrunError
-    where the disk fails.
+    if the disk fails.
     """
     path = Path("<stdin>") if str(source) == STDIN else source
     with ExitStack() as stack:
-        # Only this is put down to the file: whoever uses the rows may have trouble with others.
-        with disk_told(path):
+        # Only here: OSErrors of the caller's code are about other files.
+        with disk_errors(path):
             file = _stdin() if str(source) == STDIN else stack.enter_context(path.open("rb"))
             rows = _rows(path, file, layout, with_target, stack)
         yield rows
@@ -74,7 +74,7 @@ def _rows(
     if not file.peek(len(_ZIP)).startswith(_ZIP):
         return CsvRows(path, file, layout, with_target=with_target)
     archive: Any = file
-    if not file.seekable():  # as a pipe; the directory of an archive is at its end
+    if not file.seekable():  # a pipe; but the directory of an archive is at its end
         archive = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  # the stack does
         shutil.copyfileobj(file, archive)
     return stack.enter_context(NpzRows(path, archive, layout, with_target=with_target))

@@ -1,4 +1,4 @@
-"""New rows from an npz file: the array x, and y where predictions are compared with it."""
+"""New rows from an npz file: the array x, and y if predictions are scored."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ from nnrun.data.inference.row_batch import RowBatch
 from nnrun.data.layout import Layout
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.one_hot import fill_missing
-from nnrun.data.readers.npz import check_finite, damage_told, declared_size, read_array, read_header
-from nnrun.data.readers.opening import disk_told
+from nnrun.data.readers.npz import (
+    check_finite,
+    damage_errors,
+    declared_size,
+    read_array,
+    read_header,
+)
+from nnrun.data.readers.opening import disk_errors
 from nnrun.errors import DataError
 
 Array = npt.NDArray[Any]
 
 
 class NpzRows:
-    """See `Rows`; mistakes are told as path: array[row]."""
+    """`Rows` of an npz file; mistakes are reported as path: array[row]."""
 
     kind: Literal["csv", "npz"] = "npz"
     ignored: tuple[str, ...] = ()
@@ -36,7 +42,7 @@ class NpzRows:
         names = ("x", "y") if with_target else ("x",)
         self._closing = ExitStack()
         self._arrays: dict[str, _Streamed] = {}
-        with damage_told(self.path):
+        with damage_errors(self.path):
             archive = self._closing.enter_context(zipfile.ZipFile(file))
             for name in names:
                 if f"{name}.npy" not in archive.namelist():
@@ -55,7 +61,7 @@ class NpzRows:
         total = self._arrays["x"].shape[0]
         for start in range(0, total, rows):
             count = min(rows, total - start)
-            with disk_told(self.path), damage_told(self.path):
+            with disk_errors(self.path), damage_errors(self.path):
                 parts = {name: array.read(count) for name, array in self._arrays.items()}
             x = parts["x"].reshape(count, *self.layout.shape)
             if x.dtype != np.uint8:
@@ -108,14 +114,14 @@ class NpzRows:
 
 
 class _Streamed:
-    """An array of an archive, read some rows at a time."""
+    """An array of an archive that is read in batches of rows."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, name: str, size: int) -> None:
         self.stream: IO[bytes] = archive.open(f"{name}.npy")
         self.shape, by_columns, self.dtype = read_header(self.stream)
         self.row = math.prod(self.shape[1:]) * self.dtype.itemsize
         self.whole: Array | None = None
-        if by_columns and len(self.shape) > 1:  # no row lies in one piece
+        if by_columns and len(self.shape) > 1:  # in Fortran order rows are not contiguous
             refuse_if_too_big(2 * size, f"{path}, whose {name} is stored by columns,")
             self.whole = read_array(archive, name)
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, eq=False)
 class RowBatch:
-    """Some rows, one after the other.
+    """Consecutive rows.
 
     x is raw, (rows, *shape); y is as in a data set: class numbers (rows,) or values
-    (rows, outputs); None where the target is not read.
+    (rows, outputs); None if the target is not read.
     """
 
     x: npt.NDArray[Any]

@@ -1,1 +1,1 @@
-"""What is fitted on the training split and stored with the weights."""
+"""Preprocessing: fitted on the training split and stored with the weights."""

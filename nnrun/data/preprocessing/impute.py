@@ -1,4 +1,4 @@
-"""What is missing in a table, filled in before all other steps of the preprocessing."""
+"""Filling in missing numbers of a table, before all other steps of preprocessing."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nnrun.data.preprocessing.steps import Array, FeatureError
 
 
 class Impute:
-    """A missing number, NaN, replaced by a statistic of the training rows that have one there.
+    """Replaces NaN by a statistic of the feature over the training rows.
 
     Args:
-        statistics: for the place of each feature that may be missing, `mean`, `median` or
-            `most_frequent` (of equally frequent values the smallest); needed to fit only.
-        fill: what they came to, for every feature; 0 for those that are never missing.
+        statistics: `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
+            by the index of each feature that may be missing; needed for `fit` only.
+        fill: the fitted values, for every feature; 0 for those that are never missing.
     """
 
     name: ClassVar[str] = "impute"

@@ -28,12 +28,12 @@ _FITTED = {**STEPS, Impute.name: Impute}
 
 
 class Preprocessing:
-    """A list of steps for the features and at most one scaling of the target.
+    """A sequence of steps for the features and at most one scaling of the target.
 
-    `features` holds names of steps and, of those with an option, objects with that under the
-    step's name (`binarize`), in the order in which they act (`"none"` does nothing); `target` is
-    `"none"` or the name of a scaler. With `layout`, rows of another shape are refused,
-    and what may be missing in a table is filled in before anything else.
+    `features` holds names of steps, in order (`"none"` does nothing); a step with an option is an
+    object with the option as the attribute of the step's name (`binarize`). `target` is `"none"` or
+    the name of a scaler. With `layout`, rows of another shape are refused, and missing numbers of a
+    table are filled in first.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Preprocessing:
 
     @classmethod
     def for_dataset(cls, dataset: Dataset, config: PreparationSettings) -> Preprocessing:
-        """What a config asks for, not fitted yet."""
+        """The preprocessing of a config, not fitted yet."""
         return cls(config.features, config.target, dataset.layout)
 
     def fit(self, x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Preprocessing:
-        """Learn every step's statistics, each from what the steps before it make of x.
+        """Fit each step to the output of the steps before it.
 
-        Args: x (rows, *shape) and y of the training split, and of nothing else.
-        Raises: DatasetProblem where a column has nothing to fill in, or its statistics overflow.
+        Args: x (rows, *shape) and y of the training split alone.
+        Raises: DatasetProblem if a column to fill in has no values, or its statistics overflow.
         """
         self._check(x)
         current = np.array(x, dtype=np.float64)
@@ -81,19 +81,19 @@ class Preprocessing:
         return current
 
     def transform_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The target as the network sees it; class numbers stay what they are."""
+        """The scaled target; class numbers are not changed."""
         if self.target is None:
             return y
         return self.target.apply(np.array(y, dtype=np.float64))
 
     def inverse_y(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Outputs of the network (rows, outputs) in the target's own units."""
+        """Outputs of the network (rows, outputs) in the target's original units."""
         if self.target is None:
             return y
         return self.target.invert(np.array(y, dtype=np.float64))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON-able values; floats come back from JSON bit for bit."""
+        """The fitted preprocessing as JSON-able values; floats survive JSON bit for bit."""
         return {
             "features": [{"step": step.name, **step.state()} for step in self.steps],
             "target": None if self.target is None else _described(self.target),
@@ -104,7 +104,7 @@ class Preprocessing:
     def from_dict(cls, stored: Mapping[str, Any]) -> Preprocessing:
         """The fitted preprocessing that `to_dict` described.
 
-        Raises: DataError where the description is not one.
+        Raises: DataError if the description is damaged.
         """
         try:
             layout = stored["layout"]
@@ -129,7 +129,7 @@ class Preprocessing:
     @staticmethod
     @contextmanager
     def _named(key: str, what: str, names: Sequence[str]) -> Iterator[None]:
-        """Says which column it is that cannot be prepared, at its key of the config."""
+        """Turn a FeatureError into a DatasetProblem with the column's name and the config's key."""
         try:
             yield
         except FeatureError as error:

@@ -1,4 +1,4 @@
-"""The steps of preprocessing, each fitted on training rows and then the same for all rows.
+"""The steps of preprocessing: fitted on training rows, then applied to all rows.
 
 Every step works on a float64 array of shape (rows, *shape) that it may overwrite. Statistics are
 per feature (or per pixel), so they have the shape of one row.
@@ -18,7 +18,7 @@ Array = npt.NDArray[np.float64]
 
 
 class Step(Protocol):
-    """What a step has to offer; `state` and the constructor's keywords are the same names."""
+    """A step; the keys of `state` are keywords of the constructor."""
 
     name: ClassVar[str]
 
@@ -30,7 +30,7 @@ class Step(Protocol):
 
 
 class FeatureError(DataError):
-    """What is wrong with one feature, by its place in a flattened row."""
+    """An error about one feature, by its index in a flattened row."""
 
     def __init__(self, feature: int, message: str) -> None:
         super().__init__(f"feature {feature} {message}")
@@ -44,11 +44,11 @@ class L2:
     name: ClassVar[str] = "l2"
 
     def fit(self, x: Array) -> None:
-        """Nothing to learn: a row's length is its own."""
+        """Nothing to fit: each row is divided by its own length."""
 
     def apply(self, x: Array) -> Array:
         flat = x.reshape(len(x), -1)
-        # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
+        # Dividing by the largest entry first keeps the squares from overflow and underflow.
         largest = np.abs(flat).max(axis=1, keepdims=True, initial=0.0)
         flat /= np.where(largest > 0, largest, 1.0)
         length = np.sqrt(np.einsum("ij,ij->i", flat, flat))[:, None]
@@ -72,7 +72,7 @@ class Binarize:
         self.threshold = float(threshold)
 
     def fit(self, x: Array) -> None:
-        """Nothing to learn: the threshold is given."""
+        """Nothing to fit: the threshold is an argument."""
 
     def apply(self, x: Array) -> Array:
         return np.greater_equal(x, self.threshold).astype(np.float64)
@@ -127,7 +127,7 @@ class Standard(_Affine):
     def fit(self, x: Array) -> None:
         low, high = x.min(axis=0), x.max(axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
-            # The mean of equal numbers can be off by a rounding, which would pass for a spread.
+            # The computed mean of equal numbers may be rounded, and the variance then not zero.
             mean = np.where(low == high, low, x.mean(axis=0))
             variance = np.where(low == high, 0.0, x.var(axis=0))
             noise = np.isfinite(variance) & (variance <= _rounding(len(x), mean, variance))
@@ -135,9 +135,9 @@ class Standard(_Affine):
 
 
 def _rounding(rows: int, mean: Array, variance: Array) -> Array:
-    """How large the variance of equal numbers can come out, computed from their mean.
+    """The largest variance that rounding can give for equal numbers.
 
-    Chan, Golub and LeVeque, The American Statistician 37 (1983), as scikit-learn takes it.
+    Chan, Golub and LeVeque, The American Statistician 37 (1983), as in scikit-learn.
     """
     epsilon = np.finfo(np.float64).eps
     bound: Array = rows * epsilon * variance + (rows * mean * epsilon) ** 2

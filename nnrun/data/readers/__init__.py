@@ -1,1 +1,1 @@
-"""Files of data to arrays: CSV, npz and IDX, and what is wrong with their cells."""
+"""Reading data files (CSV, npz, IDX) into arrays, and describing what is wrong with their cells."""

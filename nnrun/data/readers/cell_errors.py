@@ -1,7 +1,7 @@
-"""What is wrong with a cell of a table: what was seen, and the key that helps.
+"""Messages about wrong cells of a table: what was found, and the key that helps.
 
-A mistake is a kind and two texts. What is wrong in one row of a column is usually wrong in all of
-them, so that mistakes of one kind in one column are told once, with their number.
+A mistake has a kind and two texts. A mistake in one row of a column is usually in all rows, so
+mistakes of one kind in one column are reported once, with their number.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from nnrun.data.labels import number
 
 MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
-"""What stands in the place of a number that is not known, in lower case."""
+"""The texts for a missing number, in lower case."""
 MISSING_LABELS = {"", "na", "n/a", "nan", "null", "?"}
-"""Likewise of a category; none and - may be categories."""
+"""The texts for a missing category; `none` and `-` may be categories."""
 
 MISSING_HINT = (
     "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
@@ -38,7 +38,7 @@ _PLAIN = "write 1.5 and 1200, without commas"
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong with a cell; `hint`, which begins with its comma, says what to do."""
+    """A mistake in a cell; `hint`, which begins with its punctuation, says what to do."""
 
     kind: str
     text: str
@@ -46,7 +46,7 @@ class Mistake:
 
 
 def is_date(text: str) -> bool:
-    """Whether it looks like a day, with or without a time."""
+    """Whether it looks like a date, with or without a time."""
     return _DATE.fullmatch(text) is not None
 
 
@@ -56,7 +56,7 @@ def is_decimal_comma(text: str) -> bool:
 
 
 def is_amount(text: str) -> bool:
-    """Whether it looks like a number with commas between its digits, or a sign of a currency."""
+    """Whether it looks like a number with commas between digits, or with a currency sign."""
     if is_decimal_comma(text) or _GROUPED.fullmatch(text):
         return True
     plain = re.sub(r"[€$£\s]", "", text)
@@ -64,13 +64,13 @@ def is_amount(text: str) -> bool:
 
 
 def about_number(text: str, role: str, decimal: str) -> Mistake:
-    """Why a cell is no number.
+    """Why a cell is not a number.
 
     Args:
-        text: of the cell, without blanks around it.
-        role: `feature` or `target`, whose keys are named; `input` for rows to predict from, where
-            nothing can be changed but the file.
-        decimal: what stands before the decimals.
+        text: of the cell, stripped.
+        role: `feature` or `target`, for which keys of the config are suggested; `input` for rows
+            to predict from, where only the file can be changed.
+        decimal: the decimal sign.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
@@ -89,28 +89,28 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
 
 
 def about_missing(text: str, role: str) -> Mistake:
-    """A cell that is blank, or has a word for that."""
+    """A cell that is blank, or has a text for a missing value."""
     what = f"'{text}' stands for a missing value" if text else "the cell is blank"
     return Mistake("missing", what, _missing_hint(role))
 
 
 def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
-    """A number in memory, for a column that was text in training.
+    """A number in a table in memory, for a column that was text in training.
 
     Args:
         text: of the number.
-        spellings: the categories that it may stand for.
+        spellings: the categories with this value.
         known: all categories.
     """
     hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
     if len(spellings) > 1:
         several = " or ".join(f"'{spelling}'" for spelling in spellings[:3])
         return Mistake(text, f"the number {text} may be the category {several}", hint)
-    return Mistake(text, about_stranger(text, known).text, hint)
+    return Mistake(text, about_unknown(text, known).text, hint)
 
 
-def about_stranger(text: str, known: Sequence[str]) -> Mistake:
-    """A label that training has not seen."""
+def about_unknown(text: str, known: Sequence[str]) -> Mistake:
+    """A label that is not in the training data."""
     names = [label or "a blank cell" for label in known[:10]]
     some = ", ".join(names) + (", …" if len(known) > 10 else "")
     what = f"'{text}'" if text else "a blank cell"
@@ -124,7 +124,7 @@ def _missing_hint(role: str) -> str:
 
 
 def _about_form(text: str, decimal: str) -> Mistake:
-    """By what the text looks like, whatever column it stands in."""
+    """The mistake by the form of the text."""
     for form in (_infinite, _underscore, _date, _comma, _grouped, _separator, _unit):
         found = form(text, decimal)
         if found is not None:
@@ -174,7 +174,7 @@ def _grouped(text: str, decimal: str) -> Mistake | None:
 
 
 def _separator(text: str, _: str) -> Mistake | None:
-    """A separator beside a number; one within words is a part of a text."""
+    """A separator next to a number; between words it is part of a text."""
     sign = next((sign for sign in _SEPARATORS if sign in text), None)
     if sign is None or all(number(part.strip()) is None for part in text.split(sign)):
         return None

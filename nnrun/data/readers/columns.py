@@ -1,4 +1,4 @@
-"""Columns of cells as they are read."""
+"""Columns of cells while a table is read."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from nnrun.data.readers.cell_errors import (
     Mistake,
     about_missing,
     about_number,
-    about_stranger,
+    about_unknown,
 )
 from nnrun.errors import DataError
 
 MISSING = ""
-"""The category of what is missing."""
+"""The category for missing values."""
 
 
 class Problems:
-    """Mistakes in a file, collected so that one reading shows them all.
+    """Mistakes in a file, collected so that all are reported together.
 
-    Those of one kind in one column are told once, where the first is, with their number; of
-    mistakes that differ at most `limit` are told, and the rest is counted.
+    Mistakes of one kind in one column are reported once, at the first, with their number. At most
+    `limit` different ones are reported; the rest is counted.
     """
 
     limit = 20
@@ -41,7 +41,7 @@ class Problems:
         self._first: dict[tuple[str, str], tuple[int, Mistake]] = {}
 
     def add(self, line: int, column: str, mistake: Mistake) -> None:
-        """Note what is wrong in a line, in a column ("" for the row as a whole)."""
+        """Add a mistake in a line and a column ("" for the whole row)."""
         key = column, mistake.kind
         self._count[key] += 1
         if len(self._first) < self.limit:
@@ -51,11 +51,11 @@ class Problems:
         return bool(self._count)
 
     def raise_if_any(self, last: str = "") -> None:
-        """Raise one DataError for everything that was noted, and `last` if it is not empty."""
-        told = sorted(self._first, key=lambda key: self._first[key][0])
-        untold = self._count.total() - sum(self._count[key] for key in told)
-        lines = [self._line(*key) for key in told]
-        lines += [f"{self.path}: and {untold} more like these"] if untold else []
+        """Raise one DataError for all mistakes, followed by `last` if it is not empty."""
+        shown = sorted(self._first, key=lambda key: self._first[key][0])
+        others = self._count.total() - sum(self._count[key] for key in shown)
+        lines = [self._line(*key) for key in shown]
+        lines += [f"{self.path}: and {others} more like these"] if others else []
         lines += [last] if last else []
         if lines:
             raise DataError("\n".join(lines))
@@ -83,14 +83,14 @@ class TableProblems(Problems):
 
 
 class NumberColumn:
-    """Cells that have to be finite numbers.
+    """A column of finite numbers.
 
     Args:
         name: of the column.
-        problems: where mistakes are noted.
+        problems: collects mistakes.
         role: `feature`, `target`, or `input`; see `about_number`.
-        fills: whether what is missing may stay so, as NaN, to be filled in later.
-        decimal: what stands before the decimals.
+        fills: whether missing values are allowed; they become NaN, to be filled in later.
+        decimal: the decimal sign.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class NumberColumn:
         self.values = array("d")
 
     def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a value that is not known."""
+        """Whether the cell stands for a missing value."""
         return text.strip().lower() in MISSING_NUMBERS
 
     def add(self, text: str, line: int) -> None:
@@ -118,7 +118,7 @@ class NumberColumn:
         self.values.append(value)
 
     def _number(self, text: str) -> float:
-        """NaN where it is none."""
+        """The number, or NaN if it is not one."""
         if "_" in text or (self.decimal == "," and "." in text):
             return math.nan
         try:
@@ -132,15 +132,15 @@ class NumberColumn:
 
 
 class LabelColumn:
-    """Cells that name one of a few categories.
+    """A column of categories.
 
     Args:
         name: of the column.
-        problems: where mistakes are noted.
-        known: what categories there are, if that is fixed.
+        problems: collects mistakes.
+        known: the categories, if they are fixed.
         role: `feature`, `target`, or `input`; see `about_number`.
-        fills: whether what is missing is a category of its own.
-        by_value: whether the known categories are numbers, which may be spelled in other ways.
+        fills: whether missing values are allowed; they become a category of their own.
+        by_value: whether the known categories are numbers, compared by value.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class LabelColumn:
         self.values = array("q")
 
     def is_missing(self, text: str) -> bool:
-        """Whether the cell stands for a category that is not known."""
+        """Whether the cell stands for a missing category."""
         return text.strip().lower() in MISSING_LABELS
 
     def add(self, text: str, line: int) -> None:
@@ -173,24 +173,24 @@ class LabelColumn:
         elif self.known is not None:
             text = canonical(text) if self.by_value else text
             if text not in self.known:
-                self.problems.add(line, self.name, about_stranger(text, list(self.known)))
+                self.problems.add(line, self.name, about_unknown(text, list(self.known)))
         self.lines.setdefault(text, line)
         self.values.append(self.numbers.setdefault(text, len(self.numbers)))
 
     @property
     def holds_numbers(self) -> bool:
-        """Whether all that was read is a number, so that it is compared and sorted by value."""
+        """Whether all labels are numbers, which are compared and sorted by value."""
         return all_numbers(self._texts())
 
     def ordered(self) -> tuple[str, ...]:
-        """The categories in order, the missing one last; `known` where they are fixed."""
+        """The categories in order, with the one for missing values last; or `known`, if given."""
         if self.known is not None:
             return tuple(self.known)
         last = (MISSING,) * (MISSING in self.numbers)
         return (*ordered_classes(self._texts())[0], *last)
 
     def positions(self) -> npt.NDArray[np.int64]:
-        """Every row's place among the ordered categories: (rows,)."""
+        """The index of each row's category among the ordered categories: (rows,)."""
         order = self.ordered()
         names = ordered_classes(self._texts())[1] if self.known is None else {}
         place = {name: position for position, name in enumerate(order)}
@@ -202,7 +202,7 @@ class LabelColumn:
         return np.equal(self.positions()[:, None], np.arange(len(self.ordered()))).astype(float)
 
     def check_numbers(self) -> None:
-        """Note NaN and infinities among labels that are numbers otherwise."""
+        """Report NaN and infinities if all labels are numbers."""
         if self.holds_numbers:
             for text in self._texts():
                 if not math.isfinite(number(text) or 0):

@@ -16,21 +16,21 @@ from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
-"""Those that may be named, by their names; the likeliest first, since names may hold blanks."""
+"""The separators that a config may name. Likely ones come first, since names may hold spaces."""
 _LONGEST_HEADER = 100  # lines
 _HINT = "; if its columns are not separated by '{}', name their sign with `separator`"
 _NAMES = {sign: name for name, sign in SEPARATORS.items()}
-LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # ends a line in files of old Macs
+LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 
 
 class CsvFile:
     """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
 
-    The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
-    into most names, all lines of it where names have line breaks.
-    `sha256` is that of the file's bytes once all rows have been read.
+    The delimiter is the named separator, or else the one of comma, semicolon and tab that splits
+    the header into the most names; names may contain line breaks. `sha256` is the digest of the
+    file once all rows have been read.
 
-    Raises: DataError with path:line for what is no CSV with a header row.
+    Raises: DataError with path:line if the file is not CSV with a header row.
     """
 
     def __init__(self, path: Path, file: BinaryIO, separator: str | None = None) -> None:
@@ -58,15 +58,15 @@ class CsvFile:
 
     @property
     def other_separator(self) -> str | None:
-        """What may separate the columns, where the header is a single one with that in its name."""
+        """A separator found in the header's only name, which may be the true one; else None."""
         if len(self.header) > 1:
             return None
         return next((name for name, sign in SEPARATORS.items() if sign in self.header[0]), None)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Each row with the number of the line it starts on; blank lines are left out.
+        """Each row with the number of its first line; blank lines are left out.
 
-        Raises: DataError where the file stops being CSV (quotes that never close, not UTF-8).
+        Raises: DataError at a line that is not CSV (a quote that never closes) or not UTF-8.
         """
         while True:
             line = self._reader.line_num + 1
@@ -127,9 +127,9 @@ class CsvFile:
 
 
 def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
-    """The delimiter that cuts the header into most names, and the lines read to see that.
+    """The delimiter that splits the header into the most names, and the lines read so far.
 
-    The header goes on in further lines where a quote opened in it is not closed.
+    An open quote continues the header on the next line.
     """
     head, more = [first], [first]
     names = _names(head)
@@ -138,13 +138,13 @@ def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
         head += more
         names = _names(head)
     counts = [found or 0 for found in names]
-    if not any(counts):  # what is wrong is said with its place when the header is read
+    if not any(counts):  # the mistake is reported when the header is read
         counts = [found or 0 for found in _names(head, strict=False)]
     return DELIMITERS[counts.index(max(counts))], head
 
 
 def _names(head: list[str], *, strict: bool = True) -> list[int | None]:
-    """How many names the header has by each delimiter; 0 if it is wrong, None if it goes on."""
+    """The number of names for each delimiter; 0 if the header is wrong, None if incomplete."""
     counts: list[int | None] = []
     for delimiter in DELIMITERS:
         reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True, strict=strict)

@@ -31,11 +31,11 @@ GZIP = b"\x1f\x8b"
 
 
 def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
-    """The unsigned bytes of an IDX file with that many dimensions, gzipped or not.
+    """The unsigned bytes of an IDX file with this many dimensions, gzipped or not.
 
-    Whether it is gzipped is seen from its content, not from its name.
+    Compression is detected from the content, not from the name.
 
-    Raises: DataError where the magic number, a dimension or the length is not what it should be.
+    Raises: DataError if the magic number, a dimension or the length is wrong.
     """
     with open_data(path) as file:
         packed = file.read(2) == GZIP

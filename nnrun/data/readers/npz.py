@@ -1,7 +1,7 @@
-"""NumPy archives as data sets: arrays x and y, and x_test and y_test where there is a test split.
+"""npz files as data sets: arrays x and y, and x_test and y_test if there is a test split.
 
-`x_train` and `y_train` are read as x and y. Nothing is unpickled, and no array is allocated
-before its size is known to be what the archive holds.
+`x_train` and `y_train` are read as x and y. Nothing is unpickled, and an array is allocated only
+if the archive really has as many bytes as its header says.
 """
 
 from __future__ import annotations
@@ -50,9 +50,8 @@ DAMAGE = (
 def read_npz(path: Path, *, task: str | None = None) -> Dataset:
     """An npz file as a data set.
 
-    x is (rows, features), (rows, height, width) or (rows, channels, height, width). A y of
-    integers or text with one dimension holds classes, anything else is a regression's, unless
-    `task` says otherwise.
+    x is (rows, features), (rows, height, width) or (rows, channels, height, width). Unless `task`
+    is given, a one-dimensional y of integers or text holds classes, any other y is regression.
 
     Raises: DataError with path: array: what is wrong.
     """
@@ -105,8 +104,8 @@ def _named_arrays(path: Path) -> dict[str, Array]:
 
 
 def _held(path: Path) -> str:
-    """The end of a sentence: what arrays there are, and how to name them."""
-    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+    """The end of a message: the arrays of the file, and how to name them."""
+    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
     if not names:
         return "; it holds no arrays at all"
@@ -114,7 +113,7 @@ def _held(path: Path) -> str:
 
 
 def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
-    with open_data(path) as file, damage_told(path), zipfile.ZipFile(file) as archive:
+    with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         sizes = [_needed(path, archive, name) for name in held]
         refuse_if_too_big(sum(sizes), str(path))
@@ -122,19 +121,19 @@ def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
 
 
 @contextmanager
-def damage_told(path: Path) -> Iterator[None]:
-    """Turns what a damaged archive raises into a DataError with its name."""
+def damage_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged archive into a DataError with its name."""
     try:
         yield
     except (*DAMAGE, OSError) as error:
-        # zipfile seeks where a damaged directory sends it; other errors are the disk's own
+        # A damaged directory makes zipfile seek to an invalid place; other OSErrors are the disk's.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise DataError(f"{path}: is damaged or no npz file: {error}") from error
 
 
 def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
-    """The bytes that an array says it holds; raises a DataError unless the archive has them."""
+    """The bytes of an array by its header; raises a DataError unless the archive has as many."""
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as stream:
         shape, _, dtype = read_header(stream)
@@ -150,7 +149,7 @@ def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
 
 
 def _needed(path: Path, archive: zipfile.ZipFile, name: str) -> int:
-    """Bytes of an array as it is read, with those of the float64 that others become."""
+    """Bytes needed to read an array, including its conversion to float64."""
     size = declared_size(path, archive, name)
     with archive.open(f"{name}.npy") as stream:
         shape, _, dtype = read_header(stream)
@@ -158,13 +157,13 @@ def _needed(path: Path, archive: zipfile.ZipFile, name: str) -> int:
 
 
 def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether the first index varies fastest, and dtype of the array that follows."""
+    """Shape, whether it is in Fortran order, and dtype of the array that follows."""
     version = npy.read_magic(stream)
     width, form = (2, "<H") if version == (1, 0) else (4, "<I")
     length = stream.read(width)
     (size,) = struct.unpack(form, length)
     content = stream.read(min(size, _LONGEST_HEADER))
-    # Python's parser goes as deep as these do, and no array needs many of them.
+    # Python's parser recurses for each of these, and headers need only a few.
     if size > _LONGEST_HEADER or sum(map(content.count, _NESTING)) > _DEEPEST_HEADER:
         raise ValueError("a header is no array's")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
@@ -178,7 +177,7 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> Array:
-    """The whole array; nothing is unpickled."""
+    """Read a whole array; nothing is unpickled."""
     with archive.open(f"{name}.npy") as stream:
         array: Array = npy.read_array(stream, allow_pickle=False)
     return array
@@ -203,7 +202,7 @@ def _features(path: Path, name: str, x: Array) -> Array:
 
 
 def check_finite(path: Path, name: str, values: Array, first: int = 0) -> None:
-    """Raise a DataError that names the first number that is not; rows count from `first`."""
+    """Raise a DataError with the first number that is not finite; rows count from `first`."""
     if not np.isfinite(values).all():
         wrong = np.argwhere(~np.isfinite(values))
         place = ", ".join(str(index) for index in (first + wrong[0][0], *wrong[0][1:]))
@@ -243,7 +242,7 @@ def _targets(
 
 
 def _check_text(path: Path, name: str, labels: Array) -> None:
-    """Raise a DataError where there is what is no character, which Python cannot even hold."""
+    """Raise a DataError if a code point is not a character, which Python strings cannot hold."""
     width = labels.dtype.itemsize // 4
     if not width:
         return

@@ -1,4 +1,4 @@
-"""Opening the files that a config names, with the errors of the disk told apart."""
+"""Opening data files; errors of the disk differ from missing or wrong files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _KINDS = {
 
 @contextmanager
 def open_data(path: Path) -> Iterator[BufferedReader]:
-    """The file, open for reading bytes.
+    """Open a file for reading bytes.
 
-    Raises: DataError where there is no such file; NnrunError where the disk or a permission fails.
+    Raises: DataError if there is no such file; NnrunError if the disk or a permission fails.
     """
-    with disk_told(path):
+    with disk_errors(path):
         if (fault := fault_of(path)) is not None:
             raise DataError(f"{path}: {fault}")
         with path.open("rb") as file:
@@ -36,9 +36,9 @@ def open_data(path: Path) -> Iterator[BufferedReader]:
 
 
 def fault_of(path: Path, *, folder: bool = False) -> str | None:
-    """What stands there instead of a file, or of a folder; None if there is one.
+    """Why the path is not a file, or not a folder; None if it is one.
 
-    Raises: OSError where the disk or a permission fails.
+    Raises: OSError if the disk or a permission fails.
     """
     wanted = "folder" if folder else "file"
     try:
@@ -58,8 +58,8 @@ def fault_of(path: Path, *, folder: bool = False) -> str | None:
 
 
 @contextmanager
-def disk_told(path: Path) -> Iterator[None]:
-    """Turns what goes wrong with a file into errors with its name; raises as `open_data` does."""
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn OSErrors into errors with the file's name; raises as `open_data` does."""
     try:
         yield
     except FileNotFoundError as error:
@@ -71,7 +71,7 @@ def disk_told(path: Path) -> Iterator[None]:
 
 
 def file_sha256(path: Path) -> str:
-    """What `sha256sum` prints for the file."""
+    """The SHA-256 of a file's bytes, as `sha256sum` prints it."""
     digest = hashlib.sha256()
     with open_data(path) as file:
         while chunk := file.read(1 << 20):

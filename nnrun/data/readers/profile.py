@@ -1,4 +1,4 @@
-"""What a CSV file holds, seen without being told anything: the ground for a first config."""
+"""A survey of a CSV file and its columns, from which a first config is made."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _MOST_KEPT = 1000
 
 @dataclass(eq=False)
 class ColumnProfile:
-    """A column, its cells counted.
+    """Counts of a column's cells.
 
     Args:
         name: from the header.
-        values: each different cell with how often it is there, as long as they are few.
+        values: the first different cells, each with its number of occurrences.
     """
 
     name: str
@@ -71,12 +71,12 @@ class ColumnProfile:
 
     @property
     def labels(self) -> dict[str, int]:
-        """The values that may be categories, what is missing left out."""
+        """The values that may be categories, without those for missing values."""
         return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
 
     @property
     def kind(self) -> Kind:
-        """What it is good for."""
+        """The kind of data that the column seems to hold."""
         present = self.rows - self.missing
         if not present:
             return "empty"
@@ -103,10 +103,10 @@ class Survey:
 
     Args:
         path: the file.
-        separator: None where the header shows it.
-        decimal: the sign before decimals.
+        separator: None if it is detected from the header.
+        decimal: the decimal sign.
         columns: in the order of the file.
-        rows: how many there are.
+        rows: the number of rows.
     """
 
     path: Path
@@ -117,9 +117,9 @@ class Survey:
 
 
 def survey(path: Path) -> Survey:
-    """Look through a CSV file.
+    """Read a CSV file and count its cells.
 
-    Raises: DataError where it is no CSV file with a header and rows of equal length.
+    Raises: DataError if it is not a CSV file with a header and rows of equal length.
     """
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
@@ -142,7 +142,7 @@ def survey(path: Path) -> Survey:
 
 
 def _decimal(table: CsvFile) -> str:
-    """The comma, where more cells are numbers with one than numbers with a point."""
+    """A comma if more cells are numbers with a decimal comma than with a point, else a point."""
     if table.delimiter == SEPARATORS[","]:
         return "."
     commas = points = 0

@@ -26,7 +26,7 @@ _MOST_OF_HEADER = 60
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """How the text of a file becomes cells, and cells numbers."""
+    """The separator (None: detected from the header) and the decimal sign of a CSV file."""
 
     separator: str | None = None
     decimal: str = "."
@@ -53,14 +53,14 @@ def read_csv(
         drop: columns to leave out.
         categorical: feature columns that hold categories; each is one-hot encoded.
         task: may be left out if the target is text, which means classification.
-        missing: what to do about cells that are blank or stand for a missing value: `error`,
-            `drop_rows`, or fill them in by `mean`, `median` or `most_frequent`. Then numbers are
-            NaN in x, for the preprocessing to fill in, and categories get one for what is missing.
-        missing_by_column: the same for single columns.
-        form: the separator, None for what the header shows, and the decimal sign.
+        missing: the rule for missing values: `error`, `drop_rows`, or a statistic, `mean`, `median`
+            or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
+            fills in, and missing categories are a category of their own.
+        missing_by_column: rules of single columns.
+        form: separator and decimal sign.
 
-    Raises: DatasetProblem for columns that do not exist; DataError listing the cells that are
-    wrong, each as path:line:column (lines of the file, the header is line 1).
+    Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
+    path:line:column (the header is line 1).
     """
     by_column = missing_by_column or {}
     with open_data(path) as file:
@@ -148,7 +148,7 @@ def _choose(
     drop: Sequence[str],
     categorical: Sequence[str],
 ) -> list[str]:
-    """The names of the feature columns; raises a DatasetProblem with all that is contradictory."""
+    """The names of the feature columns; raises a DatasetProblem with all contradictions."""
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, "categorical": categorical}
     found: list[tuple[Key, str]] = []
@@ -161,7 +161,7 @@ def _choose(
         for position, name in enumerate(names):
             message = ""
             if name not in known:
-                # Nobody reads what more than the first ones may have been meant to be.
+                # Suggestions take time, and only the first problems are shown.
                 message = _unknown(name, header if len(found) < MOST_SHOWN else ())
             elif name == target:
                 message = f"'{name}' is the target"
@@ -199,14 +199,14 @@ def fill(
     """Read numbered rows of cells into the columns.
 
     Args:
-        rows: with the lines they stand on.
+        rows: line numbers and cells.
         header: names of the cells.
-        columns: those to fill.
-        problems: where mistakes are noted.
-        leaving: the names of columns of which no cell may be missing: such rows are left out.
+        columns: the columns to fill.
+        problems: collects mistakes.
+        leaving: names of columns; rows with a missing value in one of them are left out.
 
     Returns:
-        How many rows were read, and how many were left out.
+        The number of rows read, and of those left out.
     """
     position = {name: index for index, name in enumerate(header)}
     places = [(position[column.name], column) for column in columns]
@@ -229,11 +229,11 @@ def fill(
 def _fill(
     table: CsvFile, columns: Sequence[CsvColumn], problems: Problems, leaving: Container[str]
 ) -> int:
-    """Read all rows, and return how many were left out."""
+    """Read all rows, and return the number of those left out."""
     rows, left_out, end = 0, 0, ""
     try:
         rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
-    except DataError as error:  # the file is broken from there on, but what came before counts
+    except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
         end = str(error)
     for column in columns:
         if isinstance(column, LabelColumn):
@@ -264,7 +264,7 @@ def _target(
 
 
 def joined(columns: Sequence[CsvColumn], rows: int, path: Path) -> npt.NDArray[np.float64]:
-    """Columns side by side as x: (rows, features)."""
+    """The columns joined to x: (rows, features)."""
     widths = [len(c.ordered()) if isinstance(c, LabelColumn) else 1 for c in columns]
     refuse_if_too_big(rows * sum(widths) * 8, f"{path}, one-hot encoded,")
     x = np.empty((rows, sum(widths)))

@@ -116,7 +116,7 @@ def numpy_seconds(network: Network, batch_size: int) -> float:
     matrix = NUMPY_ROW + NUMPY_MATRIX * more / (more + HALFWAY)
     total = NUMPY_BATCH + NUMPY_LAYER * len(network.steps)
     for layer, work, numbers in work_of(network, batch_size):
-        rate = NUMPY_CONVOLUTION if layer.takes == "images" else matrix
+        rate = NUMPY_CONVOLUTION if layer.input_kind == "images" else matrix
         total += work / rate if work else numbers * NUMPY_NUMBER
         total += NUMPY_ACROSS if layer.batch_dependent else 0
     return total
@@ -130,7 +130,7 @@ def tape_seconds(network: Network, batch_size: int) -> float:
         total += TAPE_LAYER + tasks * TAPE_TASK
         if not work:
             total += numbers * TAPE_NUMBER
-        elif layer.takes == "images":
+        elif layer.input_kind == "images":
             total += work / TAPE_CONVOLUTION
         else:
             total += work / TAPE_MATRIX / min(batch_size / TAPE_FULL, 1)

@@ -1,4 +1,4 @@
-"""What a library to write scripts for has to offer."""
+"""The description of a library that scripts can use."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnrun.models.code import layers, steps
 
 @dataclass(frozen=True)
 class Language:
-    """A library, and how its scripts look.
+    """A library and the parts of its scripts.
 
     Args:
         imports: the first lines.
-        helpers: functions by name, for lines that call them.
+        helpers: functions by name; a script holds those that it calls.
         layers: emitters by the layers' types, activations included.
         steps: emitters by the names of the steps of preprocessing.
         array: lines that return an array of a `shape` from the bytes `content`, numbers of `size`
@@ -22,11 +22,11 @@ class Language:
         take: an expression for rows x as float64.
         cast: an expression for h in the dtype `{dtype}`.
         reshape: an expression for h with rows of the shape `{shape}`.
-        inverse: an expression for h in the target's own units.
+        inverse: an expression for h in the target's original units.
         argmax: an expression for the class numbers in h with a column for each class.
         above_half: the same for a single column.
         two_columns: an expression for the probabilities of both classes from that of the second.
-        numbers: an expression for the result as an array of NumPy.
+        numbers: an expression for the result `{h}` as a NumPy array.
     """
 
     imports: tuple[str, ...]

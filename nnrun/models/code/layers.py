@@ -1,4 +1,4 @@
-"""Layers as lines of a script that make h = y of h = x, in NumPy and in PyTorch."""
+"""Layers as lines of a script that compute h = f(h), in NumPy and in PyTorch."""
 
 from __future__ import annotations
 
@@ -7,27 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 
 Emitter = Callable[[Names, Any], list[str]]
 """From a layer to its lines."""
 
+SCRIPT = "a script"
+
 
 @dataclass(frozen=True)
 class Emitters:
-    """Those of one type of layer, by the library that the script uses."""
+    """The emitters of one type of layer, by the library that the script uses."""
 
     numpy: Emitter
     pytorch: Emitter
 
 
 def _both(emitter: Emitter) -> Emitters:
-    """Lines that are the same in both."""
+    """The same lines for both libraries."""
     return Emitters(emitter, emitter)
 
 
 def _line(expression: str) -> Emitter:
-    """The emitter of what is the same for all layers of a type."""
+    """The emitter of a layer without parameters or settings."""
     return lambda names, layer: [] if expression == "h" else [f"h = {expression}"]
 
 
@@ -41,11 +44,11 @@ def _bias(names: Names, layer: Any) -> list[str]:
 
 
 def _batch_norm(root: str) -> Emitter:
-    """The running mean and variance, and what was learned, by the name of the square root."""
+    """Evaluation mode, with the library's square root."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
         view = "[:, None, None]" if len(layer.view) > 2 else ""
-        parts = (layer.gamma, layer.beta, *layer.statistics.values())
+        parts = (layer.gamma, layer.beta, *layer.buffers.values())
         gamma, beta, mean, variance = (f'W["{names[part]}"]{view}' for part in parts)
         return [
             f"scale = 1 / {root}({variance} + {layer.epsilon!r})",
@@ -72,7 +75,7 @@ def _numpy_convolution(names: Names, layer: Any) -> list[str]:
 
 def _torch_convolution(names: Names, layer: Any) -> list[str]:
     top, bottom, left, right = _padding(layer)
-    # From the last side to the first, as PyTorch has it.
+    # In PyTorch's order: the last axis first.
     sides = f"({left}, {right}, {top}, {bottom})"
     pad = [f"h = F.pad(h, {sides})"] if layer.padded != layer.input_shape else []
     return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']
@@ -88,18 +91,25 @@ def _pooling(method: str, function: str) -> Emitters:
 
 
 def _residual(library: str) -> Emitter:
-    """x, the layers' lines, and x added to what they make of it."""
+    """x, the layers' lines, and x added to their output."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
-        layers = layer.inner.layers
+        emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
         lines = [
-            line for inner in layers for line in getattr(LAYERS[inner.type], library)(names, inner)
+            line
+            for inner in layer.inner.layers
+            for line in emitter_of(emitters, inner.type, SCRIPT)(names, inner)
         ]
-        # Each of several, one within the other, keeps its x under a name of its own.
-        x = f"x{sum(line.endswith(' = h') for line in lines)}"
+        x = _kept_x(layer)
         return [f"{x} = h", *lines, f"h = {x} + h"]
 
     return emitter
+
+
+def _kept_x(layer: Any) -> str:
+    """A variable for the layer's x: numbered, since layers inside that hold layers have one too."""
+    inside = (inner for child in layer.children for _, inner in child.named_layers())
+    return f"x{sum(bool(inner.children) for inner in inside)}"
 
 
 LAYERS: dict[str, Emitters] = {

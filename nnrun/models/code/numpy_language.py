@@ -1,4 +1,4 @@
-"""Scripts in NumPy: what the NumPy engine computes, in its order where one line can say it."""
+"""Scripts in NumPy: the computations of the NumPy engine, mostly in the same order."""
 
 from __future__ import annotations
 

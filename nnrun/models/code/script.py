@@ -12,8 +12,10 @@ import numpy as np
 from nnrun import __version__
 from nnrun.data.one_hot import one_hots
 from nnrun.models.code.language import Language
+from nnrun.models.code.layers import SCRIPT
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.torch_language import TORCH
+from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names
 from nnrun.models.task import Classification
@@ -25,8 +27,11 @@ _WIDTH = 96
 
 
 def script(model: Model, language: Language) -> str:
-    """The source: functions `outputs`, `predict` and, for probabilities, `predict_proba`, of raw
-    rows x as an array; they give what those of the model give, in the same dtype.
+    """The source: functions `outputs`, `predict` and, with probabilities, `predict_proba`, of raw
+    rows x as an array; their results are those of the model's methods, in the same dtype.
+
+    Raises:
+        UsageError: a layer or a step of preprocessing cannot be exported.
     """
     body = [*_preparation(model, language), *_network(model, language)]
     parts = [
@@ -47,7 +52,7 @@ def _heading(model: Model) -> str:
     if layout.task == "regression":
         what = ", ".join(layout.target_names)
     names = layout.columns.feature_names
-    # Nobody can guess the order of one-hot columns; that of numbers is the file's.
+    # The order of one-hot columns cannot be guessed; that of numbers is the file's.
     shown = len(names) if layout.columns.categories else 20
     features, more = ", ".join(names[:shown]), ", …" * (len(names) > shown)
     lines = [
@@ -79,7 +84,7 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
         else:
             yield f"h = fill_category(h, {columns}, {group.missing})"
     for index, step in enumerate(model.preprocessing.steps):
-        yield from language.steps[step.name](f"features.{index}", step)
+        yield from emitter_of(language.steps, step.name, SCRIPT)(f"features.{index}", step)
     yield "h = " + language.cast.format(dtype=model.network.dtype.name)
     if model.network.input_shape != model.layout.shape:
         yield "h = " + language.reshape.format(shape=_sides(model.network.input_shape))
@@ -88,13 +93,13 @@ def _preparation(model: Model, language: Language) -> Iterator[str]:
 def _network(model: Model, language: Language) -> Iterator[str]:
     names = Names(model.network)
     for layer in model.network.layers:
-        yield from language.layers[layer.type](names, layer)
+        yield from emitter_of(language.layers, layer.type, SCRIPT)(names, layer)
 
 
 def _helpers(language: Language, body: list[str]) -> Iterator[str]:
-    """Those that are called, and those that they call."""
+    """The helpers that the body calls, and those that these call."""
     needed = "\n".join(body)
-    for name in reversed(list(language.helpers)):  # those that are called come before callers
+    for name in reversed(list(language.helpers)):  # helpers come before those that call them
         if f"{name}(" in needed:
             needed += language.helpers[name]
     return (source for source in language.helpers.values() if source in needed)
@@ -139,7 +144,7 @@ def _loading(model: Model, language: Language) -> Iterator[str]:
 
 
 def _arrays(model: Model) -> dict[str, Array]:
-    """Weights, and what preprocessing has learned."""
+    """The weights, and the fitted arrays of preprocessing."""
     scalings = {f"features.{i}": step for i, step in enumerate(model.preprocessing.steps)}
     if model.preprocessing.target is not None:
         scalings["target"] = model.preprocessing.target

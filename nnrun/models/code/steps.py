@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 Emitter = Callable[[str, Any], list[str]]
-"""From the name of a step's arrays, and the step, to its lines."""
+"""From the prefix of a step's arrays, and the step, to its lines."""
 
 
 @dataclass(frozen=True)
 class Emitters:
-    """Those of one step, by the library that the script uses."""
+    """The emitters of one step, by the library that the script uses."""
 
     numpy: Emitter
     pytorch: Emitter

@@ -1,4 +1,4 @@
-"""A model as an ONNX file: preprocessing, network, and what its outputs mean."""
+"""A model as an ONNX file: preprocessing, network and decoding of its outputs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from nnrun import __version__
 from nnrun.errors import UsageError
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
 from nnrun.models.onnx import layers, one_hot, steps
@@ -20,26 +21,26 @@ from nnrun.models.task import Classification
 INPUT, PREDICTION, PROBABILITY = "x", "prediction", "probability"
 _ROWS = "rows"
 _LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
-# Of raw rows and of predicted numbers; the network computes in float32.
+# The types of raw rows and predicted numbers; the network computes in float32.
 DTYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
 _LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
 
 
 def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
-    """The file: takes `x`, raw rows; gives `prediction` and, for classes whose probabilities are
-    known, `probability`.
+    """The content of the file. Its input is `x`, raw rows; its outputs are `prediction` and, if the
+    model has probabilities, `probability`.
 
-    Predictions are labels (int64, double or string), or values in the target's own units. The
-    network computes in float32 whatever it was trained in.
+    Predictions are labels (int64, double or string), or values in the target's original units. The
+    network computes in float32, whatever its dtype in training.
 
     Args:
-        model: what to write.
-        dtype: of `x`, of predicted values and of probabilities; one of `DTYPES`. Preprocessing
-            is in float64 either way.
+        model: the model.
+        dtype: of `x`, predicted values and probabilities; one of `DTYPES`. Preprocessing is in
+            float64 either way.
 
     Raises:
-        UsageError: the network is too large for the format.
-        onnx.checker.ValidationError: the file is not what the standard asks for.
+        UsageError: the network is too large for the format, or a layer or step cannot be exported.
+        onnx.checker.ValidationError: the file does not conform to the standard.
     """
     _refuse_if_too_large(model)
     graph = Graph(_opset(model))
@@ -66,7 +67,7 @@ def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
 
 
 def _properties(model: Model) -> dict[str, str]:
-    """What programs that use the file have to know; for tables, the columns of `x` in order."""
+    """Metadata for programs that use the file; for tables, the columns of `x` in order."""
     layout = model.layout
     properties = {"run_id": model.run_id, "task": layout.task}
     if len(layout.shape) == 1 and layout.columns.features:
@@ -83,17 +84,18 @@ def _refuse_if_too_large(model: Model) -> None:
 
 
 def _opset(model: Model) -> int:
-    """The oldest operator set that has all that is needed."""
+    """The oldest operator set with all operators of the model."""
     types = {layer.type for layer in all_layers(model.network)} & set(ACTIVATIONS)
     return max([OPSET, *(ACTIVATIONS[name].opset for name in types)])
 
 
 def _prepared(graph: Graph, model: Model, dtype: str) -> str:
-    """Rows as the network takes them."""
+    """Append the preprocessing; returns the name of the network's input."""
     x = graph.add("Cast", INPUT, to=steps.DOUBLE)
     x = one_hot.emit(graph, model.layout.columns, x)
     for index, step in enumerate(model.preprocessing.steps):
-        x = steps.EMITTERS[step.name](graph, f"features.{index}", step, x)
+        emitter = emitter_of(steps.EMITTERS, step.name, "ONNX")
+        x = emitter(graph, f"features.{index}", step, x)
     x = graph.add("Cast", x, to=steps.FLOAT)
     if model.network.input_shape != model.layout.shape:
         shape = np.array([0, *model.network.input_shape], np.int64)  # 0 keeps the rows

@@ -1,4 +1,4 @@
-"""A graph in the making: operators one after the other, with the arrays that they use."""
+"""Building an ONNX graph: operators in sequence, with the arrays that they use."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from onnx import helper, numpy_helper
 
 from nnrun.nn.signature import Array
 
-# The oldest that have all operators, so that runtimes in use take the file.
+# The oldest versions with all operators, so that most runtimes can read the file.
 OPSET, IR_VERSION = 13, 8
-# What a newer operator set needs at least.
+# The format's version that a newer operator set needs.
 _IR_VERSIONS = {20: 9}
 
 
 class Graph:
-    """Collects operators (nodes) and constants; names are made up to be unique and to the point.
+    """Collects operators (nodes) and constants, under unique names.
 
     Args:
         opset: the version of the operators.
@@ -30,11 +30,11 @@ class Graph:
 
     @property
     def ir_version(self) -> int:
-        """The version of the file format that goes with the operators."""
+        """The version of the file format for these operators."""
         return _IR_VERSIONS.get(self.opset, IR_VERSION)
 
     def constant(self, name: str, value: Any) -> str:
-        """The name of a constant array; a number is turned into one in place of a name."""
+        """Store a constant array under this name, and return the name."""
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
@@ -47,13 +47,13 @@ class Graph:
         title: str | None = None,
         **attributes: Any,
     ) -> str:
-        """Append an operator and return the name of what it puts out.
+        """Append an operator and return the name of its output.
 
         Args:
             operator: its type.
-            inputs: the names of what it takes.
-            output: the name of what it puts out, if that matters.
-            title: its own name, which runtimes put into errors; by default that of its output.
+            inputs: the names of its inputs.
+            output: the name of its output; by default a new one.
+            title: its own name, which runtimes show in errors; by default that of its output.
             attributes: its settings.
         """
         name = output or f"{operator.lower()}_{len(self.nodes)}"
@@ -62,12 +62,12 @@ class Graph:
         return name
 
     def reduce(self, operator: str, x: str, axes: list[int]) -> str:
-        """A reduction that keeps its axes, which newer operator sets take as an input."""
+        """Append a reduction that keeps its axes; newer operator sets take the axes as an input."""
         if operator == "ReduceSum" or self.opset >= 18:
             named = self.constant(f"axes_{'_'.join(map(str, axes))}", np.array(axes, np.int64))
             return self.add(operator, x, named, keepdims=1)
         return self.add(operator, x, axes=axes, keepdims=1)
 
     def weight(self, name: str, value: Array) -> str:
-        """A constant of the network: in single precision."""
+        """Store a weight of the network, in float32, and return its name."""
         return self.constant(name, value.astype(np.float32))

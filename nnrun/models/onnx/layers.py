@@ -1,7 +1,7 @@
 """The layers as ONNX operators: one emitter for each type.
 
-An emitter appends to the graph what makes y of x in evaluation mode, and returns y's name. Rows
-come first and images are (channels, height, width), in ONNX as here.
+An emitter appends the operators that compute y from x in evaluation mode, and returns y's name.
+ONNX too has rows first, and images as (channels, height, width).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
+from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
 from nnrun.nn.layer import Layer
@@ -18,8 +19,8 @@ Emitter = Callable[[Graph, Names, Any, str], str]
 
 
 def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
-    """Append any layer."""
-    return EMITTERS[layer.type](graph, names, layer, x)
+    """Append a layer of any type; raises a UsageError if the type has no emitter."""
+    return emitter_of(EMITTERS, layer.type, "ONNX")(graph, names, layer, x)
 
 
 def _matmul(graph: Graph, names: Names, layer: Any, x: str) -> str:
@@ -59,8 +60,8 @@ def _dropout(graph: Graph, names: Names, layer: Any, x: str) -> str:
 
 
 def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    values = (layer.gamma.value, layer.beta.value, *layer.statistics.values())
-    parts = (layer.gamma, layer.beta, *layer.statistics.values())
+    values = (layer.gamma.value, layer.beta.value, *layer.buffers.values())
+    parts = (layer.gamma, layer.beta, *layer.buffers.values())
     weights = [graph.weight(names[part], value) for part, value in zip(parts, values, strict=True)]
     return graph.add("BatchNormalization", x, *weights, epsilon=layer.epsilon)
 

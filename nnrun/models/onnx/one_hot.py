@@ -1,4 +1,4 @@
-"""Rows with 0 in all one-hot columns of a category, as ONNX operators: `nnrun.data.one_hot`."""
+"""Rows with 0 in all one-hot columns of a column, in ONNX, as in `nnrun.data.one_hot`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnrun.models.onnx.steps import DOUBLE, INT64
 
 
 def emit(graph: Graph, columns: Columns, x: str) -> str:
-    """Append what gives these rows the missing category, or ends the evaluation with an error."""
+    """Give such rows the category for missing values; if there is none, evaluation fails."""
     for index, group in enumerate(one_hots(columns)):
         empty = _empty(graph, f"one_hot.{index}", group, x)
         if group.missing is None:
@@ -34,10 +34,10 @@ def _empty(graph: Graph, name: str, group: OneHot, x: str) -> str:
 
 
 def _refuse(graph: Graph, group: OneHot, empty: str, x: str) -> str:
-    """x, by an operator that fails where a row is empty.
+    """x, by an operator that fails if a row is empty.
 
-    ONNX has no errors of its own, but an index out of bounds is one: of the single number 0, to
-    be added to x, an empty row takes the one at index 1. The operator's name says what is wrong.
+    ONNX has no operator for errors, but an index out of bounds is an error: to each row the number
+    at index 0 of [0] is added, to an empty row that at index 1. The operator's name is the message.
     """
     nothing = graph.constant("nothing", np.zeros(1))
     index = graph.add("Cast", empty, to=INT64)

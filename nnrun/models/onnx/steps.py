@@ -1,6 +1,6 @@
-"""The steps of preprocessing as ONNX operators, in double precision as in training.
+"""The steps of preprocessing as ONNX operators, in float64 as in training.
 
-A threshold or a mean that is rounded first would put rows on the other side of it.
+A threshold or a mean rounded to float32 would put some rows on its other side.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _impute(graph: Graph, name: str, step: Any, x: str) -> str:
 
 
 def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
-    """Divided by its largest entry first, as in `nnrun.data.preprocessing.steps.L2`."""
+    """Rows are divided by their largest entry first, as in `nnrun.data.preprocessing.steps.L2`."""
     flat = graph.add("Flatten", x, axis=1)
     scaled = _divided(graph, flat, graph.reduce("ReduceMax", graph.add("Abs", flat), [1]))
     squares = graph.reduce("ReduceSum", graph.add("Mul", scaled, scaled), [1])
@@ -40,13 +40,13 @@ def _l2(graph: Graph, name: str, step: Any, x: str) -> str:
 
 
 def _divided(graph: Graph, x: str, by: str) -> str:
-    """x / by, where by is 0: x."""
+    """x / by, and x where by is 0."""
     zero, one = graph.constant("zero", np.float64(0)), graph.constant("one", np.float64(1))
     return graph.add("Div", x, graph.add("Where", graph.add("Greater", by, zero), by, one))
 
 
 def invert(graph: Graph, name: str, scaling: Any, y: str) -> str:
-    """Back to the units that a scaling was fitted in."""
+    """Convert y back to the units before scaling."""
     shift = graph.constant(f"{name}.shift", scaling.shift)
     scale = graph.constant(f"{name}.scale", scaling.scale)
     return graph.add("Add", graph.add("Mul", y, scale), shift)

@@ -1,4 +1,4 @@
-"""The activations by name. A new one is one file beside these and one line in `ACTIVATIONS`."""
+"""The activations by name. A new one is a file in this folder and a line in `ACTIVATIONS`."""
 
 from __future__ import annotations
 

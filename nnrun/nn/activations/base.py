@@ -1,4 +1,4 @@
-"""What all activations share."""
+"""The base class of activations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from nnrun.nn.signature import Array, Rng
 
 
 class Activation(Layer):
-    """y = f(x), number by number unless the activation says otherwise.
+    """y = f(x), elementwise except for softmax.
 
-    A subclass gives `value`, which writes f(x) into y, and `gradient`, which writes
+    A subclass defines `value`, which writes f(x) into y, and `gradient`, which writes
     dL/dx = dL/dy · f'(x) into dx and may use both x and y = f(x).
     """
 

@@ -1,4 +1,4 @@
-"""The rectifier and its leaky kin."""
+"""ReLU and leaky ReLU."""
 
 from __future__ import annotations
 

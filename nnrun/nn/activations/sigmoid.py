@@ -11,7 +11,7 @@ from nnrun.nn.signature import Array
 class Sigmoid(Activation):
     """f(x) = 1 / (1 + exp(-x)), f'(x) = f(x) (1 - f(x)).
 
-    Where exp(-x) would overflow, x is held at the edge: f is 0 there to all digits that exist.
+    Where exp(-x) would overflow, -x is clipped: f is 0 there to working precision.
     """
 
     type = "sigmoid"
@@ -30,5 +30,5 @@ class Sigmoid(Activation):
 
 
 def largest_exponent(x: Array) -> float:
-    """The largest number whose exp is finite in x's precision, a little less."""
+    """A number just below the largest whose exp is finite in x's dtype."""
     return 709.0 if x.dtype == np.float64 else 88.0

@@ -1,4 +1,4 @@
-"""Softmax, the one activation that looks at a whole row."""
+"""Softmax, the only activation that is not elementwise."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nnrun.nn.signature import Array, Shape, ShapeError, shape_text
 
 
 def row_maximum(x: Array) -> Array:
-    """The largest of each row, (batch, 1); of short rows far quicker than `x.max(axis=1)`."""
+    """The largest of each row, (batch, 1); for short rows much faster than `x.max(axis=1)`."""
     largest: Array = x[np.arange(len(x)), x.argmax(axis=1)]
     return largest[:, None]
 
 
 class Softmax(Activation):
-    """f(x)ᵢ = exp(xᵢ) / Σⱼ exp(xⱼ), after the row's largest number is taken off, which changes
-    nothing and cannot overflow. Backward, without the Jacobian: dxᵢ = yᵢ (dyᵢ - Σⱼ dyⱼ yⱼ).
+    """f(x)ᵢ = exp(xᵢ) / Σⱼ exp(xⱼ). The row's largest number is subtracted from x first: this does
+    not change f, and exp cannot overflow. Backward: dxᵢ = yᵢ (dyᵢ - Σⱼ dyⱼ yⱼ).
     """
 
     type = "softmax"

@@ -1,7 +1,7 @@
 """The layers by the names that configs use.
 
-A new layer is one file beside these and one line in `LAYERS`: its signature becomes its form in
-the config, and the tests that walk the table check its gradients.
+A new layer is a file in this folder and a line in `LAYERS`: its signature becomes its form in the
+config, and tests over the table check its gradients.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def dense(
     bias b is (units,).
 
     Args:
-        units: How many numbers come out for a row.
-        activation: The function at the end; `linear` leaves numbers as they are.
-        bias: Whether b is added.
-        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+        units: The number of outputs.
+        activation: The activation function; `linear` is the identity.
+        bias: Whether to add b.
+        initializer: The initializer of w, and of b if it draws biases; by default the network's.
     """
     layers: list[Layer] = [MatMul(units, initializer)]
     if bias:
@@ -84,19 +84,18 @@ def conv2d(
 ) -> list[Layer]:
     """activation(w * x + b): a convolution, a bias and an activation.
 
-    The weight w is (channels, input channels, kernel height, kernel width) and is not turned over,
-    as in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
+    The weight w is (channels, input channels, kernel height, kernel width) and is not flipped, as
+    in PyTorch; the bias b is (channels,), or (channels, height, width) with `per_position`.
 
     Args:
-        channels: How many images come out for an image: one for each kernel.
+        channels: The number of output channels: one for each kernel.
         kernel: Height and width of the kernels, or one number for both.
-        stride: How far the kernel moves from one place to the next, down and to the right, or one
-            number for both.
-        padding: Zeros around the image: none (`valid`), as many as keep its size where the stride
-            is 1 (`same`), or so many on every side.
-        bias: Whether b is one number for each channel, one for each place in each channel, or none.
-        activation: The function at the end; `linear` leaves numbers as they are.
-        initializer: How w is drawn, and b where it says so; by default as in the whole network.
+        stride: The step of the kernel down and to the right, or one number for both.
+        padding: Zeros around the image: none (`valid`), enough to keep its size at stride 1
+            (`same`), or this many on every side.
+        bias: No b (`none`), one number for each channel, or one for each position in each channel.
+        activation: The activation function; `linear` is the identity.
+        initializer: The initializer of w, and of b if it draws biases; by default the network's.
     """
     layers: list[Layer] = [Convolution(channels, kernel, stride, padding, initializer)]
     if bias != "none":

@@ -11,11 +11,11 @@ from nnrun.nn.signature import Array, PositiveFloat, Rng, Shape, Share
 class BatchNorm(Layer):
     """y = γ x̂ + β with x̂ = (x - μ) / sqrt(σ² + ε), for each feature or each channel.
 
-    In training μ and σ² are the batch's own (over rows, and pixels), and the running values move
-    towards them: running = (1 - momentum) · running + momentum · batch, with the unbiased
-    variance, as PyTorch has it (Keras calls 1 - momentum its momentum). Evaluation uses the
-    running values. They are stored as `running_mean` and `running_variance`, which PyTorch calls
-    `running_var`, γ as `weight` and β as `bias`. Backward, with N numbers in each mean:
+    In training μ and σ² are those of the batch (over rows, and pixels), and the running values
+    move towards them: running = (1 - momentum) · running + momentum · batch, with the unbiased
+    variance, as in PyTorch (Keras calls 1 - momentum its momentum). Evaluation uses the running
+    values. They are stored as `running_mean` and `running_variance` (PyTorch: `running_var`), γ as
+    `weight` and β as `bias`. Backward, with N numbers in each mean:
 
         dβ = Σ dy,  dγ = Σ dy x̂,  dx = γ / sqrt(σ² + ε) · (dy - dβ / N - x̂ dγ / N)
 
@@ -23,7 +23,7 @@ class BatchNorm(Layer):
 
     Args:
         momentum: The share of a batch in the running values.
-        epsilon: Keeps the root from zero.
+        epsilon: Added to the variance, so that the root is not zero.
     """
 
     type = "batch_norm"
@@ -42,14 +42,14 @@ class BatchNorm(Layer):
         self.gamma = Parameter("weight", shape, lambda rng: np.ones(shape))
         self.beta = Parameter("bias", shape, lambda rng: np.zeros(shape))
         self.parameters = [self.gamma, self.beta]
-        unset = np.broadcast_to(np.int8(0), shape)  # of that shape, but takes no memory
-        self.statistics = {"running_mean": unset, "running_variance": unset}
+        unset = np.broadcast_to(np.int8(0), shape)  # has this shape without taking memory
+        self.buffers = {"running_mean": unset, "running_variance": unset}
         return input_shape
 
     def initialize(self, *, rng: Rng) -> None:
         super().initialize(rng=rng)
         shape = self.gamma.shape
-        self.statistics = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
+        self.buffers = {"running_mean": np.zeros(shape), "running_variance": np.ones(shape)}
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         self.training = rng is not None
@@ -57,7 +57,7 @@ class BatchNorm(Layer):
             mean, variance = x.mean(axis=self.axes), x.var(axis=self.axes)
             self._track(mean, variance, count=x.size // len(mean))
         else:
-            mean, variance = self.statistics.values()
+            mean, variance = self.buffers.values()
         self.inverse = (1 / np.sqrt(variance + self.epsilon)).reshape(self.view)
         centred = np.subtract(x, mean.reshape(self.view), out=self.out("x_hat", x.shape, x.dtype))
         self.x_hat = np.multiply(centred, self.inverse, out=centred)
@@ -68,7 +68,7 @@ class BatchNorm(Layer):
 
     def _track(self, mean: Array, variance: Array, count: int) -> None:
         unbiased = variance * (count / max(count - 1, 1))
-        for running, batch in zip(self.statistics.values(), (mean, unbiased), strict=True):
+        for running, batch in zip(self.buffers.values(), (mean, unbiased), strict=True):
             np.add(running, self.momentum * (batch - running), out=running)
 
     def backward(self, dy: Array, needs_dx: bool = True) -> Array:

@@ -17,8 +17,8 @@ class Bias(Layer):
     Backward: db = Σ dy over the rows (and over height and width where b is per channel), dx = dy.
 
     Args:
-        per: What has a number of its own: a position in a row, or a channel of images.
-        initializer: How b is drawn; by default as in the whole network, which is zero for most.
+        per: Whether b has a number for each position in a row, or for each channel of an image.
+        initializer: The initializer of b, which is zero for most; by default the network's.
     """
 
     type = "bias"

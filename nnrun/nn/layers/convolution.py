@@ -1,4 +1,4 @@
-"""Convolution of images (as everywhere in this field: cross-correlation)."""
+"""Convolution of images (as usual in deep learning: cross-correlation)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Convolution(Layer):
     With all windows of a row of x laid out as the columns of a matrix P, of shape
     (channels · kh · kw, positions), this is one product: z = W P.
 
-    Backward: dW = Σ_rows dz Pᵀ. And since every pixel takes part once for each place of the
-    kernel, dx is a convolution too: of dz, spread out by the stride and padded by kernel - 1,
-    with the kernels turned by 180° and their two channel axes exchanged.
+    Backward: dW = Σ_rows dz Pᵀ. Since every pixel is used once for each position in the kernel, dx
+    is a convolution too: of dz, with stride - 1 zeros between its pixels and kernel - 1 zeros
+    around, with the kernels rotated by 180° and their two channel axes exchanged.
     """
 
     type = "convolution"
-    takes = "images"
+    input_kind = "images"
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class Convolution(Layer):
         return self.channels, oh, ow
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         return 2 * self.w.size * prod(self.output_shape[1:])
 
     @property
-    def numbers(self) -> int:
+    def activation_count(self) -> int:
         """Besides x and y, the patches of both passes."""
         inputs, height, width = self.padded
         patches = inputs * prod(self.output_shape[1:]) + self.channels * height * width
-        return super().numbers + self.kernel[0] * self.kernel[1] * patches
+        return super().activation_count + self.kernel[0] * self.kernel[1] * patches
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:
         padded = x

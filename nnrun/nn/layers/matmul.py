@@ -15,12 +15,12 @@ class MatMul(Layer):
     Backward: dw = xᵀ dz, dx = dz wᵀ.
 
     Args:
-        units: How many numbers come out for a row.
-        initializer: How w is drawn; by default as in the whole network.
+        units: The number of outputs.
+        initializer: The initializer of w; by default the network's.
     """
 
     type = "matmul"
-    takes = "vectors"
+    input_kind = "vectors"
 
     def __init__(self, units: PositiveInt, initializer: Initializer | None = None) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class MatMul(Layer):
         return (self.units,)
 
     @property
-    def operations(self) -> int:
+    def flops(self) -> int:
         return 2 * self.w.size
 
     def forward(self, x: Array, rng: Rng | None = None) -> Array:

@@ -12,9 +12,9 @@ from nnrun.nn.signature import Array, Rng, Shape, Sides, pair
 
 
 class Pooling(Layer):
-    """What max and average pooling share: windows of `size`, by default side by side."""
+    """Max and average pooling: windows of `size`, which do not overlap by default."""
 
-    takes = "images"
+    input_kind = "images"
 
     def __init__(self, size: Sides = 2, stride: Sides | None = None) -> None:
         super().__init__()
@@ -31,19 +31,19 @@ class MaxPool2d(Pooling):
     """y = the largest number of each window.
 
     Backward: dy goes to the pixel that was the largest, the first of them where several are;
-    a pixel that won in several windows gets the sum.
+    a pixel that is the largest of several windows gets the sum.
 
     Args:
         size: Height and width of the windows, or one number for both.
-        stride: How far they lie apart, down and to the right; by default side by side.
+        stride: The step between windows, down and to the right; by default they do not overlap.
     """
 
     type = "max_pool2d"
 
     @property
-    def numbers(self) -> int:
+    def activation_count(self) -> int:
         """Besides x and y, a copy of all windows."""
-        return super().numbers + prod(self.size) * prod(self.output_shape)
+        return super().activation_count + prod(self.size) * prod(self.output_shape)
 
     def initialize(self, *, rng: Rng) -> None:
         super().initialize(rng=rng)
@@ -77,7 +77,7 @@ class AvgPool2d(Pooling):
 
     Args:
         size: Height and width of the windows, or one number for both.
-        stride: How far they lie apart, down and to the right; by default side by side.
+        stride: The step between windows, down and to the right; by default they do not overlap.
     """
 
     type = "avg_pool2d"
@@ -92,7 +92,7 @@ class AvgPool2d(Pooling):
         (kh, kw), (sh, sw) = self.size, self.stride
         _, height, width = self.input_shape
         _, oh, ow = self.output_shape
-        # Seen from a pixel: the sum of dy over the windows that hold it.
+        # For each pixel: the sum of dy over the windows that contain it.
         spread = self.out("spread", (*dy.shape[:2], height + kh - 1, width + kw - 1), dy.dtype)
         spread[:, :, kh - 1 : kh - 1 + oh * sh : sh, kw - 1 : kw - 1 + ow * sw : sw] = dy
         dx = self.out("dx", (len(dy), *self.input_shape), dy.dtype)

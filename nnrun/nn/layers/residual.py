@@ -10,13 +10,13 @@ from nnrun.nn.signature import Array, Rng, Shape, ShapeError, shape_text
 
 
 class Residual(Layer):
-    """y = x + f(x), with f some layers one after the other, which must keep the shape of x.
+    """y = x + f(x), where f is a sequence of layers that keeps the shape of x.
 
-    Backward: dx = dy + (∂f/∂x)ᵀ dy: the gradient of f for dy, and dy itself beside it.
+    Backward: dx = dy + (∂f/∂x)ᵀ dy: dy itself plus the gradient through f.
     He, Zhang, Ren and Sun, CVPR 2016.
 
     Args:
-        layers: Those of f, from its input to its output.
+        layers: The layers of f, from its input to its output.
     """
 
     type = "residual"

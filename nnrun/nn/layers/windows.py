@@ -30,7 +30,7 @@ def padding_of(rule: str | int, size: Sides2, kernel: Sides2, stride: Sides2) ->
 
 
 def output_size(size: Sides2, kernel: Sides2, stride: Sides2, what: str) -> Sides2:
-    """Height and width of what a window of `kernel` makes of a (padded) image of `size`."""
+    """Height and width of the output for windows of `kernel` on a (padded) image of `size`."""
     for n, k in zip(size, kernel, strict=True):
         if k > n:
             raise ShapeError(

@@ -1,4 +1,4 @@
-"""The losses by name. A new one is one file beside these and one line in `LOSSES`."""
+"""The losses by name. A new loss is a file in this folder and a line in `LOSSES`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOSSES: dict[str, type[Loss]] = {
     cls.type: cls for cls in (MeanSquared, MeanAbsolute, Huber, CrossEntropy, BinaryCrossEntropy)
 }
 
-# (last activation, loss) that are computed together from the logits, which loses no digits.
+# (last activation, loss) pairs that are computed together from the logits, without loss of digits.
 FUSED: dict[tuple[str, str], type[Loss]] = {
     ("softmax", "cross_entropy"): SoftmaxCrossEntropy,
     ("sigmoid", "binary_cross_entropy"): SigmoidBinaryCrossEntropy,

@@ -1,4 +1,4 @@
-"""What all losses share."""
+"""The base class of losses."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from nnrun.nn.signature import Array
 
 
 class Loss:
-    """A number that says how far predictions are from targets, and its exact gradient.
+    """A measure of how far predictions are from targets, with its exact gradient.
 
     Predictions and targets are (batch, outputs); targets of classification are one-hot rows.
-    Every loss is a mean over the rows, so that its size does not depend on the batch's.
+    Every loss is a mean over the rows, so that it does not grow with the batch.
     """
 
     type = ""
-    needs: str | None = None  # the last activation without which its numbers mean nothing
+    needs: str | None = None  # the last activation that it requires
 
     def value(self, y: Array, target: Array) -> float:
         """The loss of predictions y."""

@@ -1,4 +1,4 @@
-"""Cross-entropy of independent yes-or-no questions, one for each output."""
+"""Binary cross-entropy: a yes-or-no target for each output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class BinaryCrossEntropy(Loss):
     """L = -Σ (t log p + (1 - t) log(1 - p)) summed over outputs, mean over rows;
     dL/dp = ((1 - t) / (1 - p) - t / p) / rows.
 
-    The sum over outputs is that of scikit-learn's networks; PyTorch's `BCELoss` is the mean over
+    Summing over outputs is what scikit-learn's networks do; PyTorch's `BCELoss` takes the mean over
     outputs too, and so is smaller by their number.
     """
 
@@ -27,7 +27,7 @@ class BinaryCrossEntropy(Loss):
         return -float(np.sum(target * yes + (1 - target) * no)) / len(y)
 
     def gradient(self, y: Array, target: Array) -> Array:
-        # In two parts, so that certainty (p = t = 0 or 1) keeps its slope of ±1.
+        # In two parts, so that the slope at p = t = 0 or 1 is ±1 and not 0 / 0.
         with np.errstate(divide="ignore"):
             dy: Array = np.divide(1 - target, 1 - y, where=target < 1, out=np.zeros_like(y))
             dy -= np.divide(target, y, where=target > 0, out=np.zeros_like(y))

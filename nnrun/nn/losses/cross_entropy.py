@@ -1,4 +1,4 @@
-"""Cross-entropy of a distribution over classes."""
+"""Cross-entropy between a distribution over classes and the target."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nnrun.nn.signature import Array
 class CrossEntropy(Loss):
     """L = -Σ t log p summed over classes, mean over rows; dL/dp = -t / p / rows.
 
-    A class that is certain not to be (p = 0) and is (t = 1) costs infinity, as it should. Networks
-    that end in softmax are trained on `SoftmaxCrossEntropy`, which never gets there.
+    If the true class has p = 0, the loss is infinite. Networks that end in softmax are trained with
+    `SoftmaxCrossEntropy`, where this does not happen.
     """
 
     type = "cross_entropy"

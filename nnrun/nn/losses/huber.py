@@ -11,7 +11,7 @@ from nnrun.nn.signature import Array, PositiveFloat
 class Huber(Loss):
     """Squared for small errors e = y - t, absolute for large ones, the mean over rows and outputs:
 
-    L = mean of e² / 2 where |e| ≤ δ, else δ (|e| - δ / 2); dL/de is e, held within ±δ.
+    L = mean of e² / 2 where |e| ≤ δ, else δ (|e| - δ / 2); dL/de is e, clipped to ±δ.
     Huber, Ann. Math. Statist. 35 (1964).
 
     Args:

@@ -1,4 +1,4 @@
-"""The optimizers by name. A new one is one file beside these and one line in `OPTIMIZERS`."""
+"""The optimizers by name. A new one is a file in this folder and a line in `OPTIMIZERS`."""
 
 from __future__ import annotations
 

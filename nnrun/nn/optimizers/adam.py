@@ -17,10 +17,10 @@ class Adam(Optimizer):
     outside the root, after the correction. Weight decay λ adds λ θ to g, so this is not AdamW.
 
     Args:
-        beta1: β₁, the share of the last mean of the gradients in the next one.
-        beta2: β₂, the same for the mean of their squares.
-        epsilon: ε, which keeps steps finite where gradients are tiny.
-        weight_decay: λ, how strongly all parameters, biases too, are drawn to zero.
+        beta1: β₁, the decay of the mean of the gradients.
+        beta2: β₂, the decay of the mean of their squares.
+        epsilon: ε, which keeps steps finite if gradients are tiny.
+        weight_decay: λ, the decay of all parameters, biases too.
     """
 
     type = "adam"

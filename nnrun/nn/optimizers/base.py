@@ -1,4 +1,4 @@
-"""What all optimizers share."""
+"""The base class of optimizers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from nnrun.nn.signature import Array
 class Optimizer:
     """A rule that turns gradients into steps.
 
-    All parameters of a network stand in one vector θ and all gradients in one vector g, so each
-    rule is written once, for vectors. Its own memory (velocities, moments) is in `state`.
+    All parameters of a network are in one vector θ and all gradients in one vector g, so each rule
+    is written once, for vectors. Its own arrays (velocities, moments) are in `state`.
     """
 
     type = ""
@@ -21,7 +21,7 @@ class Optimizer:
         self.steps = 0
 
     def allocate(self, theta: Array) -> None:
-        """Make room for the state and for what a step needs in between."""
+        """Allocate the state and temporary arrays."""
         self.scratch = np.empty_like(theta)
 
     def step(self, theta: Array, g: Array, learning_rate: float) -> None:

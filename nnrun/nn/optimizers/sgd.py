@@ -11,14 +11,14 @@ from nnrun.nn.signature import Array, Fraction, NonNegativeFloat
 class SGD(Optimizer):
     """θ ← θ - η g, with momentum μ: v ← μ v + g, θ ← θ - η v.
 
-    Nesterov's variant steps by g + μ v, the velocity looked ahead. Weight decay λ adds λ θ to g.
+    Nesterov's variant steps by g + μ v. Weight decay λ adds λ θ to g.
     As in PyTorch, the learning rate stays outside the velocity, so that changing it acts at once
     (Sutskever et al., ICML 2013, have it inside); the first velocity is the first gradient.
 
     Args:
-        momentum: μ, the share of the last velocity in the next one.
-        nesterov: Whether to look ahead along the velocity.
-        weight_decay: λ, how strongly all parameters, biases too, are drawn to zero.
+        momentum: μ, the decay of the velocity.
+        nesterov: Whether to use Nesterov's variant.
+        weight_decay: λ, the decay of all parameters, biases too.
     """
 
     type = "sgd"

@@ -15,7 +15,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.metrics import Metrics
 from nnrun.training.examples import PreparedSplit
-from nnrun.training.trainer import HistoryRow
+from nnrun.training.state import HistoryRow
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def constant_units(network: Network, x: Array) -> list[ConstantUnits]:
     last = network.blocks[-1]
     hidden = [
         (dotted(place), layer)
-        for place, layer in network.walk()
+        for place, layer in network.named_layers()
         if isinstance(layer, Activation) and not layer.identity and layer not in last
     ]
     if not hidden:

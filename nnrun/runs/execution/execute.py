@@ -89,7 +89,7 @@ class Execution:
         if not checked:
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
-            self.trainer.restore(checkpoint)
+            self.trainer.resume(checkpoint)
 
     def run(self, control: Callbacks) -> RunResult:
         """Train to the end, or to where `control` stops it."""
@@ -117,7 +117,7 @@ class Execution:
             control.observe(state)
             if state.iteration < state.total and control.stop():
                 return True
-            control.checkpoint(self.trainer.state)
+            control.checkpoint(self.trainer.checkpoint)
         return False
 
     def _task(self) -> Task:
@@ -159,7 +159,7 @@ class Execution:
             sampler=sampler,
             schedule=self.prepared.schedule(),
             dropout=streams.dropout,
-            parts=self.examples,
+            splits=self.examples,
             task=self.task,
             iterations=self.prepared.iterations,
             evaluate_every=self.prepared.evaluate_every,
@@ -216,7 +216,7 @@ class Execution:
             warnings=[finding.to_dict() for finding in findings],
             **self._ending(),
         )
-        checkpoint = self.trainer.state() if status == "interrupted" else None
+        checkpoint = self.trainer.checkpoint() if status == "interrupted" else None
         metadata = describe_model(self.prepared, self.network, self.preprocessing)
         ending = self.trainer.ending() if status == "completed" else None
         return RunResult(record, self.trainer.history, weights, metadata, checkpoint, ending)

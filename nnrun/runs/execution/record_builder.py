@@ -78,11 +78,11 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
     parameters with its own.
     """
     blocks: dict[Place, list[Layer]] = {}
-    for place, layer in network.walk():
+    for place, layer in network.named_layers():
         blocks.setdefault(place, []).append(layer)
     found: dict[Place, Description] = {}
     outermost: list[Description] = []
-    for place, config_layer in config.network.walk():
+    for place, config_layer in config.network.named_layers():
         block = blocks[place]
         own = sum(parameter.size for part in block for parameter in part.parameters)
         found[place] = {
@@ -119,8 +119,10 @@ def _what(config: ExperimentConfig, found: Divergence) -> str:
     where = "the loss"
     if found.parameter is not None:
         layer, _, name = found.parameter.rpartition(".")
-        types = {dotted(place): layer.type for place, layer in config.network.walk()}
+        types = {dotted(place): layer.type for place, layer in config.network.named_layers()}
         where = f"the {name} of layer {layer} ({types[layer]})"
+    if found.memory is not None:
+        where = f"the optimizer's {found.memory} for {where}"
     if found.cause == "loss":
         return (
             f"the training loss left where it began ({found.began:.4g}) {at} and ended at "

@@ -29,7 +29,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
         return
 
     def compare() -> Disagreement | None:
-        training, train = prepared.config.training, trainer.parts["train"]
+        training, train = prepared.config.training, trainer.splits["train"]
         order = Streams.of(prepared.config.seed).order  # as it begins, whatever the run has drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))

@@ -25,7 +25,7 @@ def misfit_of_batches(
         return ConfigMismatch(_PATH, message)
     if training.sampling == "with_replacement" or rows % size != 1:
         return None
-    layer = next((layer for _, layer in network.walk() if layer.needs_rows), None)
+    layer = next((layer for _, layer in network.named_layers() if layer.needs_rows), None)
     if layer is None:
         return None
     return ConfigMismatch(

@@ -49,7 +49,7 @@ def build_network(
         MisfitError: with everything that does not fit, by path.
     """
     blocks = [layer.build() for layer in config.network.layers]
-    images = Sequential(blocks).takes == "images"
+    images = Sequential(blocks).input_kind == "images"
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
         network = Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
@@ -78,7 +78,7 @@ def _softmax_in_the_middle(network: Network) -> list[ConfigMismatch]:
             ("network", *place, "activation"),
             "softmax belongs in the last layer: it makes a distribution over the classes",
         )
-        for place, layer in network.walk()
+        for place, layer in network.named_layers()
         if layer.type == "softmax" and place != last
     ]
 
@@ -142,7 +142,7 @@ def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMisma
         return []
     return [
         ConfigMismatch(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
-        for place, layer in network.walk()
+        for place, layer in network.named_layers()
         if layer.needs_rows
     ]
 

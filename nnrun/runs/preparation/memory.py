@@ -38,7 +38,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     row = prod(dataset.shape)
     # Raw rows, the preprocessed ones in float64, and their copy in the network's dtype.
     data = rows * (row + dataset.outputs) * (dataset.x.itemsize + 16 + width)
-    per_row = sum(layer.numbers for _, layer in network.walk())
+    per_row = sum(layer.activation_count for _, layer in network.named_layers())
     training = config.training
     batch = max(training.batch_size, min(chunk_rows(network), rows))
     more = buffers(

@@ -15,7 +15,7 @@ from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import HISTORY
 
 if TYPE_CHECKING:  # who reads a curve does without
-    from nnrun.training.trainer import HistoryRow
+    from nnrun.training.state import HistoryRow
 
 _MOST_BYTES = 2**30
 _KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}

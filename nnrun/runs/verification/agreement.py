@@ -22,7 +22,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.history import load_history
 from nnrun.runs.storage.strict_json import strict_json
-from nnrun.training.trainer import HistoryRow
+from nnrun.training.state import HistoryRow
 
 # Losses, errors and weights, relative to the larger of the two, by the precision of training.
 _RELATIVE = {"float64": 1e-6, "float32": 1e-3}

@@ -52,6 +52,6 @@ def estimate(prepared: Prepared, network: Network) -> Estimate:
 def _row(network: Network) -> float:
     """Seconds for one row in an evaluation."""
     return sum(
-        layer.operations * _SECONDS_PER_OPERATION + prod(layer.output_shape) * _SECONDS_PER_NUMBER
-        for _, layer in network.walk()
+        layer.flops * _SECONDS_PER_OPERATION + prod(layer.output_shape) * _SECONDS_PER_NUMBER
+        for _, layer in network.named_layers()
     )

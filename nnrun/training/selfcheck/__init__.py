@@ -1,9 +1,9 @@
-"""Whether the compiled engine trains a network as NumPy does: tried before it is trusted.
+"""Checks before training that the compiled engine trains a network as NumPy does.
 
-`check` has both engines make the first update of a run and compares what they found, `update`
-makes that update, and `rounding` says which differences come from rounding. The engine that
-will train is tried itself, with its machine code, its memory and its threads, and afterwards
-everything is as it was: a run that is checked has the bits of one that is not.
+`check` lets both engines make the first update of a run and compares the results, `update` makes
+that update, and `rounding` estimates which differences come from rounding. The check uses the very
+engine that will train, with its machine code, memory and threads, and restores everything
+afterwards: it changes no bit of the run.
 """
 
 from __future__ import annotations

@@ -14,24 +14,24 @@ from nnrun.nn.signature import Array, Rng
 from nnrun.training.selfcheck.rounding import Rounded, roundings
 from nnrun.training.selfcheck.update import FirstUpdate, Key, Numbers, lost
 
-# Of larger batches no more rows are tried than these, or than an eighth and one: enough that
-# several tasks of the compiled engine, which has 16 for a batch, take part, and one in part.
+# Larger batches are cut to this many rows, or to an eighth and one: enough for several tasks of
+# the compiled engine, which has 16 for a batch, and for one that is not full.
 _ROWS, _PART = 17, 8
-# Roundings at random that a difference may need to be explained. A number that falls to one of two
-# sides does so in each with about even chances. What they bring is a sample of what rounding can
-# do, and no bound of it: so many times the most that was seen is allowed.
+# The number of random roundings tried to explain a difference. A number at a kink falls to either
+# side with about even chances in each. They sample the effect of rounding and do not bound it, so
+# a multiple of the largest effect seen is allowed.
 _SAMPLES, _ALLOWED = 96, 10
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A number of the first update that two engines do not agree on.
+    """A number of the first update on which two engines disagree.
 
     Args:
-        what: it is: `gradient of 2.weight`, `loss`.
-        found: by the engine.
-        expected: by NumPy.
-        rounding: how far the two may be apart.
+        what: its name, such as `gradient of 2.weight` or `loss`.
+        found: the engine's value.
+        expected: NumPy's value.
+        rounding: the difference that rounding allows.
     """
 
     what: str
@@ -52,15 +52,14 @@ def compare_engines(
     clip_norm: float | None,
     losses: bool,
 ) -> Disagreement | None:
-    """Have an engine and NumPy make the first update of a run, and put everything back.
+    """Make the first update of a run by an engine and by NumPy, compare, and restore everything.
 
-    They are compared by the loss and the outputs of the batch, the gradient of every parameter,
-    and what layers keep besides. Numbers that NumPy does not find finite are not compared: where
-    training leaves the range of numbers is a matter of the order of operations, and told as
-    divergence.
+    The loss and the outputs of the batch, the gradient of every parameter and the buffers of layers
+    are compared. If NumPy's numbers are not finite, nothing is compared: where training overflows
+    depends on the order of operations, and is reported as divergence.
 
     Args:
-        engine: made for the network and the optimizer, and the training split.
+        engine: built for the network, the optimizer and the training split.
         network: initialized.
         optimizer: allocated for it.
         x: rows of the training split.
@@ -68,10 +67,10 @@ def compare_engines(
         batches: the first two.
         dropout: the stream of dropout masks that the engine draws from.
         clip_norm: as for the engine.
-        losses: whether the engine can be asked for the losses of batches.
+        losses: whether the engine was built to return the losses of batches.
 
     Returns:
-        The first number beyond rounding, if there is one.
+        The first number that differs beyond rounding, if any.
     """
     rows, others = (_few(batches, number) for number in (0, 1))
     state = dropout.bit_generator.state
@@ -102,11 +101,11 @@ def _finite(numbers: Numbers) -> bool:
 
 
 def _near(expected: Numbers, rounding: float) -> dict[Key, float]:
-    """What a sum's rounding is beside the largest numbers of their kind: nobody asks about less.
+    """The rounding error of sums, relative to the largest numbers of the same kind.
 
-    Those of a layer's weights and biases are of one kind: where a bias has no effect, as before
-    batch normalisation, its gradient is nothing but rounding. So is that of a weight which sees
-    nothing but zeros, by kernels that transform it together with its neighbours.
+    Smaller differences are always accepted. The weights and biases of a layer are of one kind: if
+    a bias has no effect, as before batch normalisation, its gradient is pure rounding. So is that
+    of a weight whose inputs are all zero, in kernels that transform it together with others.
     """
     largest: dict[Key, float] = {}
     for key, array in expected.items():
@@ -127,11 +126,11 @@ def _kind(key: Key) -> Key:
 def _unexplained(
     found: Numbers, expected: Numbers, near: dict[Key, float], rounded: Rounded
 ) -> Disagreement | None:
-    """A number that is farther from the exact one than roundings bring it, NumPy's or random."""
+    """A number farther from the exact one than NumPy's rounding and random roundings explain."""
     exact = rounded.exact()
     precision = np.finfo(found["outputs", ""].dtype)
     if not _finite(exact) or rounded.largest > float(precision.max) ** 0.5:
-        return None  # so near the end of the range that intermediate numbers may leave it
+        return None  # so large that intermediate results may overflow
     apart = {key: np.abs(found[key].astype(np.float64) - exact[key]) for key in exact}
     spread = {key: np.abs(expected[key] - exact[key]) for key in exact}
     allowed: Numbers = {}

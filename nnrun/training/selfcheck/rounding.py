@@ -1,16 +1,16 @@
-"""How far rounding may change the numbers of an update, found by rounding at random.
+"""How far rounding may change the numbers of an update, estimated with random rounding errors.
 
-Two right engines differ where they round: in the order of their sums, and in the last digits of
-their functions. In one sum of n terms each term is off by a factor 1 + δ with |δ| ≤ λ √n ε, but
-with a probability below 2 n exp(-λ²/2): Higham and Mary, SIAM J. Sci. Comput. 41 (2019), for
-errors that are independent. With λ = 16 no run will see it happen. So the update is made again in
-float64, in which what float32 rounds is exact, with every number that a layer puts out, forward
-and backward, off by such a factor at random; how far the results go apart is how far rounding can
-move them, whatever the network does to errors: saturation, cancellation, depth. This is Monte
-Carlo arithmetic: Parker, UCLA CSD-970002 (1997).
+Two correct engines differ by rounding: in the order of their sums, and in the last digits of their
+functions. In a sum of n terms each term is off by a factor 1 + δ with |δ| ≤ λ √n ε, except with a
+probability below 2 n exp(-λ²/2), for independent errors: Higham and Mary, SIAM J. Sci. Comput. 41
+(2019). With λ = 16 the exception never happens in practice. So the update is repeated in float64,
+where float32's roundings are exact, and every output of a layer, forward and backward, is
+multiplied by such a random factor. The spread of the results shows how far rounding can move them,
+whatever the network does to errors: saturation, cancellation, depth. This is Monte Carlo
+arithmetic: Parker, UCLA CSD-970002 (1997).
 
-Kinks need nothing of their own. A rectifier whose input is zero but for rounding, or two equal
-numbers before a max-pooling, fall to either side at random, and so does what follows from them.
+Kinks need no special treatment. A ReLU whose input is zero up to rounding, or two equal numbers in
+a max-pooling window, fall to either side at random, and so does everything computed from them.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from nnrun.training.selfcheck.update import FirstUpdate, Numbers
 Rounding = Literal["none", "full", "many", "few"]
 
 _LAMBDA = 16
-# Of roundings that have sizes of their own, the smallest is this power of two of the full one, and
-# others than these shares are none.
+# Roundings of random size are at least this power of two times the full size; only these shares of
+# the numbers are rounded at all.
 _SMALLEST = -12
 _SHARES = {"many": 1 / 2, "few": 1 / 8}
 
 
 def roundings(network: Network, rows: int) -> tuple[float, float]:
-    """λ √n ε for the longest sums of a batch of so many rows, forward and backward."""
+    """λ √n ε for the longest sums of a batch with this many rows, forward and backward."""
     forward = backward = 1.0
     for layer in network.steps:
         pixels = max(prod(layer.input_shape[1:]), prod(layer.output_shape[1:]))
-        forward = max(forward, layer.operations / (2 * prod(layer.output_shape)))
-        backward = max(backward, layer.operations / (2 * prod(layer.input_shape)), rows * pixels)
+        forward = max(forward, layer.flops / (2 * prod(layer.output_shape)))
+        backward = max(backward, layer.flops / (2 * prod(layer.input_shape)), rows * pixels)
         if layer.batch_dependent:
             forward = max(forward, rows * pixels)
     unit = _LAMBDA * float(np.finfo(network.dtype).eps)
@@ -54,12 +54,12 @@ def roundings(network: Network, rows: int) -> tuple[float, float]:
 
 
 class Rounded:
-    """An update in float64, exact or with roundings at random.
+    """An update in float64, exact or with random roundings.
 
     Args:
         update: the update.
-        network: as it was initialized; it is copied.
-        optimizer: gives the settings.
+        network: initialized; it is copied.
+        optimizer: its settings are used.
     """
 
     def __init__(self, update: FirstUpdate, network: Network, optimizer: Optimizer) -> None:
@@ -67,13 +67,13 @@ class Rounded:
         self._optimizer = optimizer
         self._network = network.copy(np.float64)
         self._theta = self._network.theta.copy()
-        self._statistics = {name: a.copy() for name, a in self._network.statistics.items()}
+        self._buffers = {name: a.copy() for name, a in self._network.buffers.items()}
         self._forward, self._backward = roundings(network, len(update.x))
         self._rng = np.random.default_rng(0)
         self._rounding: Rounding = "none"
         self._factor = 1.0  # of the gradient
-        self.largest = 0.0  # of all numbers that layers have put out
-        for _, layer in self._network.walk():
+        self.largest = 0.0  # of all outputs of layers
+        for _, layer in self._network.named_layers():
             self._watch(layer)
         plain = self._network.loss.gradient
 
@@ -87,42 +87,41 @@ class Rounded:
 
     def exact(self) -> Numbers:
         """The numbers of the update."""
-        return self._made(self._update, "none")
+        return self._numbers(self._update, "none")
 
     def samples(self) -> Iterator[Numbers]:
-        """The numbers of the update with roundings at random, again and again.
+        """The numbers of the update with random roundings, without end.
 
-        In two of three each rounding has a size of its own, or none, as many or most of them: a
-        large one may hide what another does, as where a variance is nothing but rounding, and
-        divided by. And where the gradient is clipped, a single huge number, however uncertain,
-        makes all others small: so it is clipped by turns, and brought down by what the exact one
-        is.
+        In two of three samples the roundings have random sizes, and many or most are zero: a large
+        one may hide the effect of another, as when a variance is pure rounding and divides. And if
+        the gradient is clipped, a single huge number, however uncertain, makes all others small: so
+        samples alternate between clipping and scaling by the factor of the exact gradient.
         """
         unclipped, factor = replace(self._update, clip_norm=None), self._clipped()
         sizes: tuple[Rounding, ...] = ("full", "many", "few")
         for rounding in cycle(sizes):
-            yield self._made(self._update, rounding)
+            yield self._numbers(self._update, rounding)
             if factor != 1:
                 self._factor = factor
-                yield self._made(unclipped, rounding)
+                yield self._numbers(unclipped, rounding)
                 self._factor = 1.0
 
     def _clipped(self) -> float:
-        """What clipping multiplies the exact gradient by."""
+        """The factor by which clipping scales the exact gradient."""
         limit = self._update.clip_norm
         if limit is None:
             return 1.0
-        self._made(replace(self._update, clip_norm=None), "none")
+        self._numbers(replace(self._update, clip_norm=None), "none")
         norm = float(np.linalg.norm(self._network.gradient))
         return limit / norm if norm > limit else 1.0
 
-    def _made(self, update: FirstUpdate, rounding: Rounding) -> Numbers:
-        """The numbers, with roundings of these sizes."""
+    def _numbers(self, update: FirstUpdate, rounding: Rounding) -> Numbers:
+        """The numbers of an update, with roundings of this kind."""
         self._rounding = rounding
         network = self._network
         network.theta[...] = self._theta
-        for name, array in network.statistics.items():
-            array[...] = self._statistics[name]
+        for name, array in network.buffers.items():
+            array[...] = self._buffers[name]
         x, target = (np.array(a, np.float64) for a in (update.x, update.target))
         if rounding != "none":
             self._blur(x, self._forward)
@@ -134,27 +133,27 @@ class Rounded:
         return update.by_numpy(network, self._optimizer, x, target)[0]
 
     def _watch(self, layer: Layer) -> None:
-        """Have what the layer puts out rounded, in place: it may keep it for the way back."""
+        """Round the layer's outputs, in place: the layer may keep them for its backward pass."""
         plain_forward, plain_backward = layer.forward, layer.backward
 
         def forward(x: Array, rng: Rng | None = None) -> Array:
             y = plain_forward(x, rng)
             if self._rounding == "none":
-                self._look(y)
+                self._track_largest(y)
                 return y
             if isinstance(layer, BatchNorm):
-                # Digits are lost where the mean is taken off, before all else.
+                # Subtracting the mean loses digits first.
                 self._blur(layer.x_hat, self._forward, layer.inverse * _largest(layer, x))
-            self._blur(y, self._forward, _taken_off(layer, x))
+            self._blur(y, self._forward, _before_centring(layer, x))
             return y
 
         def backward(dy: Array, needs_dx: bool = True) -> Array:
             if self._rounding == "none":
-                self._look(dy)
+                self._track_largest(dy)
                 return plain_backward(dy, needs_dx)
-            # A derivative is near one, however small it is: so is what its digits are lost to.
+            # A small derivative may be 1 - y with y near 1, so its error is relative to 1.
             beside = np.abs(dy) if isinstance(layer, Activation) and needs_dx else None
-            beside = _taken_off(layer, dy) if beside is None else beside
+            beside = _before_centring(layer, dy) if beside is None else beside
             dx = plain_backward(dy, needs_dx)
             if needs_dx:
                 self._blur(dx, self._backward, beside)
@@ -162,13 +161,13 @@ class Rounded:
 
         vars(layer).update(forward=forward, backward=backward)
 
-    def _look(self, y: Array) -> None:
+    def _track_largest(self, y: Array) -> None:
         self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
 
     def _blur(self, y: Array, rounding: float, beside: Array | None = None) -> None:
-        """Round numbers of a batch at random: each, those of a row, and those of a feature alike.
+        """Add random errors to a batch: for each number, for each row, and for each feature.
 
-        Pixels of an image lose what is lost beside its largest one, since kernels mix neighbours;
+        The error of a pixel is relative to the image's largest, since kernels mix neighbours;
         zeros stay zeros.
         """
         size = np.abs(y)
@@ -183,7 +182,7 @@ class Rounded:
         y += rounding * size * noise
 
     def _noise(self, shape: tuple[int, ...]) -> Array:
-        """Of size one at most."""
+        """Random numbers between -1 and 1."""
         noise = self._rng.uniform(-1, 1, shape)
         if self._rounding != "full":
             share = _SHARES[self._rounding]
@@ -191,8 +190,8 @@ class Rounded:
         return noise
 
 
-def _taken_off(layer: Layer, y: Array) -> Array | None:
-    """What the digits are lost to of numbers from which batch normalisation takes the mean."""
+def _before_centring(layer: Layer, y: Array) -> Array | None:
+    """The size of the numbers from which batch normalisation subtracts the mean; None elsewhere."""
     if not isinstance(layer, BatchNorm):
         return None
     scale = np.abs(layer.inverse * layer.gamma.value.reshape(layer.view))
@@ -200,5 +199,5 @@ def _taken_off(layer: Layer, y: Array) -> Array | None:
 
 
 def _largest(layer: BatchNorm, y: Array) -> Array:
-    """Of each feature or channel, in the form that scales them."""
+    """The largest absolute value of each feature or channel, shaped to broadcast over a batch."""
     return np.asarray(np.abs(y).max(axis=layer.axes).reshape(layer.view))

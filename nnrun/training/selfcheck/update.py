@@ -1,4 +1,4 @@
-"""The first update of a run, as numbers that can be compared: by NumPy, and by another engine."""
+"""The numbers of a run's first update, by NumPy and by another engine, for comparison."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 Key = tuple[str, str]
-"""What numbers are, and of which parameter: ("gradient", "0.weight"), ("loss", "")."""
+"""The kind of numbers and their parameter: ("gradient", "0.weight"), ("loss", "")."""
 
 Numbers = dict[Key, Array]
 
-# The part of the range of exponents by which a step is longer than the weights, so that their
-# change tells the gradient.
+# The share of the range of exponents by which a step is longer than the weights, so that the
+# gradient can be computed from their change.
 _LONGER = 1 / 3
 
 
 @dataclass(frozen=True)
 class FirstUpdate:
-    """What the first update of a run is made from.
+    """The inputs of a run's first update.
 
     Args:
         rows: of the batch, in the training split.
-        others: rows of another batch, which an engine updates with before, so that its memory is
-            not as it was made.
+        others: rows of another batch, which the engine trains on before, so that its memory is no
+            longer fresh.
         x: the batch.
         target: its targets.
         dropout: the state of the stream of dropout masks.
         clip_norm: as for the engines.
-        losses: whether the engine can be asked for the loss of the batch in training mode.
+        losses: whether the engine was built to return the loss of a batch in training mode.
     """
 
     rows: Array
@@ -53,7 +53,7 @@ class FirstUpdate:
 
     @property
     def stream(self) -> Rng:
-        """The dropout masks of the update."""
+        """A generator for the dropout masks of the update."""
         bits: np.random.BitGenerator = np.random.PCG64()
         bits.state = self.dropout
         return np.random.Generator(bits)
@@ -61,42 +61,43 @@ class FirstUpdate:
     def by_numpy(
         self, network: Network, optimizer: Optimizer, x: Array, target: Array
     ) -> tuple[Numbers, Array]:
-        """What the NumPy engine finds, and the gradient; the weights stay as they are.
+        """The NumPy engine's numbers, and the gradient; the weights do not change.
 
         Args:
-            network: initialized; its statistics change.
-            optimizer: gives the settings, and keeps its arrays.
-            x: the batch, in the network's precision.
-            target: its targets, likewise.
+            network: initialized; its buffers change.
+            optimizer: its settings are used; its arrays do not change.
+            x: the batch, in the network's dtype.
+            target: its targets, in the same dtype.
         """
-        own, told = copy(optimizer), np.empty(1)
+        own, batch_loss = copy(optimizer), np.empty(1)
         own.allocate(network.theta)
         loss, outputs = evaluate(network, x, target)
         engine = NumpyEngine(network, own, x, target, rng=self.stream, clip_norm=self.clip_norm)
-        engine.run(_batch(np.arange(len(x)), 0.0), told)
-        found = _evaluated(loss, outputs, told if self.losses else None)
+        engine.run(_batch(np.arange(len(x)), 0.0), batch_loss)
+        found = _evaluated(loss, outputs, batch_loss if self.losses else None)
         return found | _trained(network, own, network.gradient), network.gradient
 
     def by_engine(
         self, engine: Engine, network: Network, optimizer: Optimizer, dropout: Rng, gradient: Array
     ) -> Numbers:
-        """What the engine of a run finds that has not begun.
+        """The numbers of a run's engine, before training begins.
 
         Args:
-            engine: made for the network and the optimizer, and the training split.
-            network: as it was initialized, and so it is afterwards.
-            optimizer: as it was allocated; likewise.
-            dropout: the stream that the engine draws from; likewise.
-            gradient: by NumPy: a step along it is made so long that it can be read back.
+            engine: built for the network, the optimizer and the training split.
+            network: initialized; restored afterwards.
+            optimizer: allocated; restored afterwards.
+            dropout: the stream that the engine draws from; restored afterwards.
+            gradient: NumPy's; the learning rate is chosen so large that the engine's gradient can
+                be computed from the change of the weights.
         """
-        told = np.empty(1) if self.losses else None
+        batch_loss = np.empty(1) if self.losses else None
         loss, outputs = engine.evaluate(self.x, self.target)
-        rate = 0.0 if optimizer.state else _telling_rate(network.theta, gradient)
+        rate = 0.0 if optimizer.state else _readable_rate(network.theta, gradient)
         with _put_back(network, optimizer, dropout):
-            engine.run(_batch(self.others, rate), told)
+            engine.run(_batch(self.others, rate), batch_loss)
         with _put_back(network, optimizer, dropout) as theta:
-            engine.run(_batch(self.rows, rate), told)
-            found = _evaluated(loss, outputs, told)
+            engine.run(_batch(self.rows, rate), batch_loss)
+            found = _evaluated(loss, outputs, batch_loss)
             change = (
                 theta if optimizer.state else (theta - network.theta) / network.dtype.type(rate)
             )
@@ -108,15 +109,15 @@ def _batch(rows: Array, rate: float) -> Batches:
 
 
 def lost(theta: Array, gradient: Array) -> float:
-    """What is lost of a gradient that is read from the change of weights."""
+    """The rounding error of a gradient that is computed from the change of weights."""
     size = float(np.abs(theta).max(initial=0))
-    return float(np.finfo(theta.dtype).eps) * size / _telling_rate(theta, gradient)
+    return float(np.finfo(theta.dtype).eps) * size / _readable_rate(theta, gradient)
 
 
-def _telling_rate(theta: Array, gradient: Array) -> float:
-    """A learning rate by which weights change so much that the gradient can be read from it.
+def _readable_rate(theta: Array, gradient: Array) -> float:
+    """A learning rate so large that the gradient can be computed from the change of weights.
 
-    It is a power of two, so no digit of a product changes.
+    It is a power of two, so that products are exact.
     """
     size, largest = (float(np.abs(array).max(initial=0)) for array in (theta, gradient))
     if not largest:
@@ -126,13 +127,13 @@ def _telling_rate(theta: Array, gradient: Array) -> float:
     return 2.0 ** min(max(exponent, -most // 2), most // 2)
 
 
-def _evaluated(loss: float, outputs: Array, told: Array | None) -> Numbers:
+def _evaluated(loss: float, outputs: Array, batch_loss: Array | None) -> Numbers:
     found = {("loss", ""): np.array([loss]), ("outputs", ""): outputs}
-    return found if told is None else {**found, ("training loss", ""): told}
+    return found if batch_loss is None else {**found, ("training loss", ""): batch_loss}
 
 
 def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers:
-    """What an update has made: the gradient, as the optimizer keeps it or if not itself."""
+    """The results of an update: the optimizer's arrays, or the gradient if it has none; buffers."""
     vectors = optimizer.state or {"gradient": gradient}
     found: Numbers = {}
     for kind, vector in vectors.items():
@@ -140,22 +141,22 @@ def _trained(network: Network, optimizer: Optimizer, gradient: Array) -> Numbers
         for name, parameter in network.parameters.items():
             found[kind, name] = vector[start : start + parameter.size].copy()
             start += parameter.size
-    for name, array in network.statistics.items():
+    for name, array in network.buffers.items():
         found[name, ""] = array.copy()
     return found
 
 
 @contextmanager
 def _put_back(network: Network, optimizer: Optimizer, dropout: Rng) -> Iterator[Array]:
-    """Have everything that an update changes as it was; gives the weights of before."""
+    """Restore everything that an update changes; yields the weights from before."""
     theta, state = network.theta.copy(), dropout.bit_generator.state
-    statistics = {name: array.copy() for name, array in network.statistics.items()}
+    buffers = {name: array.copy() for name, array in network.buffers.items()}
     try:
         yield theta
     finally:
         network.theta[...] = theta
-        for name, array in network.statistics.items():
-            array[...] = statistics[name]
+        for name, array in network.buffers.items():
+            array[...] = buffers[name]
         for array in optimizer.state.values():
             array.fill(0)
         optimizer.steps = 0

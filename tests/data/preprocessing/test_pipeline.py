@@ -36,7 +36,7 @@ def test_standard_has_mean_zero_and_deviation_one_by_column():
 
 
 def test_constant_columns_stay_zero_despite_rounding():
-    """The mean of ten times 0.1 is not 0.1 in floating point; no noise comes of it."""
+    """The mean of ten times 0.1 is not 0.1 in floating point; a constant still becomes 0."""
     x = np.full((10, 2), 0.1)
     assert 0.1 != x.mean(axis=0)[0]
     fitted = Preprocessing(["standard"]).fit(x, x)
@@ -196,7 +196,7 @@ def test_overflowing_statistics_are_refused(step):
 
 
 def test_use_before_fitting_is_an_error():
-    """Statistics that nobody computed are not taken for zeros."""
+    """Preprocessing that is not fitted raises an error."""
     with pytest.raises(RuntimeError, match="before it is fitted"):
         Preprocessing(["standard"]).transform_x(X)
 

@@ -54,7 +54,7 @@ def test_missing_values_are_refused_with_the_words_that_help(table):
 
 @pytest.mark.parametrize("word", ["NA", "nan", "NULL", "?", "n/a"])
 def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
-    """In categories and in classes they are no label but a mistake, told as blank cells are."""
+    """In categories and classes they are not labels but mistakes, reported like blank cells."""
     with pytest.raises(DataError) as error:
         table(f"age,town,price\n1,A,10\n2,{word},20\n3,B,30\n4,{word},40\n")
     ways = "`missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"

@@ -88,7 +88,7 @@ class Task:
         network, optimizer = self.network(), self.optimizer()
         network.theta *= 1 + nudge
         if rounding:
-            for _, layer in network.walk():
+            for _, layer in network.named_layers():
                 layer.forward = _moved(layer.forward, 1 + rounding)  # type: ignore[method-assign]
         optimizer.allocate(network.theta)
         rng = np.random.default_rng(4)
@@ -112,7 +112,7 @@ def numbers(engine: Any) -> dict[str, np.ndarray]:
     """All that training changes."""
     return {
         "theta": engine.network.theta,
-        **engine.network.statistics,
+        **engine.network.buffers,
         **engine.optimizer.state,
         "steps": np.array([engine.optimizer.steps]),
     }

@@ -29,7 +29,7 @@ def outcome(engine: Any, batches: Batches, *, told: bool) -> Outcome:
     engine.run(batches, losses if told else None)
     loss, outputs = engine.evaluate(engine.x.reshape(-1, *network.input_shape), engine.target)
     found = {name: one.value.copy() for name, one in network.parameters.items()}
-    found |= {name: array.copy() for name, array in network.statistics.items()}
+    found |= {name: array.copy() for name, array in network.buffers.items()}
     found |= {f"optimizer {name}": array.copy() for name, array in engine.optimizer.state.items()}
     found |= {"loss": np.array(loss), "outputs": outputs.copy()}
     return found | {"losses": losses, "steps": np.array(engine.optimizer.steps)}

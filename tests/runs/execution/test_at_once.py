@@ -69,7 +69,7 @@ def everything(execution: Execution) -> tuple[Any, ...]:
         {name: array.tobytes() for name, array in result.ending.arrays.items()},
         result.ending.values,
     )
-    good = execution.trainer.good
+    good = execution.trainer.last_good
     at_last = (good.iteration, {name: array.tobytes() for name, array in good.arrays.items()})
     return record, result.history, weights, ending, at_last, shown
 
@@ -94,7 +94,7 @@ def test_from_where_it_was_left(prepared: Any, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as watched:
         watched.setattr(CompiledEngine, "run_and_evaluate", lambda *_: None)
         execution = Execution(run)
-        states = [execution.trainer.state() for _ in execution.trainer.run()]
+        states = [execution.trainer.checkpoint() for _ in execution.trainer.run()]
     assert len(states) > 20
     assert {state.iteration % run.evaluate_every == 0 for state in states} == {True, False}
     for state in states:

@@ -60,7 +60,7 @@ class Blocks:
         for name, part in self._state_parts:
             part[positions] = self.optimizer.state[name]
         if self.code.statistics:
-            found = self.network.statistics
+            found = self.network.buffers
             for name, where in self.code.statistics:
                 self._statistics[where] = found[name]
 
@@ -71,6 +71,6 @@ class Blocks:
         for name, part in self._state_parts:
             self.optimizer.state[name][...] = part[positions]
         if self.code.statistics:
-            found = self.network.statistics
+            found = self.network.buffers
             for name, where in self.code.statistics:
                 found[name][...] = self._statistics[where]

@@ -72,7 +72,7 @@ def function_seconds(network: Network, batch_size: int) -> float:
     for layer, work, numbers in work_of(network, batch_size):
         if not work:
             total += numbers * COMPILED_NUMBER
-        elif layer.takes == "images":
+        elif layer.input_kind == "images":
             total += work / COMPILED_CONVOLUTION
         else:
             total += work / _matrix_rate(network, layer, batch_size)
@@ -84,7 +84,7 @@ def work_of(network: Network, batch_size: int) -> Iterator[tuple[Layer, float, f
     precision = 8 / network.dtype.itemsize
     for index, layer in enumerate(network.steps):
         # Forward, the weights' gradient, and dx, which the first layer does not need.
-        work = batch_size * layer.operations * (2 if index == 0 else 3) / precision
+        work = batch_size * layer.flops * (2 if index == 0 else 3) / precision
         numbers = batch_size * prod(layer.output_shape) * (ACROSS if layer.batch_dependent else 1)
         yield layer, work, numbers / precision
 

@@ -100,8 +100,8 @@ def generate(
                 p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
     placed = p.positions
     positions = [placed[id(parameter)] for parameter in network.parameters.values()]
-    names = {id(array): name for name, array in network.statistics.items()}
-    statistics = [(names[id(layer.statistics[key])], where) for layer, key, where in p.statistics]
+    names = {id(array): name for name, array in network.buffers.items()}
+    statistics = [(names[id(layer.buffers[key])], where) for layer, key, where in p.statistics]
     source = _module(p, network, optimizer, state)
     return Generated(source, p, x, state, np.concatenate(positions), statistics)
 

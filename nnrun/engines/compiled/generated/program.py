@@ -162,7 +162,7 @@ class Program(Text):
 
     def statistic(self, layer: Layer, key: str, tag: str, where: Array) -> str:
         """Give one of the layer's statistics its place, after the optimizer's arrays."""
-        shape = layer.statistics[key].shape
+        shape = layer.buffers[key].shape
         offset = self._take("statistics", shape)
         self.statistics.append((layer, key, where + offset))
         self.places.append(Place(f"{key}{tag}", "state", offset, shape, "statistics"))

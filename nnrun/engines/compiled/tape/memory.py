@@ -97,7 +97,7 @@ class Parameters:
             for name, array in self.optimizer.state.items():
                 yield array[part], arrays[f"{one.block}.{name}"], one.places
         for kept in self.plan.statistics:
-            yield kept.layer.statistics[kept.name], arrays[kept.block], kept.places
+            yield kept.layer.buffers[kept.name], arrays[kept.block], kept.places
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:

@@ -108,7 +108,7 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_
             engine.run(replace(batches, rates=np.full(len(batches), rate)))
             assert not np.isfinite(engine.network.theta).all()
             engine.network.theta[...] = one.network().theta
-            for name, array in engine.network.statistics.items():
+            for name, array in engine.network.buffers.items():
                 array[...] = name.endswith("variance")
             for array in engine.optimizer.state.values():
                 array[...] = 0

@@ -122,8 +122,8 @@ def test_training_does_not_notice(batch_size: int, task: Any) -> None:
         watched.run(cut(batches, k, k + 1))
         watched.evaluate(*one.data())
     np.testing.assert_array_equal(whole.network.theta, watched.network.theta)
-    for name, array in {**whole.network.statistics, **whole.optimizer.state}.items():
-        other = {**watched.network.statistics, **watched.optimizer.state}[name]
+    for name, array in {**whole.network.buffers, **whole.optimizer.state}.items():
+        other = {**watched.network.buffers, **watched.optimizer.state}[name]
         np.testing.assert_array_equal(array, other)
     assert whole.rng.bit_generator.state == watched.rng.bit_generator.state
     assert whole.optimizer.steps == watched.optimizer.steps

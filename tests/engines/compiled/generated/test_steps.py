@@ -47,7 +47,7 @@ class Run:
         """All that a checkpoint would hold, as bytes and plain values."""
         engine = self.engine
         arrays = [engine.network.theta, *engine.optimizer.state.values()]
-        arrays += engine.network.statistics.values()
+        arrays += engine.network.buffers.values()
         return (
             [array.tobytes() for array in arrays],
             engine.optimizer.steps,
@@ -61,8 +61,8 @@ class Run:
         engine.network.theta[...] = theirs.network.theta
         for name, array in engine.optimizer.state.items():
             array[...] = theirs.optimizer.state[name]
-        for name, array in engine.network.statistics.items():
-            array[...] = theirs.network.statistics[name]
+        for name, array in engine.network.buffers.items():
+            array[...] = theirs.network.buffers[name]
         engine.optimizer.steps = theirs.optimizer.steps
         engine.rng.bit_generator.state = theirs.rng.bit_generator.state
         self.sampler.restore(json.loads(json.dumps(other.sampler.state())))

@@ -311,7 +311,7 @@ def trained(made: Any, threads: int, batch_size: int = 33) -> list[bytes]:
     settings = {"rng": rng, "batch_size": batch_size, "threads": threads}
     engine = TapeEngine(network, optimizer, x, target, **settings)
     engine.run(made.batches())
-    kept = [network.theta, *network.statistics.values(), *optimizer.state.values()]
+    kept = [network.theta, *network.buffers.values(), *optimizer.state.values()]
     return [array.tobytes() for array in kept]
 
 
@@ -341,7 +341,7 @@ def test_threads_on_any_layers(task: Any, name: str) -> None:
         engine = TapeEngine(network, optimizer, *made.data(), **settings, threads=threads)
         engine.run(made.batches())
         loss, outputs = engine.evaluate(*made.data())
-        kept = [network.theta, *network.statistics.values(), outputs]
+        kept = [network.theta, *network.buffers.values(), outputs]
         found.append((loss, *(array.tobytes() for array in kept)))
     assert found[0] == found[1]
 
@@ -383,7 +383,7 @@ def test_numbers_far_from_zero_keep_their_variance(rows: int) -> None:
     engine.run(Batches(np.arange(rows), np.array([0, rows]), np.zeros(1)))
     exact = x.astype(float)
     expected = exact.mean(), exact.var(ddof=1)
-    mean, variance = (float(array[0]) for array in network.statistics.values())
+    mean, variance = (float(array[0]) for array in network.buffers.values())
     assert expected == (pytest.approx(mean, rel=1e-6), pytest.approx(variance, rel=1e-4))
 
 
@@ -413,7 +413,7 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float) -> Non
             engine.run(replace(batches, rates=np.full(20, rate)))
             assert not np.isfinite(network.theta).all()
             network.theta[...] = start
-            for name, array in network.statistics.items():
+            for name, array in network.buffers.items():
                 array[...] = name.endswith("variance")
             optimizer.steps = 0
             for array in optimizer.state.values():

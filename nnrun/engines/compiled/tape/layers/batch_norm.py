@@ -37,8 +37,7 @@ class BatchNorm(Emitter):
         self.beta = plan.parameter(layer.beta, f"b{tag}", stored, where, by_rows=True)
         self.size = padded(stored)
         running = [
-            plan.statistic(layer, name, f"{name}{tag}", self.size, where)
-            for name in layer.statistics
+            plan.statistic(layer, name, f"{name}{tag}", self.size, where) for name in layer.buffers
         ]
         self.running_mean, self.running_variance = running
         self.inverse = plan.shared(f"inverse{tag}", self.size)

@@ -1,0 +1,215 @@
+"""One moment of training that moves forward by updates: evaluate it, save it, go back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+
+from nnrun.engines.base import Engine, Evaluator, Stretch
+from nnrun.models.task import Task
+from nnrun.nn.network import Network
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.schedules import Schedule
+from nnrun.nn.signature import Array, Rng
+from nnrun.training.divergence import Bounds, Cause, Divergence
+from nnrun.training.early_stopping import EarlyStopping
+from nnrun.training.examples import PreparedSplit
+from nnrun.training.loss_curve import LossCurve
+from nnrun.training.sampling import Sampler
+from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
+
+# The initial loss is computed over this many rows at most; it limits where the run may end.
+_INITIAL_ROWS = 256
+
+
+@dataclass
+class TrainingCore:
+    """A network in training, with everything that its next update depends on.
+
+    Args:
+        network: initialized.
+        optimizer: allocated for it.
+        engine: built for these two and the training split.
+        sampler: the order of the training rows.
+        schedule: the learning rates.
+        dropout: the stream of dropout masks, which the engine draws from.
+        splits: the splits to evaluate, by name; `train` is one of them.
+        task: what outputs mean.
+        iterations: the updates of the whole run.
+        evaluate_every: updates between evaluations; there is always one at the end.
+        baseline: the training loss of always predicting the mean of the targets.
+        stopping: early stopping, if any.
+        curve: collects the losses of batches, if any; the engine has to be built with `losses`.
+            It is not part of a state: interrupted runs have none.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    engine: Engine
+    sampler: Sampler
+    schedule: Schedule
+    dropout: Rng
+    splits: dict[str, PreparedSplit]
+    task: Task
+    iterations: int
+    evaluate_every: int
+    baseline: float
+    stopping: EarlyStopping | None = None
+    curve: LossCurve | None = None
+
+    iteration: int = 0
+    train_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    history: list[HistoryRow] = field(default_factory=list)
+    divergence: Divergence | None = None
+    best: dict[str, Array] = field(default_factory=dict)
+    _evaluated: dict[str, tuple[float, Array]] = field(default_factory=dict)
+    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    _rate: float = 0.0
+    _loss: float | None = None
+
+    def __post_init__(self) -> None:
+        self.live = live_arrays(self.network, self.optimizer)
+        target = self.splits["train"].target
+        self.bounds = Bounds.of(self._initial_loss(), self.baseline, self.network, target)
+        self.last_good = self.snapshot()
+
+    def _initial_loss(self) -> float:
+        train = self.splits["train"]
+        if len(train) <= _INITIAL_ROWS:
+            return self.evaluate("train")[0]
+        head = train.head(_INITIAL_ROWS)
+        return self.engine.evaluate(head.x, head.target)[0]
+
+    def update(self, iterations: int) -> None:
+        """Make this many updates, without evaluations."""
+        self._evaluated.clear()
+        stretch = self.stretch(iterations)
+        if self.curve is None:
+            self.engine.run(stretch)
+        else:
+            sizes, losses = np.diff(stretch.bounds), np.empty(iterations)
+            self.engine.run(stretch, losses)
+            self.curve.add(losses, sizes)
+        self.iteration += iterations
+        self._rate = self._rate_of(self.iteration)
+
+    def stretch(self, iterations: int) -> Stretch:
+        """The next updates, this many of them."""
+        return Stretch(
+            self.sampler,
+            self.schedule,
+            first=self.iteration,
+            iterations=iterations,
+            total=self.iterations,
+        )
+
+    def _rate_of(self, iteration: int) -> float:
+        """The learning rate of this update, counted from 1."""
+        return self.schedule.rate_at(iteration - 1, self.iterations)
+
+    def evaluate(self, name: str) -> tuple[float, Array]:
+        """The loss of a split and the outputs for its rows, with the current weights."""
+        if name not in self._evaluated:
+            self._evaluated[name] = self.evaluator(name)()
+        return self._evaluated[name]
+
+    def evaluator(self, name: str) -> Evaluator:
+        """The engine's evaluator for a split."""
+        if name not in self._evaluators:
+            split = self.splits[name]
+            self._evaluators[name] = self.engine.evaluator(split.x, split.target)
+        return self._evaluators[name]
+
+    def evaluate_splits(self) -> HistoryRow:
+        """Evaluate every split; return the row of the history."""
+        start = perf_counter()
+        found = {name: self.evaluate(name) for name in self.splits}
+        losses = {name: np.array([loss]) for name, (loss, _) in found.items()}
+        outputs = {name: given[np.newaxis] for name, (_, given) in found.items()}
+        (row,) = self._rows([self.iteration], [self._rate], losses, outputs)
+        self.evaluation_seconds += perf_counter() - start
+        return row
+
+    def _rows(
+        self,
+        iterations: Sequence[int],
+        rates: Sequence[float],
+        losses: dict[str, Array],
+        outputs: dict[str, Array],
+    ) -> list[HistoryRow]:
+        """The history's rows for these evaluations."""
+        columns: dict[str, Sequence[float | int]] = {
+            "iteration": iterations,
+            "epoch": [iteration / self.sampler.batches_per_epoch for iteration in iterations],
+            "learning_rate": rates,
+        }
+        for name, split in self.splits.items():
+            columns[f"{name}_loss"] = losses[name].tolist()
+            for metric, values in self.task.quick_metrics(outputs[name], split.y).items():
+                columns[f"{name}_{metric}"] = values.tolist()
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def check_divergence(self) -> Cause | None:
+        """Why the current state counts as diverged; None if it does not."""
+        loss, outputs = self.evaluate("train")
+        y = self.splits["train"].y
+        return self.bounds.broken_by(loss, self.live, lambda: self.task.has_learned(outputs, y))
+
+    def snapshot(self) -> TrainingState:
+        """A copy of the current state; `last_good` is not part of it."""
+        arrays = copies(self.live)
+        arrays.update({f"best.{name}": array for name, array in self.best.items()})
+        values = {
+            "iteration": self.iteration,
+            "train_seconds": self.train_seconds,
+            "evaluation_seconds": self.evaluation_seconds,
+            "rate": self._rate,
+            "history": list(self.history),
+            "optimizer_steps": self.optimizer.steps,
+            "sampler": self.sampler.state(),
+            "dropout": self.dropout.bit_generator.state,
+            "stopping": asdict(self.stopping) if self.stopping else None,
+        }
+        return TrainingState(arrays, values)
+
+    def restore(self, snapshot: TrainingState) -> None:
+        """Go back to a snapshot."""
+        self._evaluated.clear()
+        copy_into(self.live, snapshot.arrays)
+        values = snapshot.values
+        self.iteration = values["iteration"]
+        self.train_seconds = values["train_seconds"]
+        self.evaluation_seconds = values["evaluation_seconds"]
+        self._rate = values["rate"]
+        self.history = list(values["history"])
+        if self.history:
+            self._loss = float(self.history[-1]["train_loss"])
+        self.optimizer.steps = values["optimizer_steps"]
+        self.sampler.restore(values["sampler"])
+        self.dropout.bit_generator.state = values["dropout"]
+        if self.stopping:
+            self.stopping = replace(self.stopping, **values["stopping"])
+        self.best = under("best.", snapshot.arrays)
+
+    def adopt(
+        self, iterations: Sequence[int], losses: dict[str, Array], outputs: dict[str, Array]
+    ) -> None:
+        """Record updates and evaluations that the engine has made in one call.
+
+        Args:
+            iterations: of the evaluations; the last one is the last update.
+            losses: by split, (evaluations).
+            outputs: by split, (evaluations, rows, outputs).
+        """
+        self.iteration = iterations[-1]
+        rates = [self._rate_of(iteration) for iteration in iterations]
+        self._rate = rates[-1]
+        self.history += self._rows(iterations, rates, losses, outputs)
+        self._loss = float(losses["train"][-1])
+        self._evaluated = {
+            name: (float(losses[name][-1]), outputs[name][-1]) for name in self.splits
+        }
