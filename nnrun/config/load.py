@@ -24,7 +24,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.messages import complaints
+from nnrun.config.schema.messages import issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath, parse
 from nnrun.config.yaml.plain import plain
@@ -105,11 +105,11 @@ def load_config(
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
-    found += _grid_complaints(source, found)
+    found += _grid_issues(source, found)
     problems += [
-        explained(source.problem(complaint.path, complaint.message, complaint.part), complaint)
-        for complaint in found
-        if not _follows(complaint, broken, around)
+        explained(source.problem(issue.path, issue.message, issue.part), issue)
+        for issue in found
+        if not _follows(issue, broken, around)
     ]
     if problems or config is None:
         raise ConfigError(in_order(problems, overrides))
@@ -151,19 +151,19 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
     try:
         return ExperimentConfig.model_validate(data), []
     except ValidationError as error:
-        return None, [located(complaint) for complaint in complaints(error, data)]
+        return None, [located(issue) for issue in issues(error, data)]
 
 
-def _follows(complaint: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
+def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
     """Whether this is only said because a value with a problem of its own counts as null.
 
     Args:
-        complaint: what is said.
+        issue: what is said.
         broken: where such values are.
         around: these places and all that they stand in.
     """
-    path = complaint.path
-    lacking = complaint.part == "block" and path in around
+    path = issue.path
+    lacking = issue.part == "block" and path in around
     return lacking or any(path[:length] in broken for length in range(len(path) + 1))
 
 
@@ -186,7 +186,7 @@ def _unusable_name(file: Path) -> ConfigIssue:
     return ConfigIssue(message, ("name",))
 
 
-def _grid_complaints(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
+def _grid_issues(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
     """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
     sweep = source.data.get("sweep")
     base = {**source.data, "sweep": None}
@@ -213,8 +213,8 @@ def _refused(data: Any, key: str, value: Any, known: set[ConfigIssue]) -> Config
         path = assign(trial, steps, copy.deepcopy(value), "")
     except OverrideError as error:
         return ConfigIssue(str(error), part="key")
-    for complaint in _validate(trial.data)[1]:
-        concerned = complaint.path[: len(path)] == path[: len(complaint.path)]
-        if concerned and (complaint.phrase or complaint.part == "key") and complaint not in known:
-            return complaint
+    for issue in _validate(trial.data)[1]:
+        concerned = issue.path[: len(path)] == path[: len(issue.path)]
+        if concerned and (issue.phrase or issue.part == "key") and issue not in known:
+            return issue
     return None

@@ -20,13 +20,13 @@ from nnrun.config.schema.training import (
 from nnrun.suggestions import synonym
 
 
-def located(complaint: ConfigIssue) -> ConfigIssue:
-    """A complaint of an unknown key with the place where that key belongs, else unchanged."""
-    if not complaint.unknown:
-        return complaint
-    elsewhere = place_of(complaint.unknown) or ""
-    hint = f"; did you mean {elsewhere}?" if elsewhere else complaint.hint()
-    return replace(complaint, message=complaint.message + hint, unknown="", elsewhere=elsewhere)
+def located(issue: ConfigIssue) -> ConfigIssue:
+    """An issue of an unknown key with the place where that key belongs, else unchanged."""
+    if not issue.unknown:
+        return issue
+    elsewhere = place_of(issue.unknown) or ""
+    hint = f"; did you mean {elsewhere}?" if elsewhere else issue.hint()
+    return replace(issue, message=issue.message + hint, unknown="", elsewhere=elsewhere)
 
 
 def place_of(key: str) -> str | None:

@@ -30,20 +30,20 @@ def option_of(key: str, value: str) -> str | None:
     return _OPTIONS[key].format(value=value).rstrip() if key in _OPTIONS else None
 
 
-def explained(problem: Problem, complaint: ConfigIssue) -> Problem:
+def explained(problem: Problem, issue: ConfigIssue) -> Problem:
     """The problem of an argument, with what would do what was meant."""
     if problem.argument is None:
         return problem
     key, _, value = problem.argument.partition("=")
-    if len(complaint.path) == 1 and complaint.part == "key" and (meant := option_of(key, value)):
+    if len(issue.path) == 1 and issue.part == "key" and (meant := option_of(key, value)):
         message = f"'{key}' is not a key of the config; did you mean {meant}?"
         return replace(problem, message=message)
-    if complaint.elsewhere and len(complaint.path) == 1:
-        told = f"did you mean {complaint.elsewhere}"
+    if issue.elsewhere and len(issue.path) == 1:
+        told = f"did you mean {issue.elsewhere}"
         return replace(problem, message=problem.message.replace(f"{told}?", f"{told}={value}?"))
-    if complaint.part == "value" and _has_several(value):
+    if issue.part == "value" and _has_several(value):
         hint = "several values at once are for nnrun sweep"
-        if "list" in complaint.phrase or key in _LISTS:
+        if "list" in issue.phrase or key in _LISTS:
             hint = f"a list stands in brackets: {key}=[{value}]"
         return replace(problem, message=f"{problem.message}; {hint}")
     return problem

@@ -24,7 +24,7 @@ from nnrun.suggestions import is_slip, nearest, suggestion
 MOST_LOOKED_AT = 100
 """Of unknown keys, so many are compared with those that may be meant; more are no slips."""
 
-_TYPE = "complaint"
+_TYPE = "issue"
 
 
 @dataclass(frozen=True, repr=False)  # pydantic would write all of them out
@@ -45,7 +45,7 @@ class ConfigIssue:
 
     def error(self) -> PydanticCustomError:
         """The form in which pydantic carries it up; the path is relative to where it is raised."""
-        return PydanticCustomError(_TYPE, "complaint", {"complaint": self})
+        return PydanticCustomError(_TYPE, "issue", {"issue": self})
 
 
 class Block(BaseModel):
@@ -87,7 +87,7 @@ class Block(BaseModel):
         except ValidationError as error:
             errors = list(cls._explained(error, data))
         if isinstance(data, dict):
-            errors += [_details(complaint, data) for complaint in cls.contradictions(data)]
+            errors += [_details(issue, data) for issue in cls.contradictions(data)]
         if block is None or errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return block
@@ -101,9 +101,9 @@ class Block(BaseModel):
         for e in errors:
             match e:
                 case {"type": "extra_forbidden", "loc": (str(key),)}:
-                    complaint = cls._unknown(key, suggesting=key in looked_at)
-                    if complaint is not None:
-                        yield _details(complaint, data)
+                    issue = cls._unknown(key, suggesting=key in looked_at)
+                    if issue is not None:
+                        yield _details(issue, data)
                 case {"type": "missing", "loc": (str(key),)}:
                     if key not in misspelt:
                         yield _details(cls._missing(key), data)
@@ -116,17 +116,17 @@ class Block(BaseModel):
 
     @classmethod
     def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
-        """Whether one of these keys seems to be there with a slip; that is complained of anyway."""
+        """Whether one of these keys seems to be there with a slip; which is reported anyway."""
         unknown = (key for key in data if key not in cls.model_fields)
         looked_at = islice(unknown, MOST_LOOKED_AT)
         return any(nearest(key, cls.model_fields) in keys for key in looked_at)
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
-        return cls._stray(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
+        return cls._misplaced(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
         """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
         if not suggesting:
             return ConfigIssue(message, (key,), "key")
@@ -141,29 +141,29 @@ class Block(BaseModel):
         return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
 
 
-def together(complaint: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
-    """A complaint about data, and before it what was found wrong in them besides.
+def together(issue: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
+    """An issue about data, and before it what was found wrong in them besides.
 
-    What was found missing may be due to what is complained of, and is left out.
+    What was found missing may be due to this issue, and is left out.
     """
     found = [
         InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
         for e in error.errors(include_url=False)
         if e["loc"] or _part(e) != "block"
     ]
-    return ValidationError.from_exception_data(error.title, [*found, _details(complaint, data)])
+    return ValidationError.from_exception_data(error.title, [*found, _details(issue, data)])
 
 
 def _part(error: Any) -> Part | None:
-    return error["ctx"]["complaint"].part if error["type"] == _TYPE else None
+    return error["ctx"]["issue"].part if error["type"] == _TYPE else None
 
 
-def _details(complaint: ConfigIssue, data: Any) -> InitErrorDetails:
-    return InitErrorDetails(type=complaint.error(), loc=(), input=data)
+def _details(issue: ConfigIssue, data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=issue.error(), loc=(), input=data)
 
 
 def _again(error: Any) -> Any:
     """The type of an error that is passed on."""
     if error["type"] == _TYPE:
-        return error["ctx"]["complaint"].error()
+        return error["ctx"]["issue"].error()
     return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

@@ -256,7 +256,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
         else:
             block = cls.noun if cls.parameters else DatasetConfig.noun
-            return cls._stray(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
+            return cls._misplaced(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
         return ConfigIssue(message, (key,), "key")
 
     def arguments(self) -> dict[str, Any]:

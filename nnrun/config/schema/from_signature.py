@@ -62,11 +62,11 @@ class NamedBlock(Block):
         return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
         owners = [f"'{name}'" for name, block in cls.blocks.items() if key in block.parameters]
         if owners:
             return ConfigIssue(f"{message}, but of {' and '.join(owners)}", (key,), "key")
-        return super()._stray(key, message, suggesting=suggesting)
+        return super()._misplaced(key, message, suggesting=suggesting)
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments to call the table's entry with."""
@@ -217,15 +217,15 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
         raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
     if key in value and value[key] in names:
         return value
-    complaint, meant = _misnamed(value, key, names, noun)
+    issue, meant = _misnamed(value, key, names, noun)
     block = base.blocks.get(nearest(meant.get(key), names) or "")
     if block is not None:
         # Whatever else is wrong with what it was meant to be is told at the same time.
         try:
             block.model_validate({**meant, key: get_args(block.model_fields[key].annotation)[0]})
         except ValidationError as error:
-            raise together(complaint, error, value) from None
-    raise complaint.error()
+            raise together(issue, error, value) from None
+    raise issue.error()
 
 
 def _misnamed(

@@ -14,7 +14,7 @@ _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 
 
 def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
-    """A complaint about each such number of a block, at its path.
+    """An issue about each such number of a block, at its path.
 
     An epsilon that is 0 divides by zero, with a weight decay that is infinite nothing is left.
     """

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import complaints
+from nnrun.config.schema.messages import issues
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.nn.initializers import Initializer
@@ -90,8 +90,8 @@ def test_a_new_entry_has_its_messages(
     """Mistakes with an entry that was just added are said like all others."""
     with pytest.raises(ValidationError) as error:
         things.validate_python(data)
-    (complaint,) = complaints(error.value, data)
-    assert (path, message) == (complaint.path, complaint.message)
+    (issue,) = issues(error.value, data)
+    assert (path, message) == (issue.path, issue.message)
 
 
 def test_a_new_entry_is_in_the_json_schema(things: TypeAdapter[Any]) -> None:
