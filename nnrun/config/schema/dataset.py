@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import Parameter, getdoc, isclass, signature
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.config.schema.messages import show
+from nnrun.config.schema.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
-from nnrun.data.preprocessing.steps import SCALERS, STEPS, Step
+from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.csv_file import SEPARATORS
 
 TASKS = ("regression", "classification")
@@ -75,69 +74,6 @@ class ColumnsConfig(Block):
             for index, name in enumerate(names if isinstance(names, list) else ()):
                 if isinstance(name, str) and name in dropped:
                     yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
-
-
-class StepConfig(Block):
-    """A feature step that needs to be told something: a mapping of its name to that."""
-
-    noun: ClassVar[str] = "a feature step"
-
-    @classmethod
-    def phrase(cls) -> str:
-        return f"a mapping like {{{next(iter(cls.model_fields))}: 8}}"
-
-
-def _option(step: Callable[..., Step]) -> Parameter | None:
-    """What a step needs to be told; arguments with defaults are what it learns from data."""
-    arguments = signature(step).parameters.values()
-    return next((each for each in arguments if each.default is Parameter.empty), None)
-
-
-def _step_block(name: str, step: Callable[..., Step], option: Parameter) -> type[StepConfig]:
-    """The block of a step with an option, which stands under the step's own name."""
-    hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
-    about = argument_docs(step).get(option.name, option.name)
-    field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
-    block: type[StepConfig] = create_model(
-        "".join(word.capitalize() for word in name.split("_")),
-        __base__=StepConfig,
-        __module__=__name__,
-        __doc__=(getdoc(step) or name).split("\n\n")[0],
-        **{name: field},
-    )
-    return block
-
-
-_OPTIONS = {name: _option(step) for name, step in STEPS.items()}
-STEP_BLOCKS = {
-    name: _step_block(name, STEPS[name], option)
-    for name, option in _OPTIONS.items()
-    if option is not None
-}
-# By these names they are found when a config is unpickled.
-globals().update({block.__name__: block for block in STEP_BLOCKS.values()})
-FEATURE_STEPS = tuple(name for name in STEPS if name not in STEP_BLOCKS)
-
-
-def _steps(value: Any) -> Any:
-    """`none`, one step, or a list of steps, as a list."""
-    if value == "none":
-        return []
-    return [value] if isinstance(value, str | dict | StepConfig) else value
-
-
-if TYPE_CHECKING:
-    FeatureStep = str | StepConfig
-else:
-    FeatureStep = Union[
-        Annotated[str, OneOf(FEATURE_STEPS, "a feature step")], *STEP_BLOCKS.values()
-    ]
-Features = Annotated[
-    list[FeatureStep],
-    BeforeValidator(
-        _steps, json_schema_input_type=list[FeatureStep] | FeatureStep | Literal["none"]
-    ),
-]
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ They stand in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.yaml.scalars import read_scalar, write_scalar
@@ -28,6 +29,11 @@ class Kind:
     @property
     def phrase(self) -> str:
         """What a value must be, with its article."""
+        raise NotImplementedError
+
+    @property
+    def example(self) -> Any:
+        """A value that is valid."""
         raise NotImplementedError
 
     def hint(self, value: Any) -> str:
@@ -65,6 +71,10 @@ class Text(Kind):
     def phrase(self) -> str:
         return "text"
 
+    @property
+    def example(self) -> Any:
+        return "text"
+
     def hint(self, value: Any) -> str:
         if isinstance(value, int | float):
             return f"; write it in quotes: '{write_scalar(value)}'"
@@ -81,6 +91,10 @@ class Flag(Kind):
     @property
     def phrase(self) -> str:
         return "true or false"
+
+    @property
+    def example(self) -> Any:
+        return True
 
     def hint(self, value: Any) -> str:
         word = str(value).lower()
@@ -102,6 +116,10 @@ class OneOf(Kind):
     @property
     def phrase(self) -> str:
         return self.noun or " or ".join(f"'{name}'" for name in self.names)
+
+    @property
+    def example(self) -> Any:
+        return self.names[0]
 
     def hint(self, value: Any) -> str:
         # Without a noun, the phrase lists the names already.
@@ -125,6 +143,12 @@ class Number(Kind):
     @property
     def phrase(self) -> str:
         return f"a number{self._range()}"
+
+    @property
+    def example(self) -> Any:
+        ends = [*self._bounds().values()]
+        tried = (8, 1, 0.5, *ends, sum(ends) / 2, *(end + by for end in ends for by in (1, -1)))
+        return next(filter(SchemaValidator(self.schema()).isinstance_python, tried))
 
     def _range(self) -> str:
         ends = {"greater than": self.gt, "of at least": self.ge, "below": self.lt}
@@ -178,6 +202,10 @@ class Rows(Kind):
     def phrase(self) -> str:
         return "a share of the rows below 1 or a number of rows"
 
+    @property
+    def example(self) -> Any:
+        return 0.2
+
     def prepare(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError
@@ -217,3 +245,20 @@ class Listed:
         if not value:
             raise ConfigIssue(f"the list is empty; give at least one of the {self.plural}").error()
         return list(value) if self.length is None else tuple(value)
+
+
+def example(field: FieldInfo) -> Any:
+    """A valid value of a field, in its first form; None where no kind of values is known."""
+    return _example(field.annotation, field.metadata)
+
+
+def _example(annotation: Any, marks: Iterable[Any] = ()) -> Any:
+    for mark in marks:
+        if isinstance(mark, Kind):
+            return mark.example
+    if metadata := getattr(annotation, "__metadata__", ()):
+        return _example(get_args(annotation)[0], metadata)
+    if get_origin(annotation) is tuple:
+        return [_example(part) for part in get_args(annotation)]
+    found = (_example(part) for part in get_args(annotation))
+    return next((value for value in found if value is not None), None)
