@@ -15,12 +15,9 @@ from nnrun.errors import UsageError
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.runs.catalog.compare import compare
 from nnrun.runs.catalog.select import lies_in, select_run
-from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.folders import ids_in
-from nnrun.runs.storage.reading import StoredRun, read_run, refuse_damaged
-from nnrun.sweeps.board.leaderboard import Leaderboard, groups_of
-from nnrun.sweeps.board.stored import stored_variants
+from nnrun.runs.storage.reading import read_run, refuse_damaged
+from nnrun.sweeps.board.stored import comparison_board
 
 
 @click.command("compare")
@@ -47,19 +44,16 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
     records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)
-        board = _board(records, folders, results, command_line("compare", runs, results, {}))
+        call = command_line("compare", runs, results, {})
+        board = comparison_board(records, folders, results, call)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these runs is damaged; nnrun show tells of each") from None
     output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
     output.show(comparison_tables(comparison, board, _root(folders)))
 
 
-def _read(folder: Path, results: Path) -> StoredRun | None:
-    return read_run(folder, placed=lies_in(folder, results))
-
-
 def _record(folder: Path, results: Path) -> RunRecord:
-    found = _read(folder, results)
+    found = read_run(folder, placed=lies_in(folder, results))
     refuse_damaged(found, folder)
     if found is None or found.record is None:
         why = "no run is there any more" if found is None else found.trouble
@@ -71,22 +65,3 @@ def _root(folders: Sequence[Path]) -> Path | None:
     """The results folder that all of these runs lie in, if it is one."""
     roots = {os.path.normpath(folder / ".." / "..") for folder in folders}
     return Path(roots.pop()) if len(roots) == 1 else None
-
-
-def _board(
-    records: Sequence[RunRecord], folders: Sequence[Path], results: Path, command: str
-) -> Leaderboard | None:
-    """The configs of these runs over all seeds; None where no two of them have any in common."""
-    wanted = [settings_of(record) for record in records]
-    found = [
-        other
-        for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
-        for run_id in ids_in(parent.parent, parent.name)
-        if (stored := _read(parent / run_id, results)) is not None
-        and (other := stored.record) is not None
-        and stored.complete
-        and settings_of(other) in wanted
-    ]
-    members = [(variant, variant.scores) for variant in stored_variants(found)]
-    several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
-    return Leaderboard(command, groups_of(members)) if several else None

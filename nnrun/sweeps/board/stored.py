@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, differing, setting_of
 from nnrun.models.task import Classification, Regression
+from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row, groups_of, kind_of
 from nnrun.sweeps.planning.overlap import overlap_of
 from nnrun.sweeps.progress import RunScore
 
@@ -71,6 +77,65 @@ class StoredVariant:
         """The numbers of the runs that were trained to their end."""
         ended = (record for record in self.records if record.status in ("completed", "diverged"))
         return [RunScore.of(record) for record in ended]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of a leaderboard, with the runs that it summarizes."""
+
+    row: Row
+    variant: StoredVariant
+    scores: Sequence[RunScore]
+
+
+@dataclass(frozen=True)
+class StoredBoard:
+    """Rows that can be compared, the best first."""
+
+    group: Group
+    standings: Sequence[Standing]
+
+    @property
+    def column(self) -> int:
+        """The number of the split that the order is by."""
+        return SPLITS.index(self.group.ordered_by)
+
+
+def stored_boards(variants: Iterable[StoredVariant]) -> list[StoredBoard]:
+    """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
+    members = [(variant, variant.scores) for variant in variants if variant.seeds]
+    known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
+    kinds = dict.fromkeys(kind for kind, _, _ in known)
+    return [
+        StoredBoard(
+            group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
+        )
+        for kind, group in zip(kinds, groups_of([*known.values()]), strict=True)
+    ]
+
+
+def comparison_board(
+    records: Sequence[RunRecord], folders: Sequence[Path], results: Path, command: str
+) -> Leaderboard | None:
+    """The configs of these runs over all seeds stored beside them; None without several seeds.
+
+    Args:
+        records: of the runs.
+        folders: where they are.
+        results: the results folder.
+        command: written into the leaderboard as its source.
+    """
+    wanted = [settings_of(record) for record in records]
+    found = [
+        stored.record
+        for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
+        for run_id in ids_in(parent.parent, parent.name)
+        if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
+        if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
+    ]
+    members = [(variant, variant.scores) for variant in stored_variants(found)]
+    several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
+    return Leaderboard(command, groups_of(members)) if several else None
 
 
 def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
