@@ -51,14 +51,22 @@ def check_target(file: Path, source: Path | None = None) -> None:
     """
     if file.is_dir():
         raise UsageError(f"-o {file}: is a folder; name a file in it")
-    folder = file.parent
-    if not folder.is_dir():
-        # To make it would turn a slip of the pen into a folder.
-        wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
-        makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
-        raise UsageError(f"-o {file}: {wrong}{makes}")
+    check_parent(file)
     if source is not None and file.is_file() and source.is_file() and file.samefile(source):
         raise UsageError(f"-o {file}: is the input itself; name another file")
+
+
+def check_parent(target: Path) -> None:
+    """Check that the folder around a file or folder to write exists.
+
+    Raises:
+        UsageError: it does not; creating it would turn a typing error into a folder.
+    """
+    folder = target.parent
+    if not folder.is_dir():
+        wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
+        makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
+        raise UsageError(f"-o {target}: {wrong}{makes}")
 
 
 def command_line(
