@@ -158,8 +158,10 @@ NEEDS = [
         "loss",
         {*LOSSES, *TRAINED},
         COMPILED_LOSSES,
-        f"LOSSES in {COMPILED}/generated/losses/__init__.py",
+        f"LOSSES in {COMPILED}/formulas/losses/__init__.py",
     ),
+    Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
+    Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
     Need("loss", {*LOSSES, *TRAINED}, KERNELS, f"_LOSSES in {COMPILED}/kernels/__init__.py"),
     Need(
         "loss",
@@ -168,14 +170,12 @@ NEEDS = [
         "its class, a method `curvature` (None if it has no largest) as in "
         "nnrun/nn/losses/mean_squared.py",
     ),
-    Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
-    Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
         OPTIMIZERS,
         {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/generated/optimizers/__init__.py{OR_NUMPY}",
+        f"OPTIMIZERS in {COMPILED}/optimizers/__init__.py{OR_NUMPY}",
     ),
     Need(
         "optimizer",
