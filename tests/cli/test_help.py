@@ -100,7 +100,7 @@ def test_forms_are_those_that_a_config_may_have():
         "network.layers": "Value: a list of layers.",
         "network.sizes": "Value: a list of sizes.",
         "network": "Value: a mapping of layers, or of sizes and activations.",
-        "dataset.features": "none or a mapping like {binarize: 8} or a list of these.",
+        "dataset.features": "none or a mapping like {binarize: 8} or",
         "training.learning_rate": "or {schedule: step | exponential | inverse_time",
         "sweep.grid": "Value: a mapping of names, each to a list of values.",
     }
