@@ -1,4 +1,4 @@
-"""Configs in and out: the file with its arguments to a validated experiment, and back to YAML."""
+"""Load configs from files and arguments, validate them, and write them as YAML."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ __all__ = [
 
 
 Origin = Path | Mapping[str, Any]
-"""A config: the file that it is in, or what would stand in one."""
+"""A config: its file, or the content of one."""
 
 _MOST_TRIED = 200
-"""Values of a grid that are looked at beforehand; a sweep looks at all when it plans."""
+"""Only so many values of a grid are checked here; a sweep checks all when it plans."""
 
 UNNAMED = Path("run")
-"""Stands for the file, and its name, of a config that is none."""
+"""The file of a config that was given as content."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A valid config, and where everything in it was written."""
+    """A valid config, and where each part of it was written."""
 
     config: ExperimentConfig
     source: Source
     file: Path
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem that shows only later, at the place of this part of the config."""
+        """A problem found later, at the place of this part of the config."""
         return self.source.problem(path, message)
 
 
@@ -73,15 +73,15 @@ def load_config(
     """Read a config, apply `key=value` arguments, and check everything.
 
     Args:
-        origin: a YAML file, in which paths are relative to its folder; or the content of one,
-            in which they are relative to the current folder.
+        origin: a YAML file, or the content of one. Paths in it are relative to the file's folder,
+            or to the current folder.
         overrides: arguments such as `training.learning_rate=0.01`; paths in them are relative to
             the current folder.
         iterations: if given, replaces the config's `iterations` or `epochs`.
 
     Raises:
-        ConfigError: all that is wrong with the config and the arguments; of content that is no
-            file, each with its dotted key.
+        ConfigError: all mistakes in the config and the arguments, each with its place or, where
+            there is no file, its dotted key.
     """
     arguments, problems = parse_overrides(overrides)
     try:
@@ -128,7 +128,7 @@ def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
     """A config from plain data, such as a report's `config`.
 
     Raises:
-        ConfigError: all that is wrong with it.
+        ConfigError: all mistakes in it.
     """
     source = Source("", data)
     config, found = _validate(data)
@@ -155,12 +155,12 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
 
 
 def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
-    """Whether this is only said because a value with a problem of its own counts as null.
+    """Whether the issue only follows from a value that is broken already and counts as null.
 
     Args:
-        issue: what is said.
-        broken: where such values are.
-        around: these places and all that they stand in.
+        issue: the issue.
+        broken: the paths of such values.
+        around: these paths and all above them.
     """
     path = issue.path
     lacking = issue.part == "block" and path in around
@@ -187,7 +187,7 @@ def _unusable_name(file: Path) -> ConfigIssue:
 
 
 def _grid_issues(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
-    """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
+    """Issues of keys in `sweep.grid` that no argument could set, and of their values."""
     sweep = source.data.get("sweep")
     base = {**source.data, "sweep": None}
     grid = sweep.get("grid") if isinstance(sweep, dict) else None
@@ -206,7 +206,7 @@ def _grid_issues(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIss
 
 
 def _refused(data: Any, key: str, value: Any, known: set[ConfigIssue]) -> ConfigIssue | None:
-    """What is wrong with this one value of a grid; how values go together is not looked at."""
+    """The issue of one value of a grid, looked at alone."""
     trial = Source("", copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")

@@ -1,4 +1,4 @@
-"""What all blocks of a config share: they collect every mistake, each in a plain sentence."""
+"""The base of all blocks of a config: every mistake is collected, each in a plain sentence."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from nnrun.config.yaml.source_map import Part
 from nnrun.suggestions import is_slip, nearest, suggestion
 
 MOST_LOOKED_AT = 100
-"""Of unknown keys, so many are compared with those that may be meant; more are no slips."""
+"""Only so many unknown keys are compared with the known ones, to suggest what was meant."""
 
 _TYPE = "issue"
 
 
 @dataclass(frozen=True, repr=False)  # pydantic would write all of them out
 class ConfigIssue:
-    """What is wrong at a path, and which part of that place to point at.
+    """One mistake: what is wrong at a path, and which part of that place to point at.
 
-    Either a message, or a phrase for what is expected there with a hint on how to get it: of a
-    value that may take several forms, the phrases are joined to one sentence later.
+    It has either a message, or a phrase for what is expected and a hint. Where a value may take
+    several forms, their phrases are joined to one sentence later.
     """
 
     message: str = ""
     path: KeyPath = ()
     part: Part = "value"
     phrase: str = ""
-    hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
+    hint: Callable[[], str] = field(default=str, compare=False)  # computed only if it is shown
     unknown: str = ""  # an unknown key that is no misspelling of one of the block's own
     elsewhere: str = ""  # the dotted key at which the unknown key would be known
 
     def error(self) -> PydanticCustomError:
-        """The form in which pydantic carries it up; the path is relative to where it is raised."""
+        """The issue as an error of pydantic; its path is relative to where it is raised."""
         return PydanticCustomError(_TYPE, "issue", {"issue": self})
 
 
@@ -57,13 +57,13 @@ class Block(BaseModel):
 
     noun: ClassVar[str] = "the config"
     digest_ignores: ClassVar[frozenset[str]] = frozenset()
-    """Keys that change no result, or whose say in it is written down elsewhere."""
+    """Keys that change no result, or that the digest holds in another form."""
     digest_when_empty: ClassVar[Any] = {}
-    """What stands in a digest for a block that says nothing beyond its defaults."""
+    """The block's value in a digest if all its keys have their defaults."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        """What no single field can know; the data may still be wrong in any other way."""
+        """Mistakes that no single field can see; other parts of the data may be wrong, too."""
         return iter(())
 
     @classmethod
@@ -73,13 +73,13 @@ class Block(BaseModel):
 
     @classmethod
     def hint(cls, value: Any) -> str:
-        """What to write in place of something else, as the end of a sentence."""
+        """What to write in place of this value, as the end of a sentence."""
         return ""
 
     @model_validator(mode="wrap")
     @classmethod
     def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Field errors together with contradictions, so that neither hides the other."""
+        """Report errors of fields and contradictions together."""
         errors: list[InitErrorDetails] = []
         block = None
         try:
@@ -116,7 +116,7 @@ class Block(BaseModel):
 
     @classmethod
     def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
-        """Whether one of these keys seems to be there with a slip; which is reported anyway."""
+        """Whether one of these keys seems to be misspelt, which is reported anyway."""
         unknown = (key for key in data if key not in cls.model_fields)
         looked_at = islice(unknown, MOST_LOOKED_AT)
         return any(nearest(key, cls.model_fields) in keys for key in looked_at)
@@ -127,13 +127,13 @@ class Block(BaseModel):
 
     @classmethod
     def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
-        """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
+        """The issue of an unknown key: one of this block, misspelt, or of another block."""
         if not suggesting:
             return ConfigIssue(message, (key,), "key")
         hint = partial(suggestion, key, tuple(cls.model_fields))
         if is_slip(key, cls.model_fields):
             return ConfigIssue(message + hint(), (key,), "key")
-        # Whether another block has this key is only known above the blocks (`places`).
+        # `hints.key_locations` adds which other block has this key.
         return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
 
     @classmethod
@@ -142,9 +142,9 @@ class Block(BaseModel):
 
 
 def together(issue: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
-    """An issue about data, and before it what was found wrong in them besides.
+    """An issue together with the other errors found in the same data, which come first.
 
-    What was found missing may be due to this issue, and is left out.
+    Missing keys are left out: they may follow from this issue.
     """
     found = [
         InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
@@ -163,7 +163,7 @@ def _details(issue: ConfigIssue, data: Any) -> InitErrorDetails:
 
 
 def _again(error: Any) -> Any:
-    """The type of an error that is passed on."""
+    """The type of an error that is raised again."""
     if error["type"] == _TYPE:
         return error["ctx"]["issue"].error()
     return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

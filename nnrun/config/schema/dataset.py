@@ -78,7 +78,7 @@ class ColumnsConfig(Block):
 
 @dataclass(frozen=True)
 class DatasetName(OneOf):
-    """A built-in data set; files are often put in its place."""
+    """The name of a built-in data set; users often write a file instead."""
 
     def hint(self, value: Any) -> str:
         if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
@@ -110,13 +110,13 @@ class SourceConfig(Block):
         return _rule(self.missing)
 
     def missing_rules(self) -> dict[str, str]:
-        """The same for the columns that have a rule of their own."""
+        """The rules of columns that have their own."""
         columns = self.columns
         return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
 
 
 class PreparationConfig(Block):
-    """What is done with data that are loaded: how they are divided, and scaled."""
+    """How loaded data are divided and scaled."""
 
     test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
     """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
@@ -134,7 +134,7 @@ class PreparationConfig(Block):
 
 
 class DatasetConfig(PreparationConfig, SourceConfig):
-    """The data of a run. Whatever is no key of the preparation decides what is loaded."""
+    """The data of a run. Keys that are not of `PreparationConfig` decide what is loaded."""
 
     noun: ClassVar[str] = "dataset"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
@@ -142,7 +142,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
     @property
     def source(self) -> dict[str, Any]:
-        """What decides what is loaded; a key that is added counts among it."""
+        """The keys that decide what is loaded."""
         return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
 
     @classmethod
@@ -196,7 +196,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         return ConfigIssue(message, (key,), "key")
 
     def arguments(self) -> dict[str, Any]:
-        """What the loader of a built-in set is called with; files have none."""
+        """The keyword arguments of a built-in set's loader; none for files."""
         return {}
 
 
@@ -224,7 +224,7 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a built-in data set, as people read of it."""
+    """An option of a built-in data set, for tables and help."""
 
     name: str
     description: str
@@ -232,7 +232,7 @@ class Option:
 
 
 def options_of(name: str) -> list[Option]:
-    """What may stand beside the name of this built-in data set."""
+    """The options of this built-in data set, which stand beside its name."""
     block = BuiltInConfig.blocks[name]
     fields = ((key, block.model_fields[key]) for key in block.parameters)
     return [Option(key, field.description or "", field.default) for key, field in fields]

@@ -1,6 +1,6 @@
-"""The kinds of values in a config, each with the words that say what it must be.
+"""The kinds of values in a config, each with a phrase that describes valid values.
 
-They stand in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
+They are used in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MAX_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of single values. Whatever pydantic has against a value, the phrase says it better."""
+    """A kind of single values; its phrase replaces the messages of pydantic."""
 
     @property
     def phrase(self) -> str:
-        """What a value must be, with its article."""
+        """What a value must be, with an article."""
         raise NotImplementedError
 
     @property
@@ -37,7 +37,7 @@ class Kind:
         raise NotImplementedError
 
     def hint(self, value: Any) -> str:
-        """What to do about a value that is refused, as the end of a sentence."""
+        """What to write in place of a refused value, as the end of a sentence."""
         return ""
 
     def prepare(self, value: Any) -> Any:
@@ -108,7 +108,7 @@ class Flag(Kind):
 
 @dataclass(frozen=True)
 class OneOf(Kind):
-    """One of these names; `noun` says what they name, with its article."""
+    """One of these names; `noun`, with its article, says what they are names of."""
 
     names: tuple[str, ...]
     noun: str = ""
@@ -173,7 +173,7 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class Integer(Number):
-    """A whole number within bounds, of 64 bits at most. 1e3 is one, though YAML reads a float."""
+    """A whole number of 64 bits within bounds. 1e3 is accepted, though YAML reads it as a float."""
 
     @property
     def phrase(self) -> str:
@@ -196,7 +196,7 @@ class Integer(Number):
 
 @dataclass(frozen=True)
 class Rows(Kind):
-    """A part of the rows: a share below 1, or how many."""
+    """A part of the rows: a share below 1, or a number."""
 
     @property
     def phrase(self) -> str:
@@ -223,7 +223,7 @@ class Rows(Kind):
 
 @dataclass(frozen=True)
 class Listed:
-    """A list of at least one, or of exactly `length`, which becomes a tuple."""
+    """A list of at least one item, or of exactly `length`, which becomes a tuple."""
 
     plural: str
     length: int | None = None

@@ -1,4 +1,4 @@
-"""From what pydantic found to sentences with paths into the data."""
+"""Errors of pydantic as sentences, with paths into the data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def issues(error: ValidationError, data: Any) -> Iterator[ConfigIssue]:
         else:
             yield issue
     for number, (path, alternatives) in enumerate(expected.items()):
-        # A value that takes several forms and fails inside of one of them was meant as that one.
+        # A value with an error inside one of its possible forms was meant in that form.
         if path not in above and path not in settled:
             hinting = number < MOST_LOOKED_AT
             message = _sentence(value_at(data, path), alternatives, hinting=hinting)
@@ -70,7 +70,7 @@ def _sentence(value: Any, alternatives: list[ConfigIssue], *, hinting: bool) -> 
 
 
 def show(value: object) -> str:
-    """A value as it might stand in the file, but never longer than a few words."""
+    """A value as in a config file, but never longer than a few words."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):

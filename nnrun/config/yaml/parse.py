@@ -37,14 +37,14 @@ _CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 @dataclass
 class Document:
-    """Plain data, and where each of its keys and values stands."""
+    """Plain data, and the place of each key and value."""
 
     data: Any
     keys: dict[KeyPath, Place] = field(default_factory=dict)
     values: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     broken: set[KeyPath] = field(default_factory=set)
-    """Values that already have a problem of their own, so that the data there means nothing."""
+    """The paths of values that already have a problem; their data are null."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def parse(text: Text) -> Document:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """What the parser finds, with lines that end as YAML 1.2 has it.
+    """The parser's events, with the line ends of YAML 1.2.
 
-    To the parser, which follows YAML 1.1, three more characters end a line, and with it a comment.
-    It is shown others in their place, which stand for nothing and are not in the text.
+    The parser follows YAML 1.1, where three more characters end a line, and with it a comment.
+    They are replaced by unused characters before parsing, and put back in the events.
     """
     unused = (chr(point) for point in range(0xE000, 0xF900) if chr(point) not in text)
     masks = {ord(c): mask for c, mask in zip(_NO_LINE_ENDS, unused, strict=False) if c in text}
