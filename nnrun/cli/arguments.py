@@ -1,4 +1,4 @@
-"""Arguments apart: paths, and `key=value` overrides."""
+"""Split arguments into paths and `key=value` overrides, and check output files."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def _is_override(argument: str) -> bool:
 
 
 def check_target(file: Path, source: Path | None = None) -> None:
-    """Find out before all work what would keep it from being written.
+    """Check before all work that a file can be written.
 
     Args:
-        file: what is to be written.
-        source: what it is made from.
+        file: the file to write.
+        source: the file that it is made from.
 
     Raises:
         UsageError: it is a folder, in none, or the source itself.
@@ -79,7 +79,7 @@ def command_line(
             words.append(option)
         elif value is not None and value is not False:
             words += [option, str(value)]
-    # What an environment variable says here, it may not say in the shell that this is copied to.
+    # The environment variable may not be set in the shell that this is copied to.
     if results != Path("results") or "NNRUN_RESULTS" in os.environ:
         words += ["--results", str(results)]
     return shlex.join(words)

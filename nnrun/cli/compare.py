@@ -28,7 +28,7 @@ from nnrun.sweeps.board.stored import comparison_board
 @options.debug_option
 @click.pass_obj
 def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
-    """Show what differs between runs: their settings first, then what came of them.
+    """Show what differs between runs: their settings first, then their results.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
     Below that, the configs of these runs are compared over all seeds that are stored beside them:
@@ -47,7 +47,7 @@ def command(output: Output, /, runs: tuple[str, ...], results: Path) -> None:
         call = command_line("compare", runs, results, {})
         board = comparison_board(records, folders, results, call)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise UsageError("one of these runs is damaged; nnrun show tells of each") from None
+        raise UsageError("one of these runs is damaged; nnrun show says which") from None
     output.data({**comparison.to_dict(), "leaderboard": board and board.to_dict()})
     output.show(comparison_tables(comparison, board, _root(folders)))
 
@@ -62,6 +62,6 @@ def _record(folder: Path, results: Path) -> RunRecord:
 
 
 def _root(folders: Sequence[Path]) -> Path | None:
-    """The results folder that all of these runs lie in, if it is one."""
+    """The results folder of all these runs, if they share one."""
     roots = {os.path.normpath(folder / ".." / "..") for folder in folders}
     return Path(roots.pop()) if len(roots) == 1 else None

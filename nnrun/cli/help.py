@@ -58,7 +58,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         return
     word = " ".join(words)
     exact, mentioned = found(word, known)
-    # The examples above name topics, and tell nothing of them.
+    # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
     if any(topic.kind == "page" for topic in exact):

@@ -1,4 +1,4 @@
-"""All that can be looked up, collected from the tables and blocks that configs are read by."""
+"""All topics of `nnrun help`, collected from the tables and the blocks of the config language."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _VALUES |= {"warmup": 100, "value": 0.1}
 _INNER = [{"type": "dense", "units": 4}]
 # Rows to show the shapes of a layer by: a vector, and an image.
 _ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8))
-# What can be left out though it has no default of its own.
+# Keys that can be left out though they have no default.
 _OTHERWISE = {
     "name": "By default the config file's name without its suffix.",
     "network.layers": "It has to be given, or `sizes` and `activations` in its place.",
@@ -87,7 +87,7 @@ _ARGS = re.compile(r"\n\n(Args|Raises|Returns):\n.*", re.DOTALL)
 
 
 def plural(kind: str) -> str:
-    """What several topics of a kind are called."""
+    """The plural of a kind."""
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
@@ -191,10 +191,10 @@ def _keys() -> Iterator[Topic]:
 
 
 def _key_topic(dotted: str, owners: Mapping[str, Key]) -> Topic:
-    """One key, as it is for each of the entries of a table that have it."""
+    """One key, for each of the entries of a table that have it."""
     keys = [*owners.values()]
-    about = _told({owner: key.about for owner, key in owners.items()})
-    default = _told({owner: key.default for owner, key in owners.items()}, every=False)
+    about = _by_owner({owner: key.about for owner, key in owners.items()})
+    default = _by_owner({owner: key.default for owner, key in owners.items()}, every=False)
     form = keys[0].form
     otherwise = _OTHERWISE.get(dotted, "It has to be given.")
     lines = [f"{about}.", f"Value: {form}." if form else "Value: a block of its own."]
@@ -202,8 +202,8 @@ def _key_topic(dotted: str, owners: Mapping[str, Key]) -> Topic:
     return Topic("key", dotted, "\n\n".join(lines))
 
 
-def _told(values: Mapping[str, str], *, every: bool = True) -> str:
-    """What is said of some owners of a key, each text once; of all at once unless `every`."""
+def _by_owner(values: Mapping[str, str], *, every: bool = True) -> str:
+    """The texts of a key's owners, each text once; without owners if all agree and not `every`."""
     groups: dict[str, list[str]] = {}
     for owner, value in values.items():
         groups.setdefault(value, []).append(owner)
@@ -276,7 +276,7 @@ def _line(kind: str, example: dict[str, Any]) -> str:
 
 
 def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
-    """What the example makes of a vector and of an image, where it takes them."""
+    """The output shapes of the example for a vector and an image, if it takes them."""
     made = []
     for row in _ROWS:
         try:
@@ -290,5 +290,5 @@ def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
 
 def _exit_codes() -> Topic:
     lines = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
-    text = "\n\n".join(["What the shell is told when a command ends.", *lines])
+    text = "\n\n".join(["The exit codes of commands, which the shell gets when they end.", *lines])
     return Topic("exit code", EXIT_CODES_TOPIC, text)
