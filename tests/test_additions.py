@@ -232,6 +232,17 @@ def test_every_entry_is_wherever_it_has_to_be(need: Need):
     assert [] == [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_within_layers_have_names_of_their_own(name: str):
+    """The weights of two `Sequential` of one layer differ in name by the argument."""
+    assert [] == [
+        f"{layer.type}: give each Sequential the name of its argument, as in "
+        'Sequential(gate, ("gate",))'
+        for layer in layers_of(name)
+        if len({stack.argument for stack in layer.children}) < len(layer.children)
+    ]
+
+
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.kind}: {need.where}")
 def test_the_files_that_are_named_exist(need: Need):
     """What is missing is looked for where it belongs."""
