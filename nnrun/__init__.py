@@ -42,7 +42,7 @@ _MODULES = ("api", "errors", "nn")
 
 
 def __getattr__(name: str) -> object:
-    """What needs more than this file is imported when it is asked for."""
+    """Import names from other modules at first use."""
     from importlib import import_module  # noqa: PLC0415  # as above
 
     if name in _FUNCTIONS:

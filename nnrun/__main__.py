@@ -19,7 +19,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if not sys.flags.safe_path:
-        # Python would import from the working folder first, whatever lies there.
+        # Python would import from the working folder first.
         del sys.path[0]
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         if here not in sys.path:

@@ -1,4 +1,4 @@
-"""Python processes of our own, each at the other end of a socket."""
+"""Python child processes, each connected by a socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sys.path[:] = json.loads(sys.argv[2])
 from {module} import main
 main(int(sys.argv[1]))
 """
-# Bytes on their way to a process that reads nothing for now. macOS has room for 8 KB otherwise.
+# Bytes that a socket buffers for a process that does not read; on macOS, 8 KB by default.
 _ROOM = 1 << 18
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,7 +56,7 @@ def start(
 
 
 def ignore_signals() -> None:
-    """In the process: who started it is told what to do by signals, and tells it."""
+    """In the child: ignore signals, which the parent handles."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

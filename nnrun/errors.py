@@ -30,7 +30,7 @@ class NnrunError(Exception):
 
 
 class UsageError(NnrunError):
-    """What was asked for makes no sense; nothing has been started or written."""
+    """The request makes no sense; nothing has been started or written."""
 
     exit_code = 2
 
@@ -39,7 +39,7 @@ MOST_SHOWN = 20
 
 
 def first_of(lines: Sequence[str]) -> list[str]:
-    """As many as are worth reading before the next attempt, and how many more there are."""
+    """The first lines, and a line with the number of the others."""
     more = len(lines) - MOST_SHOWN
     return [*lines[:MOST_SHOWN], *([f"and {more:,} more"] if more > 0 else [])]
 
@@ -72,14 +72,14 @@ _LONGEST_ARGUMENT = 200
 
 
 def clipped(text: str, longest: int = _LONGEST) -> str:
-    """The text without its middle, where it is longer than anyone would read."""
+    """The text, without its middle if it is very long."""
     half = longest // 2
     return text if len(text) <= longest else f"{text[:half]} […] {text[-half:]}"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A stretch of one line of a text file; lines and columns count from 1."""
+    """A part of one line of a text file; lines and columns count from 1."""
 
     file: str
     line: int
@@ -145,10 +145,10 @@ class ConfigError(UsageError):
 
     @property
     def shown(self) -> tuple[Problem, ...]:
-        """Those that are worth reading before the next attempt."""
+        """The first problems."""
         return self.problems[:MOST_SHOWN]
 
     @property
     def unshown(self) -> int:
-        """How many there are besides."""
+        """The number of the others."""
         return max(0, len(self.problems) - MOST_SHOWN)

@@ -6,12 +6,12 @@ from typing import Any
 
 from nnrun.characters import escaped
 
-# What a spreadsheet takes for the start of a formula, which may call programs and send data.
+# Starts of formulas, which may call programs and send data.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def cell(value: Any) -> Any:
-    """The value, or where it is text that would be obeyed, text that is only shown.
+    """The value; text that a spreadsheet would run as a formula is quoted.
 
     Source: OWASP, "CSV Injection". Numbers stay numbers, the negative ones too.
     """

@@ -1,4 +1,4 @@
-"""What may have been meant by a word that is not known."""
+"""Suggestions for unknown words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import cache
 from nnrun.synonyms import SYNONYMS
 
 MAX_LISTED = 24
-# How alike two words are that nobody means to tell apart.
+# From this similarity on, a word counts as misspelt.
 _SURE = 0.8
 
 
 def nearest(word: object, names: Iterable[str]) -> str | None:
-    """The name that this word is most likely a slip for."""
+    """The name that this word most likely stands for."""
     if not isinstance(word, str):
         return None
     by_folded = {_fold(name): name for name in names}
@@ -29,7 +29,7 @@ def nearest(word: object, names: Iterable[str]) -> str | None:
 
 
 def is_slip(word: str, names: Iterable[str]) -> bool:
-    """Whether the word is one of these names, or our word for it, or nearly spelt like one."""
+    """Whether the word is one of these names, a synonym of one, or nearly spelt like one."""
     near = nearest(word, names := tuple(names))
     if near is None:
         return False
@@ -38,7 +38,7 @@ def is_slip(word: str, names: Iterable[str]) -> bool:
 
 
 def synonym(word: str, names: Iterable[str]) -> str | None:
-    """The name that is our word for this one, among these."""
+    """The name among these that this word is a synonym of."""
     known = set(names)
     return next((name for name in _synonyms().get(_fold(word), ()) if name in known), None)
 

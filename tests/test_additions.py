@@ -1,7 +1,7 @@
-"""What an addition needs: every entry of a table is wherever it has to be, or a line says where.
+"""What an addition needs: for every entry of a table, all that is written by hand for its kind.
 
-Most of what nnrun knows of a layer or a data set it reads from the tables. Whatever else has to be
-written by hand is listed here, and whoever leaves it out is told which file it belongs to.
+Most of what nnrun knows of a layer or a data set it reads from the tables. The rest is listed here,
+and what is missing is named with its file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ import pytest
 
 from nnrun import cli, data
 from nnrun.cli.init import starter
-from nnrun.data import dataset
+from nnrun.config.schema.steps import STEP_BLOCKS
+from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
 from nnrun.engines.compiled.generated.layers import EMITTERS
 from nnrun.engines.compiled.generated.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
+from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
@@ -48,6 +50,7 @@ from nnrun.nn import (
 from nnrun.nn.losses import FUSED
 from tests.architectures import settings, trial
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
+from tests.models import random_models
 from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
 from tests.nn.bugs import BUGS
 from tests.nn.examples import NETWORKS, layers_of
@@ -64,7 +67,7 @@ def in_docs(label: str) -> set[str]:
     return set(re.findall(r"\w+", line.removeprefix(f"| {label} |")))
 
 
-# What networks are trained on: a loss that needs its activation stands fused with it.
+# What networks are trained on: a loss that needs an activation is computed together with it.
 TRAINED = {loss.type: loss for loss in LOSSES.values() if loss.needs is None}
 TRAINED |= {loss.type: loss for loss in FUSED.values()}
 BUILT = {layer.type: type(layer) for name in NETWORKS for layer in layers_of(name)}
@@ -74,7 +77,7 @@ WITH_BUGS = {bug.where.partition(".")[0] for bug in BUGS}
 
 @dataclass(frozen=True)
 class Need:
-    """All of `names`, each a `kind`, have to be in `there`; `where` says what that is."""
+    """All `names`, each a `kind`, must be in `there`; `where` names it and its file."""
 
     kind: str
     names: Collection[str]
@@ -123,7 +126,7 @@ NEEDS = [
         "activation",
         set(ACTIVATIONS) - {"linear"},
         {*EMITTERS, *NUMPY_ONLY},
-        f"POINTWISE in {COMPILED}/activations/__init__.py{OR_NUMPY}",
+        f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
     ),
     Need("activation", ACTIVATIONS, FORMS, "ACTIVATIONS in nnrun/models/activations.py"),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
@@ -151,9 +154,22 @@ NEEDS = [
         in_docs("activations"),
         f"the row `activations` of {CONFIG_PAGE}",
     ),
-    Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
+    Need(
+        "loss",
+        {*LOSSES, *TRAINED},
+        COMPILED_LOSSES,
+        f"LOSSES in {COMPILED}/formulas/losses/__init__.py",
+    ),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
+    Need("loss", {*LOSSES, *TRAINED}, KERNELS, f"_LOSSES in {COMPILED}/kernels/__init__.py"),
+    Need(
+        "loss",
+        LOSSES,
+        {name for name, cls in LOSSES.items() if "curvature" in vars(cls)},
+        "its class, a method `curvature` (None if it has no largest) as in "
+        "nnrun/nn/losses/mean_squared.py",
+    ),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
@@ -198,6 +214,7 @@ NEEDS = [
     ),
     Need("step", steps.STEPS, ONNX_STEPS, "EMITTERS in nnrun/models/onnx/steps.py"),
     Need("step", steps.STEPS, CODE_STEPS, "STEPS in nnrun/models/code/steps.py"),
+    Need("step", STEP_BLOCKS, random_models.OPTIONS, "OPTIONS in tests/models/random_models.py"),
     Need(
         "step",
         steps.STEPS,
@@ -210,9 +227,28 @@ NEEDS = [
 
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.kind}: {need.where}")
 def test_every_entry_is_wherever_it_has_to_be(need: Need):
-    """Whatever stands in a table has all that is written by hand for its kind."""
+    """Each entry of a table has all that is written by hand for its kind."""
     missing = sorted(set(need.names) - set(need.there))
     assert [] == [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_layers_within_layers_have_names_of_their_own(name: str):
+    """The weights of two `Sequential` of one layer differ in name by the argument."""
+    assert [] == [
+        f"{layer.type}: give each Sequential the name of its argument, as in "
+        'Sequential(gate, ("gate",))'
+        for layer in layers_of(name)
+        if len({stack.argument for stack in layer.children}) < len(layer.children)
+    ]
+
+
+@pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.kind}: {need.where}")
+def test_the_files_that_are_named_exist(need: Need):
+    """What is missing is looked for where it belongs."""
+    files = re.findall(r"[\w/]+\.(?:py|md)", need.where.replace(" or tape", f" or {COMPILED}/tape"))
+    assert files
+    assert [] == [file for file in files if not (ROOT / file).is_file()]
 
 
 def modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -234,13 +270,13 @@ def own_classes(package: ModuleType) -> Iterator[type]:
     ("package", "known", "table"),
     [
         (activations, ACTIVATIONS.values(), "ACTIVATIONS"),
-        (losses, [*LOSSES.values(), *FUSED.values()], "LOSSES"),
+        (losses, [*LOSSES.values(), *FUSED.values()], "LOSSES, or to FUSED,"),
         (optimizers, OPTIMIZERS.values(), "OPTIMIZERS"),
-        (layers, BUILT.values(), "LAYERS"),
+        (layers, [*LAYERS.values(), *BUILT.values()], "LAYERS"),
     ],
 )
 def test_what_has_a_file_is_in_the_table(package: ModuleType, known: Collection[type], table: str):
-    """A class that was written is one that a config can name."""
+    """A config can name every class with a type, or something that is built from it."""
     assert [] == [
         f"{cls.__name__} in {inspect.getfile(cls)}: add it to {table} in {package.__file__}"
         for cls in own_classes(package)
@@ -249,7 +285,7 @@ def test_what_has_a_file_is_in_the_table(package: ModuleType, known: Collection[
 
 
 def test_steps_of_preprocessing_are_in_the_table():
-    """A class in `data/preprocessing/steps.py` that has a name is one that a config can name."""
+    """A config can name every class in `data/preprocessing/steps.py` that has a name."""
     named = [cls for cls in vars(steps).values() if inspect.isclass(cls) and "name" in vars(cls)]
     assert [] == [
         f"{cls.__name__}: add it to STEPS in nnrun/data/preprocessing/steps.py"
@@ -259,16 +295,16 @@ def test_steps_of_preprocessing_are_in_the_table():
 
 
 def needs_nothing(call: Callable[..., Any]) -> bool:
-    """Whether all arguments have defaults; what reads a file, or a config, has to be told which."""
+    """Whether all arguments have defaults; a function that reads a file needs its path."""
     return all(p.default is not p.empty for p in inspect.signature(call).parameters.values())
 
 
 def test_loaders_are_in_the_table():
-    """A public function of `nnrun/data` that makes a data set of nothing is in the registry."""
+    """A public function of `nnrun/data` that needs nothing and returns a data set is there."""
     known = {entry.load for entry in registry.DATASETS.values()}
     found = [
         f"{name} in {module.__file__}: add it to DATASETS in nnrun/data/builtin/registry.py"
-        for module in modules(data)
+        for module in (*modules(data), *modules(builtin))
         for name, call in vars(module).items()
         if inspect.isfunction(call) and call.__module__ == module.__name__
         if not name.startswith("_") and call not in known
@@ -279,12 +315,12 @@ def test_loaders_are_in_the_table():
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_has_a_file(name: str):
-    """What the table names is a module with a `command` of that name."""
+    """Each module in the table has a `command` of that name."""
     assert name == import_module(cli.COMMANDS[name][0]).command.name
 
 
 def test_commands_are_in_the_table():
-    """A file of `nnrun/cli` that has a `command` is one."""
+    """Each file of `nnrun/cli` with a `command` is in the table."""
     known = {module for module, _ in cli.COMMANDS.values()}
     assert [] == [
         f"{module.__file__}: add it to COMMANDS in nnrun/cli/__init__.py"
@@ -295,7 +331,7 @@ def test_commands_are_in_the_table():
 
 
 def test_the_starter_config_names_all_there_is():
-    """Its comments come from the tables, so that nothing has to be added to them."""
+    """Its comments come from the tables."""
     words = set(re.findall(r"\w+", starter()))
     tables = (LAYERS, ACTIVATIONS, LOSSES, OPTIMIZERS, INITIALIZERS, SCHEDULES, steps.STEPS)
     assert [] == [name for table in tables for name in table if name not in words]

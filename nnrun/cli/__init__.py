@@ -15,7 +15,7 @@ from nnrun.cli.group import LazyGroup
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import open_missing_streams
 
-# name -> (module with `command`, what the list of commands says about it)
+# name -> (module with `command`, its line in the list of commands)
 COMMANDS = {
     "train": ("nnrun.cli.train", "Train one config and show its report."),
     "check": ("nnrun.cli.check", "Validate configs without training them."),
@@ -56,7 +56,7 @@ def main() -> None:
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that knows no `×` shows `?`, instead of ending the program.
+        # A terminal without `×` shows `?`, instead of ending the program.
         if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
             stream.reconfigure(errors="replace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"

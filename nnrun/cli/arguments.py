@@ -1,4 +1,4 @@
-"""Arguments apart: paths, and `key=value` overrides."""
+"""Split arguments into paths and `key=value` overrides, and check output files."""
 
 from __future__ import annotations
 
@@ -40,25 +40,33 @@ def _is_override(argument: str) -> bool:
 
 
 def check_target(file: Path, source: Path | None = None) -> None:
-    """Find out before all work what would keep it from being written.
+    """Check before all work that a file can be written.
 
     Args:
-        file: what is to be written.
-        source: what it is made from.
+        file: the file to write.
+        source: the file that it is made from.
 
     Raises:
         UsageError: it is a folder, in none, or the source itself.
     """
     if file.is_dir():
         raise UsageError(f"-o {file}: is a folder; name a file in it")
-    folder = file.parent
-    if not folder.is_dir():
-        # To make it would turn a slip of the pen into a folder.
-        wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
-        makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
-        raise UsageError(f"-o {file}: {wrong}{makes}")
+    check_parent(file)
     if source is not None and file.is_file() and source.is_file() and file.samefile(source):
         raise UsageError(f"-o {file}: is the input itself; name another file")
+
+
+def check_parent(target: Path) -> None:
+    """Check that the folder around a file or folder to write exists.
+
+    Raises:
+        UsageError: it does not; creating it would turn a typing error into a folder.
+    """
+    folder = target.parent
+    if not folder.is_dir():
+        wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
+        makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
+        raise UsageError(f"-o {target}: {wrong}{makes}")
 
 
 def command_line(
@@ -71,7 +79,7 @@ def command_line(
             words.append(option)
         elif value is not None and value is not False:
             words += [option, str(value)]
-    # What an environment variable says here, it may not say in the shell that this is copied to.
+    # The environment variable may not be set in the shell that this is copied to.
     if results != Path("results") or "NNRUN_RESULTS" in os.environ:
         words += ["--results", str(results)]
     return shlex.join(words)

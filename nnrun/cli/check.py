@@ -1,4 +1,4 @@
-"""`nnrun check`: everything that can be known of configs without training them."""
+"""`nnrun check`: everything about configs that shows without training them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Validate configs without training them.
 
-    Paths are config files, or folders of them. All mistakes of all files are told at once; of a
+    Paths are config files, or folders of them. All mistakes of all files are shown at once; for a
     valid config, its layers with their shapes and parameters, its data, and the memory it takes.
 
     \b
@@ -87,7 +87,7 @@ def command(
     _present(output, runs, found, alone=len(files) == 1)
     if problems:
         output.error(str(found))
-        # A mistake in a config weighs more than data that cannot be fetched just now.
+        # The exit code of a wrong config takes precedence over that of data that cannot be fetched.
         raise click.exceptions.Exit(max(codes))
     wrong = [run for run in runs if not run.gradients_agree]
     if wrong:
@@ -115,7 +115,7 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
 
 
 def _problems(error: NnrunError, file: Path, known: list[Problem]) -> Iterator[Problem]:
-    """The problems of one file; an argument that is wrong for every file is told once."""
+    """The problems of one file; an argument that is wrong for every file is reported once."""
     if not isinstance(error, ConfigError):
         yield Problem(str(error), path=str(file))
         return

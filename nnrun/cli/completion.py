@@ -31,7 +31,7 @@ class Run(click.types.StringParamType):
 
 
 class Name(click.types.StringParamType):
-    """The name of an experiment that there are runs of."""
+    """The name of an experiment with stored runs."""
 
     name = "name"
 

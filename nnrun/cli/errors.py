@@ -1,4 +1,4 @@
-"""Errors as the shell sees them: a message on stderr and an exit code."""
+"""Errors as a message on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INTERRUPTED = 130
 
 
 def exit_code_for(error: BaseException, output: Output) -> int:
-    """Tell the user about an error and return the code to exit with."""
+    """Print an error and return the exit code."""
     if output.debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
         output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
@@ -42,17 +42,17 @@ def exit_code_for(error: BaseException, output: Output) -> int:
                 report(error, output)
             return error.exit_code
         case OSError(errno=errno.EBADF, filename=None):
-            _tell("stdout is closed; what was to be shown is lost", output)
+            _print("stdout is closed; what was to be shown is lost", output)
         case OSError():
-            _tell(f"{_subject(error)}{error.strerror or error}", output)
+            _print(f"{_subject(error)}{error.strerror or error}", output)
             # Not the disk's fault: no file could have such a name.
             return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
         case MemoryError():
-            _tell("there is not enough memory", output)
+            _print("there is not enough memory", output)
         case _:
             what = f"{type(error).__name__}: {error}".strip(": \n").partition("\n")[0]
             hint = "" if output.debug else "; --debug shows the traceback"
-            _tell(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
+            _print(f"internal error: {what} (a bug in nnrun; please report it{hint})", output)
     return 1
 
 
@@ -63,7 +63,7 @@ def report(error: NnrunError, output: Output) -> None:
 
 
 def problems_data(error: NnrunError) -> dict[str, Any]:
-    """The problems of an error as JSON data, and how many there are besides those."""
+    """The problems of an error as JSON data, and the number of others."""
     if not isinstance(error, ConfigError):
         return {"problems": [], "more_problems": 0}
     problems = [problem_data(problem) for problem in error.shown]
@@ -83,7 +83,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
-def _tell(message: str, output: Output) -> None:
+def _print(message: str, output: Output) -> None:
     message = clipped(message)
     output.error(f"error: {message}")
     output.data({"error": message, "problems": [], "more_problems": 0})

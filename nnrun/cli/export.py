@@ -1,4 +1,4 @@
-"""`nnrun export`: a trained network for programs that know nothing of nnrun."""
+"""`nnrun export`: a trained network for programs without nnrun."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def command(
 
 
 def _dtype(model: Model, asked: str | None, output: Output) -> str:
-    """What was asked for, else float64 where the data need it; says what float32 costs."""
+    """The dtype given, else float64 where the data need it; prints what float32 costs."""
     rounding = rounding_of(model)
     if not rounding.needs_float64 or asked == "float64":
         return asked or "float32"

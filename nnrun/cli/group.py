@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(self.table[cmd_name][0]).command
         if threading.current_thread() is threading.main_thread():
-            # All is loaded: from here on, Ctrl-C is an error as any other.
+            # Everything is loaded; from here on, Ctrl-C is handled like any other error.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         return command
 
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
         except click.NoSuchOption as error:
             words = sys.argv[1:] if args is None else args
             code = exit_code_for(explained_option(error, words), output)
-        except BaseException as error:  # noqa: BLE001, RUF100  # whatever it is ends here
+        except BaseException as error:  # noqa: BLE001, RUF100  # the outermost handler
             code = exit_code_for(error, output)
         abandon_unwritable(sys.stdout)
         sys.exit(code)

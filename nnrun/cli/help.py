@@ -10,6 +10,7 @@ import click
 
 from nnrun import __version__
 from nnrun.cli import options
+from nnrun.cli.arguments import check_parent
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.reference.pages import pages
@@ -57,7 +58,7 @@ def command(output: Output, words: tuple[str, ...], folder: Path | None) -> None
         return
     word = " ".join(words)
     exact, mentioned = found(word, known)
-    # The examples above name topics, and tell nothing of them.
+    # The examples above only name topics.
     elsewhere = [topic for topic in mentioned if (topic.kind, topic.name) != ("command", "help")]
     mentioned = elsewhere if exact or elsewhere else mentioned
     if any(topic.kind == "page" for topic in exact):
@@ -78,6 +79,7 @@ def _write_site(folder: Path, contents: dict[str, bytes]) -> None:
     """
     if folder.suffix == ".html" or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"-o {folder}: is the name of a file; name a folder for the site")
+    check_parent(folder)
     others = sorted({path.name for path in folder.glob("*")} - set(contents))
     if others:
         raise UsageError(f"-o {folder}: holds {others[0]}, which is not of the site; name another")

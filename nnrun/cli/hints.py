@@ -1,4 +1,4 @@
-"""What was meant by an option that no command has."""
+"""Hints for options that do not exist."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 
 def explained_option(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
-    """The error, with how the setting is given that the option was taken for.
+    """The error, with the argument that sets what the option seems to be meant for.
 
     Args:
         error: of an unknown option.

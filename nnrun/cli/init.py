@@ -25,10 +25,10 @@ _WIDTH = 100
 
 
 def starter() -> str:
-    """The config to start from; what its comments list comes from the tables of what there is."""
-    # What a user may write is known to the config, which is slow to import.
-    from nnrun.config.schema.dataset import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
+    """The config to start from; its comments list the entries of the tables."""
+    # The config language is slow to import.
     from nnrun.config.schema.network import LayerConfig, LossConfig  # noqa: PLC0415
+    from nnrun.config.schema.steps import FEATURE_STEPS, STEP_BLOCKS  # noqa: PLC0415
     from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig  # noqa: PLC0415
     from nnrun.nn.activations import ACTIVATIONS  # noqa: PLC0415
     from nnrun.nn.initializers import INITIALIZERS  # noqa: PLC0415

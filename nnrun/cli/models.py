@@ -14,7 +14,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
 def load_selected(run: str, results: Path, output: Output) -> Model:
-    """The model of a run, with a note where the run has not come to its end.
+    """The model of a run, with a note if the run did not complete.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.

@@ -36,7 +36,7 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
 
 
 def _flag(*names: str, attribute: str, text: str) -> Callable[[F], F]:
-    """A flag of the output; eager, so that errors in other options are told accordingly."""
+    """A flag of the output; eager, so that errors in other options are printed accordingly."""
     return click.option(
         *names,
         is_flag=True,
@@ -54,7 +54,7 @@ debug_option = _flag("--debug", attribute="debug", text="Show the traceback of e
 
 
 class Folder(click.Path):
-    """A folder that exists or can be made; an empty word, as of an unset variable, is none."""
+    """A folder that exists or can be created; an empty text is refused, as of an unset variable."""
 
     def __init__(self) -> None:
         super().__init__(file_okay=False, path_type=Path)

@@ -18,10 +18,10 @@ ANY_WIDTH = 10_000
 
 
 class Output:
-    """What a command says, as the shared options want it.
+    """The output of a command, by the shared options.
 
-    `json` replaces what is shown to people by data; `quiet` leaves out all but errors, and data
-    that was asked for; `wide` leaves out no column; `debug` adds tracebacks to errors.
+    `json` prints data in place of tables; `quiet` prints errors and requested data alone; `wide`
+    shows all columns; `debug` adds tracebacks to errors.
     """
 
     def __init__(self) -> None:
@@ -32,24 +32,24 @@ class Output:
         self.has_data = False
 
     def show(self, *renderables: RenderableType, to_stderr: bool = False) -> None:
-        """Show results to people; on stderr where stdout has data of another kind."""
+        """Show results as tables and text; on stderr where stdout has other data."""
         if self.json or self.quiet or not renderables:
             return
         console = self.console(sys.stderr if to_stderr else sys.stdout)
         with console.capture() as captured:
-            # Tables fit as they are; a command that is to be copied may run on.
+            # Tables fit already; commands to copy may be longer than a line.
             console.print(*renderables, sep="\n", crop=False)
-        # Tables are filled up with blanks, which a file need not keep; colours are rich's matter.
+        # Tables are padded with blanks, which are removed; rich decides about colours.
         lines = [line.rstrip() for line in captured.get().splitlines()]
         click.echo(hidden_escaped("\n".join(lines)), color=True, err=to_stderr)
 
     def text(self, text: str) -> None:
-        """Print data that was asked for in a form of its own."""
+        """Print requested data as they are."""
         if not self.quiet:
             click.echo(hidden_escaped(text), nl=False)
 
     def data(self, value: Any) -> None:
-        """Print data, if data is wanted; at most once, so that stdout is one JSON document."""
+        """Print data with --json; at most once, so that stdout is one JSON document."""
         if not self.json or self.has_data:
             return
         from nnrun.runs.storage.strict_json import strict_json  # noqa: PLC0415  # slow to import
@@ -58,12 +58,12 @@ class Output:
         click.echo(strict_json(value), nl=False)
 
     def note(self, text: str) -> None:
-        """Tell how things go."""
+        """Print progress or a remark on stderr."""
         if not self.quiet:
             self.error(text)
 
     def error(self, text: str) -> None:
-        """Tell what went wrong; a reader of stderr who has left is no reason to stop work."""
+        """Print what went wrong; a closed stderr does not stop the work."""
         try:
             click.echo(escaped(text), err=True)
         except OSError:  # also a terminal that has hung up
@@ -78,9 +78,9 @@ class Output:
 
 
 def open_missing_streams() -> None:
-    """Have something open as stdin, stdout and stderr, or the next file would take their place.
+    """Open stdin, stdout and stderr if they are closed, or the next file would get their number.
 
-    Where stdout was closed, writing to it stays an error; what goes to stderr has nowhere to go.
+    Writing to a closed stdout stays an error; text for a closed stderr is lost.
     """
     for descriptor, flags in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:
@@ -94,7 +94,7 @@ def open_missing_streams() -> None:
 
 
 def abandon_unwritable(stream: IO[str]) -> None:
-    """Drop what cannot be written, or Python tries again at exit and complains for itself."""
+    """Drop text that cannot be written, or Python tries again at exit and prints an error."""
     try:
         stream.flush()
     except OSError:
@@ -102,7 +102,7 @@ def abandon_unwritable(stream: IO[str]) -> None:
 
 
 def silence(stream: IO[str]) -> None:
-    """Let a stream whose reader has left end nowhere, also when Python closes it at exit."""
+    """Redirect a stream without a reader to the null device, also for Python's own exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)

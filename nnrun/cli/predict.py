@@ -1,4 +1,4 @@
-"""`nnrun predict`: a trained network put to use on a file."""
+"""`nnrun predict`: predictions of a trained network for a file."""
 
 from __future__ import annotations
 

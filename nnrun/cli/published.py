@@ -1,4 +1,4 @@
-"""`--require-published`: whether a run meets the numbers that its config quotes."""
+"""`--require-published`: whether a run agrees with the numbers published in its config."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _told(place: Path) -> Iterator[None]:
 
 
 def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
-    """The runs that are meant, each once, by name and id."""
+    """The selected runs, each once, by name and id."""
     if not words:
         if not results.is_dir():
             raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
@@ -145,7 +145,7 @@ def _inside(results: Path) -> Iterator[Found]:
 
 
 def _meant(word: str, results: Path) -> Iterator[Found]:
-    """The run that a word means, or all runs in the folder that it names."""
+    """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
     if folder.is_dir() and not is_run_folder(folder):
         inside = sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if path.is_dir())

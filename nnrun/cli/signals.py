@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first is answered where nothing is lost, the second at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first ends the work where it can be saved, the second at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Interruption:
     is safe: every file is written whole or not at all.
 
     Args:
-        announce: whether to tell at once that a signal has come, for what is saved takes a moment.
+        announce: whether to say at once that a signal came, since saving takes a moment.
         before: what had not happened yet when a signal breaks in.
     """
 
@@ -57,23 +57,23 @@ class Interruption:
 
     def _handle(self, number: int, _: FrameType | None) -> None:
         if self.received is not None:
-            self._tell("quit at once; what was saved before stays")
+            self._print("quit at once; what was saved before stays")
             _show_cursor()
             os._exit(128 + number)
         self.received = number
         if not self._deferred:
             raise self.error(f"interrupted before {self.before}")
-        self._tell("stopping here and saving; a second signal quits at once")
+        self._print("stopping here and saving; a second signal quits at once")
 
-    def _tell(self, text: str) -> None:
-        """Write past all buffers, which whoever was interrupted may be busy with."""
+    def _print(self, text: str) -> None:
+        """Write without buffers, which the interrupted code may be using."""
         if self.announce:
             with suppress(OSError):
                 os.write(2, f"\n{text}\n".encode())
 
 
 def _show_cursor() -> None:
-    """Undo what a live display has done to the terminal, and leave its last line."""
+    """Restore the terminal after a live display, and leave its last line."""
     if os.environ.get("TERM", "dumb") != "dumb":
         with suppress(OSError):
             if os.isatty(2):

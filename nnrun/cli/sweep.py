@@ -54,7 +54,7 @@ _LARGEST_BOARD = 100_000_000
 
 @dataclass(frozen=True)
 class _Request:
-    """What was asked for, the paths and overrides left out."""
+    """The options of the command."""
 
     results: Path
     seeds: int | None
@@ -170,7 +170,7 @@ def command(
 
 
 def _announce(choices: int, output: Output) -> None:
-    """Say what takes a second or some; that is of no use to a log."""
+    """Say what takes seconds, on a terminal only."""
     if choices >= _MANY_CHOICES and sys.stderr.isatty():
         output.note(f"looking at {count(choices)} configs of the grid")
 
@@ -223,7 +223,7 @@ def _run(
 
 @contextmanager
 def _sparing_what_is_there() -> Iterator[None]:
-    """Keep the garbage collector from all that is there already: modules, plan and data.
+    """Exclude all existing objects from garbage collection: modules, plan and data.
 
     To look through them takes as long as tens of small runs, and it would after some hundred.
     """
@@ -253,7 +253,7 @@ def _conclude(
     again: str,
     replicated: Sequence[Replication],
 ) -> None:
-    """Show and write what came of it, and end with the code that says so."""
+    """Show and write the results, and exit with their code."""
     board = with_margin(make_leaderboard(progress, again), asked.margin)
     whole = not progress.missing
     output.data(
@@ -305,7 +305,7 @@ def _replaced(root: Path, command: str) -> str:
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:
-    """How many there were, and where each is told in full; why, was said when it happened."""
+    """How many runs failed, and where the details are; the reasons were printed before."""
     number = len(progress.failures)
     lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(troubles_of(progress))}"]
     lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]
@@ -320,7 +320,7 @@ def _failure(failure: Failure, store: Store) -> str:
 
 
 def _command_line(arguments: Sequence[str], asked: _Request) -> str:
-    """The command that goes on with a sweep: the same, without --force."""
+    """The command that resumes a sweep: the same, without --force."""
     options = {
         "--seeds": asked.seeds,
         "--max-runs": None if asked.max_runs == MOST_RUNS else asked.max_runs,

@@ -1,4 +1,4 @@
-"""How far a sweep is: bars on a terminal, a line for each finished run elsewhere."""
+"""Progress of a sweep: bars on a terminal, a line for each finished run elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TRUST = 3.0
 
 @contextmanager
 def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
-    """What shows how far a sweep of so many runs is."""
+    """Shows the progress of a sweep of so many runs."""
     if output.quiet or not draws(sys.stderr):
         yield _Lines(runs, output)
         return
@@ -46,7 +46,7 @@ def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
 
 
 class _Lines(SweepListener):
-    """A line for each run that was trained, and for whatever goes wrong.
+    """A line for each run that was trained, and for each problem.
 
     Of many runs, after the first a line now and then that counts them.
     """
@@ -77,7 +77,7 @@ class _Lines(SweepListener):
         self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
 
     def failed(self, run: PlannedRun, reason: str) -> None:
-        self._tell(f"failed: {run.label}: {reason}")
+        self._print(f"failed: {run.label}: {reason}")
 
     def retried(self, run: PlannedRun, reason: str) -> None:
         self.warn(f"{run.label}: {reason}; trying again")
@@ -93,9 +93,9 @@ class _Lines(SweepListener):
 
     def warn(self, text: str) -> None:
         if not self.output.quiet:
-            self._tell(text)
+            self._print(text)
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.output.error(text)
 
 
@@ -115,7 +115,7 @@ class _View(_Lines):
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.abreast = 0  # the most runs that were in progress at once
-        self.waits = False  # for runs of another sweep, of which nothing is known
+        self.waits = False  # for runs of another sweep, whose progress is unknown
         self.widest = 0
         self.live: Live = Live(
             console=self.console,
@@ -153,7 +153,7 @@ class _View(_Lines):
         self.progress = progress
         self._draw()
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         with suppress(OSError):
             self.live.console.print(escaped(text))
 

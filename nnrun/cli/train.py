@@ -77,7 +77,7 @@ def command(
     """Train one config and show its report.
 
     What has been trained completely is shown, not trained again; what was cut off goes on from
-    where it was. What is damaged is said to be, and left as it is: --force trains it again.
+    where it was. A damaged run is reported and left unchanged: --force trains it again.
 
     \b
     nnrun train configs/iris_softmax.yaml
@@ -120,7 +120,7 @@ def command(
             })  # fmt: skip
             raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
     if record.status != "completed":
-        # The cause first and what to do, then the table, which says where the details lie.
+        # The cause and what to do first, then the table, which says where the details are.
         output.error(f"error: {record.error or record.status}")
     output.show(run_summary(record, store.folder(record.name, record.run_id)))
     if record.status != "completed":
@@ -186,14 +186,14 @@ def _refuse_run(config: Path, results: Path) -> None:
         "to train it again and compare": command_line("verify", [str(config)], results, {}),
         "to train it anew": command_line("train", [str(its_config)], results, {"--force": True}),
     }
-    told = "".join(f"\n  {command}  # {what}" for what, command in ways.items())
-    raise UsageError(f"'{config}' is no config; it is the run {folder}{told}")
+    ways_out = "".join(f"\n  {command}  # {what}" for what, command in ways.items())
+    raise UsageError(f"'{config}' is no config; it is the run {folder}{ways_out}")
 
 
 def _wanted_tolerance(
     config: ExperimentConfig, required: bool, tolerance: float | None
 ) -> float | None:
-    """The tolerance to hold published numbers against; None where that is not asked for."""
+    """The tolerance for published numbers; None without --require-published."""
     if not required:
         if tolerance is not None:
             raise UsageError("--tolerance says how strict --require-published is; add that")

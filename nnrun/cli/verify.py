@@ -37,16 +37,16 @@ from nnrun.runs.verification.verify import Verification
 @options.debug_option
 @click.pass_obj
 def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results: Path) -> None:
-    """Train runs again, and compare what comes of it with what is stored.
+    """Train runs again, and compare the results with what is stored.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest;
     without any, all complete runs in the results folder are verified. First the files of a run are
     checked against the digests in its report, and the report against its own. Then it is trained
     again, in memory: every cell of its history, every metric and every weight must be the same
-    bits, and so must all else in its report that training says again: config, seed, data, baseline,
-    early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what they were,
-    losses and weights within 1e-6 of what is stored (1e-3 for float32), and shares of rows within
-    0.01, will do; the output says which of the two was met.
+    bits, and so must all else in its report that training gives again: config, seed, data,
+    baseline, early stopping, warnings. If Python, NumPy, BLAS, the CPU or nnrun have changed,
+    losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by 0.01; the output
+    says which of the two was met.
 
     Exits with 3 if a run is not what it says it is.
 
@@ -59,12 +59,12 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
     verdicts = []
     with (
         Interruption(before="all runs were verified"),
-        watching_all(len(folders), output) as tell,
+        watching_all(len(folders), output) as report,
     ):
         for found in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
             verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
             verdicts.append(verdict)
-            tell(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")
+            report(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")
     output.data(
         {
             "agree": all(verdict.agrees for verdict in verdicts),

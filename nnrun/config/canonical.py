@@ -1,7 +1,7 @@
-"""What a config says beyond its defaults: what the digest of a run is taken over.
+"""The canonical form of a config, which a run's digest is computed from: keys without defaults.
 
-A key that is left out, or that says what it would say anyway, is not part of it. So a key that is
-added to the language, with a default under which all stays as it was, renames no run.
+Keys that are left out or have their default are not in it. So a new key of the language renames no
+run, if its default changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _default(block: type[Block], key: str) -> Any:
-    """The default as it stands in a block; some are written in a short form, such as `sgd`."""
+    """The default in its full form; some are written in a short one, such as `sgd`."""
     field = block.model_fields[key]
     default = field.get_default(call_default_factory=True)
     if field.validate_default:

@@ -14,7 +14,7 @@ _DATA_SUFFIXES = (".csv", ".npz", ".tsv")
 
 
 def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
-    """Files as they are, folders as the YAML files that lie in them, each once.
+    """The files, and for each folder the YAML files in it, each once.
 
     Raises:
         UsageError: there is none in a folder.
@@ -25,21 +25,21 @@ def config_files(paths: Sequence[Path], recursive: bool = False) -> list[Path]:
         if not found:
             raise UsageError(f"argument '{path}': no {' or '.join(SUFFIXES)} file in there")
         for file in found:
-            place = os.path.realpath(file)  # which a link that leads to itself has, too
+            place = os.path.realpath(file)  # works for a link to itself, too
             same = files.get(place)
-            # The file itself, rather than a link to it, for its name is that of its results.
+            # The file rather than a link to it: results are named after it.
             if same is None or (same.is_symlink() and not file.is_symlink()):
                 files[place] = file
     return list(files.values())
 
 
 def is_data(name: str) -> bool:
-    """Whether that is, by its end, a file of data, which was given in the place of a config."""
+    """Whether this is the name of a data file, given in place of a config."""
     return name.lower().endswith(_DATA_SUFFIXES)
 
 
 def init_hint(name: str) -> str:
-    """What to do with a file of data."""
+    """How to get a config for a data file."""
     return f"`nnrun init NAME --data {shlex.quote(name)}` writes a config for it"
 
 

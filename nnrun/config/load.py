@@ -1,4 +1,4 @@
-"""Configs in and out: the file with its arguments to a validated experiment, and back to YAML."""
+"""Load configs from files and arguments, validate them, and write them as YAML."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.messages import complaints
+from nnrun.config.schema.messages import issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath, parse
 from nnrun.config.yaml.plain import plain
@@ -43,25 +43,25 @@ __all__ = [
 
 
 Origin = Path | Mapping[str, Any]
-"""A config: the file that it is in, or what would stand in one."""
+"""A config: its file, or the content of one."""
 
 _MOST_TRIED = 200
-"""Values of a grid that are looked at beforehand; a sweep looks at all when it plans."""
+"""Only so many values of a grid are checked here; a sweep checks all when it plans."""
 
 UNNAMED = Path("run")
-"""Stands for the file, and its name, of a config that is none."""
+"""The file of a config that was given as content."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A valid config, and where everything in it was written."""
+    """A valid config, and where each part of it was written."""
 
     config: ExperimentConfig
     source: Source
     file: Path
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem that shows only later, at the place of this part of the config."""
+        """A problem found later, at the place of this part of the config."""
         return self.source.problem(path, message)
 
 
@@ -73,15 +73,15 @@ def load_config(
     """Read a config, apply `key=value` arguments, and check everything.
 
     Args:
-        origin: a YAML file, in which paths are relative to its folder; or the content of one,
-            in which they are relative to the current folder.
+        origin: a YAML file, or the content of one. Paths in it are relative to the file's folder,
+            or to the current folder.
         overrides: arguments such as `training.learning_rate=0.01`; paths in them are relative to
             the current folder.
         iterations: if given, replaces the config's `iterations` or `epochs`.
 
     Raises:
-        ConfigError: all that is wrong with the config and the arguments; of content that is no
-            file, each with its dotted key.
+        ConfigError: all mistakes in the config and the arguments, each with its place or, where
+            there is no file, its dotted key.
     """
     arguments, problems = parse_overrides(overrides)
     try:
@@ -105,11 +105,11 @@ def load_config(
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
-    found += _grid_complaints(source, found)
+    found += _grid_issues(source, found)
     problems += [
-        explained(source.problem(complaint.path, complaint.message, complaint.part), complaint)
-        for complaint in found
-        if not _follows(complaint, broken, around)
+        explained(source.problem(issue.path, issue.message, issue.part), issue)
+        for issue in found
+        if not _follows(issue, broken, around)
     ]
     if problems or config is None:
         raise ConfigError(in_order(problems, overrides))
@@ -128,7 +128,7 @@ def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
     """A config from plain data, such as a report's `config`.
 
     Raises:
-        ConfigError: all that is wrong with it.
+        ConfigError: all mistakes in it.
     """
     source = Source("", data)
     config, found = _validate(data)
@@ -151,19 +151,19 @@ def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
     try:
         return ExperimentConfig.model_validate(data), []
     except ValidationError as error:
-        return None, [located(complaint) for complaint in complaints(error, data)]
+        return None, [located(issue) for issue in issues(error, data)]
 
 
-def _follows(complaint: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
-    """Whether this is only said because a value with a problem of its own counts as null.
+def _follows(issue: ConfigIssue, broken: set[KeyPath], around: set[KeyPath]) -> bool:
+    """Whether the issue only follows from a value that is broken already and counts as null.
 
     Args:
-        complaint: what is said.
-        broken: where such values are.
-        around: these places and all that they stand in.
+        issue: the issue.
+        broken: the paths of such values.
+        around: these paths and all above them.
     """
-    path = complaint.path
-    lacking = complaint.part == "block" and path in around
+    path = issue.path
+    lacking = issue.part == "block" and path in around
     return lacking or any(path[:length] in broken for length in range(len(path) + 1))
 
 
@@ -186,8 +186,8 @@ def _unusable_name(file: Path) -> ConfigIssue:
     return ConfigIssue(message, ("name",))
 
 
-def _grid_complaints(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
-    """Keys of `sweep.grid` that no argument could set, and values that cannot stand there."""
+def _grid_issues(source: Source, known: list[ConfigIssue]) -> Iterator[ConfigIssue]:
+    """Issues of keys in `sweep.grid` that no argument could set, and of their values."""
     sweep = source.data.get("sweep")
     base = {**source.data, "sweep": None}
     grid = sweep.get("grid") if isinstance(sweep, dict) else None
@@ -206,15 +206,15 @@ def _grid_complaints(source: Source, known: list[ConfigIssue]) -> Iterator[Confi
 
 
 def _refused(data: Any, key: str, value: Any, known: set[ConfigIssue]) -> ConfigIssue | None:
-    """What is wrong with this one value of a grid; how values go together is not looked at."""
+    """The issue of one value of a grid, looked at alone."""
     trial = Source("", copy.deepcopy(data))
     try:
         steps, _ = split_argument(f"{key}=")
         path = assign(trial, steps, copy.deepcopy(value), "")
     except OverrideError as error:
         return ConfigIssue(str(error), part="key")
-    for complaint in _validate(trial.data)[1]:
-        concerned = complaint.path[: len(path)] == path[: len(complaint.path)]
-        if concerned and (complaint.phrase or complaint.part == "key") and complaint not in known:
-            return complaint
+    for issue in _validate(trial.data)[1]:
+        concerned = issue.path[: len(path)] == path[: len(issue.path)]
+        if concerned and (issue.phrase or issue.part == "key") and issue not in known:
+            return issue
     return None

@@ -1,4 +1,4 @@
-"""The names that configs use for what does not stand in a table of `nnrun.nn`."""
+"""The names in configs that are not in a table of `nnrun.nn`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or di
 
 
 def is_name(name: str) -> bool:
-    """Whether a run may be called this; names are folders, so that only plain ones will do."""
+    """Whether a run may have this name, which becomes the name of a folder."""
     return re.fullmatch(NAME_PATTERN, name) is not None
 
 
 CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
-"""The keys of a config that have no say in what a run computes."""
+"""The keys of a config that do not change what a run computes."""
 
 
 def changes_nothing(key: str) -> bool:
-    """Whether a dotted key has no say in what a run computes."""
+    """Whether a dotted key does not change what a run computes."""
     return key.partition(".")[0] in CHANGE_NOTHING

@@ -33,11 +33,11 @@ _RIVALS: dict[KeyPath, tuple[KeyPath, ...]] = {
     ("dataset", "name"): (("dataset", "path"), ("dataset", "columns")),
     ("dataset", "path"): (("dataset", "name"),),
 }
-"""What an argument takes the place of when it is set."""
+"""The keys that an argument replaces besides its own."""
 
 
 _DEFAULTS: dict[KeyPath, dict[str, Any]] = {("training", "optimizer"): {"type": "sgd"}}
-"""What a block that is not written says, where one of its keys alone would say too little."""
+"""The rest of a block that is not in the file, if an argument sets one of its keys."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def format_override(key: str, value: Any) -> str:
 
 
 def format_grid(key: str, values: Any) -> str:
-    """The argument that gives each value of a list to this key in turn, or one value for good."""
+    """The argument that tries each value of a list for this key, or sets one value."""
     if not isinstance(values, list):
         return format_override(key, values)
     if not values:
@@ -119,12 +119,12 @@ def parse_overrides(arguments: Iterable[str]) -> tuple[list[Override], list[Prob
 
 
 def apply_overrides(source: Source, overrides: Iterable[Override]) -> Iterator[Problem]:
-    """Set what the arguments say in the source's data; of one key given twice, the last counts.
+    """Apply the arguments to the source's data; if a key is given twice, the last one counts.
 
     Yields:
         The problems of arguments that cannot be applied.
     """
-    # The short form must be complete before one of its layers can be changed in the long form.
+    # `sizes` and `activations` come first, since layers are changed in the long form.
     for override in sorted(overrides, key=lambda override: _is_layer(override.steps)):
         try:
             assign(source, override.steps, override.value, override.argument)
@@ -137,7 +137,7 @@ def assign(source: Source, steps: Sequence[str], value: Any, argument: str) -> K
     """Set one value in the source's data, and return where that is.
 
     Raises:
-        OverrideError: the key leads through something that has no keys, or out of a list.
+        OverrideError: a step of the key does not exist.
     """
     if _is_layer(steps):
         _write_out_stack(source)
@@ -218,7 +218,7 @@ def _remove_rivals(source: Source, path: KeyPath, value: Any) -> None:
 
 
 def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
-    """The values that each argument `key=1,2,3` or `key=range(0,20)` gives to its key.
+    """The values of each key, from arguments `key=1,2,3` or `key=range(0,20)`.
 
     Commas within brackets and quotes belong to a value: `network.sizes=[13,1],[26,1]` is two.
 
@@ -242,7 +242,7 @@ def parse_grid(arguments: Iterable[str]) -> dict[str, Sequence[Any]]:
 
 
 def values_of(text: str) -> Sequence[Any]:
-    """The values of a grid that stand in an argument.
+    """The values of a grid in the text of an argument.
 
     Raises:
         OverrideError: it is no list of values.
@@ -263,7 +263,7 @@ def values_of(text: str) -> Sequence[Any]:
 def _split_at_commas(text: str) -> list[str]:
     """The pieces between commas that stand outside of brackets and quotes."""
     pieces, begin, depth, position = [], 0, 0, 0
-    at_start = True  # only there does a quote open quoted text, and not as in it's
+    at_start = True  # a quote opens quoted text only there, not in a word like it's
     while position < len(text):
         quoted = _QUOTED.match(text, position) if at_start else None
         character = text[position]

@@ -1,4 +1,4 @@
-"""The settings of configs, one by one: by dotted keys, in what they differ, and in few words."""
+"""Settings of configs by dotted keys: flattened, compared, and as short text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from nnrun.config.yaml.dump import flow
 
-# Mappings whose keys are settings of their own, whatever else they hold.
+# Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
 
 
@@ -30,9 +30,8 @@ def flatten(value: Any, key: str = "") -> dict[str, Any]:
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The keys in which some of these differ, in the order of their first appearance.
 
-    What is a mapping in one and a value or another kind of mapping in another is one setting, under
-    the key of the whole: `setting_of` has its value. So is a layer that only some have. What is
-    missing is as good as null.
+    A mapping that is a value or another kind of mapping elsewhere is one setting under its own key;
+    `setting_of` gives its value. So is a layer that only some have. A missing key counts as null.
     """
     first, *others = settings or [{}]
     found = {
@@ -47,13 +46,13 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def outermost(keys: Iterable[str]) -> list[str]:
-    """These keys, each once, but for what lies within another of them."""
+    """These keys, each once, without those that are inside another of them."""
     known = dict.fromkeys(keys)
     return [key for key in known if next(whole for whole in _wholes(key) if whole in known) == key]
 
 
 def setting_of(settings: Mapping[str, Any], key: str) -> Any:
-    """The value of a key, put together again where it is a mapping or a list; None for nothing."""
+    """The value of a key, rebuilt if it is a mapping or a list; None if it is missing."""
     if key in settings:
         return settings[key]
     start = f"{key}."
@@ -76,7 +75,7 @@ def _with_lists(tree: Any) -> Any:
 
 
 def _wholes(key: str) -> Iterator[str]:
-    """What a key is a part of, from the outside in, and the key itself."""
+    """The keys around a key, outermost first, and the key itself."""
     parts = key.split(".")
     return (".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
@@ -101,7 +100,7 @@ def _names_within(key: str, settings: Mapping[str, Any]) -> set[str]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are one and the same setting: 1 and true are two, 1 and 1.0 are one."""
+    """Whether two values are the same setting: 1 and 1.0 are, 1 and true are not."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return bool(one == other)
@@ -119,7 +118,7 @@ def short_key(key: str, keys: Iterable[str]) -> str:
 
 
 def choice_words(choice: Mapping[str, Any]) -> list[str]:
-    """Settings as people read them: of each key, as much as tells it from the others."""
+    """Settings as `key=value`, each key as short as it stays unique."""
     return [f"{short_key(key, choice)}={setting_words(key, v)}" for key, v in choice.items()]
 
 
@@ -150,7 +149,7 @@ def _is_default(key: str, value: Any, defaults: Mapping[str, Any]) -> bool:
 
 @cache
 def _defaults(kind: str) -> dict[str, Any]:
-    """What the arguments of a layer, loss, optimizer or initializer are where nobody says so."""
+    """The defaults of a layer, loss, optimizer or initializer."""
     from nnrun.nn import INITIALIZERS, LAYERS, LOSSES, OPTIMIZERS, Initializer  # noqa: PLC0415  # lists of runs do without NumPy where they can
 
     known: dict[str, Callable[..., Any]]
@@ -158,5 +157,5 @@ def _defaults(kind: str) -> dict[str, Any]:
     if kind not in known:
         return {}
     found = {a.name: a.default for a in signature(known[kind]).parameters.values()}
-    # A layer has that of the network, which is this one where nobody says so.
+    # A layer takes it from the network, whose default this is.
     return found | ({"initializer": Initializer().type} if "initializer" in found else {})

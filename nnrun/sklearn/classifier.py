@@ -19,14 +19,14 @@ from nnrun.sklearn.base import NetworkEstimator
 
 
 def _probabilistic(estimator: Any) -> bool:
-    """Whether there are probabilities, as far as the parameters tell."""
+    """Whether the parameters give probabilities."""
     if hasattr(estimator, "model_"):
         return bool(estimator.model_.probabilistic)
     return estimator.output_activation in (None, "softmax", "sigmoid")
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]  # no types
-    """A neural network that tells classes apart.
+    """A neural network that predicts classes.
 
     The output layer is added to `layers`: one unit with sigmoid for two classes, else softmax with
     a unit for each.
@@ -156,7 +156,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
             task="classification",
             x=self._shaped(x),
             y=numbers.astype(np.int64),
-            # A network needs something to tell apart, if no row has it.
+            # A network needs two classes, even if no row has the second.
             classes=tuple(str(number) for number in range(max(len(labels), 2))),
             feature_names=tuple(f"x{number}" for number in range(x.shape[1])),
             target_names=("y",),

@@ -20,7 +20,7 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 # The activation of the output where a loss asks for one.
 _OUTPUT = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid"}
 
-# Epochs from one look at whether training has gone astray to the next, where nothing else is asked.
+# Epochs from one check for divergence to the next, if there are no other evaluations.
 _SELDOM = 10
 
 
@@ -51,7 +51,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         held_out = _held_out(rows, estimator.validation_fraction)
         rows -= held_out
     if isinstance(estimator.batch_size, int) and estimator.batch_size > 0:
-        # As in scikit-learn's own estimators, a batch is at most all there is.
+        # As in scikit-learn's own estimators, a batch has at most all rows.
         training["batch_size"] = min(estimator.batch_size, max(1, rows))
         epochs_apart = 1 if estimator.early_stopping else _SELDOM
         training["evaluate_every"] = epochs_apart * max(1, -(-rows // estimator.batch_size))
@@ -77,7 +77,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
 
 
 def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
-    """The parameters that train such a network as a run has trained.
+    """The parameters that train a network as in a run.
 
     Raises:
         UsageError: the run is damaged, or has no report.

@@ -87,6 +87,6 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
 
     def _take_model(self, model: Model) -> None:
         if isinstance(model.task, Classification):
-            raise UsageError(f"the run {model.run_id} tells classes; use NetworkClassifier")
+            raise UsageError(f"the run {model.run_id} predicts classes; use NetworkClassifier")
         self.model_, self.n_outputs_ = model, model.network.output_shape[0]
         self._flat = self.n_outputs_ == 1

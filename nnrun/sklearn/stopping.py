@@ -1,4 +1,4 @@
-"""When an estimator's training ends: as that of scikit-learn's own networks does."""
+"""When an estimator's training ends: as in scikit-learn's own networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SCORES = {"classification": "validation_accuracy", "regression": "validation_r2
 def stopping_of(
     estimator: Any, dataset: Dataset, before: NoImprovement | None = None
 ) -> NoImprovement:
-    """What counts epochs without a gain of `tol`, in the score of held-out rows or in the loss.
+    """Counts epochs without a gain of `tol`, in the score of held-out rows or in the loss.
 
     Args:
         estimator: its parameters.

@@ -8,7 +8,7 @@ from typing import Any
 from nnrun.nn import LAYERS, LOSSES
 from nnrun.nn.signature import Shape, pair
 from tests.architectures.kinds import END, FORMS, MAPS, START, all_kinds, form_of, valid_pairs
-from tests.architectures.plan import Architecture, Block, residual, shape_after
+from tests.architectures.plan import Architecture, Block, shape_after, stacks
 from tests.architectures.settings import (
     BIASES,
     KERNELS,
@@ -30,8 +30,6 @@ POOLINGS = ("max_pool2d", "avg_pool2d")
 def kind_of(block: Block) -> str:
     """The kind that a block is of."""
     make, arguments = block
-    if make is residual:
-        return "residual"
     if make is LAYERS["activation"]:
         return str(arguments["name"])
     if make is LAYERS["conv2d"] and "activation" not in arguments:
@@ -40,7 +38,7 @@ def kind_of(block: Block) -> str:
 
 
 def pairs(plan: Architecture) -> Iterator[tuple[str, str, str]]:
-    """(first, form of the rows between, second) of all neighbours, residuals included."""
+    """(first, form of the rows between, second) of all neighbours, those within layers included."""
     yield from _pairs(plan.blocks, plan.input_shape, inside=False)
 
 
@@ -51,25 +49,26 @@ def _pairs(
     for block in blocks:
         kind = kind_of(block)
         yield before, form_of(shape), kind
-        if kind == "residual":
-            yield from _pairs(block[1]["blocks"], shape, inside=True)
+        for within in stacks(block).values():
+            yield from _pairs(within, shape, inside=True)
         shape, before = shape_after(block, shape), kind
     if inside:
         yield before, form_of(shape), END
 
 
 def placed(blocks: Iterable[Block], shape: Shape) -> Iterator[tuple[str, dict[str, Any], Shape]]:
-    """(kind, arguments, shape of its input) of all blocks, those within residuals included."""
+    """(kind, arguments, shape of its input) of all blocks, those within layers included."""
     for block in blocks:
         yield kind_of(block), block[1], shape
-        yield from placed(block[1].get("blocks", ()), shape)
+        for within in stacks(block).values():
+            yield from placed(within, shape)
         shape = shape_after(block, shape)
 
 
 def depth(blocks: Iterable[Block]) -> int:
-    """How many residuals are within each other, at most."""
-    inner = [depth(arguments["blocks"]) + 1 for make, arguments in blocks if make is residual]
-    return max(inner, default=0)
+    """How many layers with layers are within each other, at most."""
+    within = [inner for block in blocks for inner in stacks(block).values()]
+    return max((depth(inner) + 1 for inner in within), default=0)
 
 
 Row = tuple[set[Any], Callable[[Trial], Iterable[Any]]]

@@ -8,21 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.nn import LOSSES, Network, Residual
+from nnrun.nn import LOSSES, Network
 from nnrun.nn.signature import Array, Shape
 
 Block = tuple[Callable[..., Any], dict[str, Any]]
+"""An entry of `nnrun.nn.LAYERS` and its arguments; a tuple of blocks stands for layers."""
 
 
-def residual(blocks: tuple[Block, ...]) -> Residual:
-    """A residual of layers of its own."""
-    return Residual([make(**arguments) for make, arguments in blocks])
+def built(block: Block) -> Any:
+    """The layer, or layers, of a block; each call makes new ones."""
+    make, arguments = block
+    within = {name: [built(one) for one in blocks] for name, blocks in stacks(block).items()}
+    return make(**{**arguments, **within})
+
+
+def stacks(block: Block) -> dict[str, tuple[Block, ...]]:
+    """The arguments of a block that are layers."""
+    return {
+        name: value
+        for name, value in block[1].items()
+        if isinstance(value, tuple) and isinstance(value[0], tuple)
+    }
 
 
 def shape_after(block: Block, shape: Shape) -> Shape:
     """The shape of what a block puts out."""
-    make, arguments = block
-    made = make(**arguments)
+    made = built(block)
     for layer in made if isinstance(made, list) else [made]:
         shape = layer.connect(shape)
     return shape
@@ -39,7 +50,7 @@ class Architecture:
 
     def build(self, seed: int = 0, dtype: Any = np.float64) -> Network:
         """A network of its own, with weights from the seed and biases that are not zero."""
-        blocks = [make(**arguments) for make, arguments in self.blocks]
+        blocks = [built(block) for block in self.blocks]
         network = Network(blocks, LOSSES[self.loss](), self.input_shape, dtype)
         rng = np.random.default_rng(seed)
         network.initialize(rng=rng)
@@ -50,9 +61,10 @@ class Architecture:
         """Inputs and targets that suit the loss."""
         rng = np.random.default_rng(seed)
         x = rng.standard_normal((count, *self.input_shape))
-        if self.loss == "cross_entropy":
+        last = LOSSES[self.loss].needs
+        if last == "softmax":
             target = np.eye(self.outputs)[rng.integers(self.outputs, size=count)]
-        elif self.loss == "binary_cross_entropy":
+        elif last == "sigmoid":
             target = rng.integers(2, size=(count, self.outputs)).astype(float)
         else:
             target = rng.normal(0, 2, (count, self.outputs))
@@ -64,8 +76,10 @@ class Architecture:
 
 
 def _lines(blocks: tuple[Block, ...]) -> Iterator[str]:
-    for make, arguments in blocks:
-        given = {name: value for name, value in arguments.items() if name != "blocks"}
+    for block in blocks:
+        make, arguments = block
+        inner = stacks(block)
+        given = {name: value for name, value in arguments.items() if name not in inner}
         yield f"{make.__name__} {given}"
-        for line in _lines(arguments.get("blocks", ())):
-            yield f"  {line}"
+        for within in inner.values():
+            yield from (f"  {line}" for line in _lines(within))

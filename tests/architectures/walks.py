@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from nnrun.nn import LOSSES, Flatten, dense
+from nnrun.nn import LOSSES, Flatten, Residual, dense
 from nnrun.nn.signature import Shape
 from tests.architectures.dealing import Deal
 from tests.architectures.kinds import END, MAPS, START, VECTORS, followers, form_of
-from tests.architectures.plan import Architecture, Block, residual, shape_after
+from tests.architectures.plan import Architecture, Block, shape_after
 from tests.architectures.settings import POINTWISE, SETTINGS, Place, Space
 
 DEPTH = 2  # residuals within residuals
@@ -137,7 +137,7 @@ class Walk:
         if last not in MAKES and shape[0] != wanted:
             add("dense" if form == VECTORS else "conv2d", wanted)
         add(last, wanted)
-        return residual, {"blocks": tuple(blocks)}
+        return Residual, {"layers": tuple(blocks)}
 
 
 # What is small enough for examples by the hundred, and cannot be dead as a whole.

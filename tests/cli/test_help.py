@@ -6,12 +6,15 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Annotated, Literal
 
 import pytest
 
 from nnrun.cli import COMMANDS
 from nnrun.config.hints.key_locations import place_of
 from nnrun.config.load import config_from_dict
+from nnrun.config.schema import network
+from nnrun.config.schema.network import LayerConfig
 from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
 from nnrun.data.builtin.registry import DATASETS
@@ -20,9 +23,12 @@ from nnrun.errors import EXIT_CODES
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS
+from nnrun.nn.layers.residual import Residual
 from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
+from nnrun.nn.sequential import Layers
+from nnrun.nn.signature import Bounds
 from nnrun.reports.reference.pages import pages
 from nnrun.reports.reference.topics import KINDS, topics
 
@@ -94,7 +100,7 @@ def test_forms_are_those_that_a_config_may_have():
         "network.layers": "Value: a list of layers.",
         "network.sizes": "Value: a list of sizes.",
         "network": "Value: a mapping of layers, or of sizes and activations.",
-        "dataset.features": "none or a mapping like {binarize: 8} or a list of these.",
+        "dataset.features": "none or a mapping like {binarize: 8} or",
         "training.learning_rate": "or {schedule: step | exponential | inverse_time",
         "sweep.grid": "Value: a mapping of names, each to a list of values.",
     }
@@ -158,12 +164,38 @@ def test_examples_are_configs(kind):
         config_from_dict(changed)
 
 
+class Routing(Residual):
+    """Layers that differ from all others in what they need."""
+
+    def __init__(
+        self,
+        gate: Layers,
+        depth: Annotated[float, Bounds(gt=1, lt=3)],
+        mode: Literal["soft", "hard"],
+        wide: bool,
+    ) -> None:
+        super().__init__(gate)
+
+
+def test_any_argument_without_default_has_an_example(monkeypatch):
+    """Also of a layer that nobody has thought of; it is one that configs take."""
+    block = network._TRANSLATOR.block("routing", Routing, LayerConfig, "a layer")
+    monkeypatch.setitem(LAYERS, "routing", Routing)
+    monkeypatch.setitem(LayerConfig.blocks, "routing", block)
+    (found,) = [topic for topic in topics.__wrapped__() if topic.name == "routing"]
+    gate = "gate: [{type: dense, units: 4}]"
+    assert (
+        f"layers: [{{type: routing, {gate}, depth: 2.0, mode: soft, wide: true}}]" == found.example
+    )
+    assert "4 → 4" == found.shapes
+
+
 def test_exit_codes_are_those_of_the_pages(nnrun):
     """The same words in the terminal and in the table of `docs/results.md`."""
-    done = nnrun("help", "exit-codes")
+    told = " ".join(nnrun("help", "exit-codes").stdout.split())
     rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (DOCS / "results.md").read_text(), re.M))
     for code, meaning in EXIT_CODES.items():
-        assert f"{code}: {meaning}." in done.stdout
+        assert f"{code}: {meaning}." in told
         written = next(text for codes, text in rows.items() if str(code) in codes.split(", "))
         assert code > 3 or meaning == written
     assert "exit-codes  exit code" == nnrun("help", "exit codes").stdout.splitlines()[0]

@@ -75,7 +75,7 @@ def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
 )
 def test_no_command_makes_the_folder_of_its_file(nnrun, trained, words) -> None:
     """A slip of the pen makes none: exit code 2, with the command that does, and nothing there."""
-    name = {"export": "m.py", "predict": "m.csv"}.get(words[0], "m.html")
+    name = {"export": "m.py", "help": "site", "predict": "m.csv"}.get(words[0], "m.html")
     found = nnrun(*words, "-o", f"no where/deep/{name}")
     said = f"-o no where/deep/{name}: there is no folder no where/deep; mkdir -p 'no where/deep'"
     assert (2, True) == (found.exit_code, said in found.stderr)

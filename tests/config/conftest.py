@@ -1,4 +1,4 @@
-"""Config files for tests, and the complaints about them in a form that is short to compare."""
+"""Config files for tests, and the problems_of about them in a form that is short to compare."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def head(problem: Problem) -> str:
 
 
 @pytest.fixture
-def complaints(write: Callable[..., Path]) -> Callable[..., list[str]]:
+def problems_of(write: Callable[..., Path]) -> Callable[..., list[str]]:
     """The heads of all problems of a config file with these arguments, in order."""
 
-    def complaints(
+    def problems_of(
         content: str | bytes, *arguments: str, name: str = "experiment.yaml", **options: int
     ) -> list[str]:
         file = write(content, name)
@@ -51,7 +51,7 @@ def complaints(write: Callable[..., Path]) -> Callable[..., list[str]]:
             load_config(file, arguments, **options)
         return [head(problem) for problem in error.value.problems]
 
-    return complaints
+    return problems_of
 
 
 @pytest.fixture

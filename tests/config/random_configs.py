@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nnrun.config.names import PUBLISHED
 from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.preprocessing.steps import STEPS as PREPROCESSING
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
@@ -94,6 +95,15 @@ def entry(name: str, call: Any, key: str) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({key: st.just(name), **required}, optional=optional)
 
 
+def step(name: str) -> st.SearchStrategy[Any]:
+    """A step of preprocessing: its name, or a mapping to the value of its option."""
+    make = PREPROCESSING[name]
+    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+    arguments = inspect.signature(make).parameters.values()
+    options = [annotated(hints[a.name]) for a in arguments if a.default is a.empty]
+    return st.fixed_dictionaries({name: options[0]}) if options else st.just(name)
+
+
 def fields(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[dict[str, Any]]:
     """A mapping with some of the optional keys."""
     return st.fixed_dictionaries(required, optional=optional)
@@ -118,9 +128,7 @@ def precise_enough(config: dict[str, Any]) -> dict[str, Any]:
 
 POSITIVE = st.integers(1, 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-STEPS = st.sampled_from(["l2", "standard", "minmax"]) | st.builds(
-    lambda threshold: {"binarize": threshold}, st.floats(allow_nan=False, allow_infinity=False)
-)
+STEPS = st.one_of([step(name) for name in PREPROCESSING])
 STACKS = st.lists(st.tuples(POSITIVE, st.sampled_from([*ACTIVATIONS])), min_size=1, max_size=4).map(
     lambda pairs: {"sizes": [n for n, _ in pairs], "activations": [name for _, name in pairs]}
 )

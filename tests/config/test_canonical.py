@@ -23,12 +23,12 @@ SHORT = {
 DENSE = {"type": "dense", "units": 3, "activation": "softmax"}
 
 
-def essence_of(**changes):
+def canonical_of(**changes):
     return canonical(config_from_dict({**SHORT, **changes}))
 
 
 def test_nothing_is_left_of_defaults():
-    """A short config is its own essence, but for the forms that it abbreviates."""
+    """A short config is its own canonical form, but for the forms that it abbreviates."""
     assert {
         "dataset": {"name": "iris"},
         "network": {
@@ -39,7 +39,7 @@ def test_nothing_is_left_of_defaults():
         },
         "loss": {"type": "cross_entropy"},
         "training": {"learning_rate": 0.1, "iterations": 10},
-    } == essence_of()
+    } == canonical_of()
 
 
 def test_a_config_written_out_has_the_same_essence():
@@ -62,7 +62,7 @@ def test_a_config_written_out_has_the_same_essence():
 def test_training_written_in_two_ways(one, other):
     """Words, blocks, and keys at their defaults mean the same."""
     base = {"learning_rate": 0.1, "iterations": 10}
-    assert essence_of(training={**base, **one}) == essence_of(training={**base, **other})
+    assert canonical_of(training={**base, **one}) == canonical_of(training={**base, **other})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_training_written_in_two_ways(one, other):
 )  # fmt: skip
 def test_networks_written_in_two_ways(one, other):
     """An initializer says the same for all layers or at each; a square has one side or two."""
-    assert essence_of(network=one) == essence_of(network=other)
+    assert canonical_of(network=one) == canonical_of(network=other)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +102,15 @@ def test_networks_written_in_two_ways(one, other):
     ],
 )  # fmt: skip
 def test_what_changes_a_result_is_in_it(changes):
-    """No two of these experiments, nor any and the first, have the same essence."""
-    assert essence_of() != essence_of(**changes)
+    """No two of these experiments, nor any and the first, have the same canonical form."""
+    assert canonical_of() != canonical_of(**changes)
 
 
 def test_early_stopping_at_its_defaults_is_not_off():
     """An empty block that is on by being there stays."""
     block = {"learning_rate": 0.1, "iterations": 10, "early_stopping": {}}
     data = {"name": "iris", "validation_size": 0.2}
-    assert {} == essence_of(dataset=data, training=block)["training"]["early_stopping"]
+    assert {} == canonical_of(dataset=data, training=block)["training"]["early_stopping"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_early_stopping_at_its_defaults_is_not_off():
 )
 def test_words_and_the_seed_are_no_part_of_it(changes):
     """A name is the folder, a seed has its own place in the digest, words change no number."""
-    assert essence_of() == essence_of(**changes)
+    assert canonical_of() == canonical_of(**changes)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.errors import ConfigError
 from tests.config.planted import pairs
 
-Complaints = Callable[..., list[str]]
+ProblemsOf = Callable[..., list[str]]
 Write = Callable[..., Path]
 
 LONG = """\
@@ -100,10 +100,10 @@ def test_epochs_take_the_place_of_iterations(write: Write, valid: str) -> None:
     assert (None, 3) == (training.iterations, training.epochs)
 
 
-def test_a_null_takes_the_place_of_nothing(complaints: Complaints, valid: str) -> None:
+def test_a_null_takes_the_place_of_nothing(problems_of: ProblemsOf, valid: str) -> None:
     """`epochs=null` says only that there are none."""
     message = "4:11: training: training needs 'iterations' or 'epochs'"
-    assert [message] == complaints(valid, "training.iterations=")
+    assert [message] == problems_of(valid, "training.iterations=")
 
 
 def test_the_short_form_can_be_changed_in_both_forms(write: Write, valid: str) -> None:
@@ -140,15 +140,15 @@ def test_of_one_key_given_twice_the_last_counts(write: Write, valid: str) -> Non
 
 @pytest.mark.parametrize(("argument", "message"), pairs("mistaken_arguments.txt"))
 def test_a_mistake_is_traced_to_its_argument(
-    complaints: Complaints, valid: str, argument: str, message: str
+    problems_of: ProblemsOf, valid: str, argument: str, message: str
 ) -> None:
     """What comes from the command line names the argument, with the same sentences as for files."""
-    assert f"argument '{argument}': {message}" == complaints(valid, "description=x", argument)[0]
+    assert f"argument '{argument}': {message}" == problems_of(valid, "description=x", argument)[0]
 
 
-def test_arguments_do_not_hide_mistakes_of_the_file(complaints: Complaints, valid: str) -> None:
+def test_arguments_do_not_hide_mistakes_of_the_file(problems_of: ProblemsOf, valid: str) -> None:
     """The file's mistakes come first, then those of arguments in their order."""
-    problems = complaints(valid.replace("boston", "bostn"), "zzz=1", "foo", "seed=x")
+    problems = problems_of(valid.replace("boston", "bostn"), "zzz=1", "foo", "seed=x")
     assert [
         "1:17: dataset.name: 'bostn' is not a built-in data set; did you mean 'boston'?",
         "argument 'zzz=1': zzz: 'zzz' is not a key of the config (one of name, description, "
@@ -159,7 +159,7 @@ def test_arguments_do_not_hide_mistakes_of_the_file(complaints: Complaints, vali
 
 
 def test_an_argument_can_mend_the_file(write: Write, valid: str) -> None:
-    """A wrong value that is replaced is not complained of."""
+    """A wrong value that is replaced is no problem."""
     file = write(valid.replace("100}", "!tag x}"))
     with pytest.raises(ConfigError):
         load_config(file)
@@ -178,12 +178,12 @@ def test_the_smoke_run_replaces_iterations_and_epochs(write: Write, valid: str) 
         assert (3, None) == (training.iterations, training.epochs)
 
 
-def test_a_smoke_run_needs_iterations(complaints: Complaints, valid: str) -> None:
+def test_a_smoke_run_needs_iterations(problems_of: ProblemsOf, valid: str) -> None:
     """The option is named where it is wrong."""
     message = (
         "argument '--iterations 0': training.iterations: 0 is not a whole number greater than 0"
     )
-    assert [message] == complaints(valid, iterations=0)
+    assert [message] == problems_of(valid, iterations=0)
 
 
 @pytest.mark.parametrize(
@@ -267,9 +267,9 @@ def test_a_formatted_argument_is_parsed_to_its_value(value: object) -> None:
     assert repr({"a.b": [value]}) == repr(parse_grid([argument]))
 
 
-def test_unreadable_arguments_are_said_beside_an_unreadable_file(complaints: Complaints) -> None:
+def test_unreadable_arguments_are_said_beside_an_unreadable_file(problems_of: ProblemsOf) -> None:
     """Not even a file that is not YAML hides a malformed argument."""
-    problems = complaints("a: [", "foo", "seed=7")
+    problems = problems_of("a: [", "foo", "seed=7")
     assert problems[0].startswith("1:4: this is not YAML") or problems[0].startswith("1:5:")
     assert ["argument 'foo': this is not of the form key=value"] == problems[1:]
 

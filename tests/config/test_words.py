@@ -29,9 +29,9 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("argument", "words"), WORDS)
-def test_what_was_meant_is_said(complaints, valid, argument, words):
-    """A complaint about this argument has the word that helps."""
-    (told,) = [line for line in complaints(valid, argument) if words in line]
+def test_what_was_meant_is_said(problems_of, valid, argument, words):
+    """a problem of this argument has the word that helps."""
+    (told,) = [line for line in problems_of(valid, argument) if words in line]
     assert told.startswith(f"argument '{argument}': ")
 
 
@@ -63,9 +63,9 @@ def test_the_option_that_is_wrong_is_told():
     assert "No such option '--seed'; did you mean seed=3?" in done.stderr
 
 
-def test_in_a_file_the_place_is_named_without_a_value(complaints, valid):
+def test_in_a_file_the_place_is_named_without_a_value(problems_of, valid):
     """The line is marked, so that the value stands there."""
-    (told,) = complaints(f"{valid}lr: 0.1\n")
+    (told,) = problems_of(f"{valid}lr: 0.1\n")
     assert "5:1: lr: 'lr' is not a key of the config; did you mean training.learning_rate?" == told
 
 

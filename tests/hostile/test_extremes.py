@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from nnrun.config.load import load_config
+from nnrun.config.schema.steps import FEATURE_STEPS, STEP_BLOCKS
+from nnrun.config.yaml.dump import flow
 from nnrun.errors import ConfigError
+from nnrun.nn import LOSSES, OPTIMIZERS
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
@@ -26,12 +29,11 @@ pytestmark = pytest.mark.campaign
 
 SIZES = (0.0, 5e-324, 1e-200, 1.0, 1e20, 1e160, 1.7e308)
 RATES = (1e-300, 0.1, 1e300)
-LOSSES = ("mean_squared", "mean_absolute", "huber", "binary_cross_entropy", "cross_entropy")
-OPTIMIZERS = ("sgd", "{type: sgd, momentum: 0.9}", "adam")
-STEPS = ("none", "standard", "minmax", "l2")
-CASES = list(product(SIZES, SIZES, RATES, LOSSES, OPTIMIZERS, STEPS, ("float64", "float32")))
+RULES = (*OPTIMIZERS, "{type: sgd, momentum: 0.9}")
+FEATURES = ("none", *FEATURE_STEPS, *(flow(block.example()) for block in STEP_BLOCKS.values()))
+CASES = list(product(SIZES, SIZES, RATES, LOSSES, RULES, FEATURES, ("float64", "float32")))
 NUMBER = len(CASES) if large() else 150
-TASKS = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}
+LAST = {name: loss.needs for name, loss in LOSSES.items() if loss.needs}
 CONFIG = """\
 name: extreme
 dataset: {{path: x.npz, features: {step}, task: {task}}}
@@ -52,7 +54,7 @@ def write(folder: Path, case: tuple[Any, ...]) -> Path:
     size_x, size_y, rate, loss, optimizer, step, dtype = case
     signs = np.array([-1.0, 1.0, 1.0, -1.0] * 6)
     rest = np.linspace(-1, 1, len(signs))
-    y = (signs > 0).astype(int) if loss in TASKS else signs * size_y
+    y = (signs > 0).astype(int) if loss in LAST else signs * size_y
     np.savez(folder / "x.npz", x=np.stack([signs * size_x, rest], axis=1), y=y)
     text = CONFIG.format(
         loss=loss,
@@ -60,9 +62,9 @@ def write(folder: Path, case: tuple[Any, ...]) -> Path:
         optimizer=optimizer,
         step=step,
         dtype=dtype,
-        task="classification" if loss in TASKS else "regression",
-        outputs=2 if loss == "cross_entropy" else 1,
-        activation=TASKS.get(loss, "linear"),
+        task="classification" if loss in LAST else "regression",
+        outputs=2 if LAST.get(loss) == "softmax" else 1,
+        activation=LAST.get(loss, "linear"),
     )
     (folder / "a.yaml").write_text(text)
     return folder / "a.yaml"

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.preprocessing.steps import SCALERS, STEPS
 from nnrun.models.model import Model
 from nnrun.nn import LOSSES, MeanSquared, Network
 from nnrun.nn.signature import Array, Shape
-from tests.architectures.dealing import at_random
+from tests.architectures.dealing import Deal, at_random
 from tests.architectures.walks import draw
 from tests.nn.examples import NETWORKS
 
 SHAPE = (2, 7, 6)
-STEPS_TRIED: dict[str, Any] = {name: name for name in STEPS if name != "binarize"}
+# Values for the option of each step that has one.
+OPTIONS: dict[str, tuple[float, ...]] = {"binarize": (0.1, 0, 5)}
 
 
 def model_of(
@@ -77,15 +79,22 @@ def random_model(seed: int, dtype: str) -> Model:
     deal = at_random(seed)
     plan = draw(deal, images=deal("images", (True, False)), batch_norm=True, dropout=True)
     network = plan.build(seed, dtype)
-    steps = [*STEPS_TRIED.values(), {"binarize": deal("threshold", (0, 0.1, 5))}]
-    features = [_step(deal("step", steps)) for _ in range(deal("steps", (0, 1, 2)))]
+    steps = [step_of(name, deal) for name in STEPS]
+    features = [deal("step", steps) for _ in range(deal("steps", (0, 1, 2)))]
     kind = deal("kind", ("regression", "classification"))
     target = deal("target", ("none", "standard", "minmax")) if kind == "regression" else "none"
     assert plan.loss in LOSSES
     return model_of(network, plan.input_shape, features, kind, target)
 
 
-def _step(step: Any) -> Any:
-    from nnrun.config.schema.dataset import Binarize
+def step_of(name: str, deal: Deal | None = None) -> Any:
+    """A step as a config has it, with one of the values of its option, the first unless dealt."""
+    if name not in STEP_BLOCKS:
+        return name
+    options = OPTIONS[name]
+    return option_step(name, options[0] if deal is None else deal(f"option of {name}", options))
 
-    return Binarize(binarize=step["binarize"]) if isinstance(step, dict) else step
+
+def option_step(name: str, value: Any) -> Any:
+    """A step with this value of its option."""
+    return STEP_BLOCKS[name].model_validate({name: value})

@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from nnrun.config.schema.dataset import Binarize
 from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import UsageError
 from nnrun.models.code.numpy_language import NUMPY
 from nnrun.models.code.script import LANGUAGES, script
 from nnrun.nn import ACTIVATIONS, LAYERS, Dropout, MeanSquared, Network, Residual, dense
-from tests.models.random_models import model_of, random_model, rows, table_model
+from tests.models.random_models import (
+    model_of,
+    option_step,
+    random_model,
+    rows,
+    step_of,
+    table_model,
+)
 from tests.nn.examples import NETWORKS
 
 PRECISION = {"float32": 1e-5, "float64": 1e-12}
@@ -116,7 +122,7 @@ def test_activations(name, language):
 @pytest.mark.parametrize("name", STEPS)
 def test_steps(name, language):
     """Every step, on vectors and on images, and a scaled target."""
-    step = Binarize(binarize=0.1) if name == "binarize" else name
+    step = step_of(name)
     network = Network([dense(3, "tanh")], MeanSquared(), (84,))
     network.initialize(rng=np.random.default_rng(0))
     assert_equal(model_of(network, (84,), [step], "regression", "minmax"), language)
@@ -130,7 +136,7 @@ def test_what_lies_on_a_threshold_is_above_it(language):
     """As it is in training."""
     network = Network([dense(1)], MeanSquared(), (1,))
     network.initialize(rng=np.random.default_rng(0))
-    model = model_of(network, (1,), [Binarize(binarize=0.1)], "regression")
+    model = model_of(network, (1,), [option_step("binarize", 0.1)], "regression")
     x = np.array([[0.1], [np.nextafter(0.1, 0)]])
     assert 2 == len(set(model.predict(x)))
     found = run(script(model, LANGUAGES[language]))["predict"](x)

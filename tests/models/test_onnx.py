@@ -7,14 +7,22 @@ import onnx
 import onnxruntime
 import pytest
 
-from nnrun.config.schema.dataset import Binarize
+from nnrun.config.schema.steps import FEATURE_STEPS
 from nnrun.data.preprocessing.steps import SCALERS, STEPS
 from nnrun.errors import UsageError
 from nnrun.models.model import Model
 from nnrun.models.onnx import layers, steps
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.nn import ACTIVATIONS, LAYERS, MeanSquared, Network, dense
-from tests.models.random_models import SHAPE, model_of, random_model, rows, table_model
+from tests.models.random_models import (
+    SHAPE,
+    model_of,
+    option_step,
+    random_model,
+    rows,
+    step_of,
+    table_model,
+)
 from tests.nn.examples import NETWORKS
 
 PRECISION = {"float32": 1e-6, "float64": 1e-5}
@@ -93,9 +101,7 @@ def test_activations(name, dtype):
 @pytest.mark.parametrize("name", [*STEPS, "all"])
 def test_steps(name, task):
     """Every step, alone and one after the other; on thresholds that single precision has not."""
-    made = {**{step: step for step in STEPS}, "binarize": Binarize(binarize=0.1)}
-    features = list(made.values())[::-1] if name == "all" else [made[name]]
-    features = [f for f in features if name != "all" or f != made["binarize"]]
+    features = [*FEATURE_STEPS][::-1] if name == "all" else [step_of(name)]
     network = Network([dense(6, "tanh"), dense(3, "softmax")], MeanSquared(), (5,), "float32")
     network.initialize(rng=np.random.default_rng(0))
     assert_equal(model_of(network, (5,), features, task))
@@ -106,7 +112,7 @@ def test_what_lies_on_a_threshold_is_above_it(threshold):
     """Also where single precision has no such number, and the nearest is on one side."""
     network = Network([dense(1)], MeanSquared(), (1,), "float32")
     network.initialize(rng=np.random.default_rng(0))
-    model = model_of(network, (1,), [Binarize(binarize=threshold)], "regression")
+    model = model_of(network, (1,), [option_step("binarize", threshold)], "regression")
     near = np.float32(threshold)
     x = np.array([[near], [np.nextafter(near, np.float32(99))], [near - 1], [near + 1]])
     assert 2 == len(set(model.predict(x)))

@@ -6,13 +6,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from nnrun.config.schema.dataset import Binarize
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.models.model import Model
 from nnrun.models.onnx.export import onnx_bytes
 from nnrun.models.rounding import rounding_of
 from nnrun.nn import MeanSquared, Network, dense
+from tests.models.random_models import option_step
 
 SPREAD = np.random.default_rng(0).normal(size=(200, 2))
 
@@ -72,7 +72,7 @@ def spread(x):
     return float(np.ptp(x[:, 0]) / x[:, 0].std())
 
 
-@pytest.mark.parametrize("features", [[], ["l2"], [Binarize(binarize=1), "standard"]])
+@pytest.mark.parametrize("features", [[], ["l2"], [option_step("binarize", 1), "standard"]])
 def test_without_a_scaling_of_raw_columns_there_is_no_figure(features):
     """Nothing is known then of how far apart a column's numbers are."""
     assert 0 == rounding_of(model_of(1.7e9 + SPREAD, features)).moved

@@ -69,9 +69,11 @@ class Bug:
 
 def built(layer: LayerConfig) -> Any:
     """What the config makes of such a layer."""
-    arguments = {name: value for name, value in layer.items() if name != "type"}
-    if "layers" in arguments:
-        arguments["layers"] = [built(inner) for inner in arguments["layers"]]
+    arguments = {
+        name: [built(inner) for inner in value] if isinstance(value, list) else value
+        for name, value in layer.items()
+        if name != "type"
+    }
     return nn.LAYERS[layer["type"]](**arguments)
 
 

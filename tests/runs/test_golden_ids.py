@@ -9,8 +9,9 @@ import pytest
 
 from nnrun import NUMERICS_VERSION
 from nnrun.config.load import config_to_yaml, load_config
-from nnrun.config.schema.dataset import Binarize, BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.network import InitializerConfig, LayerConfig, LossConfig
+from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,
@@ -70,7 +71,7 @@ def test_the_config_of_a_run_is_that_run(name, iterations, tmp_path):
 
 def blocks():
     """Those that have defaults with a say in the results, by the words for them."""
-    named = [DatasetConfig, ColumnsConfig, Binarize, InitializerConfig, TrainingConfig]
+    named = [DatasetConfig, ColumnsConfig, *STEP_BLOCKS.values(), InitializerConfig, TrainingConfig]
     for block in (*named, EarlyStoppingConfig):
         yield block.__name__, block
     for base in (BuiltInConfig, LayerConfig, LossConfig, OptimizerConfig, ScheduleConfig):

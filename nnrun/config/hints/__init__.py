@@ -1,1 +1,1 @@
-"""What a user may have meant: keys in the wrong place, words that are options of other commands."""
+"""What a user may have meant: keys in the wrong place, arguments that are options of commands."""

@@ -1,4 +1,4 @@
-"""Where in a config each key belongs, for keys that were written in another place."""
+"""The place of each key in a config, to suggest it where the key is written elsewhere."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from nnrun.config.schema.training import (
 from nnrun.suggestions import synonym
 
 
-def located(complaint: ConfigIssue) -> ConfigIssue:
-    """A complaint of an unknown key with the place where that key belongs, else unchanged."""
-    if not complaint.unknown:
-        return complaint
-    elsewhere = place_of(complaint.unknown) or ""
-    hint = f"; did you mean {elsewhere}?" if elsewhere else complaint.hint()
-    return replace(complaint, message=complaint.message + hint, unknown="", elsewhere=elsewhere)
+def located(issue: ConfigIssue) -> ConfigIssue:
+    """The issue; if it is about an unknown key, with the place where that key belongs."""
+    if not issue.unknown:
+        return issue
+    elsewhere = place_of(issue.unknown) or ""
+    hint = f"; did you mean {elsewhere}?" if elsewhere else issue.hint()
+    return replace(issue, message=issue.message + hint, unknown="", elsewhere=elsewhere)
 
 
 def place_of(key: str) -> str | None:
-    """The dotted key, as an argument would set it, at which this key or our word for it stands."""
+    """The dotted key for this key or, if it is a word of another library, for ours."""
     known = _places()
     meant = key if key in known else synonym(key, known)
     return None if meant is None else known[meant]
@@ -38,7 +38,7 @@ def place_of(key: str) -> str | None:
 
 @cache
 def _places() -> dict[str, str]:
-    """The first place of each key; those that most runs have come first."""
+    """The first place of each key, in an order that puts common keys first."""
     known: dict[str, str] = {}
     for key, place in _all_keys():
         known.setdefault(key, place)

@@ -1,4 +1,4 @@
-"""Arguments that are meant for another key, another command, or are options."""
+"""Hints for arguments that are meant for another key, another command, or as an option."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nnrun.config.overrides import OverrideError, values_of
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.errors import Problem
 
-# What commands take as options, in the words that people try as arguments.
+# Options of commands, by the words that users try as arguments.
 _OPTIONS = {
     "seeds": "nnrun sweep with --seeds {value}",
     "n_seeds": "nnrun sweep with --seeds {value}",
@@ -26,24 +26,24 @@ _LISTS = frozenset({"dataset.features", "dataset.columns.drop", "dataset.columns
 
 
 def option_of(key: str, value: str) -> str | None:
-    """The option that does what somebody tries with this word and value, if there is one."""
+    """The option that this argument seems to be meant for, if there is one."""
     return _OPTIONS[key].format(value=value).rstrip() if key in _OPTIONS else None
 
 
-def explained(problem: Problem, complaint: ConfigIssue) -> Problem:
-    """The problem of an argument, with what would do what was meant."""
+def explained(problem: Problem, issue: ConfigIssue) -> Problem:
+    """The problem; if it is of an argument, with a hint for what was meant."""
     if problem.argument is None:
         return problem
     key, _, value = problem.argument.partition("=")
-    if len(complaint.path) == 1 and complaint.part == "key" and (meant := option_of(key, value)):
+    if len(issue.path) == 1 and issue.part == "key" and (meant := option_of(key, value)):
         message = f"'{key}' is not a key of the config; did you mean {meant}?"
         return replace(problem, message=message)
-    if complaint.elsewhere and len(complaint.path) == 1:
-        told = f"did you mean {complaint.elsewhere}"
-        return replace(problem, message=problem.message.replace(f"{told}?", f"{told}={value}?"))
-    if complaint.part == "value" and _has_several(value):
+    if issue.elsewhere and len(issue.path) == 1:
+        hint = f"did you mean {issue.elsewhere}"
+        return replace(problem, message=problem.message.replace(f"{hint}?", f"{hint}={value}?"))
+    if issue.part == "value" and _has_several(value):
         hint = "several values at once are for nnrun sweep"
-        if "list" in complaint.phrase or key in _LISTS:
+        if "list" in issue.phrase or key in _LISTS:
             hint = f"a list stands in brackets: {key}=[{value}]"
         return replace(problem, message=f"{problem.message}; {hint}")
     return problem

@@ -1,4 +1,4 @@
-"""The part of a first config that goes by the size of the data alone."""
+"""The part of a first config that depends on the size of the data alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENOUGH_ROWS = 500
 
 @dataclass(frozen=True)
 class Size:
-    """What the rules go by: rows, features, classes (0 for numbers), rows of the rarest class."""
+    """Rows, features, classes (0 for regression), and rows of the rarest class."""
 
     rows: int
     features: int
@@ -21,7 +21,7 @@ class Size:
 
 
 def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator[str]:
-    """The lines from `test_size` on; the batch is no larger than the training split."""
+    """The lines of the config from `test_size` on."""
     splits = size.rows >= _FEW_ROWS
     stratify = size.classes and size.rarest >= 10
     training = training_rows(size.rows, given_test)
@@ -56,7 +56,7 @@ def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator
 
 
 def training_rows(rows: int, given_test: bool = False) -> int:
-    """How many of so many rows are trained on."""
+    """The number of training rows."""
     rest = _kept(rows, 0 if given_test else 0.2)
     return _kept(rest, 0.2) if rows >= _FEW_ROWS else rest
 

@@ -1,7 +1,4 @@
-"""A first config for a file of data: written by rule from what the file holds.
-
-The rules know the task, the numbers of rows and columns, and nothing of any particular file.
-"""
+"""A first config for a data file, by rules that use its task, rows and columns alone."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ from nnrun.suggestions import suggestion
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
 _MOST_TOLD = 8
-# So many values do not all fall to the rows that are held out.
+# With more values, some are in the training rows.
 _PLENTY = 30
 
 _REASONS = {
@@ -39,7 +36,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and what was chosen in it.
+    """A config, and the choices made in it.
 
     Args:
         text: of the config.
@@ -52,7 +49,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a table is used for; `labels` are none where values are predicted."""
+    """The columns to use of a table; `labels` are empty for regression."""
 
     target: ColumnProfile
     guessed: bool
@@ -67,7 +64,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
     Args:
         path: a CSV or npz file.
         target: the column of the CSV file to predict; None to guess.
-        folder: where the config will lie.
+        folder: of the config.
 
     Raises:
         DataError: the file cannot be read, or has nothing to predict from.
@@ -106,7 +103,7 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
 
 
 def _told(choice: _Choice) -> Iterator[str]:
-    """What was chosen, for who has not read the config yet."""
+    """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
     yield f"it predicts {choice.target.name}{guess}: {task} ({_why(choice.target, choice.labels)})"
@@ -115,9 +112,9 @@ def _told(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
-    more = len(columns) - len(told)
-    return clipped(", ".join(told)) + (f" and {more:,} more" if more else "")
+    shown = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
+    more = len(columns) - len(shown)
+    return clipped(", ".join(shown)) + (f" and {more:,} more" if more else "")
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
@@ -129,7 +126,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
-    yield "# What it guesses says so; `nnrun check` tells whether all fits together."
+    yield "# Guesses are marked; `nnrun check` checks the config."
     yield ""
     yield "dataset:"
     yield f"  path: {flow(shown)}            # relative to this file"
@@ -190,7 +187,7 @@ def _guess(usable: Sequence[ColumnProfile], found: Survey) -> ColumnProfile:
 
 
 def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
-    """Whether all numbers of a column may lie in rows that are held out, or have no target."""
+    """Whether all numbers of a column may be in rows that are held out or have no target."""
     rows -= target.missing
     sure = column.numbers - target.missing
     held_out = rows - training_rows(rows)
@@ -198,7 +195,7 @@ def _is_scarce(column: ColumnProfile, target: ColumnProfile, rows: int) -> bool:
 
 
 def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
-    """The labels of a target with how often they are there; none where it holds values."""
+    """The labels of a target with their counts; empty for regression."""
     if target.kind == "number":
         few = len(target.labels) <= min(_MOST_CLASSES, found.rows / 5)
         return target.labels if few and target.whole == target.numbers else {}
@@ -210,7 +207,7 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
 
 
 def _amount(target: ColumnProfile, decimal: str) -> str | None:
-    """What keeps a column of amounts, such as 118,715 or $9, from being numbers; None for others.
+    """Why a column of amounts, such as 118,715 or $9, is not numeric; None for other columns.
 
     Few different texts are labels unless all of them are amounts.
     """

@@ -1,4 +1,4 @@
-"""What all blocks of a config share: they collect every mistake, each in a plain sentence."""
+"""The base of all blocks of a config: every mistake is collected, each in a plain sentence."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ from nnrun.config.yaml.source_map import Part
 from nnrun.suggestions import is_slip, nearest, suggestion
 
 MOST_LOOKED_AT = 100
-"""Of unknown keys, so many are compared with those that may be meant; more are no slips."""
+"""Only so many unknown keys are compared with the known ones, to suggest what was meant."""
 
-_TYPE = "complaint"
+_TYPE = "issue"
 
 
 @dataclass(frozen=True, repr=False)  # pydantic would write all of them out
 class ConfigIssue:
-    """What is wrong at a path, and which part of that place to point at.
+    """One mistake: what is wrong at a path, and which part of that place to point at.
 
-    Either a message, or a phrase for what is expected there with a hint on how to get it: of a
-    value that may take several forms, the phrases are joined to one sentence later.
+    It has either a message, or a phrase for what is expected and a hint. Where a value may take
+    several forms, their phrases are joined to one sentence later.
     """
 
     message: str = ""
     path: KeyPath = ()
     part: Part = "value"
     phrase: str = ""
-    hint: Callable[[], str] = field(default=str, compare=False)  # made only if it will be shown
+    hint: Callable[[], str] = field(default=str, compare=False)  # computed only if it is shown
     unknown: str = ""  # an unknown key that is no misspelling of one of the block's own
     elsewhere: str = ""  # the dotted key at which the unknown key would be known
 
     def error(self) -> PydanticCustomError:
-        """The form in which pydantic carries it up; the path is relative to where it is raised."""
-        return PydanticCustomError(_TYPE, "complaint", {"complaint": self})
+        """The issue as an error of pydantic; its path is relative to where it is raised."""
+        return PydanticCustomError(_TYPE, "issue", {"issue": self})
 
 
 class Block(BaseModel):
@@ -57,13 +57,13 @@ class Block(BaseModel):
 
     noun: ClassVar[str] = "the config"
     digest_ignores: ClassVar[frozenset[str]] = frozenset()
-    """Keys that change no result, or whose say in it is written down elsewhere."""
+    """Keys that change no result, or that the digest holds in another form."""
     digest_when_empty: ClassVar[Any] = {}
-    """What stands in a digest for a block that says nothing beyond its defaults."""
+    """The block's value in a digest if all its keys have their defaults."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        """What no single field can know; the data may still be wrong in any other way."""
+        """Mistakes that no single field can see; other parts of the data may be wrong, too."""
         return iter(())
 
     @classmethod
@@ -73,13 +73,13 @@ class Block(BaseModel):
 
     @classmethod
     def hint(cls, value: Any) -> str:
-        """What to write in place of something else, as the end of a sentence."""
+        """What to write in place of this value, as the end of a sentence."""
         return ""
 
     @model_validator(mode="wrap")
     @classmethod
     def _collect(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Field errors together with contradictions, so that neither hides the other."""
+        """Report errors of fields and contradictions together."""
         errors: list[InitErrorDetails] = []
         block = None
         try:
@@ -87,7 +87,7 @@ class Block(BaseModel):
         except ValidationError as error:
             errors = list(cls._explained(error, data))
         if isinstance(data, dict):
-            errors += [_details(complaint, data) for complaint in cls.contradictions(data)]
+            errors += [_details(issue, data) for issue in cls.contradictions(data)]
         if block is None or errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return block
@@ -101,9 +101,9 @@ class Block(BaseModel):
         for e in errors:
             match e:
                 case {"type": "extra_forbidden", "loc": (str(key),)}:
-                    complaint = cls._unknown(key, suggesting=key in looked_at)
-                    if complaint is not None:
-                        yield _details(complaint, data)
+                    issue = cls._unknown(key, suggesting=key in looked_at)
+                    if issue is not None:
+                        yield _details(issue, data)
                 case {"type": "missing", "loc": (str(key),)}:
                     if key not in misspelt:
                         yield _details(cls._missing(key), data)
@@ -116,24 +116,24 @@ class Block(BaseModel):
 
     @classmethod
     def misspells(cls, data: dict[str, Any], *keys: str) -> bool:
-        """Whether one of these keys seems to be there with a slip; that is complained of anyway."""
+        """Whether one of these keys seems to be misspelt, which is reported anyway."""
         unknown = (key for key in data if key not in cls.model_fields)
         looked_at = islice(unknown, MOST_LOOKED_AT)
         return any(nearest(key, cls.model_fields) in keys for key in looked_at)
 
     @classmethod
     def _unknown(cls, key: str, *, suggesting: bool) -> ConfigIssue | None:
-        return cls._stray(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
+        return cls._misplaced(key, f"'{key}' is not a key of {cls.noun}", suggesting=suggesting)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
-        """An unknown key: a slip for one of this block's, or one that belongs elsewhere."""
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+        """The issue of an unknown key: one of this block, misspelt, or of another block."""
         if not suggesting:
             return ConfigIssue(message, (key,), "key")
         hint = partial(suggestion, key, tuple(cls.model_fields))
         if is_slip(key, cls.model_fields):
             return ConfigIssue(message + hint(), (key,), "key")
-        # Whether another block has this key is only known above the blocks (`places`).
+        # `hints.key_locations` adds which other block has this key.
         return ConfigIssue(message, (key,), "key", hint=hint, unknown=key)
 
     @classmethod
@@ -141,29 +141,29 @@ class Block(BaseModel):
         return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
 
 
-def together(complaint: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
-    """A complaint about data, and before it what was found wrong in them besides.
+def together(issue: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:
+    """An issue together with the other errors found in the same data, which come first.
 
-    What was found missing may be due to what is complained of, and is left out.
+    Missing keys are left out: they may follow from this issue.
     """
     found = [
         InitErrorDetails(type=_again(e), loc=e["loc"], input=e["input"])
         for e in error.errors(include_url=False)
         if e["loc"] or _part(e) != "block"
     ]
-    return ValidationError.from_exception_data(error.title, [*found, _details(complaint, data)])
+    return ValidationError.from_exception_data(error.title, [*found, _details(issue, data)])
 
 
 def _part(error: Any) -> Part | None:
-    return error["ctx"]["complaint"].part if error["type"] == _TYPE else None
+    return error["ctx"]["issue"].part if error["type"] == _TYPE else None
 
 
-def _details(complaint: ConfigIssue, data: Any) -> InitErrorDetails:
-    return InitErrorDetails(type=complaint.error(), loc=(), input=data)
+def _details(issue: ConfigIssue, data: Any) -> InitErrorDetails:
+    return InitErrorDetails(type=issue.error(), loc=(), input=data)
 
 
 def _again(error: Any) -> Any:
-    """The type of an error that is passed on."""
+    """The type of an error that is raised again."""
     if error["type"] == _TYPE:
-        return error["ctx"]["complaint"].error()
+        return error["ctx"]["issue"].error()
     return PydanticCustomError(error["type"], "{message}", {"message": error["msg"]})

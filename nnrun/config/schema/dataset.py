@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from inspect import Parameter, getdoc, isclass, signature
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.config.schema.messages import show
+from nnrun.config.schema.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
-from nnrun.data.preprocessing.steps import SCALERS, STEPS, Step
+from nnrun.data.preprocessing.steps import SCALERS
 from nnrun.data.readers.csv_file import SEPARATORS
 
 TASKS = ("regression", "classification")
@@ -77,72 +76,9 @@ class ColumnsConfig(Block):
                     yield ConfigIssue(f"'{name}' is dropped, so it cannot stand here", (key, index))
 
 
-class StepConfig(Block):
-    """A feature step that needs to be told something: a mapping of its name to that."""
-
-    noun: ClassVar[str] = "a feature step"
-
-    @classmethod
-    def phrase(cls) -> str:
-        return f"a mapping like {{{next(iter(cls.model_fields))}: 8}}"
-
-
-def _option(step: Callable[..., Step]) -> Parameter | None:
-    """What a step needs to be told; arguments with defaults are what it learns from data."""
-    arguments = signature(step).parameters.values()
-    return next((each for each in arguments if each.default is Parameter.empty), None)
-
-
-def _step_block(name: str, step: Callable[..., Step], option: Parameter) -> type[StepConfig]:
-    """The block of a step with an option, which stands under the step's own name."""
-    hints = get_type_hints(step.__init__ if isclass(step) else step, include_extras=True)
-    about = argument_docs(step).get(option.name, option.name)
-    field: Any = (Translator({}, {}).field(hints[option.name]), Field(description=about))
-    block: type[StepConfig] = create_model(
-        "".join(word.capitalize() for word in name.split("_")),
-        __base__=StepConfig,
-        __module__=__name__,
-        __doc__=(getdoc(step) or name).split("\n\n")[0],
-        **{name: field},
-    )
-    return block
-
-
-_OPTIONS = {name: _option(step) for name, step in STEPS.items()}
-STEP_BLOCKS = {
-    name: _step_block(name, STEPS[name], option)
-    for name, option in _OPTIONS.items()
-    if option is not None
-}
-# By these names they are found when a config is unpickled.
-globals().update({block.__name__: block for block in STEP_BLOCKS.values()})
-FEATURE_STEPS = tuple(name for name in STEPS if name not in STEP_BLOCKS)
-
-
-def _steps(value: Any) -> Any:
-    """`none`, one step, or a list of steps, as a list."""
-    if value == "none":
-        return []
-    return [value] if isinstance(value, str | dict | StepConfig) else value
-
-
-if TYPE_CHECKING:
-    FeatureStep = str | StepConfig
-else:
-    FeatureStep = Union[
-        Annotated[str, OneOf(FEATURE_STEPS, "a feature step")], *STEP_BLOCKS.values()
-    ]
-Features = Annotated[
-    list[FeatureStep],
-    BeforeValidator(
-        _steps, json_schema_input_type=list[FeatureStep] | FeatureStep | Literal["none"]
-    ),
-]
-
-
 @dataclass(frozen=True)
 class DatasetName(OneOf):
-    """A built-in data set; files are often put in its place."""
+    """The name of a built-in data set; users often write a file instead."""
 
     def hint(self, value: Any) -> str:
         if isinstance(value, str) and value.lower().endswith((".csv", ".npz")):
@@ -174,13 +110,13 @@ class SourceConfig(Block):
         return _rule(self.missing)
 
     def missing_rules(self) -> dict[str, str]:
-        """The same for the columns that have a rule of their own."""
+        """The rules of columns that have their own."""
         columns = self.columns
         return {} if columns is None else {n: _rule(rule) for n, rule in columns.missing.items()}
 
 
 class PreparationConfig(Block):
-    """What is done with data that are loaded: how they are divided, and scaled."""
+    """How loaded data are divided and scaled."""
 
     test_size: Annotated[float | int, Rows()] | Annotated[str, OneOf(("given",))] | None = None
     """A share or a number of rows, or "given" for the data set's own test split; 0 for none, which
@@ -198,7 +134,7 @@ class PreparationConfig(Block):
 
 
 class DatasetConfig(PreparationConfig, SourceConfig):
-    """The data of a run. Whatever is no key of the preparation decides what is loaded."""
+    """The data of a run. Keys that are not of `PreparationConfig` decide what is loaded."""
 
     noun: ClassVar[str] = "dataset"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
@@ -206,7 +142,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
     @property
     def source(self) -> dict[str, Any]:
-        """What decides what is loaded; a key that is added counts among it."""
+        """The keys that decide what is loaded."""
         return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
 
     @classmethod
@@ -256,11 +192,11 @@ class DatasetConfig(PreparationConfig, SourceConfig):
             message = f"'{key}' is an option of {' and '.join(owners)}; {holder} has {own}"
         else:
             block = cls.noun if cls.parameters else DatasetConfig.noun
-            return cls._stray(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
+            return cls._misplaced(key, f"'{key}' is not a key of {block}", suggesting=suggesting)
         return ConfigIssue(message, (key,), "key")
 
     def arguments(self) -> dict[str, Any]:
-        """What the loader of a built-in set is called with; files have none."""
+        """The keyword arguments of a built-in set's loader; none for files."""
         return {}
 
 
@@ -288,7 +224,7 @@ class BuiltInConfig(NamedBlock, DatasetConfig):
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a built-in data set, as people read of it."""
+    """An option of a built-in data set, for tables and help."""
 
     name: str
     description: str
@@ -296,7 +232,7 @@ class Option:
 
 
 def options_of(name: str) -> list[Option]:
-    """What may stand beside the name of this built-in data set."""
+    """The options of this built-in data set, which stand beside its name."""
     block = BuiltInConfig.blocks[name]
     fields = ((key, block.model_fields[key]) for key in block.parameters)
     return [Option(key, field.description or "", field.default) for key, field in fields]

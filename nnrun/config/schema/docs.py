@@ -1,4 +1,4 @@
-"""What docstrings say of arguments, for the places where a user reads of them."""
+"""Descriptions of arguments, read from docstrings."""
 
 from __future__ import annotations
 

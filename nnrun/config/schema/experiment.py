@@ -1,4 +1,4 @@
-"""The config language as a whole: the blocks that the others stand in."""
+"""The config language as a whole: the outermost blocks."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class SweepConfig(Block):
         known = set()
         for index, seed in enumerate(listed):
             if not isinstance(seed, int | float):
-                continue  # no seed at all, which is told elsewhere
+                continue  # not a seed, which the field reports
             if seed in known:
                 yield ConfigIssue(f"the seed {show(seed)} is given twice", ("seeds", index))
             known.add(seed)
@@ -130,7 +130,7 @@ class SweepConfig(Block):
 class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
-    digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # it has its own place
+    digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # a run id names it
 
     name: Annotated[str, RunName()]
     """Names the folder of results."""

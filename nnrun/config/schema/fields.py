@@ -1,18 +1,19 @@
-"""The kinds of values in a config, each with the words that say what it must be.
+"""The kinds of values in a config, each with a phrase that describes valid values.
 
-They stand in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
+They are used in annotations: `batch_size: Annotated[int, Integer(gt=0)]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.yaml.scalars import read_scalar, write_scalar
@@ -23,15 +24,20 @@ MAX_INTEGER = 2**63 - 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of single values. Whatever pydantic has against a value, the phrase says it better."""
+    """A kind of single values; its phrase replaces the messages of pydantic."""
 
     @property
     def phrase(self) -> str:
-        """What a value must be, with its article."""
+        """What a value must be, with an article."""
+        raise NotImplementedError
+
+    @property
+    def example(self) -> Any:
+        """A value that is valid."""
         raise NotImplementedError
 
     def hint(self, value: Any) -> str:
-        """What to do about a value that is refused, as the end of a sentence."""
+        """What to write in place of a refused value, as the end of a sentence."""
         return ""
 
     def prepare(self, value: Any) -> Any:
@@ -65,6 +71,10 @@ class Text(Kind):
     def phrase(self) -> str:
         return "text"
 
+    @property
+    def example(self) -> Any:
+        return "text"
+
     def hint(self, value: Any) -> str:
         if isinstance(value, int | float):
             return f"; write it in quotes: '{write_scalar(value)}'"
@@ -82,6 +92,10 @@ class Flag(Kind):
     def phrase(self) -> str:
         return "true or false"
 
+    @property
+    def example(self) -> Any:
+        return True
+
     def hint(self, value: Any) -> str:
         word = str(value).lower()
         if word in ("yes", "on", "y", "1", "true"):
@@ -94,7 +108,7 @@ class Flag(Kind):
 
 @dataclass(frozen=True)
 class OneOf(Kind):
-    """One of these names; `noun` says what they name, with its article."""
+    """One of these names; `noun`, with its article, says what they are names of."""
 
     names: tuple[str, ...]
     noun: str = ""
@@ -102,6 +116,10 @@ class OneOf(Kind):
     @property
     def phrase(self) -> str:
         return self.noun or " or ".join(f"'{name}'" for name in self.names)
+
+    @property
+    def example(self) -> Any:
+        return self.names[0]
 
     def hint(self, value: Any) -> str:
         # Without a noun, the phrase lists the names already.
@@ -126,6 +144,12 @@ class Number(Kind):
     def phrase(self) -> str:
         return f"a number{self._range()}"
 
+    @property
+    def example(self) -> Any:
+        ends = [*self._bounds().values()]
+        tried = (8, 1, 0.5, *ends, sum(ends) / 2, *(end + by for end in ends for by in (1, -1)))
+        return next(filter(SchemaValidator(self.schema()).isinstance_python, tried))
+
     def _range(self) -> str:
         ends = {"greater than": self.gt, "of at least": self.ge, "below": self.lt}
         ends["of at most"] = self.le
@@ -149,7 +173,7 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class Integer(Number):
-    """A whole number within bounds, of 64 bits at most. 1e3 is one, though YAML reads a float."""
+    """A whole number of 64 bits within bounds. 1e3 is accepted, though YAML reads it as a float."""
 
     @property
     def phrase(self) -> str:
@@ -172,11 +196,15 @@ class Integer(Number):
 
 @dataclass(frozen=True)
 class Rows(Kind):
-    """A part of the rows: a share below 1, or how many."""
+    """A part of the rows: a share below 1, or a number."""
 
     @property
     def phrase(self) -> str:
         return "a share of the rows below 1 or a number of rows"
+
+    @property
+    def example(self) -> Any:
+        return 0.2
 
     def prepare(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -195,7 +223,7 @@ class Rows(Kind):
 
 @dataclass(frozen=True)
 class Listed:
-    """A list of at least one, or of exactly `length`, which becomes a tuple."""
+    """A list of at least one item, or of exactly `length`, which becomes a tuple."""
 
     plural: str
     length: int | None = None
@@ -217,3 +245,20 @@ class Listed:
         if not value:
             raise ConfigIssue(f"the list is empty; give at least one of the {self.plural}").error()
         return list(value) if self.length is None else tuple(value)
+
+
+def example(field: FieldInfo) -> Any:
+    """A valid value of a field, in its first form; None where no kind of values is known."""
+    return _example(field.annotation, field.metadata)
+
+
+def _example(annotation: Any, marks: Iterable[Any] = ()) -> Any:
+    for mark in marks:
+        if isinstance(mark, Kind):
+            return mark.example
+    if metadata := getattr(annotation, "__metadata__", ()):
+        return _example(get_args(annotation)[0], metadata)
+    if get_origin(annotation) is tuple:
+        return [_example(part) for part in get_args(annotation)]
+    found = (_example(part) for part in get_args(annotation))
+    return next((value for value in found if value is not None), None)

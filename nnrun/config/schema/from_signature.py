@@ -1,6 +1,6 @@
-"""Tables of `nnrun.nn` to config blocks: the signature of what stands in a table is its schema.
+"""Tables of `nnrun.nn` to config blocks: the signature of each entry is its schema.
 
-Whatever is added to a table has its form in configs, its messages and its JSON Schema at once.
+An entry that is added to a table has its form in configs, its messages and its JSON Schema at once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SIMPLE: dict[Any, Any] = {
 
 
 class NamedBlock(Block):
-    """One entry of a table by its name, with arguments."""
+    """One entry of a table: its name and its arguments."""
 
     model_config = ConfigDict(use_attribute_docstrings=False)
 
@@ -54,7 +54,7 @@ class NamedBlock(Block):
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
     blocks: ClassVar[Mapping[str, type[NamedBlock]]] = {}
     parameters: ClassVar[tuple[str, ...]] = ()
-    """The arguments that the entry has."""
+    """The names of the entry's arguments."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Classes made at run time cannot be found by name, but by their place in the table.
@@ -62,18 +62,18 @@ class NamedBlock(Block):
         return _revive, (base, name, dict(self.__dict__), self.model_fields_set)
 
     @classmethod
-    def _stray(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
+    def _misplaced(cls, key: str, message: str, *, suggesting: bool) -> ConfigIssue:
         owners = [f"'{name}'" for name, block in cls.blocks.items() if key in block.parameters]
         if owners:
             return ConfigIssue(f"{message}, but of {' and '.join(owners)}", (key,), "key")
-        return super()._stray(key, message, suggesting=suggesting)
+        return super()._misplaced(key, message, suggesting=suggesting)
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments to call the table's entry with."""
         return {name: _built(getattr(self, name)) for name in self.parameters}
 
     def build(self) -> Any:
-        """What the table's entry makes of the arguments."""
+        """Call the table's entry with the arguments."""
         return self.table[getattr(self, self.key)](**self.arguments())
 
 
@@ -88,14 +88,14 @@ def _built(value: Any) -> Any:
 
 
 class Translator:
-    """Annotations of signatures to types of fields.
+    """Turns annotations of signatures into types of fields.
 
     Args:
         names: for each kind of `Named`, the noun with its article and the names there are.
         blocks: for a type that stands in signatures, the type of the block it is built from. A
             string in one of these is a name of `module`, looked up when a config is first read,
             so that entries of a table may hold entries of the same table.
-        module: of the caller.
+        module: the name of the calling module.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class Translator:
     def enter(
         self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
     ) -> None:
-        """Give the base class of a table's blocks the table, and the blocks."""
+        """Store the table and a block for each entry in the base class of the blocks."""
         base.table = table
         base.blocks = {name: self.block(name, call, base, noun) for name, call in table.items()}
 
@@ -181,10 +181,10 @@ class Translator:
         """The type of a field that holds one of the table's entries.
 
         Args:
-            table: names and what they stand for.
-            base: the class that all blocks of this table get.
+            table: the entries by name.
+            base: the base class of the blocks.
             noun: what an entry is called, with its article, such as `a layer`.
-            word: whether the name alone will do, where all arguments have defaults.
+            word: whether the name alone is accepted, for entries whose arguments have defaults.
         """
         names = tuple(table)
         self.enter(table, base, noun)
@@ -217,21 +217,21 @@ def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
         raise ConfigIssue(phrase=f"{noun}, like {{{key}: {names[0]}, ...}}").error()
     if key in value and value[key] in names:
         return value
-    complaint, meant = _misnamed(value, key, names, noun)
+    issue, meant = _misnamed(value, key, names, noun)
     block = base.blocks.get(nearest(meant.get(key), names) or "")
     if block is not None:
-        # Whatever else is wrong with what it was meant to be is told at the same time.
+        # Other mistakes in the entry that was meant are reported at the same time.
         try:
             block.model_validate({**meant, key: get_args(block.model_fields[key].annotation)[0]})
         except ValidationError as error:
-            raise together(complaint, error, value) from None
-    raise complaint.error()
+            raise together(issue, error, value) from None
+    raise issue.error()
 
 
 def _misnamed(
     value: dict[str, Any], key: str, names: tuple[str, ...], noun: str
 ) -> tuple[ConfigIssue, dict[str, Any]]:
-    """What is wrong with how a mapping says what it is, and the mapping that was meant."""
+    """The issue of a mapping without a known name, and the mapping that was meant."""
     if key in value:
         given = value[key]
         return ConfigIssue(path=(key,), phrase=noun, hint=lambda: suggestion(given, names)), value

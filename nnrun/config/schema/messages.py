@@ -1,4 +1,4 @@
-"""From what pydantic found to sentences with paths into the data."""
+"""Errors of pydantic as sentences, with paths into the data."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from nnrun.config.yaml.scalars import write_scalar
 _PHRASES = {"list_type": "a list", "dict_type": "a mapping", "model_type": "a mapping"}
 
 
-def complaints(error: ValidationError, data: Any) -> Iterator[ConfigIssue]:
+def issues(error: ValidationError, data: Any) -> Iterator[ConfigIssue]:
     """Every mistake once, as a sentence, with its path in the data that was validated."""
-    found = [_complaint(e, data) for e in error.errors(include_url=False)]
+    found = [_issue(e, data) for e in error.errors(include_url=False)]
     above = {path[:length] for path in {c.path for c in found} for length in range(len(path))}
     settled = {c.path for c in found if not c.phrase}
     expected: dict[KeyPath, list[ConfigIssue]] = {}
-    for complaint in found:
-        if complaint.phrase:
-            expected.setdefault(complaint.path, []).append(complaint)
+    for issue in found:
+        if issue.phrase:
+            expected.setdefault(issue.path, []).append(issue)
         else:
-            yield complaint
+            yield issue
     for number, (path, alternatives) in enumerate(expected.items()):
-        # A value that takes several forms and fails inside of one of them was meant as that one.
+        # A value with an error inside one of its possible forms was meant in that form.
         if path not in above and path not in settled:
             hinting = number < MOST_LOOKED_AT
             message = _sentence(value_at(data, path), alternatives, hinting=hinting)
@@ -41,11 +41,11 @@ def value_at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def _complaint(error: Any, data: Any) -> ConfigIssue:
+def _issue(error: Any, data: Any) -> ConfigIssue:
     path = _existing(error["loc"], data)
-    complaint = error.get("ctx", {}).get("complaint")
-    if isinstance(complaint, ConfigIssue):
-        return replace(complaint, path=(*path, *complaint.path))
+    issue = error.get("ctx", {}).get("issue")
+    if isinstance(issue, ConfigIssue):
+        return replace(issue, path=(*path, *issue.path))
     return ConfigIssue(path=path, phrase=_PHRASES.get(error["type"], "what is expected here"))
 
 
@@ -61,16 +61,16 @@ def _existing(location: KeyPath, data: Any) -> KeyPath:
 
 
 def _sentence(value: Any, alternatives: list[ConfigIssue], *, hinting: bool) -> str:
-    phrases = " or ".join(dict.fromkeys(complaint.phrase for complaint in alternatives))
+    phrases = " or ".join(dict.fromkeys(issue.phrase for issue in alternatives))
     if value is None:
         return f"nothing is given here; write {phrases}"
-    hints = (complaint.hint() for complaint in alternatives if hinting)
+    hints = (issue.hint() for issue in alternatives if hinting)
     hint = next((hint for hint in hints if hint), "")
     return f"{show(value)} is not {phrases}{hint}"
 
 
 def show(value: object) -> str:
-    """A value as it might stand in the file, but never longer than a few words."""
+    """A value as in a config file, but never longer than a few words."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):

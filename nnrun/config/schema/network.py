@@ -1,4 +1,4 @@
-"""The `network` block and the loss: the tables of `nnrun.nn` as configs see them."""
+"""The `network` block and the loss, from the tables of `nnrun.nn`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class InitializerConfig(Block):
 
 
 def _initializer(value: Any) -> Any:
-    """The name alone stands for an initializer without a scale."""
+    """The name alone is an initializer without a scale."""
     if not isinstance(value, str):
         return value
     if value not in INITIALIZERS:
@@ -126,7 +126,7 @@ class NetworkConfig(Block):
 
     @model_validator(mode="after")
     def _spread_initializer(self) -> Self:
-        """Every layer says its own initializer, so that it can be read and built alone."""
+        """Give every layer its initializer, so that it can be read and built alone."""
         self.layers[:] = _spread(self.layers, self.initializer)
         return self
 

@@ -1,4 +1,4 @@
-"""Settings that float32 takes for zero or infinity, which they are not meant to be."""
+"""Settings that become zero or infinity in float32."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.messages import show
 from nnrun.config.yaml.parse import KeyPath
 
-# What is no larger is rounded to 0, what is no smaller to infinity.
+# Numbers up to the first are rounded to 0, those from the second on to infinity.
 _ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 
 
 def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
-    """A complaint about each such number of a block, at its path.
+    """An issue for each such number of a block, at its path.
 
-    An epsilon that is 0 divides by zero, with a weight decay that is infinite nothing is left.
+    An epsilon of 0 divides by zero; an infinite weight decay destroys all weights.
     """
     if isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):

@@ -1,4 +1,4 @@
-"""Plain data to YAML 1.2 that people like to read and that loads to exactly the same data."""
+"""Plain data as readable YAML 1.2 that loads to exactly the same data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ WIDTH = 100
 
 
 def dump(data: dict[str, Any]) -> str:
-    """A YAML document in block style, with whatever is short on one line."""
+    """A YAML document in block style, with short values on one line."""
     return "".join(f"{line}\n" for line in _mapping(data, depth=0))
 
 
 def dump_known(data: dict[str, Any]) -> str:
-    """What `dump` makes of a config's JSON data; most are written again with other seeds."""
+    """`dump` of a config's JSON data, cached: most configs are written again with other seeds."""
     known = _blocks(json.dumps({key: data[key] for key in data if key != "seed"}))
     return "".join(known[key] if key in known else dump({key: data[key]}) for key in data)
 
@@ -29,7 +29,7 @@ def _blocks(content: str) -> dict[str, str]:
 
 
 def flow(value: Any) -> str:
-    """A value on one line, as it may stand anywhere."""
+    """A value on one line, valid anywhere in YAML."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{write_scalar(k)}: {flow(v)}' for k, v in value.items())}}}"
     if isinstance(value, list | tuple):

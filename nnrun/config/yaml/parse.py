@@ -37,14 +37,14 @@ _CONFLICT = re.compile("^<{7} .*$", re.MULTILINE)
 
 @dataclass
 class Document:
-    """Plain data, and where each of its keys and values stands."""
+    """Plain data, and the place of each key and value."""
 
     data: Any
     keys: dict[KeyPath, Place] = field(default_factory=dict)
     values: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     broken: set[KeyPath] = field(default_factory=set)
-    """Values that already have a problem of their own, so that the data there means nothing."""
+    """The paths of values that already have a problem; their data are null."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def parse(text: Text) -> Document:
 
 
 def _events(text: str) -> Iterator[Any]:
-    """What the parser finds, with lines that end as YAML 1.2 has it.
+    """The parser's events, with the line ends of YAML 1.2.
 
-    To the parser, which follows YAML 1.1, three more characters end a line, and with it a comment.
-    It is shown others in their place, which stand for nothing and are not in the text.
+    The parser follows YAML 1.1, where three more characters end a line, and with it a comment.
+    They are replaced by unused characters before parsing, and put back in the events.
     """
     unused = (chr(point) for point in range(0xE000, 0xF900) if chr(point) not in text)
     masks = {ord(c): mask for c, mask in zip(_NO_LINE_ENDS, unused, strict=False) if c in text}
@@ -115,19 +115,19 @@ class _Composer:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
-                    self._complain("a second document starts here; a config is one", event, event)
+                    self._report("a second document starts here; a config is one", event, event)
                     break
                 root = self._node(next(self.events), ())
         return root
 
-    def _complain(self, message: str, first: Any, last: Any, path: KeyPath = ()) -> Problem:
+    def _report(self, message: str, first: Any, last: Any, path: KeyPath = ()) -> Problem:
         place = self.text.place(first.start_mark.index, last.end_mark.index)
         problem = Problem(message, format_path(path), place)
         self.problems.append(problem)
         return problem
 
     def _refuse(self, message: str, event: Any, path: KeyPath) -> ConfigError:
-        self._complain(message, event, event, path)
+        self._report(message, event, event, path)
         return ConfigError(self.problems)
 
     def _node(self, event: Any, path: KeyPath) -> _Node:
@@ -172,7 +172,7 @@ class _Composer:
             message = f"a number of {len(event.value)} characters is too large for a float"
         except ValueError as error:
             message = str(error)
-        self._complain(message, event, event, path)
+        self._report(message, event, event, path)
         return _Node(None, place, broken=True)
 
     @staticmethod
@@ -199,7 +199,7 @@ class _Composer:
             if key is not None and key in items:
                 first = items[key][0].line
                 message = f"'{key}' is given twice, the first time on line {first}; remove one"
-                self._complain(message, key_event, key_event, (*path, key))
+                self._report(message, key_event, key_event, (*path, key))
             elif key is not None:
                 place = self.text.place(key_event.start_mark.index, key_event.end_mark.index)
                 items[key] = place, value
@@ -209,7 +209,7 @@ class _Composer:
     def _key(self, event: Any, path: KeyPath) -> str | None:
         """The text of a key, or None, with a problem noted, for what cannot be one."""
         if not isinstance(event, yaml.ScalarEvent):
-            self._complain("a key must be a word", event, event, path)
+            self._report("a key must be a word", event, event, path)
             if not isinstance(event, yaml.AliasEvent):
                 self._node(event, (*path, "?"))
             return None
@@ -219,14 +219,14 @@ class _Composer:
             message = self._bad_tag(event.tag)
         else:
             return str(event.value)
-        self._complain(message, event, event, path)
+        self._report(message, event, event, path)
         return None
 
     def _collection(self, content: Any, start: Any, end: Any, path: KeyPath, kind: str) -> _Node:
         place = self.text.place(start.start_mark.index, end.end_mark.index)
         broken = start.tag not in (None, "!", f"{_TAG}{kind}")
         if broken:
-            self._complain(self._bad_tag(start.tag), start, start, path)
+            self._report(self._bad_tag(start.tag), start, start, path)
         return _Node(content, place, broken)
 
 

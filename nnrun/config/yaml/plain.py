@@ -1,4 +1,4 @@
-"""Values from Python as they would stand in a config file."""
+"""Python values as plain data of a config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def plain(value: Any) -> Any:
     Tuples and ranges become lists, paths strings, and numbers of NumPy those of Python.
 
     Raises:
-        ConfigError: something else is in it, or a key that is no string; with the dotted keys.
+        ConfigError: it holds other values, or keys that are not strings.
     """
     problems: list[Problem] = []
     copied = _plain(value, (), problems, ())

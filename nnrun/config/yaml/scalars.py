@@ -25,7 +25,7 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
-# What may stand unquoted anywhere in YAML, inside brackets and out.
+# Text that needs no quotes anywhere in YAML, in brackets or not.
 _PLAIN = re.compile(r"[A-Za-z0-9_./+-]([A-Za-z0-9_./+ ()%-]*[A-Za-z0-9_./+()%-])?")
 _UNPRINTABLE = re.compile(f"[\x7f-\x9f{BIDI}\u2028\u2029\ufeff\ufffe\uffff]")
 
@@ -36,7 +36,7 @@ def read_scalar(text: str) -> Scalar:
     """The value of an unquoted scalar.
 
     Raises:
-        ValueError: it is a number with more digits than anyone needs.
+        ValueError: it is a number with too many digits.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -84,7 +84,7 @@ def _write_float(value: float) -> str:
 def _may_stand_plain(text: str) -> bool:
     if not _PLAIN.fullmatch(text) or text.startswith(("-", "...")):
         return False
-    # Text that is a number or a word of YAML 1.1 is quoted as well, for other programs' sake.
+    # Numbers and words of YAML 1.1 are quoted too, for other programs.
     if text.lower() in {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}:
         return False
     return not text[0].isdigit() and not re.match(r"[.+]", text)

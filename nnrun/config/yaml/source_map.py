@@ -1,4 +1,4 @@
-"""Where each part of a config was written: at a place in its file, or in an argument."""
+"""The origin of each part of a config: a place in its file, or an argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nnrun.config.yaml.parse import Document, KeyPath, format_path
 from nnrun.errors import Place, Problem
 
 Part = Literal["value", "key", "block"]
-"""What to point at: the value, its key, or the mapping by its name (for what is missing in it)."""
+"""What to point at: the value, its key, or the name of its mapping (for a missing key)."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Source:
         return cls(file, document.data, document.keys, document.values)
 
     def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
-        """A problem with what stands at `path`, or at the nearest place above that exists."""
+        """A problem at `path`, or at the nearest path above it that exists."""
         path = self._as_written(path)
         name = format_path(path)
         for length in range(len(path), -1, -1):
@@ -80,7 +80,7 @@ class Source:
         )
 
     def forget(self, path: KeyPath) -> None:
-        """Remove the origin of everything at and below `path`, because the data there will go."""
+        """Remove the origins of everything at and below `path`, before its data is replaced."""
         below = [(path, self._at(path))]
         while below:
             known, data = below.pop()

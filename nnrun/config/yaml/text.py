@@ -1,4 +1,4 @@
-"""The text of a config file, and the places in it that errors point at."""
+"""The text of a config file, with places for errors to point at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnrun.errors import ConfigError, Place, Problem
 from nnrun.suggestions import nearest
 
 MAX_BYTES = 2**20
-MAX_SHOWN = 300  # characters of a line that is worth showing
+MAX_SHOWN = 300  # characters of a line; longer ones are not shown
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -26,7 +26,7 @@ class Text:
         self.lines = _LINE_END.split(self.text)
 
     def place(self, start: int, end: int | None = None) -> Place:
-        """The place from one offset to another; what goes on over lines is marked by its start."""
+        """The place from one offset to another; of several lines, only the start is marked."""
         line = bisect_right(self.starts, start) - 1
         column = start - self.starts[line]
         content = self.lines[line]

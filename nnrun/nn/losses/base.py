@@ -19,6 +19,14 @@ class Loss:
         """The loss of predictions y."""
         raise NotImplementedError
 
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        """The largest d²L/dz² of a row along one of its outputs, or None where there is none.
+
+        z is what the last activation is applied to, where the loss `needs` one, else the output.
+        """
+        return None
+
     def gradient(self, y: Array, target: Array) -> Array:
         """dL/dy, of y's shape."""
         raise NotImplementedError

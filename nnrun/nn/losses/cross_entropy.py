@@ -19,6 +19,10 @@ class CrossEntropy(Loss):
     type = "cross_entropy"
     needs = "softmax"
 
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return 0.5
+
     def value(self, y: Array, target: Array) -> float:
         with np.errstate(divide="ignore"):
             log_likelihood = -np.log(y, where=target > 0, out=np.zeros_like(y))

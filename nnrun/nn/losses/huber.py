@@ -23,6 +23,10 @@ class Huber(Loss):
     def __init__(self, delta: PositiveFloat = 1.0) -> None:
         self.delta = delta
 
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return 1.0 / outputs
+
     def value(self, y: Array, target: Array) -> float:
         error = np.abs(y - target)
         small = np.minimum(error, self.delta)

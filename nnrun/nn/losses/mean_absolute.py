@@ -13,6 +13,10 @@ class MeanAbsolute(Loss):
 
     type = "mean_absolute"
 
+    @classmethod
+    def curvature(cls, outputs: int) -> float | None:
+        return None  # it has a kink at 0
+
     def value(self, y: Array, target: Array) -> float:
         return float(np.mean(np.abs(y - target)))
 

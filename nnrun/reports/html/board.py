@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
@@ -21,69 +19,26 @@ from nnrun.reports.terminal.leaderboard import (
     runs,
     to_the_best,
 )
-from nnrun.sweeps.board.leaderboard import Group, Row, groups_of, kind_of
-from nnrun.sweeps.board.margin import within
+from nnrun.sweeps.board.leaderboard import Row
 from nnrun.sweeps.board.statistics import Summary
-from nnrun.sweeps.board.stored import StoredVariant
-from nnrun.sweeps.progress import RunScore
+from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _TOLD_ONCE = ("baseline", "published")
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A row of the leaderboard with the runs that it is about."""
-
-    row: Row
-    variant: StoredVariant
-    scores: Sequence[RunScore]
-
-    @property
-    def name(self) -> str:
-        """The config with its choice."""
-        return text_of(self.variant.label)
-
-    @property
-    def choice(self) -> str:
-        """What tells it from others of its name."""
-        return text_of(" ".join(choice_words(self.variant.choice)))
+def config_name(standing: Standing) -> str:
+    """The config with its choice."""
+    return text_of(standing.variant.label)
 
 
-@dataclass(frozen=True)
-class ReportBoard:
-    """Rows that can be compared, the best first."""
-
-    group: Group
-    standings: Sequence[Standing]
-
-    @property
-    def title(self) -> str:
-        """What they have in common."""
-        return text_of(heading(self.group))
-
-    @property
-    def column(self) -> int:
-        """The number of the split that the order is by."""
-        return SPLITS.index(self.group.ordered_by)
+def board_title(board: StoredBoard) -> str:
+    """What the rows have in common."""
+    return text_of(heading(board.group))
 
 
-def boards_of(variants: Sequence[StoredVariant], margin: float | None = None) -> list[ReportBoard]:
-    """A leaderboard for each data set and kind of split, of configs with runs that have ended."""
-    ended = [variant for variant in variants if variant.seeds]
-    known = {(kind_of(v), v.name, repr(v.choice)): (v, v.scores) for v in ended}
-    kinds = dict.fromkeys(kind for kind, _, _ in known)
-    groups = [within(group, margin) for group in groups_of([*known.values()])]
-    return [
-        ReportBoard(
-            group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
-        )
-        for kind, group in zip(kinds, groups, strict=True)
-    ]
-
-
-def board_blocks(board: ReportBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
+def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
     """The table, and how to read it.
 
     Args:
@@ -115,7 +70,7 @@ def board_blocks(board: ReportBoard, anchors: Mapping[str, str], most: int) -> I
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
     told = [name for name in header if name.startswith(_TOLD_ONCE)]
     header, rows, same = _without_same(header, rows, told)
-    yield Grid(board.title, header, rows, texts=2, sortable=True, heads=1, hidden=True)
+    yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
     if len(shown) < len(board.standings):
@@ -145,7 +100,7 @@ def _without_same(
 
 def _row(
     standing: Standing,
-    board: ReportBoard,
+    board: StoredBoard,
     splits: Sequence[str],
     published: Sequence[str],
     scale: Scale,
@@ -153,12 +108,13 @@ def _row(
     alone: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
+    choice = text_of(" ".join(choice_words(variant.choice))) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])
     return [
         Cell(place(board.group, row), row.rank),
-        Cell(standing.choice if alone and standing.choice else standing.name),
+        Cell(choice or config_name(standing)),
         Cell(runs(row) + _troubles(row), row.completed),
         _mean(summary),
         Cell(sd_text(sd), sd),
@@ -191,7 +147,7 @@ def _troubles(row: Row) -> str:
     return "".join(parts)
 
 
-def _strip(standing: Standing, board: ReportBoard, summary: Summary | None, scale: Scale) -> Cell:
+def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:
     values = [
         value
         for score in standing.scores

@@ -9,17 +9,17 @@ from nnrun.config.names import SPLITS
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note
-from nnrun.reports.html.board import ReportBoard
+from nnrun.reports.html.board import config_name
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.summary import metric_label
-from nnrun.sweeps.board.stored import StoredVariant
+from nnrun.sweeps.board.stored import StoredBoard, StoredVariant
 
 History = Mapping[str, Sequence[float]]
 
 _MOST_POINTS = 60
 
 
-def board_curves(board: ReportBoard, histories: Mapping[str, History]) -> Iterator[Block]:
+def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
     """The learning curves of the configs of a leaderboard: a chart for each metric and split.
 
     Args:
@@ -27,7 +27,7 @@ def board_curves(board: ReportBoard, histories: Mapping[str, History]) -> Iterat
         histories: the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = [
-        (standing.name, found)
+        (config_name(standing), found)
         for standing in board.standings
         if (found := _histories(standing.variant, histories))
     ]

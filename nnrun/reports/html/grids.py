@@ -13,8 +13,8 @@ from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
-from nnrun.reports.html.board import ReportBoard, Standing
 from nnrun.reports.numbers import number
+from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_KEYS = 8
 _MOST_DOTS = 1000
@@ -43,8 +43,8 @@ class _Key:
         return float(value) if self.numeric else float(self.values.index(value))
 
 
-def grid_blocks(board: ReportBoard) -> Iterator[tuple[str, list[Block]]]:
-    """The name and charts of each experiment with a grid."""
+def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
+    """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
         members = [s for s in board.standings if s.variant.name == name and s.variant.choice]
@@ -52,7 +52,7 @@ def grid_blocks(board: ReportBoard) -> Iterator[tuple[str, list[Block]]]:
             yield name, list(_grid(board, members))
 
 
-def _grid(board: ReportBoard, members: Sequence[Standing]) -> Iterator[Block]:
+def _grid(board: StoredBoard, members: Sequence[Standing]) -> Iterator[Block]:
     keys = _keys(members)
     metric = f"{board.group.ordered_by} {board.group.metric}"
     shown = keys[:_MOST_KEYS]
@@ -88,7 +88,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _against(
-    key: _Key, board: ReportBoard, members: Sequence[Standing], metric: str
+    key: _Key, board: StoredBoard, members: Sequence[Standing], metric: str
 ) -> Figure | None:
     points = [
         (key.place(member.variant.choice.get(key.key)), value)
@@ -107,7 +107,7 @@ def _against(
 
 
 def _pairs(
-    down: _Key, across: _Key, board: ReportBoard, members: Sequence[Standing], metric: str
+    down: _Key, across: _Key, board: StoredBoard, members: Sequence[Standing], metric: str
 ) -> Iterator[Block]:
     if max(len(down.values), len(across.values)) > _MOST_CELLS:
         return
@@ -145,7 +145,7 @@ def _pairs(
 
 
 def _all(
-    keys: Sequence[_Key], board: ReportBoard, members: Sequence[Standing], metric: str
+    keys: Sequence[_Key], board: StoredBoard, members: Sequence[Standing], metric: str
 ) -> Iterator[Block]:
     split = board.group.ordered_by
     known = [m for m in members if m.row.summary(split) is not None][:_MOST_LINES]
@@ -165,7 +165,7 @@ def _all(
     yield Figure(chart)
 
 
-def _values(board: ReportBoard, member: Standing) -> list[float]:
+def _values(board: StoredBoard, member: Standing) -> list[float]:
     return [
         value
         for score in member.scores

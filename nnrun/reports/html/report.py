@@ -10,7 +10,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
-from nnrun.reports.html.board import ReportBoard, board_blocks, boards_of
+from nnrun.reports.html.board import board_blocks, board_title
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
@@ -21,7 +21,7 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import HISTORY, REPORT, damaged
-from nnrun.sweeps.board.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.stored import StoredBoard, StoredVariant, stored_boards, stored_variants
 from nnrun.sweeps.progress import RunScore
 
 _WHY = {RUNNING: "it is in progress"}
@@ -97,7 +97,7 @@ class Report:
         self._load_data = load_data
         self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
         self.variants = stored_variants(run.record for run in self._sound.values())
-        self.boards = boards_of(self.variants, margin)
+        self.boards = stored_boards(self.variants, margin)
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 
@@ -118,7 +118,9 @@ class Report:
         histories = self._histories()
         several = len(self.found) > 1
         for board in self.boards if several else ():
-            yield Section(board.title, [*board_blocks(board, self.anchors, self.limits.rows)])
+            yield Section(
+                board_title(board), [*board_blocks(board, self.anchors, self.limits.rows)]
+            )
             curves = [*board_curves(board, histories)]
             if curves:
                 yield Section(f"Learning curves: {self._of(board)}", curves)
@@ -126,10 +128,10 @@ class Report:
                 yield Section(f"Settings of {text_of(name)}", blocks)
         yield Section("All runs" if several else "The run", [*self._list()])
 
-    def _of(self, board: ReportBoard) -> str:
-        """The data set; the board's title if the data set has several boards."""
+    def _of(self, board: StoredBoard) -> str:
+        """The data set, or all that the rows have in common where it has several boards."""
         same = [other for other in self.boards if other.group.dataset == board.group.dataset]
-        return text_of(board.group.dataset) if len(same) == 1 else board.title
+        return text_of(board.group.dataset) if len(same) == 1 else board_title(board)
 
     def runs(self) -> Iterator[RunSections]:
         """The details of the chosen runs."""

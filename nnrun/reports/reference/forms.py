@@ -1,4 +1,4 @@
-"""What the value of a key may be, in the words of the messages."""
+"""The valid values of a key, in the words of the messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def value_words(field: FieldInfo) -> str:
 
 
 def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:
-    """Phrases, and blocks of a table's entries; marks are what else `Annotated` holds."""
+    """Phrases, and blocks of a table's entries; marks are the metadata of `Annotated`."""
     for mark in marks:
         if isinstance(mark, Listed):
             yield f"a list of {mark.plural}"
@@ -71,7 +71,7 @@ def _block_words(block: type[Block]) -> str:
 
 
 def _entry_words(entries: list[type[NamedBlock]], words: list[str]) -> str:
-    """The entries of a table: by a mapping that names one, or, where that will do, by the name."""
+    """The entries of a table: a mapping that names one or, where accepted, the name alone."""
     key = entries[0].key
     names = [str(get_args(entry.model_fields[key].annotation)[0]) for entry in entries]
     if not {*names} <= {*words}:

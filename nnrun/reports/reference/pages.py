@@ -29,7 +29,7 @@ PAGES = (
 """Their names, in the order in which they are listed."""
 
 PICTURES = ("house.svg", "report.png", "sweep.png")
-"""What the pages show; beside them."""
+"""Pictures in the pages, in the same folder."""
 
 _COMMENT = re.compile(r"<!--.*?-->\n*", re.DOTALL)
 _PICTURE = re.compile(r"!\[(.*?)\]\(.*?\)", re.DOTALL)
@@ -69,7 +69,7 @@ def picture(name: str) -> bytes:
 
 
 def for_terminal(text: str) -> str:
-    """Markdown whose pictures are their descriptions, and whose links say what to type."""
+    """Markdown with descriptions in place of pictures, and commands in place of links."""
     text = _PICTURE.sub(r"*(Picture: \1)*", _COMMENT.sub("", text))
     return _OWN_LINK.sub(r"\1", _PAGE_LINK.sub(r"\1 (`nnrun help \2`)", text))
 

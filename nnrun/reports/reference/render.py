@@ -72,7 +72,7 @@ def _parsed(text: str) -> tuple[MarkdownIt, list[Token]]:
 
 
 def _anchor(title: str, taken: dict[str, int]) -> str:
-    """As code hosts make them of headings, so that links work there too."""
+    """The anchor of a heading, as code hosts make it, so that links work there too."""
     anchor = re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
     taken[anchor] = taken.get(anchor, -1) + 1
     return f"{anchor}-{taken[anchor]}" if taken[anchor] else anchor

@@ -15,7 +15,7 @@ from nnrun.reports.reference.topics import KINDS, Key, Topic, plural
 from nnrun.reports.terminal.tables import labelled
 
 _MOST_MENTIONS = 12
-# What docstrings are broken at, less their indentation and quotation marks.
+# The width of docstrings, without indentation and quotation marks.
 _FULL = 93
 
 
@@ -60,7 +60,7 @@ def _pages(
 
 
 def _flowing(text: str) -> str:
-    """The text without the breaks of lines that were full, so that the terminal breaks it anew."""
+    """The text with full lines joined, so that the terminal wraps it."""
     lines = text.splitlines()
     parts = lines[:1]
     for before, line in pairwise(lines):
@@ -71,7 +71,7 @@ def _flowing(text: str) -> str:
 
 
 def _key_cells(key: Key) -> tuple[str, Text]:
-    """Its default, and what it does above what it may be."""
+    """The default of a key, and its description above its valid values."""
     default = f"default {key.default}" if key.default else "needed"
     parts = [Text(key.about), Text(key.form, "dim")]
     return "optional" if key.default == "none" else default, Text("\n").join(filter(None, parts))

@@ -1,4 +1,4 @@
-"""All that can be looked up, collected from the tables and blocks that configs are read by."""
+"""All topics of `nnrun help`, collected from the tables and the blocks of the config language."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from inspect import getdoc
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nnrun.config.schema.block import Block
-from nnrun.config.schema.dataset import STEP_BLOCKS, BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.fields import example
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
+from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,
@@ -68,13 +70,13 @@ _BLOCKS: Mapping[str, type[Block]] = {
     "published.": PublishedConfig,
     "sweep.": SweepConfig,
 }
-# What stands for arguments that have no default in the example of a layer or schedule.
+# Values of arguments without default that say more in examples than any valid value.
 _VALUES = {"units": 10, "channels": 8, "name": "relu", "initial": 0.1, "peak": 0.1, "every": 1000}
 _VALUES |= {"warmup": 100, "value": 0.1}
 _INNER = [{"type": "dense", "units": 4}]
 # Rows to show the shapes of a layer by: a vector, and an image.
 _ROWS: tuple[Shape, ...] = ((4,), (1, 8, 8))
-# What can be left out though it has no default of its own.
+# Keys that can be left out though they have no default.
 _OTHERWISE = {
     "name": "By default the config file's name without its suffix.",
     "network.layers": "It has to be given, or `sizes` and `activations` in its place.",
@@ -85,7 +87,7 @@ _ARGS = re.compile(r"\n\n(Args|Raises|Returns):\n.*", re.DOTALL)
 
 
 def plural(kind: str) -> str:
-    """What several topics of a kind are called."""
+    """The plural of a kind."""
     return f"{kind}es" if kind.endswith("s") else f"{kind}s"
 
 
@@ -189,10 +191,10 @@ def _keys() -> Iterator[Topic]:
 
 
 def _key_topic(dotted: str, owners: Mapping[str, Key]) -> Topic:
-    """One key, as it is for each of the entries of a table that have it."""
+    """One key, for each of the entries of a table that have it."""
     keys = [*owners.values()]
-    about = _told({owner: key.about for owner, key in owners.items()})
-    default = _told({owner: key.default for owner, key in owners.items()}, every=False)
+    about = _by_owner({owner: key.about for owner, key in owners.items()})
+    default = _by_owner({owner: key.default for owner, key in owners.items()}, every=False)
     form = keys[0].form
     otherwise = _OTHERWISE.get(dotted, "It has to be given.")
     lines = [f"{about}.", f"Value: {form}." if form else "Value: a block of its own."]
@@ -200,8 +202,8 @@ def _key_topic(dotted: str, owners: Mapping[str, Key]) -> Topic:
     return Topic("key", dotted, "\n\n".join(lines))
 
 
-def _told(values: Mapping[str, str], *, every: bool = True) -> str:
-    """What is said of some owners of a key, each text once; of all at once unless `every`."""
+def _by_owner(values: Mapping[str, str], *, every: bool = True) -> str:
+    """The texts of a key's owners, each text once; without owners if all agree and not `every`."""
     groups: dict[str, list[str]] = {}
     for owner, value in values.items():
         groups.setdefault(value, []).append(owner)
@@ -230,9 +232,9 @@ def _tables() -> Iterator[Topic]:
         for name, call in table.items():
             block = base.blocks[name]
             keys = tuple(_key(key, block.model_fields[key]) for key in block.parameters)
-            example = _example(block, base.key, name)
-            shapes = _shapes(block, example) if kind == "layer" else ""
-            yield Topic(kind, name, _text(call), keys, shapes, _line(kind, example))
+            entry = _example(block, base.key, name)
+            shapes = _shapes(block, entry) if kind == "layer" else ""
+            yield Topic(kind, name, _text(call), keys, shapes, _line(kind, entry))
     plain: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "activation": (ACTIVATIONS, "activation: {}"),
         "initializer": (INITIALIZERS, "network: {{initializer: {}, …}}"),
@@ -240,12 +242,13 @@ def _tables() -> Iterator[Topic]:
     }
     for kind, (calls, form) in plain.items():
         for name, call in calls.items():
-            written = f"{{{name}: 8}}" if kind == "feature step" and name in STEP_BLOCKS else name
+            step = STEP_BLOCKS.get(name) if kind == "feature step" else None
+            written = name if step is None else flow(step.example())
             yield Topic(kind, name, _text(call), example=form.format(written))
-    for name, entry in DATASETS.items():
+    for name, data in DATASETS.items():
         fields = BuiltInConfig.blocks[name].model_fields
         options = [_key(key, fields[key]) for key in BuiltInConfig.blocks[name].parameters]
-        text = "\n\n".join(part for part in (entry.description, entry.note) if part)
+        text = "\n\n".join(part for part in (data.description, data.note) if part)
         yield Topic("data set", name, text, tuple(options), example=f"dataset: {{name: {name}}}")
 
 
@@ -254,8 +257,17 @@ def _text(call: Callable[..., Any]) -> str:
 
 
 def _example(block: type[NamedBlock], key: str, name: str) -> dict[str, Any]:
-    required = [p for p in block.parameters if block.model_fields[p].is_required()]
-    return {key: name} | {p: _INNER if p == "layers" else _VALUES[p] for p in required}
+    return {key: name} | {
+        parameter: _example_value(parameter, field)
+        for parameter in block.parameters
+        if (field := block.model_fields[parameter]).is_required()
+    }
+
+
+def _example_value(parameter: str, field: FieldInfo) -> Any:
+    if get_origin(field.annotation) is list:
+        return _INNER  # no other argument is a list
+    return _VALUES.get(parameter, example(field))
 
 
 def _line(kind: str, example: dict[str, Any]) -> str:
@@ -264,7 +276,7 @@ def _line(kind: str, example: dict[str, Any]) -> str:
 
 
 def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
-    """What the example makes of a vector and of an image, where it takes them."""
+    """The output shapes of the example for a vector and an image, if it takes them."""
     made = []
     for row in _ROWS:
         try:
@@ -278,5 +290,5 @@ def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
 
 def _exit_codes() -> Topic:
     lines = [f"{code}: {meaning}." for code, meaning in EXIT_CODES.items()]
-    text = "\n\n".join(["What the shell is told when a command ends.", *lines])
+    text = "\n\n".join(["The exit codes of commands, which the shell gets when they end.", *lines])
     return Topic("exit code", EXIT_CODES_TOPIC, text)

@@ -7,6 +7,7 @@ from math import floor, log10
 
 import numpy as np
 
+from nnrun.nn.losses import LOSSES
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
@@ -18,10 +19,6 @@ _FALL = 0.02
 _RISE = 1.5
 # Units that do nothing count from this share on.
 _DEAD = 0.25
-# The curvature of a loss along an output, at its largest, times the number of outputs where the
-# loss is a mean over them: d²L/dz².
-_CURVATURE = {"mean_squared": 2.0, "huber": 1.0, "cross_entropy": 0.5, "binary_cross_entropy": 0.25}
-_MEANS_OVER_OUTPUTS = ("mean_squared", "huber")
 _LARGE_FOR_ADAM = 0.01
 # A learning rate is tiny where it is so many times below what is stable, and the loss has moved by
 # no more than this share from the first evaluation to the last.
@@ -127,11 +124,9 @@ def rate_limit(case: DiagnosisInput, *, scaled: bool = False) -> float | None:
     optimizer = case.config.training.optimizer
     if not _is_sgd(case):
         return _LARGE_FOR_ADAM
-    curvature = _CURVATURE.get(case.config.loss.type)
+    curvature = LOSSES[case.config.loss.type].curvature(case.network.output_shape[0])
     if curvature is None:
         return None
-    if case.config.loss.type in _MEANS_OVER_OUTPUTS:
-        curvature /= case.network.output_shape[0]
     features = float(case.examples["train"].x[0].size)
     if not scaled:
         # Beyond that, no rate is small enough to be worth a suggestion.

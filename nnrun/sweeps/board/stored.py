@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, differing, setting_of
 from nnrun.models.task import Classification, Regression
+from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row, groups_of, kind_of
+from nnrun.sweeps.board.margin import with_margin, within
+from nnrun.sweeps.board.pair import PairTest, pair_test
 from nnrun.sweeps.planning.overlap import overlap_of
 from nnrun.sweeps.progress import RunScore
 
@@ -73,6 +81,86 @@ class StoredVariant:
         """The numbers of the runs that were trained to their end."""
         ended = (record for record in self.records if record.status in ("completed", "diverged"))
         return [RunScore.of(record) for record in ended]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row of a leaderboard, with the runs that it summarizes."""
+
+    row: Row
+    variant: StoredVariant
+    scores: Sequence[RunScore]
+
+
+@dataclass(frozen=True)
+class StoredBoard:
+    """Rows that can be compared, the best first."""
+
+    group: Group
+    standings: Sequence[Standing]
+
+    @property
+    def column(self) -> int:
+        """The number of the split that the order is by."""
+        return SPLITS.index(self.group.ordered_by)
+
+
+def stored_boards(
+    variants: Iterable[StoredVariant], margin: float | None = None
+) -> list[StoredBoard]:
+    """A leaderboard for each data set and kind of split, of configs with runs that have ended.
+
+    Args:
+        variants: the configs.
+        margin: a difference that does not matter, in the units of the metric.
+    """
+    members = [(variant, variant.scores) for variant in variants if variant.seeds]
+    known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
+    kinds = dict.fromkeys(kind for kind, _, _ in known)
+    groups = [within(group, margin) for group in groups_of([*known.values()])]
+    return [
+        StoredBoard(
+            group, [Standing(row, *known[kind, row.name, repr(row.choice)]) for row in group.rows]
+        )
+        for kind, group in zip(kinds, groups, strict=True)
+    ]
+
+
+def comparison_board(
+    records: Sequence[RunRecord],
+    folders: Sequence[Path],
+    results: Path,
+    command: str,
+    margin: float | None = None,
+) -> tuple[Leaderboard | None, PairTest | None]:
+    """The configs of these runs over all seeds stored beside them, and the test of two configs.
+
+    Without several seeds there is no leaderboard; without two configs on the same data, no test.
+
+    Args:
+        records: of the runs.
+        folders: where they are.
+        results: the results folder.
+        command: written into the leaderboard as its source.
+        margin: a difference that does not matter, in the units of the metric.
+    """
+    wanted = [settings_of(record) for record in records]
+    found = [
+        stored.record
+        for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
+        for run_id in ids_in(parent.parent, parent.name)
+        if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
+        if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
+    ]
+    members = [(variant, variant.scores) for variant in stored_variants(found)]
+    several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
+    if not several:
+        return None, None
+    board = with_margin(Leaderboard(command, groups_of(members)), margin)
+    if len(members) != 2 or len(board.groups) != 1:
+        return board, None
+    ordered = sorted(members, key=lambda member: wanted.index(settings_of(member[0].records[0])))
+    return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
 
 
 def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:

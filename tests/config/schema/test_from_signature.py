@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import complaints
+from nnrun.config.schema.messages import issues
 from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.nn.initializers import Initializer
@@ -17,6 +19,7 @@ from nnrun.nn.losses import LOSSES
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 from nnrun.nn.signature import Bounds, Named
+from nnrun.reports.reference.topics import _example
 
 
 class Widget:
@@ -90,8 +93,8 @@ def test_a_new_entry_has_its_messages(
     """Mistakes with an entry that was just added are said like all others."""
     with pytest.raises(ValidationError) as error:
         things.validate_python(data)
-    (complaint,) = complaints(error.value, data)
-    assert (path, message) == (complaint.path, complaint.message)
+    (issue,) = issues(error.value, data)
+    assert (path, message) == (issue.path, issue.message)
 
 
 def test_a_new_entry_is_in_the_json_schema(things: TypeAdapter[Any]) -> None:
@@ -127,6 +130,43 @@ def test_every_entry_of_every_table_has_a_block(table: Any, base: Any, key: str)
     names = [block.model_fields[key].annotation.__args__[0] for block in base.blocks.values()]
     assert [*table] == [*base.blocks] == names
     assert base.table is table
+
+
+ENTRIES = [
+    (base, name)
+    for base in (LayerConfig, LossConfig, OptimizerConfig, ScheduleConfig, BuiltInConfig)
+    for name in base.blocks
+]
+
+
+def found_in(block: type[Block], data: dict[str, Any]) -> list[ConfigIssue]:
+    """What is wrong with the data for a block."""
+    with pytest.raises(ValidationError) as error:
+        block.model_validate(data)
+    return [*issues(error.value, data)]
+
+
+@pytest.mark.parametrize(("base", "name"), ENTRIES)
+def test_a_wrong_value_of_any_argument_has_one_message(base: type[NamedBlock], name: str) -> None:
+    """At its key, and nothing is said about the others, which are valid."""
+    block = base.blocks[name]
+    valid = _example(block, base.key, name)
+    for argument in block.parameters:
+        (issue,) = found_in(block, {**valid, argument: {"no": 1}})
+        assert argument == issue.path[0]
+        assert issue.message
+
+
+@pytest.mark.parametrize(("base", "name"), ENTRIES)
+def test_any_argument_without_default_that_is_missing_is_named(
+    base: type[NamedBlock], name: str
+) -> None:
+    """With the entry that needs it."""
+    block = base.blocks[name]
+    valid = _example(block, base.key, name)
+    for argument in set(valid) - {base.key}:
+        (issue,) = found_in(block, {key: valid[key] for key in valid if key != argument})
+        assert f"'{name}' needs '{argument}'" == issue.message
 
 
 def test_arguments_build_the_layer() -> None:

@@ -11,7 +11,7 @@ from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
 from tests.config.planted import pairs, says
 
-Complaints = Callable[..., list[str]]
+ProblemsOf = Callable[..., list[str]]
 
 
 def test_the_error_of_the_specification(write: Callable[..., Path]) -> None:
@@ -46,7 +46,7 @@ def test_the_error_of_the_specification(write: Callable[..., Path]) -> None:
     assert "^~~~~~~" == mark.strip()
 
 
-def test_five_mistakes_give_five_located_messages(complaints: Complaints) -> None:
+def test_five_mistakes_give_five_located_messages(problems_of: ProblemsOf) -> None:
     """All mistakes come at once, in the order of the file, whatever kind they are."""
     content = """\
     dataset: {name: bostn}
@@ -68,10 +68,10 @@ def test_five_mistakes_give_five_located_messages(complaints: Complaints) -> Non
         "9:18: training.learning_rate: 'fast' is not a number greater than 0 "
         "or a schedule, like {schedule: step, ...}",
         "11:1: seed: 'seed' is given twice, the first time on line 7; remove one",
-    ] == complaints(content)
+    ] == problems_of(content)
 
 
-def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(complaints: Complaints) -> None:
+def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(problems_of: ProblemsOf) -> None:
     """Keys are checked as those of what was meant; what seems to be missing is left for later."""
     content = """\
     dataset: {name: digits}
@@ -87,7 +87,7 @@ def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(complaints: Compl
       learning_rate: {schedule: cosin, final: -1}
       iterations: 100
     """
-    found = [line.partition(": ")[2] for line in complaints(content)]
+    found = [line.partition(": ")[2] for line in problems_of(content)]
     assert [
         "network.layers[0].type: 'Conv2D' is not a layer; did you mean 'conv2d'?",
         "network.layers[0].filters: 'filters' is not a key of 'conv2d'; did you mean 'channels'?",
@@ -108,8 +108,8 @@ def test_a_misspelt_type_does_not_hide_what_is_wrong_beside_it(complaints: Compl
     ] == found
 
 
-def test_a_bad_tag_does_not_hide_other_mistakes(complaints: Complaints) -> None:
-    """The value with the tag is complained of once, and the rest is checked."""
+def test_a_bad_tag_does_not_hide_other_mistakes(problems_of: ProblemsOf) -> None:
+    """The value with the tag has one problem, and the rest is checked."""
     content = """\
     dataset: !python {name: boston}
     network: {sizes: [1], activations: [linear]}
@@ -120,7 +120,7 @@ def test_a_bad_tag_does_not_hide_other_mistakes(complaints: Complaints) -> None:
         "1:10: dataset: the tag '!python' is not allowed; configs hold plain data",
         "3:7: loss: 'mean_square' is not a loss; did you mean 'mean_squared'?",
         "4:42: training.iterations: 'x' is not what the tag '!!int' says",
-    ] == complaints(content)
+    ] == problems_of(content)
 
 
 LINES = {
@@ -132,11 +132,11 @@ LINES = {
 
 
 @pytest.mark.parametrize(("line", "message"), pairs("mistakes.txt"))
-def test_each_mistake_has_its_sentence(complaints: Complaints, line: str, message: str) -> None:
-    """One mistake gives one complaint, which says what is wrong and what would be right."""
+def test_each_mistake_has_its_sentence(problems_of: ProblemsOf, line: str, message: str) -> None:
+    """One mistake gives one problem, which says what is wrong and what would be right."""
     key = line.partition(":")[0]
     content = "\n".join({**LINES, key: line}.values())
-    (problem,) = complaints(content)
+    (problem,) = problems_of(content)
     where, _, said = problem.partition(": ")
     number, _, column = where.partition(":")
     assert says(message, said), said
@@ -154,14 +154,14 @@ def test_each_mistake_has_its_sentence(complaints: Complaints, line: str, messag
         ("training:", 10),
     ],
 )
-def test_columns_are_those_of_key_or_value(complaints: Complaints, line: str, column: int) -> None:
+def test_columns_are_those_of_key_or_value(problems_of: ProblemsOf, line: str, column: int) -> None:
     """Unknown keys are marked themselves, wrong values where they begin."""
     content = "\n".join({**LINES, line.partition(":")[0]: line}.values())
-    (problem,) = complaints(content)
+    (problem,) = problems_of(content)
     assert str(column) == problem.split(":")[1]
 
 
-def test_a_missing_key_is_shown_at_the_name_of_its_block(complaints: Complaints) -> None:
+def test_a_missing_key_is_shown_at_the_name_of_its_block(problems_of: ProblemsOf) -> None:
     """In block style that is the line above; in a list it is where the entry begins."""
     content = """\
     dataset:
@@ -178,17 +178,17 @@ def test_a_missing_key_is_shown_at_the_name_of_its_block(complaints: Complaints)
         "1:1: dataset: dataset needs 'name' (see `nnrun datasets`) or 'path'",
         "5:7: network.layers[0]: 'dense' needs 'units'",
         "8:1: training: training needs 'learning_rate'",
-    ] == complaints(content)
+    ] == problems_of(content)
 
 
-def test_missing_blocks_are_shown_at_the_start(complaints: Complaints) -> None:
+def test_missing_blocks_are_shown_at_the_start(problems_of: ProblemsOf) -> None:
     """What the whole config lacks is said at its first line, all of it."""
     assert [
         f"1:1: the config needs '{key}'" for key in ("dataset", "network", "loss", "training")
-    ] == complaints("seed: 1\n")
+    ] == problems_of("seed: 1\n")
 
 
-def test_contradictions_are_found_beside_wrong_values(complaints: Complaints) -> None:
+def test_contradictions_are_found_beside_wrong_values(problems_of: ProblemsOf) -> None:
     """A wrong value in a block does not keep its keys from being looked at together."""
     content = """\
     dataset: {name: boston, path: x.csv, test_size: x}
@@ -212,19 +212,19 @@ def test_contradictions_are_found_beside_wrong_values(complaints: Complaints) ->
         "8:56: training.optimizer.weight_decay",
         "9:3: training.early_stopping",
         "9:30: training.early_stopping.patience",
-    ] == [": ".join(problem.split(": ")[:2]) for problem in complaints(content)]
+    ] == [": ".join(problem.split(": ")[:2]) for problem in problems_of(content)]
 
 
 @pytest.mark.parametrize("stem", ["my config", "_draft", "größe", "a" * 101, ".hidden"])
 def test_a_file_name_that_cannot_name_runs_is_an_error(
-    complaints: Complaints, valid: str, stem: str
+    problems_of: ProblemsOf, valid: str, stem: str
 ) -> None:
     """Without `name` the file's stem is the name, and must follow the same rule."""
-    (problem,) = complaints(valid, name=f"{stem}.yaml")
+    (problem,) = problems_of(valid, name=f"{stem}.yaml")
     assert problem.startswith("1:1: name: the file's name is not one for runs")
 
 
-def test_an_anchor_with_a_mistake_is_shown_once(complaints: Complaints) -> None:
+def test_an_anchor_with_a_mistake_is_shown_once(problems_of: ProblemsOf) -> None:
     """However often a value is repeated, it is wrong in one place."""
     content = """\
     dataset: {name: boston}
@@ -237,4 +237,4 @@ def test_an_anchor_with_a_mistake_is_shown_once(complaints: Complaints) -> None:
     training: {learning_rate: 0.1, epochs: 1}
     """
     expected = "4:35: network.layers[0].units: 0 is not a whole number greater than 0"
-    assert [expected] == complaints(content)
+    assert [expected] == problems_of(content)

@@ -15,7 +15,7 @@ from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
 from nnrun.errors import ConfigError
 
-Complaints = Callable[..., list[str]]
+ProblemsOf = Callable[..., list[str]]
 
 
 def unreadable(text: str) -> list[str]:
@@ -179,33 +179,35 @@ def test_core_tags_do_what_they_say() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "# only a comment\n", "---\n", "null"])
-def test_an_empty_file_is_said_to_be_empty(complaints: Complaints, content: str) -> None:
+def test_an_empty_file_is_said_to_be_empty(problems_of: ProblemsOf, content: str) -> None:
     """There is help for who starts from nothing."""
-    (problem,) = complaints(content)
+    (problem,) = problems_of(content)
     assert problem.endswith("the file is empty; `nnrun init` writes a config to start from")
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "just text", "5"])
-def test_the_root_must_be_a_mapping(complaints: Complaints, content: str) -> None:
+def test_the_root_must_be_a_mapping(problems_of: ProblemsOf, content: str) -> None:
     """A list or a scalar is no config."""
-    assert ["1:1: a config is a mapping of keys to values, like `seed: 42`"] == complaints(content)
+    assert ["1:1: a config is a mapping of keys to values, like `seed: 42`"] == problems_of(content)
 
 
-def test_bytes_that_are_not_utf8_are_located(complaints: Complaints) -> None:
+def test_bytes_that_are_not_utf8_are_located(problems_of: ProblemsOf) -> None:
     """The first bad byte is named, with its line and column."""
     content = "dataset: {}\n# Größe\nx: Gr".encode() + b"\xf6\xdfe\n"
-    assert ["3:6: byte 0xf6 is not UTF-8; save the file with UTF-8 encoding"] == complaints(content)
+    assert ["3:6: byte 0xf6 is not UTF-8; save the file with UTF-8 encoding"] == problems_of(
+        content
+    )
 
 
-def test_utf16_is_refused(complaints: Complaints) -> None:
+def test_utf16_is_refused(problems_of: ProblemsOf) -> None:
     """Other encodings are not guessed at."""
-    (problem,) = complaints("seed: 1\n".encode("utf-16"))
+    (problem,) = problems_of("seed: 1\n".encode("utf-16"))
     assert problem.startswith("1:1: byte 0xff is not UTF-8")
 
 
-def test_a_huge_file_is_not_read(complaints: Complaints) -> None:
+def test_a_huge_file_is_not_read(problems_of: ProblemsOf) -> None:
     """Nothing beyond a megabyte is a config."""
-    (problem,) = complaints(b"#" * (2**20 + 1))
+    (problem,) = problems_of(b"#" * (2**20 + 1))
     assert problem.endswith("is larger than 1 MiB, so it is not a config")
 
 

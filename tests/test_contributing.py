@@ -1,0 +1,20 @@
+"""CONTRIBUTING.md names files that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FILES = [*(path.as_posix() for top in ("nnrun", "tests") for path in (ROOT / top).rglob("*"))]
+NAMED = sorted(set(re.findall(r"`([\w/]+/?\w*\.(?:py|txt|md)|[\w]+/[\w/]*)`", TEXT)))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_files_that_are_named_exist(name: str) -> None:
+    """A path may leave out the folders that its paragraph is about."""
+    end = f"/{name.rstrip('/')}"
+    assert any(f"/{file}".endswith(end) for file in FILES) or (ROOT / name).is_file()
