@@ -23,12 +23,13 @@ from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in, select_run
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from
+from nnrun.runs.execution.record_builder import describe_held_out, describe_network
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verdict
@@ -182,7 +183,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
 def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
     """What `check` finds, for a config that was loaded."""
     prepared = prepare(experiment)
-    config, network = prepared.config, prepared.network()
+    config, network = prepared.config, prepared.network
     return CheckedRun(
         file=str(experiment.file),
         name=config.name,
@@ -190,12 +191,12 @@ def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
         run_id=prepared.run_id,
         dataset=_dataset(prepared),
         network=describe_network(config, network),
-        memory=prepared.memory(network),
+        memory=prepared.memory,
         iterations=prepared.iterations,
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
-        engine=prepared.engine(network),
+        engine=prepared.engine,
         engine_note=why_not_compiled(config.training.engine, network),
         gradients=check_run_gradients(prepared) if gradients else None,
     )
@@ -260,7 +261,7 @@ def _dataset(prepared: Prepared) -> dict[str, Any]:
         "n_test": len(split.test) if split.test else 0,
         "n_features": prod(prepared.dataset.shape),
         "task": prepared.dataset.task,
-        "task_from": task_from(prepared.config),
+        "task_from": prepared.task_from,
         "inferred": prepared.inferred,
         **describe_held_out(prepared),
     }

@@ -18,6 +18,7 @@ from nnrun.config.yaml.plain import plain
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
@@ -79,7 +80,8 @@ def sweep(
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()
     plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
-    store = None if results is None else Store(Path(results), report_markdown)
+    root = None if results is None else Path(results)
+    store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)
     made = Sweep(
         plan,
@@ -98,7 +100,7 @@ def sweep(
     board = make_leaderboard(progress, f"nnrun.sweep([{', '.join(map(_shown, several))}])")
     if store is not None and not progress.missing:
         store.write(leaderboard_files(board))
-    return Board(board, progress, None if store is None else store.root)
+    return Board(board, progress, root)
 
 
 def _origins(configs: Sequence[Config]) -> dict[str, Origin]:

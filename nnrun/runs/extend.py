@@ -14,7 +14,8 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_sha256
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import load_history
 from nnrun.runs.storage.integrity import refuse_changed
@@ -79,7 +80,7 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     config = _longer(folder, shorter, record, iterations)
     if name is not None and is_name(name):
         config = config.model_copy(update={"name": name})
-    longer = prepare(replace(stored, config=config))
+    longer = prepare(replace(stored, config=config), lambda _: shorter.dataset)
     state = _state(folder, longer, record)
     _refuse_exhausted(folder, state)
     origin = {"run_id": record.run_id, "iterations": shorter.iterations}
@@ -106,7 +107,7 @@ def _completed(folder: Path) -> RunRecord:
 
 def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> None:
     """Find out that the learning rate after a run is more than 0, where it falls over the run."""
-    schedule, total = shorter.schedule(), shorter.iterations
+    schedule, total = shorter.schedule, shorter.iterations
     if not hasattr(schedule, "over"):
         return
     whole, warmup = total + iterations, getattr(schedule, "warmup", 0)
@@ -173,7 +174,7 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
-    network, optimizer = longer.network(), longer.config.training.optimizer.build()
+    network, optimizer = longer.network, longer.config.training.optimizer.build()
     network.initialize(rng=Streams.of(longer.config.seed).weights)
     optimizer.allocate(network.theta)
     try:

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.runs.execution.record_builder import compare_published
-from nnrun.runs.lifecycle import Outcome, RunLease, begin
-from nnrun.runs.preparation.prepare import Prepared, prepare_again
+from nnrun.runs.execution.record_builder import compare_published, failed_result
+from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
@@ -38,13 +39,13 @@ class ActiveRun:
     """A run in progress: claimed, and with a worker or on its way there."""
 
     run: PlannedRun
-    claim: RunLease
+    lease: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:
         """What a worker needs to know, from where the run is known to have been."""
         run, variant = self.run, self.run.variant
-        checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
+        checkpoint = self.lease.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(
             run.key,
             variant.config,
@@ -125,7 +126,7 @@ class Sweep:
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
         try:
             if self.store is not None:
-                self.store.refresh_index(names, coming=len(self.progress.plan))
+                self.store.index.refresh(names, coming=len(self.progress.plan))
             while True:
                 self._submit_more(workers)
                 if self._futures:
@@ -143,7 +144,7 @@ class Sweep:
             for active in list(self._active.values()):
                 self._release(active)
             if self.store is not None and self.progress.trained:
-                self.store.refresh_index(names)
+                self.store.index.refresh(names)
         return self.progress
 
     def receive(self, message: Message) -> None:
@@ -156,7 +157,7 @@ class Sweep:
             return
         if isinstance(message.content, TrainingState):
             try:
-                active.claim.save_checkpoint(message.content)
+                active.lease.save_checkpoint(message.content)
             except (OSError, UsageError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
@@ -270,8 +271,8 @@ class Sweep:
 
     def _save(self, active: ActiveRun, result: RunResult) -> None:
         """Begin to store a result; its run counts once that is on the disk (see `_settle`)."""
-        claim, asked = active.claim, self.stopping()
-        outcome = self._stored(active, lambda: claim.begin_to_conclude(result, self.listener.warn))
+        lease, asked = active.lease, self.stopping()
+        outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self._saving.append(SavedRun(active, outcome, asked))
 
@@ -324,8 +325,12 @@ class Sweep:
 
     def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
         run = active.run
+
+        def failed(checkpoint: TrainingState | None) -> RunResult:
+            return failed_result(self._prepared(run), reason, checkpoint, traceback)
+
         try:
-            active.claim.fail(lambda: self._prepared(run), reason, traceback)
+            active.lease.fail(failed)
         except Exception as error:  # the failure itself is told in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
@@ -337,7 +342,7 @@ class Sweep:
     def _release(self, active: ActiveRun) -> None:
         self._active.pop(active.run.key, None)
         self.listener.released(active.run)
-        active.claim.release()
+        active.lease.release()
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant

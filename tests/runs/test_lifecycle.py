@@ -15,26 +15,28 @@ import pytest
 import nnrun
 from nnrun.errors import UsageError
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import begin, train
+from nnrun.runs.lease import begin
+from nnrun.runs.lifecycle import train
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.run_folder import RunFolder
 from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
 
 
 def uses(*names: str) -> set[str]:
-    """The modules of nnrun that touch one of these attributes of a store."""
+    """The modules of nnrun that use one of these attributes of a store."""
     found = set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in names:
                 owner = node.value
                 name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
-                if name == "store":
+                if name.lstrip("_") == "store":
                     found.add(str(path.relative_to(ROOT)))
     return found
 
@@ -53,12 +55,12 @@ def importers(module: str, name: str | None = None) -> set[str]:
 
 def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
-    steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
-    assert {"runs/lifecycle.py"} == uses(*steps)
+    assert {"runs/lease.py"} == uses("save", "save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
     assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execution.execute")
-    assert {"runs/lifecycle.py"} == importers("nnrun.runs.execution.failed")
-    assert {"runs/storage/store.py"} == importers("nnrun.runs.storage.locks", "acquire")
+    folders = ("nnrun.runs.storage.run_folder", "RunFolder")
+    assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
+    assert {"runs/storage/run_folder.py"} == importers("nnrun.runs.storage.locks", "acquire")
 
 
 def test_one_module_reads_reports():
@@ -166,7 +168,7 @@ def test_who_makes_a_folder_need_not_be_the_first_to_hold_it(prepared, store, mo
         return acquire(folder, **arguments)
 
     (store.root / run.config.name).mkdir(parents=True)
-    monkeypatch.setattr(store_module, "acquire", late)
+    monkeypatch.setattr(run_folder, "acquire", late)
     found = begin(store, run.config.name, run.run_id)
     assert [[]] == made
     assert isinstance(found, RunRecord)
@@ -205,7 +207,7 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
 
     outcome = train(run, store, Callbacks(observe=exchange, note=told.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
-    assert outcome.record == store.find(run.config.name, run.run_id)
+    assert outcome.record == store.run(run.config.name, run.run_id).complete_record()
     assert [] == os.listdir(outside)
     assert ["was removed"] == [line.rpartition(", and ")[2] for line in told]
 
@@ -220,7 +222,7 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
             gone.append((store.root / run.config.name / run.run_id).rmdir())
 
     assert train(run, store, Callbacks(observe=remove)).saved
-    assert store.find(run.config.name, run.run_id) is not None
+    assert store.run(run.config.name, run.run_id).complete_record() is not None
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
@@ -231,7 +233,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lifecycle, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(store, "save_checkpoint", full)
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
     told = []
     outcome = train(prepared(), store, Callbacks(note=told.append))
     assert "completed" == outcome.record.status

@@ -60,26 +60,42 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
     return runs, varied(runs)
 
 
-class NewLines:
-    """Lines of the runs that this process writes, which the index need not read again.
+class RunIndex:
+    """The index as a sweep uses it: finds complete runs one by one, and adds those it trains.
 
     Args:
         root: the results folder.
-
-    Attributes:
-        wanted: whether there are, or will be, enough runs for an index.
     """
 
     def __init__(self, root: Path) -> None:
-        self.wanted = False
         self._root = root
-        self._lines: list[Line] = []
+        self._file: IndexFile | None = None
+        self._worth = False  # whether there are, or will be, enough runs
+        self._lines: list[Line] = []  # not yet written
+
+    def find(self, name: str, run_id: str) -> RunRecord | None:
+        """A record without its config and network.
+
+        None where the index does not have the run, or its folder has changed since.
+        """
+        found = stamp(f"{self._root}/{name}/{run_id}")
+        if not found:
+            return None
+        try:
+            if self._file is None:
+                if not (self._root / FILE).exists():
+                    return None
+                self._file = IndexFile(self._root / FILE)
+            content = self._file.record(name, run_id, found)
+            return None if content is None else RunRecord(**content)
+        except (sqlite3.Error, ValueError, TypeError):
+            return None
 
     def add(self, record: RunRecord) -> None:
-        """Take note of a run whose folder is written; not many are kept at a time."""
+        """Note a run whose folder was just written, so that it need not be read again."""
         from nnrun.runs.catalog.summarize import line_of_record  # noqa: PLC0415  # slow to import
 
-        if not self.wanted:
+        if not self._worth:
             return
         folder = self._root.joinpath(record.name, record.run_id)
         line = line_of_record(record, folder, stamp(str(folder)))
@@ -87,68 +103,32 @@ class NewLines:
             self._lines.append(line)
         if len(self._lines) == _FEW:
             with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
-                self.write(file)
+                self._write(file)
 
-    def write(self, file: IndexFile) -> None:
-        """Write what there is in place of older lines."""
+    def refresh(self, names: Iterable[str], coming: int = 0) -> None:
+        """Bring the lines of these experiments up to date, if there are enough runs.
+
+        Whatever fails here is found by the next `look`.
+
+        Args:
+            names: of the experiments.
+            coming: how many runs will be added next.
+        """
+        stamps = {name: stamps_in(self._root / name) for name in names}
+        there = sum(map(len, stamps.values()))
+        self._worth = there + coming >= WORTH
+        if self._worth and there:
+            with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
+                self._write(file)
+                for name, found in stamps.items():
+                    _update(file, self._root / name, found)
+
+    def _write(self, file: IndexFile) -> None:
+        """Write the new lines in place of older ones."""
         lines, self._lines = self._lines, []
         for name in {line.overview.name for line in lines}:
             file.drop(name, [one.overview.run_id for one in lines if one.overview.name == name])
         file.write(lines)
-
-
-def refresh(root: Path, names: Iterable[str], coming: int = 0, new: NewLines | None = None) -> None:
-    """Bring the lines of these experiments up to date, where there are enough runs to be worth it.
-
-    Whatever goes wrong, the next look finds it.
-
-    Args:
-        root: the results folder.
-        names: of the experiments.
-        coming: runs that will be there soon.
-        new: lines that are known already.
-    """
-    stamps = {name: stamps_in(root / name) for name in names}
-    there = sum(map(len, stamps.values()))
-    worth = there + coming >= WORTH
-    if new is not None:
-        new.wanted = worth
-    if worth and there:
-        with suppress(*_TROUBLES), IndexFile(root / FILE) as file:
-            if new is not None:
-                new.write(file)
-            for name, found in stamps.items():
-                _update(file, root / name, found)
-
-
-class KnownRuns:
-    """Reports of complete runs, one by one, as far as the index has them.
-
-    Args:
-        root: the results folder.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._file: IndexFile | None = None
-
-    def find(self, name: str, run_id: str) -> RunRecord | None:
-        """A report without its config and network.
-
-        None where the index has none of this run, or its folder is not as it was.
-        """
-        found = stamp(f"{self.root}/{name}/{run_id}")
-        if not found:
-            return None
-        try:
-            if self._file is None:
-                if not (self.root / FILE).exists():
-                    return None
-                self._file = IndexFile(self.root / FILE)
-            content = self._file.record(name, run_id, found)
-            return None if content is None else RunRecord(**content)
-        except (sqlite3.Error, ValueError, TypeError):
-            return None
 
 
 def stamps_in(folder: Path) -> dict[str, str]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.runs.metrics import Metrics
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.trainer import HistoryRow
 

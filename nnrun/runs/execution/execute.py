@@ -4,44 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
-from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.engines.selection import build_engine, why_not_compiled
+from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
 from nnrun.models.weights import weights_of, weights_sha256
-from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import (
-    DiagnosisInput,
-    Diagnostic,
-    about_held_out,
-    diagnose,
-    diagnose_divergence,
-)
+from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
+from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.environment import environment, one_thread
 from nnrun.runs.execution.record_builder import (
-    compare_published,
-    describe_dataset,
-    describe_divergence,
+    build_record,
     describe_model,
-    describe_network,
     describe_timing,
-    published_of,
+    now,
 )
 from nnrun.runs.execution.selfcheck import check_engine
-from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
-from nnrun.runs.preparation.prepare import Prepared
-from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.runs.metrics import metrics_of
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
@@ -77,14 +65,10 @@ class Execution:
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.network: Network = prepared.network()
-        self.preprocessing: Preprocessing = prepared.preprocessing()
-        self.task: Task = self._task()
-        self.examples: dict[str, PreparedSplit] = prepared.examples(
-            self.network, self.preprocessing, self.task
-        )
-        self.baseline = self._baseline()
+        self.started = now()
+        self.network = prepared.network
+        self.task = self._task()
+        self.examples = prepared.examples
         self.trainer = self._trainer(control or Callbacks())
         if not checked:
             check_engine(prepared, self.trainer)
@@ -121,7 +105,7 @@ class Execution:
         return False
 
     def _task(self) -> Task:
-        return self.prepared.task(self.network, self.preprocessing)
+        return self.prepared.task
 
     def _curve(self) -> LossCurve | None:
         """What follows the losses of batches; nothing, unless they are of interest."""
@@ -138,7 +122,7 @@ class Execution:
         if reason := why_not_compiled(config.engine, self.network):
             control.note(reason)
         engine = build_engine(
-            self.prepared.engine(self.network),
+            self.prepared.engine,
             self.network,
             optimizer,
             train.x,
@@ -149,7 +133,7 @@ class Execution:
             losses=curve is not None,
             threads=control.threads,
             wait=control.wait,
-            made=self.prepared.common.get(f"made for {self.network.input_shape}", dict),
+            made=self.prepared.cache.get(f"made for {self.network.input_shape}", dict),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
@@ -157,13 +141,13 @@ class Execution:
             optimizer=optimizer,
             engine=engine,
             sampler=sampler,
-            schedule=self.prepared.schedule(),
+            schedule=self.prepared.schedule,
             dropout=streams.dropout,
             parts=self.examples,
             task=self.task,
             iterations=self.prepared.iterations,
             evaluate_every=self.prepared.evaluate_every,
-            baseline=(self.baseline["train"] or {}).get("loss") or 0.0,
+            baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
             stopping=self._stopping(),
             curve=curve,
         )
@@ -181,53 +165,36 @@ class Execution:
         )
 
     def _result(
-        self, status: Status, error: str | None, findings: Sequence[Diagnostic] = ()
+        self, status: Status, error: str | None, diagnostics: Sequence[Diagnostic] = ()
     ) -> RunResult:
-        found = self.trainer.divergence
+        trainer, stopping, found = self.trainer, self.trainer.stopping, self.trainer.divergence
         sound = found is None or found.cause != "not_finite"
         metrics = self._metrics(sound)
-        dataset = describe_dataset(self.prepared, self.examples)
         if status == "completed":
-            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-            findings = [*diagnose(self._case(outputs, metrics)), *about_held_out(dataset)]
+            outputs = {name: trainer.evaluate(name)[1] for name in self.examples}
+            diagnostics = diagnose(self._case(outputs, metrics))
         weights = weights_of(self.network) if sound else None
-        record = RunRecord(
-            name=self.prepared.config.name,
-            run_id=self.prepared.run_id,
-            status=status,
-            error=error,
-            task=self.prepared.dataset.task,
-            config=self.prepared.config_dict,
-            seed=self.prepared.config.seed,
-            dataset=dataset,
-            network=describe_network(self.prepared.config, self.network),
+        record = build_record(
+            self.prepared,
+            status,
+            error,
+            diagnostics,
             metrics=metrics,
-            baseline=self.baseline,
-            published=compare_published(published_of(self.prepared.config), metrics),
-            timing=describe_timing(self.trainer),
-            engine=self.trainer.engine.name,
-            environment={**environment(), **self.trainer.engine.surroundings},
+            baseline=self.prepared.baseline,
+            timing=describe_timing(trainer),
+            engine=trainer.engine.name,
+            environment={**environment(), **trainer.engine.surroundings},
             weights_sha256=None if weights is None else weights_sha256(weights),
             started=self.started,
-            main_metric=self.task.main_metric,
-            description=self.prepared.config.description,
             extended_from=self.extended_from,
-            nnrun_version=__version__,
-            warnings=[finding.to_dict() for finding in findings],
-            **self._ending(),
+            best_iteration=stopping.best_iteration if stopping else None,
+            stopped_early=trainer.stopped_early,
+            divergence=asdict(found) if found else None,
         )
-        checkpoint = self.trainer.state() if status == "interrupted" else None
-        metadata = describe_model(self.prepared, self.network, self.preprocessing)
-        ending = self.trainer.ending() if status == "completed" else None
-        return RunResult(record, self.trainer.history, weights, metadata, checkpoint, ending)
-
-    def _ending(self) -> dict[str, Any]:
-        stopping, found = self.trainer.stopping, self.trainer.divergence
-        return {
-            "best_iteration": stopping.best_iteration if stopping else None,
-            "stopped_early": self.trainer.stopped_early,
-            "divergence": asdict(found) if found else None,
-        }
+        checkpoint = trainer.state() if status == "interrupted" else None
+        ending = trainer.ending() if status == "completed" else None
+        metadata = describe_model(self.prepared)
+        return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
 
     def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
         return {
@@ -252,21 +219,12 @@ class Execution:
             examples=self.examples,
             outputs=outputs,
             metrics=metrics,
-            baseline=self.baseline,
+            baseline=self.prepared.baseline,
             history=trainer.history,
             network=self.network,
             peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
             iterations=trainer.iteration,
         )
-
-    def _baseline(self) -> dict[str, Metrics | None]:
-        loss, train = self.prepared.config.loss.build(), self.examples["train"]
-        return {
-            name: baseline_of(self.task, loss, train, self.examples[name])
-            if name in self.examples
-            else None
-            for name in SPLITS
-        }
 
 
 def _column_names(dataset: Dataset) -> Sequence[str]:

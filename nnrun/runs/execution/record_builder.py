@@ -1,30 +1,111 @@
-"""The parts of a report, from a prepared run and what came of it."""
+"""The record of a run, completed or not, from the prepared run and its training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+from nnrun import __version__
+from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.models.scores import Metrics
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
-from nnrun.runs.diagnosis import Diagnostic
-from nnrun.runs.metrics import Metrics
-from nnrun.runs.preparation.infer_task import infer_task
-from nnrun.runs.preparation.prepare import Prepared
-from nnrun.training.divergence import Divergence
-from nnrun.training.examples import PreparedSplit
+from nnrun.runs.diagnosis import Diagnostic, about_held_out
+from nnrun.runs.execution.environment import environment
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 
 Description = dict[str, Any]
+_NO_TIME = {
+    "train_seconds": 0.0,
+    "evaluation_seconds": 0.0,
+    "iterations": 0,
+    "iterations_per_second": None,
+}
 
 
-def describe_dataset(prepared: Prepared, examples: dict[str, PreparedSplit]) -> Description:
+def build_record(
+    prepared: Prepared,
+    status: Status,
+    error: str | None,
+    diagnostics: Sequence[Diagnostic] = (),
+    **trained: Any,
+) -> RunRecord:
+    """The record of a run, whatever its status.
+
+    Args:
+        prepared: the run.
+        status: how it ended.
+        error: what went wrong, in a sentence.
+        diagnostics: of its training; those of its data are added here.
+        trained: fields of the record that are known after training; their defaults are those of a
+            run that was not trained.
+    """
+    config, dataset, nothing = prepared.config, describe_dataset(prepared), dict.fromkeys(SPLITS)
+    if status == "completed":
+        diagnostics = [*diagnostics, *about_held_out(dataset)]
+    untrained = {
+        "metrics": nothing,
+        "baseline": nothing,
+        "timing": _NO_TIME,
+        "engine": config.training.engine,
+        "environment": environment(),
+        "weights_sha256": None,
+        "started": now(),
+    }
+    fields = untrained | trained
+    return RunRecord(
+        name=config.name,
+        run_id=prepared.run_id,
+        status=status,
+        error=error,
+        task=prepared.dataset.task,
+        config=prepared.config_dict,
+        seed=config.seed,
+        dataset=dataset,
+        network=describe_network(config, prepared.network),
+        published=compare_published(published_of(config), fields["metrics"]),
+        main_metric=prepared.task.main_metric,
+        description=config.description,
+        nnrun_version=__version__,
+        warnings=[diagnostic.to_dict() for diagnostic in diagnostics],
+        **fields,
+    )
+
+
+def failed_result(
+    prepared: Prepared,
+    reason: str,
+    checkpoint: TrainingState | None,
+    traceback: str | None = None,
+) -> RunResult:
+    """The result of a run that could not be trained.
+
+    Args:
+        prepared: the run.
+        reason: why not, in a sentence.
+        checkpoint: the last one, if there is any.
+        traceback: of the error, where nnrun did not expect it.
+    """
+    record = build_record(prepared, "failed", reason)
+    return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def describe_dataset(prepared: Prepared) -> Description:
     """The data set and the sizes of its splits."""
-    dataset, sizes = prepared.dataset, {name: len(part) for name, part in examples.items()}
+    dataset, examples = prepared.dataset, prepared.examples
+    sizes = {name: len(part) for name, part in examples.items()}
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
@@ -36,7 +117,7 @@ def describe_dataset(prepared: Prepared, examples: dict[str, PreparedSplit]) -> 
         "description": dataset.description,
         "note": dataset.note,
         "task": dataset.task,
-        "task_from": task_from(prepared.config),
+        "task_from": prepared.task_from,
         **describe_held_out(prepared),
     }
 
@@ -63,12 +144,6 @@ def describe_held_out(prepared: Prepared) -> Description:
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
     }
-
-
-def task_from(config: ExperimentConfig) -> str | None:
-    """What else of the config says which task it is, where the data are a file's."""
-    implied = infer_task(config)
-    return implied.reason if implied and implied.task == config.dataset.task else None
 
 
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
@@ -106,39 +181,6 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
     }
 
 
-def describe_divergence(
-    config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
-) -> str:
-    """What went wrong, where and when, and what to try, as a sentence."""
-    advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
-    return ". ".join([f"diverged: {_what(config, found)}", *advice])
-
-
-def _what(config: ExperimentConfig, found: Divergence) -> str:
-    at = f"at iteration {found.iteration:,}"
-    where = "the loss"
-    if found.parameter is not None:
-        layer, _, name = found.parameter.rpartition(".")
-        types = {dotted(place): layer.type for place, layer in config.network.walk()}
-        where = f"the {name} of layer {layer} ({types[layer]})"
-    if found.cause == "loss":
-        return (
-            f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
-            f"{found.loss:.4g}"
-        )
-    if found.cause == "weights":
-        return (
-            f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
-            "at the end and a loss no better than the baseline's"
-        )
-    if found.last_good_loss is None:
-        return "the loss was beyond the range of numbers from the start"
-    return (
-        f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
-        f"iteration {found.last_good_iteration:,})"
-    )
-
-
 def describe_timing(trainer: Trainer) -> Description:
     """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
     seconds, found = trainer.train_seconds, trainer.divergence
@@ -153,19 +195,17 @@ def describe_timing(trainer: Trainer) -> Description:
     }
 
 
-def describe_model(
-    prepared: Prepared, network: Network, preprocessing: Preprocessing
-) -> Description:
+def describe_model(prepared: Prepared) -> Description:
     """All that prediction needs besides the weights."""
     return {
         "run_id": prepared.run_id,
         "network": prepared.config_dict["network"],
         "loss": prepared.config_dict["loss"],
         "dtype": prepared.config.training.dtype,
-        "input_shape": list(network.input_shape),
+        "input_shape": list(prepared.network.input_shape),
         "task": prepared.dataset.task,
         "classes": list(prepared.dataset.classes),
-        "preprocessing": preprocessing.to_dict(),
+        "preprocessing": prepared.preprocessing.to_dict(),
     }
 
 

@@ -8,7 +8,7 @@ from nnrun import __version__
 from nnrun.engines.base import Batches
 from nnrun.errors import EngineFaultError
 from nnrun.runs.execution.environment import environment, one_thread
-from nnrun.runs.preparation.prepare import Prepared
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
 from nnrun.training.streams import Streams
@@ -46,7 +46,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 losses=trainer.curve is not None,
             )
 
-    found = prepared.common.get("disagreement", compare)
+    found = prepared.cache.get("disagreement", compare)
     if found is not None:
         raise EngineFaultError(_told(found))
 

@@ -88,7 +88,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     if channel.stopped():
         return None
     config = config_of(job.config).model_copy(update={"seed": job.seed})
-    prepared = prepare_again(config, dataset, _common(job.config, job.data))
+    prepared = prepare_again(config, dataset, _cache_of(job.config, job.data))
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return execute(prepared, job.checkpoint, _control(channel, job.threads))
@@ -110,8 +110,8 @@ def config_of(text: str) -> ExperimentConfig:
 
 
 @lru_cache(maxsize=64)
-def _common(config: str, data: str) -> ConfigCache:
-    """What is kept for the next seed of a config on these data."""
+def _cache_of(config: str, data: str) -> ConfigCache:
+    """The cache shared by all seeds of a config on these data."""
     return ConfigCache()
 
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 import nnrun
 from nnrun.cli import cli
 from nnrun.errors import UsageError
-from nnrun.runs.lifecycle import begin, train
+from nnrun.runs.lease import begin
+from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.strict_json import strict_json
