@@ -10,7 +10,7 @@ from typing import Self
 
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunRecord, RunResult
-from nnrun.runs.storage.reading import refuse_damaged
+from nnrun.runs.storage.reading import StoredRun, refuse_damaged
 from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
@@ -45,13 +45,22 @@ class RunLease:
     Args:
         store: where results are kept; None to keep nothing.
         folder: of the run, locked; None to keep nothing.
-        force: ignore any existing checkpoint.
+        resumes: whether it continues from an existing checkpoint.
+        complete: whether a complete result exists, which half a run must not replace.
     """
 
-    def __init__(self, store: Store | None, folder: RunFolder | None, *, force: bool) -> None:
+    def __init__(
+        self,
+        store: Store | None,
+        folder: RunFolder | None,
+        *,
+        resumes: bool = False,
+        complete: bool = False,
+    ) -> None:
         self._store = store
         self._folder = folder
-        self._resumes = not force
+        self._resumes = resumes
+        self._complete = complete
         self._saved = False
 
     def __enter__(self) -> Self:
@@ -94,12 +103,10 @@ class RunLease:
         Raises:
             OSError: it cannot be written.
         """
-        if self._store is None or self._folder is None:
+        if self._store is None or self._folder is None or self._adds_nothing(result.record):
             return self._outcome(result.record, result)
-        self._folder.reclaim(note)
-        if self._adds_nothing(result.record):
-            return self._outcome(result.record, result)
-        return self._outcome(self._store.save(result, self._folder), result, saved=True)
+        record = self._store.save(result, self._folder, note)
+        return self._outcome(record, result, saved=True)
 
     def begin_to_conclude(
         self, result: RunResult, note: Callable[[str], None] = _ignore
@@ -110,15 +117,13 @@ class RunLease:
 
         Raises: as `conclude` does, now or from the future.
         """
-        if self._store is not None and self._folder is not None:
-            self._folder.reclaim(note)
-            if not self._adds_nothing(result.record):
-                return self._store.save_soon(
-                    result, self._folder, lambda record: self._outcome(record, saved=True)
-                )
-        future: Future[Outcome] = Future()
-        future.set_result(self._outcome(result.record, result))
-        return future
+        if self._store is None or self._folder is None or self._adds_nothing(result.record):
+            future: Future[Outcome] = Future()
+            future.set_result(self._outcome(result.record, result))
+            return future
+        return self._store.save_soon(
+            result, self._folder, note, lambda record: self._outcome(record, saved=True)
+        )
 
     def fail(self, failed: Callable[[TrainingState | None], RunResult]) -> None:
         """Save the report of a run that could not be trained, unless a complete one exists.
@@ -129,11 +134,9 @@ class RunLease:
         Raises:
             OSError: it cannot be written.
         """
-        if self._store is None or self._folder is None or self._folder.complete_record():
+        if self._store is None or self._folder is None or self._complete:
             return
-        result = failed(self.checkpoint())
-        self._folder.reclaim(_ignore)
-        self._store.save(result, self._folder)
+        self._store.save(failed(self.checkpoint()), self._folder, _ignore)
         self._saved = True
 
     def release(self) -> None:
@@ -141,7 +144,7 @@ class RunLease:
         folder, self._folder = self._folder, None
         if folder is not None:
             if not self._saved:
-                folder.tidy()
+                folder.tidy(complete=self._complete)
             folder.release()
 
     def _outcome(
@@ -158,7 +161,7 @@ class RunLease:
         """
         if record.status != "interrupted" or self._folder is None:
             return False
-        return record.timing["iterations"] == 0 or self._folder.complete_record() is not None
+        return record.timing["iterations"] == 0 or (self._complete and self._folder.is_in_place)
 
 
 def begin(
@@ -169,7 +172,7 @@ def begin(
     force: bool = False,
     held: Callable[[], bool] = lambda: False,
     brief: bool = False,
-) -> RunRecord | RunLease | None:
+) -> Outcome | RunLease | None:
     """Find a complete run, or lease it.
 
     Args:
@@ -181,37 +184,35 @@ def begin(
         brief: a record that is found may lack its config and network.
 
     Returns:
-        The record of a complete run; else a lease; None if another process holds the run.
+        The outcome of a complete run; else a lease; None if another process holds the run.
 
     Raises:
         UsageError: the run is damaged, or a link leads out of the results folder.
         OSError: the run's folder cannot be made.
     """
     if store is None:
-        return RunLease(None, None, force=force)
+        return RunLease(None, None)
     folder = store.run(name, run_id)
     if brief and not force and (record := store.index.find(name, run_id)) is not None:
-        return record
-    if not folder.lock(new=True):  # a new folder has nothing to read
-        if not force and (record := folder.complete_record()) is not None:
-            folder.tidy()
-            return record
-        if not folder.lock() and not (held() and folder.lock(wait=True)):
-            return None
-    starts_over = force or folder.is_empty
-    lease = RunLease(store, folder, force=starts_over)
-    try:
-        # Read again under the lock: another process may have finished the run.
-        record = None if starts_over else _complete(folder)
-    except BaseException:
+        return Outcome(record, folder.path, trained=False)
+    found = None if force else _complete(folder, folder.read())
+    if found is not None and folder.is_tidy:
+        return found
+    if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
+        return found
+    run = folder.locked_run  # another process may have finished it
+    found = _complete(folder, run)
+    lease = RunLease(store, folder, resumes=not force and run is not None, complete=bool(found))
+    if force:
+        return lease
+    if found is not None or (run is not None and run.is_damaged):
         lease.release()
-        raise
-    if record is not None:
-        lease.release()
-    return record or lease
+        refuse_damaged(run, folder.path)
+    return found or lease
 
 
-def _complete(folder: RunFolder) -> RunRecord | None:
-    run = folder.read()
-    refuse_damaged(run, folder.path)
-    return run.record if run is not None and run.complete else None
+def _complete(folder: RunFolder, run: StoredRun | None) -> Outcome | None:
+    """The outcome of a run that reached its end, or diverged; None of any other."""
+    if run is None or run.record is None or not run.complete:
+        return None
+    return Outcome(run.record, folder.path, trained=False)

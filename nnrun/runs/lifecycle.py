@@ -18,11 +18,11 @@ from typing import Any
 from nnrun.errors import EngineFaultError, NnrunError, UsageError
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.execution.record_builder import compare_published, failed_result, published_of
+from nnrun.runs.execution.record_builder import failed_result, reworded
 from nnrun.runs.extend import Extension
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
 
@@ -64,9 +64,8 @@ def train(
 
     begun = begin(store, name, run_id, force=force, held=held)
     assert begun is not None, "it was waited for"
-    if isinstance(begun, RunRecord):
-        folder = None if store is None else store.folder(name, run_id)
-        return Outcome(_with_todays_words(begun, prepared), folder, trained=False)
+    if isinstance(begun, Outcome):
+        return replace(begun, record=reworded(begun.record, prepared))
     with begun as lease:
 
         def save(state: TrainingState) -> None:
@@ -137,13 +136,3 @@ def now_and_then(
             last = monotonic()
 
     return checkpoint
-
-
-def _with_todays_words(found: RunRecord, prepared: Prepared) -> RunRecord:
-    """A record with the config's present description and published numbers."""
-    return replace(
-        found,
-        config=prepared.config_dict,
-        description=prepared.config.description,
-        published=compare_published(published_of(prepared.config), found.metrics),
-    )

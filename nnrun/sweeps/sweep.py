@@ -198,10 +198,11 @@ class Sweep:
         else:
             if begun is None:
                 self._held_elsewhere.append(run)
-            elif isinstance(begun, RunRecord):
+            elif isinstance(begun, Outcome):
                 # The config's words may have changed since; they do not say which run it is.
-                published = compare_published(run.variant.published, begun.metrics)
-                self._count(run, replace(begun, published=published), trained=False)
+                record = begun.record
+                published = compare_published(run.variant.published, record.metrics)
+                self._count(run, replace(record, published=published), trained=False)
             else:
                 self._submit(ActiveRun(run, begun), workers)
 

@@ -15,9 +15,8 @@ import pytest
 import nnrun
 from nnrun.errors import UsageError
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lease import begin
+from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.listing import list_runs
@@ -154,24 +153,22 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     waiting.join(20)
     assert ["another nnrun is at this very run; waiting for it"] == told
     assert [False] == [outcome.trained for outcome in outcomes]
-    assert isinstance(begin(store, name, run_id), RunRecord)
+    assert isinstance(begin(store, name, run_id), Outcome)
 
 
-def test_who_makes_a_folder_need_not_be_the_first_to_hold_it(prepared, store, monkeypatch):
-    """A run that another has completed in between is found, and not trained again."""
-    run, made = prepared(), []
+def test_a_run_that_is_completed_before_it_is_locked_is_found(prepared, store, monkeypatch):
+    """Another process may have been faster: the run is not trained again."""
+    run, late_once = prepared(), [True]
 
     def late(folder, **arguments):
-        if not made:
-            made.append(os.listdir(folder))
+        if late_once.pop():
+            late_once.extend([False] * 9)
             train(run, store)
         return acquire(folder, **arguments)
 
-    (store.root / run.config.name).mkdir(parents=True)
     monkeypatch.setattr(run_folder, "acquire", late)
     found = begin(store, run.config.name, run.run_id)
-    assert [[]] == made
-    assert isinstance(found, RunRecord)
+    assert isinstance(found, Outcome)
     assert not is_held(store.folder(run.config.name, run.run_id))
 
 
@@ -207,7 +204,7 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
 
     outcome = train(run, store, Callbacks(observe=exchange, note=told.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
-    assert outcome.record == store.run(run.config.name, run.run_id).complete_record()
+    assert outcome.record == store.run(run.config.name, run.run_id).read().record
     assert [] == os.listdir(outside)
     assert ["was removed"] == [line.rpartition(", and ")[2] for line in told]
 
@@ -222,7 +219,7 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
             gone.append((store.root / run.config.name / run.run_id).rmdir())
 
     assert train(run, store, Callbacks(observe=remove)).saved
-    assert store.run(run.config.name, run.run_id).complete_record() is not None
+    assert store.run(run.config.name, run.run_id).read().complete
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):

@@ -258,7 +258,7 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
     made, found = sweep(plan(write("iris"), seeds=4)), []
 
     def ended(run, record, progress, *, trained):
-        found.append(store.run(run.variant.name, run.run_id).complete_record() == record)
+        found.append(store.run(run.variant.name, run.run_id).read().record == record)
 
     made.listener.ended = ended
     run_inline(made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,12 @@ from nnrun.data.dataset import Dataset
 from nnrun.engines.selection import build_engine, why_not_compiled
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
-from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.environment import environment, one_thread
-from nnrun.runs.execution.record_builder import (
-    build_record,
-    describe_model,
-    describe_timing,
-    now,
-)
+from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.execution.selfcheck import check_engine
 from nnrun.runs.metrics import metrics_of
 from nnrun.runs.preparation.prepared import Prepared
@@ -47,7 +40,7 @@ class Execution:
         prepared: what to train.
         checkpoint: where an earlier execution of the same run was interrupted.
         extended_from: the shorter run that it goes on from, as its report is to say.
-        control: its `note` and `wait` are told what there is to know before training begins.
+        callbacks: its `note` and `wait` are told what there is to know before training begins.
         checked: whether its engine was found to compute what NumPy does before.
 
     Raises:
@@ -59,7 +52,7 @@ class Execution:
         prepared: Prepared,
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
-        control: Callbacks | None = None,
+        callbacks: Callbacks | None = None,
         *,
         checked: bool = False,
     ) -> None:
@@ -69,39 +62,32 @@ class Execution:
         self.network = prepared.network
         self.task = self._task()
         self.examples = prepared.examples
-        self.trainer = self._trainer(control or Callbacks())
+        self.trainer = self._trainer(callbacks or Callbacks())
         if not checked:
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.restore(checkpoint)
 
-    def run(self, control: Callbacks) -> RunResult:
-        """Train to the end, or to where `control` stops it."""
+    def run(self, callbacks: Callbacks) -> RunResult:
+        """Train to the end, or to where `callbacks` stops it."""
         with one_thread():
-            interrupted = self._train(control)
-            if interrupted:
-                return self._result("interrupted", "stopped before its end; it can go on from here")
-            if self.trainer.divergence is not None:
-                causes = diagnose_divergence(self._case({}, {}))
-                text = describe_divergence(
-                    self.prepared.config, self.trainer.divergence, causes[:_CAUSES_TOLD]
-                )
-                return self._result("diverged", text, causes)
-            return self._result("completed", None)
+            interrupted = self._train(callbacks)
+            ended: Status = "completed" if self.trainer.divergence is None else "diverged"
+            return self._result("interrupted" if interrupted else ended)
 
-    def train(self, control: Callbacks) -> bool:
-        """Train without a report at the end; whether `control` stopped it."""
+    def train(self, callbacks: Callbacks) -> bool:
+        """Train without a report at the end; whether `callbacks` stopped it."""
         with one_thread():
-            return self._train(control)
+            return self._train(callbacks)
 
-    def _train(self, control: Callbacks) -> bool:
-        control.start(self.trainer.iteration)
+    def _train(self, callbacks: Callbacks) -> bool:
+        callbacks.start(self.trainer.iteration)
         progress: Iterator[Progress] = self.trainer.run()
         for state in progress:
-            control.observe(state)
-            if state.iteration < state.total and control.stop():
+            callbacks.observe(state)
+            if state.iteration < state.total and callbacks.stop():
                 return True
-            control.checkpoint(self.trainer.state)
+            callbacks.checkpoint(self.trainer.state)
         return False
 
     def _task(self) -> Task:
@@ -111,16 +97,16 @@ class Execution:
         """What follows the losses of batches; nothing, unless they are of interest."""
         return None
 
-    def _trainer(self, control: Callbacks) -> Trainer:
+    def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
-        curve = self._curve()
+        curve, stopping = self._curve(), self._stopping()
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):
-            control.note(reason)
+            callbacks.note(reason)
         engine = build_engine(
             self.prepared.engine,
             self.network,
@@ -131,8 +117,8 @@ class Execution:
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
             losses=curve is not None,
-            threads=control.threads,
-            wait=control.wait,
+            threads=callbacks.threads,
+            wait=callbacks.wait,
             made=self.prepared.cache.get(f"made for {self.network.input_shape}", dict),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
@@ -148,7 +134,7 @@ class Execution:
             iterations=self.prepared.iterations,
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
-            stopping=self._stopping(),
+            stopping=stopping,
             curve=curve,
         )
 
@@ -164,43 +150,33 @@ class Execution:
             restore_best=config.restore_best,
         )
 
-    def _result(
-        self, status: Status, error: str | None, diagnostics: Sequence[Diagnostic] = ()
-    ) -> RunResult:
-        trainer, stopping, found = self.trainer, self.trainer.stopping, self.trainer.divergence
-        sound = found is None or found.cause != "not_finite"
-        metrics = self._metrics(sound)
-        if status == "completed":
-            outputs = {name: trainer.evaluate(name)[1] for name in self.examples}
-            diagnostics = diagnose(self._case(outputs, metrics))
-        weights = weights_of(self.network) if sound else None
-        record = build_record(
+    def _result(self, status: Status) -> RunResult:
+        measured = {} if is_lost(self.trainer) else {n: self._metrics_of(n) for n in self.examples}
+        metrics = {name: measured.get(name) for name in SPLITS}
+        error, diagnostics = self._diagnosed(status, metrics)
+        return trained_result(
             self.prepared,
+            self.trainer,
             status,
             error,
             diagnostics,
             metrics=metrics,
-            baseline=self.prepared.baseline,
-            timing=describe_timing(trainer),
-            engine=trainer.engine.name,
-            environment={**environment(), **trainer.engine.surroundings},
-            weights_sha256=None if weights is None else weights_sha256(weights),
             started=self.started,
             extended_from=self.extended_from,
-            best_iteration=stopping.best_iteration if stopping else None,
-            stopped_early=trainer.stopped_early,
-            divergence=asdict(found) if found else None,
         )
-        checkpoint = trainer.state() if status == "interrupted" else None
-        ending = trainer.ending() if status == "completed" else None
-        metadata = describe_model(self.prepared)
-        return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
 
-    def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
-        return {
-            name: self._metrics_of(name) if sound and name in self.examples else None
-            for name in SPLITS
-        }
+    def _diagnosed(
+        self, status: Status, metrics: dict[str, Metrics | None]
+    ) -> tuple[str | None, list[Diagnostic]]:
+        """What went wrong, in a sentence, and what is wrong with the result."""
+        if status == "interrupted":
+            return "stopped before its end; it can go on from here", []
+        found = self.trainer.divergence
+        if found is None:
+            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
+            return None, diagnose(self._case(outputs, metrics))
+        causes = diagnose_divergence(self._case({}, {}))
+        return describe_divergence(self.prepared.config, found, causes[:_CAUSES_TOLD]), causes
 
     def _metrics_of(self, name: str) -> Metrics:
         loss, outputs = self.trainer.evaluate(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
 from nnrun.models.scores import Metrics
+from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
@@ -79,6 +81,47 @@ def build_record(
     )
 
 
+def trained_result(
+    prepared: Prepared,
+    trainer: Trainer,
+    status: Status,
+    error: str | None,
+    diagnostics: Sequence[Diagnostic],
+    **fields: Any,
+) -> RunResult:
+    """The result of a run that was trained, to its end or not.
+
+    Args:
+        prepared: the run.
+        trainer: as training left it.
+        status: how it ended.
+        error: what went wrong, in a sentence.
+        diagnostics: of its training.
+        fields: of the record, which the trainer does not know.
+    """
+    stopping, found = trainer.stopping, trainer.divergence
+    weights = None if is_lost(trainer) else weights_of(trainer.network)
+    record = build_record(
+        prepared,
+        status,
+        error,
+        diagnostics,
+        baseline=prepared.baseline,
+        timing=describe_timing(trainer),
+        engine=trainer.engine.name,
+        environment={**environment(), **trainer.engine.surroundings},
+        weights_sha256=None if weights is None else weights_sha256(weights),
+        best_iteration=stopping.best_iteration if stopping else None,
+        stopped_early=trainer.stopped_early,
+        divergence=asdict(found) if found else None,
+        **fields,
+    )
+    checkpoint = trainer.state() if status == "interrupted" else None
+    ending = trainer.ending() if status == "completed" else None
+    metadata = describe_model(prepared)
+    return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
+
+
 def failed_result(
     prepared: Prepared,
     reason: str,
@@ -95,6 +138,21 @@ def failed_result(
     """
     record = build_record(prepared, "failed", reason)
     return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
+
+
+def is_lost(trainer: Trainer) -> bool:
+    """Whether training has led to numbers that are not finite, which are worth nothing."""
+    return trainer.divergence is not None and trainer.divergence.cause == "not_finite"
+
+
+def reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
+    """A record with the config's present description and published numbers."""
+    return replace(
+        record,
+        config=prepared.config_dict,
+        description=prepared.config.description,
+        published=compare_published(published_of(prepared.config), record.metrics),
+    )
 
 
 def now() -> str:
@@ -183,10 +241,10 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
 
 def describe_timing(trainer: Trainer) -> Description:
     """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
-    seconds, found = trainer.train_seconds, trainer.divergence
-    # What came after numbers that are not finite was no training.
-    lost = found is not None and found.cause == "not_finite"
-    iterations = found.iteration if found is not None and lost else trainer.iteration
+    seconds = trainer.train_seconds
+    # Updates after numbers that are not finite were no training.
+    found = trainer.divergence if is_lost(trainer) else None
+    iterations = trainer.iteration if found is None else found.iteration
     return {
         "train_seconds": seconds,
         "evaluation_seconds": trainer.evaluation_seconds,

@@ -38,13 +38,12 @@ class Lock:
         os.close(self.descriptor)
 
 
-def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
+def acquire(folder: Path, *, wait: bool) -> Lock | None:
     """Hold a folder, making it if needed; None if another holds it and we do not wait.
 
     Args:
         folder: to hold.
         wait: while another process holds it.
-        made: whether it has just been made.
 
     Raises:
         OSError: the folder cannot be made.
@@ -52,9 +51,7 @@ def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
     attempts = 0
     while True:
         try:
-            if not made:
-                folder.mkdir(parents=True, exist_ok=True)
-            made = False  # if it is gone already
+            folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, FileExistsError):  # who held it has just removed it
             attempts += 1

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
 from nnrun.runs.storage.files import has_leftovers, remove_leftovers, write_together
 from nnrun.runs.storage.locks import Lock, acquire
@@ -32,12 +31,17 @@ class RunFolder:
         name: of the experiment.
         run_id: of the run.
 
+    Attributes:
+        path: of the folder.
+        locked_run: the run that was in the folder when it was locked.
+
     Raises:
         UsageError: a link leads out of the results folder, or to itself.
     """
 
     def __init__(self, root: Path, name: str, run_id: str) -> None:
         self.path = root.joinpath(name, run_id)
+        self.locked_run: StoredRun | None = None
         self._root = root
         self._lock: Lock | None = None
         self._refuse_links()
@@ -45,11 +49,6 @@ class RunFolder:
     def read(self) -> StoredRun | None:
         """The run in the folder; None where no run has left anything."""
         return read_run(self.path, placed=True)
-
-    def complete_record(self) -> RunRecord | None:
-        """The record of a run that reached its end, or diverged; None if there is none."""
-        run = self.read()
-        return run.record if run and run.complete else None
 
     def checkpoint(self) -> TrainingState | None:
         """The state that an interrupted run continues from; None if there is no checkpoint.
@@ -65,57 +64,32 @@ class RunFolder:
         except OSError as error:
             raise NnrunError(f"{path}: {error.strerror or error}") from error
 
-    def lock(self, *, wait: bool = False, new: bool = False) -> bool:
-        """Hold the folder, making it if needed; false where another process holds it.
+    def lock(self, *, wait: bool = False) -> bool:
+        """Hold the folder, making it if needed, and read it; false where another process holds it.
 
         Args:
             wait: until the other process lets go.
-            new: only a folder that is made now; false where there is one, or none can be made in
-                the experiment's.
 
         Raises:
             UsageError: it has become a link that leads out of the results folder.
             OSError: it cannot be made.
         """
-        if new:
-            try:
-                self.path.mkdir()
-            except OSError:
-                return False
-        self._lock = acquire(self.path, wait=wait, made=new)
+        lock = acquire(self.path, wait=wait)
         try:
             self._refuse_links()  # it may have become a link since the first look
-        except UsageError:
-            if self._lock is not None:
-                self._lock.release()
+            if lock is not None and not lock.is_empty:
+                self.locked_run = self.read()
+        except BaseException:
+            if lock is not None:
+                lock.release()
             raise
-        return self._lock is not None
+        self._lock = lock
+        return lock is not None
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing is in the locked folder."""
-        return self._held.is_empty
-
-    def reclaim(self, note: Callable[[str], None]) -> None:
-        """Hold the folder under its name again, where it was removed or replaced since `lock`.
-
-        Args:
-            note: called with a sentence if a link had taken its place; the link is removed.
-
-        Raises:
-            OSError: it cannot be made, or another process holds its replacement.
-        """
-        if self._held.is_in_place:
-            return
-        for path in (self.path.parent, self.path):
-            if path.is_symlink():
-                path.unlink()
-                note(f"a link had taken the place of {self.path}, and was removed")
-        again = acquire(self.path, wait=False)
-        if again is None:
-            raise OSError(errno.EBUSY, "another process holds its folder", str(self.path))
-        self._held.release()
-        self._lock = again
+    def is_in_place(self) -> bool:
+        """Whether the locked folder is still the one under its name."""
+        return self._held.is_in_place
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Write the state of a run that is still in progress.
@@ -126,31 +100,33 @@ class RunFolder:
         content = {CHECKPOINT: pack_checkpoint(state, self.path.name)}
         write_together(self.path, content, self._held.descriptor)
 
-    def write(self, files: dict[str, bytes]) -> None:
+    def write(self, files: dict[str, bytes], note: Callable[[str], None]) -> None:
         """Write files so that where the last of them is, all are there.
 
         Args:
             files: contents by name; optional files of an earlier result are removed.
+            note: called with a sentence if a link has taken the folder's place; it is removed.
 
         Raises:
-            OSError: the disk is full, or not writable.
+            OSError: the disk is full or not writable, or another process holds a folder that has
+                taken this one's place.
         """
-        staged, remove_superseded = self.stage(files)
+        staged, remove_superseded = self.stage(files, note)
         commit([staged])
         if staged.error is not None:
             raise staged.error
         remove_superseded()
 
-    def stage(self, files: dict[str, bytes]) -> tuple[Staged, Callable[[], None]]:
-        """Write files under temporary names.
+    def stage(
+        self, files: dict[str, bytes], note: Callable[[str], None]
+    ) -> tuple[Staged, Callable[[], None]]:
+        """Do what `write` does under temporary names.
 
         Returns:
             The files, for `commit`; and a function to call afterwards, which removes the optional
             files of an earlier result.
-
-        Raises:
-            OSError: the disk is full, or not writable.
         """
+        self._reclaim(note)
         descriptor = self._held.descriptor
         found = set(os.listdir(descriptor))
         leftovers = {*filter(is_temporary, found)}
@@ -162,18 +138,25 @@ class RunFolder:
         staged = Staged(self.path, files, descriptor)
         return staged, lambda: _remove(descriptor, superseded)
 
-    def tidy(self) -> None:
-        """Remove leftovers of interrupted writes, and the checkpoint of a complete run."""
-        with suppress(OSError, UsageError):  # leftovers that cannot be removed do no harm
-            if not has_leftovers(self.path) and not (self.path / CHECKPOINT).exists():
-                return
-            if self._lock is not None:
-                self._tidy()
-            elif self.lock():
-                try:
-                    self._tidy()
-                finally:
-                    self.release()
+    @property
+    def is_tidy(self) -> bool:
+        """Whether nothing is left of interrupted writes, and no checkpoint."""
+        try:
+            return not has_leftovers(self.path) and not (self.path / CHECKPOINT).exists()
+        except OSError:
+            return True
+
+    def tidy(self, *, complete: bool) -> None:
+        """Remove leftovers of interrupted writes.
+
+        Args:
+            complete: whether to remove the checkpoint, too.
+        """
+        with suppress(OSError):  # leftovers that cannot be removed do no harm
+            if self._held.is_in_place and not self.is_tidy:
+                if complete:
+                    (self.path / CHECKPOINT).unlink(missing_ok=True)
+                remove_leftovers(self.path)
 
     def release(self) -> None:
         """Let other processes have the folder; an empty one is removed."""
@@ -190,11 +173,19 @@ class RunFolder:
         assert self._lock is not None, "only the holder of a run's folder writes to it"
         return self._lock
 
-    def _tidy(self) -> None:
+    def _reclaim(self, note: Callable[[str], None]) -> None:
+        """Hold the folder under its name again, if it was removed or replaced since `lock`."""
         if self._held.is_in_place:
-            if self.complete_record() is not None:
-                (self.path / CHECKPOINT).unlink(missing_ok=True)
-            remove_leftovers(self.path)
+            return
+        for path in (self.path.parent, self.path):
+            if path.is_symlink():
+                path.unlink()
+                note(f"a link had taken the place of {self.path}, and was removed")
+        again = acquire(self.path, wait=False)
+        if again is None:
+            raise OSError(errno.EBUSY, "another process holds its folder", str(self.path))
+        self._held.release()
+        self._lock = again
 
     def _refuse_links(self) -> None:
         if not os.path.islink(self.path) and not os.path.islink(self.path.parent):

@@ -84,12 +84,13 @@ class Store:
         """
         return self.run(name, run_id).path
 
-    def save(self, result: RunResult, folder: RunFolder) -> RunRecord:
+    def save(self, result: RunResult, folder: RunFolder, note: Callable[[str], None]) -> RunRecord:
         """Write a run's folder, the report last: where that is, all is there.
 
         Args:
             result: of the run.
             folder: of the run, locked.
+            note: called with a sentence about anything unusual.
 
         Returns:
             The record with the digests of the other files, as it is written.
@@ -98,24 +99,29 @@ class Store:
             OSError: the disk is full, or not writable.
         """
         record, files = self._content(result)
-        folder.write(files)
+        folder.write(files, note)
         return record
 
     def save_soon(
-        self, result: RunResult, folder: RunFolder, then: Callable[[RunRecord], V]
+        self,
+        result: RunResult,
+        folder: RunFolder,
+        note: Callable[[str], None],
+        then: Callable[[RunRecord], V],
     ) -> Future[V]:
         """Do what `save` does, together with other results that come soon.
 
         Args:
             result: of the run.
             folder: of the run, locked until the future is done.
+            note: called with a sentence about anything unusual.
             then: called with the record once it is on the disk; its value is the future's.
 
         Raises:
             OSError: the disk is full, or not writable; later, the future has such an error.
         """
         record, files = self._content(result)
-        staged, remove_superseded = folder.stage(files)
+        staged, remove_superseded = folder.stage(files, note)
 
         def conclude() -> V:
             remove_superseded()
