@@ -159,5 +159,5 @@ def read(folder: Path, *, placed: bool = False) -> Run:
         raise UsageError(f"{folder}: there is no run")
     refuse_damaged(found, folder)
     if found.record is None:
-        raise NnrunError(f"{folder}: {found.trouble}")
+        raise NnrunError(f"{folder}: {found.problem}")
     return Run(found.record, folder)

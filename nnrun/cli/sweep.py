@@ -181,7 +181,7 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
         found = [run for run in read if run is not None]
         for run in found:
             if run.is_damaged:
-                output.note(damaged(store.folder(run.name, run.run_id), run.trouble))
+                output.note(damaged(store.folder(run.name, run.run_id), run.problem))
         complete.append(sum(run.complete for run in found))
         left = len(variant.seeds) - sum(run.complete or run.is_damaged for run in found)
         seconds += variant.estimate.seconds * left

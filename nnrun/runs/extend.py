@@ -94,7 +94,7 @@ def _completed(folder: Path) -> RunRecord:
     refuse_damaged(run, folder)
     record = run.record
     if record is None:
-        raise UsageError(f"{folder}: only a completed run goes on, and {run.trouble}")
+        raise UsageError(f"{folder}: only a completed run goes on, and {run.problem}")
     if record.status != "completed":
         raise UsageError(f"{folder}: only a completed run goes on, and this one is {record.status}")
     if record.stopped_early:

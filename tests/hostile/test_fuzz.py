@@ -305,7 +305,7 @@ def test_reports(trained: tuple[Store, Experiment, Path]) -> None:
         report.write_bytes(content)
         run = read_run(folder)
         assert isinstance(run, StoredRun)
-        assert run.record is not None or run.trouble
+        assert run.record is not None or run.problem
 
     unsealed = sound.rpartition(b",\n")[0]
     forged = (mutated(unsealed) | st.sampled_from([b"[" * 100_000, b"{", b"[", *ODD])).map(sealed)

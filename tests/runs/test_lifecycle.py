@@ -72,7 +72,7 @@ def test_one_module_reads_reports():
 
 
 @pytest.mark.parametrize(
-    ("damage", "trouble"),
+    ("damage", "problem"),
     [
         ("no model", "model.safetensors is missing"),
         ("no report", None),
@@ -82,7 +82,7 @@ def test_one_module_reads_reports():
         ("interrupted", None),
     ],
 )
-def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage, trouble):
+def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage, problem):
     """And the other way round: `ls` and `train` read a folder alike."""
     run = prepared()
     folder = train(run, store).folder
@@ -102,11 +102,11 @@ def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage
         revise(report, status=damage)
     listed = list(list_runs(store.root))
     assert [] == [found for found in listed if found.complete]
-    if trouble:
-        assert trouble == listed[0].trouble
-        with pytest.raises(UsageError, match=re.escape(f"damaged: {trouble}; nnrun train --force")):
+    if problem:
+        assert problem == listed[0].problem
+        with pytest.raises(UsageError, match=re.escape(f"damaged: {problem}; nnrun train --force")):
             train(run, store)
-    assert train(run, store, force=trouble is not None).trained
+    assert train(run, store, force=problem is not None).trained
 
 
 def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, monkeypatch):

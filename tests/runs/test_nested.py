@@ -121,7 +121,7 @@ def test_an_argument_reaches_layers_inside(prepared):
     ],
 )
 def test_a_mistaken_argument_is_blamed(prepared, argument, path, message):
-    """What an argument sets inside is traced to it; a misfit that follows, to the layer's line."""
+    """What an argument sets inside is traced to it; one that follows, to the layer's line."""
     problem = the_problem(prepared, NESTED, argument)
 
     assert f"network.layers{path}" == problem.path

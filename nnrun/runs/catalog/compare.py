@@ -10,7 +10,7 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing, setting_of
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.execution.numeric_backend import arithmetic
+from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 
 # How far a metric may lie from the loss that it repeats, float32's sums included.
@@ -75,7 +75,7 @@ def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:
         "iterations": record.timing["iterations"],
         "seconds": record.timing["train_seconds"],
         "engine": record.engine,
-        "arithmetic": arithmetic(record),
+        "arithmetic": numeric_backend(record),
         "nnrun": record.nnrun_version,
         **(record.environment.get("packages") or {}),
     }

@@ -31,9 +31,9 @@ _BATCH = 500
 # Lines that are kept to be written at once: to open the file takes as long as to make 20 of them.
 _FEW = 256
 # What comes of a file that is damaged, or cannot be used now.
-_TROUBLES = (sqlite3.Error, ValueError, KeyError, TypeError)
+_ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
 # What can be the matter with a file that is sound.
-_PASSING = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
+_TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
 Varied = dict[str, list[str]]
@@ -51,8 +51,8 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
         for _ in range(2):
             try:
                 return _look(root, stamps)
-            except _TROUBLES as error:
-                if any(word in str(error) for word in _PASSING):
+            except _ERRORS as error:
+                if any(word in str(error) for word in _TEMPORARY):
                     break
                 with suppress(OSError):
                     (root / FILE).unlink(missing_ok=True)
@@ -102,7 +102,7 @@ class RunIndex:
         if line is not None:
             self._lines.append(line)
         if len(self._lines) == _FEW:
-            with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
+            with suppress(*_ERRORS), IndexFile(self._root / FILE) as file:
                 self._write(file)
 
     def refresh(self, names: Iterable[str], coming: int = 0) -> None:
@@ -118,7 +118,7 @@ class RunIndex:
         there = sum(map(len, stamps.values()))
         self._worth = there + coming >= WORTH
         if self._worth and there:
-            with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
+            with suppress(*_ERRORS), IndexFile(self._root / FILE) as file:
                 self._write(file)
                 for name, found in stamps.items():
                     _update(file, self._root / name, found)
@@ -126,8 +126,8 @@ class RunIndex:
     def _write(self, file: IndexFile) -> None:
         """Write the new lines in place of older ones."""
         lines, self._lines = self._lines, []
-        for name in {line.overview.name for line in lines}:
-            file.drop(name, [one.overview.run_id for one in lines if one.overview.name == name])
+        for name in {line.summary.name for line in lines}:
+            file.drop(name, [one.summary.run_id for one in lines if one.summary.name == name])
         file.write(lines)
 
 
@@ -154,7 +154,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
     with IndexFile(root / FILE) as file:
         for name, found in stamps.items():
             others = {run.run_id: run for run in _update(file, root / name, found)}
-            lines = {run.run_id: run for run in file.overviews(name) if run.run_id in found}
+            lines = {run.run_id: run for run in file.summaries(name) if run.run_id in found}
             # Another process may be at these lines, too, and have dropped some to write them anew.
             left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
             others |= {run.run_id: run for run in _read(root / name, left)}
@@ -174,13 +174,13 @@ def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
 
 def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[RunSummary]:
     """The runs of an experiment from their folders; with a file, those that get no line in it."""
-    from nnrun.runs.catalog.summarize import line_of, overview_of  # noqa: PLC0415  # slow to import
+    from nnrun.runs.catalog.summarize import line_of, summary_of  # noqa: PLC0415  # slow to import
 
     lines = []
     for run_id, found in stamps.items():
         line = None if file is None else line_of(folder / run_id, found)
         if line is None:
-            run = overview_of(folder / run_id, placed=True)
+            run = summary_of(folder / run_id, placed=True)
             if run is not None:
                 yield run
             continue

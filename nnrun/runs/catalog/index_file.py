@@ -51,12 +51,12 @@ class Line:
     """What the index has of one run.
 
     Args:
-        overview: of the run.
+        summary: of the run.
         record: of its report, what a sweep needs, as JSON.
         stamp: of the folder that both were read from.
     """
 
-    overview: RunSummary
+    summary: RunSummary
     record: str
     stamp: str
 
@@ -118,7 +118,7 @@ class IndexFile:
         """Of the runs of an experiment that there are lines of, by their ids."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def overviews(self, name: str) -> Iterator[RunSummary]:
+    def summaries(self, name: str) -> Iterator[RunSummary]:
         """What the lines of an experiment say."""
         select = "SELECT id, text FROM settings WHERE name = ?"
         settings = {number: Settings(text) for number, text in self._db.execute(select, (name,))}
@@ -143,7 +143,7 @@ class IndexFile:
         return json.loads(found[0]) if found else None
 
     def write(self, lines: Sequence[Line]) -> list[RunSummary]:
-        """Write lines; of those that hold what SQLite cannot, the overviews are given back."""
+        """Write lines; of those that hold what SQLite cannot, the summaries are given back."""
         refused = []
         numbers: dict[tuple[str, str], int] = {}
         with self._writing():
@@ -151,7 +151,7 @@ class IndexFile:
                 try:
                     self._write(line, numbers)
                 except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
-                    refused.append(line.overview)
+                    refused.append(line.summary)
         return refused
 
     def drop(self, name: str, run_ids: Sequence[str]) -> None:
@@ -169,7 +169,7 @@ class IndexFile:
 
     def _write(self, line: Line, numbers: dict[tuple[str, str], int]) -> None:
         """Write a line; `numbers` are those of settings that this transaction has met."""
-        run, settings = line.overview, line.overview.settings
+        run, settings = line.summary, line.summary.settings
         text = settings.text if isinstance(settings, Settings) else json.dumps(dict(settings))
         if (run.name, text) not in numbers:
             numbers[run.name, text] = self._number(run.name, text)

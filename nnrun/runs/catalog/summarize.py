@@ -13,7 +13,7 @@ from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.runs.catalog.index_file import Line, Settings
 from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
-from nnrun.runs.execution.numeric_backend import decisive
+from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import has_leftovers
@@ -21,17 +21,17 @@ from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
 
-def overview_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
+def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
     """The run in a folder; None where there is none.
 
     Args:
         folder: of the run.
         placed: whether its place in a results folder says which run it must be.
     """
-    return described(read_run(folder, placed=placed), folder)
+    return summarize(read_run(folder, placed=placed), folder)
 
 
-def described(run: StoredRun | None, folder: Path) -> RunSummary | None:
+def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
     """What was read in a folder at a glance; None where there is no run."""
     if run is None:
         # Until its first checkpoint, a run leaves nothing but its lock.
@@ -62,18 +62,18 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
     held = not run.complete and is_held(folder)
     if run.record is None:
         status = INTERRUPTED if run.unfinished else DAMAGED
-        error = None if held else run.trouble
+        error = None if held else run.problem
         return RunSummary(
             run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
         )
-    record, status = run.record, DAMAGED if run.trouble else run.record.status
+    record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
         numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
         return RunSummary(
             name=run.name,
             run_id=run.run_id,
             status=RUNNING if held else str(status),
-            error=run.trouble or record.error,
+            error=run.problem or record.error,
             seed=record.seed,
             metric=record.main_metric,
             larger_is_better=record.task == "classification",
@@ -117,10 +117,10 @@ def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
 def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
     if run.record is None or not run.complete:
         return None
-    overview = _described(run, folder)
-    if overview.status == DAMAGED:
+    summary = _described(run, folder)
+    if summary.status == DAMAGED:
         return None
-    return Line(overview, json.dumps(_essentials(run.record)), stamp)
+    return Line(summary, json.dumps(_essentials(run.record)), stamp)
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _essentials(record: RunRecord) -> dict[str, Any]:
     return {
         **record.to_dict(),
         **{key: {} for key in ("config", "dataset", "network")},
-        "environment": decisive(record.environment),
+        "environment": numeric_environment(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),
     }

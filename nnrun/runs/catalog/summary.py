@@ -69,7 +69,7 @@ class RunSummary:
 
 
 PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")
-"""The fields of an overview but its settings, in their order."""
+"""The fields of an summary but its settings, in their order."""
 
 
 def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ _ALWAYS = ("architecture",)
 _BY_NUMPY = ("blas", "blas_kernel", "vectors")
 
 
-def arithmetic(record: RunRecord) -> str:
+def numeric_backend(record: RunRecord) -> str:
     """What it was, in words that are equal where the bits are; empty where the report is silent."""
     environment = record.environment
     if not environment.get("architecture"):
@@ -24,8 +24,8 @@ def arithmetic(record: RunRecord) -> str:
     return ", ".join([record.engine, f"numpy {numpy}", *(str(environment.get(k)) for k in keys)])
 
 
-def decisive(environment: dict[str, Any]) -> dict[str, Any]:
-    """The part of an environment that `arithmetic` looks at."""
+def numeric_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that `numeric_backend` looks at."""
     packages = environment.get("packages") or {}
     found = {key: environment[key] for key in (*_ALWAYS, *_BY_NUMPY) if key in environment}
     return {**found, "packages": {"numpy": packages.get("numpy")}} if found else {}

@@ -11,9 +11,7 @@ from nnrun.runs.preparation.build import ConfigMismatch, needs_rows
 _PATH = ("training", "batch_size")
 
 
-def misfit_of_batches(
-    training: TrainingConfig, network: Network, rows: int
-) -> ConfigMismatch | None:
+def check_batches(training: TrainingConfig, network: Network, rows: int) -> ConfigMismatch | None:
     """What is wrong with batches of a training split of so many rows, if anything.
 
     A last batch of one row has a variance of 0, which batch normalisation would learn once an

@@ -10,14 +10,14 @@ from nnrun.nn.sequential import Sequential
 
 
 @dataclass(frozen=True)
-class Inference:
+class InferredTask:
     """A task, and what says that it is this one."""
 
     task: Task
     reason: str
 
 
-def infer_task(config: ExperimentConfig) -> Inference | None:
+def infer_task(config: ExperimentConfig) -> InferredTask | None:
     """What the loss and the last layer mean; None where they go with either.
 
     A table has one target, so that several outputs are one for each class. An npz file may have
@@ -29,23 +29,23 @@ def infer_task(config: ExperimentConfig) -> Inference | None:
     return _of_classes(config) or (_of_table(config) if path.lower().endswith(".csv") else None)
 
 
-def _of_classes(config: ExperimentConfig) -> Inference | None:
+def _of_classes(config: ExperimentConfig) -> InferredTask | None:
     if config.loss.type in ("cross_entropy", "binary_cross_entropy"):
-        return Inference("classification", f"as the loss {config.loss.type} says")
+        return InferredTask("classification", f"as the loss {config.loss.type} says")
     if _last_type(config) == "softmax":
-        return Inference("classification", "as softmax at the end says")
+        return InferredTask("classification", "as softmax at the end says")
     return None
 
 
-def _of_table(config: ExperimentConfig) -> Inference | None:
+def _of_table(config: ExperimentConfig) -> InferredTask | None:
     layers = reversed(config.network.layers)
     units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
     if units > 1:
-        return Inference("classification", f"as {units} outputs say")
+        return InferredTask("classification", f"as {units} outputs say")
     if units == 0 or _last_type(config) == "sigmoid":
         return None
     reason = f"as the loss {config.loss.type} and a single output without sigmoid say"
-    return Inference("regression", reason)
+    return InferredTask("regression", reason)
 
 
 def _last_type(config: ExperimentConfig) -> str:

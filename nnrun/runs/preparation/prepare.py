@@ -20,10 +20,10 @@ from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
-from nnrun.runs.preparation.batches import misfit_of_batches
+from nnrun.runs.preparation.batches import check_batches
 from nnrun.runs.preparation.build import ConfigMismatch, ConfigMismatchError
 from nnrun.runs.preparation.config_cache import ConfigCache
-from nnrun.runs.preparation.infer_task import Inference, infer_task
+from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
@@ -63,15 +63,15 @@ def prepare(
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
         network = prepared.network
-        misfit = (
-            misfit_of_batches(prepared.config.training, network, len(prepared.split.train))
+        mismatch = (
+            check_batches(prepared.config.training, network, len(prepared.split.train))
             or _rates(prepared)
             or excess(prepared.config, network, prepared.memory)
         )
-        if misfit is not None:
-            raise ConfigMismatchError([misfit])
+        if mismatch is not None:
+            raise ConfigMismatchError([mismatch])
     except ConfigMismatchError as error:
-        raise _config_error(experiment, [(m.path, m.message) for m in error.misfits]) from None
+        raise _config_error(experiment, [(m.path, m.message) for m in error.mismatches]) from None
     try:
         prepared.select_engine()
         check_ranges(prepared)
@@ -102,7 +102,7 @@ def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]
     return ConfigError(experiment.problem(path, message) for path, message in problems)
 
 
-def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, Inference | None]:
+def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask | None]:
     """The config with the task that its network implies, where it says none itself."""
     inference = infer_task(config) if config.dataset.task is None else None
     if inference is None:

@@ -34,27 +34,27 @@ class StoredRun:
         name: of the experiment.
         run_id: of the run.
         record: its report; None where there is none that can be read.
-        trouble: why it is not what `train` would leave.
+        problem: what is wrong with it, if anything.
         unfinished: there is no report yet, but a checkpoint to go on from.
     """
 
     name: str
     run_id: str
     record: RunRecord | None
-    trouble: str | None = None
+    problem: str | None = None
     unfinished: bool = False
 
     @property
     def complete(self) -> bool:
         """Whether it has reached its end, or diverged: no such run is trained again."""
-        if self.record is None or self.trouble is not None:
+        if self.record is None or self.problem is not None:
             return False
         return self.record.status in ("completed", "diverged")
 
     @property
     def is_damaged(self) -> bool:
         """Whether it is neither whole nor going on: only force trains it again."""
-        return self.trouble is not None and not self.unfinished
+        return self.problem is not None and not self.unfinished
 
 
 def damaged(place: Path | str, why: str | None) -> str:
@@ -69,7 +69,7 @@ def refuse_damaged(run: StoredRun | None, folder: Path) -> None:
         UsageError: it is damaged.
     """
     if run is not None and run.is_damaged:
-        raise UsageError(damaged(folder, run.trouble))
+        raise UsageError(damaged(folder, run.problem))
 
 
 def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
@@ -93,8 +93,8 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
             return None
         return StoredRun(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
     except OSError as error:
-        trouble = f"{REPORT} cannot be read: {error.strerror or error}"
-        return StoredRun(name, run_id, None, trouble)
+        problem = f"{REPORT} cannot be read: {error.strerror or error}"
+        return StoredRun(name, run_id, None, problem)
     except NnrunError as error:
         return StoredRun(name, run_id, None, str(error))
     missing = record.status == "completed" and not (folder / MODEL).is_file()

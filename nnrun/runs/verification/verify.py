@@ -74,9 +74,9 @@ def verify(folder: Path) -> Verdict:
         raise UsageError(f"{folder}: there is no run")
     verdict = Verdict(run.name, run.run_id, str(folder), "damaged")
     if run.is_damaged:
-        return replace(verdict, reason=run.trouble, exit_code=3)
+        return replace(verdict, reason=run.problem, exit_code=3)
     if run.record is None:
-        raise UsageError(f"{folder}: only complete runs are verified, and {run.trouble}")
+        raise UsageError(f"{folder}: only complete runs are verified, and {run.problem}")
     verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
     if not run.complete:
         raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")

@@ -37,7 +37,7 @@ class CrashError(NnrunError):
         self.traceback = traceback
 
 
-def told(error: Exception) -> tuple[str, str]:
+def serialize_error(error: Exception) -> tuple[str, str]:
     """An error in a worker as texts, which the client makes one of: its sentence and traceback.
 
     Errors that nnrun raises on purpose have no traceback that is worth telling.
@@ -49,7 +49,7 @@ def told(error: Exception) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))
 
 
-def error_of(message: str, traceback: str) -> NnrunError:
+def deserialize_error(message: str, traceback: str) -> NnrunError:
     """What `told` was told, as an error."""
     return CrashError(message, traceback) if traceback else NnrunError(message)
 

@@ -21,7 +21,7 @@ from nnrun.child import ignore_signals
 from nnrun.data.dataset import Dataset
 from nnrun.engines.compiled.llvm.cache import CacheWarning
 from nnrun.sweeps.planning.datasets import LruCache
-from nnrun.sweeps.workers.base import told
+from nnrun.sweeps.workers.base import serialize_error
 from nnrun.sweeps.workers.job import Channel, Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -94,7 +94,7 @@ def _answer(job: Job, channel: Channel, dataset: Dataset) -> bytes:
     try:
         return _packed("result", execute_job(job, channel, dataset))
     except Exception as error:  # it is the client's to tell
-        return _packed("error", told(error))
+        return _packed("error", serialize_error(error))
 
 
 def _packed(kind: str, content: Any) -> bytes:

@@ -24,7 +24,13 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.planning.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of, told
+from nnrun.sweeps.workers.base import (
+    PATIENCE,
+    Message,
+    WorkerLostError,
+    deserialize_error,
+    serialize_error,
+)
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.process_main import STOP
 
@@ -137,7 +143,7 @@ class ProcessWorkers:
         self._stopped = False
         self._messages: list[Message] = []
         self._misstarts = 0
-        self._trouble = ""
+        self._misstart_reason = ""
         first = _Worker()
         self._selector = DefaultSelector()
         self._add(first)
@@ -166,7 +172,7 @@ class ProcessWorkers:
 
     def check(self) -> None:
         if self._waiting and not self._workers and self._misstarts >= _MOST_MISSTARTS:
-            raise NnrunError(f"no worker can be started: {self._trouble}")
+            raise NnrunError(f"no worker can be started: {self._misstart_reason}")
 
     def renew(self) -> None:
         pass
@@ -204,13 +210,13 @@ class ProcessWorkers:
         self._workers.append(worker)
         self._selector.register(worker.connection, EVENT_READ, worker)
 
-    def _note_misstart(self, trouble: str) -> None:
+    def _note_misstart(self, reason: str) -> None:
         """No run is to blame. Where it goes on like this, what there is of workers has to do."""
         self._misstarts += 1
-        self._trouble = trouble
+        self._misstart_reason = reason
         if self._misstarts >= _MOST_MISSTARTS and 0 < len(self._workers) < self.at_a_time:
             number = f"{len(self._workers)} of {self.at_a_time}"
-            self._messages.append(Message("", f"only {number} workers can be started: {trouble}"))
+            self._messages.append(Message("", f"only {number} workers can be started: {reason}"))
             self.at_a_time, self._misstarts = len(self._workers), 0
 
     def _hand_out(self) -> None:
@@ -224,7 +230,7 @@ class ProcessWorkers:
             try:
                 message = worker.message(task)
             except Exception as error:  # this run's trouble is not the worker's
-                task.future.set_exception(error_of(*told(error)))
+                task.future.set_exception(deserialize_error(*serialize_error(error)))
                 continue
             try:
                 worker.take(task, message)
@@ -257,7 +263,7 @@ class ProcessWorkers:
             if kind == "result":
                 future.set_result(content)
             else:
-                future.set_exception(error_of(*content))
+                future.set_exception(deserialize_error(*content))
 
     def _lose(self, worker: _Worker) -> None:
         """Let the run that a worker had in progress know; others can have those behind it.

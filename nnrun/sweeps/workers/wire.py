@@ -16,7 +16,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.validation import invalid_part
-from nnrun.sweeps.workers.base import WorkerLostError, error_of, told
+from nnrun.sweeps.workers.base import WorkerLostError, deserialize_error, serialize_error
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -44,7 +44,7 @@ def pack_result(result: RunResult | None) -> bytes:
 
 def pack_error(error: Exception) -> bytes:
     """An error in place of a result, as bytes: Dask would send exceptions as pickles."""
-    message, traceback = told(error)
+    message, traceback = serialize_error(error)
     lost = isinstance(error, WorkerLostError)
     return pack({}, {"error": message, "traceback": traceback, "lost": lost})
 
@@ -110,7 +110,11 @@ def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
 
 def _error(values: dict[str, Any]) -> NnrunError:
     message, traceback = (str(values[name]) for name in ("error", "traceback"))
-    return WorkerLostError(message) if values["lost"] is True else error_of(message, traceback)
+    return (
+        WorkerLostError(message)
+        if values["lost"] is True
+        else deserialize_error(message, traceback)
+    )
 
 
 def _run_id(key: str) -> str:
