@@ -1,12 +1,11 @@
-"""An index of the runs in a results folder, beside them, so that 20,000 are listed at once.
+"""The index of the runs in a results folder, so that 20,000 are listed in a moment.
 
-It is a cache: it may be deleted at any time, and every line of it is used only while the folder and
-the report that it was made from are as they were. What was added, removed or changed, by whomever,
-is found by looking at each folder's times and read again. Only complete runs are in it; all others
-are read each time, since they may be going on.
+It is a cache, and may be deleted at any time. A line is used only while the run's folder and report
+have the times and sizes that it was made from; other runs are read again. Only complete runs are in
+it; others may be in progress, and are read each time.
 
-SQLite sees to it that two writers take turns and that one that is killed leaves nothing half done.
-Where the file is damaged it is made anew; where it cannot be used, all is read, as without it.
+SQLite keeps two writers apart, and undoes what a killed one has left unfinished. A damaged file is
+made again; if the file cannot be used, all runs are read.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import folders, names_in
 
 FILE = ".index.sqlite"
-# Fewer runs are read faster than a file for them is worth.
+# With fewer runs, reading them all is fast enough.
 WORTH = 200
 _BATCH = 500
-# Lines that are kept to be written at once: to open the file takes as long as to make 20 of them.
+# How many new lines are written together: opening the file takes as long as making 20 lines.
 _FEW = 256
-# What comes of a file that is damaged, or cannot be used now.
+# Errors of a file that is damaged, or cannot be used now.
 _ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
-# What can be the matter with a file that is sound.
+# Words in the errors of a file that is not damaged.
 _TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
@@ -44,7 +43,7 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
 
     Args:
         root: the results folder.
-        names: of the experiments to look at; all of them where none is given.
+        names: of the experiments; by default all.
     """
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
@@ -132,18 +131,18 @@ class RunIndex:
 
 
 def stamps_in(folder: Path) -> dict[str, str]:
-    """For each run folder of an experiment, what changes when anything in it does."""
+    """A stamp for each run folder of an experiment."""
     return {run_id: stamp(f"{folder}/{run_id}") for run_id in folders(folder)}
 
 
 def stamp(folder: str) -> str:
-    """What changes when a file of the folder comes or goes, or the report in it is written."""
+    """A text that changes when a file is added or removed, or the report is written."""
     try:
         report = os.stat(f"{folder}/report.json")
         names = os.stat(folder)
     except OSError:
         return ""
-    # A file's time of change is not one that programs set, as they may that of its content.
+    # Programs can set the time of modification, but not that of change.
     times = f"{report.st_mtime_ns} {report.st_ctime_ns} {names.st_mtime_ns}"
     return f"{times} {report.st_size} {report.st_ino}"
 
@@ -155,7 +154,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
         for name, found in stamps.items():
             others = {run.run_id: run for run in _update(file, root / name, found)}
             lines = {run.run_id: run for run in file.summaries(name) if run.run_id in found}
-            # Another process may be at these lines, too, and have dropped some to write them anew.
+            # Another process may have dropped some of these lines, to write them again.
             left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
             others |= {run.run_id: run for run in _read(root / name, left)}
             runs += ({**others, **lines}).values()
@@ -165,7 +164,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
 
 
 def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
-    """Make the lines of an experiment those of its folder; the runs that get none are returned."""
+    """Bring the lines of an experiment up to date; returns the runs that have no line."""
     known = file.stamps(folder.name)
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
     file.drop(folder.name, [run_id for run_id in known if known[run_id] != stamps.get(run_id)])
@@ -173,7 +172,7 @@ def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
 
 
 def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[RunSummary]:
-    """The runs of an experiment from their folders; with a file, those that get no line in it."""
+    """Read the runs of an experiment; with a file, yields only those that get no line in it."""
     from nnrun.runs.catalog.summarize import line_of, summary_of  # noqa: PLC0415  # slow to import
 
     lines = []

@@ -1,4 +1,4 @@
-"""A look at one run: its report, and whether a process is at it."""
+"""The summary of one run, from its report and its lock."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
 
     Args:
         folder: of the run.
-        placed: whether its place in a results folder says which run it must be.
+        placed: whether the folder is in a results folder, as for `read_run`.
     """
     return summarize(read_run(folder, placed=placed), folder)
 
 
 def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
-    """What was read in a folder at a glance; None where there is no run."""
+    """The summary of what was read from a folder; None where there is no run."""
     if run is None:
-        # Until its first checkpoint, a run leaves nothing but its lock.
+        # Until its first checkpoint, a run has nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):
             return RunSummary(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
         return None
@@ -42,7 +42,7 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
-    """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
+    """The settings that decide a run's numbers, without its seed, by dotted key; data by digest."""
     return dict(_settings(record))
 
 
@@ -51,7 +51,7 @@ def _settings(record: RunRecord) -> Settings:
     return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
 
 
-@lru_cache(maxsize=64)  # runs that differ in their seeds have all of it in common
+@lru_cache(maxsize=64)  # the same for all seeds of a config
 def _flat(config: str, data: str) -> str:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
@@ -97,11 +97,11 @@ def _changed(folder: Path) -> str | None:
 
 
 def line_of(folder: Path, stamp: str) -> Line | None:
-    """What the index may hold of the run in a folder; None unless it is complete and at rest.
+    """The line of the run in a folder; None unless it is complete and has no leftovers.
 
     Args:
         folder: of the run.
-        stamp: of the folder, taken before it is read.
+        stamp: of the folder, taken before this call.
     """
     run = read_run(folder, placed=True)
     if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():
@@ -110,7 +110,7 @@ def line_of(folder: Path, stamp: str) -> Line | None:
 
 
 def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
-    """What `line_of` would read of a run that has just been written to its folder."""
+    """The line that `line_of` would read for a run that was just written."""
     return _line(StoredRun(record.name, record.run_id, record), folder, stamp)
 
 
@@ -124,7 +124,7 @@ def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:
-    """A report without what is large: a sweep has the config, and tables have no confusion."""
+    """A report without its large parts, which a sweep does not need."""
     return {
         **record.to_dict(),
         **{key: {} for key in ("config", "dataset", "network")},

@@ -1,4 +1,4 @@
-"""What went wrong in a run that diverged, as a sentence."""
+"""The error message of a run that diverged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.training.divergence import Divergence
 def describe_divergence(
     config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
 ) -> str:
-    """What went wrong, where and when, and what to try, as a sentence."""
+    """A sentence that says what went wrong, where and when, and what to try."""
     advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
     return ". ".join([f"diverged: {_what(config, found)}", *advice])
 

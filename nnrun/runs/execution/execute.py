@@ -29,19 +29,19 @@ from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
 
-# Causes that the error of a diverged run tells; its report has all of them.
-_CAUSES_TOLD = 2
+# How many causes the error of a diverged run names; its report has all.
+_CAUSES_NAMED = 2
 
 
 class Execution:
     """One run being trained.
 
     Args:
-        prepared: what to train.
-        checkpoint: where an earlier execution of the same run was interrupted.
-        extended_from: the shorter run that it goes on from, as its report is to say.
-        callbacks: its `note` and `wait` are told what there is to know before training begins.
-        checked: whether its engine was found to compute what NumPy does before.
+        prepared: the run; its network is trained in place.
+        checkpoint: the state to continue from.
+        extended_from: the shorter run that it continues, as its report names it.
+        callbacks: `note` and `wait` are called before training begins.
+        checked: whether the engine has been checked before.
 
     Raises:
         EngineFaultError: the compiled engine does not compute what NumPy does.
@@ -69,14 +69,14 @@ class Execution:
             self.trainer.restore(checkpoint)
 
     def run(self, callbacks: Callbacks) -> RunResult:
-        """Train to the end, or to where `callbacks` stops it."""
+        """Train to the end, or until `callbacks` stops it."""
         with one_thread():
             interrupted = self._train(callbacks)
             ended: Status = "completed" if self.trainer.divergence is None else "diverged"
             return self._result("interrupted" if interrupted else ended)
 
     def train(self, callbacks: Callbacks) -> bool:
-        """Train without a report at the end; whether `callbacks` stopped it."""
+        """Train without making a result; returns whether `callbacks` stopped it."""
         with one_thread():
             return self._train(callbacks)
 
@@ -94,7 +94,7 @@ class Execution:
         return self.prepared.task
 
     def _curve(self) -> LossCurve | None:
-        """What follows the losses of batches; nothing, unless they are of interest."""
+        """The curve of batch losses, if they are followed."""
         return None
 
     def _trainer(self, callbacks: Callbacks) -> Trainer:
@@ -176,7 +176,7 @@ class Execution:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
             return None, diagnose(self._case(outputs, metrics))
         causes = diagnose_divergence(self._case({}, {}))
-        return describe_divergence(self.prepared.config, found, causes[:_CAUSES_TOLD]), causes
+        return describe_divergence(self.prepared.config, found, causes[:_CAUSES_NAMED]), causes
 
     def _metrics_of(self, name: str) -> Metrics:
         loss, outputs = self.trainer.evaluate(name)
@@ -185,7 +185,7 @@ class Execution:
     def _case(
         self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]
     ) -> DiagnosisInput:
-        """What a diagnosis is made from; without outputs, where there are none of use."""
+        """The input of a diagnosis; without outputs for a run that diverged."""
         trainer = self.trainer
         first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
         return DiagnosisInput(

@@ -1,4 +1,4 @@
-"""The record of a run, completed or not, from the prepared run and its training."""
+"""The one maker of records, for completed, diverged, interrupted and failed runs."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def failed_result(
 
 
 def is_lost(trainer: Trainer) -> bool:
-    """Whether training has led to numbers that are not finite, which are worth nothing."""
+    """Whether training reached numbers that are not finite."""
     return trainer.divergence is not None and trainer.divergence.cause == "not_finite"
 
 
@@ -181,11 +181,11 @@ def describe_dataset(prepared: Prepared) -> Description:
 
 
 def describe_held_out(prepared: Prepared) -> Description:
-    """What is particular about rows that are held out.
+    """Counts of unusual held-out rows.
 
-    By split, `duplicates` counts those that are training rows too, and `unseen` those with a
-    category of a column that no training row has. `left_out` counts own test rows of the set that
-    are in no split.
+    By split, `duplicates` counts rows that are also training rows, and `unseen` rows with a
+    category that no training row has. `left_out` counts the set's own test rows that are in no
+    split.
     """
     split = prepared.split
     unseen = [
@@ -205,10 +205,10 @@ def describe_held_out(prepared: Prepared) -> Description:
 
 
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
-    """Layers as the config has them, with what they put out and how many parameters they have.
+    """The layers of the config, with their output shapes and numbers of parameters.
 
-    A layer that holds layers has theirs under `layers`, each with a `name`, and counts their
-    parameters with its own.
+    A layer with inner layers has them under `layers`, each with a `name`; its number of parameters
+    includes theirs.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.walk():
@@ -240,7 +240,7 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
 
 
 def describe_timing(trainer: Trainer) -> Description:
-    """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
+    """Seconds of updates and of evaluations, and the speed of the updates."""
     seconds = trainer.train_seconds
     # Updates after numbers that are not finite were no training.
     found = trainer.divergence if is_lost(trainer) else None
@@ -254,7 +254,7 @@ def describe_timing(trainer: Trainer) -> Description:
 
 
 def describe_model(prepared: Prepared) -> Description:
-    """All that prediction needs besides the weights."""
+    """The metadata that prediction needs besides the weights."""
     return {
         "run_id": prepared.run_id,
         "network": prepared.config_dict["network"],
@@ -270,7 +270,7 @@ def describe_model(prepared: Prepared) -> Description:
 def compare_published(
     numbers: Mapping[str, float], metrics: Mapping[str, Metrics | None]
 ) -> list[Description]:
-    """Every published number beside ours; `ours` is None where the run has no such number."""
+    """Each published number with ours; `ours` is None where the run has no such number."""
     rows = []
     for key, number in numbers.items():
         split, _, metric = key.partition("_")
@@ -281,5 +281,5 @@ def compare_published(
 
 
 def published_of(config: ExperimentConfig) -> dict[str, float]:
-    """The numbers from elsewhere that a config names, by `<split>_<metric>`."""
+    """The published numbers of a config, by `<split>_<metric>`."""
     return config.published.numbers if config.published else {}

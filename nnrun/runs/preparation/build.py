@@ -25,7 +25,7 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class ConfigMismatch:
-    """A mistake and the path of the config it belongs to."""
+    """A mistake, and the key of the config that is at fault."""
 
     path: KeyPath
     message: str
@@ -42,7 +42,7 @@ class ConfigMismatchError(ValueError):
 def build_network(
     config: ExperimentConfig, dataset: Dataset, penalty: L2Penalty | None = None
 ) -> Network:
-    """The network of a config, its shapes fixed by the data set; no memory is taken.
+    """The network of a config for a data set; it takes no memory yet.
 
     Raises:
         ConfigMismatchError: with everything that does not fit, by path.
@@ -147,7 +147,7 @@ def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMisma
 
 
 def needs_rows(layer: Layer) -> str:
-    """What is wrong with a single row, of a layer that needs more."""
+    """Why a layer cannot be trained on a single row."""
     vectors = len(layer.input_shape) == 1
     what = "vectors" if vectors else f"images of {shape_text(layer.input_shape)}"
     return f"{layer.type} on {what} needs batches of more than one row"
@@ -164,7 +164,7 @@ def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]
 
 
 def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
-    """A published number that the run will not have could never be compared."""
+    """Published numbers that the run will not compute cannot be compared."""
     sizes = {
         "validation": config.dataset.validation_size,
         "test": config.dataset.test_size,
@@ -182,6 +182,6 @@ def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatc
 
 
 def _last_activation(network: Network) -> str:
-    """The type of the last layer's last step, `linear` where that is no activation."""
+    """The type of the last activation; `linear` if there is none."""
     last = network.layers[-1]
     return last.type if isinstance(last, Activation) else "linear"

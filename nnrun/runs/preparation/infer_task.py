@@ -1,4 +1,4 @@
-"""The task of a file's data, where the config does not say it: the network says it already."""
+"""The task of a data file, inferred from the loss and the network."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nnrun.nn.sequential import Sequential
 
 @dataclass(frozen=True)
 class InferredTask:
-    """A task, and what says that it is this one."""
+    """A task, and the reason for it."""
 
     task: Task
     reason: str
 
 
 def infer_task(config: ExperimentConfig) -> InferredTask | None:
-    """What the loss and the last layer mean; None where they go with either.
+    """The task that the loss and the last layer imply; None if both tasks are possible.
 
-    A table has one target, so that several outputs are one for each class. An npz file may have
-    several targets; there, only what cannot mean numbers is taken to mean classes.
+    A table has one target, so several outputs mean classes. An npz file may have several targets;
+    there, only a loss or an activation for classes means classes.
     """
     path = config.dataset.path
     if path is None or config.dataset.name is not None:

@@ -29,7 +29,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
 from nnrun.training.streams import Streams
 
-# So many learning rates of a run are looked at before it starts.
+# How many learning rates of a run are checked before it starts.
 _RATES = 1 << 12
 
 
@@ -42,8 +42,8 @@ def prepare(
 
     Args:
         experiment: what to prepare.
-        load: loads the data, or has it already.
-        penalty: what large weights cost, which no config says.
+        load: loads the data.
+        penalty: on large weights; only estimators have one.
 
     Raises:
         ConfigError: the data cannot be used or do not fit the config, or the network does not fit
@@ -88,9 +88,9 @@ def prepare_arrays(
     """A run on rows in memory.
 
     Args:
-        data: a config as plain values; what its `dataset` block says of a source is not looked at.
+        data: a config as plain values; the source in its `dataset` block is ignored.
         dataset: the rows.
-        penalty: what large weights cost.
+        penalty: on large weights.
 
     Raises: as `prepare` does.
     """
@@ -103,7 +103,7 @@ def _config_error(experiment: Experiment, problems: Iterable[tuple[KeyPath, str]
 
 
 def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask | None]:
-    """The config with the task that its network implies, where it says none itself."""
+    """The config with the task that its network implies, if it names none."""
     inference = infer_task(config) if config.dataset.task is None else None
     if inference is None:
         return config, None
@@ -112,7 +112,7 @@ def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask
 
 
 def _rates(prepared: Prepared) -> ConfigMismatch | None:
-    """The first learning rate that is too large to be a number, if there is one."""
+    """The first learning rate that overflows, if there is one."""
     schedule, last = prepared.schedule, max(prepared.iterations - 1, 0)
     if isinstance(schedule, Constant):
         return None
@@ -148,7 +148,7 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
 
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
-    """The config with what only the data decide filled in."""
+    """The config with the values that depend on the data."""
     decided = {"task": dataset.task, "test_size": split.test_size}
     block = config.dataset.model_copy(update=decided)
     return config.model_copy(update={"dataset": block, "sweep": None})

@@ -1,4 +1,4 @@
-"""A run that is ready to start, with all that it is trained with."""
+"""A run that is ready to start, with its network and data."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _POINTS = 20
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to start. What it is trained with is made once, when first used.
+    """A run that is ready to start; its network, data and baseline are made once, when first used.
 
     Args:
-        config: resolved: one seed, and what the data decide filled in. What depends on the length
-            of the run stays open, so that the same config may be given another length.
-        dataset: raw, with the categories that training rows have.
+        config: resolved, with one seed and the values that depend on the data. Defaults that depend
+            on the length of the run stay open, so that the config can be given another length.
+        dataset: raw, with the categories of its training rows.
         split: its parts, raw.
-        inferred: the task and the reason for it, where the config leaves it to the network.
+        inferred: the task and the reason for it, if the config does not name the task.
         penalty: on large weights; only estimators have one.
         cache: shared by all seeds of the config.
     """
@@ -154,7 +154,7 @@ class Prepared:
 
     @property
     def task_from(self) -> str | None:
-        """What other part of the config implies the task, where the data are a file's."""
+        """The part of the config that implies the task; None if the data set decides it."""
         return self.cache.get("task from", self._task_from)
 
     def _task_from(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Numbers that preparation takes out of range, found before a run starts."""
+"""Numbers that preprocessing makes too large, found before a run starts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepared import Prepared
 
-# Below these, no sum of squares and no quotient by a usual spread overflows even float32; above,
-# or where there are few numbers, every prepared number is looked at.
+# Below this, neither a sum of squares nor a usual scaling overflows float32. Larger numbers, and
+# small data sets, are checked number by number.
 _LARGE = 1e15
 _FEW = 1_000_000
 

@@ -1,4 +1,4 @@
-"""The gradient check of a config: its own network, on a few rows of its own data."""
+"""The gradient check of a config, on a few rows of its data."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ROWS = 5
 
 
 def check_run_gradients(prepared: Prepared) -> list[GradientCheck]:
-    """Compare every parameter's gradient with a numerical one, in float64 whatever the config says.
+    """Compare every parameter's gradient with a numerical one, always in float64.
 
     Args:
-        prepared: the run; it is left as it is.
+        prepared: the run; it is not changed.
     """
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})

@@ -1,10 +1,9 @@
-"""Whether a run can be had again: its files, then the run itself, value by value.
+"""Verifying that a run can be reproduced: first its files, then its values.
 
-A run is trained again from its stored config and data, in memory, and compared with what is stored:
-every cell of its history, every metric, every weight, and all else in its report that training
-says again. On the same machine with the same versions all of them have to be the same bits.
-Where the environment differs, the run is verified if all numbers are within a tolerance
-(`agreement.py`), and what is met is said.
+A run is trained again from its stored config and data, in memory. Then every cell of its history,
+every metric, every weight and all other reproducible values of its report are compared. On the same
+machine with the same versions all must have the same bits. In another environment all numbers must
+be within a tolerance (`agreement.py`).
 """
 
 from __future__ import annotations
@@ -33,19 +32,20 @@ Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_ve
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of verifying a run.
+    """The result of verifying a run.
 
     Args:
         name: of the experiment.
         run_id: of the run.
-        folder: where it lies.
-        finding: `same_bits` or `within_tolerance` where the run is verified; `differs`; `damaged`
-            where its files are not those that were written; `not_verified` where that cannot be
-            said, as when its data are missing.
+        folder: of the run.
+        finding: `same_bits` or `within_tolerance` if the run is verified; `differs`; `damaged` if
+            its files have changed; `not_verified` if it cannot be trained again, such as when its
+            data are missing.
         reason: what is wrong, in a sentence.
         differences: the first value that differs of each kind: history, metrics, weights, and the
             rest of the report.
-        environment: what is not as it was: for each key, what was and what is.
+        environment: what differs in it: for each key, the value then and now.
+        exit_code: of the command.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether the run is what it says it is."""
+        """Whether the run is verified."""
         return self.finding in ("same_bits", "within_tolerance")
 
 
