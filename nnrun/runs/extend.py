@@ -72,9 +72,9 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:
-        raise UsageError(f"{folder}: its data have changed, so it cannot go on")
+        raise UsageError(f"{folder}: its data have changed, so it cannot be extended")
     if shorter.run_id != record.run_id:
-        raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot go on")
+        raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot be extended")
     _refuse_ended_schedule(folder, shorter, iterations)
     config = _longer(folder, shorter, record, iterations)
     if name is not None and is_name(name):
@@ -93,9 +93,9 @@ def _completed(folder: Path) -> RunRecord:
     refuse_damaged(run, folder)
     record = run.record
     if record is None:
-        raise UsageError(f"{folder}: only a completed run goes on, and {run.problem}")
+        raise UsageError(f"{folder}: only a completed run can be extended, and {run.problem}")
     if record.status != "completed":
-        raise UsageError(f"{folder}: only a completed run goes on, and this one is {record.status}")
+        raise UsageError(f"{folder}: only a completed run can be extended; this is {record.status}")
     if record.stopped_early:
         raise UsageError(
             f"{folder}: it stopped early after {record.timing['iterations']} iterations; "

@@ -59,7 +59,7 @@ def train(
     name, run_id = prepared.config.name, prepared.run_id
 
     def held() -> bool:
-        callbacks.note("another nnrun is at this very run; waiting for it")
+        callbacks.note("another process is training this run; waiting for it")
         return True
 
     begun = begin(store, name, run_id, force=force, held=held)

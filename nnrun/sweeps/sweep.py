@@ -1,4 +1,4 @@
-"""The loop of a sweep: submits runs, collects results, and is the only one to write them."""
+"""The loop of a sweep: it submits runs, collects their results and saves them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run in progress: claimed, and with a worker or on its way there."""
+    """A run in progress: leased, and submitted to a worker."""
 
     run: PlannedRun
     lease: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:
-        """What a worker needs to know, from where the run is known to have been."""
+        """The job for a worker, with the last checkpoint of the run."""
         run, variant = self.run, self.run.variant
         checkpoint = self.lease.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(
@@ -60,7 +60,7 @@ class ActiveRun:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run whose result is being stored; whether it was asked to stop."""
+    """A run whose result is being saved; `asked` says whether it was asked to stop."""
 
     active: ActiveRun
     outcome: Future[Outcome]
@@ -71,13 +71,13 @@ class Sweep:
     """One sweep.
 
     Args:
-        plan: what to do.
-        store: where results are kept; None to keep nothing but their scores.
-        datasets: those the plan was made with.
-        listener: is told what happens.
-        stopped: is asked whether to stop, and go on another time.
-        force: train again what is complete.
-        fail_fast: stop at the first failure; those of earlier sweeps do not count.
+        plan: of the sweep.
+        store: where results are kept; None to keep only their scores.
+        datasets: that the plan was made with.
+        listener: called as runs begin and end.
+        stopped: returns whether to stop; the sweep can be continued later.
+        force: train runs that are complete or damaged again.
+        fail_fast: stop at the first failure, except for those of earlier sweeps.
         threads: how many each run may use.
     """
 
@@ -106,7 +106,7 @@ class Sweep:
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
-        # While others train; a sweep that is killed loses no more.
+        # While others train; a killed sweep loses at most these.
         self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
@@ -114,14 +114,14 @@ class Sweep:
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
-        """Whether no more runs should be begun."""
+        """Whether to begin no more runs."""
         return self._stopped() or (self.fail_fast and self._failed)
 
     def run(self, workers: Workers) -> SweepProgress:
-        """See the plan through, or as much of it as can be.
+        """Train the runs of the plan.
 
         Raises:
-            NnrunError: there is nobody left to work.
+            NnrunError: no worker is left.
         """
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
         try:
@@ -148,7 +148,7 @@ class Sweep:
         return self.progress
 
     def receive(self, message: Message) -> None:
-        """Take what a run in progress tells."""
+        """Handle a message of a run in progress."""
         if isinstance(message.content, str):
             self.listener.warn(message.content)
             return
@@ -165,7 +165,7 @@ class Sweep:
             self.listener.progressed(active.run, message.content)
 
     def _submit_more(self, workers: Workers) -> None:
-        """Submit as much as the workers can take."""
+        """Submit as many runs as the workers can take."""
         while self._has_room(workers):
             run = next(self._runs, None)
             if run is None:
@@ -179,7 +179,7 @@ class Sweep:
         return room and not self.stopping()
 
     def _retry_held(self, workers: Workers) -> None:
-        """Runs that other processes held: completed by now, free by now, or still held."""
+        """Try again to begin runs that other processes held."""
         if monotonic() < self._next_look:
             return
         for _ in range(len(self._held_elsewhere)):
@@ -188,7 +188,7 @@ class Sweep:
         self._next_look = monotonic() + _LOOK_SECONDS
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
-        """Begin a run, unless it is complete, or another process is at it."""
+        """Begin a run, unless it is complete or another process holds it."""
         try:
             begun = begin(self.store, run.variant.name, run.run_id, force=self.force, brief=True)
         except OSError as error:
@@ -199,7 +199,7 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, Outcome):
-                # The config's words may have changed since; they do not say which run it is.
+                # The published numbers are no part of the run id, and may have changed.
                 record = begun.record
                 published = compare_published(run.variant.published, record.metrics)
                 self._count(run, replace(record, published=published), trained=False)
@@ -211,18 +211,18 @@ class Sweep:
         job = active.job(self.listener.warn, self.threads)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))
-        except (DataError, OSError) as error:  # its data have gone or changed
+        except (DataError, OSError) as error:  # its data are missing or have changed
             self._abandon(active, str(error))
         else:
             self._futures[future] = active
 
     def _collect(self, workers: Workers) -> None:
-        """Wait a moment for results, and deal with all that has come."""
+        """Wait a moment for results, and handle them."""
         awaited: list[Future[Any]] = [*self._futures, *(s.outcome for s in [*self._saving][:1])]
         workers.wait(awaited, _TICK_SECONDS)
         for message in workers.messages():
             self.receive(message)
-        # Results first: where a lost worker's run cannot be submitted again, the sweep ends.
+        # Results first: the sweep ends if a lost run cannot be submitted again.
         ended = [future for future in self._futures if future.done()]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
@@ -248,7 +248,7 @@ class Sweep:
             return
         try:
             result = _checked(future.result(), active.run)
-        except Exception as error:  # one run's trouble is not the others'
+        except Exception as error:  # only this run fails
             self._abandon(active, *_account(error))
             return
         if result is not None:
@@ -259,7 +259,7 @@ class Sweep:
             self._resubmit(active, _LOST_SIGHT, workers)
 
     def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
-        """Submit a run whose worker was lost once more, from where it is known to have been."""
+        """Submit a run whose worker was lost again, from its last checkpoint."""
         workers.check()
         if self.stopping():
             self._release(active)
@@ -271,16 +271,16 @@ class Sweep:
             self._submit(replace(active, attempt=active.attempt + 1), workers)
 
     def _save(self, active: ActiveRun, result: RunResult) -> None:
-        """Begin to store a result; its run counts once that is on the disk (see `_settle`)."""
+        """Begin to save a result; its run counts once it is on the disk (see `_settle`)."""
         lease, asked = active.lease, self.stopping()
         outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self._saving.append(SavedRun(active, outcome, asked))
 
     def _settle(self, most: int, workers: Workers | None = None) -> None:
-        """Deal with results that are stored, and wait until no more than so many are left.
+        """Handle saved results, and wait until at most `most` are left to save.
 
-        A run that was interrupted though nobody asked for it goes to the workers again, if any.
+        A run that was interrupted without being asked is submitted again, if there are workers.
         """
         if self.store is not None and len(self._saving) > most:
             self.store.hurry()
@@ -299,13 +299,13 @@ class Sweep:
             self._release(saved.active)
 
     def _stored(self, active: ActiveRun, step: Callable[[], V]) -> V | None:
-        """What a step of storing a result gives; None where it fails, and so the run."""
+        """The value of a step of saving a result; None if it fails, which fails the run."""
         try:
             return step()
         except OSError as error:
             self._fail(active.run, f"cannot be saved: {error.strerror or error}")
             self._release(active)
-        except Exception as error:  # its numbers are of no use to anyone
+        except Exception as error:  # its result is invalid
             self._abandon(active, *_account(error))
         return None
 
@@ -319,7 +319,7 @@ class Sweep:
             self.listener.failed(run, reason)
 
     def _abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
-        """A run that cannot be trained: say so, and leave a report that says why."""
+        """Fail a run that cannot be trained, and save a report with the reason."""
         self._report_failure(active, reason, traceback)
         self._fail(active.run, reason)
         self._release(active)
@@ -332,7 +332,7 @@ class Sweep:
 
         try:
             active.lease.fail(failed)
-        except Exception as error:  # the failure itself is told in any case
+        except Exception as error:  # the failure itself is reported in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
@@ -355,7 +355,7 @@ class Sweep:
 
 
 def _account(error: Exception) -> tuple[str, str | None]:
-    """The error in a sentence; and its traceback, where it is none that nnrun raises on purpose."""
+    """The error in a sentence; and its traceback, if nnrun did not raise it on purpose."""
     if isinstance(error, CrashError):
         return str(error), error.traceback
     if isinstance(error, NnrunError):
@@ -364,7 +364,7 @@ def _account(error: Exception) -> tuple[str, str | None]:
 
 
 def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
-    """The result, once it is known to be that of this run: workers may be anybody's."""
+    """The result, which must be of this run: workers are not trusted."""
     if result is None:
         return None
     record = result.record
@@ -374,5 +374,5 @@ def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:
-    """Whether a run has ended because its worker did."""
+    """Whether a run has ended because its worker was lost."""
     return future.cancelled() or isinstance(future.exception(), (*workers.lost, CancelledError))

@@ -151,7 +151,7 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     claim.conclude(other.result)
     claim.release()
     waiting.join(20)
-    assert ["another nnrun is at this very run; waiting for it"] == told
+    assert ["another process is training this run; waiting for it"] == told
     assert [False] == [outcome.trained for outcome in outcomes]
     assert isinstance(begin(store, name, run_id), Outcome)
 

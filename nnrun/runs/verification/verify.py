@@ -91,7 +91,7 @@ def verify(folder: Path) -> Verdict:
 
 
 def _fault(folder: Path, record: RunRecord) -> str | None:
-    """The first file that is not the one that was written."""
+    """What is wrong with the first file that has changed; None if none has."""
     fault = changed_file(folder, record)
     if fault is not None:
         return fault
@@ -109,7 +109,7 @@ def _compared(verdict: Verdict, folder: Path, run: StoredRun, record: RunRecord)
         return replace(verdict, name=run.name, reason=reason, exit_code=3)
     if prepared.dataset.sha256 != record.dataset["sha256"]:
         found, known = prepared.dataset.sha256, record.dataset["sha256"]
-        reason = "its data are not those that it was trained on"
+        reason = "its data have changed since it was trained"
         changed = {"dataset.sha256": (known, found)}
         return replace(verdict, finding="differs", reason=reason, environment=changed, exit_code=3)
     result = train(prepared, None).result
@@ -136,12 +136,12 @@ def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) 
         return f"it was {stored.status}, and now it is {again.status}"
     *numbers, _ = kinds
     if any(first(kind) is not None for kind in numbers):
-        return "the numbers are others"
-    return "its report says what training does not give again"
+        return "the numbers differ"
+    return "its report has values that training does not reproduce"
 
 
 def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
-    """What is not as it was, of all that bits may depend on."""
+    """The parts of the environment that differ."""
     before = flatten({"nnrun": stored.nnrun_version, **stored.environment})
     now = flatten({"nnrun": __version__, **again.environment, **environment()})
     if stored.nnrun_version != __version__:
