@@ -76,4 +76,4 @@ def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
 
 def no_model(record: RunRecord) -> str:
     """The error message for a run without a model."""
-    return f"{record.name}/{record.run_id} {record.status}: it has no trained model"
+    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept"

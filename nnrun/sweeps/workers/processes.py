@@ -1,8 +1,9 @@
 """Worker processes on this machine.
 
 `concurrent.futures.ProcessPoolExecutor` loses all of its runs when one worker ends, and a worker
-that is killed while it writes to the shared pipe may block it. Here every worker has a socket of its
-own, so that only its own run is lost. The sweep's thread serves them all while it waits for results.
+that is killed while it writes to the shared pipe may block it. Here every worker has a socket of
+its own, so that only its own run is lost. The sweep's thread serves all of them while it waits for
+results.
 """
 
 from __future__ import annotations
