@@ -134,7 +134,7 @@ class RunLease:
         Raises:
             OSError: it cannot be written.
         """
-        if self._store is None or self._folder is None or self._complete:
+        if self._store is None or self._folder is None or _complete(self._folder):
             return
         self._store.save(failed(self.checkpoint()), self._folder, _ignore)
         self._saved = True
@@ -195,13 +195,13 @@ def begin(
     folder = store.run(name, run_id)
     if brief and not force and (record := store.index.find(name, run_id)) is not None:
         return Outcome(record, folder.path, trained=False)
-    found = None if force else _complete(folder, folder.read())
+    found = None if force else _complete(folder)
     if found is not None and folder.is_tidy:
         return found
     if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
         return found
     run = folder.locked_run  # another process may have finished it
-    found = _complete(folder, run)
+    found = _outcome(run, folder)
     lease = RunLease(store, folder, resumes=not force and run is not None, complete=bool(found))
     if force:
         return lease
@@ -211,8 +211,12 @@ def begin(
     return found or lease
 
 
-def _complete(folder: RunFolder, run: StoredRun | None) -> Outcome | None:
-    """The outcome of a run that reached its end, or diverged; None of any other."""
+def _complete(folder: RunFolder) -> Outcome | None:
+    """The outcome of the run in a folder, if it reached its end or diverged."""
+    return _outcome(folder.read(), folder)
+
+
+def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:
     if run is None or run.record is None or not run.complete:
         return None
     return Outcome(run.record, folder.path, trained=False)
