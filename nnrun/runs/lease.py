@@ -46,7 +46,6 @@ class RunLease:
         store: where results are kept; None to keep nothing.
         folder: of the run, locked; None to keep nothing.
         resumes: whether it continues from an existing checkpoint.
-        complete: whether a complete result exists, which half a run must not replace.
     """
 
     def __init__(
@@ -55,12 +54,10 @@ class RunLease:
         folder: RunFolder | None,
         *,
         resumes: bool = False,
-        complete: bool = False,
     ) -> None:
         self._store = store
         self._folder = folder
         self._resumes = resumes
-        self._complete = complete
         self._saved = False
 
     def __enter__(self) -> Self:
@@ -134,7 +131,7 @@ class RunLease:
         Raises:
             OSError: it cannot be written.
         """
-        if self._store is None or self._folder is None or _complete(self._folder):
+        if self._store is None or self._folder is None or self._folder.is_complete:
             return
         self._store.save(failed(self.checkpoint()), self._folder, _ignore)
         self._saved = True
@@ -144,7 +141,7 @@ class RunLease:
         folder, self._folder = self._folder, None
         if folder is not None:
             if not self._saved:
-                folder.tidy(complete=self._complete)
+                folder.tidy()
             folder.release()
 
     def _outcome(
@@ -161,7 +158,7 @@ class RunLease:
         """
         if record.status != "interrupted" or self._folder is None:
             return False
-        return record.timing["iterations"] == 0 or (self._complete and self._folder.is_in_place)
+        return record.timing["iterations"] == 0 or self._folder.is_complete
 
 
 def begin(
@@ -195,14 +192,14 @@ def begin(
     folder = store.run(name, run_id)
     if brief and not force and (record := store.index.find(name, run_id)) is not None:
         return Outcome(record, folder.path, trained=False)
-    found = None if force else _complete(folder)
+    found = None if force else _outcome(folder.read(), folder)
     if found is not None and folder.is_tidy:
         return found
     if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
         return found
     run = folder.locked_run  # another process may have finished it
     found = _outcome(run, folder)
-    lease = RunLease(store, folder, resumes=not force and run is not None, complete=bool(found))
+    lease = RunLease(store, folder, resumes=not force and run is not None)
     if force:
         return lease
     if found is not None or (run is not None and run.is_damaged):
@@ -211,12 +208,8 @@ def begin(
     return found or lease
 
 
-def _complete(folder: RunFolder) -> Outcome | None:
-    """The outcome of the run in a folder, if it reached its end or diverged."""
-    return _outcome(folder.read(), folder)
-
-
 def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:
+    """The outcome of a run that reached its end, or diverged; None of any other."""
     if run is None or run.record is None or not run.complete:
         return None
     return Outcome(run.record, folder.path, trained=False)

@@ -87,9 +87,12 @@ class RunFolder:
         return lock is not None
 
     @property
-    def is_in_place(self) -> bool:
-        """Whether the locked folder is still the one under its name."""
-        return self._held.is_in_place
+    def is_complete(self) -> bool:
+        """Whether the locked folder, if still in place, has a complete run now."""
+        if not self._held.is_in_place:
+            return False
+        run = self.read()
+        return run is not None and run.complete
 
     def save_checkpoint(self, state: TrainingState) -> None:
         """Write the state of a run that is still in progress.
@@ -146,15 +149,11 @@ class RunFolder:
         except OSError:
             return True
 
-    def tidy(self, *, complete: bool) -> None:
-        """Remove leftovers of interrupted writes.
-
-        Args:
-            complete: whether to remove the checkpoint, too.
-        """
+    def tidy(self) -> None:
+        """Remove leftovers of interrupted writes, and the checkpoint of a complete run."""
         with suppress(OSError):  # leftovers that cannot be removed do no harm
             if self._held.is_in_place and not self.is_tidy:
-                if complete:
+                if self.is_complete:
                     (self.path / CHECKPOINT).unlink(missing_ok=True)
                 remove_leftovers(self.path)
 
