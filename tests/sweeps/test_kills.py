@@ -29,7 +29,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from threading import Lock
-from nnrun.runs import group_commit
+from nnrun.runs.storage import group_commit
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.listener import SweepListener

@@ -36,7 +36,7 @@ Plan.by_rows = by_rows
 COUNTED = """
 from os import getpid
 from pathlib import Path
-from nnrun.runs import selfcheck
+from nnrun.runs.execution import selfcheck
 from nnrun.sweeps.workers.process_main import main
 
 right = selfcheck.compare_engines
