@@ -1,4 +1,4 @@
-"""nnrun from Python: configs in, runs and leaderboards out, as values; nothing is printed."""
+"""The Python interface: configs in, runs and leaderboards out; nothing is printed."""
 
 from nnrun.api.board import Board
 from nnrun.api.experiments import check, extend, load, train, verify

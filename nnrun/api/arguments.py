@@ -1,4 +1,4 @@
-"""Arguments that a function does not have, with what was meant; and numbers that make no sense."""
+"""Helpful errors for unknown arguments and invalid numbers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ R = TypeVar("R")
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
-    """The function; a keyword that it does not have is told with the setting of that name.
+    """The function, with an error for unknown keywords that names the setting that was meant.
 
-    Settings of a config are no arguments but overrides, which not everybody tries first.
+    Settings of a config are given as `overrides`, and not as arguments.
     """
     known = signature(function).parameters
 
@@ -34,10 +34,10 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def at_least_one(name: str, value: int | None) -> int | None:
-    """The value of this argument, such as a number of threads; None stands for the default.
+    """A whole number of at least 1, such as a number of threads; None stands for the default.
 
     Raises:
-        UsageError: it is no whole number, or less than one.
+        UsageError: the value is no whole number, or less than 1.
     """
     if value is None:
         return None
@@ -51,7 +51,7 @@ def at_least_one(name: str, value: int | None) -> int | None:
 
 
 def _hint(name: str, value: object, known: Collection[str]) -> str:
-    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import
 
     near = nearest(name, known)
     place = place_of(name) if "overrides" in known else None

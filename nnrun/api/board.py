@@ -17,11 +17,11 @@ from nnrun.sweeps.progress import Failure, SweepProgress
 
 
 class Board:
-    """What came of a sweep: rows that can be compared stand in one group, the best first.
+    """The leaderboard of a sweep: groups of comparable rows, the best row first.
 
     Args:
         leaderboard: of the sweep.
-        progress: what became of its runs.
+        progress: of its runs.
         path: the results folder; None where nothing was written.
     """
 
@@ -39,17 +39,17 @@ class Board:
 
     @property
     def groups(self) -> Sequence[Group]:
-        """Rows with all their statistics, by data set and metric."""
+        """The rows with their statistics, by data set and metric."""
         return self.leaderboard.groups
 
     @property
     def failures(self) -> Sequence[Failure]:
-        """Runs that diverged or failed, and why."""
+        """Runs that diverged or failed, with the reason."""
         return self._progress.failures
 
     @property
     def trained(self) -> int:
-        """Runs that this sweep trained; others were complete before."""
+        """How many runs this sweep trained; the others were complete before."""
         return self._progress.trained
 
     def rows(self) -> list[dict[str, Any]]:
@@ -57,10 +57,10 @@ class Board:
         return [flat_row(group, row) for group in self.groups for row in group.rows]
 
     def runs(self) -> Iterator[Run]:
-        """All runs that were kept, in the order of the plan.
+        """All saved runs, in the order of the plan.
 
         Raises:
-            UsageError: nothing was written.
+            UsageError: nothing was saved.
         """
         if self.path is None:
             raise UsageError("no run was kept: the sweep had results=None")
@@ -79,5 +79,5 @@ class Board:
         return import_module("pandas").DataFrame(self.rows())
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The leaderboard, for notebooks."""
         return board_html(self.leaderboard)

@@ -1,4 +1,4 @@
-"""One config: trained, checked, or loaded again; trained on, or verified."""
+"""Functions for one run: train, extend, verify, check and load."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in, select_run
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_held_out, describe_network, task_from
+from nnrun.runs.execution.record_builder import describe_held_out, describe_network
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
 from nnrun.runs.lifecycle import train as train_prepared
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
@@ -53,30 +54,29 @@ def train(
     quiet: bool = True,
     threads: int | None = None,
 ) -> Run:
-    """Train a config, unless that has been done before, and give its run.
+    """Train a config, unless its run is complete already.
 
     Args:
-        config: a YAML file, or what stands in one as a dictionary.
+        config: a YAML file, or its content as a dictionary.
         overrides: values by their dotted keys, such as `{"training.learning_rate": 0.1}`.
-        seed: takes the place of the config's.
-        iterations: takes the place of the config's iterations or epochs.
-        results: the folder to keep results in; None to keep them in memory alone, and to train
-            whatever was trained before.
-        force: train again whatever is in the results folder.
+        seed: replaces the config's.
+        iterations: replaces the config's iterations or epochs.
+        results: the results folder; None to keep the run in memory only, and always train.
+        force: train even if the run is complete or damaged in the results folder.
         quiet: show no progress.
-        threads: how many it may use, by default as many as there are cores; no bit depends on it.
+        threads: how many the run may use, by default one for each core; no bit depends on it.
 
     Returns:
-        The run, which may have diverged: its `status` says so.
+        The run; see its `status`, since it may have diverged.
 
     Raises:
-        ConfigError: all that is wrong with the config.
-        UsageError: the run needs more memory than there is, an argument makes no sense, or what
-            is in the results folder is damaged.
+        ConfigError: with all mistakes of the config.
+        UsageError: the run needs more memory than is free, an argument is invalid, or the stored
+            run is damaged.
         OSError: the results cannot be written.
-        EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
-            failed, and engine numpy trains it.
-        KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
+        EngineFaultError: the compiled engine does not compute what NumPy does; the run is saved as
+            failed, and engine numpy can train it.
+        KeyboardInterrupt: Ctrl-C; the next call continues the run.
     """
     threads = at_least_one("threads", threads)
     prepared = prepare(_experiment(config, overrides, seed, iterations))
@@ -93,24 +93,24 @@ def extend(
     quiet: bool = True,
     threads: int | None = None,
 ) -> Run:
-    """Train a completed run for more iterations, as a new run that says where it came from.
+    """Train a completed run for more iterations, as a new run that names the shorter one.
 
-    It has the bits that asking for all of them at once would have given.
+    It has the same bits as training all iterations at once.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
         iterations: how many more.
-        results: the folder in which names are looked for and the longer run is kept; None to keep
-            that in memory alone.
-        force: train again whatever is in the results folder.
+        results: the results folder, for looking up names and saving the longer run; None to keep
+            that in memory only.
+        force: train even if the run is complete or damaged in the results folder.
         quiet: show no progress.
-        threads: how many it may use, by default as many as there are cores; no bit depends on it.
+        threads: how many the run may use, by default one for each core; no bit depends on it.
 
     Raises:
-        UsageError: the run was kept in memory alone, is not complete, or cannot go on.
+        UsageError: the run was kept in memory only, is not complete, or cannot be extended.
         NnrunError: its files are damaged.
         OSError: the results cannot be written.
-        KeyboardInterrupt: Ctrl-C; the next call goes on from where this one was.
+        KeyboardInterrupt: Ctrl-C; the next call continues the run.
     """
     at_least_one("iterations", iterations)
     threads = at_least_one("threads", threads)
@@ -122,14 +122,14 @@ def extend(
 
 @explained
 def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
-    """Train a run again, in memory, and compare every number with what is stored.
+    """Train a run again, in memory, and compare every value with the stored one.
 
     Args:
         run: the run; or its folder or name, as `load` takes it.
-        results: the folder in which names are looked for.
+        results: the results folder, for looking up names.
 
     Returns:
-        What came of it: `agrees`, and else `finding`, `reason` and the first `differences`.
+        The verdict: `agrees`; and if not, `finding`, `reason` and the first `differences`.
 
     Raises:
         UsageError: there is no such run, or it is not complete.
@@ -147,42 +147,42 @@ def check(
     iterations: int | None = None,
     gradients: bool = False,
 ) -> CheckedRun:
-    """What a config's run will be, without training it.
+    """Check a config and describe its run, without training it.
 
     Args:
-        config: a YAML file, or what stands in one as a dictionary.
+        config: a YAML file, or its content as a dictionary.
         overrides: values by their dotted keys.
-        iterations: takes the place of the config's iterations or epochs.
+        iterations: replaces the config's iterations or epochs.
         gradients: whether to compare every parameter's gradient with a numerical one.
 
     Raises:
-        ConfigError: all that is wrong with the config.
-        UsageError: the run needs more memory than there is, or an argument makes no sense.
+        ConfigError: with all mistakes of the config.
+        UsageError: the run needs more memory than is free, or an argument is invalid.
     """
     return describe(_experiment(config, overrides, None, iterations), gradients=gradients)
 
 
 @explained
 def load(run: Path_, *, results: Path_ = "results") -> Run:
-    """A run that was trained before.
+    """Load a stored run.
 
     Args:
         run: its folder; or the name of an experiment, for its newest run; `name/ID-PREFIX`; or
             `latest`.
-        results: the folder in which names are looked for.
+        results: the results folder, for looking up names.
 
     Raises:
         UsageError: there is no such run, or several, or it is damaged.
-        NnrunError: it was cut off, and has no report yet.
+        NnrunError: it was interrupted, and has no report yet.
     """
     folder = _folder(run, results)
     return read(folder, placed=lies_in(folder, Path(results)))
 
 
 def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
-    """What `check` finds, for a config that was loaded."""
+    """The result of `check` for a loaded config."""
     prepared = prepare(experiment)
-    config, network = prepared.config, prepared.network()
+    config, network = prepared.config, prepared.network
     return CheckedRun(
         file=str(experiment.file),
         name=config.name,
@@ -190,22 +190,22 @@ def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
         run_id=prepared.run_id,
         dataset=_dataset(prepared),
         network=describe_network(config, network),
-        memory=prepared.memory(network),
+        memory=prepared.memory,
         iterations=prepared.iterations,
         batch_size=config.training.batch_size,
         epochs=prepared.iterations / prepared.batches_per_epoch,
         dtype=config.training.dtype,
-        engine=prepared.engine(network),
+        engine=prepared.engine,
         engine_note=why_not_compiled(config.training.engine, network),
         gradients=check_run_gradients(prepared) if gradients else None,
     )
 
 
 def words(overrides: Mapping[str, Any] | None) -> list[str]:
-    """Overrides as the command line has them, in which words errors speak of them.
+    """Overrides in the form of the command line, which errors refer to.
 
     Raises:
-        ConfigError: a value cannot stand in a config.
+        ConfigError: a value cannot be written in a config.
     """
     if not isinstance(overrides or {}, Mapping):
         raise UsageError('overrides are a dictionary such as {"training.learning_rate": 0.1}')
@@ -231,14 +231,14 @@ def _train(
     store = None if results is None else Store(Path(results), report_markdown)
     terminal = _Terminal(quiet)
     with DeferredInterrupt() as interrupt, watching(prepared.config.name, terminal) as observe:
-        control = Callbacks(
+        callbacks = Callbacks(
             start=interrupt.defer,
             observe=observe,
             stop=interrupt.stop,
             note=terminal.note,
             threads=threads_for(threads),
         )
-        outcome = train_prepared(prepared, store, control, force=force, extension=extension)
+        outcome = train_prepared(prepared, store, callbacks, force=force, extension=extension)
     return Run(outcome.record, outcome.folder, outcome.result)
 
 
@@ -260,14 +260,14 @@ def _dataset(prepared: Prepared) -> dict[str, Any]:
         "n_test": len(split.test) if split.test else 0,
         "n_features": prod(prepared.dataset.shape),
         "task": prepared.dataset.task,
-        "task_from": task_from(prepared.config),
+        "task_from": prepared.task_from,
         "inferred": prepared.inferred,
         **describe_held_out(prepared),
     }
 
 
 class _Terminal:
-    """Where progress is shown, if it is wanted."""
+    """The terminal, on which progress is shown unless `quiet`."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
@@ -279,7 +279,7 @@ class _Terminal:
 
     @staticmethod
     def console(stream: IO[str]) -> Console:
-        """What draws the bar."""
-        from rich.console import Console  # noqa: PLC0415  # quiet runs do without
+        """The console of the progress bar."""
+        from rich.console import Console  # noqa: PLC0415  # slow to import
 
         return Console(file=stream, markup=False, highlight=False, emoji=False)

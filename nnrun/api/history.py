@@ -12,10 +12,10 @@ from nnrun.nn.signature import Array
 
 
 class History(Mapping[str, Array]):
-    """The evaluations of a run: a column for each name, such as `test_loss`, with a row for each.
+    """The evaluations of a run: a column for each name, such as `test_loss`.
 
     Args:
-        rows: the evaluations, oldest first; all have the same keys.
+        rows: the evaluations in order; all have the same keys.
     """
 
     def __init__(self, rows: Sequence[Mapping[str, float | int]]) -> None:
@@ -32,7 +32,7 @@ class History(Mapping[str, Array]):
         return iter(self._columns)
 
     def __len__(self) -> int:
-        """How many columns there are, as of any mapping."""
+        """The number of columns."""
         return len(self._columns)
 
     def __repr__(self) -> str:
@@ -44,7 +44,7 @@ class History(Mapping[str, Array]):
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame by iteration.
+        """A pandas DataFrame, indexed by iteration.
 
         Raises:
             ModuleNotFoundError: pandas is not installed.

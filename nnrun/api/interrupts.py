@@ -1,4 +1,4 @@
-"""Ctrl-C while a run is trained from Python: what was reached is saved before it is raised."""
+"""Ctrl-C while a run is trained from Python: the run is saved before the exception is raised."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Self
 
 
 class DeferredInterrupt:
-    """While this context lasts, a first Ctrl-C waits for `stop`, once `defer` was called.
+    """A context in which the first Ctrl-C after `defer` makes `stop` return true.
 
-    A second one is raised where it comes, as is any before `defer`. Handlers of others, and
-    threads that get no signals, are left alone.
+    `KeyboardInterrupt` is raised at the end of the context; at once for a second Ctrl-C, or one
+    before `defer`. It does nothing outside the main thread, or if there is another signal handler.
     """
 
     def __init__(self) -> None:
@@ -33,11 +33,11 @@ class DeferredInterrupt:
             raise KeyboardInterrupt
 
     def defer(self, _: int) -> None:
-        """From here on, a first Ctrl-C waits for `stop`."""
+        """Defer the first Ctrl-C from now on."""
         self._deferred = True
 
     def stop(self) -> bool:
-        """Whether the work should end here."""
+        """Whether Ctrl-C was pressed."""
         return self.received
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

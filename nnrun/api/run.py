@@ -1,4 +1,4 @@
-"""A run as a value: what its report says, its learning curve, and its network to use."""
+"""A run as a value: its report, its learning curve and its model."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Run:
 
     Args:
         record: its report.
-        path: its folder; None where nothing was written.
-        result: what training brought, if it is at hand; else it is read from the folder.
+        path: its folder; None if nothing was saved.
+        result: of training, if it is in memory; else the folder is read.
     """
 
     def __init__(
@@ -46,17 +46,17 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """The name of the experiment."""
         return self.record.name
 
     @property
     def run_id(self) -> str:
-        """What tells it from the other runs of the experiment."""
+        """The id of the run within its experiment."""
         return self.record.run_id
 
     @property
     def seed(self) -> int:
-        """That of the run."""
+        """The seed of the run."""
         return self.record.seed
 
     @property
@@ -66,17 +66,17 @@ class Run:
 
     @property
     def error(self) -> str | None:
-        """Why it is not completed, in a sentence."""
+        """Why the run is not completed, in a sentence; None if it is."""
         return self.record.error
 
     @property
     def config(self) -> dict[str, Any]:
-        """The resolved config, every default written out."""
+        """The resolved config, with all defaults."""
         return self.record.config
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The numbers by split: `metrics["test"]["accuracy"]`; None for a split that is not."""
+        """The metrics by split: `metrics["test"]["accuracy"]`; None for a missing split."""
         return self.record.metrics
 
     @cached_property
@@ -91,11 +91,10 @@ class Run:
 
     @cached_property
     def model(self) -> Model:
-        """The network with its weights and the preprocessing that was fitted with it.
+        """The network with its weights and its fitted preprocessing.
 
         Raises:
-            UsageError: none is kept, since the run diverged or failed; or it is not the one that
-                was written.
+            UsageError: there is none, since the run diverged or failed; or its file has changed.
         """
         if self._result is None and self.path is not None:
             refuse_unusable_model(self.path, self.record)
@@ -107,7 +106,7 @@ class Run:
 
     @property
     def network(self) -> Network:
-        """The network with its weights, for rows that are preprocessed already."""
+        """The network with its weights, for preprocessed rows."""
         return self.model.network
 
     @property
@@ -119,13 +118,13 @@ class Run:
         """Classes (rows,) or values in the target's own units: (rows,), or (rows, outputs).
 
         Args:
-            x: raw rows (rows, *shape), as those of the training data, categories one-hot encoded;
-                or a DataFrame with the columns of its file in any order, or an array of text with
-                those columns in the order of training, categories as the file has them.
+            x: raw rows (rows, *shape) as in the training data, with categories one-hot encoded; or
+                a DataFrame with the columns of the training file in any order; or an array of text
+                with those columns in their order. In the last two, categories are as in the file.
 
         Raises:
-            DataError: the rows have another shape or lack a column, are no finite numbers, or have
-                a category that training has not seen.
+            DataError: the rows have another shape, a missing column, numbers that are not finite,
+                or a category that no training row has.
         """
         return self.model.predict(raw_rows(x, self.model.layout))
 
@@ -134,12 +133,12 @@ class Run:
 
         Raises:
             DataError: as `predict` does.
-            UsageError: the network does not put out probabilities.
+            UsageError: the network does not output probabilities.
         """
         return self.model.predict_proba(raw_rows(x, self.model.layout))
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the table of results and the learning curve."""
+        """The table of results and the learning curve, for notebooks."""
         return run_html(self.record, self.history.rows(), self.path)
 
 
@@ -148,7 +147,7 @@ def read(folder: Path, *, placed: bool = False) -> Run:
 
     Args:
         folder: of the run.
-        placed: whether its place says which run it must be.
+        placed: whether the folder is in a results folder.
 
     Raises:
         UsageError: there is none, or it is damaged.
@@ -159,5 +158,5 @@ def read(folder: Path, *, placed: bool = False) -> Run:
         raise UsageError(f"{folder}: there is no run")
     refuse_damaged(found, folder)
     if found.record is None:
-        raise NnrunError(f"{folder}: {found.trouble}")
+        raise NnrunError(f"{folder}: {found.problem}")
     return Run(found.record, folder)

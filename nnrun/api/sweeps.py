@@ -1,4 +1,4 @@
-"""Many configs with many seeds, on any executor."""
+"""Sweeps: many configs with many seeds, on any executor."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nnrun.config.yaml.plain import plain
 from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.reports.markdown.run import report_markdown
+from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
@@ -48,33 +49,32 @@ def sweep(
     margin: float | None = None,
     listener: SweepListener | None = None,
 ) -> Board:
-    """Train configs times grid times seeds, but for what is complete, and compare them.
+    """Train configs × grid × seeds, except for complete runs, and compare them.
 
     Args:
-        configs: YAML files, folders of them, and dictionaries with what stands in such a file; one
-            or several.
-        overrides: values by their dotted keys; a list of values spans a grid, as
-            `{"training.learning_rate": [0.1, 0.01]}` does. A value that is a list itself stands in
-            a list of its own.
-        seeds: how many seeds of each config, counted from its seed on; or the seeds.
-        iterations: takes the place of the configs' iterations or epochs.
-        executor: any executor of `concurrent.futures`; it stays its owner's to shut down.
-        jobs: how many runs to train at a time: without an executor, in so many processes, where
-            None stands for as many as there are cores, if that saves time; with one, as many as
-            it has workers.
+        configs: one or several YAML files, folders of them, or dictionaries with the content of
+            such files.
+        overrides: values by their dotted keys; a list of values spans a grid, such as
+            `{"training.learning_rate": [0.1, 0.01]}`. A value that is itself a list is put into
+            another list.
+        seeds: how many seeds of each config, counted from its seed; or a list of seeds.
+        iterations: replaces the configs' iterations or epochs.
+        executor: any executor of `concurrent.futures`; the caller shuts it down.
+        jobs: how many runs to train at the same time: without an executor, the number of processes
+            (None: one for each core, if that saves time); with one, its number of workers.
         threads: how many each run may use; by default its share of the cores, and one with an
             executor. No bit depends on it.
-        results: the folder to keep results in; None to keep the leaderboard alone.
-        force: train again what is complete.
+        results: the results folder; None to keep only the leaderboard.
+        force: train runs that are complete or damaged again.
         fail_fast: stop at the first run that fails.
         margin: a difference that does not matter, in the units of the metric; the board says which
             rows are as good as the best to within it, and which of these is the cheapest.
-        listener: is told what happens, from this thread.
+        listener: its methods are called, in this thread, as runs begin and end.
 
     Raises:
-        ConfigError: all that is wrong with the configs; nothing was trained.
+        ConfigError: with all mistakes of the configs; nothing was trained.
         UsageError: there is no config, or there are too many runs.
-        NnrunError: there is nobody left to work; what was finished is kept.
+        NnrunError: no worker is left; finished runs are saved.
         OSError: the leaderboard cannot be written.
     """
     several = [configs] if isinstance(configs, str | os.PathLike | Mapping) else list(configs)
@@ -83,9 +83,10 @@ def sweep(
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()
     plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
-    store = None if results is None else Store(Path(results), report_markdown)
+    root = None if results is None else Path(results)
+    store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)
-    made = Sweep(
+    this = Sweep(
         plan,
         store,
         datasets,
@@ -97,17 +98,17 @@ def sweep(
     if executor is not None:
         workers: Workers = ExecutorWorkers(executor, _workers_of(executor, jobs))
     else:
-        workers = local_workers(made, processes)
-    progress = made.run(workers)
+        workers = local_workers(this, processes)
+    progress = this.run(workers)
     made_by = f"nnrun.sweep([{', '.join(map(_shown, several))}])"
     board = with_margin(make_leaderboard(progress, made_by), margin)
     if store is not None and not progress.missing:
         store.write(leaderboard_files(board))
-    return Board(board, progress, None if store is None else store.root)
+    return Board(board, progress, root)
 
 
 def _origins(configs: Sequence[Config]) -> dict[str, Origin]:
-    """Files, those of folders included, and dictionaries, by what errors call them."""
+    """Files, also those in folders, and dictionaries, by their names in errors."""
     paths = [Path(config) for config in configs if not isinstance(config, Mapping)]
     contents = {
         f"configs[{index}]": config
@@ -118,7 +119,7 @@ def _origins(configs: Sequence[Config]) -> dict[str, Origin]:
 
 
 def _shown(config: Config) -> str:
-    """What stands for a config in the call that a leaderboard names."""
+    """A config in the call that a leaderboard shows."""
     if not isinstance(config, Mapping):
         return repr(str(config))
     return f"{{'name': {config['name']!r}, …}}" if "name" in config else "{…}"
@@ -127,7 +128,7 @@ def _shown(config: Config) -> str:
 def _arguments(
     overrides: Mapping[str, Any] | None, seeds: int | Sequence[int] | None, iterations: int | None
 ) -> Arguments:
-    """The same words as the command line takes, in which errors speak of them."""
+    """The arguments in the form of the command line, which errors refer to."""
     grid = plain(overrides or {})
     number = seeds if isinstance(seeds, int) else None
     if number is not None and number < 1:
@@ -138,7 +139,7 @@ def _arguments(
 
 
 def _workers_of(executor: Executor, jobs: int | None) -> int:
-    """Executors do not say how many workers they have, but most have it written down."""
+    """The number of workers of an executor, as far as it is known."""
     if jobs is not None and jobs > 1:
         return jobs
     return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)

@@ -102,7 +102,7 @@ def _emit(output: Output, files: list[Path], overrides: list[str], iterations: i
     training = prepared.config.training
     try:
         source = source_code(
-            prepared.network(),
+            prepared.network,
             training.optimizer.build(),
             clip_norm=training.clip_norm,
             batch_size=training.batch_size,

@@ -64,7 +64,7 @@ def _record(folder: Path, results: Path) -> RunRecord:
     found = read_run(folder, placed=lies_in(folder, results))
     refuse_damaged(found, folder)
     if found is None or found.record is None:
-        why = "no run is there any more" if found is None else found.trouble
+        why = "no run is there any more" if found is None else found.problem
         raise UsageError(f"{folder} cannot be compared: {why}")
     return found.record
 

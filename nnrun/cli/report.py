@@ -18,7 +18,7 @@ from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.catalog.select import is_run_folder, lies_in, select_run
-from nnrun.runs.catalog.summarize import described
+from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.identity import by_seed
 from nnrun.runs.storage.files import made, write_atomically, write_together
 from nnrun.runs.storage.folders import folders, names_in
@@ -161,8 +161,8 @@ def _meant(word: str, results: Path) -> Iterator[Found]:
 
 def _look(folder: Path, *, placed: bool = False) -> Found | None:
     run = read_run(folder, placed=placed)
-    overview = described(run, folder)
+    overview = summarize(run, folder)
     if overview is None:
         return None
-    whole = None if run is None or run.trouble else run.record
+    whole = None if run is None or run.problem else run.record
     return Found(folder, overview, whole)

@@ -12,7 +12,7 @@ from nnrun.cli.output import Output
 from nnrun.errors import NnrunError
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.select import lies_in, select_run
-from nnrun.runs.catalog.summarize import described
+from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
@@ -38,7 +38,7 @@ def command(output: Output, /, run: str, results: Path) -> None:
     """
     folder = select_run(run, results)
     stored = read_run(folder, placed=lies_in(folder, results))
-    found = described(stored, folder)
+    found = summarize(stored, folder)
     if found is None:
         raise NnrunError(f"there is no run in {folder} any more")
     if stored is None or stored.record is None or found.seed is None:

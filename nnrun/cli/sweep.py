@@ -27,6 +27,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
+from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import damaged
@@ -157,9 +158,9 @@ def command(
             datasets,
             begin=lambda choices: _announce(choices, output),
         )
-        store = Store(asked.results, report_markdown)
+        store = Store(asked.results, report_markdown, RunIndex(asked.results))
         for variant in plan.variants:
-            store.folder(variant.name, "")  # would refuse a link that leads elsewhere
+            store.folder(variant.name, "")  # refuses a link that leads elsewhere
         if dry_run:
             _show_plan(plan, store, output, asked)
             return
@@ -179,10 +180,11 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
     complete, seconds = [], 0.0
     for variant in plan.variants:
         runs = () if asked.force else variant.runs()
-        found = [run for one in runs if (run := store.read(variant.name, one.run_id)) is not None]
+        read = (store.run(variant.name, one.run_id).read() for one in runs)
+        found = [run for run in read if run is not None]
         for run in found:
             if run.is_damaged:
-                output.note(damaged(store.folder(run.name, run.run_id), run.trouble))
+                output.note(damaged(store.folder(run.name, run.run_id), run.problem))
         complete.append(sum(run.complete for run in found))
         left = len(variant.seeds) - sum(run.complete or run.is_damaged for run in found)
         seconds += variant.estimate.seconds * left

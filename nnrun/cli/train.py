@@ -26,8 +26,10 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
-from nnrun.runs.lifecycle import Outcome, train
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.lease import Outcome
+from nnrun.runs.lifecycle import train
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.reading import CONFIG
 from nnrun.runs.storage.store import Store
 

@@ -1,4 +1,4 @@
-"""A completed run that goes on: the same training, longer, from where it ended."""
+"""Extending a completed run: the same training, continued for more iterations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.models.weights import load_weights, weights_sha256
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import load_history
 from nnrun.runs.storage.integrity import refuse_changed
@@ -38,8 +39,8 @@ class Extension:
 
     Args:
         prepared: the longer run.
-        state: of its training where the shorter one ended.
-        origin: which that was, as its report says.
+        state: of training at the end of the shorter run.
+        origin: the id and iterations of the shorter run, for the report.
     """
 
     prepared: Prepared
@@ -48,16 +49,15 @@ class Extension:
 
 
 def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
-    """The run in a folder, to go on for so many iterations more.
+    """Prepare to continue the run in a folder for more iterations.
 
-    What depends on the length of a run stays as it was: where it evaluates, over how many
-    iterations a schedule falls, and the engine. So the longer run is, to the last bit, what its
-    config would have given all at once.
+    The evaluation interval, the length of the schedule and the engine stay those of the shorter
+    run. So the longer run has the bits that training all iterations at once gives.
 
     Args:
         folder: of a completed run.
         iterations: how many more.
-        name: of the longer run's experiment; that of its config by default.
+        name: of the longer run's experiment; by default the name in its config.
 
     Raises:
         ConfigError: its config is damaged, or its data are missing.
@@ -72,14 +72,14 @@ def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
     if shorter.config.name != record.name:
         raise UsageError(damaged(folder, f"{REPORT} is that of {record.name}/{record.run_id}"))
     if shorter.dataset.sha256 != record.dataset["sha256"]:
-        raise UsageError(f"{folder}: its data have changed, so it cannot go on")
+        raise UsageError(f"{folder}: its data have changed, so it cannot be extended")
     if shorter.run_id != record.run_id:
-        raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot go on")
+        raise UsageError(f"{folder}: another version of nnrun trained it, so it cannot be extended")
     _refuse_ended_schedule(folder, shorter, iterations)
     config = _longer(folder, shorter, record, iterations)
     if name is not None and is_name(name):
         config = config.model_copy(update={"name": name})
-    longer = prepare(replace(stored, config=config))
+    longer = prepare(replace(stored, config=config), lambda _: shorter.dataset)
     state = _state(folder, longer, record)
     _refuse_exhausted(folder, state)
     origin = {"run_id": record.run_id, "iterations": shorter.iterations}
@@ -93,9 +93,9 @@ def _completed(folder: Path) -> RunRecord:
     refuse_damaged(run, folder)
     record = run.record
     if record is None:
-        raise UsageError(f"{folder}: only a completed run goes on, and {run.trouble}")
+        raise UsageError(f"{folder}: only a completed run can be extended, and {run.problem}")
     if record.status != "completed":
-        raise UsageError(f"{folder}: only a completed run goes on, and this one is {record.status}")
+        raise UsageError(f"{folder}: only a completed run can be extended; this is {record.status}")
     if record.stopped_early:
         raise UsageError(
             f"{folder}: it stopped early after {record.timing['iterations']} iterations; "
@@ -105,8 +105,8 @@ def _completed(folder: Path) -> RunRecord:
 
 
 def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> None:
-    """Find out that the learning rate after a run is more than 0, where it falls over the run."""
-    schedule, total = shorter.schedule(), shorter.iterations
+    """Refuse a run whose learning rate would be 0 from here on."""
+    schedule, total = shorter.schedule, shorter.iterations
     if not hasattr(schedule, "over"):
         return
     whole, warmup = total + iterations, getattr(schedule, "warmup", 0)
@@ -124,7 +124,7 @@ def _refuse_ended_schedule(folder: Path, shorter: Prepared, iterations: int) -> 
 
 
 def _refuse_exhausted(folder: Path, state: TrainingState) -> None:
-    """Find out that early stopping lets training go on, where its last iteration has decided it."""
+    """Refuse a run that early stopping ends at its last iteration in any case."""
     try:
         stopping = state.values["stopping"]
         exhausted = stopping is not None and EarlyStopping(**stopping).exhausted
@@ -138,7 +138,7 @@ def _refuse_exhausted(folder: Path, state: TrainingState) -> None:
 
 
 def _whole(folder: Path, iterations: int, *overrides: str) -> str:
-    """The command that trains so many iterations without going on from any."""
+    """The command that trains all iterations at once."""
     config = str(folder / CONFIG)
     return shlex.join(["nnrun", "train", config, "--iterations", str(iterations), *overrides])
 
@@ -168,12 +168,12 @@ def _longer(
 
 
 def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
-    """As it was when the shorter run ended."""
+    """The state of training at the end of the shorter run."""
     weights, stored = unpack(folder / MODEL)
     if weights_sha256(weights) != record.weights_sha256:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
-    network, optimizer = longer.network(), longer.config.training.optimizer.build()
+    network, optimizer = longer.network, longer.config.training.optimizer.build()
     network.initialize(rng=Streams.of(longer.config.seed).weights)
     optimizer.allocate(network.theta)
     try:

@@ -1,4 +1,4 @@
-"""What makes a run the same run: the digest that its name is taken from."""
+"""The identity of a run: the digest in its id."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from nnrun import NUMERICS_VERSION
 
 
 def canonical_json(value: Any) -> str:
-    """One text for one value: sorted keys, no spaces, floats by their shortest exact form."""
+    """Equal values give equal text: sorted keys, no spaces, floats in their shortest exact form."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is but for its seed, as one text."""
+    """Everything that decides a run except its seed, as one text."""
 
     text: str
 
     @classmethod
     def of(cls, canonical: dict[str, Any], data_sha256: str) -> Identity:
-        """From the essence of the config, the data and the version of the numerics.
+        """From the canonical config, the digest of the data and the version of the numerics.
 
-        The data themselves stand for the file that a config names: moving it changes nothing.
+        The path of a data file is no part of it, so that moving the file changes nothing.
         """
         content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
         return cls(canonical_json(content))
 
     def digest(self, seed: int) -> str:
-        """SHA-256 over all that decides the numbers of the run."""
+        """SHA-256 over everything that decides the numbers of the run."""
         return hashlib.sha256(f"{self.text} {seed}".encode()).hexdigest()
 
     def run_id(self, seed: int) -> str:
@@ -41,10 +41,10 @@ class Identity:
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a run's folder may be called this."""
+    """Whether a text is a run id."""
     return re.fullmatch(r"s\d+-[0-9a-f]{10}", text) is not None
 
 
 def by_seed(run_id: str) -> tuple[int, str]:
-    """What run ids are sorted by, so that s7 comes before s10; what is none comes first."""
+    """The sort key of run ids: s7 comes before s10, and other names come first."""
     return (int(run_id[1:].partition("-")[0]) if is_run_id(run_id) else -1, run_id)

@@ -1,4 +1,4 @@
-"""The numbers of a report: the loss, and how good the predictions are."""
+"""The metrics of a report: the loss, and the quality of the predictions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.training.examples import PreparedSplit
 __all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
 
 
-@np.errstate(all="ignore")  # what is beyond all numbers is none of the numbers of a report
+@np.errstate(all="ignore")  # numbers that are not finite are left out of a report
 def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
     """Loss and metrics of one split, from the network's outputs."""
     score = score_of(task)
@@ -23,9 +23,9 @@ def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
 
 @np.errstate(all="ignore")
 def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit) -> Metrics:
-    """The same numbers for a model that ignores x: the training split's mean, or its class shares.
+    """The metrics of a model that ignores x and predicts the training mean, or the class shares.
 
-    The most frequent class is its answer; the shares are its probabilities.
+    For classes it predicts the most frequent one, with the shares as probabilities.
     """
     mean = train.target.mean(axis=0, keepdims=True, dtype=np.float64)
     outputs = np.repeat(mean, len(part), axis=0)

@@ -1,4 +1,4 @@
-"""What is known of a run, as plain values: the content of report.json."""
+"""The record of a run, as plain values: the content of report.json."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:  # who reads a report does without
+if TYPE_CHECKING:  # slow to import
     from nnrun.nn.signature import Array
     from nnrun.training.state import HistoryRow, TrainingState
 
 SCHEMA_VERSION = 2
 UNSEALED_VERSION = 1
-"""That of reports without a digest of themselves."""
+"""The version of reports without a digest of themselves."""
 
 Status = Literal["completed", "diverged", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run's report. Every field is made of what JSON can hold; no number is NaN or infinite."""
+    """A run's report. Every field can be written as JSON; no number is NaN or infinite."""
 
     name: str
     run_id: str
@@ -50,17 +50,17 @@ class RunRecord:
     nnrun_version: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written, the version first."""
+        """As JSON data, the version first."""
         content = vars(self)
         first = ("schema_version", "nnrun_version", "name", "run_id", "status", "error")
         return {key: content[key] for key in first} | content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunRecord:
-        """As it was read; what a newer version has added is left out.
+        """From JSON data; unknown fields are ignored, and values are not checked.
 
         Raises:
-            TypeError: it is no record. What its fields hold is another matter.
+            TypeError: a field is missing.
         """
         known = cls.__dataclass_fields__
         return cls(**{key: value for key, value in content.items() if key in known})
@@ -68,15 +68,16 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A record with everything else that its folder holds.
+    """A record with everything else that is saved in the run's folder.
 
     Args:
+        record: the report.
         history: a row for each evaluation.
-        weights: arrays by name, None where there is nothing worth keeping.
-        metadata: what prediction needs besides: network and fitted preprocessing.
-        checkpoint: where to go on, for a run that was interrupted.
-        traceback: of the error that ended the run, where that was none of nnrun's own.
-        ending: where a run that completed would go on, but for what its weights say already.
+        weights: arrays by name; None for a run that diverged or failed.
+        metadata: what prediction needs besides the weights: network and fitted preprocessing.
+        checkpoint: the state to continue from, for a run that was interrupted.
+        ending: the state at the end of a completed run, without its weights; for extensions.
+        traceback: of the error that ended the run, where nnrun did not expect it.
     """
 
     record: RunRecord
@@ -90,6 +91,6 @@ class RunResult:
     @cached_property
     def config_yaml(self) -> str:
         """The config as `config.yaml` and report.md have it."""
-        from nnrun.config.yaml.dump import dump_known  # noqa: PLC0415  # who reads a report does without
+        from nnrun.config.yaml.dump import dump_known  # noqa: PLC0415  # slow to import
 
         return dump_known(self.record.config)

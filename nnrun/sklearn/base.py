@@ -22,9 +22,11 @@ from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.select import select_run
+from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_divergence, describe_model
-from nnrun.runs.preparation.prepare import Prepared, prepare_arrays
+from nnrun.runs.execution.record_builder import describe_model
+from nnrun.runs.preparation.prepare import prepare_arrays
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
@@ -210,7 +212,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))
-        values = describe_model(prepared, fitting.network, fitting.preprocessing)
+        values = describe_model(prepared)
         self.model_ = restore(weights_of(fitting.network), values)
         self._state, self._rule = trainer.checkpoint(), fitting.rule
         losses, scores, held_out = before

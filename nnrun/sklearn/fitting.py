@@ -10,7 +10,7 @@ from nnrun.models.task import Regression, Task
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.preparation.prepare import Prepared
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.early_stopping import NoImprovement
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.state import TrainingState, live_arrays, network_arrays

@@ -85,8 +85,8 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
     run = read_run(folder)
     refuse_damaged(run, folder)
     if run is None or run.record is None:
-        trouble = "there is no report" if run is None else run.trouble
-        raise UsageError(f"{folder}: {trouble}; a model alone does not say how it was trained")
+        problem = "there is no report" if run is None else run.problem
+        raise UsageError(f"{folder}: {problem}; a model alone does not say how it was trained")
     refuse_changed(folder, run.record, MODEL)
     config = run.record.config
     layers = config["network"]["layers"]

@@ -8,7 +8,7 @@ from sys import intern
 from typing import NamedTuple
 
 from nnrun.config.names import SPLITS
-from nnrun.runs.execution.numeric_backend import arithmetic
+from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 
@@ -48,7 +48,7 @@ class RunScore(NamedTuple):
             published=tuple(ours[metric] for metric in sorted(ours)),
             run_id=record.run_id,
             warned=bool(record.warnings),
-            arithmetic=intern(arithmetic(record)),
+            arithmetic=intern(numeric_backend(record)),
         )
 
 

@@ -1,4 +1,4 @@
-"""The loop of a sweep: submits runs to workers, collects their results and stores them."""
+"""The loop of a sweep: it submits runs, collects their results and saves them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
-from nnrun.runs.execution.record_builder import compare_published
-from nnrun.runs.lifecycle import Outcome, RunLease, begin
-from nnrun.runs.preparation.prepare import Prepared, prepare_again
+from nnrun.runs.execution.record_builder import compare_published, failed_result
+from nnrun.runs.lease import Outcome, RunLease, begin
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
@@ -35,16 +36,16 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run in progress: claimed, and submitted or about to be submitted."""
+    """A run in progress: leased, and submitted to a worker."""
 
     run: PlannedRun
-    claim: RunLease
+    lease: RunLease
     attempt: int = 1
 
     def job(self, note: Callable[[str], None], threads: int) -> Job:
-        """The job for a worker, which starts from the run's last checkpoint, if any."""
+        """The job for a worker, with the last checkpoint of the run."""
         run, variant = self.run, self.run.variant
-        checkpoint = self.claim.checkpoint(lambda text: note(f"{run.label}: {text}"))
+        checkpoint = self.lease.checkpoint(lambda text: note(f"{run.label}: {text}"))
         return Job(
             run.key,
             variant.config,
@@ -59,7 +60,7 @@ class ActiveRun:
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run whose result is being stored, and whether it was asked to stop."""
+    """A run whose result is being saved; `asked` says whether it was asked to stop."""
 
     active: ActiveRun
     outcome: Future[Outcome]
@@ -71,13 +72,13 @@ class Sweep:
 
     Args:
         plan: of the sweep.
-        store: for the results; None to keep only their scores.
-        datasets: used for the plan.
-        listener: receives the events.
-        stopped: returns whether to stop before the sweep is complete.
-        force: train complete runs again.
-        fail_fast: stop at the first failure in this sweep.
-        threads: for each run.
+        store: where results are kept; None to keep only their scores.
+        datasets: that the plan was made with.
+        listener: called as runs begin and end.
+        stopped: returns whether to stop; the sweep can be continued later.
+        force: train runs that are complete or damaged again.
+        fail_fast: stop at the first failure, except for those of earlier sweeps.
+        threads: how many each run may use.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Sweep:
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
         self._saving: deque[SavedRun] = deque()
-        # Results stored while other runs train; a killed sweep loses no more than these.
+        # While others train; a killed sweep loses at most these.
         self._saved_at_a_time = 0 if fail_fast else most_results()
         self._most_in_hand = most_runs()
         self._next_look = 0.0
@@ -113,19 +114,19 @@ class Sweep:
         self._deadline: float | None = None
 
     def stopping(self) -> bool:
-        """Whether no more runs should be started."""
+        """Whether to begin no more runs."""
         return self._stopped() or (self.fail_fast and self._failed)
 
     def run(self, workers: Workers) -> SweepProgress:
-        """Train all runs of the plan, or as many as possible.
+        """Train the runs of the plan.
 
         Raises:
-            NnrunError: no workers are left.
+            NnrunError: no worker is left.
         """
         names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
         try:
             if self.store is not None:
-                self.store.refresh_index(names, coming=len(self.progress.plan))
+                self.store.index.refresh(names, coming=len(self.progress.plan))
             while True:
                 self._submit_more(workers)
                 if self._futures:
@@ -143,11 +144,11 @@ class Sweep:
             for active in list(self._active.values()):
                 self._release(active)
             if self.store is not None and self.progress.trained:
-                self.store.refresh_index(names)
+                self.store.index.refresh(names)
         return self.progress
 
     def receive(self, message: Message) -> None:
-        """Handle a message from a run in progress: a warning, its progress or a checkpoint."""
+        """Handle a message of a run in progress."""
         if isinstance(message.content, str):
             self.listener.warn(message.content)
             return
@@ -156,7 +157,7 @@ class Sweep:
             return
         if isinstance(message.content, TrainingState):
             try:
-                active.claim.save_checkpoint(message.content)
+                active.lease.save_checkpoint(message.content)
             except (OSError, UsageError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
@@ -178,7 +179,7 @@ class Sweep:
         return room and not self.stopping()
 
     def _retry_held(self, workers: Workers) -> None:
-        """Try the runs again that other processes held."""
+        """Try again to begin runs that other processes held."""
         if monotonic() < self._next_look:
             return
         for _ in range(len(self._held_elsewhere)):
@@ -187,7 +188,7 @@ class Sweep:
         self._next_look = monotonic() + _LOOK_SECONDS
 
     def _start(self, run: PlannedRun, workers: Workers) -> None:
-        """Start a run unless it is complete or held by another process."""
+        """Begin a run, unless it is complete or another process holds it."""
         try:
             begun = begin(self.store, run.variant.name, run.run_id, force=self.force, brief=True)
         except OSError as error:
@@ -197,10 +198,11 @@ class Sweep:
         else:
             if begun is None:
                 self._held_elsewhere.append(run)
-            elif isinstance(begun, RunRecord):
-                # Published numbers may have changed since; they are not part of the identity.
-                published = compare_published(run.variant.published, begun.metrics)
-                self._count(run, replace(begun, published=published), trained=False)
+            elif isinstance(begun, Outcome):
+                # The published numbers are no part of the run id, and may have changed.
+                record = begun.record
+                published = compare_published(run.variant.published, record.metrics)
+                self._count(run, replace(record, published=published), trained=False)
             else:
                 self._submit(ActiveRun(run, begun), workers)
 
@@ -209,18 +211,18 @@ class Sweep:
         job = active.job(self.listener.warn, self.threads)
         try:
             future = workers.submit(job, lambda: self._dataset(active.run))
-        except (DataError, OSError) as error:  # its data are gone or changed
+        except (DataError, OSError) as error:  # its data are missing or have changed
             self._abandon(active, str(error))
         else:
             self._futures[future] = active
 
     def _collect(self, workers: Workers) -> None:
-        """Wait briefly for results, and handle those that have arrived."""
+        """Wait a moment for results, and handle them."""
         awaited: list[Future[Any]] = [*self._futures, *(s.outcome for s in [*self._saving][:1])]
         workers.wait(awaited, _TICK_SECONDS)
         for message in workers.messages():
             self.receive(message)
-        # Results first, since the sweep ends if the run of a lost worker cannot be submitted again.
+        # Results first: the sweep ends if a lost run cannot be submitted again.
         ended = [future for future in self._futures if future.done()]
         for future in sorted(ended, key=lambda future: _is_lost(future, workers)):
             self._finish(self._futures.pop(future), future, workers)
@@ -246,7 +248,7 @@ class Sweep:
             return
         try:
             result = _checked(future.result(), active.run)
-        except Exception as error:  # one failed run does not end the sweep
+        except Exception as error:  # only this run fails
             self._abandon(active, *_account(error))
             return
         if result is not None:
@@ -257,7 +259,7 @@ class Sweep:
             self._resubmit(active, _DISCONNECTED, workers)
 
     def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
-        """Submit a run again whose worker was lost, from its last checkpoint."""
+        """Submit a run whose worker was lost again, from its last checkpoint."""
         workers.check()
         if self.stopping():
             self._release(active)
@@ -269,16 +271,16 @@ class Sweep:
             self._submit(replace(active, attempt=active.attempt + 1), workers)
 
     def _save(self, active: ActiveRun, result: RunResult) -> None:
-        """Start to store a result; `_settle` counts its run once it is on the disk."""
-        claim, asked = active.claim, self.stopping()
-        outcome = self._stored(active, lambda: claim.begin_to_conclude(result, self.listener.warn))
+        """Begin to save a result; its run counts once it is on the disk (see `_settle`)."""
+        lease, asked = active.lease, self.stopping()
+        outcome = self._stored(active, lambda: lease.begin_to_conclude(result, self.listener.warn))
         if outcome is not None:
             self._saving.append(SavedRun(active, outcome, asked))
 
     def _settle(self, most: int, workers: Workers | None = None) -> None:
-        """Handle stored results, and wait until at most `most` are left.
+        """Handle saved results, and wait until at most `most` are left to save.
 
-        A run that was interrupted without being asked to stop is submitted again.
+        A run that was interrupted without being asked is submitted again, if there are workers.
         """
         if self.store is not None and len(self._saving) > most:
             self.store.hurry()
@@ -297,13 +299,13 @@ class Sweep:
             self._release(saved.active)
 
     def _stored(self, active: ActiveRun, step: Callable[[], V]) -> V | None:
-        """The value of a step of storing a result; None if it fails, which fails the run."""
+        """The value of a step of saving a result; None if it fails, which fails the run."""
         try:
             return step()
         except OSError as error:
             self._fail(active.run, f"cannot be saved: {error.strerror or error}")
             self._release(active)
-        except Exception as error:  # the result is not usable
+        except Exception as error:  # its result is invalid
             self._abandon(active, *_account(error))
         return None
 
@@ -317,16 +319,20 @@ class Sweep:
             self.listener.failed(run, reason)
 
     def _abandon(self, active: ActiveRun, reason: str, traceback: str | None = None) -> None:
-        """Give up a run that cannot be trained, and store a report with the reason."""
+        """Fail a run that cannot be trained, and save a report with the reason."""
         self._report_failure(active, reason, traceback)
         self._fail(active.run, reason)
         self._release(active)
 
     def _report_failure(self, active: ActiveRun, reason: str, traceback: str | None) -> None:
         run = active.run
+
+        def failed(checkpoint: TrainingState | None) -> RunResult:
+            return failed_result(self._prepared(run), reason, checkpoint, traceback)
+
         try:
-            active.claim.fail(lambda: self._prepared(run), reason, traceback)
-        except Exception as error:  # the failure itself is reported anyway
+            active.lease.fail(failed)
+        except Exception as error:  # the failure itself is reported in any case
             self.listener.warn(f"{run.label}: no report of its failure: {error}")
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
@@ -337,7 +343,7 @@ class Sweep:
     def _release(self, active: ActiveRun) -> None:
         self._active.pop(active.run.key, None)
         self.listener.released(active.run)
-        active.claim.release()
+        active.lease.release()
 
     def _dataset(self, run: PlannedRun) -> Dataset:
         variant = run.variant
@@ -349,7 +355,7 @@ class Sweep:
 
 
 def _account(error: Exception) -> tuple[str, str | None]:
-    """The error in a sentence, and its traceback if it is not an nnrun error."""
+    """The error in a sentence; and its traceback, if nnrun did not raise it on purpose."""
     if isinstance(error, CrashError):
         return str(error), error.traceback
     if isinstance(error, NnrunError):
@@ -358,7 +364,7 @@ def _account(error: Exception) -> tuple[str, str | None]:
 
 
 def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
-    """The result, checked to belong to this run, since an executor may be any."""
+    """The result, which must be of this run: workers are not trusted."""
     if result is None:
         return None
     record = result.record
@@ -368,5 +374,5 @@ def _checked(result: RunResult | None, run: PlannedRun) -> RunResult | None:
 
 
 def _is_lost(future: Future[RunResult | None], workers: Workers) -> bool:
-    """Whether a run has ended because its worker did."""
+    """Whether a run has ended because its worker was lost."""
     return future.cancelled() or isinstance(future.exception(), (*workers.lost, CancelledError))

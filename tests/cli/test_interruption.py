@@ -165,7 +165,7 @@ def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):
     (run,) = json.loads(nnrun("check", cars, "--json").stdout)["configs"]
     lock = acquire(Path("results/cars", run["run_id"]), wait=True)
     process = start("train", cars)
-    assert "another nnrun is at this very run; waiting for it\n" == process.stderr.readline()
+    assert "another process is training this run; waiting for it\n" == process.stderr.readline()
     lock.release()
     process.communicate(timeout=20)
     assert 0 == process.returncode

@@ -352,7 +352,7 @@ def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
     for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
         result = nnrun(*words)
         assert (2, "") == (result.exit_code, result.stdout)
-        told = " diverged: no trained model is kept of it; name another run, as prices/ID-PREFIX\n"
+        told = " diverged: no trained model is kept; name another run, as prices/ID-PREFIX\n"
         assert result.stderr.endswith(told)
 
 

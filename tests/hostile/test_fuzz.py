@@ -270,7 +270,7 @@ def test_surveys(tmp_path: Path) -> None:
         except DataError as error:
             assert "x.csv" in str(error)
         else:
-            assert prepare(load_config(made)).network().layers
+            assert prepare(load_config(made)).network.layers
 
     fuzz(mutated(TABLE), check)
 
@@ -305,7 +305,7 @@ def test_reports(trained: tuple[Store, Experiment, Path]) -> None:
         report.write_bytes(content)
         run = read_run(folder)
         assert isinstance(run, StoredRun)
-        assert run.record is not None or run.trouble
+        assert run.record is not None or run.problem
 
     unsealed = sound.rpartition(b",\n")[0]
     forged = (mutated(unsealed) | st.sampled_from([b"[" * 100_000, b"{", b"[", *ODD])).map(sealed)
@@ -385,11 +385,11 @@ def test_checkpoints(trained: tuple[Store, Experiment, Path], tmp_path: Path) ->
         return execution.trainer.checkpoint()
 
     store = make_store(tmp_path / "results")
-    lock = store.lock(prepared.config.name, prepared.run_id)
-    assert lock is not None
-    store.save_checkpoint(lock, stop_half_way())
-    store.release(lock)
-    path = store.folder(prepared.config.name, prepared.run_id) / CHECKPOINT
+    folder = store.run(prepared.config.name, prepared.run_id)
+    assert folder.lock()
+    folder.save_checkpoint(stop_half_way())
+    folder.release()
+    path = folder.path / CHECKPOINT
     sound = path.read_bytes()
     weights = (whole / "model.safetensors").read_bytes()
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from nnrun.runs.catalog import index
-from nnrun.runs.catalog.index import FILE, KnownRuns, look, refresh
+from nnrun.runs.catalog.index import FILE, RunIndex, look
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from tests.hostile.mutations import ODD, mutated
@@ -65,8 +65,8 @@ def test_no_link_is_written_through(
     other = plant(results, companion)
     before = other.read_bytes()
     assert [1, 2] == seeds(results)
-    refresh(results, ["a"])
-    KnownRuns(results).find("a", "s1-0000000000")
+    RunIndex(results).refresh(["a"])
+    RunIndex(results).find("a", "s1-0000000000")
     assert before == other.read_bytes()
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_file_is_not_opened(make: Callable[[Path], object], results: 
     """Nothing hangs, and nothing is made where a link leads."""
     make(results / FILE)
     assert [1, 2] == seeds(results)
-    refresh(results, ["a"])
+    RunIndex(results).refresh(["a"])
     assert not (results / "nowhere").exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
-from nnrun.runs.lifecycle import begin
+from nnrun.runs.lease import begin
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.storage.store import Store
 

@@ -114,7 +114,7 @@ def test_what_cannot_go_on_is_told(prepared, store, tmp_path):
     with pytest.raises(UsageError, match="early stopping has counted the evaluation at iteration"):
         extend(train(prepared(DEEP, *odd), store).folder, 10)
     half = train(prepared(None, "seed=9"), store, Callbacks(stop=lambda: True))
-    with pytest.raises(UsageError, match="only a completed run goes on, and this one is interr"):
+    with pytest.raises(UsageError, match="only a completed run can be extended; this is interr"):
         extend(half.folder, 10)
     whole = train(prepared(), store)
     report = whole.folder / "report.json"
@@ -143,7 +143,7 @@ NO_GAIN = ["training.learning_rate=1e-300", "training.evaluate_every=50"]
 def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
     prepared, store, iterations, patience, made, early, told
 ):
-    """Whatever its last evaluation says; and why it cannot go on is what is so."""
+    """Whatever its last evaluation says; and the message names the true reason."""
     stopping = f"training.early_stopping={{patience: {patience}}}"
     run = prepared(None, *NO_GAIN, stopping, f"training.iterations={iterations}")
     outcome = train(run, store)

@@ -15,26 +15,27 @@ import pytest
 import nnrun
 from nnrun.errors import UsageError
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import begin, train
-from nnrun.runs.record import RunRecord
-from nnrun.runs.storage import store as store_module
+from nnrun.runs.lease import Outcome, begin
+from nnrun.runs.lifecycle import train
+from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.run_folder import RunFolder
 from tests.forging import revise
 
 ROOT = Path(nnrun.__file__).parent
 
 
 def uses(*names: str) -> set[str]:
-    """The modules of nnrun that touch one of these attributes of a store."""
+    """The modules of nnrun that use one of these attributes of a store."""
     found = set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and node.attr in names:
                 owner = node.value
                 name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
-                if name == "store":
+                if name.lstrip("_") == "store":
                     found.add(str(path.relative_to(ROOT)))
     return found
 
@@ -53,12 +54,12 @@ def importers(module: str, name: str | None = None) -> set[str]:
 
 def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
-    steps = ("lock", "release", "checkpoint", "save_checkpoint", "save", "save_soon", "tidy")
-    assert {"runs/lifecycle.py"} == uses(*steps)
+    assert {"runs/lease.py"} == uses("save", "save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
     assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execution.execute")
-    assert {"runs/lifecycle.py"} == importers("nnrun.runs.execution.failed")
-    assert {"runs/storage/store.py"} == importers("nnrun.runs.storage.locks", "acquire")
+    folders = ("nnrun.runs.storage.run_folder", "RunFolder")
+    assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
+    assert {"runs/storage/run_folder.py"} == importers("nnrun.runs.storage.locks", "acquire")
 
 
 def test_one_module_reads_reports():
@@ -71,7 +72,7 @@ def test_one_module_reads_reports():
 
 
 @pytest.mark.parametrize(
-    ("damage", "trouble"),
+    ("damage", "problem"),
     [
         ("no model", "model.safetensors is missing"),
         ("no report", None),
@@ -81,7 +82,7 @@ def test_one_module_reads_reports():
         ("interrupted", None),
     ],
 )
-def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage, trouble):
+def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage, problem):
     """And the other way round: `ls` and `train` read a folder alike."""
     run = prepared()
     folder = train(run, store).folder
@@ -101,11 +102,11 @@ def test_what_is_listed_as_complete_is_not_trained_again(prepared, store, damage
         revise(report, status=damage)
     listed = list(list_runs(store.root))
     assert [] == [found for found in listed if found.complete]
-    if trouble:
-        assert trouble == listed[0].trouble
-        with pytest.raises(UsageError, match=re.escape(f"damaged: {trouble}; nnrun train --force")):
+    if problem:
+        assert problem == listed[0].problem
+        with pytest.raises(UsageError, match=re.escape(f"damaged: {problem}; nnrun train --force")):
             train(run, store)
-    assert train(run, store, force=trouble is not None).trained
+    assert train(run, store, force=problem is not None).trained
 
 
 def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, monkeypatch):
@@ -150,26 +151,24 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     claim.conclude(other.result)
     claim.release()
     waiting.join(20)
-    assert ["another nnrun is at this very run; waiting for it"] == told
+    assert ["another process is training this run; waiting for it"] == told
     assert [False] == [outcome.trained for outcome in outcomes]
-    assert isinstance(begin(store, name, run_id), RunRecord)
+    assert isinstance(begin(store, name, run_id), Outcome)
 
 
-def test_who_makes_a_folder_need_not_be_the_first_to_hold_it(prepared, store, monkeypatch):
-    """A run that another has completed in between is found, and not trained again."""
-    run, made = prepared(), []
+def test_a_run_that_is_completed_before_it_is_locked_is_found(prepared, store, monkeypatch):
+    """Another process may have been faster: the run is not trained again."""
+    run, late_once = prepared(), [True]
 
     def late(folder, **arguments):
-        if not made:
-            made.append(os.listdir(folder))
+        if late_once.pop():
+            late_once.extend([False] * 9)
             train(run, store)
         return acquire(folder, **arguments)
 
-    (store.root / run.config.name).mkdir(parents=True)
-    monkeypatch.setattr(store_module, "acquire", late)
+    monkeypatch.setattr(run_folder, "acquire", late)
     found = begin(store, run.config.name, run.run_id)
-    assert [[]] == made
-    assert isinstance(found, RunRecord)
+    assert isinstance(found, Outcome)
     assert not is_held(store.folder(run.config.name, run.run_id))
 
 
@@ -205,7 +204,7 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
 
     outcome = train(run, store, Callbacks(observe=exchange, note=told.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
-    assert outcome.record == store.find(run.config.name, run.run_id)
+    assert outcome.record == store.run(run.config.name, run.run_id).read().record
     assert [] == os.listdir(outside)
     assert ["was removed"] == [line.rpartition(", and ")[2] for line in told]
 
@@ -220,7 +219,7 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
             gone.append((store.root / run.config.name / run.run_id).rmdir())
 
     assert train(run, store, Callbacks(observe=remove)).saved
-    assert store.find(run.config.name, run.run_id) is not None
+    assert store.run(run.config.name, run.run_id).read().complete
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
@@ -231,7 +230,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(lifecycle, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(store, "save_checkpoint", full)
+    monkeypatch.setattr(RunFolder, "save_checkpoint", full)
     told = []
     outcome = train(prepared(), store, Callbacks(note=told.append))
     assert "completed" == outcome.record.status

@@ -9,7 +9,8 @@ from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.errors import ConfigError
 from nnrun.models.weights import weights_views
 from nnrun.nn.initializers import Initializer
-from nnrun.runs.execution.record_builder import describe_divergence, describe_network
+from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.execution.record_builder import describe_network
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.training.divergence import Divergence
 
@@ -106,7 +107,7 @@ def test_batch_norm_inside_needs_batches(prepared):
 
 def test_an_argument_reaches_layers_inside(prepared):
     """`network.layers.1.layers.1.layers.0.units=5` sets what it says."""
-    network = prepared(NESTED, "network.layers.1.layers.1.layers.0.units=5").network()
+    network = prepared(NESTED, "network.layers.1.layers.1.layers.0.units=5").network
     assert (6, 5) == network.parameters["1.1.0.weight"].shape
 
 
@@ -120,7 +121,7 @@ def test_an_argument_reaches_layers_inside(prepared):
     ],
 )
 def test_a_mistaken_argument_is_blamed(prepared, argument, path, message):
-    """What an argument sets inside is traced to it; a misfit that follows, to the layer's line."""
+    """What an argument sets inside is traced to it; one that follows, to the layer's line."""
     problem = the_problem(prepared, NESTED, argument)
 
     assert f"network.layers{path}" == problem.path
@@ -146,7 +147,7 @@ def test_the_initializer_reaches_layers_inside(prepared):
 def test_layers_inside_are_described(prepared):
     """The report holds the layers as the config does, with shapes, parameters and names."""
     ready = prepared(NESTED)
-    described = describe_network(ready.config, ready.network())
+    described = describe_network(ready.config, ready.network)
 
     assert ["dense", "residual", "dense"] == [layer["type"] for layer in described["layers"]]
     residual = described["layers"][1]
@@ -159,24 +160,24 @@ def test_layers_inside_are_described(prepared):
     assert ["1.1.0", "1.1.1"] == [layer["name"] for layer in inner["layers"]]
     assert 54 + inner["parameters"] + last["parameters"] == residual["parameters"]
     total = sum(layer["parameters"] for layer in described["layers"])
-    assert described["parameters"] == ready.network().size == total
+    assert described["parameters"] == ready.network.size == total
     assert "name" not in described["layers"][0]
 
 
 def test_layers_inside_are_counted(prepared):
     """Memory, time and rows at once are at least those of the same layers without the residual."""
     nested, flat = (prepared(text, "training.engine=numpy") for text in (NESTED, FLAT))
-    deep, plain = nested.network(), flat.network()
+    deep, plain = nested.network, flat.network
 
     assert plain.size == deep.size
-    assert flat.memory(plain).activations < nested.memory(deep).activations
-    assert flat.memory(plain).parameters == nested.memory(deep).parameters
-    assert estimate(flat, plain).seconds < estimate(nested, deep).seconds
+    assert flat.memory.activations < nested.memory.activations
+    assert flat.memory.parameters == nested.memory.parameters
+    assert estimate(flat).seconds < estimate(nested).seconds
 
 
 def test_weights_have_dotted_names(prepared):
     """Inside a residual `<index>.<index>.<parameter>`, as many as there are parameters."""
-    network = prepared(NESTED).network()
+    network = prepared(NESTED).network
     network.initialize(rng=np.random.default_rng(0))
 
     views = weights_views(network)
@@ -199,9 +200,9 @@ def test_engines_say_what_they_cannot(prepared, monkeypatch):
     that insists is told why not.
     """
     long = prepared(NESTED, "training.iterations=10000")
-    assert "compiled" == long.engine(long.network())
+    assert "compiled" == long.engine
     monkeypatch.delitem(EMITTERS, "residual")
     long = prepared(NESTED, "training.iterations=10001")
-    assert "numpy" == long.engine(long.network())
+    assert "numpy" == long.engine
     problem = the_problem(prepared, NESTED, "training.engine=compiled")
     assert "the compiled engine has no layer residual; use engine auto or numpy" == problem.message

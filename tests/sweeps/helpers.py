@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.workers.inline import InlineWorkers
@@ -43,7 +44,7 @@ def large() -> bool:
 
 def make_store(root: Path) -> Store:
     """A results folder whose reports are quick to make."""
-    return Store(root, lambda result: f"{result.record.name}\n")
+    return Store(root, lambda result: f"{result.record.name}\n", RunIndex(root))
 
 
 def lasting(iterations: int) -> str:

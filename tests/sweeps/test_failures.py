@@ -51,7 +51,7 @@ def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
     assert 2 == len(lost.listener.of("retried"))
     report = json.loads(next(store.root.glob("*/*/report.json")).read_text())
     assert ("failed", reason) == (report["status"], report["error"])
-    assert store.find("iris", next(made.runs()).run_id) is None
+    assert store.run("iris", next(made.runs()).run_id).read().complete is False
 
 
 def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):

@@ -258,7 +258,7 @@ def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
     made, found = sweep(plan(write("iris"), seeds=4)), []
 
     def ended(run, record, progress, *, trained):
-        found.append(store.find(run.variant.name, run.run_id) == record)
+        found.append(store.run(run.variant.name, run.run_id).read().record == record)
 
     made.listener.ended = ended
     run_inline(made)
@@ -315,9 +315,10 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
     """Its lock is another process's: the sweep takes the others first, then waits."""
     made = plan(write("iris"), seeds=3)
     first = next(made.runs())
-    lock = store.lock("iris", first.run_id)
+    folder = store.run("iris", first.run_id)
+    assert folder.lock()
     patient = sweep(made)
-    held = [lock]
+    held = [folder]
 
     def waiting(runs):
         assert 1 == runs

@@ -1,1 +1,1 @@
-"""Many runs at a glance: the index, summaries, selecting, filtering, comparing."""
+"""Many runs: the index, summaries, selecting, filtering, comparing."""

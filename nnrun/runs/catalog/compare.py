@@ -1,4 +1,4 @@
-"""What differs between runs: settings, and results."""
+"""The differences between runs: settings and results."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from typing import Any
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import differing, setting_of
 from nnrun.runs.catalog.summarize import settings_of
-from nnrun.runs.execution.numeric_backend import arithmetic
+from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 
-# How far a metric may lie from the loss that it repeats, float32's sums included.
+# How far a metric may be from a loss that it repeats; float32 sums differ most.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Some runs beside each other.
+    """Several runs, compared.
 
     Args:
         labels: `name/run id` of each.
         statuses: how each ended.
-        settings: for each key that differs, the value of each run; seeds and names are settings
-            here.
-        results: likewise for metrics by split, iterations, seconds, engine, versions, and what bits
-            depend on besides.
+        settings: for each key that differs, the value of each run; seeds and names are included.
+        results: likewise for metrics by split, iterations, seconds, engine, versions and numeric
+            backend.
     """
 
     labels: list[str]
@@ -41,10 +40,10 @@ class Comparison:
 
 
 def compare(records: Sequence[RunRecord]) -> Comparison:
-    """What differs between these runs.
+    """The differences between these runs.
 
     Raises:
-        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
+        KeyError, TypeError, ValueError, AttributeError: a record is invalid.
     """
     return Comparison(
         labels=[f"{record.name}/{record.run_id}" for record in records],
@@ -75,14 +74,14 @@ def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:
         "iterations": record.timing["iterations"],
         "seconds": record.timing["train_seconds"],
         "engine": record.engine,
-        "arithmetic": arithmetic(record),
+        "arithmetic": numeric_backend(record),
         "nnrun": record.nnrun_version,
         **(record.environment.get("packages") or {}),
     }
 
 
 def _repeating(records: Sequence[RunRecord]) -> set[str]:
-    """The metrics by split that are the loss by another name, in all of the runs."""
+    """The metrics that equal the loss in all runs, by split."""
     return {
         f"{split} log_loss"
         for split in SPLITS

@@ -1,4 +1,4 @@
-"""Some of many runs: those that a condition holds for, in an order, by the words of the config."""
+"""Filtering and sorting runs by their settings and results."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _TYPE = ".type"
 
 
 def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> list[RunSummary]:
-    """The runs for which each key has one of the values it is given.
+    """The runs that have one of the given values for each key.
 
     Args:
-        runs: to choose from.
+        runs: to filter.
         conditions: values by key: a setting, in full or by its last words, or a column of the list.
 
     Raises:
@@ -35,9 +35,9 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
 
 
 def ordered(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
-    """By a result, the best first, runs of one metric together; else from the smallest on.
+    """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
-    What has no such value comes last.
+    Runs without the value come last.
 
     Raises:
         UsageError: there is no such key.
@@ -47,7 +47,7 @@ def ordered(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
 
 
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:
-    """The full key that a word stands for; a block with a type is called as its type is.
+    """The full key for a short one; the key of a block stands for the block's type.
 
     Raises:
         UsageError: there is none, or there are several.
@@ -70,7 +70,7 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
 
 
 def value_of(run: RunSummary, key: str) -> Any:
-    """What a run has under a full key, a block's type among it; None for nothing."""
+    """A run's value for a full key, or the type of that block; None if it has none."""
     if key == RESULT:
         return run.result[1] if run.result else None
     if key in _PLAIN:
@@ -80,7 +80,7 @@ def value_of(run: RunSummary, key: str) -> Any:
 
 
 def _names_of(setting: str) -> tuple[str, ...]:
-    """The key of a setting; that of the whole block where it is its type."""
+    """The names of a setting; a block's type is also known by the block's key."""
     return (setting, setting.removesuffix(_TYPE)) if setting.endswith(_TYPE) else (setting,)
 
 

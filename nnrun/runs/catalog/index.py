@@ -1,12 +1,11 @@
-"""An index of the runs in a results folder, beside them, so that 20,000 are listed at once.
+"""The index of the runs in a results folder, so that 20,000 are listed in a moment.
 
-It is a cache: it may be deleted at any time, and every line of it is used only while the folder and
-the report that it was made from are as they were. What was added, removed or changed, by whomever,
-is found by looking at each folder's times and read again. Only complete runs are in it; all others
-are read each time, since they may be going on.
+It is a cache, and may be deleted at any time. A line is used only while the run's folder and report
+have the times and sizes that it was made from; other runs are read again. Only complete runs are in
+it; others may be in progress, and are read each time.
 
-SQLite sees to it that two writers take turns and that one that is killed leaves nothing half done.
-Where the file is damaged it is made anew; where it cannot be used, all is read, as without it.
+SQLite keeps two writers apart, and undoes what a killed one has left unfinished. A damaged file is
+made again; if the file cannot be used, all runs are read.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import folders, names_in
 
 FILE = ".index.sqlite"
-# Fewer runs are read faster than a file for them is worth.
+# With fewer runs, reading them all is fast enough.
 WORTH = 200
 _BATCH = 500
-# Lines that are kept to be written at once: to open the file takes as long as to make 20 of them.
+# How many new lines are written together: opening the file takes as long as making 20 lines.
 _FEW = 256
-# What comes of a file that is damaged, or cannot be used now.
-_TROUBLES = (sqlite3.Error, ValueError, KeyError, TypeError)
-# What can be the matter with a file that is sound.
-_PASSING = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
+# Errors of a file that is damaged, or cannot be used now.
+_ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
+# Words in the errors of a file that is not damaged.
+_TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
 Varied = dict[str, list[str]]
@@ -44,15 +43,15 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
 
     Args:
         root: the results folder.
-        names: of the experiments to look at; all of them where none is given.
+        names: of the experiments; by default all.
     """
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
         for _ in range(2):
             try:
                 return _look(root, stamps)
-            except _TROUBLES as error:
-                if any(word in str(error) for word in _PASSING):
+            except _ERRORS as error:
+                if any(word in str(error) for word in _TEMPORARY):
                     break
                 with suppress(OSError):
                     (root / FILE).unlink(missing_ok=True)
@@ -60,110 +59,90 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
     return runs, varied(runs)
 
 
-class NewLines:
-    """Lines of the runs that this process writes, which the index need not read again.
+class RunIndex:
+    """The index as a sweep uses it: finds complete runs one by one, and adds those it trains.
 
     Args:
         root: the results folder.
-
-    Attributes:
-        wanted: whether there are, or will be, enough runs for an index.
     """
 
     def __init__(self, root: Path) -> None:
-        self.wanted = False
         self._root = root
-        self._lines: list[Line] = []
+        self._file: IndexFile | None = None
+        self._worth = False  # whether there are, or will be, enough runs
+        self._lines: list[Line] = []  # not yet written
+
+    def find(self, name: str, run_id: str) -> RunRecord | None:
+        """A record without its config and network.
+
+        None where the index does not have the run, or its folder has changed since.
+        """
+        found = stamp(f"{self._root}/{name}/{run_id}")
+        if not found:
+            return None
+        try:
+            if self._file is None:
+                if not (self._root / FILE).exists():
+                    return None
+                self._file = IndexFile(self._root / FILE)
+            content = self._file.record(name, run_id, found)
+            return None if content is None else RunRecord(**content)
+        except (sqlite3.Error, ValueError, TypeError):
+            return None
 
     def add(self, record: RunRecord) -> None:
-        """Take note of a run whose folder is written; not many are kept at a time."""
+        """Note a run whose folder was just written, so that it need not be read again."""
         from nnrun.runs.catalog.summarize import line_of_record  # noqa: PLC0415  # slow to import
 
-        if not self.wanted:
+        if not self._worth:
             return
         folder = self._root.joinpath(record.name, record.run_id)
         line = line_of_record(record, folder, stamp(str(folder)))
         if line is not None:
             self._lines.append(line)
         if len(self._lines) == _FEW:
-            with suppress(*_TROUBLES), IndexFile(self._root / FILE) as file:
-                self.write(file)
+            with suppress(*_ERRORS), IndexFile(self._root / FILE) as file:
+                self._write(file)
 
-    def write(self, file: IndexFile) -> None:
-        """Write what there is in place of older lines."""
+    def refresh(self, names: Iterable[str], coming: int = 0) -> None:
+        """Bring the lines of these experiments up to date, if there are enough runs.
+
+        Whatever fails here is found by the next `look`.
+
+        Args:
+            names: of the experiments.
+            coming: how many runs will be added next.
+        """
+        stamps = {name: stamps_in(self._root / name) for name in names}
+        there = sum(map(len, stamps.values()))
+        self._worth = there + coming >= WORTH
+        if self._worth and there:
+            with suppress(*_ERRORS), IndexFile(self._root / FILE) as file:
+                self._write(file)
+                for name, found in stamps.items():
+                    _update(file, self._root / name, found)
+
+    def _write(self, file: IndexFile) -> None:
+        """Write the new lines in place of older ones."""
         lines, self._lines = self._lines, []
-        for name in {line.overview.name for line in lines}:
-            file.drop(name, [one.overview.run_id for one in lines if one.overview.name == name])
+        for name in {line.summary.name for line in lines}:
+            file.drop(name, [one.summary.run_id for one in lines if one.summary.name == name])
         file.write(lines)
 
 
-def refresh(root: Path, names: Iterable[str], coming: int = 0, new: NewLines | None = None) -> None:
-    """Bring the lines of these experiments up to date, where there are enough runs to be worth it.
-
-    Whatever goes wrong, the next look finds it.
-
-    Args:
-        root: the results folder.
-        names: of the experiments.
-        coming: runs that will be there soon.
-        new: lines that are known already.
-    """
-    stamps = {name: stamps_in(root / name) for name in names}
-    there = sum(map(len, stamps.values()))
-    worth = there + coming >= WORTH
-    if new is not None:
-        new.wanted = worth
-    if worth and there:
-        with suppress(*_TROUBLES), IndexFile(root / FILE) as file:
-            if new is not None:
-                new.write(file)
-            for name, found in stamps.items():
-                _update(file, root / name, found)
-
-
-class KnownRuns:
-    """Reports of complete runs, one by one, as far as the index has them.
-
-    Args:
-        root: the results folder.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self._file: IndexFile | None = None
-
-    def find(self, name: str, run_id: str) -> RunRecord | None:
-        """A report without its config and network.
-
-        None where the index has none of this run, or its folder is not as it was.
-        """
-        found = stamp(f"{self.root}/{name}/{run_id}")
-        if not found:
-            return None
-        try:
-            if self._file is None:
-                if not (self.root / FILE).exists():
-                    return None
-                self._file = IndexFile(self.root / FILE)
-            content = self._file.record(name, run_id, found)
-            return None if content is None else RunRecord(**content)
-        except (sqlite3.Error, ValueError, TypeError):
-            return None
-
-
 def stamps_in(folder: Path) -> dict[str, str]:
-    """For each run folder of an experiment, what changes when anything in it does."""
+    """A stamp for each run folder of an experiment."""
     return {run_id: stamp(f"{folder}/{run_id}") for run_id in folders(folder)}
 
 
 def stamp(folder: str) -> str:
-    """What changes when a file of the folder comes or goes, or the report in it is written."""
+    """A text that changes when a file is added or removed, or the report is written."""
     try:
         report = os.stat(f"{folder}/report.json")
         names = os.stat(folder)
     except OSError:
         return ""
-    # A file's time of change is not one that programs set, as they may that of its content.
+    # Programs can set the time of modification, but not that of change.
     times = f"{report.st_mtime_ns} {report.st_ctime_ns} {names.st_mtime_ns}"
     return f"{times} {report.st_size} {report.st_ino}"
 
@@ -174,8 +153,8 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
     with IndexFile(root / FILE) as file:
         for name, found in stamps.items():
             others = {run.run_id: run for run in _update(file, root / name, found)}
-            lines = {run.run_id: run for run in file.overviews(name) if run.run_id in found}
-            # Another process may be at these lines, too, and have dropped some to write them anew.
+            lines = {run.run_id: run for run in file.summaries(name) if run.run_id in found}
+            # Another process may have dropped some of these lines, to write them again.
             left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
             others |= {run.run_id: run for run in _read(root / name, left)}
             runs += ({**others, **lines}).values()
@@ -185,7 +164,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
 
 
 def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
-    """Make the lines of an experiment those of its folder; the runs that get none are returned."""
+    """Bring the lines of an experiment up to date; returns the runs that have no line."""
     known = file.stamps(folder.name)
     changed = {run_id: found for run_id, found in stamps.items() if known.get(run_id) != found}
     file.drop(folder.name, [run_id for run_id in known if known[run_id] != stamps.get(run_id)])
@@ -193,14 +172,14 @@ def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:
 
 
 def _read(folder: Path, stamps: Stamps, file: IndexFile | None = None) -> Iterator[RunSummary]:
-    """The runs of an experiment from their folders; with a file, those that get no line in it."""
-    from nnrun.runs.catalog.summarize import line_of, overview_of  # noqa: PLC0415  # slow to import
+    """Read the runs of an experiment; with a file, yields only those that get no line in it."""
+    from nnrun.runs.catalog.summarize import line_of, summary_of  # noqa: PLC0415  # slow to import
 
     lines = []
     for run_id, found in stamps.items():
         line = None if file is None else line_of(folder / run_id, found)
         if line is None:
-            run = overview_of(folder / run_id, placed=True)
+            run = summary_of(folder / run_id, placed=True)
             if run is not None:
                 yield run
             continue

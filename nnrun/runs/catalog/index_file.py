@@ -29,12 +29,12 @@ PRAGMA user_version = {_VERSION};
 """
 
 
-# What SQLite keeps beside a file while it works.
+# Files that SQLite writes next to the database.
 _COMPANIONS = ("", "-journal", "-wal", "-shm")
 
 
 def _require_no_links(path: Path) -> None:
-    """Find out that SQLite would write here, and not into what a link leads to."""
+    """Refuse links, through which SQLite would write elsewhere."""
     for companion in _COMPANIONS:
         try:
             mode = os.lstat(f"{path}{companion}").st_mode
@@ -48,21 +48,21 @@ def _require_no_links(path: Path) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """What the index has of one run.
+    """The line of one run.
 
     Args:
-        overview: of the run.
-        record: of its report, what a sweep needs, as JSON.
-        stamp: of the folder that both were read from.
+        summary: of the run.
+        record: the part of its report that a sweep needs, as JSON.
+        stamp: of the folder when both were read.
     """
 
-    overview: RunSummary
+    summary: RunSummary
     record: str
     stamp: str
 
 
 class Settings(Mapping[str, Any]):
-    """Settings as JSON, read when somebody asks, which is seldom; none where it is no JSON."""
+    """Settings as JSON text, parsed when first used; empty if the text is no JSON."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -88,10 +88,10 @@ class Settings(Mapping[str, Any]):
 
 
 class IndexFile:
-    """The file of an index, open; made where there is none or an older one.
+    """The database of an index; made if there is none, or one of an older version.
 
     Args:
-        path: where it lies.
+        path: of the file.
 
     Raises:
         sqlite3.Error: it is damaged, or cannot be used now.
@@ -99,7 +99,7 @@ class IndexFile:
 
     def __init__(self, path: Path) -> None:
         _require_no_links(path)
-        # Without waiting for the disk: after a power cut it may be damaged, and is made anew.
+        # Does not wait for the disk: a file damaged by a power cut is made again.
         self._db = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None)
         self._db.execute("PRAGMA synchronous = OFF")
         if self._db.execute("PRAGMA user_version").fetchone() != (_VERSION,):
@@ -115,11 +115,11 @@ class IndexFile:
         self._db.close()
 
     def stamps(self, name: str) -> dict[str, str]:
-        """Of the runs of an experiment that there are lines of, by their ids."""
+        """The stamps of an experiment's lines, by run id."""
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
-    def overviews(self, name: str) -> Iterator[RunSummary]:
-        """What the lines of an experiment say."""
+    def summaries(self, name: str) -> Iterator[RunSummary]:
+        """The summaries of an experiment's lines."""
         select = "SELECT id, text FROM settings WHERE name = ?"
         settings = {number: Settings(text) for number, text in self._db.execute(select, (name,))}
         select = f"SELECT {', '.join(PLAIN)}, settings FROM runs WHERE name = ?"
@@ -134,7 +134,7 @@ class IndexFile:
         return [key for (key,) in self._db.execute(select, (name,))]
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
-        """What a sweep needs of a report; None where its folder is not as it was."""
+        """The part of a report that a sweep needs; None if the folder has changed."""
         select = (
             "SELECT record FROM records JOIN runs USING (name, run_id) "
             "WHERE name = ? AND run_id = ? AND stamp = ?"
@@ -143,7 +143,7 @@ class IndexFile:
         return json.loads(found[0]) if found else None
 
     def write(self, lines: Sequence[Line]) -> list[RunSummary]:
-        """Write lines; of those that hold what SQLite cannot, the overviews are given back."""
+        """Write lines; returns the summaries of lines that SQLite cannot hold."""
         refused = []
         numbers: dict[tuple[str, str], int] = {}
         with self._writing():
@@ -151,11 +151,11 @@ class IndexFile:
                 try:
                     self._write(line, numbers)
                 except (sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError):
-                    refused.append(line.overview)
+                    refused.append(line.summary)
         return refused
 
     def drop(self, name: str, run_ids: Sequence[str]) -> None:
-        """Forget runs, and the settings that were theirs alone."""
+        """Remove runs, and settings that no other run has."""
         if not run_ids:
             return
         with self._writing():
@@ -168,8 +168,8 @@ class IndexFile:
                 self._note_varied(name, [Settings(text) for text in self._texts(name)])
 
     def _write(self, line: Line, numbers: dict[tuple[str, str], int]) -> None:
-        """Write a line; `numbers` are those of settings that this transaction has met."""
-        run, settings = line.overview, line.overview.settings
+        """Write a line; `numbers` caches the ids of settings during a transaction."""
+        run, settings = line.summary, line.summary.settings
         text = settings.text if isinstance(settings, Settings) else json.dumps(dict(settings))
         if (run.name, text) not in numbers:
             numbers[run.name, text] = self._number(run.name, text)
@@ -180,7 +180,7 @@ class IndexFile:
         self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", record)
 
     def _number(self, name: str, text: str) -> int:
-        """What stands for these settings of an experiment."""
+        """The id of these settings of an experiment."""
         insert = "INSERT OR IGNORE INTO settings (name, text) VALUES (?, ?)"
         if self._db.execute(insert, (name, text)).rowcount:
             # Where two settings differ in a key, one of them differs from the first.
@@ -200,7 +200,7 @@ class IndexFile:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One transaction: all of it, or nothing."""
+        """One transaction."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield

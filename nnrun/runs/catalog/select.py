@@ -1,4 +1,4 @@
-"""Which run a word of the command line means."""
+"""Finding the run that a word of the command line names."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ def select_run(run: str, root: Path) -> Path:
     """The folder of one run.
 
     Args:
-        run: a run's folder, wherever it lies; `name`, for the newest run of that name;
-            `name/ID-PREFIX`; either with the results folder before it; or `latest`, for the newest
-            of all.
-        root: the results folder that names are looked for in.
+        run: a run's folder anywhere; `name`, for the newest run of that name; `name/ID-PREFIX`;
+            either with the results folder before it; or `latest`, for the newest of all.
+        root: the results folder in which names are looked up.
 
     Raises:
         UsageError: there is no such run, or several.
@@ -52,7 +51,7 @@ def select_run(run: str, root: Path) -> Path:
 
 
 def named(run: str, root: Path) -> str:
-    """The name that a word is, without the results folder that shells complete before it."""
+    """A word without the results folder that shells complete before it."""
     place = Path(run)
     if not place.is_relative_to(root) or place == root:
         return run
@@ -62,14 +61,14 @@ def named(run: str, root: Path) -> str:
 
 
 def is_run_folder(folder: Path) -> bool:
-    """Whether a run has left something there, whatever has become of it, or is about to."""
+    """Whether a folder is of a run, damaged or just begun ones included."""
     if any(os.path.lexists(folder / file) for file in (REPORT, MODEL, CHECKPOINT)):
         return True
     return is_run_id(folder.name) and is_held(folder)
 
 
 def lies_in(folder: Path, root: Path) -> bool:
-    """Whether a run's folder lies in this results folder, where its place says which run it is."""
+    """Whether a run's folder is in this results folder, where its path names the run."""
     try:
         return folder.absolute().parent.parent.samefile(root)
     except OSError:
@@ -77,14 +76,14 @@ def lies_in(folder: Path, root: Path) -> bool:
 
 
 def name_in(folder: Path, root: Path) -> str | None:
-    """The name of a run in a results folder: that of the folder it lies in; None elsewhere."""
+    """The name of the parent folder for a run in the results folder; None for others."""
     return folder.absolute().parent.name if lies_in(folder, root) else None
 
 
 def _newest(root: Path, name: str | None) -> Path:
-    """The run that was started last; of runs that were started together, the last by name.
+    """The run that was started last; of several, the last by name.
 
-    One without numbers, being damaged or just begun, is meant where there is no other.
+    Runs without metrics, being damaged or just begun, count only if there is no other.
     """
     found, _ = look(root, () if name is None else (name,))
     runs = [(run.metric is not None, run.started or "", run.name, run.run_id) for run in found]
@@ -107,21 +106,21 @@ def _by_prefix(root: Path, name: str, prefix: str) -> Path:
         ids = [run_id for run_id in ids if is_run_folder(folder / run_id)]
         raise UsageError(f"no run of {name} in {root} starts with '{prefix}'; {_listed(ids)}")
     if len(found) > 1:
-        told = _listed(_told_apart(root, name, found))
-        raise UsageError(f"'{name}/{prefix}' is the start of {len(found)} runs; {told}")
+        listed = _listed(_with_differences(root, name, found))
+        raise UsageError(f"'{name}/{prefix}' is the start of {len(found)} runs; {listed}")
     return folder / found[0]
 
 
-def _told_apart(root: Path, name: str, ids: list[str]) -> list[str]:
-    """Each of these runs with the settings that the others do not have."""
+def _with_differences(root: Path, name: str, ids: list[str]) -> list[str]:
+    """Each of these runs with the settings that differ."""
     runs = {run.run_id: run.settings for run in look(root, (name,))[0] if run.run_id in ids}
     keys = differing([settings for settings in runs.values() if settings])
-    told = []
+    described = []
     for run_id in ids:
         settings = runs.get(run_id, {})
         words = choice_words({key: settings[key] for key in keys if key in settings})
-        told.append(f"{run_id} ({clipped(' '.join(words), _WORDS)})" if words else run_id)
-    return told
+        described.append(f"{run_id} ({clipped(' '.join(words), _WORDS)})" if words else run_id)
+    return described
 
 
 def _listed(ids: list[str]) -> str:

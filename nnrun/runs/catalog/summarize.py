@@ -1,4 +1,4 @@
-"""A look at one run: its report, and whether a process is at it."""
+"""The summary of one run, from its report and its lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.runs.catalog.index_file import Line, Settings
 from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
-from nnrun.runs.execution.numeric_backend import decisive
+from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import has_leftovers
@@ -21,20 +21,20 @@ from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
 
-def overview_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
+def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
     """The run in a folder; None where there is none.
 
     Args:
         folder: of the run.
-        placed: whether its place in a results folder says which run it must be.
+        placed: whether the folder is in a results folder, as for `read_run`.
     """
-    return described(read_run(folder, placed=placed), folder)
+    return summarize(read_run(folder, placed=placed), folder)
 
 
-def described(run: StoredRun | None, folder: Path) -> RunSummary | None:
-    """What was read in a folder at a glance; None where there is no run."""
+def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
+    """The summary of what was read from a folder; None where there is no run."""
     if run is None:
-        # Until its first checkpoint, a run leaves nothing but its lock.
+        # Until its first checkpoint, a run has nothing but its lock.
         if is_run_id(folder.name) and is_held(folder):
             return RunSummary(folder.parent.name, folder.name, RUNNING, started=_changed(folder))
         return None
@@ -42,7 +42,7 @@ def described(run: StoredRun | None, folder: Path) -> RunSummary | None:
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
-    """All that decides a run's numbers but its seed, by dotted keys; its data by their digest."""
+    """The settings that decide a run's numbers, without its seed, by dotted key; data by digest."""
     return dict(_settings(record))
 
 
@@ -51,7 +51,7 @@ def _settings(record: RunRecord) -> Settings:
     return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
 
 
-@lru_cache(maxsize=64)  # runs that differ in their seeds have all of it in common
+@lru_cache(maxsize=64)  # the same for all seeds of a config
 def _flat(config: str, data: str) -> str:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
@@ -62,18 +62,18 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
     held = not run.complete and is_held(folder)
     if run.record is None:
         status = INTERRUPTED if run.unfinished else DAMAGED
-        error = None if held else run.trouble
+        error = None if held else run.problem
         return RunSummary(
             run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
         )
-    record, status = run.record, DAMAGED if run.trouble else run.record.status
+    record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
         numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
         return RunSummary(
             name=run.name,
             run_id=run.run_id,
             status=RUNNING if held else str(status),
-            error=run.trouble or record.error,
+            error=run.problem or record.error,
             seed=record.seed,
             metric=record.main_metric,
             larger_is_better=record.task == "classification",
@@ -97,11 +97,11 @@ def _changed(folder: Path) -> str | None:
 
 
 def line_of(folder: Path, stamp: str) -> Line | None:
-    """What the index may hold of the run in a folder; None unless it is complete and at rest.
+    """The line of the run in a folder; None unless it is complete and has no leftovers.
 
     Args:
         folder: of the run.
-        stamp: of the folder, taken before it is read.
+        stamp: of the folder, taken before this call.
     """
     run = read_run(folder, placed=True)
     if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():
@@ -110,25 +110,25 @@ def line_of(folder: Path, stamp: str) -> Line | None:
 
 
 def line_of_record(record: RunRecord, folder: Path, stamp: str) -> Line | None:
-    """What `line_of` would read of a run that has just been written to its folder."""
+    """The line that `line_of` would read for a run that was just written."""
     return _line(StoredRun(record.name, record.run_id, record), folder, stamp)
 
 
 def _line(run: StoredRun, folder: Path, stamp: str) -> Line | None:
     if run.record is None or not run.complete:
         return None
-    overview = _described(run, folder)
-    if overview.status == DAMAGED:
+    summary = _described(run, folder)
+    if summary.status == DAMAGED:
         return None
-    return Line(overview, json.dumps(_essentials(run.record)), stamp)
+    return Line(summary, json.dumps(_essentials(run.record)), stamp)
 
 
 def _essentials(record: RunRecord) -> dict[str, Any]:
-    """A report without what is large: a sweep has the config, and tables have no confusion."""
+    """A report without its large parts, which a sweep does not need."""
     return {
         **record.to_dict(),
         **{key: {} for key in ("config", "dataset", "network")},
-        "environment": decisive(record.environment),
+        "environment": numeric_environment(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),
     }

@@ -1,4 +1,4 @@
-"""Runs at a glance: what a list of many of them says of each."""
+"""Summaries of runs, for lists of many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nnrun.config.settings import differing
 RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
 STATUSES = ("completed", "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
 
-# What is going on or was cut off stands nearest to the prompt, whenever it began.
+# Interrupted and running runs come last in a list, nearest to the prompt.
 _LATE = {INTERRUPTED: 1, RUNNING: 2}
 
 
@@ -23,12 +23,12 @@ class RunSummary:
     Args:
         name: of the experiment.
         run_id: of the run.
-        status: as in its report; `running` while a process is at it, `interrupted` where it can go
-            on, and `damaged` where its report, or what that speaks of, is not as it was written.
+        status: as in its report; `running` while a process holds it, `interrupted` if it can be
+            continued, and `damaged` if its report or its model is missing or has changed.
         error: what went wrong, in a sentence.
         seed: of the run.
         metric: its main metric.
-        larger_is_better: its direction.
+        larger_is_better: whether larger values of the metric are better.
         train: the main metric on the training split.
         validation: likewise.
         test: likewise.
@@ -55,12 +55,12 @@ class RunSummary:
 
     @property
     def label(self) -> str:
-        """What commands call it."""
+        """The run's name in commands."""
         return f"{self.name}/{self.run_id}"
 
     @property
     def result(self) -> tuple[str, float] | None:
-        """The most telling split that there is, and the main metric on it."""
+        """The main metric with its split: test, else validation, else training."""
         for split in reversed(SPLITS):
             value = getattr(self, split)
             if value is not None:
@@ -69,11 +69,11 @@ class RunSummary:
 
 
 PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")
-"""The fields of an overview but its settings, in their order."""
+"""The fields of a summary except its settings, in order."""
 
 
 def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
-    """For each name, the settings in which its runs differ."""
+    """The settings that differ between runs of the same name, by name."""
     by_name: dict[str, list[Mapping[str, Any]]] = {}
     for run in runs:
         if run.settings:
@@ -82,7 +82,7 @@ def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
 
 
 def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:
-    """The last ones at the end, and after them what was cut off and what is going on."""
+    """Sorted by start, then interrupted and running runs."""
     return sorted(
         runs, key=lambda run: (_LATE.get(run.status, 0), run.started or "", run.name, run.run_id)
     )

@@ -1,7 +1,7 @@
-"""Whether a run is of any use, and if not, why: computed from what that run did.
+"""The diagnosis of a run: whether its result is useful, and if not, why.
 
-Symptoms are what is wrong with the result; only where there is one are causes looked for, each by
-a function of its own, and told in the order of how much they explain.
+Symptoms are what is wrong with the result. If there is one, causes are looked for, each by a
+function of its own, and ordered by how much they explain.
 """
 
 from __future__ import annotations
@@ -20,10 +20,7 @@ __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagno
 
 
 def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
-    """The symptoms of a run that reached its end, then their causes, the likeliest first.
-
-    A good run has none.
-    """
+    """The symptoms of a completed run, if any, then their causes, the likeliest first."""
     with np.errstate(all="ignore"):
         symptoms = [symptom for find in SYMPTOMS if (symptom := find(case)) is not None]
     if not symptoms:
@@ -39,7 +36,7 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
 
 
 def diagnose_divergence(case: DiagnosisInput) -> list[Diagnostic]:
-    """The causes that a run diverged from, the likeliest first; there is always one."""
+    """The causes of a divergence, the likeliest first; there is always one."""
     return _causes(case, CAUSES_OF_DIVERGENCE)
 
 

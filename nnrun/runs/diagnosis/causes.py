@@ -1,4 +1,4 @@
-"""Why a run has learned nothing, or has diverged."""
+"""Causes of a run that learned nothing, or diverged."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from nnrun.nn.losses import LOSSES
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
-# Scales that differ by less than this factor are no cause of anything.
+# Scales that differ by less than this factor are no problem.
 _FACTOR = 10.0
 # The loss is still falling where it loses this share from one fifth of the run to the next.
 _FALL = 0.02
-# It has risen where it ends at so many times the least that it was.
+# It has risen if it ends at this many times its minimum.
 _RISE = 1.5
-# Units that do nothing count from this share on.
+# The share of constant units from which they are a problem.
 _DEAD = 0.25
 _LARGE_FOR_ADAM = 0.01
-# A learning rate is tiny where it is so many times below what is stable, and the loss has moved by
-# no more than this share from the first evaluation to the last.
+# A learning rate is tiny if it is this many times below the stable one, and the loss has moved by
+# no more than a small share from the first evaluation to the last.
 _TINY = 1000.0
-# What follows from another cause weighs less than it by this, at least.
-_AFTER = 0.01
 _MOVED = 0.05
+# How much less a cause weighs than another one that it follows from.
+_AFTER = 0.01
 _LARGEST, _SMALLEST = 1e308, 1e-300
 
 
 def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
-    """Columns that differ in size by orders of magnitude, or features that are large altogether.
+    """Columns whose sizes differ by orders of magnitude, or features that are all large.
 
-    Columns differ where both their largest values and their root mean squares do: a rare 1 among
-    zeros, or an outlier, is no other scale.
+    Both the largest values and the root mean squares must differ, so that a rare 1 among zeros, or
+    an outlier, does not count.
     """
     x = case.examples["train"].x.reshape(len(case.examples["train"]), -1)
     sizes = root_mean_square(x)
@@ -58,7 +58,7 @@ def feature_scale(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def target_scale(case: DiagnosisInput) -> Diagnostic | None:
-    """A target whose numbers, as the network has to put them out, are far from 1."""
+    """A target whose values, as the network must output them, are far from 1."""
     if case.classifies:
         return None
     target = case.examples["train"].target
@@ -71,7 +71,7 @@ def target_scale(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
-    """A learning rate beyond what a linear model of these rows would bear, or that shows itself.
+    """A learning rate that is unstable for a linear model of these rows, or by the loss curve.
 
     Gradient descent on a quadratic of curvature c is stable below a rate of 2 / c. Along one row x
     with a bias, a linear model's is c = d²L/dz² (|x|² + 1). LeCun et al., Efficient BackProp, 1998.
@@ -79,8 +79,8 @@ def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
     rate = case.peak_rate
     limit = rate_limit(case)
     if limit is not None and rate > limit:
-        # What is left of the excess with features of size 1 is not theirs; the rest comes after
-        # them, and before what it may have led to, such as dead units.
+        # The excess that is left with features of size 1 is the rate's own. The rest ranks after
+        # the features, and before its consequences, such as dead units.
         scale = feature_scale(case)
         badly_scaled = scale is not None
         scaled = (rate_limit(case, scaled=True) or limit) if badly_scaled else limit
@@ -129,20 +129,20 @@ def rate_limit(case: DiagnosisInput, *, scaled: bool = False) -> float | None:
         return None
     features = float(case.examples["train"].x[0].size)
     if not scaled:
-        # Beyond that, no rate is small enough to be worth a suggestion.
+        # With larger features no useful rate is small enough.
         features *= min(case.feature_size, 1e140) ** 2
     # A velocity adds up to 1 / (1 - μ) gradients.
     return float(2 / (curvature * (features + 1)) * (1 - getattr(optimizer, "momentum", 0.0)))
 
 
 def excess(case: DiagnosisInput) -> float:
-    """How many times the largest stable learning rate the run's is; 1 where none is known."""
+    """The run's learning rate over the largest stable one; 1 if that is unknown."""
     limit = rate_limit(case)
     return 1.0 if limit is None else case.peak_rate / limit
 
 
 def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
-    """For a run that diverged, the learning rate is a cause in any case."""
+    """The learning rate, which is always a cause of divergence."""
     found = learning_rate(case)
     if found is not None:
         return found
@@ -155,10 +155,10 @@ def any_learning_rate(case: DiagnosisInput) -> Diagnostic:
 
 
 def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
-    """A loss that was still falling at the end, or rows that have not been seen once.
+    """A loss that was still falling at the end, or rows that were never used.
 
-    Not where the learning rate is far too large: a loss that falls then only comes back from where
-    the first steps threw it. Nor where all units of a layer are dead, and only biases move.
+    Not if the learning rate is far too large: then the loss only recovers from the first steps. Nor
+    if all units of a layer are dead, and only biases change.
     """
     if excess(case) >= _FACTOR:
         return None
@@ -188,7 +188,7 @@ def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def dead_units(case: DiagnosisInput) -> Diagnostic | None:
-    """Units that give the same for every training row, of rectifiers zero: nothing moves them."""
+    """Units with the same output for every training row, which get no gradient."""
     found = _most_dead(case)
     if found is None or found.share < _DEAD:
         return None
@@ -224,7 +224,7 @@ CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = 
 
 
 def _most_dead(case: DiagnosisInput) -> ConstantUnits | None:
-    """The hidden activation with the largest share of units that are constant."""
+    """The hidden activation with the largest share of constant units."""
     return max(constant_units(case.network, case.examples["train"].x), default=None)
 
 

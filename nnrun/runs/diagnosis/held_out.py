@@ -1,4 +1,4 @@
-"""What makes the numbers of held-out rows mean less than they seem to."""
+"""Problems of held-out rows: duplicates of training rows, and unseen categories."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from typing import Any
 
 from nnrun.runs.diagnosis.inputs import Diagnostic
 
-_TOLD = 3
+_SHOWN = 3
 
 
 def about_held_out(dataset: dict[str, Any]) -> list[Diagnostic]:
-    """What the described data set says of copies and of categories that training has not seen."""
+    """Diagnostics about duplicates and unseen categories.
+
+    Args:
+        dataset: as a record describes it.
+    """
     return [*_unseen(dataset), *_duplicates(dataset)]
 
 
 def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
     for split in dict.fromkeys(found["split"] for found in dataset["unseen"]):
         columns = [found for found in dataset["unseen"] if found["split"] == split]
-        which = "; ".join(map(_categories, columns[:_TOLD])) + "; …" * (len(columns) > _TOLD)
+        which = "; ".join(map(_categories, columns[:_SHOWN])) + "; …" * (len(columns) > _SHOWN)
         text = (
             f"of {dataset[f'n_{split}']:,} {split} rows some have a category that no training row "
             f"has ({which}): they are predicted as none of the categories; give rare categories "
@@ -29,14 +33,15 @@ def _unseen(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
 
 def _categories(found: dict[str, Any]) -> str:
     names = [f"'{name}'" if name else "a blank cell" for name in found["categories"]]
-    more = ", …" * (len(names) > _TOLD)
-    return f"{found['rows']:,} in '{found['column']}': {', '.join(names[:_TOLD])}{more}"
+    more = ", …" * (len(names) > _SHOWN)
+    return f"{found['rows']:,} in '{found['column']}': {', '.join(names[:_SHOWN])}{more}"
 
 
 def _duplicates(dataset: dict[str, Any]) -> Iterator[Diagnostic]:
-    """Copies that may change a share of right answers by more than chance does.
+    """Duplicates that may change an accuracy by more than chance does.
 
-    Two standard errors of a share of n rows are 1 / √n at most; d copies may change it by d / n.
+    Two standard errors of an accuracy on n rows are at most 1 / √n; d copies change it by up to
+    d / n.
     """
     for split, copies in dataset["duplicates"].items():
         rows = dataset[f"n_{split}"]

@@ -1,4 +1,4 @@
-"""What a diagnosis is made from, and what it is made of."""
+"""The input of a diagnosis, and its parts."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.models.scores import Metrics
 from nnrun.models.task import Classification, Task
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.runs.metrics import Metrics
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.state import HistoryRow
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One thing that is wrong, or its cause with what to try.
+    """A symptom, or a cause with advice.
 
     Args:
-        kind: a word for programs.
-        message: a phrase for people.
-        weight: of causes, how much it explains: powers of ten, roughly.
-        split: of symptoms, where it shows: `train` where it does so in training already.
+        kind: a fixed word, for programs.
+        message: a phrase for the user.
+        weight: of a cause, how much it explains: powers of ten, roughly.
+        split: of a symptom, the split that shows it; `train` if the training split does.
     """
 
     kind: str
@@ -35,26 +35,26 @@ class Diagnostic:
     split: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """As a report has it."""
+        """As JSON data."""
         return {"kind": self.kind, "message": self.message}
 
 
 @dataclass(frozen=True)
 class DiagnosisInput:
-    """A run that has come to its end.
+    """A run that was trained to its end, or diverged.
 
     Args:
         config: resolved.
-        task: what outputs mean.
-        features: names of the columns of x; none for images.
+        task: what the outputs mean.
+        features: the names of the columns of x; empty for images.
         examples: the splits as the network sees them.
-        outputs: of the network, by split; none for a run that diverged.
+        outputs: of the network, by split; empty for a run that diverged.
         metrics: by split, likewise.
-        baseline: the same numbers for a model that ignores x.
+        baseline: the metrics of a model that ignores x.
         history: a row for each evaluation.
-        network: with the weights that training ended with.
+        network: with the weights at the end of training.
         peak_rate: the largest learning rate of the run.
-        iterations: how many updates it made.
+        iterations: how many updates were made.
     """
 
     config: ExperimentConfig
@@ -71,7 +71,7 @@ class DiagnosisInput:
 
     @property
     def classifies(self) -> bool:
-        """Whether it is about classes."""
+        """Whether the task is classification."""
         return isinstance(self.task, Classification)
 
     @cached_property
@@ -88,8 +88,8 @@ class DiagnosisInput:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
 
         Args:
-            split: whose predictions.
-            against: the split whose baseline is the measure; the same one unless told.
+            split: of the predictions.
+            against: the split of the baseline; the same one by default.
         """
         ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
         if ours is None or base is None:
@@ -99,7 +99,7 @@ class DiagnosisInput:
         return 1 - ours / base if base > 0 else 0.0
 
     def uncertainty(self, split: str) -> float:
-        """The standard error of `skill`, for a split of so many rows."""
+        """The standard error of `skill`."""
         part, base = self.examples[split], self.main(self.baseline, split) or 0.0
         if self.classifies:
             right = self.task.decode(self.outputs[split]) == part.y
@@ -109,7 +109,7 @@ class DiagnosisInput:
 
 
 def root_mean_square(x: Array) -> Array:
-    """That of the columns of x, whose squares may be too large for a number, or too small."""
+    """The root mean square of each column of x, computed without overflow."""
     largest = np.abs(x).max(axis=0).astype(np.float64)
     # A power of two, so that nothing is rounded by it.
     unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)

@@ -1,4 +1,4 @@
-"""Why a run predicts its training data well and other data badly."""
+"""Causes of overfitting."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 
-# Other data were predicted better before where their loss was less than this share of the last.
+# The best loss on held-out data must be below this share of the last one.
 _BETTER = 0.9
 
 
 def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
-    """A loss on other data that was lower before the end."""
+    """A held-out loss that was lower before the end."""
     for split in ("validation", "test"):
         losses = [float(row[f"{split}_loss"]) for row in case.history if f"{split}_loss" in row]
         if len(losses) < 2 or min(losses) > _BETTER * losses[-1]:
@@ -39,7 +39,7 @@ def many_parameters(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def few_rows(case: DiagnosisInput) -> Diagnostic:
-    """What always helps."""
+    """Too few training rows, which is always a cause."""
     rows = len(case.examples["train"])
     return Diagnostic("few_rows", f"more training rows than {rows:,} would help", 0.0)
 

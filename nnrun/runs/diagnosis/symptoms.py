@@ -1,4 +1,4 @@
-"""What shows that a result is of no use."""
+"""Symptoms of a useless result."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 
-# Predictions that differ by less than this share of the target's spread are the same.
+# Predictions are the same if they differ by less than this share of the target's spread.
 _SAME = 1e-6
-# Training and other data are far apart where so much of the skill is lost between them. Over twenty
-# seeds of each shipped config at most 0.25 is, and that on 102 test rows.
+# Training and held-out data are far apart if the skill differs by this much. Over twenty seeds of
+# each shipped config it differs by at most 0.25, on 102 test rows.
 _GAP = 0.3
-# A skill below this is none to speak of.
+# A skill below this is negligible.
 _LITTLE = 0.1
-# What chance does not explain: this many standard errors.
+# Chance explains differences up to this many standard errors.
 _ERRORS = 2.0
 
 
@@ -29,7 +29,7 @@ def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
-    """All training rows get one prediction."""
+    """The same prediction for all training rows."""
     predicted = np.asarray(case.task.decode(case.outputs["train"]), np.float64)
     spread = 0.0 if case.classifies else float(np.std(case.examples["train"].y))
     if len(predicted) < 2 or (np.ptp(predicted, axis=0) > _SAME * spread).any():
@@ -38,7 +38,7 @@ def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def majority_share(case: DiagnosisInput) -> Diagnostic | None:
-    """Accuracy that is the share of the most frequent class, but for chance."""
+    """An accuracy that is no better than the majority class's share, up to chance."""
     if not case.classifies:
         return None
     found, above = [], []
@@ -61,7 +61,7 @@ def majority_share(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def sure_and_wrong(case: DiagnosisInput) -> Diagnostic | None:
-    """Classes named better than by the baseline, with a training loss that is worse than its."""
+    """An accuracy better than the baseline's with a training loss worse than the baseline's."""
     loss, base = (
         (numbers.get("train") or {}).get("loss") for numbers in (case.metrics, case.baseline)
     )
@@ -77,9 +77,9 @@ def sure_and_wrong(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def far_apart(case: DiagnosisInput) -> Diagnostic | None:
-    """Other data are predicted much worse than training data that were learned, beyond chance.
+    """Held-out data that are predicted much worse than training data, beyond chance.
 
-    Measured by the baseline of either split: where one is small, numbers that are alike are no gap.
+    Both splits' baselines are tried, and the smaller gap counts.
     """
     learned = case.skill("train")
     if learned is None or learned <= 0:

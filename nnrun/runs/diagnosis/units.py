@@ -1,4 +1,4 @@
-"""Units that give the same for every row: dead rectifiers, saturated sigmoids."""
+"""Units with the same output for every row: dead rectifiers, saturated sigmoids."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array
 
-# Outputs that differ by no more than this are the same; no activation that saturates goes past 1.
+# Outputs are the same if they differ by no more; saturating activations are within [-1, 1].
 _SAME = 1e-9
 
 
 @dataclass(frozen=True, order=True)
 class ConstantUnits:
-    """Of the units of a hidden activation, those that give the same for all rows; by their share.
+    """The constant units of a hidden activation, ordered by their share.
 
-    Units of an image are its channels.
+    The units of an image are its channels.
     """
 
     share: float
@@ -31,7 +31,7 @@ class ConstantUnits:
 
 
 def constant_units(network: Network, x: Array) -> list[ConstantUnits]:
-    """For each hidden activation but `linear`, how many of its units are constant over rows x."""
+    """The constant units over rows x of each hidden activation except `linear`."""
     last = network.blocks[-1]
     hidden = [
         (dotted(place), layer)

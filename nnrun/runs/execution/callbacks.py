@@ -1,4 +1,4 @@
-"""How a run in progress is watched and steered."""
+"""Functions that a run calls while it trains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nnrun.training.trainer import Progress
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Functions that a run calls, which by default do nothing; and what it may use.
+    """Functions that a run calls while it trains; by default they do nothing.
 
     Args:
-        start: is told, before the first update, how many updates have been made already.
-        observe: is shown how far it is, some twenty times a second.
-        stop: is asked as often whether to stop here.
-        checkpoint: is given the state of training where that is worth keeping.
-        note: is told in a sentence what else the user should know.
-        wait: is told in a few words what takes its time before training begins.
-        threads: how many may share the work; the bits are the same for any number.
+        start: called before the first update with the number of updates already made.
+        observe: called with the progress, some twenty times a second.
+        stop: called as often; returns whether to stop.
+        checkpoint: called as often with a function that returns the state of training.
+        note: called with a sentence for the user.
+        wait: called with a few words before a long step, such as compiling.
+        threads: how many the run may use; the bits are the same for any number.
     """
 
     start: Callable[[int], None] = lambda iteration: None

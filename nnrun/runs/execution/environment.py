@@ -1,4 +1,4 @@
-"""Where a run was made: what its bits may depend on."""
+"""The environment of a run: everything that its bits may depend on."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PACKAGES = ("numpy", "scikit-learn", "safetensors", "pydantic", "pyyaml")
 
 @cache
 def environment() -> dict[str, Any]:
-    """Python, platform, CPU, package versions, the BLAS that NumPy calls, and what of both is used;
-    and the version of nnrun's own numerics.
+    """Python, platform, CPU, package versions, BLAS and its kernel, NumPy's vector instructions,
+    and the version of nnrun's numerics.
 
-    A BLAS has a kernel for each kind of processor, and NumPy loops for each width of its vectors;
-    with others the sums have another order, and so other bits.
+    A BLAS has a kernel for each kind of processor, and NumPy a loop for each vector width. Another
+    kernel or loop adds in another order, which gives other bits.
     """
     return {
         "numerics": NUMERICS_VERSION,
@@ -43,13 +43,13 @@ def environment() -> dict[str, Any]:
 
 @cache
 def libraries() -> ThreadpoolController:
-    """The BLAS in use, or several; to look for them takes longer than a small run."""
+    """The BLAS libraries in use; cached, since finding them takes longer than a small run."""
     return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Have every BLAS use one thread, so that sums have one order whatever the machine does."""
+    """Limit every BLAS to one thread, so that sums always have the same order."""
     found = [(blas, blas.num_threads) for blas in libraries().lib_controllers]
     changed = [(blas, number) for blas, number in found if number != 1]
     for blas, _ in changed:
@@ -77,15 +77,15 @@ def _blas() -> str:
 
 
 def _blas_kernel() -> str:
-    """The one in use, such as `Haswell`; empty where the BLAS does not say."""
+    """The kernel in use, such as `Haswell`; empty if the BLAS does not report it."""
     found = libraries().info()
-    # SciPy may have brought one of its own.
+    # SciPy may have loaded its own.
     found.sort(key=lambda library: "numpy" not in Path(library["filepath"]).parent.name)
     return str(found[0].get("architecture", "")) if found else ""
 
 
 def _vectors() -> str:
-    """The sets of vector instructions that NumPy's loops use on this processor."""
+    """The vector instructions that NumPy uses on this processor."""
     details: Any = np.show_config(mode="dicts")
     sets = details.get("SIMD Extensions", {})
     return " ".join([*sets.get("baseline", []), *sets.get("found", [])])

@@ -3,64 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
-from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.engines.selection import build_engine, why_not_compiled
+from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
-from nnrun.models.weights import weights_of, weights_sha256
-from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.runs.diagnosis import (
-    DiagnosisInput,
-    Diagnostic,
-    about_held_out,
-    diagnose,
-    diagnose_divergence,
-)
+from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
+from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.environment import environment, one_thread
-from nnrun.runs.execution.record_builder import (
-    compare_published,
-    describe_dataset,
-    describe_divergence,
-    describe_model,
-    describe_network,
-    describe_timing,
-    published_of,
-)
+from nnrun.runs.execution.environment import one_thread
+from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.execution.selfcheck import check_engine
-from nnrun.runs.metrics import Metrics, baseline_of, metrics_of
-from nnrun.runs.preparation.prepare import Prepared
-from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.runs.metrics import metrics_of
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
-from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
 
-# Causes that the error of a diverged run tells; its report has all of them.
-_CAUSES_TOLD = 2
+# How many causes the error of a diverged run names; its report has all.
+_CAUSES_NAMED = 2
 
 
 class Execution:
     """One run being trained.
 
     Args:
-        prepared: what to train.
-        checkpoint: where an earlier execution of the same run was interrupted.
-        extended_from: the shorter run that it goes on from, as its report is to say.
-        control: its `note` and `wait` are told what there is to know before training begins.
-        checked: whether its engine was found to compute what NumPy does before.
+        prepared: the run; its network is trained in place.
+        checkpoint: the state to continue from.
+        extended_from: the shorter run that it continues, as its report names it.
+        callbacks: `note` and `wait` are called before training begins.
+        checked: whether the engine has been checked before.
 
     Raises:
         EngineFaultError: the compiled engine does not compute what NumPy does.
@@ -71,74 +52,63 @@ class Execution:
         prepared: Prepared,
         checkpoint: TrainingState | None = None,
         extended_from: dict[str, Any] | None = None,
-        control: Callbacks | None = None,
+        callbacks: Callbacks | None = None,
         *,
         checked: bool = False,
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.network: Network = prepared.network()
-        self.preprocessing: Preprocessing = prepared.preprocessing()
-        self.task: Task = self._task()
-        self.examples: dict[str, PreparedSplit] = prepared.examples(
-            self.network, self.preprocessing, self.task
-        )
-        self.baseline = self._baseline()
-        self.trainer = self._trainer(control or Callbacks())
+        self.started = now()
+        self.network = prepared.network
+        self.task = self._task()
+        self.examples = prepared.examples
+        self.trainer = self._trainer(callbacks or Callbacks())
         if not checked:
             check_engine(prepared, self.trainer)
         if checkpoint is not None:
             self.trainer.resume(checkpoint)
 
-    def run(self, control: Callbacks) -> RunResult:
-        """Train to the end, or to where `control` stops it."""
+    def run(self, callbacks: Callbacks) -> RunResult:
+        """Train to the end, or until `callbacks` stops it."""
         with one_thread():
-            interrupted = self._train(control)
-            if interrupted:
-                return self._result("interrupted", "stopped before its end; it can go on from here")
-            if self.trainer.divergence is not None:
-                causes = diagnose_divergence(self._case({}, {}))
-                text = describe_divergence(
-                    self.prepared.config, self.trainer.divergence, causes[:_CAUSES_TOLD]
-                )
-                return self._result("diverged", text, causes)
-            return self._result("completed", None)
+            interrupted = self._train(callbacks)
+            ended: Status = "completed" if self.trainer.divergence is None else "diverged"
+            return self._result("interrupted" if interrupted else ended)
 
-    def train(self, control: Callbacks) -> bool:
-        """Train without a report at the end; whether `control` stopped it."""
+    def train(self, callbacks: Callbacks) -> bool:
+        """Train without making a result; returns whether `callbacks` stopped it."""
         with one_thread():
-            return self._train(control)
+            return self._train(callbacks)
 
-    def _train(self, control: Callbacks) -> bool:
-        control.start(self.trainer.iteration)
+    def _train(self, callbacks: Callbacks) -> bool:
+        callbacks.start(self.trainer.iteration)
         progress: Iterator[Progress] = self.trainer.run()
         for state in progress:
-            control.observe(state)
-            if state.iteration < state.total and control.stop():
+            callbacks.observe(state)
+            if state.iteration < state.total and callbacks.stop():
                 return True
-            control.checkpoint(self.trainer.checkpoint)
+            callbacks.checkpoint(self.trainer.checkpoint)
         return False
 
     def _task(self) -> Task:
-        return self.prepared.task(self.network, self.preprocessing)
+        return self.prepared.task
 
     def _curve(self) -> LossCurve | None:
-        """What follows the losses of batches; nothing, unless they are of interest."""
+        """The curve of batch losses, if they are followed."""
         return None
 
-    def _trainer(self, control: Callbacks) -> Trainer:
+    def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
-        curve = self._curve()
+        curve, stopping = self._curve(), self._stopping()
         streams = Streams.of(self.prepared.config.seed)
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()
         optimizer.allocate(self.network.theta)
         if reason := why_not_compiled(config.engine, self.network):
-            control.note(reason)
+            callbacks.note(reason)
         engine = build_engine(
-            self.prepared.engine(self.network),
+            self.prepared.engine,
             self.network,
             optimizer,
             train.x,
@@ -147,9 +117,9 @@ class Execution:
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
             losses=curve is not None,
-            threads=control.threads,
-            wait=control.wait,
-            made=self.prepared.common.get(f"made for {self.network.input_shape}", dict),
+            threads=callbacks.threads,
+            wait=callbacks.wait,
+            made=self.prepared.cache.get(f"made for {self.network.input_shape}", dict),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(
@@ -157,14 +127,14 @@ class Execution:
             optimizer=optimizer,
             engine=engine,
             sampler=sampler,
-            schedule=self.prepared.schedule(),
+            schedule=self.prepared.schedule,
             dropout=streams.dropout,
             splits=self.examples,
             task=self.task,
             iterations=self.prepared.iterations,
             evaluate_every=self.prepared.evaluate_every,
-            baseline=(self.baseline["train"] or {}).get("loss") or 0.0,
-            stopping=self._stopping(),
+            baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
+            stopping=stopping,
             curve=curve,
         )
 
@@ -180,60 +150,33 @@ class Execution:
             restore_best=config.restore_best,
         )
 
-    def _result(
-        self, status: Status, error: str | None, findings: Sequence[Diagnostic] = ()
-    ) -> RunResult:
-        found = self.trainer.divergence
-        sound = found is None or found.cause != "not_finite"
-        metrics = self._metrics(sound)
-        dataset = describe_dataset(self.prepared, self.examples)
-        if status == "completed":
-            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
-            findings = [*diagnose(self._case(outputs, metrics)), *about_held_out(dataset)]
-        weights = weights_of(self.network) if sound else None
-        record = RunRecord(
-            name=self.prepared.config.name,
-            run_id=self.prepared.run_id,
-            status=status,
-            error=error,
-            task=self.prepared.dataset.task,
-            config=self.prepared.config_dict,
-            seed=self.prepared.config.seed,
-            dataset=dataset,
-            network=describe_network(self.prepared.config, self.network),
+    def _result(self, status: Status) -> RunResult:
+        measured = {} if is_lost(self.trainer) else {n: self._metrics_of(n) for n in self.examples}
+        metrics = {name: measured.get(name) for name in SPLITS}
+        error, diagnostics = self._diagnosed(status, metrics)
+        return trained_result(
+            self.prepared,
+            self.trainer,
+            status,
+            error,
+            diagnostics,
             metrics=metrics,
-            baseline=self.baseline,
-            published=compare_published(published_of(self.prepared.config), metrics),
-            timing=describe_timing(self.trainer),
-            engine=self.trainer.engine.name,
-            environment={**environment(), **self.trainer.engine.surroundings},
-            weights_sha256=None if weights is None else weights_sha256(weights),
             started=self.started,
-            main_metric=self.task.main_metric,
-            description=self.prepared.config.description,
             extended_from=self.extended_from,
-            nnrun_version=__version__,
-            warnings=[finding.to_dict() for finding in findings],
-            **self._ending(),
         )
-        checkpoint = self.trainer.checkpoint() if status == "interrupted" else None
-        metadata = describe_model(self.prepared, self.network, self.preprocessing)
-        ending = self.trainer.ending() if status == "completed" else None
-        return RunResult(record, self.trainer.history, weights, metadata, checkpoint, ending)
 
-    def _ending(self) -> dict[str, Any]:
-        stopping, found = self.trainer.stopping, self.trainer.divergence
-        return {
-            "best_iteration": stopping.best_iteration if stopping else None,
-            "stopped_early": self.trainer.stopped_early,
-            "divergence": asdict(found) if found else None,
-        }
-
-    def _metrics(self, sound: bool) -> dict[str, Metrics | None]:
-        return {
-            name: self._metrics_of(name) if sound and name in self.examples else None
-            for name in SPLITS
-        }
+    def _diagnosed(
+        self, status: Status, metrics: dict[str, Metrics | None]
+    ) -> tuple[str | None, list[Diagnostic]]:
+        """What went wrong, in a sentence, and what is wrong with the result."""
+        if status == "interrupted":
+            return "stopped before its end; it can go on from here", []
+        found = self.trainer.divergence
+        if found is None:
+            outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
+            return None, diagnose(self._case(outputs, metrics))
+        causes = diagnose_divergence(self._case({}, {}))
+        return describe_divergence(self.prepared.config, found, causes[:_CAUSES_NAMED]), causes
 
     def _metrics_of(self, name: str) -> Metrics:
         loss, outputs = self.trainer.evaluate(name)
@@ -242,7 +185,7 @@ class Execution:
     def _case(
         self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]
     ) -> DiagnosisInput:
-        """What a diagnosis is made from; without outputs, where there are none of use."""
+        """The input of a diagnosis; without outputs for a run that diverged."""
         trainer = self.trainer
         first = trainer.schedule.rates(np.zeros(1), trainer.iterations)
         return DiagnosisInput(
@@ -252,21 +195,12 @@ class Execution:
             examples=self.examples,
             outputs=outputs,
             metrics=metrics,
-            baseline=self.baseline,
+            baseline=self.prepared.baseline,
             history=trainer.history,
             network=self.network,
             peak_rate=max([float(first[0]), *(row["learning_rate"] for row in trainer.history)]),
             iterations=trainer.iteration,
         )
-
-    def _baseline(self) -> dict[str, Metrics | None]:
-        loss, train = self.prepared.config.loss.build(), self.examples["train"]
-        return {
-            name: baseline_of(self.task, loss, train, self.examples[name])
-            if name in self.examples
-            else None
-            for name in SPLITS
-        }
 
 
 def _column_names(dataset: Dataset) -> Sequence[str]:

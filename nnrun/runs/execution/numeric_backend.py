@@ -1,4 +1,4 @@
-"""What of its environment the bits of a run's numbers depend on.
+"""The part of the environment that a run's bits depend on.
 
 The compiled engine calls no BLAS and computes alike on every processor; NumPy's own arithmetic
 depends on the BLAS, on its kernel for the processor, and on the vectors of NumPy's loops.
@@ -14,8 +14,8 @@ _ALWAYS = ("architecture",)
 _BY_NUMPY = ("blas", "blas_kernel", "vectors")
 
 
-def arithmetic(record: RunRecord) -> str:
-    """What it was, in words that are equal where the bits are; empty where the report is silent."""
+def numeric_backend(record: RunRecord) -> str:
+    """A text that is equal for runs with equal bits; empty if the report has no environment."""
     environment = record.environment
     if not environment.get("architecture"):
         return ""
@@ -24,8 +24,8 @@ def arithmetic(record: RunRecord) -> str:
     return ", ".join([record.engine, f"numpy {numpy}", *(str(environment.get(k)) for k in keys)])
 
 
-def decisive(environment: dict[str, Any]) -> dict[str, Any]:
-    """The part of an environment that `arithmetic` looks at."""
+def numeric_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """The part of an environment that `numeric_backend` uses."""
     packages = environment.get("packages") or {}
     found = {key: environment[key] for key in (*_ALWAYS, *_BY_NUMPY) if key in environment}
     return {**found, "packages": {"numpy": packages.get("numpy")}} if found else {}

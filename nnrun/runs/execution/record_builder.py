@@ -1,30 +1,169 @@
-"""The parts of a report, from a prepared run and what came of it."""
+"""The one maker of records, for completed, diverged, interrupted and failed runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from typing import Any
 
+from nnrun import __version__
+from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
-from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.models.scores import Metrics
+from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
-from nnrun.runs.diagnosis import Diagnostic
-from nnrun.runs.metrics import Metrics
-from nnrun.runs.preparation.infer_task import infer_task
-from nnrun.runs.preparation.prepare import Prepared
-from nnrun.training.divergence import Divergence
-from nnrun.training.examples import PreparedSplit
+from nnrun.runs.diagnosis import Diagnostic, about_held_out
+from nnrun.runs.execution.environment import environment
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunRecord, RunResult, Status
+from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 
 Description = dict[str, Any]
+_NO_TIME = {
+    "train_seconds": 0.0,
+    "evaluation_seconds": 0.0,
+    "iterations": 0,
+    "iterations_per_second": None,
+}
 
 
-def describe_dataset(prepared: Prepared, examples: dict[str, PreparedSplit]) -> Description:
+def build_record(
+    prepared: Prepared,
+    status: Status,
+    error: str | None,
+    diagnostics: Sequence[Diagnostic] = (),
+    **trained: Any,
+) -> RunRecord:
+    """The record of a run, whatever its status.
+
+    Args:
+        prepared: the run.
+        status: how it ended.
+        error: what went wrong, in a sentence.
+        diagnostics: of its training; those of its data are added here.
+        trained: fields of the record that are known after training; their defaults are those of a
+            run that was not trained.
+    """
+    config, dataset, nothing = prepared.config, describe_dataset(prepared), dict.fromkeys(SPLITS)
+    if status == "completed":
+        diagnostics = [*diagnostics, *about_held_out(dataset)]
+    untrained = {
+        "metrics": nothing,
+        "baseline": nothing,
+        "timing": _NO_TIME,
+        "engine": config.training.engine,
+        "environment": environment(),
+        "weights_sha256": None,
+        "started": now(),
+    }
+    fields = untrained | trained
+    return RunRecord(
+        name=config.name,
+        run_id=prepared.run_id,
+        status=status,
+        error=error,
+        task=prepared.dataset.task,
+        config=prepared.config_dict,
+        seed=config.seed,
+        dataset=dataset,
+        network=describe_network(config, prepared.network),
+        published=compare_published(published_of(config), fields["metrics"]),
+        main_metric=prepared.task.main_metric,
+        description=config.description,
+        nnrun_version=__version__,
+        warnings=[diagnostic.to_dict() for diagnostic in diagnostics],
+        **fields,
+    )
+
+
+def trained_result(
+    prepared: Prepared,
+    trainer: Trainer,
+    status: Status,
+    error: str | None,
+    diagnostics: Sequence[Diagnostic],
+    **fields: Any,
+) -> RunResult:
+    """The result of a run that was trained, to its end or not.
+
+    Args:
+        prepared: the run.
+        trainer: as training left it.
+        status: how it ended.
+        error: what went wrong, in a sentence.
+        diagnostics: of its training.
+        fields: of the record, which the trainer does not know.
+    """
+    stopping, found = trainer.stopping, trainer.divergence
+    weights = None if is_lost(trainer) else weights_of(trainer.network)
+    record = build_record(
+        prepared,
+        status,
+        error,
+        diagnostics,
+        baseline=prepared.baseline,
+        timing=describe_timing(trainer),
+        engine=trainer.engine.name,
+        environment={**environment(), **trainer.engine.surroundings},
+        weights_sha256=None if weights is None else weights_sha256(weights),
+        best_iteration=stopping.best_iteration if stopping else None,
+        stopped_early=trainer.stopped_early,
+        divergence=asdict(found) if found else None,
+        **fields,
+    )
+    checkpoint = trainer.checkpoint() if status == "interrupted" else None
+    ending = trainer.ending() if status == "completed" else None
+    metadata = describe_model(prepared)
+    return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
+
+
+def failed_result(
+    prepared: Prepared,
+    reason: str,
+    checkpoint: TrainingState | None,
+    traceback: str | None = None,
+) -> RunResult:
+    """The result of a run that could not be trained.
+
+    Args:
+        prepared: the run.
+        reason: why not, in a sentence.
+        checkpoint: the last one, if there is any.
+        traceback: of the error, where nnrun did not expect it.
+    """
+    record = build_record(prepared, "failed", reason)
+    return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
+
+
+def is_lost(trainer: Trainer) -> bool:
+    """Whether training reached numbers that are not finite."""
+    return trainer.divergence is not None and trainer.divergence.cause == "not_finite"
+
+
+def reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
+    """A record with the config's present description and published numbers."""
+    return replace(
+        record,
+        config=prepared.config_dict,
+        description=prepared.config.description,
+        published=compare_published(published_of(prepared.config), record.metrics),
+    )
+
+
+def now() -> str:
+    """The time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def describe_dataset(prepared: Prepared) -> Description:
     """The data set and the sizes of its splits."""
-    dataset, sizes = prepared.dataset, {name: len(part) for name, part in examples.items()}
+    dataset, examples = prepared.dataset, prepared.examples
+    sizes = {name: len(part) for name, part in examples.items()}
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
@@ -36,17 +175,17 @@ def describe_dataset(prepared: Prepared, examples: dict[str, PreparedSplit]) -> 
         "description": dataset.description,
         "note": dataset.note,
         "task": dataset.task,
-        "task_from": task_from(prepared.config),
+        "task_from": prepared.task_from,
         **describe_held_out(prepared),
     }
 
 
 def describe_held_out(prepared: Prepared) -> Description:
-    """What is particular about rows that are held out.
+    """Counts of unusual held-out rows.
 
-    By split, `duplicates` counts those that are training rows too, and `unseen` those with a
-    category of a column that no training row has. `left_out` counts own test rows of the set that
-    are in no split.
+    By split, `duplicates` counts rows that are also training rows, and `unseen` rows with a
+    category that no training row has. `left_out` counts the set's own test rows that are in no
+    split.
     """
     split = prepared.split
     unseen = [
@@ -65,17 +204,11 @@ def describe_held_out(prepared: Prepared) -> Description:
     }
 
 
-def task_from(config: ExperimentConfig) -> str | None:
-    """What else of the config says which task it is, where the data are a file's."""
-    implied = infer_task(config)
-    return implied.reason if implied and implied.task == config.dataset.task else None
-
-
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
-    """Layers as the config has them, with what they put out and how many parameters they have.
+    """The layers of the config, with their output shapes and numbers of parameters.
 
-    A layer that holds layers has theirs under `layers`, each with a `name`, and counts their
-    parameters with its own.
+    A layer with inner layers has them under `layers`, each with a `name`; its number of parameters
+    includes theirs.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.named_layers():
@@ -106,47 +239,12 @@ def describe_network(config: ExperimentConfig, network: Network) -> Description:
     }
 
 
-def describe_divergence(
-    config: ExperimentConfig, found: Divergence, causes: Sequence[Diagnostic] = ()
-) -> str:
-    """What went wrong, where and when, and what to try, as a sentence."""
-    advice = [f"{cause.message[0].upper()}{cause.message[1:]}" for cause in causes]
-    return ". ".join([f"diverged: {_what(config, found)}", *advice])
-
-
-def _what(config: ExperimentConfig, found: Divergence) -> str:
-    at = f"at iteration {found.iteration:,}"
-    where = "the loss"
-    if found.parameter is not None:
-        layer, _, name = found.parameter.rpartition(".")
-        types = {dotted(place): layer.type for place, layer in config.network.named_layers()}
-        where = f"the {name} of layer {layer} ({types[layer]})"
-    if found.memory is not None:
-        where = f"the optimizer's {found.memory} for {where}"
-    if found.cause == "loss":
-        return (
-            f"the training loss left where it began ({found.began:.4g}) {at} and ended at "
-            f"{found.loss:.4g}"
-        )
-    if found.cause == "weights":
-        return (
-            f"{where} left any useful range {at}, with weights up to {found.largest_weight:.1g} "
-            "at the end and a loss no better than the baseline's"
-        )
-    if found.last_good_loss is None:
-        return "the loss was beyond the range of numbers from the start"
-    return (
-        f"{where} left the range of numbers {at} (last good loss {found.last_good_loss:.6g} at "
-        f"iteration {found.last_good_iteration:,})"
-    )
-
-
 def describe_timing(trainer: Trainer) -> Description:
-    """Seconds of updates alone, with the speed that makes, and of the evaluations along the way."""
-    seconds, found = trainer.train_seconds, trainer.divergence
-    # What came after numbers that are not finite was no training.
-    lost = found is not None and found.cause == "not_finite"
-    iterations = found.iteration if found is not None and lost else trainer.iteration
+    """Seconds of updates and of evaluations, and the speed of the updates."""
+    seconds = trainer.train_seconds
+    # Updates after numbers that are not finite were no training.
+    found = trainer.divergence if is_lost(trainer) else None
+    iterations = trainer.iteration if found is None else found.iteration
     return {
         "train_seconds": seconds,
         "evaluation_seconds": trainer.evaluation_seconds,
@@ -155,26 +253,24 @@ def describe_timing(trainer: Trainer) -> Description:
     }
 
 
-def describe_model(
-    prepared: Prepared, network: Network, preprocessing: Preprocessing
-) -> Description:
-    """All that prediction needs besides the weights."""
+def describe_model(prepared: Prepared) -> Description:
+    """The metadata that prediction needs besides the weights."""
     return {
         "run_id": prepared.run_id,
         "network": prepared.config_dict["network"],
         "loss": prepared.config_dict["loss"],
         "dtype": prepared.config.training.dtype,
-        "input_shape": list(network.input_shape),
+        "input_shape": list(prepared.network.input_shape),
         "task": prepared.dataset.task,
         "classes": list(prepared.dataset.classes),
-        "preprocessing": preprocessing.to_dict(),
+        "preprocessing": prepared.preprocessing.to_dict(),
     }
 
 
 def compare_published(
     numbers: Mapping[str, float], metrics: Mapping[str, Metrics | None]
 ) -> list[Description]:
-    """Every published number beside ours; `ours` is None where the run has no such number."""
+    """Each published number with ours; `ours` is None where the run has no such number."""
     rows = []
     for key, number in numbers.items():
         split, _, metric = key.partition("_")
@@ -185,5 +281,5 @@ def compare_published(
 
 
 def published_of(config: ExperimentConfig) -> dict[str, float]:
-    """The numbers from elsewhere that a config names, by `<split>_<metric>`."""
+    """The published numbers of a config, by `<split>_<metric>`."""
     return config.published.numbers if config.published else {}

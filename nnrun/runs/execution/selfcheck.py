@@ -1,4 +1,4 @@
-"""A run's engine is tried before it trains (see `nnrun.training.selfcheck`)."""
+"""The check of a run's engine before it trains (see `nnrun.training.selfcheck`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nnrun import __version__
 from nnrun.engines.base import Batches
 from nnrun.errors import EngineFaultError
 from nnrun.runs.execution.environment import environment, one_thread
-from nnrun.runs.preparation.prepare import Prepared
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
 from nnrun.training.streams import Streams
@@ -20,7 +20,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
 
     Args:
         prepared: the run.
-        trainer: before its first update; it is left as it is.
+        trainer: before its first update; it is not changed.
 
     Raises:
         EngineFaultError: they differ beyond rounding, for this run or for another of its config.
@@ -30,7 +30,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
 
     def compare() -> Disagreement | None:
         training, train = prepared.config.training, trainer.splits["train"]
-        order = Streams.of(prepared.config.seed).order  # as it begins, whatever the run has drawn
+        order = Streams.of(prepared.config.seed).order  # new: the run may have drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))
         with one_thread():
@@ -46,12 +46,12 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 losses=trainer.curve is not None,
             )
 
-    found = prepared.common.get("disagreement", compare)
+    found = prepared.cache.get("disagreement", compare)
     if found is not None:
-        raise EngineFaultError(_told(found))
+        raise EngineFaultError(_message(found))
 
 
-def _told(found: Disagreement) -> str:
+def _message(found: Disagreement) -> str:
     here = environment()
     return (
         "the compiled engine does not train this network as NumPy does: in the first batch "

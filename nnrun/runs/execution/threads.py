@@ -13,10 +13,10 @@ def cores() -> int:
 
 
 def threads_for(asked: int | None, jobs: int = 1) -> int:
-    """As many as were asked for; by default the run's share of the cores.
+    """The number asked for; by default the run's share of the cores.
 
     Args:
-        asked: if any were.
-        jobs: runs that are trained at the same time.
+        asked: None for the default.
+        jobs: how many runs are trained at the same time.
     """
     return max(1, cores() // jobs) if asked is None else asked

@@ -1,1 +1,1 @@
-"""Everything that can be known, and be wrong, before a run starts."""
+"""From a config to a run that is ready to start, with all its mistakes found."""

@@ -11,10 +11,8 @@ from nnrun.runs.preparation.build import ConfigMismatch, needs_rows
 _PATH = ("training", "batch_size")
 
 
-def misfit_of_batches(
-    training: TrainingConfig, network: Network, rows: int
-) -> ConfigMismatch | None:
-    """What is wrong with batches of a training split of so many rows, if anything.
+def check_batches(training: TrainingConfig, network: Network, rows: int) -> ConfigMismatch | None:
+    """What is wrong with the batch size for a training split of `rows` rows, if anything.
 
     A last batch of one row has a variance of 0, which batch normalisation would learn once an
     epoch; PyTorch refuses it too. Rows that are drawn with replacement fill every batch.
@@ -36,6 +34,6 @@ def misfit_of_batches(
 
 
 def _better(size: int, rows: int) -> int:
-    """The nearest batch size that leaves no single row, of two the larger; `rows` always does."""
+    """The nearest batch size that leaves no single row, the larger of two; `rows` always works."""
     near = (size + sign * step for step in count(1) for sign in (1, -1))
     return next(found for found in near if 1 < found <= rows and rows % found != 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
@@ -14,8 +15,6 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
-
-Path = tuple[str | int, ...]
 
 # The loss, the main metric, and the others that a report has.
 _METRICS = {
@@ -26,27 +25,27 @@ _METRICS = {
 
 @dataclass(frozen=True)
 class ConfigMismatch:
-    """A mistake and the path of the config it belongs to."""
+    """A mistake, and the key of the config that is at fault."""
 
-    path: Path
+    path: KeyPath
     message: str
 
 
 class ConfigMismatchError(ValueError):
-    """The network does not fit the data or the loss; `misfits` has all that was found."""
+    """The network does not fit the data or the loss; `mismatches` has all that was found."""
 
-    def __init__(self, misfits: list[ConfigMismatch]) -> None:
-        super().__init__("; ".join(misfit.message for misfit in misfits))
-        self.misfits = misfits
+    def __init__(self, mismatches: list[ConfigMismatch]) -> None:
+        super().__init__("; ".join(mismatch.message for mismatch in mismatches))
+        self.mismatches = mismatches
 
 
 def build_network(
     config: ExperimentConfig, dataset: Dataset, penalty: L2Penalty | None = None
 ) -> Network:
-    """The network of a config, its shapes fixed by the data set; no memory is taken.
+    """The network of a config for a data set; it takes no memory yet.
 
     Raises:
-        MisfitError: with everything that does not fit, by path.
+        ConfigMismatchError: with everything that does not fit, by path.
     """
     blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
@@ -58,7 +57,7 @@ def build_network(
         raise ConfigMismatchError(
             [ConfigMismatch(("network", *error.place, *field), str(error))]
         ) from None
-    misfits = [
+    mismatches = [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
         *_loss(network, config, dataset),
@@ -66,8 +65,8 @@ def build_network(
         *_monitor(config, dataset),
         *_published(config, dataset),
     ]
-    if misfits:
-        raise ConfigMismatchError(misfits)
+    if mismatches:
+        raise ConfigMismatchError(mismatches)
     return network
 
 
@@ -148,7 +147,7 @@ def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMisma
 
 
 def needs_rows(layer: Layer) -> str:
-    """What is wrong with a single row, of a layer that needs more."""
+    """Why a layer cannot be trained on a single row."""
     vectors = len(layer.input_shape) == 1
     what = "vectors" if vectors else f"images of {shape_text(layer.input_shape)}"
     return f"{layer.type} on {what} needs batches of more than one row"
@@ -165,24 +164,24 @@ def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]
 
 
 def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
-    """A published number that the run will not have could never be compared."""
+    """Published numbers that the run will not compute cannot be compared."""
     sizes = {
         "validation": config.dataset.validation_size,
         "test": config.dataset.test_size,
     }
-    misfits = []
+    mismatches = []
     for key in config.published.numbers if config.published else ():
         split, _, metric = key.partition("_")
         if metric not in _METRICS[dataset.task]:
             known = ", ".join(_METRICS[dataset.task])
             message = f"{dataset.task} has no {metric}; there are {known}"
-            misfits.append(ConfigMismatch(("published", key), message))
+            mismatches.append(ConfigMismatch(("published", key), message))
         elif sizes.get(split, 1) == 0:
-            misfits.append(ConfigMismatch(("published", key), f"there is no {split} split"))
-    return misfits
+            mismatches.append(ConfigMismatch(("published", key), f"there is no {split} split"))
+    return mismatches
 
 
 def _last_activation(network: Network) -> str:
-    """The type of the last layer's last step, `linear` where that is no activation."""
+    """The type of the last activation; `linear` if there is none."""
     last = network.layers[-1]
     return last.type if isinstance(last, Activation) else "linear"

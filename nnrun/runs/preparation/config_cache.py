@@ -1,4 +1,4 @@
-"""What the runs of one config have in common, whatever their seeds."""
+"""A cache shared by all seeds of a config."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ V = TypeVar("V")
 
 
 class ConfigCache:
-    """Values by name, each made by the first run that needs it. They may grow, not change."""
+    """Values by name, each made by the first run that needs it."""
 
     def __init__(self) -> None:
         self._known: dict[str, Any] = {}
 
     def get(self, name: str, make: Callable[[], V]) -> V:
-        """The value of this name; made, if there is none yet."""
+        """The value with this name, made if there is none yet."""
         if name not in self._known:
             self._known[name] = make()
         return cast(V, self._known[name])

@@ -1,4 +1,4 @@
-"""The task of a file's data, where the config does not say it: the network says it already."""
+"""The task of a data file, inferred from the loss and the network."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from nnrun.nn.sequential import Sequential
 
 
 @dataclass(frozen=True)
-class Inference:
-    """A task, and what says that it is this one."""
+class InferredTask:
+    """A task, and the reason for it."""
 
     task: Task
     reason: str
 
 
-def infer_task(config: ExperimentConfig) -> Inference | None:
-    """What the loss and the last layer mean; None where they go with either.
+def infer_task(config: ExperimentConfig) -> InferredTask | None:
+    """The task that the loss and the last layer imply; None if both tasks are possible.
 
-    A table has one target, so that several outputs are one for each class. An npz file may have
-    several targets; there, only what cannot mean numbers is taken to mean classes.
+    A table has one target, so several outputs mean classes. An npz file may have several targets;
+    there, only a loss or an activation for classes means classes.
     """
     path = config.dataset.path
     if path is None or config.dataset.name is not None:
@@ -29,23 +29,23 @@ def infer_task(config: ExperimentConfig) -> Inference | None:
     return _of_classes(config) or (_of_table(config) if path.lower().endswith(".csv") else None)
 
 
-def _of_classes(config: ExperimentConfig) -> Inference | None:
+def _of_classes(config: ExperimentConfig) -> InferredTask | None:
     if config.loss.type in ("cross_entropy", "binary_cross_entropy"):
-        return Inference("classification", f"as the loss {config.loss.type} says")
+        return InferredTask("classification", f"as the loss {config.loss.type} says")
     if _last_type(config) == "softmax":
-        return Inference("classification", "as softmax at the end says")
+        return InferredTask("classification", "as softmax at the end says")
     return None
 
 
-def _of_table(config: ExperimentConfig) -> Inference | None:
+def _of_table(config: ExperimentConfig) -> InferredTask | None:
     layers = reversed(config.network.layers)
     units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
     if units > 1:
-        return Inference("classification", f"as {units} outputs say")
+        return InferredTask("classification", f"as {units} outputs say")
     if units == 0 or _last_type(config) == "sigmoid":
         return None
     reason = f"as the loss {config.loss.type} and a single output without sigmoid say"
-    return Inference("regression", reason)
+    return InferredTask("regression", reason)
 
 
 def _last_type(config: ExperimentConfig) -> str:

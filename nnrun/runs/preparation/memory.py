@@ -1,4 +1,4 @@
-"""How much memory a run will take, before it takes any."""
+"""How much memory a run will take."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset) -> MemoryEstimate:
-    """A generous estimate from shapes alone."""
+    """A generous estimate from the shapes."""
     width = network.dtype.itemsize
     rows = len(dataset.x) + (0 if dataset.x_test is None else len(dataset.x_test))
     row = prod(dataset.shape)
@@ -54,7 +54,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
 def excess(
     config: ExperimentConfig, network: Network, estimate: MemoryEstimate
 ) -> ConfigMismatch | None:
-    """What to say of a run that cannot fit, at the key that has the largest part in it."""
+    """An error if the run cannot fit, at the key that takes most of the memory."""
     available = available_memory()
     if estimate.total <= available:
         return None
@@ -83,7 +83,7 @@ _REMEDIES = {
 
 
 def human_bytes(count: float) -> str:
-    """A number of bytes for people."""
+    """A number of bytes with its unit, such as `1.5 MB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

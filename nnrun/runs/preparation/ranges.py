@@ -1,40 +1,35 @@
-"""Numbers that preparation takes out of range, found before a run starts."""
+"""Numbers that preprocessing makes too large, found before a run starts."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnrun.data.dataset import DatasetProblem
-from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
+from nnrun.runs.preparation.prepared import Prepared
 
-if TYPE_CHECKING:
-    from nnrun.runs.preparation.prepare import Prepared
-
-# Below these, no sum of squares and no quotient by a usual spread overflows even float32; above,
-# or where there are few numbers, every prepared number is looked at.
+# Below this, neither a sum of squares nor a usual scaling overflows float32. Larger numbers, and
+# small data sets, are checked number by number.
 _LARGE = 1e15
 _FEW = 1_000_000
 
 
-def check_ranges(prepared: Prepared, network: Network) -> None:
-    """Fit the preprocessing, and see that what it makes of all rows can be computed with.
+def check_ranges(prepared: Prepared) -> None:
+    """Fit the preprocessing, and require that all prepared numbers are finite.
 
     Raises:
         DatasetProblem: with the column.
     """
-    preprocessing, dataset = prepared.preprocessing(), prepared.dataset
+    _, dataset = prepared.preprocessing, prepared.dataset  # fitting may find a problem
     if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):
         return
-    task = prepared.task(network, preprocessing)
     with np.errstate(over="ignore", invalid="ignore"):
-        examples = prepared.examples(network, preprocessing, task)
+        examples = prepared.examples
     names = dataset.feature_names if len(dataset.shape) == 1 else ()
+    dtype = prepared.network.dtype.name
     for part, rows in examples.items():
-        _check(rows.x, part, "features", names, network.dtype.name)
-        _check(rows.target, part, "target", dataset.target_names, network.dtype.name)
+        _check(rows.x, part, "features", names, dtype)
+        _check(rows.target, part, "target", dataset.target_names, dtype)
 
 
 def _is_large(values: Array) -> bool:

@@ -1,4 +1,4 @@
-"""The state of a run that is not finished, as a file that shows when a bit of it has changed."""
+"""Checkpoints: the state of an unfinished run, with a digest that shows any change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.storage.files import read_regular
 from nnrun.training.state import TrainingState
 
-# The digest is over the file with this in its place.
+# The digest is over the file with these zeros in its place.
 _BLANK = "0" * 64
 _MARK = b'\\"sha256\\": \\"'
 
@@ -30,17 +30,17 @@ def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
     """The state in a checkpoint.
 
     Raises:
-        NnrunError: it is damaged, or another run's.
+        NnrunError: it is damaged, or of another run.
         OSError: it cannot be read, or is no regular file.
     """
     return parse_checkpoint(read_regular(path), run_id, path)
 
 
 def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
-    """The state in the bytes of a checkpoint; `path` says what to call damaged.
+    """The state in the bytes of a checkpoint; `path` is for error messages.
 
     Raises:
-        NnrunError: it is damaged, or another run's.
+        NnrunError: it is damaged, or of another run.
     """
     arrays, values = unpack(path, content)
     try:
@@ -50,13 +50,13 @@ def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
         state = TrainingState(arrays, values["state"])
     except (KeyError, TypeError, AttributeError):
         sound = False
-    if not sound or not _makes_sense(state.values, arrays):
+    if not sound or not _is_valid(state.values, arrays):
         raise NnrunError(f"{path}: damaged")
     return state
 
 
-def _makes_sense(values: Any, arrays: dict[str, Array]) -> bool:
-    """Whether the values are of the kinds that they should be, whoever wrote them."""
+def _is_valid(values: Any, arrays: dict[str, Array]) -> bool:
+    """Whether the values have the right types."""
     try:
         counts = (values["iteration"], values["optimizer_steps"])
         numbers = (values["train_seconds"], values["evaluation_seconds"], values["rate"])

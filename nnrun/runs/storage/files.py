@@ -14,18 +14,18 @@ from typing import BinaryIO, cast
 
 from nnrun.runs.storage.staged import Staged, commit, is_temporary, temporary_name
 
-_IN_MEMORY = 2**24  # bytes of output that are kept back without a file
+_IN_MEMORY = 2**24  # bytes of output that are held in memory
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
-    """The content of a file that is nothing else: no pipe, which might never end, and no device.
+    """The content of a regular file: a pipe might never end.
 
     Args:
         path: of the file.
-        most: bytes that it may have.
+        most: the largest size in bytes.
 
     Raises:
-        OSError: it is something else, larger, or cannot be read.
+        OSError: it is no regular file, larger, or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
@@ -38,7 +38,7 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, force it to the disk, then put it in the file's place.
+    """Replace a file: the new one is written under a temporary name, forced to the disk, renamed.
 
     Raises:
         OSError: the disk is full, or the folder not writable; the old file is untouched.
@@ -50,9 +50,9 @@ def write_together(folder: Path, contents: dict[str, bytes], descriptor: int | N
     """Write the files of one folder, so that where the last of them is, all are there.
 
     Args:
-        folder: that they belong in.
-        contents: of the files, by their names.
-        descriptor: of the folder, where it is open already.
+        folder: of the files.
+        contents: of the files, by name.
+        descriptor: of the folder, if it is open already.
 
     Raises:
         OSError: the disk is full, or the folder not writable; some old files may be replaced.
@@ -65,7 +65,7 @@ def write_together(folder: Path, contents: dict[str, bytes], descriptor: int | N
 
 @contextmanager
 def made(folder: Path) -> Iterator[None]:
-    """A folder for what is written meanwhile, and those it lies in; without that, none stays.
+    """Make a folder and its parents; remove them again if the block fails.
 
     Raises:
         OSError: it cannot be made.
@@ -75,7 +75,7 @@ def made(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):  # somebody else may have put something there
+        with suppress(OSError):  # not empty: another process has written there
             for place in lacking:
                 place.rmdir()
         raise
@@ -83,9 +83,9 @@ def made(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """A file to write piece by piece; it takes its place at the end, if all went well.
+    """A file to write piece by piece; it replaces the old one at the end, if the block succeeds.
 
-    What is no regular file, such as a pipe, gets all of it at the end too.
+    A pipe or device gets all content at the end, too.
 
     Raises:
         OSError: the disk is full, or the folder not writable; the old file is untouched.
@@ -111,9 +111,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
-    """A file to write piece by piece; its content goes to `sink` at the end, if all went well.
+    """A file to write piece by piece; its content goes to `sink` if the block succeeds.
 
-    Large contents wait in a temporary file, not in memory.
+    Large contents are kept in a temporary file, not in memory.
 
     Raises:
         OSError: there is no room for it; `sink` got nothing.
@@ -128,9 +128,9 @@ def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
-    """Errors of the disk name the file that was to be written.
+    """Put the name of the final file into errors of the disk.
 
-    A full disk names none, and a temporary name would tell the user nothing.
+    The error of a full disk has no name, and a temporary name means nothing to the user.
     """
     try:
         yield
@@ -141,7 +141,7 @@ def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force a folder's list of names to the disk."""
+    """Force the entries of a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -150,11 +150,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def has_leftovers(folder: Path) -> bool:
-    """Whether a write that was cut off has left something."""
+    """Whether an interrupted write has left temporary files."""
     return any(map(is_temporary, os.listdir(folder)))
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writes that were cut off have left; only while nobody else writes there."""
+    """Remove temporary files of interrupted writes; the folder must be locked."""
     for name in filter(is_temporary, os.listdir(folder)):
         (folder / name).unlink(missing_ok=True)

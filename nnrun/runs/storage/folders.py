@@ -1,4 +1,4 @@
-"""The folders that runs lie in: their names, and whether a process is at them; no file is read."""
+"""Listing experiment and run folders without reading any file in them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from nnrun.runs.identity import by_seed, is_run_id
 
 
 def names_in(root: Path) -> list[str]:
-    """The names of experiments that there may be runs of."""
+    """The names of folders that may be experiments."""
     return [*filter(is_name, folders(root))]
 
 
 def ids_in(root: Path, name: str) -> list[str]:
-    """The ids of runs that there may be of an experiment, in the order of their seeds."""
+    """The ids of folders that may be runs of an experiment, ordered by seed."""
     found = filter(is_run_id, folders(root / name)) if is_name(name) else ()
     return sorted(found, key=by_seed)
 
 
 def folders(root: Path) -> list[str]:
-    """The names of the folders in a folder, in order; none where it cannot be read."""
+    """The sorted names of the folders in a folder; none if it cannot be read."""
     try:
         with os.scandir(root) as entries:
             return sorted(entry.name for entry in entries if _is_folder(entry))
@@ -33,12 +33,12 @@ def folders(root: Path) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself, or where nobody may look
+    except OSError:  # a link to itself, or no permission
         return False
 
 
 def is_held(folder: Path) -> bool:
-    """Whether some process holds the folder now."""
+    """Whether a process holds the folder now."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:

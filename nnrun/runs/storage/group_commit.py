@@ -1,7 +1,7 @@
-"""Results that come soon after one another, forced to the disk together.
+"""Group commit: results that are saved within milliseconds are forced to the disk together.
 
-Runs may last milliseconds. Each for itself would wait for the disk, and take turns with the thread
-that trains the next one, as often as it has files.
+Short runs would otherwise wait for the disk once for each file, and compete with the thread that
+trains the next run.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any, TypeVar
 
 from nnrun.runs.storage.staged import Staged, commit
 
-# The first of a group waits so long for others, or until there are so many; not at all where it
-# was that long since the last result.
+# The first result of a group waits this long, or until the group has so many. It does not wait if
+# the last result is longer ago than that.
 _SECONDS = 0.02
 MOST = 16
 V = TypeVar("V")
 
 
 class GroupCommit:
-    """Commits what was staged in the background, in the order in which it came."""
+    """Commits staged files in a background thread, in order."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -34,14 +34,14 @@ class GroupCommit:
         self._group: list[tuple[Staged, Future[Any], Callable[[], Any]]] = []
 
     def add(self, staged: Staged, then: Callable[[], V]) -> Future[V]:
-        """Have files committed soon.
+        """Commit files soon.
 
         Args:
             staged: the files.
-            then: has the last word, once they are on the disk.
+            then: called once they are on the disk.
 
         Returns:
-            What `then` gives; the error, where they could not be committed.
+            The value of `then`; or the error, if they could not be committed.
         """
         future: Future[V] = Future()
         alone = False
@@ -53,7 +53,7 @@ class GroupCommit:
             if len(self._group) == 1:
                 try:
                     _thread().submit(self._commit)
-                except RuntimeError:  # there may be no more threads
+                except RuntimeError:  # no more threads can be started
                     alone = True
                     self._full.set()
         if alone:
@@ -61,7 +61,7 @@ class GroupCommit:
         return future
 
     def hurry(self) -> None:
-        """Wait for no more: commit what there is."""
+        """Commit the group now, without waiting for more."""
         with self._lock:
             if self._group:
                 self._full.set()
@@ -74,14 +74,14 @@ class GroupCommit:
         unforeseen: BaseException | None = None
         try:
             commit([staged for staged, _, _ in group])
-        except BaseException as error:  # nobody may wait for ever
+        except BaseException as error:  # it must reach the futures
             unforeseen = error
         for staged, future, then in group:
             try:
                 if (failure := unforeseen or staged.error) is not None:
                     raise failure
                 future.set_result(then())
-            except BaseException as error:  # it belongs to the future
+            except BaseException as error:  # passed on by the future
                 future.set_exception(error)
 
 
@@ -90,5 +90,5 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "commit")
 
 
-# A process that was forked has none of its parent's threads.
+# A forked process does not have the threads of its parent.
 os.register_at_fork(after_in_child=_thread.cache_clear)

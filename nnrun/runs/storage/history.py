@@ -1,4 +1,4 @@
-"""A run's learning curve, as it is written and as it was."""
+"""Writing and reading the learning curve of a run, history.csv."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nnrun.errors import NnrunError
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import HISTORY
 
-if TYPE_CHECKING:  # who reads a curve does without
+if TYPE_CHECKING:  # slow to import
     from nnrun.training.state import HistoryRow
 
 _MOST_BYTES = 2**30
@@ -22,7 +22,7 @@ _KINDS: dict[str, Callable[[str], float | int]] = {"iteration": int}
 
 
 def history_csv(history: list[HistoryRow]) -> str:
-    """A line for each evaluation; floats by their shortest exact form."""
+    """A line for each evaluation; floats in their shortest exact form."""
     text = io.StringIO()
     columns = list(history[0]) if history else ["iteration", "epoch", "learning_rate"]
     writer = csv.writer(text, lineterminator="\n")
@@ -32,7 +32,7 @@ def history_csv(history: list[HistoryRow]) -> str:
 
 
 def load_history(folder: Path) -> list[HistoryRow]:
-    """What `history_csv` wrote, to the last bit; empty without the file.
+    """The evaluations that `history_csv` wrote, to the last bit; empty without the file.
 
     Raises:
         NnrunError: it is damaged, or cannot be read.
@@ -50,8 +50,8 @@ def load_history(folder: Path) -> list[HistoryRow]:
 
 
 def read_history(folder: Path) -> dict[str, list[float]]:
-    """The columns of history.csv by name; NaN where a cell is no number, empty where it is no
-    learning curve.
+    """The columns of history.csv by name, for display: NaN for cells that are not numbers; empty if
+    the file is no learning curve.
     """
     try:
         rows = list(csv.reader(_lines(folder / HISTORY)))
@@ -65,7 +65,7 @@ def read_history(folder: Path) -> dict[str, list[float]]:
 
 
 def _lines(file: Path) -> io.StringIO:
-    """A file, which may be anything by now, as csv reads it."""
+    """The lines of a file, which others may have changed."""
     return io.StringIO(read_regular(file, _MOST_BYTES).decode(), newline="")
 
 

@@ -1,4 +1,4 @@
-"""Whether the files of a run are those that were written, by the digests in its report."""
+"""The files of a run compared with the digests in its report."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import REPORT, damaged
 
-# Bytes that are there on any machine.
+# Bytes that fit into memory on any machine.
 _SMALL = 2**24
 
 
 def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
-    """What is wrong with the first file that is not the one that was written; None if all are.
+    """What is wrong with the first file that has changed; None if none has.
 
     Args:
         folder: of the run.
         record: its report, with the digests.
-        names: of the files to look at; all of them where none is given.
+        names: of the files to check; by default all.
     """
     wanted = {*names}
     for name, digest in record.files.items():
@@ -53,10 +53,10 @@ def _refuse_huge(file: Path) -> None:
 
 
 def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
-    """Find out that these files of a run are those that were written.
+    """Refuse a run if one of these files has changed since it was written.
 
     Raises:
-        UsageError: one of them is not.
+        UsageError: one has.
     """
     fault = changed_file(folder, record, names)
     if fault is not None:
@@ -64,10 +64,10 @@ def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
 
 
 def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
-    """Find out that a run keeps a model, and the one that was written.
+    """Refuse a run whose model is missing or has changed.
 
     Raises:
-        UsageError: it does not; runs that diverged or failed keep none.
+        UsageError: it is; runs that diverged or failed have no model.
     """
     if MODEL not in record.files and record.status in ("diverged", "failed"):
         raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
@@ -75,5 +75,5 @@ def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
 
 
 def no_model(record: RunRecord) -> str:
-    """What every use of a model says where the run left none."""
-    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept of it"
+    """The error message for a run without a model."""
+    return f"{record.name}/{record.run_id} {record.status}: no trained model is kept"

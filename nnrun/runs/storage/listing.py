@@ -1,4 +1,4 @@
-"""What lies in a results folder, whoever put it there."""
+"""All runs in a results folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nnrun.runs.storage.reading import StoredRun, read_run
 
 
 def list_runs(root: Path) -> Iterator[StoredRun]:
-    """All runs by name and seed; folders that are no runs are passed over."""
+    """All runs, ordered by name and seed; other folders are skipped."""
     for name in names_in(root):
         for run_id in sorted(folders(root / name), key=by_seed):
             run = read_run(root / name / run_id, placed=True)

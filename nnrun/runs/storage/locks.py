@@ -1,4 +1,4 @@
-"""One run, one writer."""
+"""Locks on folders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True)
 class Lock:
-    """A folder held alone.
+    """An exclusive lock on a folder.
 
-    The lock is on the folder itself and belongs to the open file, so it goes when its holder does,
-    however that ends, and there is no lock file to clean up.
+    It is on the folder itself and belongs to the open descriptor. So it ends with the process that
+    holds it, however that ends, and leaves no lock file.
     """
 
     folder: Path
@@ -25,7 +25,7 @@ class Lock:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether what is locked is what others find under the folder's name."""
+        """Whether the locked folder is still the one under its name."""
         return is_still_there(self.folder, self.descriptor)
 
     @property
@@ -34,17 +34,16 @@ class Lock:
         return not os.listdir(self.descriptor)
 
     def release(self) -> None:
-        """Let go."""
+        """Unlock the folder."""
         os.close(self.descriptor)
 
 
-def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
-    """Hold a folder, making it if needed; None if another holds it and we do not wait.
+def acquire(folder: Path, *, wait: bool) -> Lock | None:
+    """Lock a folder, making it if needed; None if it is locked and `wait` is false.
 
     Args:
-        folder: to hold.
-        wait: while another process holds it.
-        made: whether it has just been made.
+        folder: to lock.
+        wait: until another process unlocks it.
 
     Raises:
         OSError: the folder cannot be made.
@@ -52,13 +51,11 @@ def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
     attempts = 0
     while True:
         try:
-            if not made:
-                folder.mkdir(parents=True, exist_ok=True)
-            made = False  # if it is gone already
+            folder.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        except (FileNotFoundError, FileExistsError):  # who held it has just removed it
+        except (FileNotFoundError, FileExistsError):  # its last holder has just removed it
             attempts += 1
-            if attempts == _ATTEMPTS:  # or it is a place where nothing can be made
+            if attempts == _ATTEMPTS:  # or nothing can be made there
                 raise
             continue
         try:
@@ -75,7 +72,7 @@ def acquire(folder: Path, *, wait: bool, made: bool = False) -> Lock | None:
 
 
 def is_still_there(folder: Path, descriptor: int) -> bool:
-    """Whether what was opened is what others find under this name."""
+    """Whether an open folder is still the one under its name."""
     with suppress(FileNotFoundError, NotADirectoryError):
         return os.path.samestat(folder.stat(), os.fstat(descriptor))
     return False
@@ -83,7 +80,7 @@ def is_still_there(folder: Path, descriptor: int) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder alone, waiting for whoever holds it now."""
+    """Lock a folder, waiting until it is free."""
     lock = acquire(folder, wait=True)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a run's folder says. There is no other reader of reports."""
+"""Reading a run's folder. Nothing else reads reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
 TRACEBACK = "traceback.txt"
 
 REMEDY = "nnrun train --force trains it again"
-"""What to do about a run that is damaged."""
+"""The advice for a damaged run."""
 
 _MOST_BYTES = 16 * 2**20
 
@@ -34,42 +34,42 @@ class StoredRun:
         name: of the experiment.
         run_id: of the run.
         record: its report; None where there is none that can be read.
-        trouble: why it is not what `train` would leave.
-        unfinished: there is no report yet, but a checkpoint to go on from.
+        problem: what is wrong with it, if anything.
+        unfinished: there is a checkpoint, but no report yet.
     """
 
     name: str
     run_id: str
     record: RunRecord | None
-    trouble: str | None = None
+    problem: str | None = None
     unfinished: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether it has reached its end, or diverged: no such run is trained again."""
-        if self.record is None or self.trouble is not None:
+        """Whether it reached its end, or diverged; such a run is not trained again."""
+        if self.record is None or self.problem is not None:
             return False
         return self.record.status in ("completed", "diverged")
 
     @property
     def is_damaged(self) -> bool:
-        """Whether it is neither whole nor going on: only force trains it again."""
-        return self.trouble is not None and not self.unfinished
+        """Whether it is damaged; only `--force` trains it again."""
+        return self.problem is not None and not self.unfinished
 
 
 def damaged(place: Path | str, why: str | None) -> str:
-    """What every command says of a run that is damaged."""
+    """The error message for a damaged run."""
     return f"{place} is damaged: {why}; {REMEDY}"
 
 
 def refuse_damaged(run: StoredRun | None, folder: Path) -> None:
-    """Find out that a run is as it was written.
+    """Refuse a damaged run.
 
     Raises:
         UsageError: it is damaged.
     """
     if run is not None and run.is_damaged:
-        raise UsageError(damaged(folder, run.trouble))
+        raise UsageError(damaged(folder, run.problem))
 
 
 def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
@@ -77,9 +77,9 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
 
     Args:
         folder: of the run.
-        placed: whether it lies in a results folder. There a run has the name of the folder that
-            it lies in, which may have been renamed since; its id must be that of its own folder.
-            Elsewhere only a folder that is called by a run id says which run it must be.
+        placed: whether the folder is in a results folder. Then the run's name is that of the parent
+            folder, which may have been renamed, and its id must be the folder's name. Elsewhere the
+            id must be the folder's name only if that is a run id.
     """
     name, run_id = folder.absolute().parent.name, folder.name
     try:
@@ -93,8 +93,8 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
             return None
         return StoredRun(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
     except OSError as error:
-        trouble = f"{REPORT} cannot be read: {error.strerror or error}"
-        return StoredRun(name, run_id, None, trouble)
+        problem = f"{REPORT} cannot be read: {error.strerror or error}"
+        return StoredRun(name, run_id, None, problem)
     except NnrunError as error:
         return StoredRun(name, run_id, None, str(error))
     missing = record.status == "completed" and not (folder / MODEL).is_file()
@@ -120,7 +120,7 @@ def _read(report: Path) -> RunRecord:
 
 
 def _why_unsealed(written: bytes) -> str:
-    """What is wrong with a report that does not end in its digest."""
+    """Why a report does not end in its digest."""
     with suppress(ValueError, KeyError, TypeError, RecursionError):
         version = _parsed(written)["schema_version"]
         if version == UNSEALED_VERSION:

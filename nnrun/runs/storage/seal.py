@@ -1,7 +1,7 @@
-"""The digest that a report carries of itself, in its last line.
+"""The digest of a report in its own last line.
 
-It is over every byte before that line, as the digests of the other files are over every byte of
-theirs: a report that another program has laid out anew is not the file that was written either.
+It is over every byte before that line. So a report that another program has only reformatted counts
+as changed, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def sealed(report: bytes) -> bytes:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether a report is, to the last bit, the one that was written."""
+    """Whether a report is unchanged since it was written."""
     return content == _closed(content[: -len(_closed(b""))])
 
 

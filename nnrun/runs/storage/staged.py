@@ -1,4 +1,4 @@
-"""Files that wait beside those whose places they take, until they are on the disk.
+"""Files under temporary names, which replace older files once they are on the disk.
 
     written ─► forced to the disk ─► renamed ─► the folder's list of names forced to the disk
 
@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from nnrun.runs.storage.locks import is_still_there
 
-# Whatever starts and ends like this is the rest of a write that was cut off.
+# A file whose name starts and ends like this is left from an interrupted write.
 _PREFIX, _SUFFIX = ".", ".partial"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _THREADS = 4
@@ -31,24 +31,24 @@ T = TypeVar("T")
 
 
 def temporary_name(name: str) -> str:
-    """What a file is called while it is written."""
+    """The name of a file while it is written."""
     return f"{_PREFIX}{name}.{secrets.token_hex(4)}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file is called as while it is written."""
+    """Whether a name is that of a file while it is written."""
     return name.startswith(_PREFIX) and name.endswith(_SUFFIX)
 
 
 class Staged:
-    """Files of one folder, written under temporary names; `commit` gives them their own.
+    """Files of one folder under temporary names; `commit` renames them.
 
-    Nothing is written to what takes the folder's place meanwhile.
+    Nothing is written to another folder that takes this one's place.
 
     Args:
-        folder: where they belong.
-        contents: of the files, by their names.
-        descriptor: of the folder, where it is open already, and stays so for as long.
+        folder: of the files.
+        contents: of the files, by name.
+        descriptor: of the folder, if it is open already; it must stay open.
 
     Raises:
         OSError: the disk is full, or the folder not writable; nothing is left.
@@ -72,11 +72,11 @@ class Staged:
 
     @property
     def files(self) -> list[tuple[Staged, str]]:
-        """Those that have to be forced to the disk."""
+        """The files, to be forced to the disk."""
         return [(self, name) for name in self._files]
 
     def discard(self) -> None:
-        """Remove what has not got its name, and close what is open."""
+        """Remove files that were not renamed, and close all."""
         for temporary in self._temporary.values():
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=self._folder)
@@ -87,8 +87,8 @@ class Staged:
         self._temporary, self._files = {}, {}
 
     def begin_to_force(self) -> None:
-        """Have the disk begin with all files, so that it need not wait for each after the other."""
-        if sys.platform == "linux":  # where this advice means that
+        """Ask the disk to start on all files at once."""
+        if sys.platform == "linux":  # where this advice starts writing
             for descriptor in self._files.values():
                 with suppress(OSError):  # it is only advice
                     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -101,7 +101,7 @@ class Staged:
             raise self._named(error, name) from error
 
     def rename(self) -> None:
-        """Give all files their names."""
+        """Rename all files."""
         if not is_still_there(self.folder, self._folder):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
         for name, temporary in [*self._temporary.items()]:
@@ -116,7 +116,7 @@ class Staged:
         os.fsync(self._folder)
 
     def attempt(self, step: Callable[[], None]) -> None:
-        """Take a step, if all went well so far; note how it fails."""
+        """Take a step, unless an earlier one failed; keep its error."""
         if self.error is None:
             try:
                 step()
@@ -135,15 +135,15 @@ class Staged:
             raise self._named(error, name) from error
 
     def _named(self, error: OSError, name: str) -> OSError:
-        """The error with the file that was to be written: a temporary name would tell nothing."""
+        """The error with the file's final name in place of the temporary one."""
         return OSError(error.errno, error.strerror, str(self.folder / name))
 
 
 def commit(group: Sequence[Staged]) -> None:
-    """Give the files of several folders their names, forced to the disk together.
+    """Force the files of several folders to the disk together, and rename them.
 
-    Each folder has its own `error`, if it comes to that: then all that has not got its name yet is
-    removed. What is staged is of no more use after it.
+    A folder whose files fail has an `error`; those that were not renamed are removed. Staged files
+    cannot be used again.
     """
     try:
         for staged in group:
@@ -164,9 +164,9 @@ def _open_folder(folder: Path) -> int:
 
 
 def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
-    """Do work in a few threads: for those that wait for it at one time, a disk is no slower.
+    """Do work in a few threads, since a disk serves several requests at the same time.
 
-    This one is among them, and alone where no other can be started.
+    This thread is one of them, and does all if no other can be started.
     """
     left, done = deque(work), Semaphore(0)
     errors: list[BaseException] = []
@@ -193,9 +193,9 @@ def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """Kept, since to start threads would take longer than what they do."""
+    """Cached, since starting threads takes longer than their work."""
     return ThreadPoolExecutor(_THREADS, "sync")
 
 
-# A process that was forked has none of its parent's threads.
+# A forked process does not have the threads of its parent.
 os.register_at_fork(after_in_child=_threads.cache_clear)

@@ -21,7 +21,7 @@ def strict_json(value: Any, levels: int = 2) -> str:
 
     Args:
         value: of what JSON can hold.
-        levels: of objects, and lists of objects, that have a line for each item; what lies deeper
+        levels: of objects, and lists of objects, that have a line for each item; what is deeper
             stays on its line.
     """
     return hidden_escaped(_laid_out(value, "\n", levels)) + "\n"

@@ -1,4 +1,4 @@
-"""Whether a report holds what nnrun writes there, whoever wrote it."""
+"""Validation of a report, which others may have written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALARS = ("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2")
 
 
 def invalid_part(record: RunRecord) -> str | None:
-    """The first part of a report that is not what it should be; None if all is well."""
+    """The first invalid part of a report; None if it is valid."""
     for test in (_plain_parts, _described, _numbers, _lists):
         part = test(record)
         if part is not None:
@@ -62,7 +62,7 @@ def _described(record: RunRecord) -> str | None:
 
 
 def _are_divided(dataset: Mapping[str, Any]) -> bool:
-    """Sizes of splits, and what is particular about their rows; older versions did not say that."""
+    """Sizes of splits, and counts of unusual rows, which older versions did not write."""
     sizes = all(_is_count(dataset.get(key)) for key in _COUNTS)
     copies, unseen = dataset.get("duplicates", {}), dataset.get("unseen", [])
     return (
@@ -133,7 +133,7 @@ def _are_layers(network: Mapping[str, Any]) -> bool:
 
 
 def _are_metrics(metrics: Mapping[str, Any] | None) -> bool:
-    """Numbers, and a square of counts where classes were confused."""
+    """Numbers, and for classes a square matrix of counts."""
     if not metrics:
         return True
     numbers = (metrics.get(name) for name in _SCALARS)

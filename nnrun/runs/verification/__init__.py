@@ -1,1 +1,1 @@
-"""Whether a run's numbers can be had again."""
+"""Verification: training a run again and comparing its numbers; checking gradients."""

@@ -1,7 +1,7 @@
-"""What a run's folder says beside what training it again gives: value by value.
+"""The stored values of a run compared with those of training it again.
 
-Where the environment is what it was, every value has to be the same, to the last bit. Elsewhere
-sums may be rounded otherwise, and sentences that hold their results may read otherwise.
+In the same environment all values must be equal to the last bit. In another one, sums may be
+rounded differently, and so may the numbers in sentences.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from nnrun.training.state import HistoryRow
 
 # Losses, errors and weights, relative to the larger of the two, by the precision of training.
 _RELATIVE = {"float64": 1e-6, "float32": 1e-3}
-# Shares of rows, such as accuracies, of which one may fall to the other side.
+# Shares of rows, such as accuracies.
 _SHARE = 0.01
 _MEASURED = ("loss", "log_loss", "mse", "rmse", "mae", "r2", "learning_rate", "epoch", "iteration")
 _SCORES = ("metrics", "baseline")
-# What training does not say again, or is compared by itself.
-_NOT_SAID = {
+# Values that training does not produce again, or that are compared separately.
+_SKIPPED = {
     *("schema_version", "nnrun_version", "environment", "started", "files", "extended_from"),
     *("name", "config", "weights_sha256", *_SCORES),
     *(f"timing.{key}" for key in ("train_seconds", "evaluation_seconds", "iterations_per_second")),
 }
-# What is made of numbers that are compared with a tolerance, and what may be worded anew.
-_FOLLOWS = {
+# Values that depend on numbers with a tolerance, or whose wording may change.
+_DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
     *("dataset.description", "dataset.note", "dataset.task_from"),
 }
@@ -45,12 +45,12 @@ _FOLLOWS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One value, as it is stored and as it is again; None where there is none.
+    """One value, as stored and as computed again; None where it is missing.
 
     Args:
         place: of the value: `train_loss at iteration 250`, `weights 0.weight[3, 2]`, `seed`.
         stored: the value in the run's folder.
-        again: the value that training has given now.
+        again: the value from training again.
     """
 
     place: str
@@ -65,40 +65,39 @@ def pairs(
     config: Mapping[str, Any],
     changed: Container[str],
 ) -> Iterator[list[Difference]]:
-    """All values, as they are stored and as they are again: of history, metrics, weights, and of
-    the rest of the report.
+    """All values, stored and computed again: history, metrics, weights, the rest of the report.
 
     Args:
         folder: of the run.
         record: its report.
         result: of training again.
-        config: what `config.yaml` holds.
-        changed: what of the environment is not as it was.
+        config: the content of `config.yaml`.
+        changed: the parts of the environment that differ.
     """
     again = json.loads(strict_json(result.record.to_dict()))
     yield list(_history(load_history(folder), result.history))
     yield [pair for key in _SCORES for pair in _scores(key, getattr(record, key), again[key])]
     weights = {} if record.weights_sha256 is None else unpack(folder / MODEL)[0]
     yield list(_weights(weights, result.weights or {}))
-    yield [*_told("config", record.config, config), *_said(record.to_dict(), again, changed)]
+    yield [*_flat("config", record.config, config), *_report(record.to_dict(), again, changed)]
 
 
 def first(found: list[Difference]) -> Difference | None:
-    """The first value that is not the same."""
-    # By their digits, since 0 and -0 are equal numbers and other bits.
+    """The first value that differs."""
+    # As text, since 0 and -0 are equal numbers with different bits.
     return next((pair for pair in found if repr(pair.stored) != repr(pair.again)), None)
 
 
 def is_tolerable(pair: Difference, dtype: str) -> bool:
-    """Whether a value may be this one in an environment that is not what it was.
+    """Whether two values are close enough in a different environment.
 
     Args:
-        pair: the value.
-        dtype: that the run was trained in.
+        pair: the two values.
+        dtype: of the run.
     """
     stored, again = pair.stored, pair.again
     place, _, row = pair.place.partition(" at iteration ")
-    if _within(place, _FOLLOWS):
+    if _within(place, _DERIVED):
         return True
     computed = row or place.startswith("weights ") or place.startswith(_SCORES)
     if not computed or not isinstance(stored, float) or not isinstance(again, float):
@@ -126,7 +125,7 @@ def _history(stored: list[HistoryRow], again: list[HistoryRow]) -> Iterator[Diff
 
 
 def _scores(key: str, stored: Mapping[str, Any], again: Mapping[str, Any]) -> Iterator[Difference]:
-    """Numbers by split; of lists, each number."""
+    """Numbers by split; each number of a list."""
     before, now = flatten(stored, key), flatten(again, key)
     for place in dict.fromkeys([*before, *now]):
         values = list(_numbers(before.get(place), now.get(place)))
@@ -134,28 +133,28 @@ def _scores(key: str, stored: Mapping[str, Any], again: Mapping[str, Any]) -> It
             yield Difference(f"{place}[{index}]" if len(values) > 1 else place, *pair)
 
 
-def _said(
+def _report(
     stored: Mapping[str, Any], again: Mapping[str, Any], changed: Container[str]
 ) -> Iterator[Difference]:
-    """What else a report says of itself that training says again."""
+    """The other values of a report that training produces again."""
     for key in dict.fromkeys([*stored, *again]):
-        # Another nnrun may choose another engine; with other numerics a run has another id.
+        # Another version of nnrun may choose another engine; other numerics give another run id.
         another = (key == "engine" and "nnrun" in changed) or (
             key == "run_id" and "numerics" in changed
         )
-        if key not in _NOT_SAID and not another:
-            yield from _told(key, stored.get(key), again.get(key))
+        if key not in _SKIPPED and not another:
+            yield from _flat(key, stored.get(key), again.get(key))
 
 
-def _told(key: str, stored: Any, again: Any) -> Iterator[Difference]:
+def _flat(key: str, stored: Any, again: Any) -> Iterator[Difference]:
     before, now = flatten(stored, key), flatten(again, key)
     for place in dict.fromkeys([*before, *now]):
-        if place not in _NOT_SAID:
+        if place not in _SKIPPED:
             yield Difference(place, before.get(place), now.get(place))
 
 
 def _numbers(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
-    """The numbers in two values, which may be lists of them, side by side."""
+    """Pairs of the numbers in two values, which may be lists."""
     lists = (value if isinstance(value, list) else [value] for value in (one, other))
     for left, right in zip_longest(*lists):
         yield _float(left), _float(right)
@@ -166,7 +165,7 @@ def _float(value: Any) -> Any:
 
 
 def _weights(stored: dict[str, Array], again: dict[str, Array]) -> Iterator[Difference]:
-    """The first weight of each array that is not the same; and of each array, the worst."""
+    """The first weight of each array that differs, and the one that differs most."""
     for name in dict.fromkeys([*again, *stored]):
         old, new = stored.get(name), again.get(name)
         if old is None or new is None or old.shape != new.shape or old.dtype != new.dtype:

@@ -1,4 +1,4 @@
-"""Many runs verified at once, each process taking one after the other."""
+"""Verifying many runs in several processes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from nnrun.runs.verification.verify import Verification, verify
 
 
 def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
-    """Verdicts in the order of the folders, as they come; so many processes are at work.
+    """Verdicts in the order of the folders, computed by `jobs` processes.
 
     Raises:
         UsageError: there is no complete run in one of them.
-        NnrunError: a process was ended from outside.
+        NnrunError: a process was killed.
     """
     jobs = min(jobs, len(folders))
     if jobs <= 1:
@@ -32,12 +32,12 @@ def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
     try:
         yield from executor.map(processes.verify, folders)
     finally:
-        processes.kill()  # nothing of theirs is worth saving
+        processes.kill()  # they save nothing
         executor.shutdown(cancel_futures=True)
 
 
 class _Processes:
-    """Processes for as many threads as ask for a verdict at a time."""
+    """Processes, one for each thread that calls `verify` at the same time."""
 
     def __init__(self) -> None:
         self._idle: SimpleQueue[Connection] = SimpleQueue()
@@ -88,5 +88,5 @@ def main(descriptor: int) -> None:
                 return
             try:
                 connection.send(verify(folder))
-            except Exception as error:  # it is the command's to tell
+            except Exception as error:  # the command reports it
                 connection.send(error)

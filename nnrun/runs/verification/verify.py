@@ -1,10 +1,9 @@
-"""Whether a run can be had again: its files, then the run itself, value by value.
+"""Verifying that a run can be reproduced: first its files, then its values.
 
-A run is trained again from its stored config and data, in memory, and compared with what is stored:
-every cell of its history, every metric, every weight, and all else in its report that training
-says again. On the same machine with the same versions all of them have to be the same bits.
-Where the environment differs, the run is verified if all numbers are within a tolerance
-(`agreement.py`), and what is met is said.
+A run is trained again from its stored config and data, in memory. Then every cell of its history,
+every metric, every weight and all other reproducible values of its report are compared. On the same
+machine with the same versions all must have the same bits. In another environment all numbers must
+be within a tolerance (`agreement.py`).
 """
 
 from __future__ import annotations
@@ -33,19 +32,20 @@ Finding = Literal["same_bits", "within_tolerance", "differs", "damaged", "not_ve
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of verifying a run.
+    """The result of verifying a run.
 
     Args:
         name: of the experiment.
         run_id: of the run.
-        folder: where it lies.
-        finding: `same_bits` or `within_tolerance` where the run is verified; `differs`; `damaged`
-            where its files are not those that were written; `not_verified` where that cannot be
-            said, as when its data are missing.
+        folder: of the run.
+        finding: `same_bits` or `within_tolerance` if the run is verified; `differs`; `damaged` if
+            its files have changed; `not_verified` if it cannot be trained again, such as when its
+            data are missing.
         reason: what is wrong, in a sentence.
         differences: the first value that differs of each kind: history, metrics, weights, and the
             rest of the report.
-        environment: what is not as it was: for each key, what was and what is.
+        environment: what differs in it: for each key, the value then and now.
+        exit_code: of the command.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Verification:
 
     @property
     def agrees(self) -> bool:
-        """Whether the run is what it says it is."""
+        """Whether the run is verified."""
         return self.finding in ("same_bits", "within_tolerance")
 
 
@@ -74,9 +74,9 @@ def verify(folder: Path) -> Verification:
         raise UsageError(f"{folder}: there is no run")
     verdict = Verification(run.name, run.run_id, str(folder), "damaged")
     if run.is_damaged:
-        return replace(verdict, reason=run.trouble, exit_code=3)
+        return replace(verdict, reason=run.problem, exit_code=3)
     if run.record is None:
-        raise UsageError(f"{folder}: only complete runs are verified, and {run.trouble}")
+        raise UsageError(f"{folder}: only complete runs are verified, and {run.problem}")
     verdict = replace(verdict, name=run.record.name, run_id=run.record.run_id)
     if not run.complete:
         raise UsageError(f"{folder}: only complete runs are verified; this is {run.record.status}")
@@ -91,7 +91,7 @@ def verify(folder: Path) -> Verification:
 
 
 def _fault(folder: Path, record: RunRecord) -> str | None:
-    """The first file that is not the one that was written."""
+    """What is wrong with the first file that has changed; None if none has."""
     fault = changed_file(folder, record)
     if fault is not None:
         return fault
@@ -111,7 +111,7 @@ def _compared(
         return replace(verdict, name=run.name, reason=reason, exit_code=3)
     if prepared.dataset.sha256 != record.dataset["sha256"]:
         found, known = prepared.dataset.sha256, record.dataset["sha256"]
-        reason = "its data are not those that it was trained on"
+        reason = "its data have changed since it was trained"
         changed = {"dataset.sha256": (known, found)}
         return replace(verdict, finding="differs", reason=reason, environment=changed, exit_code=3)
     result = train(prepared, None).result
@@ -138,12 +138,12 @@ def _reason(stored: RunRecord, again: RunRecord, kinds: list[list[Difference]]) 
         return f"it was {stored.status}, and now it is {again.status}"
     *numbers, _ = kinds
     if any(first(kind) is not None for kind in numbers):
-        return "the numbers are others"
-    return "its report says what training does not give again"
+        return "the numbers differ"
+    return "its report has values that training does not reproduce"
 
 
 def _changes(stored: RunRecord, again: RunRecord) -> dict[str, tuple[Any, Any]]:
-    """What is not as it was, of all that bits may depend on."""
+    """The parts of the environment that differ."""
     before = flatten({"nnrun": stored.nnrun_version, **stored.environment})
     now = flatten({"nnrun": __version__, **again.environment, **environment()})
     if stored.nnrun_version != __version__:

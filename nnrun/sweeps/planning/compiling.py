@@ -31,8 +31,8 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
             prepared = prepare_again(config, datasets.load(config.dataset))
             training = config.training
             compile_ahead(
-                prepared.engine(network := prepared.network()),
-                network,
+                prepared.engine,
+                prepared.network,
                 training.optimizer.build(),
                 clip_norm=training.clip_norm,
                 batch_size=training.batch_size,

@@ -7,7 +7,7 @@ from math import prod
 
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
 from nnrun.nn.network import Network
-from nnrun.runs.preparation.prepare import Prepared
+from nnrun.runs.preparation.prepared import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
 _SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
@@ -32,12 +32,12 @@ class Estimate:
     memory: int
 
 
-def estimate(prepared: Prepared, network: Network) -> Estimate:
+def estimate(prepared: Prepared) -> Estimate:
     """The estimate for one run on one core."""
-    config, iterations = prepared.config.training, prepared.iterations
+    config, iterations, network = prepared.config.training, prepared.iterations, prepared.network
     optimizer = config.optimizer.build()
     by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
-    update = by_numpy if prepared.engine(network) == "numpy" else compiled
+    update = by_numpy if prepared.engine == "numpy" else compiled
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
     rows = sum(len(part) for part in parts if part is not None)
     evaluations = -(-iterations // prepared.evaluate_every)
@@ -45,7 +45,7 @@ def estimate(prepared: Prepared, network: Network) -> Estimate:
         iterations=iterations,
         parameters=network.size,
         seconds=iterations * update + evaluations * rows * _row(network) + _SECONDS_PER_RUN,
-        memory=prepared.memory(network).total,
+        memory=prepared.memory.total,
     )
 
 

@@ -13,7 +13,8 @@ from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.identity import Identity
-from nnrun.runs.preparation.prepare import Prepared, prepare
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets, data_key
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import (
@@ -173,7 +174,7 @@ def _variant(
         larger_is_better=task.larger_is_better,
         seeds=seeds,
         published=published_of(config),
-        estimate=estimate(prepared, prepared.network()),
+        estimate=estimate(prepared),
         rows=rows,
         overlap=overlap_of(rows, drawn=split.test_size != "given"),
     )

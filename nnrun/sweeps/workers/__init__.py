@@ -1,1 +1,1 @@
-"""Who trains the runs of a sweep: this process, several, any executor, a Dask cluster."""
+"""The workers of a sweep: this process, several processes, any executor, a Dask cluster."""

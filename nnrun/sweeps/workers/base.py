@@ -1,4 +1,4 @@
-"""What a sweep has to know of its workers: an executor, and messages from runs in progress."""
+"""The interface between a sweep and its workers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from nnrun.sweeps.workers.job import Job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
-# Runs come back within one stretch of updates; whoever needs longer is left behind with the
-# checkpoint it has.
+# Seconds that runs have to stop. Those that need longer are given up, with their last checkpoint.
 PATIENCE = 3.5
 
 
 class WorkerLostError(NnrunError):
-    """A worker ended before the run it had in progress; the run itself may be blameless."""
+    """A worker ended before its run did, perhaps for another reason than the run."""
 
 
 class CrashError(NnrunError):
-    """A run ended by an error that nobody foresaw.
+    """A run ended by an error that nnrun did not expect.
 
     Args:
-        message: the error in a sentence.
-        traceback: where it came from, as Python prints it.
+        message: the error, in a sentence.
+        traceback: as Python prints it.
     """
 
     def __init__(self, message: str, traceback: str) -> None:
@@ -37,10 +36,10 @@ class CrashError(NnrunError):
         self.traceback = traceback
 
 
-def told(error: Exception) -> tuple[str, str]:
-    """An error in a worker as texts, which the client makes one of: its sentence and traceback.
+def serialize_error(error: Exception) -> tuple[str, str]:
+    """An error of a worker as two texts: message and traceback.
 
-    Errors that nnrun raises on purpose have no traceback that is worth telling.
+    The traceback is empty for errors that nnrun raises on purpose.
     """
     if isinstance(error, NnrunError):
         return str(error), ""
@@ -49,16 +48,16 @@ def told(error: Exception) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", "".join(format_exception(error))
 
 
-def error_of(message: str, traceback: str) -> NnrunError:
-    """What `told` was told, as an error."""
+def deserialize_error(message: str, traceback: str) -> NnrunError:
+    """The error from the texts of `serialize_error`."""
     return CrashError(message, traceback) if traceback else NnrunError(message)
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a run in progress has told: how far it is, or where to go on from.
+    """A message from a run in progress: its progress, or a checkpoint.
 
-    A text is not about one run but for people; its key is empty.
+    A text is for the user and about no single run; its key is empty.
     """
 
     key: str
@@ -68,8 +67,8 @@ class Message:
 class Workers(Protocol):
     """Workers of one kind.
 
-    `lost` are the errors by which a future says that its worker was lost; `patience` is how many
-    seconds runs that are asked to stop have to come back, before they are left behind.
+    `lost` are the errors of futures whose worker was lost; `patience` is how many seconds runs have
+    to stop before they are given up.
     """
 
     lost: tuple[type[BaseException], ...]
@@ -77,32 +76,32 @@ class Workers(Protocol):
 
     @property
     def at_a_time(self) -> int:
-        """How many runs are trained at a time."""
+        """How many runs are trained at the same time."""
 
     @property
     def capacity(self) -> int:
-        """How many runs to submit at a time: some more than are trained, so that none waits."""
+        """How many runs to submit at the same time: more than are trained, so none waits."""
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
-        """Submit a run; `load` has its data, for workers that cannot load it themselves."""
+        """Submit a run; `load` returns its data."""
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
-        """Wait so long, or until what is awaited first has come."""
+        """Wait for the first of these futures, or for so many seconds."""
 
     def messages(self) -> list[Message]:
-        """What the runs have told since the last call."""
+        """The messages of runs since the last call."""
 
     def check(self) -> None:
-        """Raise an error if there is nobody left to work."""
+        """Raise an error if no worker is left."""
 
     def renew(self) -> None:
-        """Send data out anew, since those that had it may be lost."""
+        """Send data out again, since workers that had it may be lost."""
 
     def stop(self) -> None:
-        """Ask all runs to end where they are; those that have not begun return None."""
+        """Ask all runs to stop; those that have not begun return None."""
 
     def close(self) -> None:
-        """End all workers, whatever they do."""
+        """End all workers at once."""
 
 
 def wait_for_first(awaited: Sequence[Future[Any]], seconds: float) -> None:

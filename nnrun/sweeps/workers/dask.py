@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster. They need no shared disk: data goes out, results come back."""
+"""Workers of a Dask cluster; they need no shared disk."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class DaskWorkers:
         address: of the scheduler, such as `tcp://127.0.0.1:8786`.
 
     Raises:
-        UsageError: Dask is not installed, or the address is none.
-        NnrunError: the scheduler does not answer, or the workers have another nnrun.
+        UsageError: Dask is not installed, or the address is invalid.
+        NnrunError: the scheduler does not answer, or the workers have another version of nnrun.
     """
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
@@ -118,11 +118,11 @@ class DaskWorkers:
             self._request_stop()
             self._executor.shutdown(wait=False)
         self._scattered.clear()
-        with suppress(Exception):  # nobody may be there to say goodbye to
+        with suppress(Exception):  # the scheduler may be gone
             self._client.close(timeout=2)
 
     def _request_stop(self) -> None:
-        """A worker that does not answer must not keep the others waiting."""
+        """Ask in a thread, so that a worker that does not answer delays nobody."""
         asking = Thread(target=self._call_all, args=(dask_tasks.stop, self._token), daemon=True)
         asking.start()
         asking.join(_STOP_SECONDS)
@@ -133,7 +133,7 @@ class DaskWorkers:
             found = self._client.run(dask_tasks.versions)
         except TimeoutError:
             raise NnrunError(f"the Dask scheduler at {self._address} has no workers") from None
-        except Exception as error:  # whatever a worker's import raised is raised here
+        except Exception as error:  # the errors of imports on workers
             raise NnrunError(
                 f"the workers of {self._address} cannot load nnrun {__version__}: {error}"
             ) from error
@@ -144,11 +144,11 @@ class DaskWorkers:
                 )
 
     def _poll(self) -> None:
-        """Fetch what the runs tell; a thread of its own, since a busy worker may be slow."""
+        """Fetch messages, in a thread of its own, since a busy worker may be slow."""
         while not self._closing.wait(_POLL_SECONDS):
             self._update_workers()
-            for told in self._call_all(dask_tasks.fetch_messages, self._token):
-                for key, packed in told:
+            for messages in self._call_all(dask_tasks.fetch_messages, self._token):
+                for key, packed in messages:
                     content = unpack_message(packed, key)
                     if content is not None:
                         self._mailbox.put(key, content)
@@ -156,37 +156,37 @@ class DaskWorkers:
     def _update_workers(self) -> None:
         try:
             before, self._workers = self._workers, self._find_workers()
-        except Exception:  # one that does not answer in time may the next time
+        except Exception:  # it may answer the next time
             return
         for address in before.keys() - self._workers.keys():
             gone = f"the Dask worker at {address} is gone; others take over what it had in hand"
             self._mailbox.put("", gone)
 
     def _find_workers(self) -> dict[str, int]:
-        """How many runs each worker trains at a time, by its address; workers come and go."""
+        """How many runs each worker trains at the same time, by address."""
         return dict(self._client.nthreads())
 
     def _call_all(self, function: Callable[[str], Any], token: str) -> Iterable[Any]:
-        """The answers of all workers that answer."""
+        """The answers of the workers that answer."""
         try:
             answers = self._client.run(function, token, on_error="ignore")
-        except Exception:  # progress is not worth a sweep; `check` looks after it
+        except Exception:  # `check` finds out if the scheduler is gone
             return []
         return [answer for answer in answers.values() if answer is not None]
 
 
 class _Mailbox:
-    """Messages on their way to the sweep's own thread."""
+    """Messages for the sweep's thread."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[Message] = SimpleQueue()
 
     def put(self, key: str, content: Progress | TrainingState | str) -> None:
-        """From any thread."""
+        """Add a message, from any thread."""
         self._queue.put(Message(key, content))
 
     def drain(self) -> list[Message]:
-        """All there are, oldest first."""
+        """Take all messages, oldest first."""
         taken = []
         try:
             while True:
@@ -196,7 +196,7 @@ class _Mailbox:
 
 
 def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
-    """What comes back, checked to be the result of the run that was asked for."""
+    """A future of the unpacked result."""
     future: Future[RunResult | None] = Future()
 
     def unpack(done: Future[bytes]) -> None:
@@ -206,7 +206,7 @@ def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
             return
         try:
             future.set_result(unpack_result(done.result(), key))
-        except Exception as error:  # it belongs to the future
+        except Exception as error:  # passed on by the future
             future.set_exception(error)
 
     packed.add_done_callback(unpack)
@@ -214,7 +214,7 @@ def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
 
 
 def _require_certificates(address: str) -> None:
-    """Dask itself would only find out when it connects, and then with a traceback."""
+    """Check certificates first: Dask finds out when it connects, and shows a traceback."""
     security = import_module("distributed").Security
     try:
         context = security().get_connection_args("client").get("ssl_context")
@@ -226,7 +226,7 @@ def _require_certificates(address: str) -> None:
 
 
 def _require_port(address: str, comm: Any, place: str) -> None:
-    """Dask itself would find out too late, and then with a traceback, after twenty seconds."""
+    """Check the port first: Dask finds out after twenty seconds, and shows a traceback."""
     try:
         comm.parse_host_port(place)
     except ValueError:
@@ -241,13 +241,13 @@ def _connect(address: str) -> Any:
         raise UsageError(
             "--dask needs the package 'distributed', which pip install 'nnrun[dask]' brings"
         ) from None
-    # They log at length, and with tracebacks, what is said here in a sentence.
+    # Their logs repeat the errors below, with tracebacks.
     for name in (*_LOGGERS, *logging.root.manager.loggerDict):
         if name.partition(".")[0] in _LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
     comm = import_module("distributed.comm")
     try:
-        # A client with an address of no known kind would say so, and then wait for itself.
+        # A client with an unknown kind of address would wait for ever.
         protocol, place = comm.parse_address(address)
         comm.registry.get_backend(protocol)
         if protocol in _WITH_PORT:

@@ -1,4 +1,4 @@
-"""What runs on the workers of a Dask cluster."""
+"""Functions that run on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
-# The client asks for news every second; without it, its runs would keep the workers for nothing.
+# The sweep fetches messages every second. After so long without it, its runs stop.
 _SILENCE_SECONDS = 60.0
 
 _lock = Lock()
@@ -27,7 +27,7 @@ _messages: dict[str, dict[tuple[str, type], Any]] = {}
 
 
 class _DaskChannel:
-    """The channel of a run: leaves messages, the last of each kind, for the client to fetch."""
+    """The channel of a run: keeps the last message of each kind until it is fetched."""
 
     def __init__(self, token: str, key: str) -> None:
         self.token = token
@@ -45,29 +45,35 @@ class _DaskChannel:
         self._post(state)
 
     def drop(self) -> None:
-        """The run has ended, and its result says more."""
+        """Remove the messages of a run that has ended."""
         with _lock:
             for key in [key for key in _messages.get(self.token, {}) if key[0] == self.key]:
                 del _messages[self.token][key]
 
     def _post(self, content: Progress | TrainingState) -> None:
-        if not self.stopped():  # else nobody will fetch it
+        if not self.stopped():  # messages of stopped runs are not fetched
             with _lock:
                 _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
 def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> bytes:
-    """Train a run of the sweep with this token, submitted under this number; packed for the way.
+    """Train a run and return its packed result, or its packed error.
 
-    Errors are packed, too. One is that another worker has begun with the run, and is gone: Dask
-    then calls the same again; but by now the client may know where the run can go on.
+    When a worker is lost, Dask calls this again on another one. That is an error here, since the
+    sweep may have a checkpoint of the run by then.
+
+    Args:
+        token: of the sweep.
+        number: of the submission.
+        job: the run.
+        dataset: its data.
     """
     limit_threads()
     channel = _DaskChannel(token, job.key)
     try:
         with _once(f"nnrun {token} {number}"):
             return pack_result(execute_job(job, channel, dataset))
-    except Exception as error:  # it is the client's to tell
+    except Exception as error:  # the sweep reports it
         return pack_error(error)
     finally:
         channel.drop()
@@ -75,7 +81,11 @@ def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> 
 
 @contextmanager
 def _once(name: str) -> Iterator[None]:
-    """Do what follows on one worker of the cluster, and no second time on another."""
+    """Run the block at most once in the cluster.
+
+    Raises:
+        WorkerLostError: another worker began with it before.
+    """
     begun = import_module("distributed").Event(name)
     if begun.is_set():
         begun.clear()
@@ -88,17 +98,17 @@ def _once(name: str) -> Iterator[None]:
 
 
 def versions() -> tuple[str, int]:
-    """Of nnrun, and of its numerics."""
+    """The versions of nnrun and of its numerics."""
     return __version__, NUMERICS_VERSION
 
 
 def stop(token: str) -> None:
-    """Have all runs of a sweep end where they are."""
+    """Stop all runs of a sweep."""
     _stopped.add(token)
 
 
 def fetch_messages(token: str) -> list[tuple[str, Any]]:
-    """What the runs of a sweep have left since the last call, packed for the way."""
+    """The packed messages of a sweep's runs since the last call."""
     _polled[token] = monotonic()
     with _lock:
         messages = _messages.pop(token, {})

@@ -4,9 +4,8 @@
         sweep = Sweep(plan, store, datasets, SweepListener())
         progress = sweep.run(ExecutorWorkers(executor, workers=4))
 
-Executors carry calls and results and nothing else. So such runs tell nothing before their end, and
-cannot be asked to stop half-way: a sweep that ends early waits for those in progress. The
-workers of the command line can do both.
+An executor only carries calls and results. So these runs report no progress and cannot be stopped:
+a sweep that ends early waits for those in progress. The workers of the command line can do both.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from nnrun.training.trainer import Progress
 
 
 class ExecutorWorkers:
-    """The workers of an executor, which stays its owner's to shut down.
+    """The workers of an executor, which the caller shuts down.
 
     Args:
-        executor: where functions of modules, and values that can be pickled, may be sent.
-        workers: how many runs it trains at a time.
+        executor: accepts functions of modules and values that can be pickled.
+        workers: how many runs it trains at the same time.
     """
 
     lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
@@ -72,7 +71,7 @@ class ExecutorWorkers:
 
 
 class _NoChannel:
-    """The channel of a run that nobody can speak to."""
+    """A channel that sends and receives nothing."""
 
     def stopped(self) -> bool:
         return False

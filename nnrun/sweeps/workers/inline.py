@@ -23,7 +23,7 @@ class InlineExecutor(Executor):
         future.set_running_or_notify_cancel()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # it belongs to the future
+        except Exception as error:  # passed on by the future
             future.set_exception(error)
         return future
 
@@ -32,8 +32,8 @@ class InlineWorkers:
     """This process, one run after the other.
 
     Args:
-        handle: takes what the runs tell, at once.
-        stopped: is asked whether to stop.
+        handle: called with each message.
+        stopped: returns whether to stop.
     """
 
     lost: tuple[type[BaseException], ...] = ()
@@ -51,7 +51,7 @@ class InlineWorkers:
         return self._executor.submit(lambda: execute_job(job, channel, load()))
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
-        """What is submitted has ended."""
+        """Return at once: submitted runs have ended."""
 
     def messages(self) -> list[Message]:
         return []

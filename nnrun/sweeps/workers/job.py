@@ -1,4 +1,4 @@
-"""What a worker does, wherever it is: a config comes in, a run's result goes out."""
+"""The work of a worker: it receives a config and returns a result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
 _PROGRESS_SECONDS = 0.25
-# What a worker may be sent while it is busy: runs that last no longer, with configs of no more
+# A busy worker is sent only runs that take at most so many seconds, with configs of at most so many
 # characters.
 _SHORT_SECONDS = 0.05
 _SHORT_CONFIG = 1 << 14
@@ -32,17 +32,17 @@ _SHORT_CONFIG = 1 << 14
 
 @dataclass(frozen=True)
 class Job:
-    """One run, as it is sent out.
+    """One run, as it is sent to a worker.
 
     Args:
-        key: tells it from the others.
-        config: resolved, as JSON; its seed is not that of the run.
-        seed: that of the run.
-        run_id: what the worker must find the run to be.
-        data: what tells its data from all other.
-        checkpoint: where to go on.
+        key: of the run in its sweep.
+        config: resolved, as JSON; its seed is not used.
+        seed: of the run.
+        run_id: which the worker must compute, too.
+        data: the key of its data.
+        checkpoint: the state to continue from.
         threads: how many it may use.
-        seconds: that it is estimated to take.
+        seconds: estimated for the run.
     """
 
     key: str
@@ -56,22 +56,22 @@ class Job:
 
     @property
     def is_short(self) -> bool:
-        """Whether it will soon be over, and is no long message either."""
+        """Whether it takes little time, and is a short message."""
         message = self.checkpoint is None and len(self.config) <= _SHORT_CONFIG
         return message and self.seconds <= _SHORT_SECONDS
 
 
 class Channel(Protocol):
-    """How a run in progress and the sweep's client hear of each other."""
+    """The connection between a run in progress and its sweep."""
 
     def stopped(self) -> bool:
-        """Whether to end here."""
+        """Whether the run should stop."""
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far it is."""
+        """Send the progress."""
 
     def checkpoint(self, state: TrainingState) -> None:
-        """Hand over where to go on, should this worker be lost."""
+        """Send a checkpoint, in case this worker is lost."""
 
 
 def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
@@ -79,43 +79,43 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
 
     Args:
         job: the run.
-        channel: to the client.
-        dataset: its data, as the client has it.
+        channel: to the sweep.
+        dataset: its data.
 
     Raises:
-        NnrunError: to this process, it would be another run.
+        NnrunError: this process computes another run id.
     """
     if channel.stopped():
         return None
     config = config_of(job.config).model_copy(update={"seed": job.seed})
-    prepared = prepare_again(config, dataset, _common(job.config, job.data))
+    prepared = prepare_again(config, dataset, _cache_of(job.config, job.data))
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
-    return execute(prepared, job.checkpoint, _control(channel, job.threads))
+    return execute(prepared, job.checkpoint, _callbacks(channel, job.threads))
 
 
 @cache
 def limit_threads() -> Any:
-    """One thread for BLAS, once and for all, in a process that may have several runs in progress.
+    """Limit BLAS to one thread for good, in a process that may train several runs.
 
-    Each run sets such a limit for itself, too; but the first to end would lift that of the others.
+    Each run also sets this limit for itself, but the first one to end would lift it.
     """
     return threadpool_limits(1, user_api="blas")
 
 
 @lru_cache(maxsize=64)
 def config_of(text: str) -> ExperimentConfig:
-    """The config of a job or a variant, read once for all its seeds."""
+    """The config of a job or a variant; cached for all its seeds."""
     return config_from_dict(json.loads(text))
 
 
 @lru_cache(maxsize=64)
-def _common(config: str, data: str) -> ConfigCache:
-    """What is kept for the next seed of a config on these data."""
+def _cache_of(config: str, data: str) -> ConfigCache:
+    """The cache shared by all seeds of a config on these data."""
     return ConfigCache()
 
 
-def _control(channel: Channel, threads: int) -> Callbacks:
+def _callbacks(channel: Channel, threads: int) -> Callbacks:
     shown = monotonic()
 
     def observe(progress: Progress) -> None:

@@ -1,7 +1,6 @@
-"""The life of a worker process: jobs come in over a socket, results go back over it.
+"""The main loop of a worker process: jobs come in over a socket, results go back over it.
 
-The client starts it with a socket and nothing else between them. Where the socket closes, the
-client is gone, and the worker goes at once, whatever it is doing: no worker outlives its client.
+The worker exits at once when the socket closes, so that no worker outlives its sweep.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from nnrun.child import ignore_signals
 from nnrun.data.dataset import Dataset
 from nnrun.engines.compiled.llvm.cache import CacheWarning
 from nnrun.sweeps.planning.datasets import LruCache
-from nnrun.sweeps.workers.base import told
+from nnrun.sweeps.workers.base import serialize_error
 from nnrun.sweeps.workers.job import Channel, Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -30,21 +29,21 @@ STOP = "stop"
 
 
 class _SocketChannel:
-    """The worker's end; also the channel of the run in progress, which reads it now and then."""
+    """The worker's end of the socket; also the channel of the run in progress."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._arrived = select.poll()
         self._arrived.register(connection, select.POLLIN)
         self._stopped = False
-        # With each job its data, or None where that was sent before and will be remembered.
+        # Each job with its data, or None if they were sent before.
         self._jobs: deque[tuple[Job, Any]] = deque()
 
     def next_job(self) -> tuple[Job, Any]:
-        """The next job, waited for.
+        """Wait for the next job.
 
         Raises:
-            EOFError: the client is gone.
+            EOFError: the sweep has ended.
         """
         while not self._jobs:
             self._receive()
@@ -74,13 +73,13 @@ def main(descriptor: int) -> None:
     ignore_signals()
     try:
         Thread(target=_watch, args=(descriptor,), daemon=True).start()
-    except RuntimeError as error:  # without that thread it might outlive its client
+    except RuntimeError as error:  # without that thread it might outlive the sweep
         sys.exit(f"a worker ends: {error}")
-    warnings.simplefilter("ignore", CacheWarning)  # the client has said it
+    warnings.simplefilter("ignore", CacheWarning)  # the sweep has shown it
     connection = Connection(descriptor)
     channel = _SocketChannel(connection)
     datasets: LruCache[Dataset] = LruCache()
-    gc.freeze()  # to look through all modules takes as long as tens of short runs
+    gc.freeze()  # collecting all modules takes as long as tens of short runs
     try:
         connection.send_bytes(_packed("ready", None))
         while True:
@@ -93,8 +92,8 @@ def main(descriptor: int) -> None:
 def _answer(job: Job, channel: Channel, dataset: Dataset) -> bytes:
     try:
         return _packed("result", execute_job(job, channel, dataset))
-    except Exception as error:  # it is the client's to tell
-        return _packed("error", told(error))
+    except Exception as error:  # the sweep reports it
+        return _packed("error", serialize_error(error))
 
 
 def _packed(kind: str, content: Any) -> bytes:
@@ -102,9 +101,9 @@ def _packed(kind: str, content: Any) -> bytes:
 
 
 def _watch(descriptor: int) -> None:
-    """End this process once the other end of the socket is closed, whatever it is doing."""
+    """End this process when the other end of the socket is closed."""
     closed = select.poll()
-    closed.register(descriptor, 0)  # that it hangs up is told in any case
+    closed.register(descriptor, 0)  # hang-ups are always reported
     while not any(event & (select.POLLHUP | select.POLLERR) for _, event in closed.poll()):
         pass
     os._exit(0)

@@ -1,9 +1,9 @@
 """Worker processes on this machine.
 
-`concurrent.futures.ProcessPoolExecutor` counts all of its runs as lost when one worker is, and a
-worker that is killed while it writes to the shared pipe may hang it. Here every worker has a socket
-of its own, so that nothing but its own run goes with it. One thread minds them all: that of the
-sweep, while it waits for results.
+`concurrent.futures.ProcessPoolExecutor` loses all of its runs when one worker ends, and a worker
+that is killed while it writes to the shared pipe may block it. Here every worker has a socket of
+its own, so that only its own run is lost. The sweep's thread serves all of them while it waits for
+results.
 """
 
 from __future__ import annotations
@@ -24,18 +24,24 @@ from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.planning.datasets import LruCache
-from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, error_of, told
+from nnrun.sweeps.workers.base import (
+    PATIENCE,
+    Message,
+    WorkerLostError,
+    deserialize_error,
+    serialize_error,
+)
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.process_main import STOP
 
-# One thread each, or `-j` processes would fight over the cores; read when NumPy is loaded.
+# One thread each, so that processes do not compete for cores; read when NumPy is loaded.
 _THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 _MODULE = "nnrun.sweeps.workers.process_main"
 _GRACE_SECONDS = 1.0
-# Runs that a worker may have, the one in progress included, where all of them are short: it need
-# not wait for this process to notice that it has ended one.
+# How many short runs a worker may have, the one in progress included, so that it need not wait for
+# the next one.
 _MOST = 4
-# Processes in a row that did not start, or ended before they had a run, until no more are tried.
+# After so many processes in a row that did not start, or ended before a run, no more are tried.
 _MOST_MISSTARTS = 3
 
 Load = Callable[[], Dataset]
@@ -43,7 +49,7 @@ Load = Callable[[], Dataset]
 
 @dataclass(frozen=True)
 class _Task:
-    """A run that was submitted."""
+    """A submitted run."""
 
     job: Job
     load: Load
@@ -62,10 +68,9 @@ class _Worker:
         self._known: LruCache[bool] = LruCache()
 
     def can_take(self, job: Job) -> bool:
-        """Whether it is idle, or soon will be, and can be sent the run meanwhile.
+        """Whether it is idle, or soon will be and can be sent the run already.
 
-        While it trains or sends a result it reads nothing: for a long message, both ends might wait
-        for one another.
+        A busy worker does not read its socket, so that a long message could block both ends.
         """
         if not self.tasks:
             return self.ready
@@ -74,10 +79,10 @@ class _Worker:
         return all(task.job.is_short for task in self.tasks)
 
     def message(self, task: _Task) -> bytes:
-        """What it has to be sent for a run: the job, and its data unless it has them still.
+        """The message for a run: the job, and its data unless the worker has them.
 
         Raises:
-            Exception: the data have gone or changed, or there is no room for a second copy.
+            Exception: the data are missing or have changed, or memory is short.
         """
         dataset = None if task.job.data in self._known else task.load()
         return pickle.dumps((task.job, dataset), pickle.HIGHEST_PROTOCOL)
@@ -93,7 +98,7 @@ class _Worker:
         self._known.keep(task.job.data, True)
 
     def stop(self) -> None:
-        """Ask it to end the runs that it has.
+        """Ask it to stop its runs.
 
         Raises:
             OSError: the worker has ended.
@@ -105,7 +110,7 @@ class _Worker:
         return kind, content
 
     def terminate(self) -> str:
-        """Make sure that it has ended, and say how it did."""
+        """End it, and return how it ended."""
         self.connection.close()
         try:
             code = self.process.wait(_GRACE_SECONDS)
@@ -116,7 +121,7 @@ class _Worker:
 
 
 class ProcessWorkers:
-    """As many processes as wanted. One starts at once; another one when there is a run for it.
+    """Worker processes. The first starts at once, others when there are runs for them.
 
     Args:
         workers: how many.
@@ -137,7 +142,7 @@ class ProcessWorkers:
         self._stopped = False
         self._messages: list[Message] = []
         self._misstarts = 0
-        self._trouble = ""
+        self._misstart_reason = ""
         first = _Worker()
         self._selector = DefaultSelector()
         self._add(first)
@@ -166,7 +171,7 @@ class ProcessWorkers:
 
     def check(self) -> None:
         if self._waiting and not self._workers and self._misstarts >= _MOST_MISSTARTS:
-            raise NnrunError(f"no worker can be started: {self._trouble}")
+            raise NnrunError(f"no worker can be started: {self._misstart_reason}")
 
     def renew(self) -> None:
         pass
@@ -191,7 +196,7 @@ class ProcessWorkers:
             self._waiting.popleft().future.set_result(None)
 
     def _start_lacking(self) -> None:
-        """Start a process for each run so far, up to as many as are wanted."""
+        """Start a process for each run so far, up to the number of workers."""
         wanted = min(self._submitted, self.at_a_time)
         while self._waiting and len(self._workers) < wanted and self._misstarts < _MOST_MISSTARTS:
             try:
@@ -204,17 +209,17 @@ class ProcessWorkers:
         self._workers.append(worker)
         self._selector.register(worker.connection, EVENT_READ, worker)
 
-    def _note_misstart(self, trouble: str) -> None:
-        """No run is to blame. Where it goes on like this, what there is of workers has to do."""
+    def _note_misstart(self, reason: str) -> None:
+        """Count a worker that did not start; after several, continue with those there are."""
         self._misstarts += 1
-        self._trouble = trouble
+        self._misstart_reason = reason
         if self._misstarts >= _MOST_MISSTARTS and 0 < len(self._workers) < self.at_a_time:
             number = f"{len(self._workers)} of {self.at_a_time}"
-            self._messages.append(Message("", f"only {number} workers can be started: {trouble}"))
+            self._messages.append(Message("", f"only {number} workers can be started: {reason}"))
             self.at_a_time, self._misstarts = len(self._workers), 0
 
     def _hand_out(self) -> None:
-        """Give the workers what they can take, first to those with least in hand."""
+        """Send runs to the workers that can take them, those with the fewest first."""
         while self._waiting:
             job = self._waiting[0].job
             free = [worker for worker in self._workers if worker.can_take(job)]
@@ -223,8 +228,8 @@ class ProcessWorkers:
             worker, task = min(free, key=lambda w: len(w.tasks)), self._waiting.popleft()
             try:
                 message = worker.message(task)
-            except Exception as error:  # this run's trouble is not the worker's
-                task.future.set_exception(error_of(*told(error)))
+            except Exception as error:  # only this run fails
+                task.future.set_exception(deserialize_error(*serialize_error(error)))
                 continue
             try:
                 worker.take(task, message)
@@ -233,7 +238,7 @@ class ProcessWorkers:
                 self._lose(worker)
 
     def _receive(self, seconds: float) -> None:
-        """Wait so long for what the workers tell, and take what there is."""
+        """Wait for messages of the workers, and read them."""
         for key, _ in self._selector.select(seconds):
             try:
                 self._read(key.data)
@@ -241,7 +246,7 @@ class ProcessWorkers:
                 self._lose(key.data)
 
     def _read(self, worker: _Worker) -> None:
-        """Take the next thing that a worker tells.
+        """Read the next message of a worker.
 
         Raises:
             EOFError, OSError: the worker has ended.
@@ -257,12 +262,12 @@ class ProcessWorkers:
             if kind == "result":
                 future.set_result(content)
             else:
-                future.set_exception(error_of(*content))
+                future.set_exception(deserialize_error(*content))
 
     def _lose(self, worker: _Worker) -> None:
-        """Let the run that a worker had in progress know; others can have those behind it.
+        """Fail the run that a worker had in progress, and give its other runs to others.
 
-        What it had told before counts: else a run that it had ended would be blamed.
+        Its last messages are read first: a run that it had finished is not lost.
         """
         with suppress(EOFError, OSError):
             while worker.connection.poll():

@@ -1,6 +1,6 @@
-"""What comes back from workers that nobody can vouch for: JSON and arrays, and checked.
+"""Messages of workers that are not trusted: JSON and arrays, which are validated.
 
-Nothing of it is executed, and a result counts only for the run that was asked for.
+Nothing in them is executed, and a result counts only for the run that was submitted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.validation import invalid_part
-from nnrun.sweeps.workers.base import WorkerLostError, error_of, told
+from nnrun.sweeps.workers.base import WorkerLostError, deserialize_error, serialize_error
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -43,21 +43,21 @@ def pack_result(result: RunResult | None) -> bytes:
 
 
 def pack_error(error: Exception) -> bytes:
-    """An error in place of a result, as bytes: Dask would send exceptions as pickles."""
-    message, traceback = told(error)
+    """An error in place of a result, as bytes, since Dask would pickle exceptions."""
+    message, traceback = serialize_error(error)
     lost = isinstance(error, WorkerLostError)
     return pack({}, {"error": message, "traceback": traceback, "lost": lost})
 
 
 def unpack_result(content: bytes, key: str) -> RunResult | None:
-    """The result in what came back for a run.
+    """The result in the bytes that a worker returned.
 
     Args:
-        content: what `pack_result` made of it, or `pack_error` of an error.
-        key: `name/run id` of the run that was asked for.
+        content: from `pack_result` or `pack_error`.
+        key: `name/run id` of the run that was submitted.
 
     Raises:
-        NnrunError: it is none, or another run's; or the error of the worker.
+        NnrunError: the content is invalid, or of another run; or the error of the worker.
     """
     if content == b"":
         return None
@@ -85,14 +85,14 @@ def unpack_result(content: bytes, key: str) -> RunResult | None:
 
 
 def pack_message(content: Progress | TrainingState, key: str) -> list[float | None] | bytes:
-    """How far a run is, or where it can go on, as plain data."""
+    """A message of a run in progress, as plain data."""
     if isinstance(content, Progress):
         return [content.iteration, content.total, content.loss, content.train_seconds]
     return pack_checkpoint(content, _run_id(key))
 
 
 def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
-    """What `pack_message` was given; None where that is not to be believed."""
+    """The message in the data of `pack_message`; None if it is invalid."""
     if isinstance(content, bytes):
         try:
             return parse_checkpoint(content, _run_id(key), _ORIGIN)
@@ -110,7 +110,11 @@ def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
 
 def _error(values: dict[str, Any]) -> NnrunError:
     message, traceback = (str(values[name]) for name in ("error", "traceback"))
-    return WorkerLostError(message) if values["lost"] is True else error_of(message, traceback)
+    return (
+        WorkerLostError(message)
+        if values["lost"] is True
+        else deserialize_error(message, traceback)
+    )
 
 
 def _run_id(key: str) -> str:

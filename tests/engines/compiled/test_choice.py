@@ -130,9 +130,9 @@ def test_normed_images_go_to_the_tape() -> None:
     normed layers of vectors are for a function, and residuals never are.
     """
     shipped = prepare(load_config(Path(__file__).parents[3] / "configs" / "mnist_5k_cnn.yaml"))
-    images, training = shipped.network(), shipped.config.training
+    images, training = shipped.network, shipped.config.training
     assert "tape" == way(images, training.optimizer.build(), training.batch_size)
-    assert "compiled" == shipped.engine(images)
+    assert "compiled" == shipped.engine
     vectors = [dense(16), BatchNorm(), activation("relu"), dense(3, "softmax")]
     normed = Network(vectors, CrossEntropy(), (13,))
     assert "generated" == way(normed, SGD(), 16)

@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.runs.catalog import index
 from nnrun.runs.catalog import summarize as glance
-from nnrun.runs.catalog.index import FILE, KnownRuns, NewLines, look, refresh, stamp
+from nnrun.runs.catalog.index import FILE, RunIndex, look, stamp
 from nnrun.runs.catalog.summarize import line_of, line_of_record
 from nnrun.runs.catalog.summary import PLAIN, varied
 from nnrun.runs.lifecycle import train
@@ -182,8 +182,8 @@ def test_a_file_that_is_held_is_done_without(root, monkeypatch):
 
 def test_a_sweep_gets_what_it_needs_from_the_index(root, no_reading):
     """Status, numbers and time of complete runs; nothing of a run that has changed since."""
-    refresh(root, ["houses"])
-    known = KnownRuns(root)
+    known = RunIndex(root)
+    known.refresh(["houses"])
     no_reading()
     record = known.find("houses", "s4-0000000004")
     assert ("completed", 4, REGRESSION.timing) == (record.status, record.seed, record.timing)
@@ -192,7 +192,7 @@ def test_a_sweep_gets_what_it_needs_from_the_index(root, no_reading):
     (root / "houses/s5-0000000005/model.safetensors").unlink()
     assert known.find("houses", "s5-0000000005") is None
     assert known.find("houses", "s77-000000004d") is None
-    assert KnownRuns(root / "elsewhere").find("houses", "s4-0000000004") is None
+    assert RunIndex(root / "elsewhere").find("houses", "s4-0000000004") is None
 
 
 WRITER = """
@@ -203,7 +203,7 @@ index.WORTH = 3
 index._BATCH = 2
 print("ready", flush=True)
 while True:
-    index.refresh(Path(sys.argv[1]), ["houses"])
+    index.RunIndex(Path(sys.argv[1])).refresh(["houses"])
     for line in Path(sys.argv[1]).glob("houses/s*[0-4]-*/model.safetensors"):
         line.touch()
         (line.parent / "touched").touch()
@@ -322,9 +322,9 @@ def test_a_line_of_a_record_is_what_reading_it_back_gives(prepared, store, chang
 
 def test_what_this_process_has_written_is_not_read_again(tmp_path, monkeypatch):
     """The lines of a sweep are those that reading its runs would give, in batches or not."""
-    new, records = NewLines(tmp_path), []
+    new, records = RunIndex(tmp_path), []
     monkeypatch.setattr(index, "_FEW", 5)
-    refresh(tmp_path, ["houses"], RUNS, new)
+    new.refresh(["houses"], RUNS)
     for seed in range(RUNS):
         folder = put(tmp_path, seed, rate=0.1 if seed % 3 else 0.01)
         records.append(read_run(folder, placed=True).record)
@@ -332,7 +332,7 @@ def test_what_this_process_has_written_is_not_read_again(tmp_path, monkeypatch):
         patch.setattr(glance, "read_run", lambda *_, **__: pytest.fail("a run is read"))
         for record in records:
             new.add(record)
-        refresh(tmp_path, ["houses"], 0, new)
+        new.refresh(["houses"])
         found = seen(tmp_path)
     assert truth(tmp_path, monkeypatch) == found
 
@@ -340,11 +340,11 @@ def test_what_this_process_has_written_is_not_read_again(tmp_path, monkeypatch):
 def test_few_runs_leave_no_index(tmp_path, monkeypatch):
     """Lines of runs that will not be many are not written."""
     monkeypatch.setattr(index, "_FEW", 1)
-    new = NewLines(tmp_path)
-    refresh(tmp_path, ["houses"], 2, new)
+    new = RunIndex(tmp_path)
+    new.refresh(["houses"], 2)
     for seed in (1, 2):
         new.add(read_run(put(tmp_path, seed), placed=True).record)
-    refresh(tmp_path, ["houses"], 0, new)
+    new.refresh(["houses"])
     assert {"houses"} == {path.name for path in tmp_path.iterdir()}
 
 
@@ -353,14 +353,14 @@ def test_a_line_is_used_only_while_its_folder_is_as_it_was(tmp_path, monkeypatch
     for seed in range(RUNS):
         put(tmp_path, seed)
     first = seen(tmp_path)
-    new = NewLines(tmp_path)
-    refresh(tmp_path, ["houses"], 0, new)
+    new = RunIndex(tmp_path)
+    new.refresh(["houses"])
     for seed in (1, 2, 3):
         folder = put(tmp_path, seed, rate=7.0)
         new.add(read_run(folder, placed=True).record)
     put(tmp_path, 2, rate=8.0, main_metric="mae")
     (tmp_path / "houses" / "s3-0000000003" / "model.safetensors").unlink()
-    refresh(tmp_path, ["houses"], 0, new)
+    new.refresh(["houses"])
     found = seen(tmp_path)
     assert first != found
     assert truth(tmp_path, monkeypatch) == found

@@ -77,8 +77,8 @@ def test_a_runs_baseline_has_the_arguments_of_its_loss(prepared, delta):
     run = Execution(prepared(text))
     target = run.examples["train"].target
     expected = Huber(delta).value(np.full_like(target, target.mean()), target)
-    assert expected == pytest.approx(run.baseline["train"]["loss"], rel=1e-12)
-    assert run.baseline["train"]["loss"] == run.trainer.bounds.baseline
+    assert expected == pytest.approx(run.prepared.baseline["train"]["loss"], rel=1e-12)
+    assert run.prepared.baseline["train"]["loss"] == run.trainer.bounds.baseline
 
 
 def test_the_mean_of_many_float32_targets():

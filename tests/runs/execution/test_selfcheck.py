@@ -13,6 +13,7 @@ from nnrun.cli import cli
 from nnrun.engines.compiled.tape.plan import Plan
 from nnrun.errors import EngineFaultError
 from nnrun.runs.execution import execute, selfcheck
+from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import train
 from nnrun.runs.verification.verify import verify
 from nnrun.sklearn import NetworkClassifier
@@ -66,7 +67,7 @@ def test_a_wrong_engine_ends_the_run(prepared, store):
     run = prepared(KERNELS)
     with pytest.raises(EngineFaultError) as error:
         train(run, store)
-    record = store.read(run.config.name, run.run_id).record
+    record = store.run(run.config.name, run.run_id).read().record
     assert ("failed", str(error.value), None) == (
         record.status,
         record.error,
@@ -182,8 +183,8 @@ def test_a_run_that_goes_on_is_checked_and_has_the_same_bits(prepared, store, ch
     """From a checkpoint: the process may be another, on another machine."""
     stops = iter([False, True])
     run = prepared(KERNELS, "training.evaluate_every=20")
-    control = execute.Control(stop=lambda: next(stops))
-    assert "interrupted" == train(run, store, control).record.status
+    callbacks = Callbacks(stop=lambda: next(stops))
+    assert "interrupted" == train(run, store, callbacks).record.status
     again = train(prepared(KERNELS, "training.evaluate_every=20"), store).record
     alone = train(prepared(KERNELS, "training.evaluate_every=20"), None).record
     assert ("completed", alone.weights_sha256) == (again.status, again.weights_sha256)

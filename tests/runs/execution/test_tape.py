@@ -82,12 +82,12 @@ def test_what_kernels_take_is_counted(prepared, batch_size):
     layers += ["{type: flatten}", "{type: dense, units: 10, activation: softmax}"]
     given = (f"training.batch_size={batch_size}", f"network.layers=[{', '.join(layers)}]")
     run = prepared(IMAGES, *given)
-    network = run.network()
+    network = run.network
     plan = training(network, SGD(0.9), clip_norm=None, batch_size=batch_size)
     taken = sum(plan.blocks[one.gradient] for one in plan.placed if one.parts)
     taken += sum(plan.blocks[name] for name in ("u2", "u4", "turned2", "turned4"))
-    counted = run.memory(network).parameters
-    by_numpy = prepared(IMAGES, *given, "training.engine=numpy").memory(network).parameters
+    counted = run.memory.parameters
+    by_numpy = prepared(IMAGES, *given, "training.engine=numpy").memory.parameters
     assert taken * 4 <= counted - by_numpy <= taken * 4 * 2
 
 

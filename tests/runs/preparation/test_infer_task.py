@@ -7,7 +7,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError
-from nnrun.runs.execution.record_builder import describe_dataset, task_from
+from nnrun.runs.execution.record_builder import describe_dataset
 from nnrun.runs.preparation.prepare import prepare
 
 CONFIG = """\
@@ -57,16 +57,14 @@ def test_what_is_inferred_is_said(prepared):
     assert f"regression, {reason}" == prepared(*given).inferred
     explicit = prepared(*given, "dataset.task=regression")
     assert "" == explicit.inferred
-    assert reason == task_from(explicit.config)
+    assert reason == explicit.task_from
 
 
 def test_the_report_says_why(prepared):
     """Whether or not the config says the task itself, so that both give one report."""
     run = prepared([1.5, 2.5], "[1]", "[linear]", "mean_squared")
-    network, preprocessing = run.network(), run.preprocessing()
-    examples = run.examples(network, preprocessing, run.task(network, preprocessing))
-    found = describe_dataset(run, examples)
-    assert ("regression", task_from(run.config)) == (found["task"], found["task_from"])
+    found = describe_dataset(run)
+    assert ("regression", run.task_from) == (found["task"], found["task_from"])
 
 
 def test_what_is_open_is_asked_at_columns(prepared):

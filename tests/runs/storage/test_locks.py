@@ -10,7 +10,7 @@ from time import sleep
 import pytest
 
 from nnrun.runs.storage.locks import acquire
-from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.run_folder import RunFolder
 
 
 def test_one_holder_at_a_time(tmp_path):
@@ -42,13 +42,14 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path):
 
 def test_folders_that_come_and_go_are_no_error(tmp_path):
     """While others hold, release and remove the same folder, whoever wants it gets it."""
-    folder, store = tmp_path / "name" / "run", Store(tmp_path, str)
     errors = []
 
     def come_and_go():
         try:
             for _ in range(200):
-                store.release(acquire(folder, wait=True))
+                folder = RunFolder(tmp_path, "name", "run")
+                folder.lock(wait=True)
+                folder.release()
         except OSError as error:
             errors.append(error)
 

@@ -22,11 +22,10 @@ from nnrun.models.weights import weights_sha256
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import Execution
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage import files, staged
-from nnrun.runs.storage import store as store_module
+from nnrun.runs.storage import files, run_folder, staged
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.locks import acquire, locked
-from nnrun.runs.storage.store import Store
+from nnrun.runs.storage.run_folder import RunFolder
 
 REQUIRED = {
     *("schema_version", "nnrun_version", "name", "run_id", "status", "error", "task", "config"),
@@ -264,22 +263,19 @@ def test_leftovers_of_a_killed_write_are_removed(prepared, store):
     assert [] == [name for name in os.listdir(folder) if name.startswith(".")]
 
 
-@pytest.mark.parametrize("new", [False, True])
-def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch, new):
+def test_a_link_that_comes_while_a_folder_is_locked_is_refused(store, tmp_path, monkeypatch):
     """Between the look at it and the lock: what it leads to is let go, and nothing is in it."""
     outside = tmp_path / "outside"
     outside.mkdir()
 
     def late(folder, **arguments):
-        if new:
-            folder.rmdir()
         folder.symlink_to(outside)
         return acquire(folder, **arguments)
 
     (store.root / "tiny").mkdir(parents=True)
-    monkeypatch.setattr(store_module, "acquire", late)
+    monkeypatch.setattr(run_folder, "acquire", late)
     with pytest.raises(UsageError, match="leads out of the results folder"):
-        store.lock("tiny", "s1-0123456789", new=new)
+        store.run("tiny", "s1-0123456789").lock()
     assert [] == [*outside.iterdir()]
     assert not is_held(outside)
 
@@ -316,4 +312,4 @@ def test_a_lock_dies_with_its_holder(tmp_path):
 def test_a_record_survives_its_file(prepared, store):
     """What is read is what was written, and a record is a plain value."""
     record = train(prepared(), store).record
-    assert record == Store(store.root, store.render).find(record.name, record.run_id)
+    assert record == RunFolder(store.root, record.name, record.run_id).read().record

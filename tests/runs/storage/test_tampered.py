@@ -15,7 +15,8 @@ from click.testing import CliRunner
 import nnrun
 from nnrun.cli import cli
 from nnrun.errors import UsageError
-from nnrun.runs.lifecycle import begin, train
+from nnrun.runs.lease import begin
+from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.strict_json import strict_json
@@ -105,9 +106,9 @@ def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, co
     (listed,) = list_runs(store.root)
     assert (True, False) == (listed.is_damaged, listed.complete)
     (row,) = json.loads(command("ls --json")[1])
-    assert ("damaged", listed.trouble) == (row["status"], row["error"])
+    assert ("damaged", listed.problem) == (row["status"], row["error"])
     before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
-    told = f"is damaged: {listed.trouble}; nnrun train --force trains it again"
+    told = f"is damaged: {listed.problem}; nnrun train --force trains it again"
     for words in SHOWING:
         code, out, _ = command(f"{words} --json", folder=folder)
         data = json.loads(out)
@@ -141,7 +142,7 @@ def test_a_sweep_tells_of_a_damaged_run_and_trains_the_others(prepared, store, c
     first = train(prepared(), store)
     spoil(first.folder / "report.json", kind)
     (listed,) = list_runs(store.root)
-    told = f"is damaged: {listed.trouble}; nnrun train --force trains it again"
+    told = f"is damaged: {listed.problem}; nnrun train --force trains it again"
     words = f"sweep {first.folder}/config.yaml --seeds 3 -j 1"
     code, _, err = command(f"{words} --dry-run")
     assert (0, 1) == (code, err.count(told))

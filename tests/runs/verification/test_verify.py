@@ -216,7 +216,7 @@ def test_what_a_report_says_is_named(prepared, store):
     rewrite(folder, config={**config, "training": training})
     verdict = verify(folder)
     found = [Difference("config.training.learning_rate", 0.07, 0.05)]
-    told = ("differs", "its report says what training does not give again", found, {}, 3)
+    told = ("differs", "its report has values that training does not reproduce", found, {}, 3)
     assert told == (
         *(verdict.finding, verdict.reason, verdict.differences),
         *(verdict.environment, verdict.exit_code),
@@ -280,7 +280,7 @@ def test_what_cannot_be_verified_is_told(prepared, store, tmp_path):
     folder = train(prepared(), store).folder
     dataset = json.loads((folder / "report.json").read_text())["dataset"]
     rewrite(folder, dataset={**dataset, "sha256": "0" * 64})
-    assert "its data are not those that it was trained on" == verify(folder).reason
+    assert "its data have changed since it was trained" == verify(folder).reason
     (folder / "report.json").write_text("{")
     assert ("damaged", 3) == (verify(folder).finding, verify(folder).exit_code)
 

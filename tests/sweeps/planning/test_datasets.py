@@ -43,7 +43,8 @@ def test_a_new_key_of_the_block_makes_another_data_set(plan, write, sweep):
     done = sweep(made)
     run_inline(done)
     losses = {
-        done.store.find(run.variant.name, run.run_id).metrics["train"]["loss"] for run in runs
+        done.store.run(run.variant.name, run.run_id).read().record.metrics["train"]["loss"]
+        for run in runs
     }
     assert 2 == len(losses)
 

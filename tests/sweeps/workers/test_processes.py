@@ -19,8 +19,8 @@ import pytest
 
 from nnrun import child
 from nnrun.errors import NnrunError
+from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage import group_commit, staged
-from nnrun.runs.storage.store import Store
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
@@ -284,7 +284,7 @@ def test_workers_end_where_the_sweep_cannot_begin(plan, sweep, write, monkeypatc
     def broken(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(Store, "refresh_index", broken)
+    monkeypatch.setattr(RunIndex, "refresh", broken)
     workers = ProcessWorkers(1)
     (worker,) = workers._workers
     with pytest.raises(OSError, match="Input/output error"):

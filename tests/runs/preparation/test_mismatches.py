@@ -141,7 +141,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_misfit_is_located(prepared, case):
+def test_mismatch_is_located(prepared, case):
     """The message is at the line of what is wrong, with that line and a caret below it."""
     text, (line, message) = CASES[case]
     with pytest.raises(ConfigError) as caught:
@@ -152,7 +152,7 @@ def test_misfit_is_located(prepared, case):
     assert problem.place.text in text.splitlines()
 
 
-def test_all_misfits_come_at_once(prepared):
+def test_all_mismatches_come_at_once(prepared):
     """A softmax in the middle does not hide that the last layer does not fit the classes."""
     layers = [SOFTMAX3, "{type: dense, units: 4, activation: sigmoid}"]
     with pytest.raises(ConfigError) as caught:

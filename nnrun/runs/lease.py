@@ -1,0 +1,215 @@
+"""The lease of a run: while it lasts, this process alone trains the run and saves its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from nnrun.errors import NnrunError
+from nnrun.runs.record import RunRecord, RunResult
+from nnrun.runs.storage.reading import StoredRun, refuse_damaged
+from nnrun.runs.storage.run_folder import RunFolder
+from nnrun.runs.storage.store import Store
+from nnrun.training.state import TrainingState
+
+
+def _ignore(text: str) -> None:
+    """A sentence that no user sees."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        record: its report.
+        folder: of the run; None if nothing is kept on disk.
+        trained: false where it had been trained before.
+        saved: false where it was interrupted and adds nothing to an earlier result.
+        result: with history and weights; None where they are on the disk.
+    """
+
+    record: RunRecord
+    folder: Path | None
+    trained: bool
+    saved: bool = True
+    result: RunResult | None = None
+
+
+class RunLease:
+    """A run that this process alone may train and save, until it is released.
+
+    Args:
+        store: where results are kept; None to keep nothing.
+        folder: of the run, locked; None to keep nothing.
+        resumes: whether it continues from an existing checkpoint.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        folder: RunFolder | None,
+        *,
+        resumes: bool = False,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._resumes = resumes
+        self._saved = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def checkpoint(self, note: Callable[[str], None] = _ignore) -> TrainingState | None:
+        """The state to continue from; None for a new start.
+
+        Args:
+            note: called with a sentence if the checkpoint is damaged.
+        """
+        if self._folder is None or not self._resumes:
+            return None
+        try:
+            return self._folder.checkpoint()
+        except NnrunError as error:
+            note(f"its checkpoint cannot be used, so it starts over ({error})")
+            return None
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Write the state of the run while it is in progress.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._folder is not None:
+            self._folder.save_checkpoint(state)
+            self._resumes = True
+
+    def conclude(self, result: RunResult, note: Callable[[str], None] = _ignore) -> Outcome:
+        """Save the result unless a better one exists.
+
+        Args:
+            result: of training.
+            note: called with a sentence about anything unusual.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._store is None or self._folder is None or self._adds_nothing(result.record):
+            return self._outcome(result.record, result)
+        record = self._store.save(result, self._folder, note)
+        return self._outcome(record, result, saved=True)
+
+    def begin_to_conclude(
+        self, result: RunResult, note: Callable[[str], None] = _ignore
+    ) -> Future[Outcome]:
+        """Do what `conclude` does in the background; release the run after the future is done.
+
+        An outcome that was saved holds no history and weights.
+
+        Raises: as `conclude` does, now or from the future.
+        """
+        if self._store is None or self._folder is None or self._adds_nothing(result.record):
+            future: Future[Outcome] = Future()
+            future.set_result(self._outcome(result.record, result))
+            return future
+        return self._store.save_soon(
+            result, self._folder, note, lambda record: self._outcome(record, saved=True)
+        )
+
+    def fail(self, failed: Callable[[TrainingState | None], RunResult]) -> None:
+        """Save the report of a run that could not be trained, unless a complete one exists.
+
+        Args:
+            failed: makes the result from the run's checkpoint, if there is one.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._store is None or self._folder is None or self._folder.is_complete:
+            return
+        self._store.save(failed(self.checkpoint()), self._folder, _ignore)
+        self._saved = True
+
+    def release(self) -> None:
+        """Let other processes have the run."""
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            if not self._saved:
+                folder.tidy()
+            folder.release()
+
+    def _outcome(
+        self, record: RunRecord, result: RunResult | None = None, *, saved: bool = False
+    ) -> Outcome:
+        self._saved |= saved
+        path = None if self._folder is None else self._folder.path
+        return Outcome(record, path, trained=True, saved=self._saved, result=result)
+
+    def _adds_nothing(self, record: RunRecord) -> bool:
+        """Whether a run was interrupted before its first update, or a complete result exists.
+
+        The complete result has the same bits, and more of them.
+        """
+        if record.status != "interrupted" or self._folder is None:
+            return False
+        return record.timing["iterations"] == 0 or self._folder.is_complete
+
+
+def begin(
+    store: Store | None,
+    name: str,
+    run_id: str,
+    *,
+    force: bool = False,
+    held: Callable[[], bool] = lambda: False,
+    brief: bool = False,
+) -> Outcome | RunLease | None:
+    """Find a complete run, or lease it.
+
+    Args:
+        store: where results are kept; None to keep nothing.
+        name: of the experiment.
+        run_id: of the run.
+        force: train it even if it is complete or damaged.
+        held: called if another process holds the run; returns whether to wait.
+        brief: a record that is found may lack its config and network.
+
+    Returns:
+        The outcome of a complete run; else a lease; None if another process holds the run.
+
+    Raises:
+        UsageError: the run is damaged, or a link leads out of the results folder.
+        OSError: the run's folder cannot be made.
+    """
+    if store is None:
+        return RunLease(None, None)
+    folder = store.run(name, run_id)
+    if brief and not force and (record := store.index.find(name, run_id)) is not None:
+        return Outcome(record, folder.path, trained=False)
+    found = None if force else _outcome(folder.read(), folder)
+    if found is not None and folder.is_tidy:
+        return found
+    if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
+        return found
+    run = folder.locked_run  # another process may have finished it
+    found = _outcome(run, folder)
+    lease = RunLease(store, folder, resumes=not force and run is not None)
+    if force:
+        return lease
+    if found is not None or (run is not None and run.is_damaged):
+        lease.release()
+        refuse_damaged(run, folder.path)
+    return found or lease
+
+
+def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:
+    """The outcome of a run that reached its end, or diverged; None of any other."""
+    if run is None or run.record is None or not run.complete:
+        return None
+    return Outcome(run.record, folder.path, trained=False)

@@ -1,0 +1,188 @@
+"""A run that is ready to start, with its network and data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nnrun.config.canonical import canonical
+from nnrun.config.load import config_to_dict
+from nnrun.config.names import SPLITS
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.data.dataset import Dataset
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.splits import Split, SplitData
+from nnrun.engines.selection import select_engine
+from nnrun.models.scores import Metrics
+from nnrun.models.task import Task, task_of
+from nnrun.nn.network import Network
+from nnrun.nn.penalty import L2Penalty
+from nnrun.nn.schedules import Constant, Schedule
+from nnrun.runs.identity import Identity
+from nnrun.runs.metrics import baseline_of
+from nnrun.runs.preparation.build import build_network
+from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.infer_task import infer_task
+from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
+from nnrun.training.examples import PreparedSplit
+from nnrun.training.sampling import batches_per_epoch
+
+_POINTS = 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start; its network, data and baseline are made once, when first used.
+
+    Args:
+        config: resolved, with one seed and the values that depend on the data. Defaults that depend
+            on the length of the run stay open, so that the config can be given another length.
+        dataset: raw, with the categories of its training rows.
+        split: its parts, raw.
+        inferred: the task and the reason for it, if the config does not name the task.
+        penalty: on large weights; only estimators have one.
+        cache: shared by all seeds of the config.
+    """
+
+    config: ExperimentConfig
+    dataset: Dataset
+    split: Split
+    inferred: str = ""
+    penalty: L2Penalty | None = None
+    cache: ConfigCache = field(default_factory=ConfigCache, repr=False, compare=False)
+
+    @cached_property
+    def config_dict(self) -> dict[str, Any]:
+        """The resolved config as plain values."""
+        # Cached as text, so that every run has a copy of its own.
+        text = self.cache.get("config", lambda: json.dumps(config_to_dict(self.config)))
+        return {**json.loads(text), "seed": self.config.seed}
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the run from others, except for its seed."""
+        return self.cache.get("identity", self._identity)
+
+    def _identity(self) -> Identity:
+        update = {"evaluate_every": self.evaluate_every}
+        training = self.config.training.model_copy(update=update)
+        decided = self.config.model_copy(update={"training": training})
+        return Identity.of(canonical(decided), self.dataset.sha256)
+
+    @property
+    def run_id(self) -> str:
+        """The name of its folder."""
+        return self.identity.run_id(self.config.seed)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Iterations in one pass over the training split."""
+        return batches_per_epoch(len(self.split.train), self.config.training.batch_size)
+
+    @property
+    def iterations(self) -> int:
+        """How many updates the run has."""
+        training = self.config.training
+        if training.iterations is not None:
+            return training.iterations
+        return (training.epochs or 0) * self.batches_per_epoch
+
+    @property
+    def evaluate_every(self) -> int:
+        """Iterations from one evaluation to the next."""
+        return self.config.training.evaluate_every or max(1, -(-self.iterations // _POINTS))
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        """The learning rates."""
+        rate = self.config.training.learning_rate
+        schedule: Schedule = Constant(rate) if isinstance(rate, float) else rate.build()
+        return schedule
+
+    @cached_property
+    def network(self) -> Network:
+        """The network; it takes memory for its parameters when it is initialized.
+
+        Raises:
+            ConfigMismatchError: it does not fit the data or the loss.
+        """
+        return build_network(self.config, self.dataset, self.penalty)
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that trains it."""
+        return self.select_engine()
+
+    def select_engine(self) -> str:
+        """Choose the engine, from the config alone.
+
+        Raises:
+            EngineError: the engine that the config names cannot train the network.
+        """
+        training = self.config.training
+
+        def select() -> str:
+            return select_engine(
+                training.engine,
+                self.network,
+                training.optimizer.build(),
+                batch_size=training.batch_size,
+                iterations=self.iterations,
+            )
+
+        return self.cache.get(f"engine for {self.network.input_shape}", select)
+
+    @cached_property
+    def memory(self) -> MemoryEstimate:
+        """How much memory the run will take."""
+        return estimate_memory(self.config, self.network, self.dataset)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """Fitted on the training split."""
+        fitted = Preprocessing.for_dataset(self.dataset, self.config.dataset)
+        return fitted.fit(self.split.train.x, self.split.train.y)
+
+    @cached_property
+    def task(self) -> Task:
+        """What the network's outputs mean."""
+        return task_of(self.network, self.preprocessing, self.dataset.layout)
+
+    @property
+    def task_from(self) -> str | None:
+        """The part of the config that implies the task; None if the data set decides it."""
+        return self.cache.get("task from", self._task_from)
+
+    def _task_from(self) -> str | None:
+        implied = infer_task(self.config)
+        return implied.reason if implied and implied.task == self.config.dataset.task else None
+
+    @cached_property
+    def examples(self) -> dict[str, PreparedSplit]:
+        """The splits there are, as the network takes them."""
+        parts = {"train": self.split.train, **self.split.held_out}
+        return {name: self.prepare_rows(part) for name, part in parts.items()}
+
+    def prepare_rows(self, part: SplitData) -> PreparedSplit:
+        """Raw rows as the network takes them."""
+        x = self.preprocessing.transform_x(part.x).reshape(len(part), *self.network.input_shape)
+        return PreparedSplit(
+            x=np.ascontiguousarray(x, self.network.dtype),
+            target=np.ascontiguousarray(self.task.encode(part.y), self.network.dtype),
+            y=part.y,
+        )
+
+    @cached_property
+    def baseline(self) -> dict[str, Metrics | None]:
+        """The metrics of a model that ignores the features, by split."""
+        loss, train = self.config.loss.build(), self.examples["train"]
+        return {
+            name: baseline_of(self.task, loss, train, self.examples[name])
+            if name in self.examples
+            else None
+            for name in SPLITS
+        }

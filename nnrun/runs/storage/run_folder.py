@@ -1,0 +1,203 @@
+"""The folder of one run: links are refused, and only its holder writes to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.files import MODEL
+from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
+from nnrun.runs.storage.files import has_leftovers, remove_leftovers, write_together
+from nnrun.runs.storage.locks import Lock, acquire
+from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
+from nnrun.runs.storage.staged import Staged, commit, is_temporary
+from nnrun.training.state import TrainingState
+
+# Files that not every result has: without one, that of an earlier result is removed.
+_OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK}
+
+
+class RunFolder:
+    """The folder of one run, `<root>/<name>/<run id>/`, which need not exist yet.
+
+    Anyone may read; whatever writes needs `lock` first.
+
+    Args:
+        root: the results folder.
+        name: of the experiment.
+        run_id: of the run.
+
+    Attributes:
+        path: of the folder.
+        locked_run: the run that was in the folder when it was locked.
+
+    Raises:
+        UsageError: a link leads out of the results folder, or to itself.
+    """
+
+    def __init__(self, root: Path, name: str, run_id: str) -> None:
+        self.path = root.joinpath(name, run_id)
+        self.locked_run: StoredRun | None = None
+        self._root = root
+        self._lock: Lock | None = None
+        self._refuse_links()
+
+    def read(self) -> StoredRun | None:
+        """The run in the folder; None where no run has left anything."""
+        return read_run(self.path, placed=True)
+
+    def checkpoint(self) -> TrainingState | None:
+        """The state that an interrupted run continues from; None if there is no checkpoint.
+
+        Raises:
+            NnrunError: it is damaged.
+        """
+        path = self.path / CHECKPOINT
+        try:
+            return unpack_checkpoint(path, self.path.name)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise NnrunError(f"{path}: {error.strerror or error}") from error
+
+    def lock(self, *, wait: bool = False) -> bool:
+        """Hold the folder, making it if needed, and read it; false where another process holds it.
+
+        Args:
+            wait: until the other process lets go.
+
+        Raises:
+            UsageError: it has become a link that leads out of the results folder.
+            OSError: it cannot be made.
+        """
+        lock = acquire(self.path, wait=wait)
+        try:
+            self._refuse_links()  # it may have become a link since the first look
+            if lock is not None and not lock.is_empty:
+                self.locked_run = self.read()
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        self._lock = lock
+        return lock is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the locked folder, if still in place, has a complete run now."""
+        if not self._held.is_in_place:
+            return False
+        run = self.read()
+        return run is not None and run.complete
+
+    def save_checkpoint(self, state: TrainingState) -> None:
+        """Write the state of a run that is still in progress.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        content = {CHECKPOINT: pack_checkpoint(state, self.path.name)}
+        write_together(self.path, content, self._held.descriptor)
+
+    def write(self, files: dict[str, bytes], note: Callable[[str], None]) -> None:
+        """Write files so that where the last of them is, all are there.
+
+        Args:
+            files: contents by name; optional files of an earlier result are removed.
+            note: called with a sentence if a link has taken the folder's place; it is removed.
+
+        Raises:
+            OSError: the disk is full or not writable, or another process holds a folder that has
+                taken this one's place.
+        """
+        staged, remove_superseded = self.stage(files, note)
+        commit([staged])
+        if staged.error is not None:
+            raise staged.error
+        remove_superseded()
+
+    def stage(
+        self, files: dict[str, bytes], note: Callable[[str], None]
+    ) -> tuple[Staged, Callable[[], None]]:
+        """Do what `write` does under temporary names.
+
+        Returns:
+            The files, for `commit`; and a function to call afterwards, which removes the optional
+            files of an earlier result.
+        """
+        self._reclaim(note)
+        descriptor = self._held.descriptor
+        found = set(os.listdir(descriptor))
+        leftovers = {*filter(is_temporary, found)}
+        _remove(descriptor, leftovers)
+        for name in found.intersection(files):
+            with suppress(OSError):  # fails unless an empty folder has taken the file's place
+                os.rmdir(name, dir_fd=descriptor)
+        superseded = (found - leftovers) & _OPTIONAL - files.keys()
+        staged = Staged(self.path, files, descriptor)
+        return staged, lambda: _remove(descriptor, superseded)
+
+    @property
+    def is_tidy(self) -> bool:
+        """Whether nothing is left of interrupted writes, and no checkpoint."""
+        try:
+            return not has_leftovers(self.path) and not (self.path / CHECKPOINT).exists()
+        except OSError:
+            return True
+
+    def tidy(self) -> None:
+        """Remove leftovers of interrupted writes, and the checkpoint of a complete run."""
+        with suppress(OSError):  # leftovers that cannot be removed do no harm
+            if self._held.is_in_place and not self.is_tidy:
+                if self.is_complete:
+                    (self.path / CHECKPOINT).unlink(missing_ok=True)
+                remove_leftovers(self.path)
+
+    def release(self) -> None:
+        """Let other processes have the folder; an empty one is removed."""
+        lock, self._lock = self._lock, None
+        if lock is None:
+            return
+        with suppress(OSError):
+            for empty in (self.path, self.path.parent):
+                empty.rmdir()
+        lock.release()
+
+    @property
+    def _held(self) -> Lock:
+        assert self._lock is not None, "only the holder of a run's folder writes to it"
+        return self._lock
+
+    def _reclaim(self, note: Callable[[str], None]) -> None:
+        """Hold the folder under its name again, if it was removed or replaced since `lock`."""
+        if self._held.is_in_place:
+            return
+        for path in (self.path.parent, self.path):
+            if path.is_symlink():
+                path.unlink()
+                note(f"a link had taken the place of {self.path}, and was removed")
+        again = acquire(self.path, wait=False)
+        if again is None:
+            raise OSError(errno.EBUSY, "another process holds its folder", str(self.path))
+        self._held.release()
+        self._lock = again
+
+    def _refuse_links(self) -> None:
+        if not os.path.islink(self.path) and not os.path.islink(self.path.parent):
+            return
+        try:
+            inside = self.path.resolve().is_relative_to(self._root.resolve())
+        except (OSError, RuntimeError):  # which of the two depends on Python's version
+            raise UsageError(f"{self.path} is a link that leads to itself; remove it") from None
+        if not inside:
+            raise UsageError(f"{self.path} leads out of the results folder; remove that link")
+
+
+def _remove(folder: int, names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
