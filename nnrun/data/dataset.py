@@ -52,6 +52,7 @@ class Dataset:
     numbers for classification, where `classes[number]` is the class's name. `x_test` and `y_test`
     are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
     arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
+    `dropped` counts rows that `missing: drop_rows` left out.
     With `text_labels` classes are texts, even those that look like numbers.
     `whole` is the set with all categories, where this one has only those of training rows.
     """
@@ -70,6 +71,7 @@ class Dataset:
     note: str = ""
     columns: Columns | None = None
     text_labels: bool = False
+    dropped: int = 0
     whole: Dataset | None = None
 
     @cached_property

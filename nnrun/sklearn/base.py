@@ -26,7 +26,7 @@ from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_divergence, describe_model
 from nnrun.runs.preparation.prepare import Prepared, prepare_arrays
 from nnrun.sklearn.fitting import Fitting, dense_parameters
-from nnrun.sklearn.parameters import config_of, parameters_of
+from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
 from nnrun.training.state import TrainingState
 
@@ -187,7 +187,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             config = config_of(self, dataset, seed, epochs)
             return prepare_arrays(config, dataset, L2Penalty(alpha) if alpha else None)
         except ConfigError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(in_parameters(error, self.layers))) from error
 
     def _check_held_out(self, fitting: Fitting) -> None:
         held_out = fitting.prepared.split.validation

@@ -77,7 +77,7 @@ class Execution:
     ) -> None:
         self.extended_from = extended_from
         self.prepared = prepared
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.started = datetime.now(UTC).isoformat(timespec="microseconds")
         self.network: Network = prepared.network()
         self.preprocessing: Preprocessing = prepared.preprocessing()
         self.task: Task = self._task()

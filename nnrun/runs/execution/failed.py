@@ -52,7 +52,7 @@ def failed_result(prepared: Prepared, reason: str, checkpoint: TrainingState | N
         engine=prepared.config.training.engine,
         environment=environment(),
         weights_sha256=None,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=datetime.now(UTC).isoformat(timespec="microseconds"),
         main_metric=task.main_metric,
         description=prepared.config.description,
         nnrun_version=__version__,

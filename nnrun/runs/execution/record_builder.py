@@ -45,8 +45,8 @@ def describe_held_out(prepared: Prepared) -> Description:
     """What is particular about rows that are held out.
 
     By split, `duplicates` counts those that are training rows too, and `unseen` those with a
-    category of a column that no training row has. `left_out` counts own test rows of the set that
-    are in no split.
+    category of a column that no training row has. `left_out` counts rows that are in no split:
+    `dropped` ones, with missing values, and own test rows of the set.
     """
     split = prepared.split
     unseen = [
@@ -59,7 +59,8 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
-        "left_out": split.left_out,
+        "left_out": split.left_out + prepared.dataset.dropped,
+        "dropped": prepared.dataset.dropped,
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
     }

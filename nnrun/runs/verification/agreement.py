@@ -40,6 +40,7 @@ _NOT_SAID = {
 _FOLLOWS = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
     *("dataset.description", "dataset.note", "dataset.task_from"),
+    *("dataset.left_out", "dataset.dropped"),
 }
 
 

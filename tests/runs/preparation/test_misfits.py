@@ -125,9 +125,9 @@ CASES = {
     ),
     "monitored metric that is not followed": (
         config("{name: iris, validation_size: 0.2}", layers=[SOFTMAX3]).replace(
-            "batch_size: 4", "early_stopping: {monitor: validation_log_loss}"
+            "batch_size: 4", "early_stopping: {monitor: validation_mse}"
         ),
-        (6, "there are validation_loss and validation_accuracy, but no validation_log_loss"),
+        (6, "there are validation_loss and validation_accuracy, but no validation_mse"),
     ),
     "given test split that is not there": (
         config("{name: iris, test_size: given}", layers=[SOFTMAX3]),
