@@ -84,7 +84,7 @@ def _dtype(model: Model, asked: str | None, output: Output) -> str:
     rounding = rounding_of(model)
     if not rounding.needs_float64 or asked == "float64":
         return asked or "float32"
-    lost = f"would move '{rounding.column}' by up to {rounding.moved:.2g} of its spread"
+    lost = rounding.effect
     if asked is None:
         output.note(f"x is float64, since float32 {lost}; --dtype float32 has it so all the same")
         return "float64"

@@ -7,7 +7,8 @@ import re
 SPLITS = ("train", "validation", "test")
 METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
 PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
-MONITORS = tuple(f"validation_{metric}" for metric in METRICS)
+MONITORS = ("validation_loss", "validation_accuracy", "validation_mse")
+"""What evaluations during training compute: the loss and the main metric of either task."""
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import Array, Binarize, MinMax, Standard
+from nnrun.data.preprocessing.steps import L2, Array, Binarize, MinMax, Standard
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
 """A larger change, in units of a column's spread, needs float64."""
+
+# Below it, float32 holds every whole number.
+_WHOLE = 2.0**24
 
 
 @dataclass(frozen=True)
@@ -23,19 +26,29 @@ class Rounding:
         moved: the largest change of a number within one spread of the offset, in units of the
             spread: the fitted standard deviation (`standard`) or range (`minmax`). Infinite if
             float32 overflows.
+        threshold: of `binarize`, if rounding may move numbers across it.
     """
 
     column: str
     moved: float
+    threshold: float | None = None
 
     @property
     def needs_float64(self) -> bool:
-        """Whether the change is larger than an exported model may differ from the run."""
-        return self.moved > LIMIT
+        """Whether that is more than exported models may differ from the run."""
+        return self.moved > LIMIT or self.threshold is not None
+
+    @property
+    def effect(self) -> str:
+        """What float32 does, for a message."""
+        if self.moved > LIMIT:
+            return f"would move '{self.column}' by up to {self.moved:.2g} of its spread"
+        return f"may move numbers across the threshold {self.threshold:.6g} of binarize"
 
 
 def rounding_of(model: Model) -> Rounding:
-    """How much float32 changes raw features, relative to their scale, and a scaled target.
+    """How far float32 moves raw features after their scaling, and a scaled target; and whether it
+    moves any across a threshold.
 
     It follows from the fitted offsets and scales, without the data. A column of 1.7e9 ± 1e4 changes
     by 64 / 1e4, since there float32 has a number every 128.
@@ -45,13 +58,35 @@ def rounding_of(model: Model) -> Rounding:
     names = layout.columns.feature_names
     at = int(moved.argmax())
     name = names[at] if at < len(names) else f"feature {at}"
-    worst = Rounding(name, float(moved[at]))
+    worst = Rounding(name, float(moved[at]), _crossed(preprocessing))
     if preprocessing.target is not None:
         moved = _scaled(preprocessing.target).ravel()
         at = int(moved.argmax())
         if moved[at] > worst.moved:
-            worst = Rounding(layout.target_names[at], float(moved[at]))
+            worst = replace(worst, column=layout.target_names[at], moved=float(moved[at]))
     return worst
+
+
+def _crossed(preprocessing: Preprocessing) -> float | None:
+    """The threshold that numbers may cross when they are rounded to float32; None if none can.
+
+    Rounding keeps numbers on their side of a threshold that float32 holds, but for those closer
+    to it than float32 can tell; below 2^24 it tells all whole numbers apart.
+    """
+    scalings: list[Standard | MinMax] = []
+    for step in preprocessing.steps:
+        if isinstance(step, Standard | MinMax):
+            scalings.append(step)
+        elif isinstance(step, L2):  # a quotient by a root, which no float32 is sure to hold
+            return next((s.threshold for s in preprocessing.steps if isinstance(s, Binarize)), None)
+        elif isinstance(step, Binarize):
+            raw = np.asarray(step.threshold, np.float64)
+            for scaling in reversed(scalings):
+                raw = scaling.invert(raw)
+            with np.errstate(over="ignore"):
+                held = raw.astype(np.float32) == raw
+            return None if np.all(held & (np.abs(raw) < _WHOLE)) else step.threshold
+    return None
 
 
 def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor, isfinite, log10
+from re import sub
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
@@ -138,6 +139,11 @@ def duration(seconds: float) -> str:
 def remaining(seconds: float) -> str:
     """`duration` of an estimate, in whole seconds."""
     return f"{ceil(seconds)} s" if seconds < 59 else duration(seconds)
+
+
+def moment(started: str) -> str:
+    """When a run started, without fractions of a second: `2026-01-02T03:04:05+00:00`."""
+    return sub(r"\.\d+", "", started, count=1)
 
 
 def shape(sides: Sequence[int]) -> str:

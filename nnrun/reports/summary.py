@@ -166,8 +166,9 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
 
     Reports of older versions lack these counts.
     """
-    if left_out := dataset.get("left_out"):
-        yield f"without the set's own {plural(left_out, 'test row')}"
+    # Rows that were dropped are counted in the set's description.
+    if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
+        yield f"without the set's own {plural(own, 'test row')}"
     for split, copies in dataset.get("duplicates", {}).items():
         if copies:
             some = f"{count(copies)} of {plural(dataset[f'n_{split}'], f'{split} row')}"

@@ -28,7 +28,7 @@ from nnrun.runs.execution.record_builder import describe_model
 from nnrun.runs.preparation.prepare import prepare_arrays
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters
-from nnrun.sklearn.parameters import config_of, parameters_of
+from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
 from nnrun.training.state import TrainingState
 
@@ -189,7 +189,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             config = config_of(self, dataset, seed, epochs)
             return prepare_arrays(config, dataset, L2Penalty(alpha) if alpha else None)
         except ConfigError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(in_parameters(error, self.layers))) from error
 
     def _check_held_out(self, fitting: Fitting) -> None:
         held_out = fitting.prepared.split.validation

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil, inf
 from pathlib import Path
+from re import sub
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.config.yaml.plain import plain
 from nnrun.data.dataset import Dataset
-from nnrun.errors import UsageError
+from nnrun.errors import ConfigError, UsageError
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.runs.storage.integrity import refuse_changed
@@ -74,6 +76,23 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         }
     )
     return config
+
+
+def in_parameters(error: ConfigError, layers: Any) -> ConfigError:
+    """The mistakes in the config of an estimator, at the parameters that they come from."""
+    hidden = len(layers) if hasattr(layers, "__len__") else 1
+    named = {
+        f"network.layers[{hidden}].activation": "output_activation",
+        "dataset.validation_size": "validation_fraction",
+        "seed": "random_state",
+    }
+    return ConfigError(
+        replace(
+            problem,
+            path=named.get(problem.path, sub(r"^(training|network)\.", "", problem.path)),
+        )
+        for problem in error.problems
+    )
 
 
 def parameters_of(folder: Path, model: Model) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import UsageError
@@ -55,10 +55,10 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803
-        """The numbers for each row: (rows,), or (rows, outputs) if y had two dimensions."""
+        """The numbers for each row: (rows,), or (rows, outputs) if there are several."""
         outputs = self._outputs(X)
         values: Array = self.model_.task.decode(outputs)
-        return values[:, 0] if self._flat else values
+        return values[:, 0] if self.n_outputs_ == 1 else values
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -70,9 +70,9 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
             self, x, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True,
             reset=reset,
         )  # fmt: skip
-        y = np.asarray(y, np.float64)
-        self._flat = y.ndim == 1
-        y = y.reshape(len(y), -1)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        y = np.asarray(y, np.float64).reshape(len(y), -1)
         if not reset and y.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {y.shape[1]} outputs where there were {self.n_outputs_}")
         self.n_outputs_ = y.shape[1]
@@ -89,4 +89,3 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
         if isinstance(model.task, Classification):
             raise UsageError(f"the run {model.run_id} predicts classes; use NetworkClassifier")
         self.model_, self.n_outputs_ = model, model.network.output_shape[0]
-        self._flat = self.n_outputs_ == 1

@@ -429,6 +429,8 @@ def test_a_run_goes_on():
     again = nnrun.extend(str(run.path), 100, results=None)
     assert (None, longer.record.weights_sha256) == (again.path, again.record.weights_sha256)
     assert longer.record == nnrun.extend(f"flowers/{run.run_id}", 100).record
+    assert run.record.started < longer.record.started
+    assert longer.run_id == nnrun.load("flowers").run_id
     with pytest.raises(UsageError, match="it was kept in memory"):
         nnrun.extend(whole, 100)
     for none in (0, 1.5):

@@ -72,6 +72,27 @@ def test_large_offsets_take_float64(times, nnrun, arguments, dtype, note):
     assert (np.abs(found - model.predict(times)).max() < 1e-5) == (dtype == "float64")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "dtype", "note"),
+    [
+        (
+            (),
+            "float64",
+            "x is float64, since float32 may move numbers across the threshold 1.7e+09",
+        ),
+        (("--dtype", "float32"), "float32", "float32 may move numbers across the threshold 1.7e+0"),
+    ],
+)
+def test_a_large_threshold_takes_float64(times, nnrun, arguments, dtype, note):
+    """Unless float32 is asked for; either way it is said."""
+    text = TIMES.replace("features: standard", "features: [{binarize: 1.7e+9}]")
+    Path("times.yaml").write_text(text.replace("name: times", "name: late"))
+    assert 0 == nnrun("train", "times.yaml").exit_code
+    result = nnrun("export", "late", "-o", "late.onnx", "--json", *arguments)
+    assert (0, dtype) == (result.exit_code, json.loads(result.stdout)["dtype"])
+    assert result.stderr.startswith(note)
+
+
 def test_other_columns_take_float32(model, nnrun):
     """As most runtimes do; float64 where it is asked for."""
     assert 0 == nnrun("export", "cars", "-o", "cars.onnx", "--dtype", "float64").exit_code

@@ -79,6 +79,42 @@ def test_without_a_scaling_of_raw_columns_there_is_no_figure(features):
     assert not rounding_of(model_of(1.7e9 + SPREAD, features)).needs_float64
 
 
+@pytest.mark.parametrize(
+    ("features", "offset", "needed"),
+    [
+        ([Binarize(binarize=8)], 0, False),
+        ([Binarize(binarize=0.5)], 0, False),
+        ([Binarize(binarize=0.7)], 0, True),
+        ([Binarize(binarize=1.7e9)], 0, True),
+        ([Binarize(binarize=2.0**24)], 0, True),
+        ([Binarize(binarize=2.0**24 - 1)], 0, False),
+        ([Binarize(binarize=1e50)], 0, True),
+        (["minmax", Binarize(binarize=0.5)], 0, False),
+        (["minmax", Binarize(binarize=0.7)], 0, True),
+        (["minmax", Binarize(binarize=0.5)], 2**25, True),
+        (["l2", Binarize(binarize=0.5)], 0, True),
+        ([Binarize(binarize=8), "minmax", "l2"], 0, False),
+    ],
+)
+def test_a_threshold_that_rounding_may_cross_needs_float64(features, offset, needed):
+    """In the columns' own units, those that float32 does not hold, or from 2^24 on."""
+    x = np.stack([np.arange(9.0), np.arange(9.0)], axis=1) + offset
+    rounding = rounding_of(model_of(x, features, y=x[:, :1]))
+    assert needed == rounding.needs_float64
+    assert needed == (rounding.threshold is not None)
+
+
+@pytest.mark.parametrize("threshold", [0.7, 1.7e9 + 1])
+def test_float64_keeps_numbers_on_their_side_of_a_threshold(threshold):
+    """Numbers at it and just below: the run's predictions, where float32 has others."""
+    x = np.array([[threshold, 0], [np.nextafter(threshold, 0), 0], [threshold - 1, 0]])
+    model = model_of(x, [Binarize(binarize=threshold)], y=x[:, :1])
+    assert rounding_of(model).needs_float64
+    expected = model.predict(x)
+    np.testing.assert_allclose(onnx_outputs(model, x, "float64")[0], expected, rtol=1e-6)
+    assert np.abs(onnx_outputs(model, x, "float32")[0] - expected).max() > 1e-3
+
+
 def test_what_float32_cannot_hold_at_all_needs_float64():
     """Numbers beyond its largest and below its smallest."""
     assert np.inf == rounding_of(model_of(1e50 * SPREAD, ["standard"])).moved

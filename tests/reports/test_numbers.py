@@ -14,6 +14,7 @@ from nnrun.reports.numbers import (
     duration,
     measured,
     metric_number,
+    moment,
     number,
     percent,
     plural,
@@ -161,6 +162,12 @@ def test_sizes_and_shapes():
     assert shape((1, 8, 8)) == shape_text((1, 8, 8))  # of messages
     assert "1,234,567" == count(1234567)
     assert ["1 row", "0 rows", "2,000 rows"] == [plural(n, "row") for n in (1, 0, 2000)]
+
+
+def test_moments_are_shown_to_the_second():
+    """With and without a fraction, as reports of older versions have them."""
+    for started in ("2026-01-02T03:04:05.678901+00:00", "2026-01-02T03:04:05+00:00"):
+        assert "2026-01-02T03:04:05+00:00" == moment(started)
 
 
 def test_a_sparkline_goes_from_lowest_to_highest():

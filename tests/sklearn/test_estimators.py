@@ -13,10 +13,11 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
+from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -83,12 +84,22 @@ def test_two_classes_have_one_output():
 def test_numbers_have_the_shape_of_the_target(sugar):
     """One dimension or two, one output or several."""
     x, y = sugar
-    for target in (y, y[:, None], np.stack([y, -y, 2 * y], axis=1)):
+    for target in (y, np.stack([y, -y, 2 * y], axis=1)):
         model = NetworkRegressor(**QUICK).fit(x, target)
         assert target.shape == model.predict(x).shape
         assert model.score(x, target) > 0.4
         mse = np.mean((model.predict(x) - target) ** 2)
         assert mse == pytest.approx(model.loss_, rel=0.1)
+
+
+def test_one_column_is_one_number_for_each_row(sugar):
+    """With the warning of scikit-learn's own networks, from `partial_fit` too."""
+    x, y = sugar
+    for model in (NetworkRegressor(**QUICK), MLPRegressor(max_iter=1000)):
+        for fit in (model.fit, model.partial_fit):
+            with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+                fit(x, y[:, None])
+            assert (len(x),) == model.predict(x).shape
 
 
 def test_images_go_through_convolutions():
@@ -293,7 +304,7 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
         ({"input_shape": (1, 3, 3)}, r"rows of 4 features do not fit \(1, 3, 3\)"),
         ({"layers": "many"}, "units: 'many' is not a whole number greater than 0"),
         ({"layers": (object(),)}, "a value of type object cannot stand in a config"),
-        ({"early_stopping": True, "validation_fraction": "some"}, "validation_size: 'some' is not"),
+        ({"early_stopping": True, "validation_fraction": "some"}, "fraction: 'some' is not a"),
         ({"early_stopping": True, "validation_fraction": 0.001}, "0.001 of 150 rows holds out too"),
         ({"early_stopping": True, "validation_fraction": 0}, "0 of 150 rows holds out too few"),
         ({"n_iter_no_change": 0}, "n_iter_no_change: 0 is neither a whole number greater than 0"),
@@ -311,6 +322,23 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
 def test_parameters_that_cannot_be_are_told(iris, parameters, expected):
     """As a config's are, by a ValueError of `fit`."""
     with pytest.raises(ValueError, match=expected):
+        NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"early_stopping": True, "validation_fraction": 0.999}, "validation_fraction: 0.999 take"),
+        ({"random_state": -1}, "random_state: -1 is not"),
+        ({"output_activation": "x"}, "output_activation: 'x' is not an activation"),
+        ({"optimizer": {"type": "sgd", "momentum": 2}}, "optimizer.momentum: 2 is not"),
+        ({"layers": (0,)}, r"layers\[0\].units: 0 is not"),
+        ({"initializer": "x"}, "initializer: 'x' is not"),
+    ],
+)
+def test_mistakes_name_the_parameter(iris, parameters, expected):
+    """Not the key of a config, which nobody wrote."""
+    with pytest.raises(ValueError, match=f"^{expected}"):
         NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
 
 

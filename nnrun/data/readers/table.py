@@ -119,6 +119,7 @@ def _dataset(
         sha256=table.sha256,
         description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
+        dropped=left_out,
     )
 
 

@@ -12,7 +12,7 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings, text_of
-from nnrun.reports.numbers import MISSING, plural, shape
+from nnrun.reports.numbers import MISSING, moment, plural, shape
 from nnrun.reports.summary import layer_rows
 from nnrun.runs.record import RunRecord
 
@@ -70,7 +70,7 @@ def again_blocks(record: RunRecord) -> Iterator[Block]:
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
         ("SHA-256 of the data", str(record.dataset["sha256"])),
         ("SHA-256 of the weights", record.weights_sha256 or MISSING),
-        ("started", record.started),
+        ("started", moment(record.started)),
     ]
     lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
     yield Grid("Environment and digests", ["", ""], lines, texts=2)

@@ -11,7 +11,7 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
 from nnrun.reports.html.board import board_blocks, board_title
-from nnrun.reports.html.curves import board_curves
+from nnrun.reports.html.curves import History, board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
@@ -115,13 +115,13 @@ class Report:
 
     def sections(self) -> Iterator[Section]:
         """Leaderboards, learning curves and grids, then the list of all runs."""
-        histories = self._histories()
+        histories, faults = self._histories()
         several = len(self.found) > 1
         for board in self.boards if several else ():
             yield Section(
                 board_title(board), [*board_blocks(board, self.anchors, self.limits.rows)]
             )
-            curves = [*board_curves(board, histories)]
+            curves = [*board_curves(board, histories), *_without_curves(board, faults)]
             if curves:
                 yield Section(f"Learning curves: {self._of(board)}", curves)
             for name, blocks in grid_blocks(board):
@@ -174,17 +174,21 @@ class Report:
         others = [key for key in self._sound if key not in first]
         return [*first, *others][: self.limits.in_full]
 
-    def _histories(self) -> Mapping[str, Mapping[str, Sequence[float]]]:
-        """The histories of the runs whose learning curves are drawn, by `name/run id`."""
-        drawn: dict[str, Mapping[str, Sequence[float]]] = {}
+    def _histories(self) -> tuple[Mapping[str, History], Mapping[str, str]]:
+        """Those of the configs that are drawn, and what is wrong with those that cannot be."""
+        drawn: dict[str, History] = {}
+        faults: dict[str, str] = {}
         for board in self.boards:
             for standing in board.standings[: self.limits.drawn]:
                 for record in standing.variant.records:
                     key = f"{record.name}/{record.run_id}"
                     folder = self._sound[key].found.folder
-                    if changed_file(folder, record, (HISTORY,)) is None:
+                    fault = changed_file(folder, record, (HISTORY,))
+                    if fault is None:
                         drawn[key] = read_history(folder)
-        return drawn
+                    else:
+                        faults[key] = fault
+        return drawn, faults
 
     def _list(self) -> Iterator[Block]:
         shown = self.found[: self.limits.runs]
@@ -201,7 +205,7 @@ class Report:
             yield Note(f"{count(left)} more runs are left out of this list.", "warning")
         unreadable = [found for found in shown if found.key not in self._sound]
         for found in unreadable[:20]:
-            yield Note(f"{text_of(_reason(found, self._status(found)))}.", "warning")
+            yield Note(f"{text_of(_reason(found, self._status(found)), 400)}.", "warning")
         if len(self.in_full) < len(self._sound):
             yield Note(
                 f"Details of {plural(len(self.in_full), 'run')} of {count(len(self._sound))} are "
@@ -233,6 +237,16 @@ class Report:
         if found.record is not None and found.key not in self._sound:
             return DAMAGED
         return text_of(found.overview.status, 20)
+
+
+def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[Block]:
+    """The first run of a leaderboard whose curve is left out, and how many more there are."""
+    records = (record for standing in board.standings for record in standing.variant.records)
+    keys = (f"{record.name}/{record.run_id}" for record in records)
+    first, *others = [key for key in keys if key in faults] or [""]
+    if first:
+        more = f" ({count(len(others))} more like it)" if others else ""
+        yield Note(f"Without {text_of(first)}: {text_of(faults[first])}{more}.", "warning")
 
 
 def _reason(found: Found, status: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from nnrun.reports.markdown.classes import class_sections
 from nnrun.reports.markdown.curve import curve_section
 from nnrun.reports.markup import code, escape, sentence, table
-from nnrun.reports.numbers import count, metric_number, number, percent, signed
+from nnrun.reports.numbers import count, metric_number, moment, number, percent, signed
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
@@ -46,7 +46,7 @@ def _blocks(result: RunResult) -> Iterator[str]:
 
 
 def _status(record: RunRecord) -> str:
-    line = f"Run `{record.run_id}` of {record.started}: **{record.status}**."
+    line = f"Run `{record.run_id}` of {moment(record.started)}: **{record.status}**."
     error = f" {sentence(escape(record.error))}" if record.error else ""
     return f"{line}{error} {sentence(training_line(record))}"
 

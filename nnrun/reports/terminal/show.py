@@ -10,14 +10,14 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from nnrun.reports.numbers import count
+from nnrun.reports.numbers import count, moment
 from nnrun.reports.summary import metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import clean, labelled, network_table, run_summary, unbroken
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
-from nnrun.runs.storage.reading import REMEDY
+from nnrun.runs.storage.reading import remedy
 
 _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·", "")}
 # A larger matrix does not fit a screen; report.json has it.
@@ -44,8 +44,8 @@ def _parts(
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error:
-        remedy = f"; {REMEDY}" if run.status == DAMAGED else ""
-        yield Text(clean(run.error) + remedy, "bold red")
+        to_do = f"; {remedy(run.error)}" if run.status == DAMAGED else ""
+        yield Text(clean(run.error + to_do), "bold red")
     yield run_summary(record, folder)
     for plot in _plots(record, history):
         yield Text()
@@ -65,9 +65,10 @@ def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
     if run.error:
         lines.append(labelled("why", clean(run.error)))
     if run.status == DAMAGED:
-        lines.append(labelled("to do", REMEDY))
+        lines.append(labelled("to do", clean(remedy(run.error))))
     if run.started:
-        lines.append(labelled("changed", run.started.replace("T", " ").partition("+")[0] + " UTC"))
+        changed = moment(run.started).replace("T", " ").partition("+")[0]
+        lines.append(labelled("changed", f"{changed} UTC"))
     lines.append(unbroken("folder", clean(str(folder))))
     return Group(*lines)
 

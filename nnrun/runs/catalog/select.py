@@ -81,16 +81,26 @@ def name_in(folder: Path, root: Path) -> str | None:
 
 
 def _newest(root: Path, name: str | None) -> Path:
-    """The run that was started last; of several, the last by name.
+    """The run that was started last; of runs that were started together, the last written.
 
     Runs without metrics, being damaged or just begun, count only if there is no other.
     """
     found, _ = look(root, () if name is None else (name,))
-    runs = [(run.metric is not None, run.started or "", run.name, run.run_id) for run in found]
-    if not runs:
+    if not found:
         raise _unknown(root, name)
-    _, _, *place = max(runs)
-    return root.joinpath(*place)
+    last = max((run.metric is not None, run.started or "") for run in found)
+    together = [run for run in found if (run.metric is not None, run.started or "") == last]
+    if len(together) > 1:  # reports of older versions have whole seconds
+        together.sort(key=lambda run: (_written(root / run.label), run.name, run.run_id))
+    return root / together[-1].label
+
+
+def _written(folder: Path) -> int:
+    """When a report was written, in nanoseconds; 0 where there is none."""
+    try:
+        return os.stat(folder / REPORT).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _by_prefix(root: Path, name: str, prefix: str) -> Path:

@@ -93,7 +93,7 @@ def _changed(folder: Path) -> str | None:
         moment = datetime.fromtimestamp(os.stat(folder).st_mtime, UTC)
     except OSError:
         return None
-    return moment.isoformat(timespec="seconds")
+    return moment.isoformat(timespec="microseconds")
 
 
 def line_of(folder: Path, stamp: str) -> Line | None:

@@ -156,8 +156,8 @@ def reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
 
 
 def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """The time in UTC, to the microsecond: runs of one second have an order."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def describe_dataset(prepared: Prepared) -> Description:
@@ -183,9 +183,9 @@ def describe_dataset(prepared: Prepared) -> Description:
 def describe_held_out(prepared: Prepared) -> Description:
     """Counts of unusual held-out rows.
 
-    By split, `duplicates` counts rows that are also training rows, and `unseen` rows with a
-    category that no training row has. `left_out` counts the set's own test rows that are in no
-    split.
+    By split, `duplicates` counts those that are training rows too, and `unseen` those with a
+    category of a column that no training row has. `left_out` counts rows that are in no split:
+    `dropped` ones, with missing values, and own test rows of the set.
     """
     split = prepared.split
     unseen = [
@@ -198,7 +198,8 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
-        "left_out": split.left_out,
+        "left_out": split.left_out + prepared.dataset.dropped,
+        "dropped": prepared.dataset.dropped,
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
     }

@@ -21,7 +21,9 @@ CHECKPOINT, STATE = "checkpoint.safetensors", "state.safetensors"
 TRACEBACK = "traceback.txt"
 
 REMEDY = "nnrun train --force trains it again"
-"""The advice for a damaged run."""
+"""What to do about a run that is damaged, if its folder has its own name."""
+
+_OF_ANOTHER = f"{REPORT} is that of "
 
 _MOST_BYTES = 16 * 2**20
 
@@ -58,8 +60,16 @@ class StoredRun:
 
 
 def damaged(place: Path | str, why: str | None) -> str:
-    """The error message for a damaged run."""
-    return f"{place} is damaged: {why}; {REMEDY}"
+    """What every command says of a run that is damaged."""
+    return f"{place} is damaged: {why}; {remedy(why)}"
+
+
+def remedy(why: str | None) -> str:
+    """What to do about a run that is damaged for this reason."""
+    if why is None or not why.startswith(_OF_ANOTHER):
+        return REMEDY
+    run_id = why.rpartition("/")[2]
+    return f"if its folder was renamed, rename it back to {run_id}; otherwise {REMEDY}"
 
 
 def refuse_damaged(run: StoredRun | None, folder: Path) -> None:
@@ -85,7 +95,7 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
     try:
         record = _read(folder / REPORT)
         if record.run_id != run_id and (placed or is_run_id(run_id)):
-            raise NnrunError(f"{REPORT} is that of {record.name}/{record.run_id}")
+            raise NnrunError(f"{_OF_ANOTHER}{record.name}/{record.run_id}")
         if placed and record.name != name:
             record = replace(record, name=name)
     except (FileNotFoundError, NotADirectoryError):

@@ -67,7 +67,7 @@ def _are_divided(dataset: Mapping[str, Any]) -> bool:
     copies, unseen = dataset.get("duplicates", {}), dataset.get("unseen", [])
     return (
         sizes
-        and _is_count(dataset.get("left_out", 0))
+        and all(_is_count(dataset.get(key, 0)) for key in ("left_out", "dropped"))
         and isinstance(copies, Mapping)
         and all(split in SPLITS and _is_count(rows) for split, rows in copies.items())
         and _are_blocks(unseen)

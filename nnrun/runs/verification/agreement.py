@@ -40,6 +40,7 @@ _SKIPPED = {
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
     *("dataset.description", "dataset.note", "dataset.task_from"),
+    *("dataset.left_out", "dataset.dropped"),
 }
 
 

@@ -289,6 +289,23 @@ def test_missing_data_are_told(results, make_report, tmp_path) -> None:
     assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Predictions"])
 
 
+def test_a_damaged_curve_is_told(results, make_report, tmp_path) -> None:
+    """Where the curves of several runs are drawn, too; the first run, and the number of others."""
+    shutil.copytree(results / "flowers", tmp_path / "flowers")
+    folders = sorted((tmp_path / "flowers").iterdir())
+
+    def told():
+        return notes(sections(make_report(tmp_path))["Learning curves: iris"])
+
+    assert "Without" not in told()
+    (folders[0] / "history.csv").write_text("iteration\n1\n")
+    why = "history.csv is not the file that was written"
+    assert told().endswith(f"Without flowers/{folders[0].name}: {why}.")
+    for folder in folders:
+        (folder / "history.csv").write_text("iteration\n1\n")
+    assert told().endswith(f": {why} ({len(folders) - 1} more like it).")
+
+
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100], ids=["empty", "zeros"])
 def test_a_damaged_model_is_told(results, make_report, tmp_path, damage) -> None:
     """The numbers of the run are shown all the same."""

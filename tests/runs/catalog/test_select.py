@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import select_run
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.strict_json import strict_json
+from tests.forging import revise
 
 
 @pytest.fixture
@@ -103,6 +106,25 @@ def test_a_damaged_report_is_not_the_newest(results):
     (damaged / "report.json").write_text(json.dumps({"started": "2099"}))
     assert results / "iris" / "s3-bb22" == select_run("iris", results)
     assert damaged == select_run("iris/s9", results)
+
+
+def test_the_newest_of_one_second(prepared, store):
+    """A run that was started after another is newer, to the microsecond; its id has no say."""
+    for shorter in range(3, 9):
+        started = [train(prepared(None, f"training.iterations={n}", "seed=1"), store).record.started
+                   for n in (shorter, shorter + 10)]  # fmt: skip
+        assert started == sorted(set(started))
+        (last,) = [run for run in look(store.root, ("tiny",))[0] if run.started == started[1]]
+        assert store.root / last.label == select_run("tiny", store.root)
+
+
+def test_of_whole_seconds_the_last_report_is_the_newest(results):
+    """As older versions wrote them."""
+    for written, run_id in enumerate(("s3-bb22", "s31-cc33", "s3-aa11")):
+        report = results / "iris" / run_id / "report.json"
+        revise(report, started="2025-01-01T14:00:00+00:00")
+        os.utime(report, (written, written))
+    assert results / "iris" / "s3-aa11" == select_run("iris", results)
 
 
 def test_runs_with_one_start_are_told_apart(prepared, store):

@@ -126,3 +126,15 @@ def test_own_test_rows_that_are_left_out_are_told(prepared, tmp_path):
     dataset = result.record.dataset
     assert (20, 0, 5) == (dataset["n_train"], dataset["n_test"], dataset["left_out"])
     assert "Without the set's own 5 test rows." in report_markdown(result)
+
+
+def test_rows_that_missing_values_leave_out_are_counted(prepared, tmp_path):
+    """As own test rows are; the sentence on the data has them once."""
+    rows = [f"{age}.5,{'a' if age % 2 else 'b'},{age}" for age in range(20)]
+    (tmp_path / "towns.csv").write_text("\n".join(["age,town,price", *rows, ",a,3", "7,,3", ""]))
+    text = TABLE.replace("path: towns.csv,", "path: towns.csv, missing: drop_rows,")
+    result = train(prepared(text), None).result
+    dataset = result.record.dataset
+    assert (14, 6, 2, 2) == tuple(dataset[k] for k in ("n_train", "n_test", "left_out", "dropped"))
+    assert "20 rows (2 more left out for missing values)" in dataset["description"]
+    assert "Without the set's own" not in report_markdown(result)

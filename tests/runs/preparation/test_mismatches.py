@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nnrun.config.names import MONITORS
 from nnrun.errors import ConfigError, UsageError
+from nnrun.models.task import Classification, Regression
 
 HEAD = """dataset: {dataset}
 network:
@@ -125,9 +127,9 @@ CASES = {
     ),
     "monitored metric that is not followed": (
         config("{name: iris, validation_size: 0.2}", layers=[SOFTMAX3]).replace(
-            "batch_size: 4", "early_stopping: {monitor: validation_log_loss}"
+            "batch_size: 4", "early_stopping: {monitor: validation_mse}"
         ),
-        (6, "there are validation_loss and validation_accuracy, but no validation_log_loss"),
+        (6, "there are validation_loss and validation_accuracy, but no validation_mse"),
     ),
     "given test split that is not there": (
         config("{name: iris, test_size: given}", layers=[SOFTMAX3]),
@@ -165,3 +167,9 @@ def test_a_run_that_cannot_fit_is_refused_with_the_figure(prepared):
     layers = ["{type: dense, units: 10000000000}", SOFTMAX3]
     with pytest.raises(UsageError, match=r"would take about .* TB of memory .* are free"):
         prepared(config(layers=layers))
+
+
+def test_whatever_may_be_monitored_suits_a_task():
+    """What messages offer is what evaluations of either task compute."""
+    main = (task.main_metric for task in (Classification, Regression))
+    assert {f"validation_{metric}" for metric in ("loss", *main)} == set(MONITORS)

@@ -108,7 +108,9 @@ def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, co
     (row,) = json.loads(command("ls --json")[1])
     assert ("damaged", listed.problem) == (row["status"], row["error"])
     before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
-    told = f"is damaged: {listed.problem}; nnrun train --force trains it again"
+    renamed = "if its folder was renamed, rename it back to s3-0123456789; otherwise "
+    to_do = f"{renamed if kind == 'other id' else ''}nnrun train --force trains it again"
+    told = f"is damaged: {listed.problem}; {to_do}"
     for words in SHOWING:
         code, out, _ = command(f"{words} --json", folder=folder)
         data = json.loads(out)
