@@ -15,9 +15,9 @@ from nnrun.nn.signature import Array
 
 @dataclass(frozen=True)
 class Batches:
-    """A stretch of consecutive iterations.
+    """Consecutive iterations: one update for each batch.
 
-    Iteration k of the stretch trains on `rows[bounds[k]:bounds[k + 1]]` of the training split, at
+    Iteration k trains on `rows[bounds[k]:bounds[k + 1]]` of the training split, at
     learning rate `rates[k]`.
     """
 
@@ -51,7 +51,7 @@ class Order(Protocol):
         """Go back, or on, to a state that is known to be one."""
 
 
-class Stretch(Batches):
+class Steps(Batches):
     """Batches that come from an order of rows and a schedule.
 
     An engine draws the rows by itself, or asks for the arrays: then they are taken from the order.
@@ -89,7 +89,7 @@ class Stretch(Batches):
         return self.rates_of(0, self.iterations)
 
     def rates_of(self, first: int, last: int) -> Array:
-        """The learning rates of some of the iterations, counted from the first of the stretch."""
+        """The learning rates of some of the iterations, counted from the first of these steps."""
         steps = np.arange(self.first + first, self.first + last, dtype=np.float64)
         return self.schedule.rates(steps, self.total)
 
@@ -109,7 +109,7 @@ Evaluator = Callable[[], tuple[float, Array]]
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What evaluators gave, each at every stop of a stretch.
+    """The results of evaluators, each called at every stop.
 
     Args:
         losses: of each evaluator, float64, (stops).
@@ -146,14 +146,14 @@ class Engine(Protocol):
         """
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> Evaluations | None:
-        """Do all updates of a short stretch, with evaluations on the way, in one go.
+        """Do all updates, with evaluations in between, in one call, if there are few.
 
         The bits are those of `run` from stop to stop, and of the evaluators called at each.
 
         Args:
-            stretch: the updates.
+            steps: the updates.
             stops: how many of them come before each evaluation; ascending, the last one is all.
             evaluators: what is evaluated, as `evaluator` made them.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Stretch
+from nnrun.engines.base import Batches, Evaluator, Steps
 from nnrun.engines.clipping import clip
 from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
@@ -72,7 +72,7 @@ class NumpyEngine:
         return {}
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> None:
         return None
 

@@ -50,21 +50,21 @@ def build_engine(
     losses: bool = False,
     threads: int = 1,
     wait: Callable[[str], None] = lambda text: None,
-    made: CompiledFunctions | None = None,
+    compiled_functions: CompiledFunctions | None = None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 
-    With `losses` its `run` can be asked for the losses of batches; `wait` is told what takes its
-    time before training begins; `made` holds what was made for the same config before. No bit
-    depends on how many `threads` there are; they are of use to kernels only.
+    With `losses`, `run` can return the losses of batches. `wait` is called before anything is
+    compiled. New functions are added to `compiled_functions`, which all seeds of a config share.
+    No bit depends on the number of `threads`; they are of use to kernels only.
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    by_tape = not made and compiled.way(network, optimizer, batch_size) == "tape"
+    by_tape = not compiled_functions and compiled.way(network, optimizer, batch_size) == "tape"
     kind: Callable[..., Engine] = (
         partial(TapeEngine, threads=threads)
         if by_tape
-        else partial(compiled.CompiledEngine, made=made)
+        else partial(compiled.CompiledEngine, compiled_functions=compiled_functions)
     )
     return kind(
         network,

@@ -26,7 +26,7 @@ def run_at_once(trainer: Trainer) -> bool:
     iterations = list(range((first // every + 1) * every, trainer.iterations, every))
     iterations.append(trainer.iterations)
     found = trainer.engine.run_and_evaluate(
-        trainer.stretch(trainer.iterations - first),
+        trainer.steps(trainer.iterations - first),
         [iteration - first for iteration in iterations],
         [trainer.evaluator(name) for name in trainer.parts],
     )

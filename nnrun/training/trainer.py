@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from nnrun.engines.base import Engine, Evaluator, Stretch
+from nnrun.engines.base import Engine, Evaluator, Steps
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -31,17 +31,17 @@ from nnrun.training.state import (
 
 HistoryRow = dict[str, float | int]
 
-# Updates are made in stretches of about this many seconds, after each of which the loop can be
+# The engine makes the updates of about this many seconds in one call, after which the loop can be
 # watched, saved or left; and of no more updates than this.
-_STRETCH_SECONDS = 0.05
-_STRETCH_ITERATIONS = 1 << 24
+_SECONDS_AT_ONCE = 0.05
+_MOST_AT_ONCE = 1 << 24
 # Rows that the loss of the initial weights is taken from, which bounds where the run may end.
 _GLANCE = 256
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What there is to see after a stretch of updates; the loss is that of the last evaluation."""
+    """What there is to see after some steps; the loss is that of the last evaluation."""
 
     iteration: int
     total: int
@@ -95,7 +95,7 @@ class Trainer:
     _ending: TrainingState | None = None
     _rate: float = 0.0
     _loss: float | None = None
-    _stretch: int = 1
+    _steps: int = 1
 
     def __post_init__(self) -> None:
         self._live = live_arrays(self.network, self.optimizer)
@@ -111,7 +111,7 @@ class Trainer:
         return self.engine.evaluate(head.x, head.target)[0]
 
     def run(self) -> Iterator[Progress]:
-        """Train to the end, stopping early or diverging; yields after every stretch."""
+        """Train to the end, stopping early or diverging; yields after some steps each time."""
         if run_at_once(self):
             yield self._progress()
         while self.iteration < self.iterations and not self._stopped:
@@ -230,35 +230,35 @@ class Trainer:
 
     def _advance_to(self, goal: int) -> Iterator[Progress]:
         while self.iteration < goal and not self._stopped:
-            stretch = min(self._stretch, goal - self.iteration)
+            steps = min(self._steps, goal - self.iteration)
             if self.curve is not None:
-                stretch = int(min(stretch, self.curve.batches_left))
+                steps = int(min(steps, self.curve.batches_left))
             start = perf_counter()
-            self.update(stretch)
+            self.update(steps)
             seconds = perf_counter() - start
             self.train_seconds += seconds
             if self.iteration < goal:
                 yield self._progress()
-            growth = min(_STRETCH_SECONDS / max(seconds, 1e-6), 8.0)
-            most = _STRETCH_ITERATIONS if self.curve is None else MOST_ITERATIONS
-            self._stretch = max(1, min(int(stretch * growth), most))
+            growth = min(_SECONDS_AT_ONCE / max(seconds, 1e-6), 8.0)
+            most = _MOST_AT_ONCE if self.curve is None else MOST_ITERATIONS
+            self._steps = max(1, min(int(steps * growth), most))
 
     def update(self, iterations: int) -> None:
         """Make so many updates, without looking."""
         self._seen.clear()
-        stretch = self.stretch(iterations)
+        steps = self.steps(iterations)
         if self.curve is None:
-            self.engine.run(stretch)
+            self.engine.run(steps)
         else:
-            sizes, losses = np.diff(stretch.bounds), np.empty(iterations)
-            self.engine.run(stretch, losses)
+            sizes, losses = np.diff(steps.bounds), np.empty(iterations)
+            self.engine.run(steps, losses)
             self.curve.add(losses, sizes)
         self.iteration += iterations
         self._rate = self.rate_of(self.iteration)
 
-    def stretch(self, iterations: int) -> Stretch:
+    def steps(self, iterations: int) -> Steps:
         """The next so many updates."""
-        return Stretch(
+        return Steps(
             self.sampler,
             self.schedule,
             first=self.iteration,

@@ -149,7 +149,9 @@ class Execution:
             losses=curve is not None,
             threads=control.threads,
             wait=control.wait,
-            made=self.prepared.common.get(f"made for {self.network.input_shape}", dict),
+            compiled_functions=self.prepared.common.get(
+                f"made for {self.network.input_shape}", dict
+            ),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(

@@ -12,7 +12,7 @@ class Blocks:
     """The blocks that `Program` describes.
 
     The generated code has its own order of the parameters (see the emitters of the layers), so
-    they are copied in before a stretch of iterations, and back after it.
+    they are copied in before some iterations, and back after them.
     """
 
     def __init__(self, code: Generated, network: Network, optimizer: Optimizer) -> None:

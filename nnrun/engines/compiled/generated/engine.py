@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
+from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generated.generate import Generated, generate
 from nnrun.engines.compiled.generated.sampling import Sampling
-from nnrun.engines.compiled.generated.steps import Stretches, portion
+from nnrun.engines.compiled.generated.steps import StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.compiled.llvm import cache
@@ -48,7 +48,7 @@ class CompiledEngine:
             single rows; None takes that of the first batches that are run.
         losses: whether `run` can be asked for the losses of batches.
         wait: is told if the function has to be compiled, before that takes its time.
-        made: what was made for networks of the same config before; what it lacks is added.
+        compiled_functions: those of networks of the same config; a new one is added to them.
 
     Raises:
         UnsupportedError: the network has something that cannot be compiled.
@@ -68,9 +68,9 @@ class CompiledEngine:
         batch_size: int | None = None,
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
-        made: CompiledFunctions | None = None,
+        compiled_functions: CompiledFunctions | None = None,
     ) -> None:
-        reason = None if made else refuses_function(network, optimizer)
+        reason = None if compiled_functions else refuses_function(network, optimizer)
         if reason is not None:
             raise UnsupportedError(reason)
         self.network = network
@@ -81,15 +81,15 @@ class CompiledEngine:
         self.clip_norm = clip_norm
         self.losses = losses
         self._wait = wait
-        self._made = {} if made is None else made
+        self._functions = {} if compiled_functions is None else compiled_functions
         self._function: Function | None = None
-        self._stretches: Stretches | None = None
+        self._runner: StepsRunner | None = None
         if batch_size is not None:
             self._prepare(batch_size == 1)
 
     def _prepare(self, single: bool) -> None:
         self.single = single
-        if (single, self.losses) not in self._made:
+        if (single, self.losses) not in self._functions:
             code = generate(
                 self.network,
                 self.optimizer,
@@ -98,8 +98,8 @@ class CompiledEngine:
                 losses=self.losses,
             )
             function = cache.function(code.source, self.network.dtype.name, self._wait)
-            self._made[single, self.losses] = code, function
-        self.code, self._function = self._made[single, self.losses]
+            self._functions[single, self.losses] = code, function
+        self.code, self._function = self._functions[single, self.losses]
         kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)
@@ -108,31 +108,31 @@ class CompiledEngine:
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
             raise ValueError("this engine was not made to tell the losses of batches")
-        if isinstance(batches, Stretch) and Sampling.fits(batches) and not self.losses:
+        if isinstance(batches, Steps) and Sampling.fits(batches) and not self.losses:
             self._drawing(batches.order).run(batches)
         else:
             self._given(batches, losses)
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> Evaluations | None:
         own = cast("Sequence[RowsEvaluator]", evaluators)
-        if self.losses or not Sampling.fits(stretch) or not all(one.whole for one in own):
+        if self.losses or not Sampling.fits(steps) or not all(one.whole for one in own):
             return None
-        stretches, network = self._drawing(stretch.order), self.network
+        runner, network = self._drawing(steps.order), self.network
         evaluated = len(stops) * sum(map(len, own))
-        rows = len(stretch) * stretch.order.batch_size + evaluated
-        if stretches.at_once(stretch) < len(stretch) or (
+        rows = len(steps) * steps.order.batch_size + evaluated
+        if runner.at_once(steps) < len(steps) or (
             rows * function_seconds(network, 1) > _SHORT
             or evaluated * prod(network.output_shape) > _PUT_OUT
         ):
             return None
         portions = [evaluator.repeated(len(stops)) for evaluator in own]
-        return stretches.run_and_evaluate(stretch, stops, portions)
+        return runner.run_and_evaluate(steps, stops, portions)
 
-    def _drawing(self, order: Order) -> Stretches:
+    def _drawing(self, order: Order) -> StepsRunner:
         """What draws rows in this order."""
-        if self._stretches is None or self._stretches.order is not order:
+        if self._runner is None or self._runner.order is not order:
             if self._function is None:
                 self._prepare(order.batch_size == 1)
             assert self._function is not None
@@ -141,10 +141,10 @@ class CompiledEngine:
             if order.rows > len(self._inputs):
                 raise IndexError("a batch has rows that the training split has not")
             self._blocks.reserve(min(order.batch_size, order.rows))
-            self._stretches = Stretches(
+            self._runner = StepsRunner(
                 order, self._function, self._blocks, self._inputs, self.target, self.rng
             )
-        return self._stretches
+        return self._runner
 
     def _given(self, batches: Batches, losses: Array | None) -> None:
         """Updates with rows that are there."""

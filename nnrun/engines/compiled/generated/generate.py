@@ -11,7 +11,7 @@ from nnrun.engines.compiled.generated.layers.matmul import is_tiled
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
-from nnrun.engines.compiled.generated.program import Place, Program
+from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
@@ -129,15 +129,15 @@ def _update(
     p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
 ) -> list[str]:
     size = p.size("theta")
-    p.places.append(Place("all_theta", "theta", 0, (size,)))
-    p.places.append(Place("all_gradient", "gradient", 0, (size,)))
+    p.places.append(ArraySlice("all_theta", "theta", 0, (size,)))
+    p.places.append(ArraySlice("all_gradient", "gradient", 0, (size,)))
     penalise(p, network, losses=losses)
     if clip_norm is not None:
         p.shared("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)
     names = OPTIMIZERS[optimizer.type](p, optimizer, size)
     for index, name in enumerate(names):
-        p.places.append(Place(name, "state", index * size, (size,)))
+        p.places.append(ArraySlice(name, "state", index * size, (size,)))
     return names
 
 

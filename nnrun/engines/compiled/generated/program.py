@@ -26,7 +26,7 @@ from nnrun.nn.signature import Array, Shape
 
 
 @dataclass(frozen=True)
-class Place:
+class ArraySlice:
     """An array within a block of memory."""
 
     name: str
@@ -68,15 +68,15 @@ class Program(Text):
         self.whole = whole
         self.tiled = tiled
         self.lanes = CACHE_LINE // dtype.itemsize
-        self.places: list[Place] = []  # of parameters, statistics and of the batch as a whole
-        self.row_places: list[Place] = []  # of each row
+        self.places: list[ArraySlice] = []  # of parameters, statistics and of the batch as a whole
+        self.row_places: list[ArraySlice] = []  # of each row
         self._positions: list[tuple[Parameter, Array, str]] = []
-        self._placed: dict[int, Place] = {}  # by the parameter's id
+        self._placed: dict[int, ArraySlice] = {}  # by the parameter's id
         self.statistics: list[tuple[Layer, str, Array]] = []
         self.functions: set[str] = set()
         self.doubles: set[str] = set()
         self.tiles: set[tuple[int, int]] = set()
-        self.inputs: list[Place] = []
+        self.inputs: list[ArraySlice] = []
         self.registers: list[tuple[str, str]] = []  # (variable, place) held for the whole run
         self.drawn = 0
         self._row_step = "shared + r * record" if whole else "shared"
@@ -142,10 +142,10 @@ class Program(Text):
         """
         block, step = ("alone", "alone") if alone else ("theta", "")
         offset = self._take(block, shape)
-        self.places.append(Place(name, "theta", offset, shape, step))
+        self.places.append(ArraySlice(name, "theta", offset, shape, step))
         self._placed[id(parameter)] = self.places[-1]
         if not (self.direct or alone):
-            self.places.append(Place(f"d{name}", "gradient", offset, shape))
+            self.places.append(ArraySlice(f"d{name}", "gradient", offset, shape))
         self._positions.append((parameter, np.asarray(where).ravel() + offset, block))
         return name
 
@@ -165,20 +165,20 @@ class Program(Text):
         shape = layer.statistics[key].shape
         offset = self._take("statistics", shape)
         self.statistics.append((layer, key, where + offset))
-        self.places.append(Place(f"{key}{tag}", "state", offset, shape, "statistics"))
+        self.places.append(ArraySlice(f"{key}{tag}", "state", offset, shape, "statistics"))
         return f"{key}{tag}"
 
     def shared(self, name: str, shape: Shape, *, cleared: bool = False) -> str:
         """An array for the batch as a whole; `cleared` if not all is written, but zeros."""
         name = self._unique(name)
         offset = self._take("values", shape, 0 if cleared else None)
-        self.places.append(Place(name, "values", offset, shape))
+        self.places.append(ArraySlice(name, "values", offset, shape))
         return name
 
     def array(self, name: str, shape: Shape, written: int | None = None) -> str:
         """An array for each row, of which so many numbers are written; the others are zeros."""
         name = self._unique(name)
-        place = Place(name, "values", self._take("row", shape, written), shape, self._row_step)
+        place = ArraySlice(name, "values", self._take("row", shape, written), shape, self._row_step)
         self.row_places.append(place)
         return name
 
@@ -199,17 +199,17 @@ class Program(Text):
             channels, height, width = image
             offset = self.row_places[-1].offset
             shape = (height, width, channels)
-            place = Place(f"{name}_hwc", "values", offset, shape, self._row_step)
+            place = ArraySlice(f"{name}_hwc", "values", offset, shape, self._row_step)
             self.row_places.append(place)
         return Row(name, size, stored, image)
 
     def input(self, name: str, block: str, size: int, stride: int, image: Image | None) -> Row:
         """The row that comes from outside, of which each takes `stride` places in its block."""
         step = f"row * {stride}"
-        self.inputs.append(Place(name, block, 0, (stride,), step))
+        self.inputs.append(ArraySlice(name, block, 0, (stride,), step))
         if image is not None:
             channels, height, width = image
-            self.inputs.append(Place(f"{name}_hwc", block, 0, (height, width, channels), step))
+            self.inputs.append(ArraySlice(f"{name}_hwc", block, 0, (height, width, channels), step))
         self._names.add(name)
         return Row(name, size, stride, image)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Order, Stretch
+from nnrun.engines.base import Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels.load import addresses
@@ -87,11 +87,11 @@ class Sampling:
         self._left: dict[str, Any] | None = None
 
     @staticmethod
-    def fits(stretch: Stretch) -> bool:
+    def fits(steps: Steps) -> bool:
         """Whether compiled code can draw these rows."""
-        order = stretch.order
+        order = steps.order
         generator = order.state()["stream"]["bit_generator"]
-        return not stretch.taken and generator == "PCG64" and order.rows < 1 << 32
+        return not steps.taken and generator == "PCG64" and order.rows < 1 << 32
 
     def take_over(self) -> int:
         """Go on from where the order stands; the batches of its block that have been taken."""

@@ -8,8 +8,8 @@ All kernels are called alike:
     p        int64 pointer, the op's parameters in the order of the table: sizes, and addresses
     task     which of the stage's tasks: a block of rows, or a strip of columns
     n        rows in this batch
-    k        the iteration within the stretch
-    start    where the batch's rows begin in those of the stretch
+    k        the iteration within the call
+    start    where the batch's rows begin in those of the call
     rate     float64, the learning rate
     scratch  the address of memory for this thread
 

@@ -23,7 +23,7 @@ def runner(stages, count, ops, bounds, rates, first, last, thread, threads, barr
             the next number says), how many tasks, where its ops begin, how many.
         ops: for each the addresses of its kernel and of its parameters, and the task from which
             on it has nothing to do.
-        bounds: where batches begin, and the last one ends, in the rows of the stretch.
+        bounds: where batches begin, and the last one ends, in the rows of the call.
         rates: learning rates, by iteration.
         count: of stages.
         first: iteration,

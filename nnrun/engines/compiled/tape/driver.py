@@ -38,7 +38,7 @@ class Driver:
         self._run = _TYPE(addresses([RUNNER], DRIVEN)[RUNNER])
 
     def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:
-        """Do iterations first … last - 1 of a stretch."""
+        """Do iterations first … last - 1 of a call."""
         barrier = allocation.zeros(1, np.int64)
         tape = self.encoded
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Stretch
+from nnrun.engines.base import Batches, Evaluator, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
@@ -16,7 +16,7 @@ from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Adam, Optimizer
 from nnrun.nn.signature import Array, Rng
@@ -122,7 +122,7 @@ class TapeEngine:
             last = min(first + length, len(rates))
             count = int(bounds[last] - bounds[first]) * drawn
             uniforms = allocation.given(self.rng.random(count), np.float64)
-            # As if they began where the stretch does.
+            # As if they began where the batches do.
             late["uniforms"] = uniforms.ctypes.data - 8 * int(bounds[first]) * drawn
             self._driver.encoded.point(late)
             self._driver.run(bounds, rates, first, last)
@@ -132,7 +132,7 @@ class TapeEngine:
         self._parameters.scatter()
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> None:
         return None
 
@@ -164,7 +164,7 @@ class TapeEngine:
             total = float(losses.sum())
         return total / len(x), outputs
 
-    def _driven(self, plan: Plan, memory: Memory) -> Driver:
+    def _driven(self, plan: ExecutionPlan, memory: Memory) -> Driver:
         scratch = plan.scratch
         return Driver(Encoded(plan, memory, self._code, scratch), scratch, self.threads)
 
@@ -181,12 +181,12 @@ class TapeEngine:
         return {name: allocation.given(one, np.float64) for name, one in parts.items()}
 
 
-def kernels_of(plan: Plan) -> set[str]:
+def kernels_of(plan: ExecutionPlan) -> set[str]:
     """The kernels that a tape calls."""
     return {op.kernel for stage in plan.all_stages for op in stage.ops}
 
 
-def most_tasks(plan: Plan) -> int:
+def most_tasks(plan: ExecutionPlan) -> int:
     """Tasks of the stage that has most of them."""
     return max(plan.row_tasks, *(stage.tasks for stage in plan.all_stages))
 

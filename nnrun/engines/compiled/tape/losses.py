@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.tape.arrays import Address, Map
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss
 
 
-def add_gradient(plan: Plan, loss: Loss, output: Map, target: Map, told: bool) -> Map:
+def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, told: bool) -> Map:
     """Add the ops that make dL/dy from the output y, and each row's loss if that is to be told."""
     y = plan.flattened(output)
     dy = plan.like(f"d{y.block}", y)
@@ -20,7 +20,7 @@ def add_gradient(plan: Plan, loss: Loss, output: Map, target: Map, told: bool) -
     return plan.unflattened(dy, output)
 
 
-def _add_losses(plan: Plan, loss: Loss, y: Map, target: Map) -> None:
+def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
     plan.by_rows(f"{loss.type}_value", **values, size=y.size, delta=_delta(loss))
 
@@ -29,7 +29,9 @@ def _delta(loss: Loss) -> float:
     return float(getattr(loss, "delta", 0.0))
 
 
-def add_values(plan: Plan, loss: Loss, output: Map, target: Map, head: Layer | None) -> None:
+def add_values(
+    plan: ExecutionPlan, loss: Loss, output: Map, target: Map, head: Layer | None
+) -> None:
     """Add the ops that write each row's loss and outputs to where the rows stand in the split."""
     y = plan.flattened(output)
     _add_losses(plan, loss, y, target)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.tape.plan import TASKS, Places, Plan
+from nnrun.engines.compiled.tape.plan import TASKS, ExecutionPlan, Places
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -29,7 +29,7 @@ class Memory:
     """
 
     def __init__(
-        self, plan: Plan, state: Iterable[str] = (), shared: dict[str, Array] | None = None
+        self, plan: ExecutionPlan, state: Iterable[str] = (), shared: dict[str, Array] | None = None
     ) -> None:
         sizes = dict(plan.blocks)
         sizes.update({f"{one.block}.{name}": one.size for one in plan.placed for name in state})
@@ -39,7 +39,7 @@ class Memory:
                 self.arrays[name] = allocation.unwritten(size, plan.dtype)
         self._fill(plan)
 
-    def _fill(self, plan: Plan) -> None:
+    def _fill(self, plan: ExecutionPlan) -> None:
         """Zeros where no kernel writes and some may read, and what else does not change."""
         for one in plan.maps:
             one.clear_around(self.arrays[one.block])
@@ -59,10 +59,12 @@ class Memory:
 class Parameters:
     """A network's parameters and statistics and the optimizer's arrays, in the tape's memory.
 
-    They are copied in before a stretch of iterations, and back after it.
+    They are copied in before some iterations, and back after them.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, network: Network, optimizer: Optimizer) -> None:
+    def __init__(
+        self, plan: ExecutionPlan, memory: Memory, network: Network, optimizer: Optimizer
+    ) -> None:
         self.plan = plan
         self.network = network
         self.optimizer = optimizer

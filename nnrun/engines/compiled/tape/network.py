@@ -6,7 +6,7 @@ from nnrun.engines.compiled.generated.optimizers import plain
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_of, steps_of
 from nnrun.engines.compiled.tape.losses import add_gradient, add_values
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.updates import add_update
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -19,10 +19,10 @@ def training(
     clip_norm: float | None,
     batch_size: int,
     losses: bool = False,
-) -> Plan:
+) -> ExecutionPlan:
     """One update for each batch; with `losses` each row's loss before it is told."""
     descends = plain(optimizer) and clip_norm is None and network.penalty is None
-    plan = Plan(network.dtype, batch_size, descends, training=True)
+    plan = ExecutionPlan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
     layers, target = _forward(plan, network)
     dy = add_gradient(plan, network.loss, layers.y, target, losses)
@@ -31,15 +31,15 @@ def training(
     return plan
 
 
-def evaluation(network: Network, batch_size: int) -> Plan:
+def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
     """Losses and outputs of rows, so many at a time."""
-    plan = Plan(network.dtype, batch_size, descends=True, training=False)
+    plan = ExecutionPlan(network.dtype, batch_size, descends=True, training=False)
     layers, target = _forward(plan, network)
     add_values(plan, network.loss, layers.y, target, network.head)
     return plan
 
 
-def _forward(plan: Plan, network: Network) -> tuple[Sequence, Map]:
+def _forward(plan: ExecutionPlan, network: Network) -> tuple[Sequence, Map]:
     """The layers with what they make of a batch, and the targets."""
     steps = steps_of(network, plan.training)
     x, target = _gather(plan, network, steps)
@@ -49,7 +49,7 @@ def _forward(plan: Plan, network: Network) -> tuple[Sequence, Map]:
     return layers, target
 
 
-def _gather(plan: Plan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
+def _gather(plan: ExecutionPlan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
     """The rows of a batch and their targets, in the forms that the layers take."""
     plan.label = "batch"
     shape = network.input_shape
@@ -80,7 +80,7 @@ def _as_line(x: Map, name: str) -> tuple[dict[str, Address | int], dict[str, int
 
 
 def _add_gather(
-    plan: Plan, data: str, x: Map, place: dict[str, Address | int], shape: dict[str, int]
+    plan: ExecutionPlan, data: str, x: Map, place: dict[str, Address | int], shape: dict[str, int]
 ) -> None:
     order = Address("@rows") if plan.training else 0
     plan.by_rows("gather", order=order, data=Address(data), data_row=x.size, **place, **shape)

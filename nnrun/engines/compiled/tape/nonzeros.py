@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 
 _BYTES = 8  # of a mask, and of a count
 
@@ -42,7 +42,7 @@ class Nonzeros:
 NONE_COUNTED: dict[str, Address | int] = {"counts": 0, "counted": 1}
 
 
-def mark(plan: Plan, x: Map) -> Nonzeros:
+def mark(plan: ExecutionPlan, x: Map) -> Nonzeros:
     """Add the op that finds x's, and take memory for them."""
     size = x.stored
     length = _BYTES // plan.dtype.itemsize

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nnrun.engines.compiled.tape.arrays import Address
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
 from nnrun.nn.network import Network
 
 
-def add_penalty(plan: Plan, ready: Stage, network: Network) -> Op:
+def add_penalty(plan: ExecutionPlan, ready: Stage, network: Network) -> Op:
     """Add its gradient, chunk by chunk, to gradients that are summed up.
 
     Returns:

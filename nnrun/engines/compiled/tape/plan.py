@@ -93,7 +93,7 @@ class Statistic:
 
 
 @dataclass
-class Plan:
+class ExecutionPlan:
     """Arrays and stages, while emitters add to them.
 
     Args:

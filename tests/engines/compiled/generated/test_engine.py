@@ -33,7 +33,7 @@ def small(task: Any, **changes: Any) -> Any:
 
 
 def part(batches: Batches, first: int, last: int) -> Batches:
-    """Some of the iterations, as a stretch of its own."""
+    """Some of the iterations, as a call of its own."""
     start, end = batches.bounds[first], batches.bounds[last]
     bounds = batches.bounds[first : last + 1] - start
     return Batches(batches.rows[start:end], bounds, batches.rates[first:last])
@@ -51,7 +51,7 @@ def test_same_bits_every_time(task: Any) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_slices_change_nothing(batch_size: int, task: Any) -> None:
-    """A stretch run in parts gives the bits of the stretch run whole."""
+    """Iterations run in several calls give the bits of one call."""
     one = small(task, batch_size=batch_size)
     whole = one.train(CompiledEngine)
     batches = one.batches()
@@ -120,7 +120,7 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_
 
 
 def test_python_runs_meanwhile(task: Any) -> None:
-    """The GIL is free while a stretch is trained."""
+    """The GIL is free during training."""
     one = task(lambda: [dense(89, "tanh"), dense(10, "softmax")], (64,), iterations=200_000)
     ticks: list[float] = []
     trained = threading.Thread(target=one.train, args=(CompiledEngine,))
@@ -134,7 +134,7 @@ def test_python_runs_meanwhile(task: Any) -> None:
 
 
 def test_memory_does_not_grow_with_iterations(task: Any) -> None:
-    """Dropout's random numbers are drawn in portions, however long the stretch."""
+    """Dropout's random numbers are drawn in portions, however many iterations there are."""
     one = small(task, iterations=200_000, batch_size=1, optimizer=SGD)
     engine = one.train(CompiledEngine)
     batches = one.batches()

@@ -1,4 +1,4 @@
-"""Stretches whose rows the compiled engine draws by itself."""
+"""Steps whose rows the compiled engine draws by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.engines.base import Batches, Stretch
+from nnrun.engines.base import Batches, Steps
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, BatchNorm, Dropout, dense
@@ -33,14 +33,14 @@ class Run:
 
     def go(self, iterations: int) -> None:
         """Make updates."""
-        stretch = Stretch(
+        steps = Steps(
             self.sampler,
             self.schedule,
             first=self.iteration,
             iterations=iterations,
             total=TOTAL,
         )
-        self.engine.run(stretch)
+        self.engine.run(steps)
         self.iteration += iterations
 
     def state(self) -> Any:
@@ -116,7 +116,7 @@ def test_as_if_the_rows_had_been_given(small: Any, sampling: str, schedule: Any)
 def test_interrupted_is_uninterrupted(
     task: Any, name: str, sampling: str, schedule: str, cuts: list[int], far: int
 ) -> None:
-    """From any moment another process goes on to the same bits, whatever its stretches."""
+    """From any moment another process goes on to the same bits, however it groups the steps."""
     one = task(input_shape=(4,), **NETWORKS[name])
     whole = Run(CompiledEngine, one, sampling, SCHEDULES[schedule])
     whole.go(far + sum(cuts))
@@ -131,7 +131,7 @@ def test_interrupted_is_uninterrupted(
     assert whole.state() == run.state()
 
 
-def test_memory_does_not_grow_with_the_stretch(task: Any) -> None:
+def test_memory_does_not_grow_with_the_number_of_iterations(task: Any) -> None:
     """A million rows are drawn without a place for each."""
     run = Run(CompiledEngine, task(input_shape=(4,), **NETWORKS["rows"]), "shuffle", Cosine(0.1))
     run.go(1)

@@ -16,7 +16,7 @@ from nnrun.engines.compiled import CompiledEngine, allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.engine import TapeEngine
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn import Adam, BatchNorm, CrossEntropy, Dropout, Flatten, MaxPool2d, conv2d, dense
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
 
@@ -51,7 +51,7 @@ def blocks() -> list[Any]:
     ]
 
 
-def changed(plan: Plan, kernel: str, parameter: str, by: int) -> Plan:
+def changed(plan: ExecutionPlan, kernel: str, parameter: str, by: int) -> ExecutionPlan:
     """The plan, with another stride in all calls of a kernel."""
     for stage in plan.stages:
         for index, op in enumerate(stage.ops):
@@ -66,7 +66,7 @@ def train(task: Any, kind: Any, side: Side, change: tuple[str, str, int] | None 
     one = task(blocks, (2, 8, 8), CrossEntropy(), Adam, batch_size=4, iterations=5, clip_norm=1.0)
     made = tapes.training
 
-    def wrong(*arguments: Any, **more: Any) -> Plan:
+    def wrong(*arguments: Any, **more: Any) -> ExecutionPlan:
         plan = made(*arguments, **more)
         return changed(plan, *change) if change else plan
 

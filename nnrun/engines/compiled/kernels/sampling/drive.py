@@ -1,4 +1,4 @@
-"""Takes a generated function through a stretch: draws rows block by block, and calls it for them.
+"""Runs a generated function on some steps: draws rows block by block, and calls it for them.
 
 Where the network is to be evaluated on the way, it stops and calls the function for that, too.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 
 
 class Emitter:
@@ -29,7 +29,7 @@ class Emitter:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExecutionPlan,
         layer: Any,
         tag: str,
         x: Map,
@@ -81,8 +81,8 @@ class Emitter:
     def backward(self, dy: Map) -> Map:
         """Add the ops that make dx from dy, and the parameters' gradients; dx may be dy.
 
-        What overwrites dy must ask `Plan.free` for where. Where dx is not needed, what is returned
-        is not used.
+        An op that overwrites dy takes its memory from `ExecutionPlan.free`. If dx is not needed,
+        the returned value is not used.
         """
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
 from nnrun.engines.compiled.tape.layers.base import EMITTERS, Emitter
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.matmul import MatMul
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 
@@ -96,7 +96,7 @@ class Sequence:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExecutionPlan,
         steps: list[Step],
         x: Map,
         *,
