@@ -24,8 +24,8 @@ from nnrun.cli.init import starter
 from nnrun.data import dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
+from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
@@ -123,7 +123,7 @@ NEEDS = [
         "activation",
         set(ACTIVATIONS) - {"linear"},
         {*EMITTERS, *NUMPY_ONLY},
-        f"POINTWISE in {COMPILED}/activations/__init__.py{OR_NUMPY}",
+        f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
     ),
     Need("activation", ACTIVATIONS, FORMS, "ACTIVATIONS in nnrun/models/activations.py"),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
@@ -151,7 +151,12 @@ NEEDS = [
         in_docs("activations"),
         f"the row `activations` of {CONFIG_PAGE}",
     ),
-    Need("loss", {*LOSSES, *TRAINED}, COMPILED_LOSSES, f"LOSSES in {COMPILED}/losses/__init__.py"),
+    Need(
+        "loss",
+        {*LOSSES, *TRAINED},
+        COMPILED_LOSSES,
+        f"LOSSES in {COMPILED}/formulas/losses/__init__.py",
+    ),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
@@ -159,7 +164,7 @@ NEEDS = [
         "optimizer",
         OPTIMIZERS,
         {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/optimizers/__init__.py{OR_NUMPY}",
+        f"OPTIMIZERS in {COMPILED}/generated/optimizers/__init__.py{OR_NUMPY}",
     ),
     Need(
         "optimizer",

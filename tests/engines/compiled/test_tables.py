@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, supports, way
+from nnrun.engines.compiled.formulas.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.generated.cost import refuses_function
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS

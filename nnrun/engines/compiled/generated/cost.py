@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.generated.layers import compiling, refusal
 from nnrun.engines.compiled.generated.layers.matmul import TILED, is_tiled
 from nnrun.engines.compiled.generated.layers.matmul_tiled import HEIGHTS
-from nnrun.engines.compiled.generated.losses import LOSSES
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network

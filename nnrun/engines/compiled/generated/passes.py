@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from nnrun.engines.compiled.generated import losses
 from nnrun.engines.compiled.generated.layers import EMITTERS, Bias, Emitter
 from nnrun.engines.compiled.generated.layers.product import Product
-from nnrun.engines.compiled.generated.losses import LOSSES, Loss
 from nnrun.engines.compiled.generated.program import Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.nn.network import Network
@@ -92,7 +92,7 @@ class Passes:
             number = f"(c * {height} + i) * {width} + j"
             with p.pixels(y):
                 p.line(f"{ordered.name}[{number}] = {y.name}_hwc[i, j, c]")
-        emitter = LOSSES[loss.type](p, loss, ordered)
+        emitter = losses.emitter(p, loss, ordered)
         self.parts = emitter.parts
         emitter.prepare()
         if self.losses:
@@ -114,7 +114,7 @@ class Passes:
 
         self.pending_back.insert(0, back)
 
-    def _tell(self, emitter: Loss) -> None:
+    def _tell(self, emitter: losses.Loss) -> None:
         """What the row adds to the loss of the batch."""
         p = self.program
         p.comment(f"the loss, {self.network.loss.type}")

@@ -26,6 +26,7 @@ from typing import Any
 
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -78,16 +79,35 @@ def _image(name: str) -> str:
 
 
 _X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
-_LOSS = "y y_row t t_row dy dy_row size delta rows"
-_LOSSES = (
-    "mean_squared",
-    "mean_absolute",
-    "huber",
-    "cross_entropy",
-    "binary_cross_entropy",
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-)
+# The kernels' own order of a sum, which the bits of reported losses depend on.
+_OWN_VALUES = {"sigmoid_binary_cross_entropy": "softplus(y) - y * t"}
+
+
+def _losses() -> dict[str, Kernel]:
+    """Two kernels for each loss: the gradient, and the losses of rows."""
+    found = {}
+    for name, loss in LOSSES.items():
+        kind = "softmax_" if name == "softmax_cross_entropy" else ""
+        given = {setting: f"settings.{setting}" for setting in loss.settings}
+        common: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
+        more = " ".join(loss.settings)
+        found[name] = _kernel(
+            "elementwise.losses",
+            f"{kind}gradient",
+            f"y y_row t t_row dy dy_row size rows {more}",
+            formula=loss.written(loss.gradient, "y", "t", given),
+            factor=loss.factor,
+            **common,
+        )
+        found[f"{name}_value"] = _kernel(
+            "elementwise.losses",
+            f"{kind}value",
+            f"y y_row t t_row losses size rows {more}",
+            formula=_OWN_VALUES.get(name) or loss.written(loss.value, "y", "t", given),
+            **common,
+        )
+    return found
+
 
 KERNELS: dict[str, Kernel] = {
     "gather": _kernel(
@@ -252,20 +272,14 @@ KERNELS: dict[str, Kernel] = {
         "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
         " mean_parts square_parts factors",
     ),
-    **{name: _kernel("elementwise.losses", name, _LOSS) for name in _LOSSES},
-    **{
-        f"{name}_value": _kernel(
-            "elementwise.losses", f"{name}_value", "y y_row t t_row losses size delta rows"
-        )
-        for name in _LOSSES
-    },
+    **_losses(),
     **{
         name: _kernel(
             "elementwise.pointwise",
             "forward",
             "x x_row x_line y y_row y_line lines numbers rows columns",
             scratch.pointwise,
-            formula=pair.value,
+            formula=pair.value.format(x="x"),
         )
         for name, pair in POINTWISE.items()
     },
@@ -276,7 +290,7 @@ KERNELS: dict[str, Kernel] = {
             "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
             " lines numbers rows columns",
             scratch.pointwise,
-            formula=pair.gradient,
+            formula=pair.gradient.format(x="x", y="y", dy="dy"),
         )
         for name, pair in POINTWISE.items()
     },

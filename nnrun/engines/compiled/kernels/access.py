@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from llvmlite import ir
@@ -63,10 +64,18 @@ def function(t: Code, name: str) -> Any:
 
 
 @intrinsic
-def evaluated(t: Code, formula: str, x: Any, y: Any, dy: Any) -> Any:
-    """The value of a formula of `activations`."""
-    names = {**vars(functions(t.dtype)), "real": real, "zero": t.number(0), "one": t.number(1)}
-    return t.evaluate(formula.format(x="x", y="y", dy="dy"), {**names, "x": x, "y": y, "dy": dy})
+def settings(t: Code, p: Any, first: int, names: tuple[str, ...]) -> SimpleNamespace:
+    """A loss' settings by name, which are parameters from this one on, in the code's precision."""
+    held = (t.builder.load(t.builder.gep(p, [t.integer(first + i)])) for i in range(len(names)))
+    numbers = [t.number(t.builder.bitcast(value, DOUBLE)) for value in held]
+    return SimpleNamespace(**dict(zip(names, numbers, strict=True)))
+
+
+@intrinsic
+def evaluated(t: Code, formula: str, names: str, *values: Any) -> Any:
+    """The value of a text of `formulas` in which these names mean these values."""
+    known = {**vars(functions(t.dtype)), "real": real, "zero": t.number(0), "one": t.number(1)}
+    return t.evaluate(formula, {**known, **dict(zip(names.split(), values, strict=True))})
 
 
 @intrinsic

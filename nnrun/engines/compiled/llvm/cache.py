@@ -125,7 +125,7 @@ def _surroundings() -> str:
     paths += [
         path
         for room in ("formulas", "language", "kernels/sampling")
-        for path in (compiled / room).glob("*.py")
+        for path in (compiled / room).rglob("*.py")
     ]
     paths += [Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]

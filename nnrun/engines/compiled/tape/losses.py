@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
@@ -16,17 +17,17 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, told
     if told:
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
-    plan.by_rows(loss.type, **values, size=y.size, delta=_delta(loss))
+    plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
     return plan.unflattened(dy, output)
 
 
 def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
-    plan.by_rows(f"{loss.type}_value", **values, size=y.size, delta=_delta(loss))
+    plan.by_rows(f"{loss.type}_value", **values, size=y.size, **_settings(loss))
 
 
-def _delta(loss: Loss) -> float:
-    return float(getattr(loss, "delta", 0.0))
+def _settings(loss: Loss) -> dict[str, float]:
+    return {name: float(getattr(loss, name)) for name in LOSSES[loss.type].settings}
 
 
 def add_values(

@@ -99,7 +99,7 @@ def mixture(p, task, n, k, start, rate, scratch):  # type: ignore[no-untyped-def
     while total > 100:
         total = total - 7
     for i in range(3):
-        y[i] = x[i] * 2.0 + min(x[0], x[1]) if x[i] < 2.5 else evaluated("-{x}", x[i], 0, 0)
+        y[i] = x[i] * 2.0 + min(x[0], x[1]) if x[i] < 2.5 else evaluated("-x", "x", x[i])
     y[3] = total
     left, right = x[0], x[1]
     left, right = right, left

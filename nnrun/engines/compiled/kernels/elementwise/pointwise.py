@@ -23,7 +23,7 @@ def forward(p, task, n, k, start, rate, scratch):
             for begin in range(left, right, PIECE):
                 end = min(begin + PIECE, right)
                 for j in range(begin, end):
-                    held[j - begin] = evaluated(formula, source[j], 0, 0)  # noqa: F821 - a constant
+                    held[j - begin] = evaluated(formula, "x", source[j])  # noqa: F821 - a constant
                 copy(held, target + begin, end - begin)
 
 
@@ -43,7 +43,13 @@ def backward(p, task, n, k, start, rate, scratch):
             for begin in range(left, right, PIECE):
                 end = min(begin + PIECE, right)
                 for j in range(begin, end):
-                    held[j - begin] = evaluated(formula, before[j], after[j], source[j])  # noqa: F821
+                    held[j - begin] = evaluated(
+                        formula,  # noqa: F821 - a constant
+                        "x y dy",
+                        before[j],
+                        after[j],
+                        source[j],
+                    )
                 copy(held, target + begin, end - begin)
 
 
