@@ -22,7 +22,7 @@ class NumpyEngine:
         network: initialized; its layers will write results into memory they keep.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
-        target: their targets, likewise.
+        target: their targets, in the network's dtype.
         rng: the stream of dropout masks.
         clip_norm: gradients longer than this (Euclidean, over all parameters) are scaled down to
             it. Pascanu, Mikolov and Bengio, ICML 2013.

@@ -1,4 +1,4 @@
-"""Steps whose rows compiled code draws, with evaluations in between where wanted."""
+"""Steps whose rows compiled code draws, with evaluations in between if requested."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from nnrun.nn.signature import Array, Rng
 if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
 
-# Random numbers for dropout are drawn ahead, about so many at a time.
+# Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18
-# Iterations whose learning rates are computed at once, where they change.
+# Learning rates that are computed at once, if they change.
 _RATES = 1 << 15
 
 
@@ -33,8 +33,8 @@ class StepsRunner:
         order: of the training split.
         function: that was generated for the network.
         blocks: its memory, with room for batches of this order.
-        inputs: rows of the training split in the form that the function wants.
-        target: theirs.
+        inputs: rows of the training split in the function's layout.
+        target: their targets.
         rng: the stream of dropout masks.
     """
 
@@ -108,7 +108,7 @@ class StepsRunner:
         )
 
     def _begin(self, steps: Steps) -> int:
-        """Have all where the code wants it; how many batches of the order's block are taken."""
+        """Prepare the arguments; returns the used batches of the order's block."""
         table, schedule = self._table, steps.schedule
         self._blocks.gather()
         table[NUMBER["values"]] = self._blocks.values_address
@@ -120,7 +120,7 @@ class StepsRunner:
         return self._sampling.take_over()
 
     def _provide(self, steps: Steps, start: int, first: int, last: int) -> None:
-        """Have learning rates and random numbers for these iterations."""
+        """Compute learning rates and random numbers for these iterations."""
         table = self._table
         if not isinstance(steps.schedule, Constant):
             self._rates = allocation.given(steps.rates_of(first, last), np.float64)
@@ -133,11 +133,11 @@ class StepsRunner:
         table[NUMBER["steps"]] = self._optimizer.steps
 
     def _end(self) -> None:
-        """Tell the order and the network where training has come to."""
+        """Bring the order and the network up to date."""
         self._sampling.hand_back()
         self._blocks.scatter()
 
 
 def portion(numbers: int, iterations: int) -> int:
-    """Iterations for which random numbers for dropout are drawn at once."""
+    """Iterations for which dropout's random numbers are drawn at once."""
     return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

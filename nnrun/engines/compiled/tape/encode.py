@@ -50,7 +50,7 @@ class Encoded:
         self.ops[:, 1] = self.parameters.ctypes.data + 8 * self.ops[:, 1]
 
     def point(self, late: dict[str, int]) -> None:
-        """Say where the arrays are that others own, by their names without the @."""
+        """Set the addresses of the caller's arrays, by their names without the @."""
         for place, address in self._late:
             self.parameters[place] = late[address.block[1:]] + address.offset * self._itemsize
 

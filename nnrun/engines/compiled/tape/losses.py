@@ -1,4 +1,4 @@
-"""The loss' gradient at the end of the way forward; its values and the outputs of an evaluation."""
+"""The loss' gradient after the forward pass; losses and outputs of an evaluation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss
 
 
-def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, told: bool) -> Map:
-    """Add the ops that make dL/dy from the output y, and each row's loss if that is to be told."""
+def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, losses: bool) -> Map:
+    """Add the ops that compute dL/dy from the output y, and with `losses` each row's loss."""
     y = plan.flattened(output)
     dy = plan.like(f"d{y.block}", y)
-    if told:
+    if losses:
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
     plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
@@ -33,7 +33,7 @@ def _settings(loss: Loss) -> dict[str, float]:
 def add_values(
     plan: ExecutionPlan, loss: Loss, output: Map, target: Map, head: Layer | None
 ) -> None:
-    """Add the ops that write each row's loss and outputs to where the rows stand in the split."""
+    """Add the ops that write each row's loss and outputs, in the order of the rows."""
     y = plan.flattened(output)
     _add_losses(plan, loss, y, target)
     if head is not None:

@@ -1,4 +1,4 @@
-"""The memory of a tape, and how the network's numbers get in and out."""
+"""The memory of a tape; parameters are copied in and out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Memory:
     Args:
         plan: says which there are.
         state: names of the optimizer's arrays; each parameter has one of each.
-        shared: arrays that are there already.
+        shared: existing arrays.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Memory:
         self._fill(plan)
 
     def _fill(self, plan: ExecutionPlan) -> None:
-        """Zeros where no kernel writes and some may read, and what else does not change."""
+        """Write constants: zeros that kernels read but never write, and ones."""
         for one in plan.maps:
             one.clear_around(self.arrays[one.block])
         for name in plan.cleared:
@@ -83,7 +83,7 @@ class Parameters:
         """Copy them in."""
         for numbers, memory, places in self._pairs():
             if len(memory) != len(numbers):
-                # Of what only fills registers, nothing may be left of a run that has diverged.
+                # Padding may hold NaN from a run that diverged.
                 memory[...] = 0
             places.copy_in(numbers, memory)
 
@@ -103,16 +103,15 @@ class Parameters:
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
-    """Rows as kernels read them: numbers of one row after those of the row before."""
+    """Rows one after the other, as kernels read them."""
     return allocation.given(x.reshape(len(x), -1), dtype)
 
 
 def buffers(network: Network, batch_size: int) -> int:
-    """Numbers that a tape takes for parameters besides those of any engine, roughly.
+    """About how many numbers a tape needs for parameters, besides those of any engine.
 
-    Gradients are summed up by each task of rows, but for those of products. The weights of
-    convolutions are there once more as they are read on the way back, and transformed; tables of
-    their taps, or sums, are in the scratch memory.
+    Each task of rows has gradients of its own, except of products. Weights of convolutions are
+    stored again for the backward pass, and transformed; scratch memory holds taps, or sums.
     """
     summed = sum(
         parameter.size

@@ -1,4 +1,4 @@
-"""A network's tape: what is done to a batch in training, and to rows in evaluation."""
+"""A network's tapes, for training and for evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def training(
     batch_size: int,
     losses: bool = False,
 ) -> ExecutionPlan:
-    """One update for each batch; with `losses` each row's loss before it is told."""
+    """One update for each batch; with `losses` also each row's loss before the update."""
     descends = plain(optimizer) and clip_norm is None and network.penalty is None
     plan = ExecutionPlan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
@@ -40,7 +40,7 @@ def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
 
 
 def _forward(plan: ExecutionPlan, network: Network) -> tuple[Sequence, Map]:
-    """The layers with what they make of a batch, and the targets."""
+    """The layers with the ops of the forward pass, and the targets."""
     steps = steps_of(network, plan.training)
     x, target = _gather(plan, network, steps)
     layers = Sequence(plan, steps, x)
@@ -50,7 +50,7 @@ def _forward(plan: ExecutionPlan, network: Network) -> tuple[Sequence, Map]:
 
 
 def _gather(plan: ExecutionPlan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
-    """The rows of a batch and their targets, in the forms that the layers take."""
+    """The rows of a batch and their targets, in the layouts of the layers."""
     plan.label = "batch"
     shape = network.input_shape
     if len(shape) == 3:
@@ -74,7 +74,7 @@ def _outputs(network: Network) -> int:
 
 
 def _as_line(x: Map, name: str) -> tuple[dict[str, Address | int], dict[str, int]]:
-    """A vector as an image of one line, whose numbers are copied as they stand."""
+    """A vector as an image of one line."""
     line = {**x.rows(name), f"{name}_line": x.row, f"{name}_pixel": 1}
     return line, {"channels": 1, "height": 1, "width": x.size}
 

@@ -1,4 +1,4 @@
-"""A tape for people to read."""
+"""A tape as text."""
 
 from __future__ import annotations
 

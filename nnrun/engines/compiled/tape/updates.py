@@ -1,4 +1,4 @@
-"""The optimizers' steps, after all gradients are there."""
+"""The optimizers' steps, after all gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.nn.optimizers import SGD, Adam, Optimizer
 
 
 def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
-    """What `kernels.update.sgd` takes besides."""
+    """The parameters of `kernels.update.sgd` that depend on the optimizer."""
     return {
         "velocity": Address(f"{block}.velocity") if optimizer.momentum else 0,
         "momentum": float(optimizer.momentum),
@@ -23,7 +23,7 @@ def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
 
 
 def adam(optimizer: Adam, block: str) -> dict[str, Value]:
-    """What `kernels.update.adam` takes besides."""
+    """The parameters of `kernels.update.adam` that depend on the optimizer."""
     return {
         "mean": Address(f"{block}.mean"),
         "square": Address(f"{block}.square"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnrun.engines.compiled import emit
-from nnrun.engines.compiled.generated import generate
+from nnrun.engines.compiled import emit, generate
 from nnrun.nn import (
     SGD,
     Adam,
@@ -44,7 +43,7 @@ SMALLEST = """\
     else:
         for k in range(count):
             rate = real(rates[k])
-            # a row of the next block: no time beside the chain of the update
+            # draw a row of the next block while the update is computed
             if bound > 1:
                 fresh[k] = below(stream, bound)
             n, r = 1, 0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nnrun.engines.base import Batches, Steps
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
-from nnrun.nn import SGD, Adam, BatchNorm, Dropout, dense
+from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
 from nnrun.training.sampling import Sampler
 
@@ -47,7 +47,6 @@ class Run:
         """All that a checkpoint would hold, as bytes and plain values."""
         engine = self.engine
         arrays = [engine.network.theta, *engine.optimizer.state.values()]
-        arrays += engine.network.statistics.values()
         return (
             [array.tobytes() for array in arrays],
             engine.optimizer.steps,
@@ -61,8 +60,6 @@ class Run:
         engine.network.theta[...] = theirs.network.theta
         for name, array in engine.optimizer.state.items():
             array[...] = theirs.optimizer.state[name]
-        for name, array in engine.network.statistics.items():
-            array[...] = theirs.network.statistics[name]
         engine.optimizer.steps = theirs.optimizer.steps
         engine.rng.bit_generator.state = theirs.rng.bit_generator.state
         self.sampler.restore(json.loads(json.dumps(other.sampler.state())))
@@ -77,7 +74,7 @@ NETWORKS = {
         "batch_size": 1,
     },
     "batches": {
-        "blocks": lambda: [dense(5, "tanh"), BatchNorm(), Dropout(0.3), dense(3, "softmax")],
+        "blocks": lambda: [dense(5, "tanh"), Dropout(0.3), dense(3, "softmax")],
         "optimizer": lambda: SGD(momentum=0.9),
         "batch_size": 7,
     },
