@@ -25,8 +25,8 @@ from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
+from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
@@ -175,7 +175,7 @@ NEEDS = [
         "optimizer",
         OPTIMIZERS,
         {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/optimizers/__init__.py{OR_NUMPY}",
+        f"OPTIMIZERS in {COMPILED}/generated/optimizers/__init__.py{OR_NUMPY}",
     ),
     Need(
         "optimizer",

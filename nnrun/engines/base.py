@@ -15,9 +15,9 @@ from nnrun.nn.signature import Array
 
 @dataclass(frozen=True)
 class Batches:
-    """A stretch of consecutive iterations.
+    """Consecutive iterations: one update for each batch.
 
-    Iteration k of the stretch trains on `rows[bounds[k]:bounds[k + 1]]` of the training split, at
+    Iteration k trains on `rows[bounds[k]:bounds[k + 1]]` of the training split, at
     learning rate `rates[k]`.
     """
 
@@ -33,7 +33,7 @@ class Order(Protocol):
     """The order in which rows of the training split are visited: block after block of rows.
 
     With `shuffle` and `in_order` a block is an epoch. Rows of a block are taken batch by batch; the
-    last batch is what is left.
+    last batch may be smaller.
     """
 
     rows: int  # of the training split
@@ -45,19 +45,19 @@ class Order(Protocol):
         """The rows of the next iterations and the bounds of their batches (see `Batches`)."""
 
     def state(self) -> dict[str, Any]:
-        """Where it stands: the `stream` before the block was drawn, batches `used` of it."""
+        """The position: the `stream` before the block was drawn, batches `used` of the block."""
 
     def move_to(self, state: dict[str, Any]) -> None:
-        """Go back, or on, to a state that is known to be one."""
+        """Move to a valid state."""
 
 
-class Stretch(Batches):
+class Steps(Batches):
     """Batches that come from an order of rows and a schedule.
 
-    An engine draws the rows by itself, or asks for the arrays: then they are taken from the order.
+    An engine draws the rows itself, or reads the arrays, which takes them from the order.
 
     Args:
-        order: where it stands, the first iteration has its rows.
+        order: its next rows are those of the first iteration.
         schedule: the learning rates.
         first: the number of the first iteration.
         iterations: how many there are.
@@ -89,13 +89,13 @@ class Stretch(Batches):
         return self.rates_of(0, self.iterations)
 
     def rates_of(self, first: int, last: int) -> Array:
-        """The learning rates of some of the iterations, counted from the first of the stretch."""
+        """The learning rates of some of the iterations, counted from the first of these steps."""
         steps = np.arange(self.first + first, self.first + last, dtype=np.float64)
         return self.schedule.rates(steps, self.total)
 
     @property
     def taken(self) -> bool:
-        """Whether the arrays have been asked for: the order has moved on, and they count."""
+        """Whether the arrays have been read, so that the order has moved on."""
         return "_taken" in vars(self)
 
     @cached_property
@@ -109,7 +109,7 @@ Evaluator = Callable[[], tuple[float, Array]]
 
 @dataclass(frozen=True)
 class Evaluations:
-    """What evaluators gave, each at every stop of a stretch.
+    """The results of evaluators, each called at every stop.
 
     Args:
         losses: of each evaluator, float64, (stops).
@@ -125,16 +125,16 @@ class Evaluations:
 
 
 class Engine(Protocol):
-    """Updates the network and the optimizer it was made with, in place, and evaluates the network.
+    """Updates its network and optimizer in place, and evaluates the network.
 
-    Engines draw dropout masks from the same stream in the same order and differ in rounding only.
+    All engines draw dropout masks from the same stream in the same order; they differ in rounding.
     """
 
     name: str
 
     @property
     def surroundings(self) -> dict[str, Any]:
-        """What a report tells of how the numbers were made, besides the engine's name."""
+        """How the numbers were computed, for the report: machine code, threads, kernels."""
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         """Do one update for each batch, in order.
@@ -142,36 +142,34 @@ class Engine(Protocol):
         Args:
             batches: the rows of each.
             losses: where the loss of each batch is written, before its update and in training
-                mode, float64; of an engine that was made with `losses`.
+                mode, float64; needs an engine built with `losses`.
         """
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> Evaluations | None:
-        """Do all updates of a short stretch, with evaluations on the way, in one go.
+        """Do all updates, with evaluations in between, in one call, if there are few.
 
-        The bits are those of `run` from stop to stop, and of the evaluators called at each.
+        The bits are those of `run` up to each stop, followed by calls of the evaluators.
 
         Args:
-            stretch: the updates.
-            stops: how many of them come before each evaluation; ascending, the last one is all.
-            evaluators: what is evaluated, as `evaluator` made them.
+            steps: the updates.
+            stops: the number of updates before each evaluation; ascending, the last is all.
+            evaluators: results of `evaluator`.
 
         Returns:
-            What came of it; None if the engine has no such way, or it would take long: then
-            nothing has been done.
+            The results; None, with nothing done, if the engine cannot or it would take long.
         """
 
     def evaluator(self, x: Array, target: Array) -> Evaluator:
-        """What evaluates these rows, which must not change, as often as it is called."""
+        """A function that evaluates these rows, which must not change, with the current weights."""
 
     def evaluate(self, x: Array, target: Array) -> tuple[float, Array]:
         """The mean loss over rows and the outputs for them, in evaluation mode.
 
-        The weights are those that the network has at the call, whoever has changed them. Besides
-        the outputs, which are a new array, memory is the same for any number of rows.
+        Memory besides the outputs, a new array, does not depend on the number of rows.
 
         Args:
             x: rows, (rows, features) or (rows, channels, height, width), in the network's dtype.
-            target: in the form that the loss takes, (rows, outputs), likewise.
+            target: in the form that the loss takes, (rows, outputs), in the network's dtype.
         """

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Stretch
+from nnrun.engines.base import Batches, Evaluator, Steps
 from nnrun.engines.clipping import clip
 from nnrun.engines.evaluation import evaluate
 from nnrun.nn.network import Network
@@ -22,7 +22,7 @@ class NumpyEngine:
         network: initialized; its layers will write results into memory they keep.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
-        target: their targets, likewise.
+        target: their targets, in the network's dtype.
         rng: the stream of dropout masks.
         clip_norm: gradients longer than this (Euclidean, over all parameters) are scaled down to
             it. Pascanu, Mikolov and Bengio, ICML 2013.
@@ -72,7 +72,7 @@ class NumpyEngine:
         return {}
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> None:
         return None
 

@@ -19,7 +19,7 @@ from nnrun.nn.signature import Array, Rng
 
 
 class EngineError(ValueError):
-    """The engine that was asked for cannot train this network."""
+    """The requested engine cannot train this network."""
 
 
 def select_engine(
@@ -28,7 +28,7 @@ def select_engine(
     """The name of the engine for `training.engine`, from the config alone.
 
     Raises:
-        EngineError: `compiled` was asked for, and cannot be had.
+        EngineError: `compiled` is requested and cannot train this network.
     """
     if wish == "auto":
         return compiled.choose(network, optimizer, batch_size=batch_size, iterations=iterations)
@@ -50,21 +50,21 @@ def build_engine(
     losses: bool = False,
     threads: int = 1,
     wait: Callable[[str], None] = lambda text: None,
-    made: CompiledFunctions | None = None,
+    compiled_functions: CompiledFunctions | None = None,
 ) -> Engine:
     """The engine of this name, for an initialized network and its optimizer.
 
-    With `losses` its `run` can be asked for the losses of batches; `wait` is told what takes its
-    time before training begins; `made` holds what was made for the same config before. No bit
-    depends on how many `threads` there are; they are of use to kernels only.
+    With `losses`, `run` can return the losses of batches. `wait` is called before anything is
+    compiled. New functions are added to `compiled_functions`, which all seeds of a config share.
+    No bit depends on the number of `threads`; they are of use to kernels only.
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    by_tape = not made and compiled.way(network, optimizer, batch_size) == "tape"
+    by_tape = not compiled_functions and compiled.way(network, optimizer, batch_size) == "tape"
     kind: Callable[..., Engine] = (
         partial(TapeEngine, threads=threads)
         if by_tape
-        else partial(compiled.CompiledEngine, made=made)
+        else partial(compiled.CompiledEngine, compiled_functions=compiled_functions)
     )
     return kind(
         network,
@@ -80,16 +80,14 @@ def build_engine(
 
 
 def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: int) -> int:
-    """Numbers that the engine for `training.engine` may take for parameters besides the network's
-    own and the optimizer's, roughly.
-    """
+    """About how many numbers the engine needs for parameters, besides network and optimizer."""
     if wish == "numpy" or compiled.way(network, optimizer, batch_size) == "generated":
         return 0
     return tape_memory.buffers(network, batch_size)
 
 
 def why_not_compiled(wish: str, network: Network) -> str | None:
-    """Where `auto` means NumPy because compiling would take too long: that, as a sentence."""
+    """The reason, as a sentence, if `auto` chooses NumPy since compiling would take too long."""
     reason = compiled.too_large(network) if wish == "auto" else None
     return f"{reason}, so NumPy trains it" if reason else None
 
@@ -102,7 +100,7 @@ def compile_ahead(
     clip_norm: float | None,
     batch_size: int,
 ) -> None:
-    """Make ready what an engine of this name will need, so that it starts at once."""
+    """Compile ahead what an engine of this name needs."""
     if name != "compiled":
         return
     if compiled.way(network, optimizer, batch_size) == "tape":
@@ -114,10 +112,10 @@ def compile_ahead(
 def source_code(
     network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
 ) -> str:
-    """What the compiled engine makes for a network: source, or a tape in words.
+    """The generated source of a network, or its tape as text.
 
     Raises:
-        EngineError: it can make none.
+        EngineError: the compiled engine cannot train the network.
     """
     if (reason := compiled.supports(network, optimizer)) is not None:
         raise EngineError(reason)

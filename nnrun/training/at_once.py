@@ -23,7 +23,7 @@ def run_at_once(core: TrainingCore) -> bool:
     iterations = list(range((first // every + 1) * every, core.iterations, every))
     iterations.append(core.iterations)
     found = core.engine.run_and_evaluate(
-        core.stretch(core.iterations - first),
+        core.steps(core.iterations - first),
         [iteration - first for iteration in iterations],
         [core.evaluator(name) for name in core.splits],
     )

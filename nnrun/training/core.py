@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from nnrun.engines.base import Engine, Evaluator, Stretch
+from nnrun.engines.base import Engine, Evaluator, Steps
 from nnrun.models.task import Task
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -87,19 +87,19 @@ class TrainingCore:
     def update(self, iterations: int) -> None:
         """Make this many updates, without evaluations."""
         self._evaluated.clear()
-        stretch = self.stretch(iterations)
+        steps = self.steps(iterations)
         if self.curve is None:
-            self.engine.run(stretch)
+            self.engine.run(steps)
         else:
-            sizes, losses = np.diff(stretch.bounds), np.empty(iterations)
-            self.engine.run(stretch, losses)
+            sizes, losses = np.diff(steps.bounds), np.empty(iterations)
+            self.engine.run(steps, losses)
             self.curve.add(losses, sizes)
         self.iteration += iterations
         self._rate = self._rate_of(self.iteration)
 
-    def stretch(self, iterations: int) -> Stretch:
+    def steps(self, iterations: int) -> Steps:
         """The next updates, this many of them."""
-        return Stretch(
+        return Steps(
             self.sampler,
             self.schedule,
             first=self.iteration,

@@ -22,8 +22,8 @@ from nnrun.training.state import (
 
 # The loop yields after about this many seconds of updates, so that the caller can show progress,
 # save a checkpoint or stop; and after this many updates at the latest.
-_STRETCH_SECONDS = 0.05
-_STRETCH_ITERATIONS = 1 << 24
+_SECONDS_AT_ONCE = 0.05
+_MOST_AT_ONCE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Progress:
 class Trainer(TrainingCore):
     """Trains a network; iterating over `run()` does the work."""
 
-    _stretch: int = 1
+    _steps: int = 1
     _last: TrainingState | None = None  # before the best weights were put back
 
     def run(self) -> Iterator[Progress]:
-        """Train to the end, to early stopping or to divergence; yields after every stretch."""
+        """Train to the end, to early stopping or to divergence; yields after each call of the engine."""
         if run_at_once(self):
             yield self._progress()
         while self.iteration < self.iterations and not self._stopped:
@@ -113,18 +113,18 @@ class Trainer(TrainingCore):
 
     def _advance_to(self, goal: int) -> Iterator[Progress]:
         while self.iteration < goal and not self._stopped:
-            stretch = min(self._stretch, goal - self.iteration)
+            steps = min(self._steps, goal - self.iteration)
             if self.curve is not None:
-                stretch = int(min(stretch, self.curve.batches_left))
+                steps = int(min(steps, self.curve.batches_left))
             start = perf_counter()
-            self.update(stretch)
+            self.update(steps)
             seconds = perf_counter() - start
             self.train_seconds += seconds
             if self.iteration < goal:
                 yield self._progress()
-            growth = min(_STRETCH_SECONDS / max(seconds, 1e-6), 8.0)
-            most = _STRETCH_ITERATIONS if self.curve is None else MOST_ITERATIONS
-            self._stretch = max(1, min(int(stretch * growth), most))
+            growth = min(_SECONDS_AT_ONCE / max(seconds, 1e-6), 8.0)
+            most = _MOST_AT_ONCE if self.curve is None else MOST_ITERATIONS
+            self._steps = max(1, min(int(steps * growth), most))
 
     def _follow(self, row: HistoryRow) -> None:
         if self.stopping is None:

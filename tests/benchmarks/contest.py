@@ -8,10 +8,10 @@ from importlib import import_module
 
 from nnrun.engines.compiled import UnsupportedError
 from tests.benchmarks.peers import PEERS, THREADED, LeftOutError, nnrun
-from tests.benchmarks.timing import Stretch, rates
+from tests.benchmarks.timing import TimedRun, rates
 from tests.benchmarks.works import Work
 
-Prepare = Callable[[Work], Stretch | None]
+Prepare = Callable[[Work], TimedRun | None]
 
 
 def contestants(
@@ -61,13 +61,13 @@ def measure(
     seconds: float,
 ) -> dict[str, float]:
     """Updates per second by contestant; those that cannot run go into `skipped`, with why."""
-    stretches: dict[str, Stretch] = {}
+    timed: dict[str, TimedRun] = {}
     for name, prepare in contestants.items():
         try:
-            stretch = prepare(work)
+            one = prepare(work)
         except (UnsupportedError, FileNotFoundError, LeftOutError) as error:
             skipped[f"{name} ({work.id})"] = str(error)
             continue
-        if stretch is not None:
-            stretches[name] = stretch
-    return rates(stretches, rounds, seconds)
+        if one is not None:
+            timed[name] = one
+    return rates(timed, rounds, seconds)

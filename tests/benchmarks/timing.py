@@ -11,28 +11,28 @@ from statistics import median
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TimedRun:
     """What is timed: `run` makes `iterations` updates."""
 
     run: Callable[[], object]
     iterations: int
 
 
-def rates(stretches: dict[str, Stretch], rounds: int, seconds: float) -> dict[str, float]:
+def rates(timed: dict[str, TimedRun], rounds: int, seconds: float) -> dict[str, float]:
     """Iterations per second of each contestant, medians over the rounds.
 
     Args:
-        stretches: contestants by name.
+        timed: contestants by name.
         rounds: how often each one runs; in every round all of them do, so that a machine that
             slows down for a while slows all of them.
         seconds: how long one contestant runs in a round, at least.
     """
-    repeats = {name: _calibrate(stretch, seconds) for name, stretch in stretches.items()}
-    measured: dict[str, list[float]] = {name: [] for name in stretches}
+    repeats = {name: _calibrate(one, seconds) for name, one in timed.items()}
+    measured: dict[str, list[float]] = {name: [] for name in timed}
     for _ in range(rounds):
-        for name, stretch in stretches.items():
-            elapsed = _elapsed(stretch, repeats[name])
-            measured[name].append(repeats[name] * stretch.iterations / elapsed)
+        for name, one in timed.items():
+            elapsed = _elapsed(one, repeats[name])
+            measured[name].append(repeats[name] * one.iterations / elapsed)
     return {name: median(values) for name, values in measured.items()}
 
 
@@ -53,14 +53,14 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-def _calibrate(stretch: Stretch, seconds: float) -> int:
+def _calibrate(one: TimedRun, seconds: float) -> int:
     """How many calls fill the time; the first call, which may compile, does not count."""
-    stretch.run()
-    return max(1, round(seconds / _elapsed(stretch, 1)))
+    one.run()
+    return max(1, round(seconds / _elapsed(one, 1)))
 
 
-def _elapsed(stretch: Stretch, repeats: int) -> float:
+def _elapsed(one: TimedRun, repeats: int) -> float:
     start = time.perf_counter()
     for _ in range(repeats):
-        stretch.run()
+        one.run()
     return time.perf_counter() - start

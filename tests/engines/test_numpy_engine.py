@@ -35,7 +35,7 @@ def engine(
     return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
 
 
-def stretch(sizes: list[int], rates: list[float] | None = None, seed: int = 4) -> Batches:
+def batches_of(sizes: list[int], rates: list[float] | None = None, seed: int = 4) -> Batches:
     """Batches of these sizes, of rows drawn with replacement."""
     rows = np.random.default_rng(seed).integers(len(X), size=sum(sizes))
     bounds = np.concatenate([[0], np.cumsum(sizes)])
@@ -56,7 +56,7 @@ def by_hand(network: Network, batches: Batches, rng: np.random.Generator) -> Arr
 def test_one_update_for_each_batch_at_its_own_rate():
     """Batches of any sizes, each at its own learning rate: θ ← θ - η g, one after the other."""
     rates = [0.1, 0.2, 0.05, 1.0, 0.0, 0.3, 0.1, 0.4]
-    batches = stretch(SIZES, rates)
+    batches = batches_of(SIZES, rates)
     network = build()
 
     engine(network).run(batches)
@@ -70,20 +70,20 @@ def test_a_rate_of_zero_changes_nothing():
     network = build()
     start, runner = network.theta.copy(), engine(network)
 
-    runner.run(stretch([2, 3], [0.0, 0.0]))
+    runner.run(batches_of([2, 3], [0.0, 0.0]))
     np.testing.assert_array_equal(start, network.theta)
-    runner.run(stretch([2, 3], [0.0, 0.1]))
+    runner.run(batches_of([2, 3], [0.0, 0.1]))
     assert np.any(start != network.theta)
 
 
 @pytest.mark.parametrize("optimizer", [SGD, Adam])
 @pytest.mark.parametrize("cut", [1, 3, 7])
 def test_the_result_does_not_depend_on_how_iterations_are_cut(cut: int, optimizer: type[Optimizer]):
-    """One stretch of eight, or two handed over one after the other: the same bits."""
+    """One call of eight iterations, or two calls: the same bits."""
     options = {"momentum": 0.9} if optimizer is SGD else {}
     rates = np.linspace(0.1, 0.01, len(SIZES))
     whole, cut_up = build(), build()
-    batches = stretch(SIZES, rates.tolist())
+    batches = batches_of(SIZES, rates.tolist())
     engine(whole, optimizer(**options)).run(batches)
 
     runner = engine(cut_up, optimizer(**options))
@@ -95,9 +95,9 @@ def test_the_result_does_not_depend_on_how_iterations_are_cut(cut: int, optimize
     np.testing.assert_array_equal(whole.theta, cut_up.theta)
 
 
-def test_a_stretch_may_start_anywhere_in_its_rows():
+def test_batches_may_start_anywhere_in_its_rows():
     """Bounds that do not start at zero pick their rows from the middle."""
-    batches = stretch([2, 3, 4])
+    batches = batches_of([2, 3, 4])
     later, alone = build(), build()
 
     engine(later).run(Batches(batches.rows, batches.bounds[1:], batches.rates[1:]))
@@ -110,7 +110,7 @@ def test_a_stretch_may_start_anywhere_in_its_rows():
 def test_single_rows_take_the_same_path_as_gathered_ones(dtype: type, monkeypatch):
     """Batches of one row, which are views, give the bits that copied rows give."""
     views, copies = build(dtype), build(dtype)
-    batches = stretch([1] * 12)
+    batches = batches_of([1] * 12)
 
     engine(views).run(batches)
     runner = engine(copies)
@@ -145,7 +145,7 @@ def test_training_rows_are_not_written_to():
     runner = engine(network)
     before = runner.x.copy(), runner.target.copy()
 
-    runner.run(stretch(SIZES))
+    runner.run(batches_of(SIZES))
 
     np.testing.assert_array_equal(before[0], runner.x)
     np.testing.assert_array_equal(before[1], runner.target)
@@ -156,8 +156,8 @@ def test_clipping_scales_long_gradients_to_the_limit():
     network, plain = build(), build()
     start = network.theta.copy()
 
-    engine(network, clip_norm=1e-3).run(stretch([6], [0.5]))
-    engine(plain).run(stretch([6], [0.5]))
+    engine(network, clip_norm=1e-3).run(batches_of([6], [0.5]))
+    engine(plain).run(batches_of([6], [0.5]))
 
     step, unclipped = network.theta - start, plain.theta - start
     assert 0.5e-3 == pytest.approx(np.linalg.norm(step), rel=1e-12)
@@ -168,8 +168,8 @@ def test_clipping_leaves_short_gradients_alone():
     """A limit that is never reached gives the bits of no limit at all."""
     network, plain = build(), build()
 
-    engine(network, clip_norm=1e6).run(stretch(SIZES))
-    engine(plain).run(stretch(SIZES))
+    engine(network, clip_norm=1e6).run(batches_of(SIZES))
+    engine(plain).run(batches_of(SIZES))
 
     np.testing.assert_array_equal(plain.theta, network.theta)
 
@@ -201,6 +201,6 @@ def test_divergence_does_not_warn():
     network = Network([dense(2)], MeanSquared(), (3,))
     network.initialize(rng=np.random.default_rng(2))
 
-    engine(network).run(stretch([4] * 400, [1e3] * 400))
+    engine(network).run(batches_of([4] * 400, [1e3] * 400))
 
     assert not np.isfinite(network.theta).all()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.runs.execution import selfcheck
 from tests.sweeps.helpers import IRIS, run_inline, run_processes
 
@@ -23,15 +23,15 @@ seed: 3
 FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
 # Rows of a batch are all copied to where the first one is.
 WRONG = """
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.sweeps.workers.process_main import main
 
-right = Plan.by_rows
+right = ExecutionPlan.by_rows
 
 def by_rows(self, kernel, /, **values):
     right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
 
-Plan.by_rows = by_rows
+ExecutionPlan.by_rows = by_rows
 """
 COUNTED = """
 from os import getpid
@@ -96,12 +96,12 @@ def test_a_wrong_engine_fails_the_runs_of_its_config(plan, sweep, write, worker_
 def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worker_module, jobs):
     """And says why of each run."""
     worker_module(WRONG)
-    right = Plan.by_rows
+    right = ExecutionPlan.by_rows
 
     def by_rows(self, kernel, /, **values):
         right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
 
-    monkeypatch.setattr(Plan, "by_rows", by_rows)
+    monkeypatch.setattr(ExecutionPlan, "by_rows", by_rows)
     code, _, stderr = run("sweep", write("kernels", KERNELS), "--seeds", "2", "-j", jobs)
     assert 1 == code
     assert 2 == stderr.count(f"{TEXT}: in the first batch loss is ")

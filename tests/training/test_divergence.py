@@ -127,9 +127,9 @@ def test_interruptions_change_no_verdict(trainer, left_at):
     """A run interrupted before or after it diverged reports the same when it continues."""
     whole = finish(trainer(**WILD))
     first = trainer(**WILD)
-    first._stretch = 1
+    first._steps = 1
     for progress in first.run():
-        first._stretch = 1
+        first._steps = 1
         if progress.iteration >= left_at:
             break
     state = first.checkpoint()

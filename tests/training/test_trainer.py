@@ -39,7 +39,7 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
     new = lambda: trainer(optimizer=optimizer() if optimizer else None)  # noqa: E731
     whole = finish(new())
     first = new()
-    first._stretch = 7
+    first._steps = 7
     steps = first.run()
     for _ in range(left_after):
         next(steps)
@@ -57,7 +57,7 @@ def test_stretches_change_nothing(trainer):
     whole, stepwise = trainer(), trainer()
     finish(whole)
     for _ in stepwise.run():
-        stepwise._stretch = 1
+        stepwise._steps = 1
     assert whole.network.theta.tobytes() == stepwise.network.theta.tobytes()
 
 

@@ -1,10 +1,9 @@
-"""The compiled engine: a function for one network, or kernels for all; `choice` says which.
+"""The compiled engine: a function for one network, or kernels for all networks, by `choice`.
 
-For single rows and small networks `generate` writes a function's source, from the emitters in
-`layers`, `activations`, `losses` and `optimizers`; `compiler` makes machine code of it; `engine`
-moves the numbers in and out. For what is larger `tape` lists calls of `kernels`. Functions and
-kernels are written in one `language`, a part of Python that is translated to LLVM's code. `cache`
-keeps the machine code in files that are `private`, and `machine` loads it.
+`generated` writes the source of a function for one network, for single rows and small networks;
+`tape` lists calls of `kernels` for larger ones. Both take their mathematics from `formulas`, and
+are written in one `language`, a part of Python that is translated to LLVM's code. `llvm` compiles,
+caches and loads machine code.
 """
 
 from __future__ import annotations

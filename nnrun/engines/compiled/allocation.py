@@ -1,7 +1,7 @@
-"""The arrays that machine code works on: every address that it gets is that of an array from here.
+"""The arrays that machine code works on: all of them come from here.
 
-Machine code does not look where it reads and writes. Tests replace `unwritten` and `given`, and put
-each array between pages that must not be touched.
+Machine code checks no bounds. Tests replace `unwritten` and `given` to put each array between pages
+that fault when touched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def unwritten(size: int, dtype: Any) -> Array:
 
 
 def zeros(size: int, dtype: Any) -> Array:
-    """Likewise, of zeros."""
+    """An array of zeros at the start of a cache line."""
     array = unwritten(size, dtype)
     array.fill(0)
     return array

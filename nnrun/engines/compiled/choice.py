@@ -1,7 +1,7 @@
 """Which engine trains what, and in which of its ways: a cost model that looks at the config alone.
 
 It has the same constants everywhere and asks neither the machine nor the cache, so that one config
-is trained by one engine, whoever runs it: the engines agree to rounding only.
+is trained by one engine, on every machine: the engines agree only up to rounding.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from nnrun.nn.optimizers import Optimizer
 
 Way = Literal["generated", "tape"]
 
-# Seconds that a run must gain: WORTH, and its part of those of compiling. What was compiled is
-# kept, and what is run once is mostly run over twenty seeds, and tomorrow: many runs share it.
+# Seconds that a run must gain: WORTH, and a share of compiling, since many runs (seeds, later
+# sweeps) use the cached code.
 WORTH, SHARED_BY = 0.001, 40
 # Seconds of compiling the kernels, which is done once for all networks.
 COMPILING_KERNELS = 1.0
-# What takes this long to compile goes to the tape, which has nothing of its own to compile.
+# Networks that take longer to compile go to the tape, whose kernels are compiled already.
 LONG = 2.0
-# What Python and NumPy take for a batch besides arithmetic, and for each layer in it.
+# Seconds that Python and NumPy take for a batch, and for each layer in it, besides arithmetic.
 NUMPY_BATCH, NUMPY_LAYER = 3e-6, 1.5e-6
-# What NumPy takes for a layer whose rows depend on each other, in many calls.
+# Seconds that NumPy takes for the many calls of a layer whose rows depend on each other.
 NUMPY_ACROSS = 35e-6
 # Seconds for one number through an activation, forward and backward.
 NUMPY_NUMBER = 4e-9
@@ -47,19 +47,19 @@ NUMPY_CONVOLUTION = 12e9
 TAPE_BATCH, TAPE_LAYER, TAPE_TASK, ROW_TASKS = 1e-6, 0.3e-6, 0.03e-6, 16
 TAPE_NUMBER, TAPE_CONVOLUTION, TAPE_MATRIX, TAPE_FULL = 0.5e-9, 45e9, 50e9, 14
 
-# The estimates are good to some tenths; what is nearly equal is left to the function.
+# The estimates are good to some tenths; if they are nearly equal, the function is taken.
 CLEARLY = 0.8
 
 
 def supports(network: Network, optimizer: Optimizer) -> str | None:
-    """Why the compiled engine cannot train this in either way, or None if it can."""
+    """Why the compiled engine cannot train this, or None if it can."""
     if _refuses_tape(network, optimizer) is None and network.size:
         return None
     return refuses_function(network, optimizer)
 
 
 def way(network: Network, optimizer: Optimizer, batch_size: int) -> Way:
-    """How the compiled engine trains what it supports: by a function, or by kernels."""
+    """Whether the compiled engine trains this by a generated function or by kernels."""
     if _refuses_tape(network, optimizer) is not None:
         return "generated"
     if refuses_function(network, optimizer) is not None or compiling_seconds(network) > LONG:
@@ -81,7 +81,7 @@ def choose(
 
 
 def too_large(network: Network) -> str | None:
-    """That compiling would take too long, in words; None if it would not, or need not be done."""
+    """The reason if compiling is needed and would take too long, else None."""
     return compiles_too_long(network) if _refuses_layers(network) else None
 
 

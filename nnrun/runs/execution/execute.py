@@ -119,7 +119,9 @@ class Execution:
             losses=curve is not None,
             threads=callbacks.threads,
             wait=callbacks.wait,
-            made=self.prepared.cache.get(f"made for {self.network.input_shape}", dict),
+            compiled_functions=self.prepared.cache.get(
+                f"made for {self.network.input_shape}", dict
+            ),
         )
         sampler = Sampler(len(train), config.batch_size, config.sampling, rng=streams.order)
         return Trainer(

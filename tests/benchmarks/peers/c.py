@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 PARAMETERS = {"W1": 14, "W2": 15, "W3": 196, "W4": 6685, "W5": 6490}
@@ -30,7 +30,7 @@ def library() -> ctypes.CDLL:
     return ctypes.CDLL(str(target))
 
 
-def prepare(work: Work) -> Stretch | None:
+def prepare(work: Work) -> TimedRun | None:
     if work.id not in PARAMETERS:
         return None
     function = getattr(library(), work.id.lower())
@@ -46,4 +46,4 @@ def prepare(work: Work) -> Stretch | None:
         function(*pointers, count, rate, end)
         return held
 
-    return Stretch(run, work.iterations)
+    return TimedRun(run, work.iterations)

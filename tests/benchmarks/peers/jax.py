@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from tests.benchmarks.layers import Conv, Dense, Layer, Pool
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 ACTIVATIONS = {
@@ -65,7 +65,7 @@ def _pool(layer: Pool, x: Any) -> Any:
     return lax.reduce_window(x, 0.0, lax.add, *window) / 4
 
 
-def prepare(work: Work) -> Stretch:
+def prepare(work: Work) -> TimedRun:
     jax.config.update("jax_enable_x64", True)
 
     def loss(parameters: Any, x: Any, target: Any) -> Any:
@@ -86,7 +86,7 @@ def prepare(work: Work) -> Stretch:
     return _scan(update, initial(work), x, target, order)
 
 
-def _steps(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray) -> Stretch:
+def _steps(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray) -> TimedRun:
     @partial(jax.jit, donate_argnums=0)
     def step(parameters: Any, x: Any, target: Any, rows: Any) -> Any:
         return update(parameters, x[rows], target[rows])
@@ -99,10 +99,10 @@ def _steps(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray)
             parameters = step(parameters, x, target, rows)
         jax.block_until_ready(parameters)
 
-    return Stretch(run, len(batches))
+    return TimedRun(run, len(batches))
 
 
-def _scan(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray) -> Stretch:
+def _scan(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray) -> TimedRun:
     @jax.jit
     def train(parameters: Any, x: Any, target: Any, order: Any) -> Any:
         def step(parameters: Any, rows: Any) -> tuple[Any, None]:
@@ -111,4 +111,4 @@ def _scan(update: Any, parameters: Any, x: Any, target: Any, order: np.ndarray) 
         return lax.scan(step, parameters, order)[0]
 
     rows = jnp.asarray(order)
-    return Stretch(lambda: jax.block_until_ready(train(parameters, x, target, rows)), len(rows))
+    return TimedRun(lambda: jax.block_until_ready(train(parameters, x, target, rows)), len(rows))

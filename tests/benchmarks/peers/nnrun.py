@@ -11,7 +11,7 @@ from nnrun.engines.selection import build_engine
 from nnrun.nn import LOSSES, SGD, AvgPool2d, MaxPool2d, Network, conv2d, dense, layers
 from tests.benchmarks.layers import Conv, Dense, Pool
 from tests.benchmarks.layers import Layer as Described
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 POOLS = {"max": MaxPool2d, "average": AvgPool2d}
@@ -41,7 +41,7 @@ def _block(layer: Described) -> layers.Layer | list[layers.Layer]:
     return layers.Flatten()
 
 
-def prepare(work: Work, engine: str, threads: int = 1) -> Stretch:
+def prepare(work: Work, engine: str, threads: int = 1) -> TimedRun:
     """Training by the engine of this name.
 
     Raises:
@@ -62,16 +62,16 @@ def prepare(work: Work, engine: str, threads: int = 1) -> Stretch:
         rng=rng, clip_norm=None, batch_size=work.batch_size,
         **({"threads": threads} if threads > 1 else {}),
     )  # fmt: skip
-    return Stretch(lambda: trainer.run(batches), iterations)
+    return TimedRun(lambda: trainer.run(batches), iterations)
 
 
-def prepare_side_by_side(work: Work, engine: str, copies: int) -> Stretch:
+def prepare_side_by_side(work: Work, engine: str, copies: int) -> TimedRun:
     """So many trainings on a thread each, which share nothing: what the cores give at most."""
-    stretches = [prepare(work, engine) for _ in range(copies)]
+    timed = [prepare(work, engine) for _ in range(copies)]
     pool = ThreadPoolExecutor(copies)
 
     def run() -> None:
-        for done in [pool.submit(stretch.run) for stretch in stretches]:
+        for done in [pool.submit(one.run) for one in timed]:
             done.result()
 
-    return Stretch(run, sum(stretch.iterations for stretch in stretches))
+    return TimedRun(run, sum(one.iterations for one in timed))

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from tests.benchmarks.layers import Conv, Dense, Layer, Pool
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
@@ -73,7 +73,7 @@ def prepare(
     memory_format: torch.memory_format = torch.contiguous_format,
     wrap: Wrap = eager,
     threads: int = 1,
-) -> Stretch:
+) -> TimedRun:
     """The training loop, with images and kernels in memory as asked for."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
@@ -100,4 +100,4 @@ def prepare(
             loss_of(x[batch], target[batch]).backward()
             optimizer.step()
 
-    return Stretch(run, len(batches))
+    return TimedRun(run, len(batches))

@@ -6,11 +6,11 @@ import torch
 
 from tests.benchmarks.layers import Conv
 from tests.benchmarks.peers import pytorch
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 
-def prepare(work: Work, threads: int = 1) -> Stretch | None:
+def prepare(work: Work, threads: int = 1) -> TimedRun | None:
     if work.batch_size == 1 or not any(isinstance(layer, Conv) for layer in work.layers):
         return None
     return pytorch.prepare(work, memory_format=torch.channels_last, threads=threads)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tests.benchmarks.peers import LeftOutError, pytorch
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 
@@ -22,16 +22,16 @@ def compiled(
     return torch.compile(pytorch.eager(model, loss), fullgraph=True, dynamic=False)
 
 
-def prepare(work: Work, threads: int = 1) -> Stretch:
+def prepare(work: Work, threads: int = 1) -> TimedRun:
     """As the eager one.
 
     Raises:
         LeftOutError: PyTorch's compiler does not work here.
     """
-    stretch = pytorch.prepare(work, wrap=compiled, threads=threads)
+    one = pytorch.prepare(work, wrap=compiled, threads=threads)
     try:
-        stretch.run()
+        one.run()
     except RuntimeError as error:
         message = str(error).strip().splitlines()[0]
         raise LeftOutError(f"torch.compile does not work here: {message}") from error
-    return stretch
+    return one

@@ -10,13 +10,13 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from tests.benchmarks.layers import Dense
-from tests.benchmarks.timing import Stretch
+from tests.benchmarks.timing import TimedRun
 from tests.benchmarks.works import Work
 
 HIDDEN = {"sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 
 
-def prepare(work: Work) -> Stretch | None:
+def prepare(work: Work) -> TimedRun | None:
     if not all(isinstance(layer, Dense) for layer in work.layers):
         return None
     *hidden, _ = work.layers
@@ -30,7 +30,7 @@ def prepare(work: Work) -> Stretch | None:
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(x, y)
 
-    return Stretch(run, epochs * (work.rows // work.batch_size))
+    return TimedRun(run, epochs * (work.rows // work.batch_size))
 
 
 def _linear(work: Work, epochs: int) -> Any:

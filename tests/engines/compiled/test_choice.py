@@ -17,6 +17,7 @@ from nnrun.nn import (
     SGD,
     BatchNorm,
     CrossEntropy,
+    Dropout,
     Flatten,
     MaxPool2d,
     MeanSquared,
@@ -105,14 +106,14 @@ def test_compiling_has_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ["generated", "tape", "tape"] == [way(deep(n), SGD(), 1) for n in (10, 20, 300)]
     assert "compiled" == choice(deep(300), 1, 10**6)
     assert supports(deep(300), SGD()) is too_large(deep(300)) is None
-    normed = deep(300, BatchNorm())
-    assert "tape" == way(normed, SGD(), 16)
-    monkeypatch.delitem(EMITTERS, "batch_norm")
-    assert "numpy" == choice(normed, 1, 10**9)
+    dropped = deep(300, Dropout(0.5))
+    assert "tape" == way(dropped, SGD(), 16)
+    monkeypatch.delitem(EMITTERS, "dropout")
+    assert "numpy" == choice(dropped, 1, 10**9)
     reason = "compiling a network of this size would take about 258 seconds"
-    assert reason == supports(normed, SGD()) == too_large(normed)
-    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", normed)
-    assert why_not_compiled("numpy", normed) is why_not_compiled("auto", deep(100)) is None
+    assert reason == supports(dropped, SGD()) == too_large(dropped)
+    assert f"{reason}, so NumPy trains it" == why_not_compiled("auto", dropped)
+    assert why_not_compiled("numpy", dropped) is why_not_compiled("auto", deep(100)) is None
 
 
 @pytest.mark.parametrize("layers", [1, 4, 10])
@@ -125,17 +126,16 @@ def test_compiling_must_pay(layers: int) -> None:
     assert ["numpy", "compiled"] == [choice(network, 1, count) for count in (enough - 1, enough)]
 
 
-def test_normed_images_go_to_the_tape() -> None:
-    """The shipped network with batch normalisation is for kernels, also where runs are short; small
-    normed layers of vectors are for a function, and residuals never are.
-    """
+def test_normed_networks_go_to_the_tape() -> None:
+    """Networks with batch normalisation or residuals are for kernels, also where runs are short."""
     shipped = prepare(load_config(Path(__file__).parents[3] / "configs" / "mnist_5k_cnn.yaml"))
     images, training = shipped.network, shipped.config.training
     assert "tape" == way(images, training.optimizer.build(), training.batch_size)
     assert "compiled" == shipped.engine
     vectors = [dense(16), BatchNorm(), activation("relu"), dense(3, "softmax")]
     normed = Network(vectors, CrossEntropy(), (13,))
-    assert "generated" == way(normed, SGD(), 16)
+    assert "the compiled engine has no layer batch_norm" == refuses_function(normed, SGD())
+    assert "tape" == way(normed, SGD(), 16)
     assert "compiled" == choice(normed, 16, 1_000)
     residual = Network([Residual([dense(13, "relu")]), *vectors], CrossEntropy(), (13,))
     assert ["tape", "tape"] == [way(residual, SGD(), size) for size in (1, 16)]

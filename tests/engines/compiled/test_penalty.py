@@ -10,14 +10,14 @@ import pytest
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, Adam, BatchNorm, Flatten, L2Penalty, conv2d, dense
+from nnrun.nn import SGD, Adam, Flatten, L2Penalty, conv2d, dense
 
 WAYS = pytest.mark.parametrize("kind", [CompiledEngine, TapeEngine])
 BLOCKS = {
     "few": (lambda: [dense(2, "tanh"), dense(3, "softmax")], (3,)),
     "wide": (lambda: [dense(50, "tanh"), dense(60, "relu"), dense(3, "softmax")], (7,)),
     "images": (
-        lambda: [conv2d(4, 3, bias="per_position"), BatchNorm(), Flatten(), dense(3, "softmax")],
+        lambda: [conv2d(4, 3, bias="per_position"), Flatten(), dense(3, "softmax")],
         (2, 5, 5),
     ),
 }

@@ -55,7 +55,7 @@ def test_a_wrong_seventh_digit_is_found() -> None:
         for trial in suite(0)
         if trial.dtype == "float64" and any("tanh" in pair for pair in pairs(trial.plan))
     ]
-    bug = replace(KERNELS["tanh"], constants={"formula": "tanh({x}) * real(0.9999999)"})
+    bug = replace(KERNELS["tanh"], constants={"formula": "tanh(x) * real(0.9999999)"})
     with patch.dict(KERNELS, tanh=bug), patch.object(load, "_addresses", {}):
         found = faults_of(trials[:20])
     assert len(found) >= 18

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, supports, way
+from nnrun.engines.compiled.formulas.losses import LOSSES as LOSS_FORMULAS
+from nnrun.engines.compiled.formulas.losses import LossFormula
 from nnrun.engines.compiled.generated.cost import refuses_function
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.losses import LOSSES as LOSS_EMITTERS
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
+from nnrun.engines.compiled.kernels import KERNELS, loss_kernels
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
+from nnrun.engines.selection import EngineError, select_engine
 from nnrun.nn import (
     ACTIVATIONS,
     LAYERS,
@@ -20,18 +24,17 @@ from nnrun.nn import (
     OPTIMIZERS,
     SGD,
     Adam,
-    BatchNorm,
     Dropout,
     Flatten,
     MaxPool2d,
     MeanSquared,
     Network,
     Sequential,
-    activation,
     conv2d,
     dense,
 )
-from nnrun.nn.losses import FUSED
+from nnrun.nn.losses import FUSED, Loss
+from nnrun.nn.signature import Array
 from tests.nn.examples import NETWORKS
 
 # Layers, activations and optimizers that the NumPy engine alone trains, by their types.
@@ -55,7 +58,7 @@ def test_every_entry_has_an_emitter() -> None:
     }
     assert (types | set(ACTIVATIONS)) - {"linear", *NUMPY_ONLY} <= {*EMITTERS, *TAPE_EMITTERS}
     assert {cls.type for cls in LOSSES.values()} | {cls.type for cls in FUSED.values()} == set(
-        LOSS_EMITTERS
+        LOSS_FORMULAS
     )
     assert set(OPTIMIZERS) - NUMPY_ONLY == set(OPTIMIZER_EMITTERS)
 
@@ -70,9 +73,9 @@ def test_layers(engine: Any, name: str, batch_size: int, task: Any, agree: Any) 
 
 
 def test_layers_without_a_function_are_for_kernels() -> None:
-    """Every layer is trained in one of the ways at least; residuals by kernels alone."""
+    """Every layer is trained by a function or by kernels; batch norm and residuals by kernels."""
     assert set(LAYERS) - NUMPY_ONLY == {name for _, name in WAYS}
-    assert {"residual"} == {name for _, name in WAYS} - {
+    assert {"batch_norm", "residual"} == {name for _, name in WAYS} - {
         name for engine, name in WAYS if engine is CompiledEngine
     }
     for make in NETWORKS["residual"]:
@@ -104,6 +107,50 @@ def test_losses(name: str, task: Any, agree: Any) -> None:
             batch_size=3,
         )
     )
+
+
+class LogCosh(Loss):
+    """L = mean log cosh(y - t): a loss that is added by its formulas alone."""
+
+    type = "log_cosh"
+
+    def value(self, y: Array, target: Array) -> float:
+        return float(np.mean(np.log(np.cosh(y - target))))
+
+    def gradient(self, y: Array, target: Array) -> Array:
+        return np.tanh(y - target) / y.size
+
+
+@pytest.mark.parametrize("kind", [CompiledEngine, TapeEngine])
+def test_a_formula_is_all_that_a_new_loss_needs(
+    kind: Any, task: Any, agree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Generated functions and kernels compute a loss from the same entry of the table."""
+    formula = LossFormula(
+        value="(softplus(real(-2.0) * abs({error})) + abs({error}) - real(0.6931471805599453))",
+        gradient="tanh({error}) * scale",
+        over_outputs=True,
+        functions=("softplus", "tanh"),
+    )
+    monkeypatch.setitem(LOSS_FORMULAS, "log_cosh", formula)
+    for name, kernel in loss_kernels("log_cosh", formula).items():
+        monkeypatch.setitem(KERNELS, name, kernel)
+    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), LogCosh(), batch_size=3)
+    assert supports(one.network(), SGD()) is None
+    agree(one, kind=kind)
+
+
+def test_a_loss_without_a_formula_is_trained_by_numpy() -> None:
+    """The reason is given, also if the compiled engine is requested."""
+    network, reason = (
+        Network([dense(3)], LogCosh(), (5,)),
+        "the compiled engine has no loss log_cosh",
+    )
+    assert reason == supports(network, SGD())
+    wish = {"batch_size": 1, "iterations": 10**9}
+    assert "numpy" == select_engine("auto", network, SGD(), **wish)
+    with pytest.raises(EngineError, match=reason):
+        select_engine("compiled", network, SGD(), **wish)
 
 
 @pytest.mark.parametrize(("last", "name"), FUSED)
@@ -152,7 +199,6 @@ def test_float32(batch_size: int, task: Any, agree: Any) -> None:
             lambda: [conv2d(8, activation="tanh"), MaxPool2d(), Flatten(), dense(3, "softmax")],
             (1, 8, 8),
         ),
-        (lambda: [conv2d(4), BatchNorm(), activation("tanh"), Flatten(), dense(3)], (1, 9, 9)),
     ):
         agree(
             task(blocks, shape, dtype="float32", batch_size=batch_size, iterations=100),
@@ -166,12 +212,12 @@ def test_wide_softmax(task: Any, agree: Any) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [3, 13])
-def test_tiles(batch_size: int, task: Any, agree: Any) -> None:
-    """Wide layers in batches, of which no size divides the tiles; also after images."""
+def test_wide_layers_in_batches(batch_size: int, task: Any, agree: Any) -> None:
+    """Layers that are wider than registers, of sizes that divide nothing; also after images."""
     for optimizer in (SGD, Adam):
         agree(
             task(
-                lambda: [Flatten(), dense(70, "tanh"), BatchNorm(), dense(33, "tanh"), dense(3)],
+                lambda: [Flatten(), dense(70, "tanh"), dense(33, "tanh"), dense(3)],
                 (2, 5, 5),
                 MeanSquared(),
                 optimizer,

@@ -245,7 +245,7 @@ def test_warnings_are_the_same_from_a_checkpoint(prepared):
     whole = Execution(prepared(*wild)).run(Callbacks()).record
     looks = iter(range(10**6))
     first = Execution(prepared(*wild, "training.engine=numpy"))
-    first.trainer._stretch = 100
+    first.trainer._steps = 100
     left = first.run(Callbacks(stop=lambda: next(looks) == 2))
     assert "interrupted" == left.record.status
     second = Execution(prepared(*wild, "training.engine=numpy"), left.checkpoint)

@@ -26,7 +26,7 @@ RUNS: dict[str, tuple[list[str], bool]] = {
     "dropout, uneven evaluations": (
         [
             "network={layers: [{type: dense, units: 5, activation: relu}, {type: dropout, rate: "
-            "0.3}, {type: batch_norm}, {type: dense, units: 3, activation: softmax}]}",
+            "0.3}, {type: dense, units: 3, activation: softmax}]}",
             "training.evaluate_every=33",
         ],
         True,

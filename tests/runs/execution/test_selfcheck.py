@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import nnrun
 from nnrun.cli import cli
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.errors import EngineFaultError
 from nnrun.runs.execution import execute, selfcheck
 from nnrun.runs.execution.callbacks import Callbacks
@@ -40,12 +40,12 @@ FUNCTION = KERNELS.replace(
 @pytest.fixture
 def wrong(monkeypatch):
     """A wrong stride in the plans of kernels: each row of a batch is copied over the first one."""
-    right = Plan.by_rows
+    right = ExecutionPlan.by_rows
 
     def by_rows(self, kernel, /, **values):
         right(self, kernel, **(values | ({"x_row": 0} if kernel == "gather" else {})))
 
-    monkeypatch.setattr(Plan, "by_rows", by_rows)
+    monkeypatch.setattr(ExecutionPlan, "by_rows", by_rows)
 
 
 @pytest.fixture

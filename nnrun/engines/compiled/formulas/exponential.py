@@ -1,4 +1,4 @@
-"""exp and what is made of it, written so that LLVM vectorises loops over them.
+"""exp and functions of it, written so that LLVM vectorises loops over them.
 
 Everything hangs on exp(x) = 2ⁿ exp(r) with n = round(x / ln 2) and |r| ≤ ln 2 / 2. Adding and
 taking off 1.5 · 2⁵² (2²³ in float32) rounds to an integer, and leaves that integer in the lowest
@@ -55,7 +55,7 @@ def exponentials(dtype: str) -> SimpleNamespace:
     def exp_nonpositive(x: Any) -> Any:
         """exp(x) for x ≤ 0, with nothing before the power that would take time: a softmax waits.
 
-        What is below the normal numbers is 0; beside the 1 that a softmax adds it to, it is lost.
+        Results below the normal numbers are 0, which changes no softmax: its sum has a term of 1.
         """
         shifted = x * log2_e + magic
         n = shifted - magic

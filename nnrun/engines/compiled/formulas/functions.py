@@ -1,4 +1,4 @@
-"""All functions that generated source may use, by name, for one dtype."""
+"""All elementary functions by name, for one dtype."""
 
 from __future__ import annotations
 

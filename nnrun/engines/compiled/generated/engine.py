@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Stretch
+from nnrun.engines.base import Batches, Evaluations, Evaluator, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.cost import function_seconds, refuses_function
 from nnrun.engines.compiled.generated.evaluation import Evaluation, RowsEvaluator, arguments_for
 from nnrun.engines.compiled.generated.generate import Generated, generate
 from nnrun.engines.compiled.generated.sampling import Sampling
-from nnrun.engines.compiled.generated.steps import Stretches, portion
+from nnrun.engines.compiled.generated.steps import StepsRunner, portion
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels import load as kernels
 from nnrun.engines.compiled.llvm import cache
@@ -26,11 +26,11 @@ from nnrun.nn.signature import Array, Rng
 if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
 
-# By whether batches are single rows and whether their losses are told: what was made for a network.
+# By whether batches are single rows and whether `run` returns their losses.
 CompiledFunctions = dict[tuple[bool, bool], "tuple[Generated, Function]"]
 
-# Updates with evaluations on the way are done in one go if they take no longer than this, in
-# seconds, by the estimate for single rows, and put out no more numbers.
+# Updates with evaluations are made in one call if the estimate for single rows is below so many
+# seconds, and the evaluations return no more numbers than this.
 _SHORT, _PUT_OUT = 0.02, 1 << 20
 
 
@@ -41,14 +41,14 @@ class CompiledEngine:
         network: initialized.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
-        target: their targets, likewise.
+        target: their targets, in the network's dtype.
         rng: the stream of dropout masks.
         clip_norm: as for the NumPy engine.
-        batch_size: the largest batch there will be. With 1, the function is one that only takes
-            single rows; None takes that of the first batches that are run.
-        losses: whether `run` can be asked for the losses of batches.
-        wait: is told if the function has to be compiled, before that takes its time.
-        made: what was made for networks of the same config before; what it lacks is added.
+        batch_size: the largest batch. With 1, the function takes only single rows; None takes
+            the size of the first batches.
+        losses: whether `run` can return the losses of batches.
+        wait: is called before the function is compiled, if it is not cached.
+        compiled_functions: those of networks of the same config; a new one is added to them.
 
     Raises:
         UnsupportedError: the network has something that cannot be compiled.
@@ -68,9 +68,9 @@ class CompiledEngine:
         batch_size: int | None = None,
         losses: bool = False,
         wait: Callable[[str], None] = lambda text: None,
-        made: CompiledFunctions | None = None,
+        compiled_functions: CompiledFunctions | None = None,
     ) -> None:
-        reason = None if made else refuses_function(network, optimizer)
+        reason = None if compiled_functions else refuses_function(network, optimizer)
         if reason is not None:
             raise UnsupportedError(reason)
         self.network = network
@@ -81,15 +81,15 @@ class CompiledEngine:
         self.clip_norm = clip_norm
         self.losses = losses
         self._wait = wait
-        self._made = {} if made is None else made
+        self._functions = {} if compiled_functions is None else compiled_functions
         self._function: Function | None = None
-        self._stretches: Stretches | None = None
+        self._runner: StepsRunner | None = None
         if batch_size is not None:
             self._prepare(batch_size == 1)
 
     def _prepare(self, single: bool) -> None:
         self.single = single
-        if (single, self.losses) not in self._made:
+        if (single, self.losses) not in self._functions:
             code = generate(
                 self.network,
                 self.optimizer,
@@ -98,74 +98,72 @@ class CompiledEngine:
                 losses=self.losses,
             )
             function = cache.function(code.source, self.network.dtype.name, self._wait)
-            self._made[single, self.losses] = code, function
-        self.code, self._function = self._made[single, self.losses]
-        kernels.addresses([DRIVE], "float64")  # so that its compiling is no part of training
+            self._functions[single, self.losses] = code, function
+        self.code, self._function = self._functions[single, self.losses]
+        kernels.addresses([DRIVE], "float64")  # compiled before training is timed
         self._blocks = Blocks(self.code, self.network, self.optimizer)
         self._inputs = self._arranged(self.x)
         self._evaluation = Evaluation(self._blocks, self._function, self._arranged, single)
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
-            raise ValueError("this engine was not made to tell the losses of batches")
-        if isinstance(batches, Stretch) and Sampling.fits(batches) and not self.losses:
+            raise ValueError("this engine was built without `losses`")
+        if isinstance(batches, Steps) and Sampling.fits(batches) and not self.losses:
             self._drawing(batches.order).run(batches)
         else:
             self._given(batches, losses)
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> Evaluations | None:
         own = cast("Sequence[RowsEvaluator]", evaluators)
-        if self.losses or not Sampling.fits(stretch) or not all(one.whole for one in own):
+        if self.losses or not Sampling.fits(steps) or not all(one.whole for one in own):
             return None
-        stretches, network = self._drawing(stretch.order), self.network
+        runner, network = self._drawing(steps.order), self.network
         evaluated = len(stops) * sum(map(len, own))
-        rows = len(stretch) * stretch.order.batch_size + evaluated
-        if stretches.at_once(stretch) < len(stretch) or (
+        rows = len(steps) * steps.order.batch_size + evaluated
+        if runner.at_once(steps) < len(steps) or (
             rows * function_seconds(network, 1) > _SHORT
             or evaluated * prod(network.output_shape) > _PUT_OUT
         ):
             return None
         portions = [evaluator.repeated(len(stops)) for evaluator in own]
-        return stretches.run_and_evaluate(stretch, stops, portions)
+        return runner.run_and_evaluate(steps, stops, portions)
 
-    def _drawing(self, order: Order) -> Stretches:
-        """What draws rows in this order."""
-        if self._stretches is None or self._stretches.order is not order:
+    def _drawing(self, order: Order) -> StepsRunner:
+        """The runner that draws rows in this order."""
+        if self._runner is None or self._runner.order is not order:
             if self._function is None:
                 self._prepare(order.batch_size == 1)
             assert self._function is not None
             if self.single and order.batch_size > 1:
-                raise ValueError("this engine was made for batches of one row")
+                raise ValueError("this engine was built for batches of one row")
             if order.rows > len(self._inputs):
                 raise IndexError("a batch has rows that the training split has not")
-            self._blocks.reserve(min(order.batch_size, order.rows))
-            self._stretches = Stretches(
+            self._runner = StepsRunner(
                 order, self._function, self._blocks, self._inputs, self.target, self.rng
             )
-        return self._stretches
+        return self._runner
 
     def _given(self, batches: Batches, losses: Array | None) -> None:
-        """Updates with rows that are there."""
+        """Updates with given rows."""
         rows = allocation.given(batches.rows, np.int64)
         bounds = allocation.given(batches.bounds, np.int64)
         rates = allocation.given(batches.rates, np.float64)
         if not len(rates):
             return
-        # As many rows as batches: each has one.
+        # As many rows as batches: single rows.
         single = bounds[-1] - bounds[0] == len(rates)
         if self._function is None:
             self._prepare(bool(single))
         if self.single and not single:
-            raise ValueError("this engine was made for batches of one row")
+            raise ValueError("this engine was built for batches of one row")
         largest = 1 if single else int(np.diff(bounds).max())
-        # Machine code does not look where it reads; as unsigned numbers negative rows are large.
+        # Machine code checks no bounds; as unsigned numbers negative rows are large.
         if rows.view(np.uint64).max(initial=0) >= len(self._inputs):
             raise IndexError("a batch has rows that the training split has not")
-        self._blocks.reserve(largest)
         self._blocks.gather()
-        told = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
+        found = allocation.unwritten(len(rates) if self.losses else 0, np.float64)
         program, function = self.code.program, self._function
         assert function is not None
         drawn = program.drawn
@@ -181,13 +179,13 @@ class CompiledEngine:
                 "bounds": bounds[first:],
                 "rates": rates[first:last],
                 "uniforms": uniforms,
-                "losses": told[first:last],
+                "losses": found[first:last],
             }
             function(*arguments_for(self._blocks, count=last - first, **arrays))
             self.optimizer.steps += last - first
         self._blocks.scatter()
         if losses is not None:
-            losses[...] = told
+            losses[...] = found
 
     @property
     def surroundings(self) -> dict[str, Any]:
@@ -204,7 +202,7 @@ class CompiledEngine:
         return self.evaluator(x, target)()
 
     def _arranged(self, x: Array) -> Array:
-        """Rows in the form that the code wants: padded, images with the channels last."""
+        """Rows in the function's layout: padded, images with the channels last."""
         flat = x.reshape(len(x), -1)
         row = self.code.x
         straight = row.image is None or row.image[0] == 1
@@ -218,7 +216,7 @@ class CompiledEngine:
 def compile_ahead(
     network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
 ) -> None:
-    """Have the machine code in the cache, for processes that will be started later."""
+    """Put the machine code into the cache, for processes that start later."""
     code = generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1)
     cache.object_code(code.source, network.dtype.name, cache.digest(code.source))
     kernels.object_code([DRIVE], "float64")

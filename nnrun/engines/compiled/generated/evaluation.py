@@ -17,15 +17,15 @@ from nnrun.nn.signature import Array
 if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
 
-# Rows that are evaluated together where the code works on all rows of a batch at once.
+# Rows of a batch in evaluation, unless the function takes single rows.
 _TOGETHER = 64
 _VALUES = NUMBER["values"]
 
 
 def arguments_for(blocks: Blocks, **given: Array | int) -> list[int]:
-    """What the generated function is called with, in its order; what is not given is 0.
+    """The generated function's arguments in order, 0 if not given.
 
-    It does not keep the arrays alive whose addresses it has.
+    The caller keeps the arrays alive.
     """
     given |= {"steps": blocks.optimizer.steps, **blocks.addresses}
     return [
@@ -40,7 +40,7 @@ class Evaluation:
     Args:
         blocks: of memory, where the weights are gathered.
         function: that was generated for the network.
-        arrange: brings rows into the form that it wants.
+        arrange: copies rows into the function's layout.
         single: whether it takes one row at a time.
     """
 
@@ -59,32 +59,31 @@ class Evaluation:
             "rates": self._no_rates.ctypes.data,
             "evaluating": 1,
         }
-        blocks.reserve(self.together)
 
     def of(self, x: Array, target: Array, inputs: Array | None = None) -> RowsEvaluator:
-        """What evaluates these rows as often as it is called (see `Engine.evaluator`).
+        """An evaluator of these rows (see `Engine.evaluator`).
 
         Args:
             x: the rows.
             target: theirs.
-            inputs: the rows as the function wants them, where there are such.
+            inputs: the rows in the function's layout, if they exist already.
         """
         network = self.blocks.network
         target = allocation.given(target.reshape(len(x), -1), network.dtype)
-        # Machine code does not look how much there is.
+        # Machine code checks no bounds.
         if x.shape[1:] != network.input_shape or target.size != len(x) * prod(network.output_shape):
             raise ValueError("rows and targets are not of the network's shapes")
         return RowsEvaluator(self, x, target, inputs)
 
 
 class RowsEvaluator:
-    """Evaluates the same rows as often as it is called.
+    """Evaluates the same rows at each call.
 
     Args:
         evaluation: of the network.
         x: the rows.
         target: theirs, (rows, outputs).
-        inputs: the rows as the function wants them, where there are such.
+        inputs: the rows in the function's layout, if they exist already.
     """
 
     def __init__(
@@ -129,13 +128,13 @@ class RowsEvaluator:
 
 
 class Portion:
-    """Rows that one call evaluates, with all that is the same whenever it is made.
+    """Rows that one call evaluates, with arguments that are the same in each call.
 
     Args:
         evaluation: of the network.
-        inputs: the rows as the function wants them.
+        inputs: the rows in the function's layout.
         target: theirs.
-        times: how often they are evaluated, by one call each.
+        times: the number of evaluations, each one call.
     """
 
     def __init__(self, evaluation: Evaluation, inputs: Array, target: Array, times: int) -> None:
@@ -162,7 +161,7 @@ class Portion:
         )
 
     def evaluate(self, outputs: Array) -> float:
-        """The sum of the losses, this once; the outputs are copied to where they belong."""
+        """The sum of the losses, this once; the outputs are copied to `outputs`."""
         self._arguments[_VALUES] = self._blocks.values_address
         self._function(*self._arguments)
         outputs[...] = self.outputs[0]
@@ -170,13 +169,13 @@ class Portion:
 
     @property
     def table(self) -> list[int]:
-        """What the driver takes to evaluate them so often (see `fields`)."""
+        """The driver's table for these evaluations (see `fields`)."""
         return [*self._arguments, self.outputs[0].nbytes]
 
     def sums(self) -> Array:
-        """Of the losses, each time."""
+        """The sum of the losses, of each evaluation."""
         with np.errstate(over="ignore"):
             losses = self._losses if self._sizes is None else self._losses * self._sizes
-            # No product of vectors: a BLAS sums in an order of its own.
+            # Not a dot product: the order of a BLAS' sums is not fixed.
             sums: Array = np.add.reduce(losses, axis=1)
         return sums

@@ -7,11 +7,10 @@ from math import prod
 
 import numpy as np
 
-from nnrun.engines.compiled.generated.layers.matmul import is_tiled
 from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
 from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
-from nnrun.engines.compiled.generated.program import Place, Program
+from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
@@ -19,23 +18,22 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 
-# Networks with no more parameters than this are evaluated in a loop of its own: one that asks in
-# every iteration whether to evaluate takes up to a fifth longer for them. For larger ones it costs
-# nothing, and saves compiling the way forward twice.
+# Networks with so many parameters at most are evaluated in a separate loop: a test of `evaluating`
+# in each iteration takes up to a fifth of their time. In larger ones it costs nothing, and the
+# forward pass is compiled once.
 APART = 2000
 
 
 @dataclass(frozen=True)
 class Generated:
-    """Source, and what the engine must know to call it.
+    """Source, and what the engine needs to call it.
 
     Args:
         source: of a module with one function, `train`.
-        program: where everything lies in memory.
-        x: the form in which rows of the training split are wanted.
+        program: the layout of its memory.
+        x: the layout of input rows.
         state: names of the optimizer's arrays, in their order in memory.
-        positions: where in the block theta each of the network's parameters stands.
-        statistics: names of the network's, each with where in their part of a block they stand.
+        positions: of the network's parameters in the block theta.
     """
 
     source: str
@@ -43,7 +41,6 @@ class Generated:
     x: Row
     state: list[str]
     positions: Array
-    statistics: list[tuple[str, Array]]
 
 
 def generate(
@@ -61,12 +58,10 @@ def generate(
         optimizer: its settings become constants.
         clip_norm: gradients longer than this are scaled down to it.
         single: all batches are of one row.
-        losses: whether training tells the loss of every batch, before its update.
+        losses: whether training writes the loss of every batch, before its update.
     """
-    tiled = not single and is_tiled(network)
-    whole = tiled or any(layer.batch_dependent for layer in network.steps)
     simple = plain(optimizer) and clip_norm is None and network.penalty is None
-    p = Program(network.dtype, plain=simple, single=single, whole=whole, tiled=tiled)
+    p = Program(network.dtype, plain=simple, single=single)
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
     state: list[str] = []
@@ -75,7 +70,7 @@ def generate(
         p.line("rate = real(rates[k])")
         if p.direct:
             with p.training():
-                p.comment("a row of the next block: no time beside the chain of the update")
+                p.comment("draw a row of the next block while the update is computed")
                 with p.block("if bound > 1:"):
                     p.line("fresh[k] = below(stream, bound)")
             p.line("n, r = 1, 0")
@@ -98,23 +93,19 @@ def generate(
         for head, evaluating in (("if evaluating:", True), ("else:", False)):
             with p.block(head):
                 p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
-    placed = p.positions
-    positions = [placed[id(parameter)] for parameter in network.parameters.values()]
-    names = {id(array): name for name, array in network.buffers.items()}
-    statistics = [(names[id(layer.buffers[key])], where) for layer, key, where in p.statistics]
-    source = _module(p, network, optimizer, state)
-    return Generated(source, p, x, state, np.concatenate(positions), statistics)
+    positions = [p.positions[id(parameter)] for parameter in network.parameters.values()]
+    return Generated(_module(p, network, optimizer), p, x, state, np.concatenate(positions))
 
 
 def emit(
     network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
 ) -> str:
-    """The source that would be compiled, for people to read."""
+    """The source that would be compiled."""
     return generate(network, optimizer, clip_norm=clip_norm, single=batch_size == 1).source
 
 
 def _input(p: Program, network: Network) -> Row:
-    """Rows come padded to whole vector registers, unless only a convolution looks at them."""
+    """Rows are padded to whole vector registers, unless a convolution reads them."""
     size = prod(network.input_shape)
     exact = bool(network.active_layers) and network.active_layers[0].type == "convolution"
     image = network.input_shape if len(network.input_shape) == 3 else None
@@ -129,20 +120,20 @@ def _update(
     p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
 ) -> list[str]:
     size = p.size("theta")
-    p.places.append(Place("all_theta", "theta", 0, (size,)))
-    p.places.append(Place("all_gradient", "gradient", 0, (size,)))
+    p.places.append(ArraySlice("all_theta", "theta", 0, (size,)))
+    p.places.append(ArraySlice("all_gradient", "gradient", 0, (size,)))
     penalise(p, network, losses=losses)
     if clip_norm is not None:
-        p.shared("squares", (4 * p.lanes,))
+        p.array("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)
     names = OPTIMIZERS[optimizer.type](p, optimizer, size)
     for index, name in enumerate(names):
-        p.places.append(Place(name, "state", index * size, (size,)))
+        p.places.append(ArraySlice(name, "state", index * size, (size,)))
     return names
 
 
-def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]) -> str:
-    """The whole module: what it imports, constants, `train` with its arrays and its loop."""
+def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
+    """The module: imports, constants, and `train` with its arrays and its loop."""
     used = words(p.lines)
     used |= {held.partition("[")[0] for _, held in p.registers}
     head, body = Text(), Text(depth=1)
@@ -156,7 +147,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
         "",
         f"from {package}.formulas.functions import functions",
         f"from {package}.language.numbers import double, sqrt",
-        f"from {package}.language.vectors import dot, tile",
+        f"from {package}.language.vectors import dot",
         f"from {package}.language.views import view",
         *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
@@ -168,18 +159,10 @@ def _module(p: Program, network: Network, optimizer: Optimizer, state: list[str]
         head.line(f'{name} = functions("{network.dtype.name}").{name}')
     for name in sorted(p.doubles):
         head.line(f'double_{name} = functions("float64").{name}')
-    for rows, registers in sorted(p.tiles):
-        head.line(f"tile_{rows}x{registers} = tile({rows}, {registers})")
-    head.line("# Where in their blocks statistics and rows begin, and what one row takes.")
-    head.line(f"statistics = {len(state) * p.size('theta')}")
-    head.line(f"shared, record = {p.size('values')}, {p.size('row')}")
-    if p.size("alone"):
-        head.line(f"alone = {p.size('theta')}")
     head.line("")
     head.line("")
     head.line(f"def train({', '.join(ARGUMENTS)}):")
-    places = [*p.places, *([] if p.whole else p.row_places)]
-    for place in places:
+    for place in p.places:
         if place.name in used:
             body.line(place.view())
     for variable, held in p.registers:

@@ -1,4 +1,4 @@
-"""What large weights cost, in generated code: α / 2 · Σ w² / rows, and its gradient α w / rows."""
+"""The L2 penalty in generated code: α / 2 · Σ w² / rows, and its gradient α w / rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from nnrun.nn.network import Network
 
 
 def penalise(p: Program, network: Network, *, losses: bool) -> None:
-    """Add the gradient to that of the batch; and to the loss, where that is told, the cost."""
+    """Add the penalty's gradient to the batch's and, with `losses`, the penalty to the loss."""
     if network.penalty is None:
         return
     extents = [p.extent(weight) for weight in network.weights]
-    p.comment("what large weights cost")
+    p.comment("L2 penalty")
     p.line(f"shrink = real({network.penalty.alpha!r} / double(n))")
     for start, size in extents:
         with p.loop("j", start, start + size):
             p.line("all_gradient[j] += all_theta[j] * shrink")
     if not losses:
         return
-    p.shared("weights", (p.lanes,))
+    p.array("weights", (p.lanes,))
     with p.loop("j", p.lanes):
         p.line("weights[j] = zero")
     for start, size in extents:

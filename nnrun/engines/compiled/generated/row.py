@@ -1,4 +1,4 @@
-"""What one layer hands to the next for one row of a batch."""
+"""A row of a batch between two layers."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """The order of rows, drawn by compiled code: the same rows as the sampler's, to the bit.
 
-The sampler says where it stands, compiled code goes on from there, and the sampler is told where it
-has come to. Rows are drawn in the sampler's blocks by the driver, when a block begins. But where
-they are drawn with replacement, every batch is a single row and weights are changed on the spot,
-the generated function draws a row of the next block with each update: the processor has time for it
-while it waits for the update's numbers.
+Compiled code continues from the sampler's state, and sets it at the end. The driver draws the rows
+of a block when the block begins. But with single rows drawn with replacement and weights changed in
+place, the generated function draws one row of the next block with each update, while the processor
+waits for the update's numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Order, Stretch
+from nnrun.engines.base import Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import DRIVE
 from nnrun.engines.compiled.kernels.load import addresses
@@ -60,7 +59,7 @@ class Sampling:
     Args:
         order: of the training split.
         function: the address of the generated function.
-        together: whether it draws.
+        together: whether the function draws rows.
         drawn: random numbers that dropout takes for a row.
     """
 
@@ -87,14 +86,14 @@ class Sampling:
         self._left: dict[str, Any] | None = None
 
     @staticmethod
-    def fits(stretch: Stretch) -> bool:
+    def fits(steps: Steps) -> bool:
         """Whether compiled code can draw these rows."""
-        order = stretch.order
+        order = steps.order
         generator = order.state()["stream"]["bit_generator"]
-        return not stretch.taken and generator == "PCG64" and order.rows < 1 << 32
+        return not steps.taken and generator == "PCG64" and order.rows < 1 << 32
 
     def take_over(self) -> int:
-        """Go on from where the order stands; the batches of its block that have been taken."""
+        """Take over the order's state; returns the used batches of its block."""
         state = self.order.state()
         taken = int(state["used"])
         if state == self._left:
@@ -105,7 +104,7 @@ class Sampling:
             fields[at], fields[at + 1] = whole & _HALF_STATE, whole >> 64
         fields[FULL], fields[HALF] = stream["has_uint32"], stream["uinteger"]
         fields[NEXT_STREAM : NEXT_STREAM + STREAM] = fields[:STREAM]
-        # As at the end of a block of which nobody asks what was in it.
+        # As at the end of a block, whose rows are not needed.
         fields[USED], fields[AHEAD] = self.size, 0
         fields[SKIP] = min(taken * self.batch, self.size)
         return taken
@@ -114,8 +113,7 @@ class Sampling:
         """Make so many updates.
 
         Args:
-            table: where the arguments of the generated function are; those that the driver knows it
-                fills in.
+            table: the address of the function's arguments; the driver fills in its own.
             iterations: updates.
         """
         self._stop[0] = iterations
@@ -140,7 +138,7 @@ class Sampling:
         return float(fields[UPDATE_TIME]) / 1e9, float(fields[EVALUATION_TIME]) / 1e9
 
     def hand_back(self) -> None:
-        """Tell the order where training has come to."""
+        """Set the order to the current state."""
         fields = self.fields[BLOCK_STREAM : BLOCK_STREAM + STREAM].tolist()
         state, increment = (fields[at] | fields[at + 1] << 64 for at in (STATE, INCREMENT))
         self._left = {
@@ -155,6 +153,6 @@ class Sampling:
         self.order.move_to(self._left)
 
     def rows_until(self, batches: int) -> int:
-        """How many rows so many batches have together, counted from the block's first."""
+        """The number of rows in so many batches, counted from the block's first."""
         blocks, rest = divmod(batches, -(-self.size // self.batch))
         return blocks * self.size + min(rest * self.batch, self.size)

@@ -1,4 +1,4 @@
-"""Stretches of updates whose rows compiled code draws, with evaluations on the way where wanted."""
+"""Steps whose rows compiled code draws, with evaluations in between if requested."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnrun.engines.base import Evaluations, Order, Stretch
+from nnrun.engines.base import Evaluations, Order, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.generated.blocks import Blocks
 from nnrun.engines.compiled.generated.evaluation import Portion, arguments_for
@@ -20,21 +20,21 @@ from nnrun.nn.signature import Array, Rng
 if TYPE_CHECKING:
     from nnrun.engines.compiled.llvm.machine import Function
 
-# Random numbers for dropout are drawn ahead, about so many at a time.
+# Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18
-# Iterations whose learning rates are computed at once, where they change.
+# Learning rates that are computed at once, if they change.
 _RATES = 1 << 15
 
 
-class Stretches:
-    """Takes the generated function through stretches of one order of rows.
+class StepsRunner:
+    """Runs the generated function on steps that follow one order of rows.
 
     Args:
         order: of the training split.
         function: that was generated for the network.
         blocks: its memory, with room for batches of this order.
-        inputs: rows of the training split in the form that the function wants.
-        target: theirs.
+        inputs: rows of the training split in the function's layout.
+        target: their targets.
         rng: the stream of dropout masks.
     """
 
@@ -65,40 +65,40 @@ class Stretches:
         self._table = allocation.given(np.array(arguments_for(blocks, **self._arrays)), np.int64)
         self._table_place: int = self._table.ctypes.data
 
-    def at_once(self, stretch: Stretch) -> int:
-        """Iterations of this stretch that one call can make."""
+    def at_once(self, steps: Steps) -> int:
+        """Iterations of these steps that one call can make."""
         numbers = self._drawn * min(self.order.batch_size, self.order.rows)
-        length = portion(numbers, len(stretch))
-        return length if isinstance(stretch.schedule, Constant) else min(length, _RATES)
+        length = portion(numbers, len(steps))
+        return length if isinstance(steps.schedule, Constant) else min(length, _RATES)
 
-    def run(self, stretch: Stretch) -> None:
+    def run(self, steps: Steps) -> None:
         """Do all updates."""
-        length = self.at_once(stretch)
-        start = self._begin(stretch)
-        for first in range(0, len(stretch), length):
-            last = min(first + length, len(stretch))
-            self._provide(stretch, start, first, last)
+        length = self.at_once(steps)
+        start = self._begin(steps)
+        for first in range(0, len(steps), length):
+            last = min(first + length, len(steps))
+            self._provide(steps, start, first, last)
             self._sampling.run(self._table_place, last - first)
             self._optimizer.steps += last - first
         self._end()
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], portions: Sequence[Portion]
+        self, steps: Steps, stops: Sequence[int], portions: Sequence[Portion]
     ) -> Evaluations:
         """Do all updates in one call, with evaluations after so many of them.
 
         Args:
-            stretch: no longer than one call can make.
+            steps: no longer than one call can make.
             stops: ascending; the last one is all of it.
             portions: for as many evaluations as there are stops.
         """
-        self._provide(stretch, self._begin(stretch), 0, len(stretch))
+        self._provide(steps, self._begin(steps), 0, len(steps))
         updates, evaluations = self._sampling.run_and_evaluate(
             self._table_place,
             allocation.given(np.diff(stops, prepend=0), np.int64),
             allocation.given(np.array([portion.table for portion in portions]), np.int64),
         )
-        self._optimizer.steps += len(stretch)
+        self._optimizer.steps += len(steps)
         self._end()
         return Evaluations(
             [portion.sums() / portion.rows for portion in portions],
@@ -107,23 +107,23 @@ class Stretches:
             evaluations,
         )
 
-    def _begin(self, stretch: Stretch) -> int:
-        """Have all where the code wants it; how many batches of the order's block are taken."""
-        table, schedule = self._table, stretch.schedule
+    def _begin(self, steps: Steps) -> int:
+        """Prepare the arguments; returns the used batches of the order's block."""
+        table, schedule = self._table, steps.schedule
         self._blocks.gather()
         table[NUMBER["values"]] = self._blocks.values_address
         self._sampling.fields[RATE_BYTES] = 8
         if isinstance(schedule, Constant):
-            self._steady_rates[: len(stretch)] = schedule.value
+            self._steady_rates[: len(steps)] = schedule.value
             table[NUMBER["rates"]] = self._steady_place
             self._sampling.fields[RATE_BYTES] = 0
         return self._sampling.take_over()
 
-    def _provide(self, stretch: Stretch, start: int, first: int, last: int) -> None:
-        """Have learning rates and random numbers for these iterations."""
+    def _provide(self, steps: Steps, start: int, first: int, last: int) -> None:
+        """Compute learning rates and random numbers for these iterations."""
         table = self._table
-        if not isinstance(stretch.schedule, Constant):
-            self._rates = allocation.given(stretch.rates_of(first, last), np.float64)
+        if not isinstance(steps.schedule, Constant):
+            self._rates = allocation.given(steps.rates_of(first, last), np.float64)
             table[NUMBER["rates"]] = self._rates.ctypes.data
         if self._drawn:
             until = self._sampling.rows_until
@@ -133,11 +133,11 @@ class Stretches:
         table[NUMBER["steps"]] = self._optimizer.steps
 
     def _end(self) -> None:
-        """Tell the order and the network where training has come to."""
+        """Bring the order and the network up to date."""
         self._sampling.hand_back()
         self._blocks.scatter()
 
 
 def portion(numbers: int, iterations: int) -> int:
-    """Iterations for which random numbers for dropout are drawn at once."""
+    """Iterations for which dropout's random numbers are drawn at once."""
     return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

@@ -25,14 +25,14 @@ def tree(terms: Sequence[str]) -> str:
 
 
 def affine(index: str, stride: int, offset: int | str) -> str:
-    """The source of index · stride + offset, without what changes nothing."""
+    """The source of index · stride + offset, without · 1 and + 0."""
     if stride != 1:
         index = f"({index}) * {stride}" if " " in index else f"{index} * {stride}"
     return index if offset == 0 else f"{index} + {offset}"
 
 
 def settled(lines: Sequence[str], name: str, value: bool) -> list[str]:
-    """The lines without `if <name>:` and `if not <name>:`, once it is known what holds."""
+    """The lines without `if <name>:` and `if not <name>:`, for a known value."""
     kept: list[str] = []
     taken: dict[int, bool] = {}  # by its indentation, whether an `if` has been gone into
     for line in lines:
@@ -51,27 +51,27 @@ def settled(lines: Sequence[str], name: str, value: bool) -> list[str]:
 
 
 def words(lines: Sequence[str]) -> set[str]:
-    """All names that stand in lines of source, comments left out."""
+    """All names in lines of source, without comments."""
     code = [line for line in lines if not line.lstrip().startswith("#")]
     return set(re.findall(r"\w+", "\n".join(code)))
 
 
 def title_lines(network: Network, optimizer: Optimizer) -> list[str]:
-    """What a source trains, in lines of 90 characters at most."""
+    """A description of the network, in lines of 90 characters at most."""
     steps = [str(tuple(network.input_shape)), *(layer.type for layer in network.active_layers)]
     text = f"Trains {' > '.join(steps)}, {network.loss.type}; {optimizer.type}."
     return wrap(text, 90, break_long_words=False)
 
 
 class Text:
-    """Lines of source, indented by the loops they stand in."""
+    """Lines of source, indented by their loops."""
 
     def __init__(self, depth: int = 0) -> None:
         self.lines: list[str] = []
         self.depth = depth
 
     def line(self, text: str) -> None:
-        """Add one line at the present depth."""
+        """Add a line."""
         self.lines.append("    " * self.depth + text)
 
     def comment(self, text: str) -> None:
@@ -80,7 +80,7 @@ class Text:
 
     @contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """Everything added meanwhile stands under this line."""
+        """A block: lines added inside are indented under this line."""
         self.line(head)
         self.depth += 1
         yield

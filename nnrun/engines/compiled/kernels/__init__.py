@@ -1,20 +1,20 @@
 """Kernels: machine code for one step on a batch, compiled once for all networks.
 
-This table says what there is; `build` compiles, `load` brings machine code into the process.
-All kernels are called alike:
+`KERNELS` lists them; `build` compiles, `load` links machine code into the process. All have the
+same arguments:
 
     kernel(p, task, n, k, start, rate, scratch)
 
-    p        int64 pointer, the op's parameters in the order of the table: sizes, and addresses
-    task     which of the stage's tasks: a block of rows, or a strip of columns
+    p        int64 pointer: the op's parameters in the order of the table, sizes and addresses
+    task     the number of the task: a block of rows, or a strip of columns
     n        rows in this batch
-    k        the iteration within the stretch
-    start    where the batch's rows begin in those of the stretch
+    k        the iteration within the call
+    start    the batch's first row among those of the call
     rate     float64, the learning rate
-    scratch  the address of memory for this thread
+    scratch  the address of this thread's memory
 
 `x, x_row, x_line, x_pixel` describe images: the address of a pixel's first channel in row 0, and
-how many numbers further the next row, line and pixel are. Vectors have one line and one pixel.
+the distances, in numbers, to the next row, line and pixel. Vectors have one line and one pixel.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
 from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -40,14 +41,14 @@ LOOPS = {RUNNER: "runner", DRIVE: "sampling.drive"}
 
 @dataclass(frozen=True)
 class Kernel:
-    """Where a kernel is, and what it takes.
+    """A kernel's function and parameters.
 
     Args:
-        module: in this folder.
+        module: its module, in this folder.
         function: in the module.
         parameters: their names, in order.
-        constants: what names of the source mean in this kernel.
-        scratch: the function of `scratch` that gives its pieces there, if it has any.
+        constants: values of names in the source.
+        scratch: the function of `sizes.scratch` for its scratch memory, if it needs any.
     """
 
     module: str
@@ -57,7 +58,7 @@ class Kernel:
     scratch: Pieces | None = field(default=None, repr=False)
 
     def pieces(self, known: dict[str, Any]) -> tuple[Any, ...]:
-        """Bytes of the pieces that it has in scratch memory.
+        """Bytes of its pieces of scratch memory.
 
         Args:
             known: its parameters, with `n` for the rows of a batch and `itemsize`.
@@ -78,16 +79,34 @@ def _image(name: str) -> str:
 
 
 _X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
-_LOSS = "y y_row t t_row dy dy_row size delta rows"
-_LOSSES = (
-    "mean_squared",
-    "mean_absolute",
-    "huber",
-    "cross_entropy",
-    "binary_cross_entropy",
-    "softmax_cross_entropy",
-    "sigmoid_binary_cross_entropy",
-)
+# Kernels add the terms of this loss in another order than functions; reported losses depend on it.
+_OWN_VALUES = {"sigmoid_binary_cross_entropy": "softplus(y) - y * t"}
+
+
+def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
+    """Two kernels for a loss: the gradient, and the losses of rows."""
+    kind = "softmax_" if name == "softmax_cross_entropy" else ""
+    given = {setting: f"settings.{setting}" for setting in loss.settings}
+    common: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
+    more = " ".join(loss.settings)
+    return {
+        name: _kernel(
+            "elementwise.losses",
+            f"{kind}gradient",
+            f"y y_row t t_row dy dy_row size rows {more}",
+            formula=loss.written(loss.gradient, "y", "t", given),
+            factor=loss.factor,
+            **common,
+        ),
+        f"{name}_value": _kernel(
+            "elementwise.losses",
+            f"{kind}value",
+            f"y y_row t t_row losses size rows {more}",
+            formula=_OWN_VALUES.get(name) or loss.written(loss.value, "y", "t", given),
+            **common,
+        ),
+    }
+
 
 KERNELS: dict[str, Kernel] = {
     "gather": _kernel(
@@ -252,12 +271,10 @@ KERNELS: dict[str, Kernel] = {
         "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
         " mean_parts square_parts factors",
     ),
-    **{name: _kernel("elementwise.losses", name, _LOSS) for name in _LOSSES},
     **{
-        f"{name}_value": _kernel(
-            "elementwise.losses", f"{name}_value", "y y_row t t_row losses size delta rows"
-        )
-        for name in _LOSSES
+        kernel: entry
+        for name, loss in LOSSES.items()
+        for kernel, entry in loss_kernels(name, loss).items()
     },
     **{
         name: _kernel(
@@ -265,7 +282,7 @@ KERNELS: dict[str, Kernel] = {
             "forward",
             "x x_row x_line y y_row y_line lines numbers rows columns",
             scratch.pointwise,
-            formula=pair.value,
+            formula=pair.value.format(x="x"),
         )
         for name, pair in POINTWISE.items()
     },
@@ -276,7 +293,7 @@ KERNELS: dict[str, Kernel] = {
             "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
             " lines numbers rows columns",
             scratch.pointwise,
-            formula=pair.gradient,
+            formula=pair.gradient.format(x="x", y="y", dy="dy"),
         )
         for name, pair in POINTWISE.items()
     },
@@ -290,7 +307,7 @@ KERNELS: dict[str, Kernel] = {
 
 
 def unit_of(name: str) -> str:
-    """What a kernel is compiled with: itself, or its module."""
+    """The unit that a kernel is compiled in: itself, or its module."""
     if name in LOOPS:
         return name
     module = KERNELS[name].module

@@ -1,8 +1,9 @@
-"""What kernels are made of besides arithmetic: their parameters, memory, functions of LLVM."""
+"""Intrinsics of kernels: parameters, memory, formulas, functions of LLVM and libc."""
 
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from llvmlite import ir
@@ -11,7 +12,7 @@ from nnrun.engines.compiled.formulas.functions import functions
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.numbers import real
+from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 @intrinsic
@@ -46,13 +47,13 @@ def floating(t: Code, held: Any) -> Any:
 
 @intrinsic
 def register(t: Code) -> int:
-    """How many numbers a register of 64 bytes holds."""
+    """Numbers in a register of 64 bytes."""
     return t.lanes
 
 
 @intrinsic
 def precision(t: Code, held: Any) -> Any:
-    """What a table by dtype has for the kernel's precision."""
+    """The entry of a table by dtype for the kernel's precision."""
     return held[t.dtype]
 
 
@@ -63,27 +64,42 @@ def function(t: Code, name: str) -> Any:
 
 
 @intrinsic
-def evaluated(t: Code, formula: str, x: Any, y: Any, dy: Any) -> Any:
-    """The value of a formula of `activations`."""
-    names = {**vars(functions(t.dtype)), "real": real, "zero": t.number(0), "one": t.number(1)}
-    return t.evaluate(formula.format(x="x", y="y", dy="dy"), {**names, "x": x, "y": y, "dy": dy})
+def settings(t: Code, p: Any, first: int, names: tuple[str, ...]) -> SimpleNamespace:
+    """A loss' settings by name, which are parameters from this one on, in the code's precision."""
+    held = (t.builder.load(t.builder.gep(p, [t.integer(first + i)])) for i in range(len(names)))
+    numbers = [t.number(t.builder.bitcast(value, DOUBLE)) for value in held]
+    return SimpleNamespace(**dict(zip(names, numbers, strict=True)))
+
+
+@intrinsic
+def evaluated(t: Code, formula: str, names: str, *values: Any) -> Any:
+    """The value of a text of `formulas` in which these names mean these values."""
+    known: dict[str, Any] = {
+        **vars(functions(t.dtype)),
+        "real": real,
+        "sqrt": sqrt,
+        "zero": t.number(0),
+        "one": t.number(1),
+        **dict(zip(names.split(), values, strict=True)),
+    }
+    return t.evaluate(formula.format(**{name: name for name in known}), known)
 
 
 @intrinsic
 def atomic_add(t: Code, address: Any, value: Any) -> Any:
-    """What an int64 that threads share held before the value was added to it."""
+    """Add to an int64 that threads share; its value before."""
     return t.builder.atomic_rmw("add", address, t.integer(value), "seq_cst")
 
 
 @intrinsic
 def atomic_load(t: Code, address: Any) -> Any:
-    """An int64 that other threads change, with all that they have written before."""
+    """An int64 that other threads change; their earlier writes are visible after it."""
     return t.builder.load_atomic(address, "acquire", 8)
 
 
 @intrinsic
 def give_way(t: Code) -> None:
-    """Let another thread have the processor."""
+    """Yield the processor to another thread."""
     kind = ir.FunctionType(I32, [])
     name = "sched_yield"
     found = t.module.globals.get(name) or ir.Function(t.module, kind, name=name)
@@ -92,7 +108,7 @@ def give_way(t: Code) -> None:
 
 @intrinsic
 def nanoseconds(t: Code) -> Any:
-    """What a clock of POSIX says that never goes back."""
+    """The time of the monotonic clock."""
     moment = t.builder.bitcast(t.place(ir.ArrayType(I64, 2)), I64.as_pointer())
     kind = ir.FunctionType(I32, [I32, moment.type])
     name = "clock_gettime"

@@ -1,7 +1,7 @@
 """From kernels to machine code.
 
-A module of kernels may say the `LEVEL` of the passes of LLVM that they need; a function that is
-`written` writes its code itself, as `f(module, symbol, dtype)`.
+A module of kernels may set the `LEVEL` of LLVM's passes. A function marked `written` writes its
+code itself, as `f(module, symbol, dtype)`.
 """
 
 from __future__ import annotations

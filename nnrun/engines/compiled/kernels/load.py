@@ -23,7 +23,7 @@ def addresses(
 ) -> dict[str, int]:
     """Where the code of these kernels is, for numbers of this type.
 
-    `wait` is told if some have to be compiled, before that takes its time.
+    `wait` is called before any are compiled.
     """
     from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
 
@@ -46,12 +46,12 @@ def object_code(
 
         return build(unit, dtype)
 
-    told: list[str] = []
+    announced: list[str] = []
 
     def once(text: str) -> None:
-        if not told:
+        if not announced:
             wait(text)
-        told.append(text)
+        announced.append(text)
 
     return {
         unit: cache.kept(

@@ -1,4 +1,4 @@
-"""What part of the batch a task is about."""
+"""The part of the batch that a task works on."""
 
 from __future__ import annotations
 

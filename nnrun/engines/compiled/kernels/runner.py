@@ -11,7 +11,7 @@ from nnrun.engines.compiled.kernels.access import (
     run,
 )
 
-# Looks at the barrier before a waiting thread lets others have its processor.
+# Reads of the barrier before a waiting thread yields its processor.
 _PATIENCE = 2000
 
 
@@ -19,18 +19,18 @@ def runner(stages, count, ops, bounds, rates, first, last, thread, threads, barr
     """Do this thread's tasks of iterations first … last - 1.
 
     Args:
-        stages: for each of `count` stages how many rows a task has (0: its tasks are as many as
-            the next number says), how many tasks, where its ops begin, how many.
-        ops: for each the addresses of its kernel and of its parameters, and the task from which
-            on it has nothing to do.
-        bounds: where batches begin, and the last one ends, in the rows of the stretch.
+        stages: for each stage the rows of a task (0 if the number of tasks is given), the tasks,
+            the first op, the number of ops.
+        count: the number of stages.
+        ops: for each the addresses of its kernel and its parameters, and the first task without
+            work.
+        bounds: of the batches in the rows of the call.
         rates: learning rates, by iteration.
-        count: of stages.
-        first: iteration,
-        last: and the one after the last.
-        thread: which one this is,
-        threads: of how many.
-        barrier: a number that all threads count up, 0 at first.
+        first: iteration.
+        last: the iteration after the last.
+        thread: the number of this thread.
+        threads: their number.
+        barrier: a counter of all threads, 0 at first.
         scratch: this thread's memory.
     """
     stages, ops, bounds, rates = integers(stages), integers(ops), integers(bounds), doubles(rates)

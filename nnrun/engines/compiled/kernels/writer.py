@@ -1,7 +1,7 @@
 """Functions written straight in LLVM's language: loops that carry values, addresses, vectors.
 
-What is written is what the processor runs, but for the choice of registers: no optimising pass
-has to see it first. Integers are of 64 bits, and distances in memory are in bytes.
+The code needs no optimising pass, only the choice of registers. Integers are of 64 bits, and
+distances in memory are in bytes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Writer:
     # Memory.
 
     def at(self, base: Value, *distances: int | Value) -> Value:
-        """The address that lies the distances' sum after `base`."""
+        """The address `base` + the sum of the distances."""
         total = distances[0]
         for distance in distances[1:]:
             total = self.add(total, distance)
@@ -253,7 +253,7 @@ class Kernel(Writer):
         )
 
     def pieces(self) -> list[Value]:
-        """The addresses of what the kernel keeps in scratch memory, as the table says."""
+        """The addresses of the kernel's pieces of scratch memory."""
         known: dict[str, Any] = {name: Number(self, one) for name, one in self._values.items()}
         lengths = KERNELS[self._name].pieces({**known, "itemsize": self.size})
         places = [self._scratch]

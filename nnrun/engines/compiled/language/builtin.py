@@ -1,4 +1,4 @@
-"""Functions that the language has without an import."""
+"""Built-in functions of the language."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def fma(t: Code, a: Any, b: Any, c: Any) -> Any:
 
 @intrinsic
 def length(t: Code, values: Any) -> int:
-    """How many there are."""
+    """The number of values."""
     return len(values)
 
 

@@ -58,7 +58,7 @@ class Code(ABC):
 
     @abstractmethod
     def evaluate(self, text: str, names: Mapping[str, Any]) -> Any:
-        """The value of an expression in which names mean these values."""
+        """The value of an expression with these names."""
 
     def loop(self, start: Any, stop: Any, step: Any, once: Callable[[Any], object]) -> None:
         """once(value) for value in range(start, stop, step), with a step above 0."""
@@ -77,7 +77,7 @@ class Code(ABC):
         self.repeat(more, next_one)
 
     def repeat(self, more: Callable[[], Any], once: Callable[[], object]) -> None:
-        """Once and again, as long as there is more."""
+        """Repeat as long as there is more."""
         builder = self.builder
         head, body, after = (builder.append_basic_block(name) for name in ("head", "body", "after"))
         builder.branch(head)
@@ -107,7 +107,7 @@ class Code(ABC):
         return self.typed(value, self.real)
 
     def variable(self, value: Any) -> Any:
-        """A constant as what a variable holds."""
+        """A value for a variable, of a constant too."""
         if isinstance(value, ir.Value):
             return value
         if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Functions as they are written: their syntax trees, and what their names mean outside of them."""
+"""Functions as syntax trees, with the names around them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Definition:
     Args:
         tree: with its sums of products fused.
         path: of the file, for messages.
-        names: what stands around it.
+        names: globals and closure.
         unrolled: whether its loops over constants are unrolled while translating.
     """
 
@@ -37,7 +37,7 @@ class Definition:
 
     @cached_property
     def assigned(self) -> frozenset[str]:
-        """All names that it gives a value to."""
+        """All names that it assigns."""
         return frozenset(
             node.id
             for node in ast.walk(self.tree)
@@ -47,7 +47,7 @@ class Definition:
 
 @cache
 def of(function: FunctionType) -> Definition:
-    """The definition of a function that stands in a file."""
+    """The definition of a function in a file."""
     code, cells = function.__code__, function.__closure__ or ()
     held = {key: cell.cell_contents for key, cell in zip(code.co_freevars, cells, strict=True)}
     tree = _trees(code.co_filename)[code.co_firstlineno]
@@ -58,7 +58,7 @@ def of(function: FunctionType) -> Definition:
 def generated(source: str, path: str) -> Definition:
     """The last function of a module that was written by a program.
 
-    Its loops stay loops: the program has unrolled those that gain by it.
+    Its loops are not unrolled: the program has done that.
 
     Args:
         source: of the module.

@@ -1,4 +1,4 @@
-"""What expressions of the language are worth."""
+"""The values of expressions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Slot:
 
 
 class Expressions:
-    """Values of expressions, while names mean what they mean.
+    """Values of expressions in a scope.
 
     Args:
         translator: that writes the code.
         names: that change while translating: slots, or values that are constant.
-        around: what further names mean.
+        around: names outside of the function.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Expressions:
                 raise TypeError(f"{type(node).__name__} is not in the language")
 
     def look_up(self, name: str) -> Any:
-        """What a name means here."""
+        """The value of a name."""
         if name in self.names:
             value = self.names[name]
             return self.t.builder.load(value.place) if isinstance(value, Slot) else value

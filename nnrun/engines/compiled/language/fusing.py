@@ -1,9 +1,8 @@
 """Products that are added: a * b + c is rounded once, on every processor alike.
 
-Left to itself LLVM rounds a product before it is added, or allowed to, fuses the two where it
-suits the target. So that the same source gives the same bits everywhere, what is fused is decided
-in the source: `fuse` rewrites every sum and difference with a product in it, of two products the
-one on the left. No fast-math flag is set anywhere, and so nothing else is rewritten.
+LLVM's own fusing depends on the processor. For the same bits everywhere, `fuse` rewrites every sum
+and difference with a product in the source; of two products, it takes the left one. No fast-math
+flag is set.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from __future__ import annotations
 import ast
 from typing import TypeGuard
 
-# Their arguments are places in memory or counts; so are subscripts.
-_OF_INTEGERS = ("range", "view", "tile_")
+# Their arguments are integers; so are subscripts.
+_OF_INTEGERS = ("range", "view")
 
 
 def fuse(tree: ast.AST) -> None:
@@ -22,7 +21,7 @@ def fuse(tree: ast.AST) -> None:
 
 
 class _Fusing(ast.NodeTransformer):
-    """a b + c and c + a b become fma(a, b, c); a b - c and c - a b likewise, with a minus."""
+    """a b + c and c + a b become fma(a, b, c); a b - c and c - a b too, with a minus."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)

@@ -1,4 +1,4 @@
-"""LLVM's types, as far as the language has them."""
+"""The types of the language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llvmlite import ir
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 DOUBLE, FLOAT = ir.DoubleType(), ir.FloatType()
 REAL: dict[str, Any] = {"float64": DOUBLE, "float32": FLOAT}
-# What calling NumPy's types means.
+# Types of NumPy that convert numbers when called.
 NUMPY: dict[Any, Any] = {np.int64: I64, np.int32: I32, np.float64: DOUBLE, np.float32: FLOAT}
 BYTES = {DOUBLE: 8, FLOAT: 4}
 
@@ -32,5 +32,5 @@ def is_integer(kind: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """NumPy's scalars as Python's: what they are is said by what they are used with."""
+    """NumPy's scalars as Python's, which take the type of the other operand."""
     return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""Functions that are not translated where they are called."""
+"""Marks for functions that are not inlined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is called while translating: `f(t, *values)`, with t the `Code` it writes.
 
-    Its values are LLVM's, or Python's where they are constant; so is what it returns.
+    Values and results are LLVM's, or Python's if they are constant.
     """
     function.translates = True  # type: ignore[attr-defined]
     return function

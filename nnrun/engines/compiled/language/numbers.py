@@ -1,4 +1,4 @@
-"""Numbers of one type made of another, their bits, their square roots."""
+"""Conversions of numbers, their bits, their square roots."""
 
 from __future__ import annotations
 

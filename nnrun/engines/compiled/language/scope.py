@@ -23,7 +23,7 @@ class Scope(Expressions):
     Args:
         translator: that writes the code.
         definition: of the function.
-        names: what further names mean in it.
+        names: constants.
     """
 
     def __init__(self, translator: Code, definition: Definition, names: Mapping[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Scope(Expressions):
                 raise TypeError("this cannot be assigned to")
 
     def bind(self, name: str, value: Any) -> None:
-        """Let a name stand for a value from now on."""
+        """Give a name a value."""
         if not isinstance(value, ir.Value | int | float):
             self.names[name] = value  # such as a function, or an array
             return
@@ -105,7 +105,7 @@ class Scope(Expressions):
         self.t.builder.store(value, slot.place)
 
     def branch(self, test: Any, body: list[ast.stmt], orelse: list[ast.stmt]) -> None:
-        """One of two, by a test; if that is constant there is no other one."""
+        """One of two blocks; a constant test is decided here."""
         if not isinstance(test, ir.Value):
             self.block(body if test else orelse)
             return

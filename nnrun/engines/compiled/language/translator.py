@@ -69,7 +69,7 @@ class Translator(Code):
         self.builder.call(found, arguments)
 
     def evaluate(self, text: str, names: Mapping[str, Any]) -> Any:
-        """The value of an expression in which names mean these values."""
+        """The value of an expression with these names."""
         tree = ast.parse(text, mode="eval")
         fuse(tree)
         return Expressions(self, {}, names).value(tree.body)

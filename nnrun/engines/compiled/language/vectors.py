@@ -1,16 +1,14 @@
-"""The loops that LLVM does not vectorise by itself, since it may not reorder a sum."""
+"""Dot products, which LLVM does not vectorise, since that reorders a sum."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I32
-from nnrun.engines.compiled.language.marks import intrinsic, subroutine
+from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.views import View
 
 SUMS = 4
@@ -38,61 +36,6 @@ def dot(t: Code, x: View, w: View, row: Any) -> Any:
     t.loop(whole, length, t.lanes, lambda index: add(index, sums[0]))
     a, b, c, d = (t.builder.load(place) for place in sums)
     return _across(t, t.builder.fadd(t.builder.fadd(a, b), t.builder.fadd(c, d)))
-
-
-@cache
-def tile(rows: int, registers: int) -> Callable[..., None]:
-    """A function that adds a piece of a matrix product, c += factor a b.
-
-    The piece is `rows` high and `registers` wide, and stays in registers while the sum runs over
-    `steps`. Its arguments are block, offset, and strides: of a for a step down the rows and for
-    a step of the sum, of b for a step of the sum, of c for a row.
-    """
-
-    def tile(
-        a: Any, a_start: Any, a_row: Any, a_step: Any,
-        b: Any, b_start: Any, b_step: Any,
-        c: Any, c_start: Any, c_row: Any,
-        steps: Any, factor: Any,
-    ) -> None:  # fmt: skip
-        left, right, total = (
-            (a + a_start, a_row, a_step),
-            (b + b_start, b_step),
-            (c + c_start, c_row),
-        )
-        add_product(rows, registers, left, right, total, steps, factor)
-
-    tile.__name__ += f"_{rows}x{registers}"
-    return subroutine(tile)
-
-
-@intrinsic
-def add_product(
-    t: Code, rows: int, registers: int, a: Any, b: Any, c: Any, steps: Any, factor: Any
-) -> None:
-    """c += factor a b, with a, b and c as addresses and strides."""
-    sums = [_zeros(t, registers) for _ in range(rows)]
-
-    def moved(place: Any, stride: Any, count: Any) -> Any:
-        return t.address(place, t.builder.mul(t.integer(count), stride))
-
-    def parts(place: Any) -> list[Any]:
-        return [t.address(place, part * t.lanes) for part in range(registers)]
-
-    def step(number: Any) -> None:
-        right = [_load(t, part) for part in parts(moved(b[0], b[1], number))]
-        place = moved(a[0], a[2], number)
-        for row, line in enumerate(sums):
-            left = spread(t, t.builder.load(moved(place, a[1], row)), t.lanes)
-            for total, values in zip(line, right, strict=True):
-                t.builder.store(t.call("llvm.fma", left, values, t.builder.load(total)), total)
-
-    t.loop(0, steps, 1, step)
-    scale = spread(t, factor, t.lanes)
-    for row, line in enumerate(sums):
-        for total, part in zip(line, parts(moved(c[0], c[1], row)), strict=True):
-            added = t.call("llvm.fma", scale, t.builder.load(total), _load(t, part))
-            t.builder.store(added, _whole(t, part), align=t.size)
 
 
 def spread(t: Code, value: Any, lanes: int) -> Any:

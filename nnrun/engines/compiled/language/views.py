@@ -12,7 +12,7 @@ from nnrun.engines.compiled.language.marks import intrinsic
 
 
 class View:
-    """An array in row-major order, of which nothing is left in the machine code.
+    """An array in row-major order; it exists only while translating.
 
     Args:
         start: the address of its first number.
@@ -24,7 +24,7 @@ class View:
         self.shape = shape
 
     def address(self, t: Code, index: Any) -> Any:
-        """Where one of its numbers is; nobody looks whether there is one."""
+        """The address of a number, without a check of bounds."""
         indices = index if isinstance(index, tuple) else (index,)
         if len(indices) != len(self.shape):
             raise TypeError(f"{len(indices)} indices for an array of {len(self.shape)} dimensions")
@@ -35,7 +35,7 @@ class View:
         return t.builder.gep(first, [t.integer(part) for part in indices], inbounds=True)
 
     def row(self, t: Code, index: Any) -> Any:
-        """The address of a row, or of what is below the first index."""
+        """The address of a row, or of a block below the first index."""
         return self.address(t, (index, *[0] * (len(self.shape) - 1)))
 
     @property

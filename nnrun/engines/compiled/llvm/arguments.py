@@ -1,4 +1,4 @@
-"""What a generated function is called with: one place for all who write, compile or call it."""
+"""The arguments of generated functions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ARGUMENTS = {
     "outputs": "real*",
     "losses": "float64*",
     "evaluating": "int64",
-    # Rows to come are drawn meanwhile, where that costs nothing; see `sampling`.
+    # Rows of the next block are drawn where that costs nothing; see `sampling`.
     "fresh": "int64*",
     "stream": "int64*",
     "bound": "int64",

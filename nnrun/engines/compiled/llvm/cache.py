@@ -1,14 +1,13 @@
-"""Machine code that was made once: `<digest>.py`, the source, and `<digest>.o` in a cache folder.
+"""Cached machine code: `<digest>.py`, the source, and `<digest>.o` in a cache folder.
 
-The digest is over everything that the machine code depends on: the source, what it imports, the
-language, the versions of LLVM and NumPy, the processor. Files appear whole or not at all, and what
-is damaged, cannot be read or cannot be written is made again; processes need no lock.
+The digest covers everything that the machine code depends on: the source, its imports, the
+language, the versions of LLVM and NumPy, the processor. Files are written
+atomically; a damaged or unreadable file is compiled again. No locks are needed.
 
-Machine code is run without a further look, so it is only taken from files that nobody else can
-have written, and that are signed with a key which only this user holds: what came into the folder
-in some other way, as from an archive, is not signed.
+Machine code is run unchecked, so it is only loaded from files that no other user can write, and
+that are signed with this user's key: files from an archive, for example, are not.
 
-LLVM and the compiler are imported where they are needed: most runs of the program do without.
+LLVM and the compiler are imported late: most commands do not need them.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ def folder() -> Path:
 
 
 def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text: None) -> Function:
-    """The training function of this source, compiled now or some time before.
+    """The training function of this source, from the cache or compiled now.
 
-    `wait` is told if it has to be compiled, before that takes its time.
+    `wait` is called before it is compiled.
     """
     from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
 
@@ -72,7 +71,7 @@ def object_code(
     place = folder() / "compiled"
 
     def compile_() -> bytes:
-        with suppress(OSError, private_files.NotPrivateError):  # for people and tracebacks
+        with suppress(OSError, private_files.NotPrivateError):  # for readers and tracebacks
             private_files.write(place, f"{key}.py", source.encode())
         return _compile(source, dtype, place / f"{key}.py")
 
@@ -82,13 +81,13 @@ def object_code(
 def kept(
     key: str, compile_: Callable[[], bytes], wait: Callable[[str], None], announced: str
 ) -> bytes:
-    """The object file of this key, from the cache, or made and put there.
+    """The object file of this key, from the cache, or compiled and stored.
 
     Args:
-        key: stands for all that the machine code depends on.
-        compile_: makes it.
-        wait: is told before that takes its time,
-        announced: this.
+        key: a digest of all that the machine code depends on.
+        compile_: compiles it.
+        wait: is called before with `announced`.
+        announced: a message.
     """
     place, name = folder() / "compiled", f"{key}.o"
     try:
@@ -96,7 +95,7 @@ def kept(
         code = _verified(private_files.read(place, name), secret, key)
     except (OSError, private_files.NotPrivateError) as error:
         message = f"machine code is made anew and not kept: {_reason(error)}"
-        # From here, whoever asked: what is said at one place is said once.
+        # With the same location for all callers, Python shows the warning once.
         warnings.warn(message, CacheWarning, stacklevel=1)
         wait("compiling")
         return compile_()
@@ -125,7 +124,7 @@ def _surroundings() -> str:
     paths += [
         path
         for room in ("formulas", "language", "kernels/sampling")
-        for path in (compiled / room).glob("*.py")
+        for path in (compiled / room).rglob("*.py")
     ]
     paths += [Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
@@ -140,7 +139,7 @@ def _compile(source: str, dtype: str, path: Path) -> bytes:
 
 
 def _verified(content: bytes | None, secret: bytes, key: str) -> bytes | None:
-    """The object file in what the cache holds, or None where it is not as we have written it."""
+    """The object file in what the cache holds, or None if its signature is wrong."""
     if content is None:
         return None
     start = len(_MAGIC) + hashlib.new(_SIGNATURE).digest_size
@@ -154,14 +153,14 @@ def _signature(code: bytes, secret: bytes, key: str) -> bytes:
 
 
 def _secret() -> bytes:
-    """What this user signs with; made where there is none, or none that can be used."""
+    """This user's signing key; created if there is no usable one."""
     from platformdirs import user_state_path  # noqa: PLC0415 - only needed here
 
     place = user_state_path("nnrun", appauthor=False)
     forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
     secret = private_files.read(place, _SECRET, forbidden=forbidden)
     if secret is None or len(secret) != _SECRET_BYTES:
-        # Of two processes that come here at once, both take what the first one has made.
+        # If two processes come here at once, both use the first one's key.
         private_files.write(
             place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
         )

@@ -28,7 +28,7 @@ def compile_source(source: str, dtype: str, path: str, target: Processor | None 
     kinds = [_kind(kind, dtype) for kind in ARGUMENTS.values()]
     translator = Translator(definition, SYMBOL, kinds, dtype)
     for argument in translator.function.args:
-        # Without the promise that all lead to separate memory, every loop is guarded by a check.
+        # Without noalias, LLVM guards every loop by a check for overlap.
         if argument.type.is_pointer:
             argument.add_attribute("noalias")
     return machine.object_file(str(translator.module), target)

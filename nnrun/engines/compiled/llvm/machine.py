@@ -12,8 +12,8 @@ import llvmlite.binding as llvm
 
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 
-# Loops are unrolled by what they save, counted in instructions: with LLVM's 300 those of generated
-# functions grow beyond what is faster.
+# Above this number of instructions loops are not unrolled; LLVM's 300 is slower for generated
+# functions.
 llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
 
 SYMBOL = "nnrun_train"
@@ -34,7 +34,7 @@ class Processor:
 
 @cache
 def processor() -> Processor:
-    """The one that this runs on."""
+    """The processor of this machine."""
     return Processor(llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
@@ -47,7 +47,7 @@ def _initialize() -> None:
 def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
     """LLVM's code generator for a processor, by default for the one that this runs on.
 
-    Its `effort`, 0 to 3, is that of choosing instructions and registers.
+    `effort`, 0 to 3, is spent on choosing instructions and registers.
     """
     _initialize()
     target = target or processor()
@@ -61,11 +61,11 @@ def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
 
 
 def object_file(code: str, target: Processor | None = None, level: int = 3) -> bytes:
-    """Machine code of LLVM's, by its passes of a level.
+    """Machine code of LLVM code, after the passes of a level.
 
-    1: by that alone which takes variables into registers; 0: by none.
+    Level 1 only moves variables into registers; 0 has no passes.
     """
-    # What is written by hand gains nothing from more effort, which takes a tenth longer.
+    # Code written by hand gains nothing from more effort, which takes a tenth longer.
     machine = target_machine(target, effort=3 if level > 1 else 1)
     parsed = llvm.parse_assembly(code)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
@@ -81,8 +81,8 @@ def object_file(code: str, target: Processor | None = None, level: int = 3) -> b
         for function in parsed.functions:
             if not function.is_declaration:
                 passes.run(function, builder)
-    made: Any = machine.emit_object(parsed)
-    return bytes(made)
+    emitted: Any = machine.emit_object(parsed)
+    return bytes(emitted)
 
 
 def register() -> int:
@@ -93,7 +93,7 @@ def register() -> int:
 
 @cache
 def description() -> str:
-    """For what machine code is made here: the processor as LLVM calls it, and its vectors."""
+    """The target of machine code here: LLVM's name of the processor, and its vectors."""
     return f"{processor().name}, vectors of {8 * register()} bits"
 
 
@@ -119,7 +119,7 @@ class Function:
         self._callable = _PROTOTYPE(address)
 
     def __call__(self, *arguments: int) -> None:
-        """Call it with integers and addresses; other threads run meanwhile."""
+        """Call it with integers and addresses, without the GIL."""
         self._callable(*arguments)
 
 

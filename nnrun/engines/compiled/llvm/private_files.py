@@ -1,6 +1,6 @@
-"""Files that nobody but this user can have written.
+"""Files that only this user can have written.
 
-What is checked is what was opened, and not a name that may stand for something else a moment later.
+Checks are made on the opened file, since a name may point to another file a moment later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 OTHERS_WRITE = 0o022
 OTHERS_READ = 0o044
-# Links are not followed, and nobody is waited for at a FIFO.
+# Links are not followed, and opening a FIFO does not block.
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -24,10 +24,10 @@ class NotPrivateError(Exception):
 
 
 def read(folder: Path, name: str, *, forbidden: int = OTHERS_WRITE) -> bytes | None:
-    """The content of a file, or None where there is none.
+    """The content of a file, or None if it does not exist.
 
     Args:
-        folder: is made where it is not there.
+        folder: is created if it does not exist.
         name: of the file in it.
         forbidden: permissions that the file must not have.
 
@@ -56,10 +56,10 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
     """Write a file whole or not at all, for this user alone.
 
     Args:
-        folder: is made where it is not there.
+        folder: is created if it does not exist.
         name: of the file in it.
         content: of the file.
-        replace: whether to take the place of a file that is there, or to leave that as it is.
+        replace: whether to replace an existing file, or to leave it.
 
     Raises:
         NotPrivateError: the folder could be somebody else's.

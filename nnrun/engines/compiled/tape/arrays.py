@@ -19,7 +19,7 @@ _CHANNELS = 8
 class Address:
     """A place in an array: so many numbers after its beginning.
 
-    Arrays whose names begin with @ belong to whoever runs the tape, and may be others each time.
+    Arrays whose names begin with @ belong to the caller, and may differ from call to call.
     """
 
     block: str
@@ -33,8 +33,8 @@ class Address:
 class Map:
     """One image, or one vector, for each row of a batch.
 
-    A vector has one pixel. A map's channels lie together; there may be more of them than are used,
-    which hold zeros.
+    A vector has one pixel. A map's channels lie together; padding channels
+    hold zeros.
 
     Args:
         block: the array that it is in.
@@ -61,7 +61,7 @@ class Map:
 
     @property
     def size(self) -> int:
-        """Numbers of the image, without what is stored besides."""
+        """Numbers of the image, without padding."""
         return self.channels * self.height * self.width
 
     @property
@@ -76,18 +76,18 @@ class Map:
 
     @property
     def lying(self) -> Map:
-        """Each row as it lies in memory, without a border, as a vector."""
+        """Each row in memory order, without a border, as a vector."""
         assert self.is_whole
         return Map(self.block, self.offset, self.row, self.row, self.row, self.stored)
 
     @property
     def order(self) -> Array:
-        """Where in a row without a border each number stands, counted as `nnrun.nn` does."""
+        """The position of each number, in the order of `nnrun.nn`, in a row without a border."""
         c, i, j = np.ogrid[: self.channels, : self.height, : self.width]
         return np.asarray((i * self.width + j) * self.pixel + c).ravel()
 
     def clear_around(self, memory: Array) -> None:
-        """Write zeros to all places of an array of such maps that are not of the images."""
+        """Write zeros to borders and padding in an array of such maps."""
         top, bottom, left, right = self.border
         lines, columns = top + self.height + bottom, left + self.width + right
         rows = memory.reshape(-1, self.row)
@@ -100,17 +100,17 @@ class Map:
         pixels[..., self.channels :] = 0
 
     def named(self, name: str, *, down: int = 0, right: int = 0) -> dict[str, Address | int]:
-        """The parameters of an op that describe it, from another pixel on if so wanted."""
+        """The parameters of an op for this map, optionally from another pixel on."""
         start = self.offset + down * self.line + right * self.pixel
         return {**self.rows(name, start), f"{name}_line": self.line, f"{name}_pixel": self.pixel}
 
     def rows(self, name: str, start: int | None = None) -> dict[str, Address | int]:
-        """Likewise, for kernels that only know rows."""
+        """The parameters for kernels that take rows."""
         offset = self.offset if start is None else start
         return {name: Address(self.block, offset), f"{name}_row": self.row}
 
     def lines(self, name: str) -> dict[str, Address | int]:
-        """Likewise, for kernels that take a line's numbers as they come."""
+        """The parameters for kernels that take the numbers of a line in memory order."""
         return {**self.rows(name), f"{name}_line": self.line}
 
     @property
@@ -134,13 +134,13 @@ def vector(block: str, size: int, itemsize: int) -> Map:
 def image(
     block: str, channels: int, height: int, width: int, border: Border, itemsize: int, exact: bool
 ) -> Map:
-    """Images in an array of their own; `exact` if no channels are to be added."""
+    """Images in an array of their own; `exact` without padding channels."""
     pixel = channels if exact else -(-channels // _CHANNELS) * _CHANNELS
     return _laid(block, pixel, (channels, height, width), border, itemsize)
 
 
 def like(block: str, x: Map, border: Border, itemsize: int) -> Map:
-    """An array of its own for what has the sides of x, and as many channels stored."""
+    """A new array with the shape of x and as many stored channels."""
     return _laid(block, x.pixel, (x.channels, x.height, x.width), border, itemsize)
 
 

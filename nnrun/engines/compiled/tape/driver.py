@@ -14,16 +14,15 @@ from nnrun.engines.compiled.kernels.load import addresses
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.nn.signature import Array
 
-# The runner has no numbers but learning rates.
+# The runner's only floating-point numbers are learning rates.
 DRIVEN = "float64"
 _TYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 11)
 
 
 class Driver:
-    """Calls the runner; its threads last no longer than the call.
+    """Calls the runner; its threads end with the call.
 
-    So there is nothing that a fork would lose, and nothing to end: signals reach the main thread,
-    which waits for the others.
+    So a fork loses no threads, and signals reach the main thread, which waits for the others.
 
     Args:
         encoded: the tape.
@@ -38,7 +37,7 @@ class Driver:
         self._run = _TYPE(addresses([RUNNER], DRIVEN)[RUNNER])
 
     def run(self, bounds: Array, rates: Array, first: int, last: int) -> None:
-        """Do iterations first … last - 1 of a stretch."""
+        """Run iterations first … last - 1."""
         barrier = allocation.zeros(1, np.int64)
         tape = self.encoded
 
@@ -66,7 +65,7 @@ class Driver:
 def _together(work: Callable[[int], None], threads: int) -> None:
     """Call `work` in so many threads, all of them or, if they cannot be started, none.
 
-    Those that have begun wait for each other in machine code, where nothing can call them back.
+    Threads that have begun wait for each other in machine code, which cannot be interrupted.
     """
     ready, starting = Event(), [True]
 

@@ -10,7 +10,7 @@ from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.memory import Memory
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.stages import Value
 
 
@@ -24,7 +24,9 @@ class Encoded:
         scratch: bytes of scratch memory that each thread has.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, kernels: dict[str, int], scratch: int) -> None:
+    def __init__(
+        self, plan: ExecutionPlan, memory: Memory, kernels: dict[str, int], scratch: int
+    ) -> None:
         self._memory = memory
         self._itemsize = plan.dtype.itemsize
         self._late: list[tuple[int, Address]] = []
@@ -48,7 +50,7 @@ class Encoded:
         self.ops[:, 1] = self.parameters.ctypes.data + 8 * self.ops[:, 1]
 
     def point(self, late: dict[str, int]) -> None:
-        """Say where the arrays are that others own, by their names without the @."""
+        """Set the addresses of the caller's arrays, by their names without the @."""
         for place, address in self._late:
             self.parameters[place] = late[address.block[1:]] + address.offset * self._itemsize
 

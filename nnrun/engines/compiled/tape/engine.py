@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.engines.base import Batches, Evaluator, Stretch
+from nnrun.engines.base import Batches, Evaluator, Steps
 from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import RUNNER
 from nnrun.engines.compiled.kernels.load import addresses, object_code
@@ -16,12 +16,12 @@ from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Adam, Optimizer
 from nnrun.nn.signature import Array, Rng
 
-# Random numbers for dropout are drawn ahead, about so many at a time.
+# Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 20
 # Rows evaluated at a time, if the batches are not larger.
 _EVALUATED = 64
@@ -34,13 +34,13 @@ class TapeEngine:
         network: initialized.
         optimizer: allocated for the network's parameters.
         x: rows of the training split, in the network's dtype.
-        target: their targets, likewise.
+        target: their targets, in the network's dtype.
         rng: the stream of dropout masks.
         clip_norm: as for the NumPy engine.
-        batch_size: the largest batch there will be.
-        losses: whether `run` can be asked for the losses of batches.
-        threads: how many share the work; the bits are the same for any number.
-        wait: is told if kernels have to be compiled, before that takes its time.
+        batch_size: the largest batch.
+        losses: whether `run` can return the losses of batches.
+        threads: the number of threads; the bits do not depend on it.
+        wait: is called before kernels are compiled, if they are not cached.
     """
 
     name = "compiled"
@@ -94,7 +94,7 @@ class TapeEngine:
 
     def run(self, batches: Batches, losses: Array | None = None) -> None:
         if losses is not None and not self.losses:
-            raise ValueError("this engine was not made to tell the losses of batches")
+            raise ValueError("this engine was built without `losses`")
         rows = allocation.given(batches.rows, np.int64)
         bounds = allocation.given(batches.bounds, np.int64)
         rates = allocation.given(batches.rates, np.float64)
@@ -102,8 +102,8 @@ class TapeEngine:
             return
         largest = int(np.diff(bounds).max())
         if largest > self._batch_size:
-            raise ValueError("this engine was made for smaller batches")
-        # Machine code does not look where it reads; as unsigned numbers negative rows are large.
+            raise ValueError("this engine was built for smaller batches")
+        # Machine code checks no bounds; as unsigned numbers negative rows are large.
         if rows.view(np.uint64).max(initial=0) >= len(self.x):
             raise IndexError("a batch has rows that the training split has not")
         self._parameters.gather()
@@ -114,25 +114,25 @@ class TapeEngine:
         }
         corrections = self._corrections(rates)
         late |= {name: array.ctypes.data for name, array in corrections.items()}
-        told = allocation.unwritten(len(rows) if self.losses else 0, np.float64)
-        late["losses"] = told.ctypes.data
+        row_losses = allocation.unwritten(len(rows) if self.losses else 0, np.float64)
+        late["losses"] = row_losses.ctypes.data
         drawn = self._drawn
         length = max(_DRAWN // (drawn * largest), 1) if drawn else len(rates)
         for first in range(0, len(rates), length):
             last = min(first + length, len(rates))
             count = int(bounds[last] - bounds[first]) * drawn
             uniforms = allocation.given(self.rng.random(count), np.float64)
-            # As if they began where the stretch does.
+            # As if they began where the batches do.
             late["uniforms"] = uniforms.ctypes.data - 8 * int(bounds[first]) * drawn
             self._driver.encoded.point(late)
             self._driver.run(bounds, rates, first, last)
         self.optimizer.steps += len(rates)
         if losses is not None:
-            losses[...] = np.add.reduceat(told[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
+            losses[...] = np.add.reduceat(row_losses[: bounds[-1]], bounds[:-1]) / np.diff(bounds)
         self._parameters.scatter()
 
     def run_and_evaluate(
-        self, stretch: Stretch, stops: Sequence[int], evaluators: Sequence[Evaluator]
+        self, steps: Steps, stops: Sequence[int], evaluators: Sequence[Evaluator]
     ) -> None:
         return None
 
@@ -151,7 +151,7 @@ class TapeEngine:
         shape = (len(x), *network.output_shape)
         outputs = allocation.unwritten(prod(shape), network.dtype).reshape(shape)
         losses = allocation.unwritten(len(x), np.float64)
-        # Machine code does not look how much there is.
+        # Machine code checks no bounds.
         if x.shape[1:] != network.input_shape or target.size != outputs.size:
             raise ValueError("rows and targets are not of the network's shapes")
         x, target = contiguous(x, network.dtype), contiguous(target, network.dtype)
@@ -164,12 +164,12 @@ class TapeEngine:
             total = float(losses.sum())
         return total / len(x), outputs
 
-    def _driven(self, plan: Plan, memory: Memory) -> Driver:
+    def _driven(self, plan: ExecutionPlan, memory: Memory) -> Driver:
         scratch = plan.scratch
         return Driver(Encoded(plan, memory, self._code, scratch), scratch, self.threads)
 
     def _corrections(self, rates: Array) -> dict[str, Array]:
-        """What Adam's kernel needs of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
+        """Adam's factors of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
         if not isinstance(self.optimizer, Adam):
             return {}
         steps = range(self.optimizer.steps + 1, self.optimizer.steps + 1 + len(rates))
@@ -181,12 +181,12 @@ class TapeEngine:
         return {name: allocation.given(one, np.float64) for name, one in parts.items()}
 
 
-def kernels_of(plan: Plan) -> set[str]:
+def kernels_of(plan: ExecutionPlan) -> set[str]:
     """The kernels that a tape calls."""
     return {op.kernel for stage in plan.all_stages for op in stage.ops}
 
 
-def most_tasks(plan: Plan) -> int:
+def most_tasks(plan: ExecutionPlan) -> int:
     """Tasks of the stage that has most of them."""
     return max(plan.row_tasks, *(stage.tasks for stage in plan.all_stages))
 
@@ -194,7 +194,7 @@ def most_tasks(plan: Plan) -> int:
 def compile_ahead(
     network: Network, optimizer: Optimizer, *, clip_norm: float | None, batch_size: int
 ) -> None:
-    """Have the machine code in the cache, for processes that will be started later."""
+    """Put the machine code into the cache, for processes that start later."""
     plan = tapes.training(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
     names = kernels_of(plan) | kernels_of(tapes.evaluation(network, batch_size))
     object_code(names, network.dtype.name)

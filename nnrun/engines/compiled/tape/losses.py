@@ -1,36 +1,39 @@
-"""The loss' gradient at the end of the way forward; its values and the outputs of an evaluation."""
+"""The loss' gradient after the forward pass; losses and outputs of an evaluation."""
 
 from __future__ import annotations
 
 from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.tape.arrays import Address, Map
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import Loss
 
 
-def add_gradient(plan: Plan, loss: Loss, output: Map, target: Map, told: bool) -> Map:
-    """Add the ops that make dL/dy from the output y, and each row's loss if that is to be told."""
+def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, losses: bool) -> Map:
+    """Add the ops that compute dL/dy from the output y, and with `losses` each row's loss."""
     y = plan.flattened(output)
     dy = plan.like(f"d{y.block}", y)
-    if told:
+    if losses:
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
-    plan.by_rows(loss.type, **values, size=y.size, delta=_delta(loss))
+    plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
     return plan.unflattened(dy, output)
 
 
-def _add_losses(plan: Plan, loss: Loss, y: Map, target: Map) -> None:
+def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
-    plan.by_rows(f"{loss.type}_value", **values, size=y.size, delta=_delta(loss))
+    plan.by_rows(f"{loss.type}_value", **values, size=y.size, **_settings(loss))
 
 
-def _delta(loss: Loss) -> float:
-    return float(getattr(loss, "delta", 0.0))
+def _settings(loss: Loss) -> dict[str, float]:
+    return {name: float(getattr(loss, name)) for name in LOSSES[loss.type].settings}
 
 
-def add_values(plan: Plan, loss: Loss, output: Map, target: Map, head: Layer | None) -> None:
-    """Add the ops that write each row's loss and outputs to where the rows stand in the split."""
+def add_values(
+    plan: ExecutionPlan, loss: Loss, output: Map, target: Map, head: Layer | None
+) -> None:
+    """Add the ops that write each row's loss and outputs, in the order of the rows."""
     y = plan.flattened(output)
     _add_losses(plan, loss, y, target)
     if head is not None:

@@ -1,4 +1,4 @@
-"""The memory of a tape, and how the network's numbers get in and out."""
+"""The memory of a tape; parameters are copied in and out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from nnrun.engines.compiled import allocation
-from nnrun.engines.compiled.tape.plan import TASKS, Places, Plan
+from nnrun.engines.compiled.tape.plan import TASKS, ExecutionPlan, Places
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
@@ -25,11 +25,11 @@ class Memory:
     Args:
         plan: says which there are.
         state: names of the optimizer's arrays; each parameter has one of each.
-        shared: arrays that are there already.
+        shared: existing arrays.
     """
 
     def __init__(
-        self, plan: Plan, state: Iterable[str] = (), shared: dict[str, Array] | None = None
+        self, plan: ExecutionPlan, state: Iterable[str] = (), shared: dict[str, Array] | None = None
     ) -> None:
         sizes = dict(plan.blocks)
         sizes.update({f"{one.block}.{name}": one.size for one in plan.placed for name in state})
@@ -39,8 +39,8 @@ class Memory:
                 self.arrays[name] = allocation.unwritten(size, plan.dtype)
         self._fill(plan)
 
-    def _fill(self, plan: Plan) -> None:
-        """Zeros where no kernel writes and some may read, and what else does not change."""
+    def _fill(self, plan: ExecutionPlan) -> None:
+        """Write constants: zeros that kernels read but never write, and ones."""
         for one in plan.maps:
             one.clear_around(self.arrays[one.block])
         for name in plan.cleared:
@@ -59,10 +59,12 @@ class Memory:
 class Parameters:
     """A network's parameters and statistics and the optimizer's arrays, in the tape's memory.
 
-    They are copied in before a stretch of iterations, and back after it.
+    They are copied in before some iterations, and back after them.
     """
 
-    def __init__(self, plan: Plan, memory: Memory, network: Network, optimizer: Optimizer) -> None:
+    def __init__(
+        self, plan: ExecutionPlan, memory: Memory, network: Network, optimizer: Optimizer
+    ) -> None:
         self.plan = plan
         self.network = network
         self.optimizer = optimizer
@@ -81,7 +83,7 @@ class Parameters:
         """Copy them in."""
         for numbers, memory, places in self._pairs():
             if len(memory) != len(numbers):
-                # Of what only fills registers, nothing may be left of a run that has diverged.
+                # Padding may hold NaN from a run that diverged.
                 memory[...] = 0
             places.copy_in(numbers, memory)
 
@@ -101,16 +103,15 @@ class Parameters:
 
 
 def contiguous(x: Array, dtype: np.dtype[np.floating]) -> Array:
-    """Rows as kernels read them: numbers of one row after those of the row before."""
+    """Rows one after the other, as kernels read them."""
     return allocation.given(x.reshape(len(x), -1), dtype)
 
 
 def buffers(network: Network, batch_size: int) -> int:
-    """Numbers that a tape takes for parameters besides those of any engine, roughly.
+    """About how many numbers a tape needs for parameters, besides those of any engine.
 
-    Gradients are summed up by each task of rows, but for those of products. The weights of
-    convolutions are there once more as they are read on the way back, and transformed; tables of
-    their taps, or sums, are in the scratch memory.
+    Each task of rows has gradients of its own, except of products. Weights of convolutions are
+    stored again for the backward pass, and transformed; scratch memory holds taps, or sums.
     """
     summed = sum(
         parameter.size

@@ -1,4 +1,4 @@
-"""A network's tape: what is done to a batch in training, and to rows in evaluation."""
+"""A network's tapes, for training and for evaluation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nnrun.engines.compiled.generated.optimizers import plain
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_of, steps_of
 from nnrun.engines.compiled.tape.losses import add_gradient, add_values
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.updates import add_update
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -19,10 +19,10 @@ def training(
     clip_norm: float | None,
     batch_size: int,
     losses: bool = False,
-) -> Plan:
-    """One update for each batch; with `losses` each row's loss before it is told."""
+) -> ExecutionPlan:
+    """One update for each batch; with `losses` also each row's loss before the update."""
     descends = plain(optimizer) and clip_norm is None and network.penalty is None
-    plan = Plan(network.dtype, batch_size, descends, training=True)
+    plan = ExecutionPlan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
     layers, target = _forward(plan, network)
     dy = add_gradient(plan, network.loss, layers.y, target, losses)
@@ -31,16 +31,16 @@ def training(
     return plan
 
 
-def evaluation(network: Network, batch_size: int) -> Plan:
+def evaluation(network: Network, batch_size: int) -> ExecutionPlan:
     """Losses and outputs of rows, so many at a time."""
-    plan = Plan(network.dtype, batch_size, descends=True, training=False)
+    plan = ExecutionPlan(network.dtype, batch_size, descends=True, training=False)
     layers, target = _forward(plan, network)
     add_values(plan, network.loss, layers.y, target, network.head)
     return plan
 
 
-def _forward(plan: Plan, network: Network) -> tuple[Sequence, Map]:
-    """The layers with what they make of a batch, and the targets."""
+def _forward(plan: ExecutionPlan, network: Network) -> tuple[Sequence, Map]:
+    """The layers with the ops of the forward pass, and the targets."""
     steps = steps_of(network, plan.training)
     x, target = _gather(plan, network, steps)
     layers = Sequence(plan, steps, x)
@@ -49,8 +49,8 @@ def _forward(plan: Plan, network: Network) -> tuple[Sequence, Map]:
     return layers, target
 
 
-def _gather(plan: Plan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
-    """The rows of a batch and their targets, in the forms that the layers take."""
+def _gather(plan: ExecutionPlan, network: Network, steps: list[Step]) -> tuple[Map, Map]:
+    """The rows of a batch and their targets, in the layouts of the layers."""
     plan.label = "batch"
     shape = network.input_shape
     if len(shape) == 3:
@@ -74,13 +74,13 @@ def _outputs(network: Network) -> int:
 
 
 def _as_line(x: Map, name: str) -> tuple[dict[str, Address | int], dict[str, int]]:
-    """A vector as an image of one line, whose numbers are copied as they stand."""
+    """A vector as an image of one line."""
     line = {**x.rows(name), f"{name}_line": x.row, f"{name}_pixel": 1}
     return line, {"channels": 1, "height": 1, "width": x.size}
 
 
 def _add_gather(
-    plan: Plan, data: str, x: Map, place: dict[str, Address | int], shape: dict[str, int]
+    plan: ExecutionPlan, data: str, x: Map, place: dict[str, Address | int], shape: dict[str, int]
 ) -> None:
     order = Address("@rows") if plan.training else 0
     plan.by_rows("gather", order=order, data=Address(data), data_row=x.size, **place, **shape)

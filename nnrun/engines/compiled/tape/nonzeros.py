@@ -1,4 +1,4 @@
-"""Where a batch's numbers are not 0, found once for all products that skip zeros."""
+"""The positions of nonzeros in a batch, found once for all products that skip zeros."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 
 _BYTES = 8  # of a mask, and of a count
 
@@ -16,10 +16,10 @@ class Nonzeros:
     """The masks and the counts of an array.
 
     Args:
-        masks: address of those,
-        capacity: and how far they are apart for numbers further on in a row.
-        counts: address of those, one for each block of rows,
-        counted: and rows of a block.
+        masks: their address.
+        capacity: the distance between the masks of a row.
+        counts: the address of the counts, one for each block of rows.
+        counted: rows of a block.
     """
 
     masks: Address
@@ -38,17 +38,17 @@ class Nonzeros:
         return {"masks": self.masks, "capacity": self.capacity, **self.choice}
 
 
-# What kernels take that never skip zeros.
+# For kernels that never skip zeros.
 NONE_COUNTED: dict[str, Address | int] = {"counts": 0, "counted": 1}
 
 
-def mark(plan: Plan, x: Map) -> Nonzeros:
+def mark(plan: ExecutionPlan, x: Map) -> Nonzeros:
     """Add the op that finds x's, and take memory for them."""
     size = x.stored
     length = _BYTES // plan.dtype.itemsize
     masks = plan.shared(f"{x.block}_masks", length * sparse.words(size) * plan.batch_size)
     counts = plan.shared(f"{x.block}_counts", length * plan.row_tasks)
-    made = Nonzeros(masks, plan.batch_size, counts, plan.rows)
+    found = Nonzeros(masks, plan.batch_size, counts, plan.rows)
     places = {"masks": masks, "counts": counts}
-    plan.by_rows("nonzeros", **x.rows("x"), size=size, **places, capacity=made.capacity)
-    return made
+    plan.by_rows("nonzeros", **x.rows("x"), size=size, **places, capacity=found.capacity)
+    return found

@@ -1,18 +1,18 @@
-"""What large weights cost."""
+"""The L2 penalty of the weights."""
 
 from __future__ import annotations
 
 from nnrun.engines.compiled.tape.arrays import Address
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
 from nnrun.nn.network import Network
 
 
-def add_penalty(plan: Plan, ready: Stage, network: Network) -> Op:
-    """Add its gradient, chunk by chunk, to gradients that are summed up.
+def add_penalty(plan: ExecutionPlan, ready: Stage, network: Network) -> Op:
+    """Add the ops that add its gradient, chunk by chunk, to the summed gradients.
 
     Returns:
-        The op that adds what the weights had cost to the loss of the batch.
+        The op that adds the penalty to the loss of the batch.
     """
     assert network.penalty is not None
     counted = {id(weight) for weight in network.weights}

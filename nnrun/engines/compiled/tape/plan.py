@@ -16,18 +16,18 @@ from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
 
-# Into so many tasks a batch is cut, at most: more than most machines have cores.
+# Tasks of a batch at most: more than most machines have cores.
 TASKS = 16
 
 
 class Places(Protocol):
-    """Where the numbers of a parameter stand in an array."""
+    """The positions of a parameter's numbers in an array."""
 
     def copy_in(self, numbers: Array, memory: Array) -> None:
-        """Copy the parameter's numbers, flat, to there."""
+        """Copy the parameter's numbers, flat, into the array."""
 
     def copy_out(self, memory: Array, numbers: Array) -> None:
-        """And back."""
+        """Copy them back."""
 
 
 class Positions:
@@ -49,11 +49,11 @@ class Placed:
 
     Args:
         parameter: the layer's.
-        block: the array that it is in.
-        size: of that.
-        places: where in it the parameter's numbers stand.
-        parts: how many gradients its gradient is summed up from; 0 where it is made as a whole.
-        waits: whether it is changed in the update, and not by whoever makes its gradient.
+        block: its array.
+        size: of the array.
+        places: positions of the parameter's numbers in it.
+        parts: the number of gradients that are summed for its gradient; 0 if it is computed whole.
+        waits: whether the update changes it, and not the op that computes its gradient.
     """
 
     parameter: Parameter
@@ -69,7 +69,7 @@ class Placed:
         return f"d{self.block}"
 
     def clear_around(self, gradient: Array) -> None:
-        """Write zeros to all places of the gradient, or its parts, that are of no number."""
+        """Write zeros to the padding of the gradient, or of its parts."""
         around = np.ones(self.size, bool)
         self.places.copy_in(np.zeros(self.parameter.size, bool), around)
         gradient.reshape(-1, self.size)[:, around] = 0
@@ -77,13 +77,13 @@ class Placed:
 
 @dataclass(frozen=True)
 class Statistic:
-    """The place of what a layer keeps besides parameters.
+    """The place of a layer's buffer, such as a running mean.
 
     Args:
-        layer: whose it is.
-        name: what the layer calls it.
-        block: the array that it is in.
-        places: where in it its numbers stand.
+        layer: that owns it.
+        name: in the layer.
+        block: its array.
+        places: positions of its numbers in the array.
     """
 
     layer: Layer
@@ -93,13 +93,13 @@ class Statistic:
 
 
 @dataclass
-class Plan:
+class ExecutionPlan:
     """Arrays and stages, while emitters add to them.
 
     Args:
         dtype: float64 or float32.
-        batch_size: the largest batch there will be.
-        descends: the update is θ ← θ - η g and nothing more, and made where g is.
+        batch_size: the largest batch.
+        descends: the update is only θ ← θ - η g, made by the op that computes g.
         training: for training; else for evaluation.
     """
 
@@ -141,7 +141,7 @@ class Plan:
         return max(self.scratch_of(op) for stage in self.all_stages for op in stage.ops)
 
     def scratch_of(self, op: Op) -> int:
-        """Bytes that the kernel of an op has there."""
+        """Bytes of scratch memory that an op's kernel needs."""
         known = {**op.values, "n": self.batch_size, "itemsize": self.dtype.itemsize}
         return scratch.total(KERNELS[op.kernel].pieces(known))
 
@@ -161,8 +161,7 @@ class Plan:
     ) -> Map:  # fmt: skip
         """A new array of an image for each row."""
         name = self._unique(name)
-        made = image(name, *shape, border, self.dtype.itemsize, exact)
-        return self._taken(made, name)
+        return self._taken(image(name, *shape, border, self.dtype.itemsize, exact), name)
 
     def array(self, name: str, shape: tuple[int, ...], border: Border = NO_BORDER) -> Map:
         """A vector or an image, by the shape of a layer's output."""
@@ -189,9 +188,9 @@ class Plan:
         self.by_rows("flatten", **x.named("x"), **y.rows("y"), **x.shape, placed=0)
 
     def clear(self, y: Map) -> None:
-        """Add the op that writes zeros to the channels of an image that only fill registers.
+        """Add the op that writes zeros to an image's padding channels.
 
-        Where an image holds an infinite number, they may have become NaN.
+        They become NaN if the image holds an infinite number.
         """
         if y.pixel != y.channels:
             self.by_rows("clear", **y.named("x"), **y.shape)
@@ -205,7 +204,7 @@ class Plan:
         return dx
 
     def shared(self, name: str, size: int, *, cleared: bool = False) -> Address:
-        """A new array for the batch as a whole; `cleared` if it begins with zeros."""
+        """A new array for the whole batch; `cleared` if it begins with zeros."""
         name = self._unique(name)
         if cleared:
             self.cleared.add(name)
@@ -222,9 +221,9 @@ class Plan:
         by_rows: bool,
         groups: int = 0,
     ) -> Placed:
-        """Give a parameter its place, and its gradient.
+        """Allocate a parameter and its gradient.
 
-        That is summed up from those of the tasks of rows, or of so many groups of rows.
+        `by_rows` sums the gradient over the tasks of rows, or over so many groups of rows.
         """
         if isinstance(places, np.ndarray):
             places = Positions(places)
@@ -239,7 +238,7 @@ class Plan:
         return placed
 
     def statistic(self, layer: Layer, name: str, block: str, size: int, places: Array) -> Address:
-        """Give a statistic of a layer its place."""
+        """Allocate a buffer of a layer."""
         self.statistics.append(Statistic(layer, name, block, Positions(places)))
         self.blocks[block] = size
         return Address(block)
@@ -262,16 +261,14 @@ class Plan:
         self.first.tasks = max(self.first.tasks, tasks)
 
     def after(self, kernel: str, tasks: int, /, **values: Value) -> None:
-        """An op that comes after all others but the update; until then nothing overwrites what it
-        reads.
-        """
+        """An op after all others but the update; until then nothing overwrites what it reads."""
         blocks = {value.block for value in values.values() if isinstance(value, Address)}
         self.awaited |= blocks & {one.block for one in self.maps}
         self.last.ops.append(Op(kernel, dict(values), self.label, tasks))
         self.last.tasks = max(self.last.tasks, tasks)
 
     def pointwise(self, kernel: str, at: Map, /, **maps: Map) -> None:
-        """An op on numbers of these maps, in the stage that has just made `at` if that can be."""
+        """An elementwise op on these maps, in the stage that has just computed `at` if possible."""
         values = {
             key: value for name, one in maps.items() for key, value in one.lines(name).items()
         }
@@ -287,25 +284,25 @@ class Plan:
         stage.ops.append(Op(kernel, {**values, **at.runs, "rows": 0, "columns": strip}, self.label))
 
     def free(self, dy: Map) -> Map:
-        """The map itself, to be overwritten; a new array of its form if it is read again."""
+        """The map itself to overwrite, or a new array of its form if it is read again."""
         return self.like(dy.block, dy) if dy.block in self.kept | self.awaited else dy
 
     @contextmanager
     def keeping(self, dy: Map) -> Iterator[None]:
-        """Let nothing overwrite the gradient meanwhile."""
+        """Inside, nothing overwrites the gradient."""
         before = set(self.kept)
         self.kept.add(dy.block)
         yield
         self.kept = before
 
     def op(self, kernel: str, limit: int = EVERY_TASK, /, **values: Value) -> Op:
-        """An op about the layer at hand."""
+        """An op of the current layer."""
         return Op(kernel, dict(values), self.label, limit)
 
-    def _taken(self, made: Map, name: str) -> Map:
-        self.blocks[name] = self.batch_size * made.row
-        self.maps.append(made)
-        return made
+    def _taken(self, new: Map, name: str) -> Map:
+        self.blocks[name] = self.batch_size * new.row
+        self.maps.append(new)
+        return new
 
     def _unique(self, name: str) -> str:
         base, number = name, 2

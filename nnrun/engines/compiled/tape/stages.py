@@ -9,7 +9,7 @@ from nnrun.engines.compiled.tape.arrays import Address
 
 Value = int | float | Address
 EVERY_TASK = 1 << 62
-# Into so many chunks the arrays of parameters are cut.
+# Chunks of a parameter's array.
 CHUNKS = 16
 
 
@@ -20,8 +20,8 @@ class Op:
     Args:
         kernel: its name.
         values: its parameters.
-        label: what of the network it is about.
-        limit: the task that it has no more to do from.
+        label: the part of the network it belongs to.
+        limit: tasks from this one on do nothing.
     """
 
     kernel: str
@@ -35,10 +35,10 @@ class Stage:
     """Ops that are run one after the other for each task; tasks are in no order.
 
     Args:
-        rows: of the batch that make a task; 0 where tasks are no rows.
-        tasks: how many there are in that case.
-        strips: the array that the tasks share among them, a strip of columns each.
-        ops: what is done.
+        rows: of the batch in a task; 0 if tasks are not made of rows.
+        tasks: the number of tasks in that case.
+        strips: the array that the tasks share, a strip of columns each.
+        ops: of each task.
     """
 
     rows: int = 0
@@ -48,5 +48,5 @@ class Stage:
 
 
 def chunks(size: int) -> dict[str, int]:
-    """What kernels take that change an array chunk by chunk."""
+    """The parameters of kernels that change an array chunk by chunk."""
     return {"size": size, "chunk": padded(-(-size // CHUNKS))}

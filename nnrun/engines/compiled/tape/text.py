@@ -1,4 +1,4 @@
-"""A tape for people to read."""
+"""A tape as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nnrun.engines.compiled.generated.text import title_lines
 from nnrun.engines.compiled.tape.network import training
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -20,13 +20,13 @@ def emit(
     return "\n".join([*_head(plan, network, optimizer), *_arrays(plan), *_stages(plan), ""])
 
 
-def _head(plan: Plan, network: Network, optimizer: Optimizer) -> Iterator[str]:
+def _head(plan: ExecutionPlan, network: Network, optimizer: Optimizer) -> Iterator[str]:
     yield from (f"# {line}" for line in title_lines(network, optimizer))
     yield f"# Batches of {plan.batch_size} rows at most, {plan.dtype.name}."
     yield "# Names that begin with @ are arrays of the engine's; + counts numbers from the first."
 
 
-def _arrays(plan: Plan) -> Iterator[str]:
+def _arrays(plan: ExecutionPlan) -> Iterator[str]:
     yield ""
     yield "arrays"
     width = max(map(len, plan.blocks))
@@ -34,7 +34,7 @@ def _arrays(plan: Plan) -> Iterator[str]:
         yield f"    {name:{width}}  {size:,}"
 
 
-def _stages(plan: Plan) -> Iterator[str]:
+def _stages(plan: ExecutionPlan) -> Iterator[str]:
     for number, stage in enumerate(plan.all_stages, 1):
         yield ""
         yield f"stage {number}, {_tasks(stage)}"

@@ -1,4 +1,4 @@
-"""The optimizers' steps, after all gradients are there."""
+"""The optimizers' steps, after all gradients."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.penalty import add_penalty
-from nnrun.engines.compiled.tape.plan import Placed, Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan, Placed
 from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import SGD, Adam, Optimizer
 
 
 def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
-    """What `kernels.update.sgd` takes besides."""
+    """The parameters of `kernels.update.sgd` that depend on the optimizer."""
     return {
         "velocity": Address(f"{block}.velocity") if optimizer.momentum else 0,
         "momentum": float(optimizer.momentum),
@@ -23,7 +23,7 @@ def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
 
 
 def adam(optimizer: Adam, block: str) -> dict[str, Value]:
-    """What `kernels.update.adam` takes besides."""
+    """The parameters of `kernels.update.adam` that depend on the optimizer."""
     return {
         "mean": Address(f"{block}.mean"),
         "square": Address(f"{block}.square"),
@@ -42,7 +42,11 @@ OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": ad
 
 
 def add_update(
-    plan: Plan, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
+    plan: ExecutionPlan,
+    network: Network,
+    optimizer: Optimizer,
+    clip_norm: float | None,
+    losses: bool,
 ) -> None:
     """Add the stages that sum up gradients, clip them, and change the parameters."""
     plan.label = optimizer.type
@@ -70,7 +74,7 @@ def add_update(
         plan.stages.append(Stage(tasks=1, ops=[cost]))
 
 
-def _reduce(plan: Plan, one: Placed) -> Op:
+def _reduce(plan: ExecutionPlan, one: Placed) -> Op:
     gradient = Address(one.gradient)
     values: dict[str, Value] = {
         "buffers": gradient,
@@ -81,7 +85,7 @@ def _reduce(plan: Plan, one: Placed) -> Op:
     return plan.op("reduce", **values, rows=plan.rows, most=one.parts)
 
 
-def _add_clip(plan: Plan, ready: Stage, placed: list[Placed], limit: float) -> Address:
+def _add_clip(plan: ExecutionPlan, ready: Stage, placed: list[Placed], limit: float) -> Address:
     count = CHUNKS * len(placed)
     # Sums and their units are float64 whatever the precision: two places each.
     sums, factors = plan.shared("squares", 4 * count), plan.shared("clip", 2)

@@ -1,4 +1,4 @@
-"""Stretches with evaluations on the way, in one call: the bits of one thing after the other."""
+"""Steps with evaluations in between, in one call, give the bits of one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.base import Stretch
+from nnrun.engines.base import Steps
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, MeanSquared, conv2d, dense
@@ -44,8 +44,8 @@ def going(task: Any, sampling: str = "shuffle", schedule: Any = None) -> Run:
     return run
 
 
-def ahead(run: Run, iterations: int) -> Stretch:
-    return Stretch(
+def ahead(run: Run, iterations: int) -> Steps:
+    return Steps(
         run.sampler, run.schedule, first=run.iteration, iterations=iterations, total=20_000
     )
 
@@ -91,12 +91,10 @@ def test_its_time_is_told_apart(task: Any) -> None:
         assert 0 < found.update_seconds + found.evaluation_seconds <= elapsed
 
 
-def untouched(run: Run, stretch: Stretch, stops: list[int], evaluators: list[Any]) -> bool:
+def untouched(run: Run, steps: Steps, stops: list[int], evaluators: list[Any]) -> bool:
     """Whether the engine does not do this at once, and leaves all as it was."""
     before = run.state()
-    return run.engine.run_and_evaluate(stretch, stops, evaluators) is None and (
-        before == run.state()
-    )
+    return run.engine.run_and_evaluate(steps, stops, evaluators) is None and (before == run.state())
 
 
 def test_what_takes_long_is_not_done_at_once(task: Any) -> None:

@@ -15,14 +15,14 @@ import pytest
 from nnrun.engines.base import Batches
 from nnrun.engines.compiled import CompiledEngine, UnsupportedError
 from nnrun.engines.numpy_engine import NumpyEngine
-from nnrun.nn import SGD, Adam, BatchNorm, Dropout, MeanSquared, Network, activation, dense
+from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, activation, dense
 from tests.engines.compiled.conftest import numbers
 
 
 def small(task: Any, **changes: Any) -> Any:
     """A small network with state of every kind."""
     settings = {
-        "blocks": lambda: [dense(8, "tanh"), BatchNorm(), Dropout(0.2), dense(3, "softmax")],
+        "blocks": lambda: [dense(8, "tanh"), Dropout(0.2), dense(3, "softmax")],
         "input_shape": (5,),
         "optimizer": Adam,
         "batch_size": 4,
@@ -33,7 +33,7 @@ def small(task: Any, **changes: Any) -> Any:
 
 
 def part(batches: Batches, first: int, last: int) -> Batches:
-    """Some of the iterations, as a stretch of its own."""
+    """Some of the iterations, as a call of its own."""
     start, end = batches.bounds[first], batches.bounds[last]
     bounds = batches.bounds[first : last + 1] - start
     return Batches(batches.rows[start:end], bounds, batches.rates[first:last])
@@ -51,7 +51,7 @@ def test_same_bits_every_time(task: Any) -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_slices_change_nothing(batch_size: int, task: Any) -> None:
-    """A stretch run in parts gives the bits of the stretch run whole."""
+    """Iterations run in several calls give the bits of one call."""
     one = small(task, batch_size=batch_size)
     whole = one.train(CompiledEngine)
     batches = one.batches()
@@ -96,9 +96,8 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_
     engine that has never seen a number that is not finite.
     """
     settings = {"batch_size": batch_size, "iterations": 20}
-    normed = [BatchNorm()] if batch_size > 1 else []
     one = task(
-        lambda: [dense(5, "relu"), *normed, dense(3)], (7,), MeanSquared(),
+        lambda: [dense(5, "relu"), dense(3)], (7,), MeanSquared(),
         lambda: SGD(momentum), **settings,
     )  # fmt: skip
     batches, found = one.batches(), []
@@ -108,8 +107,6 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_
             engine.run(replace(batches, rates=np.full(len(batches), rate)))
             assert not np.isfinite(engine.network.theta).all()
             engine.network.theta[...] = one.network().theta
-            for name, array in engine.network.buffers.items():
-                array[...] = name.endswith("variance")
             for array in engine.optimizer.state.values():
                 array[...] = 0
             engine.optimizer.steps = 0
@@ -120,7 +117,7 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float, batch_
 
 
 def test_python_runs_meanwhile(task: Any) -> None:
-    """The GIL is free while a stretch is trained."""
+    """The GIL is free during training."""
     one = task(lambda: [dense(89, "tanh"), dense(10, "softmax")], (64,), iterations=200_000)
     ticks: list[float] = []
     trained = threading.Thread(target=one.train, args=(CompiledEngine,))
@@ -134,7 +131,7 @@ def test_python_runs_meanwhile(task: Any) -> None:
 
 
 def test_memory_does_not_grow_with_iterations(task: Any) -> None:
-    """Dropout's random numbers are drawn in portions, however long the stretch."""
+    """Dropout's random numbers are drawn in portions, however many iterations there are."""
     one = small(task, iterations=200_000, batch_size=1, optimizer=SGD)
     engine = one.train(CompiledEngine)
     batches = one.batches()
@@ -184,9 +181,9 @@ def test_losses_of_batches(batch_size: int, task: Any) -> None:
 
 
 def test_losses_are_not_told_unasked(task: Any) -> None:
-    """An engine that was made without them says so."""
+    """An engine that was built without them says so."""
     engine = small(task).train(CompiledEngine)
-    with pytest.raises(ValueError, match="not made to tell"):
+    with pytest.raises(ValueError, match="built without `losses`"):
         engine.run(part(small(task).batches(), 0, 1), np.zeros(1))
 
 

@@ -43,7 +43,7 @@ SMALLEST = """\
     else:
         for k in range(count):
             rate = real(rates[k])
-            # a row of the next block: no time beside the chain of the update
+            # draw a row of the next block while the update is computed
             if bound > 1:
                 fresh[k] = below(stream, bound)
             n, r = 1, 0

@@ -1,4 +1,4 @@
-"""Stretches whose rows the compiled engine draws by itself."""
+"""Steps whose rows the compiled engine draws by itself."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.engines.base import Batches, Stretch
+from nnrun.engines.base import Batches, Steps
 from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
-from nnrun.nn import SGD, Adam, BatchNorm, Dropout, dense
+from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine
 from nnrun.training.sampling import Sampler
 
@@ -33,21 +33,20 @@ class Run:
 
     def go(self, iterations: int) -> None:
         """Make updates."""
-        stretch = Stretch(
+        steps = Steps(
             self.sampler,
             self.schedule,
             first=self.iteration,
             iterations=iterations,
             total=TOTAL,
         )
-        self.engine.run(stretch)
+        self.engine.run(steps)
         self.iteration += iterations
 
     def state(self) -> Any:
         """All that a checkpoint would hold, as bytes and plain values."""
         engine = self.engine
         arrays = [engine.network.theta, *engine.optimizer.state.values()]
-        arrays += engine.network.buffers.values()
         return (
             [array.tobytes() for array in arrays],
             engine.optimizer.steps,
@@ -61,8 +60,6 @@ class Run:
         engine.network.theta[...] = theirs.network.theta
         for name, array in engine.optimizer.state.items():
             array[...] = theirs.optimizer.state[name]
-        for name, array in engine.network.buffers.items():
-            array[...] = theirs.network.buffers[name]
         engine.optimizer.steps = theirs.optimizer.steps
         engine.rng.bit_generator.state = theirs.rng.bit_generator.state
         self.sampler.restore(json.loads(json.dumps(other.sampler.state())))
@@ -77,7 +74,7 @@ NETWORKS = {
         "batch_size": 1,
     },
     "batches": {
-        "blocks": lambda: [dense(5, "tanh"), BatchNorm(), Dropout(0.3), dense(3, "softmax")],
+        "blocks": lambda: [dense(5, "tanh"), Dropout(0.3), dense(3, "softmax")],
         "optimizer": lambda: SGD(momentum=0.9),
         "batch_size": 7,
     },
@@ -116,7 +113,7 @@ def test_as_if_the_rows_had_been_given(small: Any, sampling: str, schedule: Any)
 def test_interrupted_is_uninterrupted(
     task: Any, name: str, sampling: str, schedule: str, cuts: list[int], far: int
 ) -> None:
-    """From any moment another process goes on to the same bits, whatever its stretches."""
+    """From any moment another process goes on to the same bits, however it groups the steps."""
     one = task(input_shape=(4,), **NETWORKS[name])
     whole = Run(CompiledEngine, one, sampling, SCHEDULES[schedule])
     whole.go(far + sum(cuts))
@@ -131,7 +128,7 @@ def test_interrupted_is_uninterrupted(
     assert whole.state() == run.state()
 
 
-def test_memory_does_not_grow_with_the_stretch(task: Any) -> None:
+def test_memory_does_not_grow_with_the_number_of_iterations(task: Any) -> None:
     """A million rows are drawn without a place for each."""
     run = Run(CompiledEngine, task(input_shape=(4,), **NETWORKS["rows"]), "shuffle", Cosine(0.1))
     run.go(1)

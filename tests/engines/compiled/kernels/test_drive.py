@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnrun.engines.base import Stretch
+from nnrun.engines.base import Steps
 from nnrun.engines.compiled.generated.sampling import Sampling
 from nnrun.engines.compiled.kernels.sampling.fields import PIECE, RATE_BYTES, SAMPLINGS
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
@@ -121,7 +121,7 @@ def test_either_goes_on_where_the_other_has_stopped(kind: str, before: int) -> N
 
 
 def test_a_sampler_that_was_put_elsewhere_is_followed() -> None:
-    """Between two stretches the order may go back: what had been drawn ahead does not count."""
+    """Between two calls the order may go back: what had been drawn ahead does not count."""
     source, calls = sampler(50, 1, "with_replacement", 1), Calls()
     sampling = started(source, calls)
     start = source.state()
@@ -150,20 +150,20 @@ def test_pieces_fit_the_cache() -> None:
     assert [0, 24 * PIECE, 48 * PIECE, 24 * 9_000] == calls.uniforms
 
 
-def stretch(order: Sampler) -> Stretch:
-    return Stretch(order, Constant(0.1), first=0, iterations=4, total=4)
+def steps(order: Sampler) -> Steps:
+    return Steps(order, Constant(0.1), first=0, iterations=4, total=4)
 
 
 def test_other_generators_are_left_to_numpy() -> None:
     """Compiled code knows PCG64 alone."""
     others: Any = np.random.Generator(np.random.Philox(1))
-    assert not Sampling.fits(stretch(Sampler(10, 1, "shuffle", rng=others)))
-    assert Sampling.fits(stretch(sampler(10, 1, "shuffle", 1)))
+    assert not Sampling.fits(steps(Sampler(10, 1, "shuffle", rng=others)))
+    assert Sampling.fits(steps(sampler(10, 1, "shuffle", 1)))
 
 
 def test_rows_that_have_been_asked_for_are_not_drawn_again() -> None:
-    """Whoever looks at a stretch's arrays has taken them from the order: they are what counts."""
-    one = stretch(sampler(10, 1, "shuffle", 1))
+    """The arrays of steps that have been read are taken from the order, and count."""
+    one = steps(sampler(10, 1, "shuffle", 1))
     assert Sampling.fits(one)
     assert [0, 1, 2, 3, 4] == one.bounds.tolist()
     assert not Sampling.fits(one)

@@ -24,7 +24,6 @@ from nnrun.nn import (
     LOSSES,
     SGD,
     Adam,
-    BatchNorm,
     Dropout,
     Flatten,
     MaxPool2d,
@@ -49,7 +48,6 @@ WRITTEN = [
     ("w *= a * b", "w *= a * b"),
     ("y = a / b + c", "y = a / b + c"),
     ("u = view(values, n * 8 + r, (2,))", "u = view(values, n * 8 + r, (2,))"),
-    ("tile_8x2(a, i * 8 + j)", "tile_8x2(a, i * 8 + j)"),
     (
         "for i in range(n * 2 + 1):\n    y = a * b + i",
         "for i in range(n * 2 + 1):\n    y = fma(a, b, i)",
@@ -143,7 +141,7 @@ OBJECTS: dict[str, tuple[Callable[[], list[Any]], tuple[int, ...], str, Any, Any
         for name in LOSSES
     },
     "layers": (
-        lambda: [conv2d(4), BatchNorm(), MaxPool2d(), Dropout(0.5), Flatten(), dense(3)],
+        lambda: [conv2d(4), MaxPool2d(), Dropout(0.5), Flatten(), dense(3)],
         (1, 8, 8), "mean_squared", lambda: SGD(0.9, nesterov=True, weight_decay=0.1), 3,
     ),
     "adam": (lambda: [dense(70), dense(33)], (90,), "mean_squared", Adam, 5),

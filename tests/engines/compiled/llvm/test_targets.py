@@ -58,8 +58,8 @@ TASKS: dict[str, dict[str, Any]] = {
         "blocks": lambda: [dense(89, "tanh"), dense(10, "softmax")], "input_shape": (64,),
         "iterations": 300,
     },
-    "tiles": {
-        "blocks": lambda: [dense(70, "tanh"), BatchNorm(), dense(33, "gelu"), dense(3, "sigmoid")],
+    "batches": {
+        "blocks": lambda: [dense(70, "tanh"), dense(33, "gelu"), dense(3, "sigmoid")],
         "input_shape": (50,), "loss": BinaryCrossEntropy(), "optimizer": Adam, "batch_size": 13,
         "clip_norm": 0.5, "iterations": 200,
     },

@@ -93,5 +93,5 @@ def test_losses_of_batches(task: Any, batch_size: int) -> None:
         engines[-1].run(batches, *([told[-1]] if asked else []))
     np.testing.assert_allclose(told[1], told[0], rtol=1e-12)
     np.testing.assert_array_equal(engines[1].network.theta, engines[2].network.theta)
-    with pytest.raises(ValueError, match="not made to tell"):
+    with pytest.raises(ValueError, match="built without `losses`"):
         engines[2].run(batches, told[2])

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import CompiledEngine, allocation
-from nnrun.engines.compiled.generated.blocks import Blocks
+from nnrun.engines.compiled.generated.program import Program
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.engine import TapeEngine
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn import Adam, BatchNorm, CrossEntropy, Dropout, Flatten, MaxPool2d, conv2d, dense
 from tests.engines.compiled.guards import SIDES, GuardError, Side, apart, guarded
 
@@ -42,16 +42,17 @@ WRONG = {
 }
 
 
-def blocks() -> list[Any]:
-    """Of each way to compute something one."""
+def blocks(kind: Any) -> list[Any]:
+    """Each kind of computation once; functions have no batch normalisation."""
     return [
-        *[conv2d(16, 3, padding="same", activation="gelu"), MaxPool2d(2), BatchNorm()],
+        *[conv2d(16, 3, padding="same", activation="gelu"), MaxPool2d(2)],
+        *([] if kind is CompiledEngine else [BatchNorm()]),
         *[conv2d(16, 3, padding="same", activation="relu"), Dropout(0.2), Flatten()],
         *[dense(20, "tanh"), dense(3, "softmax")],
     ]
 
 
-def changed(plan: Plan, kernel: str, parameter: str, by: int) -> Plan:
+def changed(plan: ExecutionPlan, kernel: str, parameter: str, by: int) -> ExecutionPlan:
     """The plan, with another stride in all calls of a kernel."""
     for stage in plan.stages:
         for index, op in enumerate(stage.ops):
@@ -63,10 +64,11 @@ def changed(plan: Plan, kernel: str, parameter: str, by: int) -> Plan:
 
 def train(task: Any, kind: Any, side: Side, change: tuple[str, str, int] | None = None) -> Any:
     """The parameters and the loss after some updates between guard pages."""
-    one = task(blocks, (2, 8, 8), CrossEntropy(), Adam, batch_size=4, iterations=5, clip_norm=1.0)
+    settings = {"batch_size": 4, "iterations": 5, "clip_norm": 1.0}
+    one = task(lambda: blocks(kind), (2, 8, 8), CrossEntropy(), Adam, **settings)
     made = tapes.training
 
-    def wrong(*arguments: Any, **more: Any) -> Plan:
+    def wrong(*arguments: Any, **more: Any) -> ExecutionPlan:
         plan = made(*arguments, **more)
         return changed(plan, *change) if change else plan
 
@@ -101,11 +103,14 @@ def test_a_wrong_stride_is_found(name: str, task: Any) -> None:
 
 
 def test_too_little_memory_for_a_function_is_found(task: Any) -> None:
-    """So it is where a function of the network's own has memory for half of the rows."""
-    right = Blocks.reserve
+    """Also if a generated function has half of the memory for its values."""
+    right = Program.size
+
+    def half(program: Program, block: str) -> int:
+        return right(program, block) // (2 if block == "values" else 1)
 
     def run(side: Side) -> Any:
-        with patch.object(Blocks, "reserve", lambda self, rows: right(self, rows // 2)):
+        with patch.object(Program, "size", half):
             return train(task, CompiledEngine, side)
 
     assert found(run) != ""

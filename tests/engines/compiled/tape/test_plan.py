@@ -14,7 +14,7 @@ from nnrun.engines.compiled.tape.arrays import Address, Map, image, like, vector
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.pooling import LARGEST_WINDOW, MaxPool2d
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Flatten, MeanSquared, Network, conv2d, dense
 from nnrun.nn import MaxPool2d as MaxPool2dLayer
@@ -22,11 +22,11 @@ from nnrun.nn import MaxPool2d as MaxPool2dLayer
 BORDERS = [(0, 0, 0, 0), (1, 1, 1, 1), (2, 0, 1, 3)]
 
 
-def plan_of(training: bool = True) -> Plan:
-    return Plan(np.dtype("float64"), 4, descends=True, training=training)
+def plan_of(training: bool = True) -> ExecutionPlan:
+    return ExecutionPlan(np.dtype("float64"), 4, descends=True, training=training)
 
 
-def emitter_of(kind: Any, plan: Plan, layer: Any, x: Map, **more: bool) -> Any:
+def emitter_of(kind: Any, plan: ExecutionPlan, layer: Any, x: Map, **more: bool) -> Any:
     given = {"border": (0, 0, 0, 0), "in_place": False, "kept": False, "needs_dx": True, **more}
     return kind(plan, layer, "0", x, **given)
 

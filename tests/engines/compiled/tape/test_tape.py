@@ -424,12 +424,12 @@ def test_a_diverged_run_leaves_nothing_behind(task: Any, momentum: float) -> Non
 
 
 FORMULAS = {
-    "relu": "zero if {x} < real(0.1) else {x}",
-    "relu_back": "{dy}",
-    "tanh": "tanh({x}) * real(0.9999999)",
-    "tanh_back": "{dy} * (one - {y})",
-    "sigmoid_back": "{dy} * {y}",
-    "elu_back": "{dy} if {x} > zero else {dy} * {y}",
+    "relu": "zero if x < real(0.1) else x",
+    "relu_back": "dy",
+    "tanh": "tanh(x) * real(0.9999999)",
+    "tanh_back": "dy * (one - y)",
+    "sigmoid_back": "dy * y",
+    "elu_back": "dy if x > zero else dy * y",
 }
 
 

@@ -1,4 +1,4 @@
-"""The activations' formulas, as source text."""
+"""The activations' formulas, as source text: one source for generated functions and kernels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from dataclasses import dataclass
 class Pointwise:
     """f(x) of one number x, and dy · f'(x), which may use both x and y = f(x).
 
-    `functions` names what the formulas use of `formulas`; `keeps_zero` says that
-    f(0) = 0, so that the extra places of a row, which hold zeros, need no care; `rises` that f
-    never falls, so that it may be taken of a maximum; `in_place` that the gradient is the same
-    with y in the place of x, so that x need not be kept.
+    Args:
+        value: f(x).
+        gradient: dy · f'(x).
+        functions: names in `formulas.functions` that the text uses.
+        keeps_zero: f(0) = 0, so that padding with zeros stays zero.
+        rises: f never falls, so that it can be applied after a maximum.
+        in_place: the gradient is the same with y in the place of x, so that x need not be kept.
     """
 
     value: str

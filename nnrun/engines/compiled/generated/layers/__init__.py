@@ -1,4 +1,7 @@
-"""The emitters of layers, by the types of `nnrun.nn`."""
+"""The emitters of layers, by the types of `nnrun.nn`.
+
+Layers whose rows depend on each other (batch normalisation) have none: kernels train them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from collections.abc import Callable
 from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.generated.layers.activation import Activation, Softmax
 from nnrun.engines.compiled.generated.layers.base import Emitter
-from nnrun.engines.compiled.generated.layers.batch_norm import BatchNorm
 from nnrun.engines.compiled.generated.layers.bias import Bias
 from nnrun.engines.compiled.generated.layers.convolution import Convolution
 from nnrun.engines.compiled.generated.layers.dropout import Dropout
@@ -26,7 +28,6 @@ EMITTERS: dict[str, Callable[..., Emitter]] = {
     "avg_pool2d": AvgPool2d,
     "flatten": Flatten,
     "dropout": Dropout,
-    "batch_norm": BatchNorm,
     "softmax": Softmax,
     **dict.fromkeys(POINTWISE, Activation),
 }

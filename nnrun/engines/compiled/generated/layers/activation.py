@@ -15,16 +15,16 @@ TOGETHER = 16
 
 
 class Activation(Emitter):
-    """Number by number, from a pair of formulas."""
+    """Elementwise, from a pair of formulas."""
 
     @classmethod
     def compiling(cls, layer: Any) -> float:
-        """Each of the functions that the formulas call is written out."""
+        """The formulas' functions are inlined."""
         return cls.seconds + 0.04 * len(POINTWISE[layer.type].functions)
 
     @property
     def formulas(self) -> Pointwise:
-        """Of this activation."""
+        """The formulas of this activation."""
         return POINTWISE[self.layer.type]
 
     def plan(self) -> None:
@@ -72,7 +72,7 @@ class Softmax(Emitter):
 
 
 def within(y: Row, index: int | str, value: str) -> str:
-    """The value, but zero in the extra places of y."""
+    """The value, but zero in the padding of y."""
     if y.scalar or y.stored == y.size:
         return value
     return f"{value} if {index} < {y.size} else zero"

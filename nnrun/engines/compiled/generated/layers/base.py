@@ -1,4 +1,4 @@
-"""What all emitters of layers share."""
+"""The base class of layers' emitters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Emitter:
     """Writes one layer's forward and backward pass for one row.
 
     Args:
-        program: what is written to.
+        program: that is written.
         layer: of the network.
         tag: the layer's index in the config: w0 and b0 are the parameters of layer 0.
         x: the row that comes in.
@@ -21,7 +21,6 @@ class Emitter:
 
     y: Row
     seconds = 0.015  # that compiling a layer of this type takes, about
-    batch_dependent = False  # whether it has to see all rows of a batch at once
 
     def __init__(self, program: Program, layer: Any, tag: str, x: Row, needs_dx: bool) -> None:
         self.program = program
@@ -33,7 +32,7 @@ class Emitter:
 
     @classmethod
     def refuses(cls, layer: Any) -> str | None:
-        """What of this layer cannot be compiled, as the end of "the compiled engine …"."""
+        """Why this layer cannot be compiled, as the end of "the compiled engine …"."""
         return None
 
     @classmethod
@@ -42,28 +41,19 @@ class Emitter:
         return cls.seconds
 
     def plan(self) -> None:
-        """Take memory and decide what `y`, the row that goes out, is."""
+        """Allocate memory and set `y`, the output row."""
         raise NotImplementedError
 
     def before(self) -> None:
-        """Write what is done once for a batch, before its rows. Mostly nothing."""
-
-    def prepare(self) -> None:
-        """Write what is done for each row before `across`."""
-
-    def across(self) -> None:
-        """Write what needs all rows of the batch, between the rows' passes. Mostly nothing."""
-
-    def across_backward(self, dy: Row) -> None:
-        """Likewise on the way back."""
+        """Write what is done once for a batch, before its rows."""
 
     def forward(self) -> None:
-        """Write the statements that make y from x."""
+        """Write y, computed from x."""
         raise NotImplementedError
 
     def backward(self, dy: Row) -> Row:
-        """Write the statements that make dx from dy, and use the parameters' gradients.
+        """Write dx, computed from dy, and the parameters' gradients or updates.
 
-        Where dx is not needed, what is returned is not used.
+        If dx is not needed, the returned value is not used.
         """
         raise NotImplementedError

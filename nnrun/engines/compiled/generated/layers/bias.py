@@ -9,7 +9,7 @@ from nnrun.engines.compiled.generated.row import Row
 
 
 class Bias(Emitter):
-    """Where the layer before is a product, its sums start from b, and there is nothing to add."""
+    """After a product nothing is added: its sums start from b."""
 
     merged = False
 
@@ -29,11 +29,11 @@ class Bias(Emitter):
         self.merged, self.y = True, self.x
 
     def at(self, index: int | str) -> str:
-        """How the source writes one of the biases."""
+        """One bias in the source."""
         return f"b{self.tag}_{index}" if self.x.scalar else f"b{self.tag}[{index}]"
 
     def at_pixel(self, pixel: str, channel: str) -> str:
-        """How it writes that of a pixel, the pixels counted row by row."""
+        """The bias of a pixel; pixels are counted row by row."""
         if self.per_channel or self.x.image is None:
             return self.at(channel)
         return self.at(f"{self.x.image[0]} * ({pixel}) + {channel}")

@@ -1,7 +1,7 @@
 """Convolution of one row: direct loops, channels innermost, no patches copied.
 
 z[i, j, o] = Σ_{a, b, c} x[i·s + a, j·s + b, c] w[a, b, c, o], with dw and dx from the same loops.
-The weights lie in memory as (height, width, channels in, channels out).
+The weights are stored as (height, width, channels in, channels out).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Convolution(Product):
             self.image = p.array(f"padded{tag}", (height, width, inputs), written=0)
             self.dx_padded = p.array(f"dpadded{tag}", (height, width, inputs))
         if self.needs_dx:
-            self.turned = p.shared(f"turned{tag}", (kh, kw, layer.channels, inputs))
+            self.turned = p.array(f"turned{tag}", (kh, kw, layer.channels, inputs))
         self.y = p.row(f"z{tag}", prod(layer.output_shape), layer.output_shape)
         self.height, self.width = layer.output_shape[1:]
 
@@ -115,7 +115,7 @@ class Convolution(Product):
         return dx
 
     def _weights(self, dy: Row, j: str, count: int) -> None:
-        """What some output pixels of one line add to dw."""
+        """Add the terms of some output pixels of one line to dw."""
         p = self.program
         columns = [affine(j, 1, n) for n in range(count)]
         with self._over_taps():
@@ -145,7 +145,7 @@ class Convolution(Product):
         return dx
 
     def _spread(self, dy: Row, target: str, outputs: list[str]) -> None:
-        """What one pixel of some output channels adds to dx."""
+        """Add the terms of one pixel of some output channels to dx."""
         p = self.program
         for n, o in enumerate(outputs):
             p.line(f"dz_{n} = {dy.name}_hwc[i, j, {o}]")

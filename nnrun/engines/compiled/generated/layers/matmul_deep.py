@@ -15,7 +15,7 @@ BLOCK = 10
 
 
 class DeepMatMul(Product):
-    """w lies in memory as (units, inputs)."""
+    """w is stored as (units, inputs)."""
 
     def plan(self) -> None:
         p, x, units = self.program, self.x, self.layer.units

@@ -10,7 +10,7 @@ from nnrun.engines.compiled.generated.text import tree
 
 
 class FewMatMul(Product):
-    """Every weight and every number in a variable of its own, all loops unrolled."""
+    """Each weight and each number is a variable; all loops are unrolled."""
 
     def plan(self) -> None:
         p, units = self.program, self.layer.units

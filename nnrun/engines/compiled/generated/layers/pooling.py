@@ -15,7 +15,7 @@ LARGEST_WINDOW = 64
 
 
 class Pooling(Emitter):
-    """What both kinds share."""
+    """The base class of both kinds."""
 
     @classmethod
     def refuses(cls, layer: Any) -> str | None:
@@ -54,12 +54,12 @@ class Pooling(Emitter):
         return dx
 
     def share(self, place: int) -> str:
-        """What a pixel gets of its window's dy."""
+        """A pixel's share of its window's dy."""
         raise NotImplementedError
 
 
 class MaxPool2d(Pooling):
-    """The largest; `winner` keeps which one of its window that was, the first of equals."""
+    """The largest number; `winner` is its position in the window, the first of equals."""
 
     def plan(self) -> None:
         super().plan()

@@ -1,4 +1,4 @@
-"""What matrix products and convolutions share: sums that may start from a bias."""
+"""The base class of matrix products and convolutions: sums that may start from a bias."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from nnrun.engines.compiled.generated.layers.bias import Bias
 
 
 class Product(Emitter):
-    """A layer whose sums start from `bias`, if the next layer is one, else from zero."""
+    """A layer whose sums start from the bias, if the next layer is one, else from zero."""
 
     bias: Bias | None = None
 
     def start(self, index: int | str) -> str:
-        """What the sum of one output starts from."""
+        """The start of one output's sum."""
         return "zero" if self.bias is None else self.bias.at(index)
 
     def with_start(self, terms: list[str], index: int | str) -> list[str]:

@@ -1,9 +1,10 @@
-"""Adam: m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², θ ← θ - η m̂ / (sqrt(v̂) + ε)."""
+"""Adam's step, from its formulas."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from nnrun.engines.compiled.formulas.optimizers.adam import MEAN, SQUARE, STEP
 from nnrun.engines.compiled.generated.program import Program
 from nnrun.nn.optimizers import Adam
 
@@ -19,12 +20,24 @@ def adam(p: Program, optimizer: Adam, size: int) -> list[str]:
         p.line("g = all_gradient[j]")
         if optimizer.weight_decay:
             p.line(f"g += all_theta[j] * real({optimizer.weight_decay!r})")
-        p.line(f"m = mean[j] * real({beta1!r}) + g * real({1 - beta1!r})")
-        p.line(f"v = square[j] * real({beta2!r}) + g * g * real({1 - beta2!r})")
+        settings = {
+            "beta1": f"real({beta1!r})",
+            "rest1": f"real({1 - beta1!r})",
+            "beta2": f"real({beta2!r})",
+            "rest2": f"real({1 - beta2!r})",
+        }
+        p.line(f"m = {MEAN.format(mean='mean[j]', g='g', **settings)}")
+        p.line(f"v = {SQUARE.format(square='square[j]', g='g', **settings)}")
         p.line("mean[j] = m")
         p.line("square[j] = v")
-        epsilon = f"real({optimizer.epsilon!r})"
-        p.line(f"all_theta[j] -= m / (sqrt(v) * square_part + {epsilon}) * mean_part")
+        step = STEP.format(
+            theta="all_theta[j]",
+            mean="m",
+            root="sqrt(v) * square_part",
+            epsilon=f"real({optimizer.epsilon!r})",
+            mean_part="mean_part",
+        )
+        p.line(f"all_theta[j] = {step}")
     return ["mean", "square"]
 
 

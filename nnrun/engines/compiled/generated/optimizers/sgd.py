@@ -1,7 +1,8 @@
-"""Stochastic gradient descent: θ ← θ - η g, with momentum v ← μ v + g, θ ← θ - η v."""
+"""The step of stochastic gradient descent, from its formulas."""
 
 from __future__ import annotations
 
+from nnrun.engines.compiled.formulas.optimizers.sgd import NESTEROV, STEP, VELOCITY
 from nnrun.engines.compiled.generated.program import Program
 from nnrun.nn.optimizers import SGD, Optimizer
 
@@ -22,8 +23,9 @@ def sgd(p: Program, optimizer: SGD, size: int) -> list[str]:
             p.line(f"g += all_theta[j] * real({optimizer.weight_decay!r})")
         if optimizer.momentum:
             momentum = f"real({optimizer.momentum!r})"
-            p.line(f"v = {momentum} * velocity[j] + g")
+            p.line(f"v = {VELOCITY.format(momentum=momentum, velocity='velocity[j]', g='g')}")
             p.line("velocity[j] = v")
-            p.line(f"g = g + {momentum} * v" if optimizer.nesterov else "g = v")
-        p.line("all_theta[j] -= rate * g")
+            ahead = NESTEROV.format(momentum=momentum, velocity="v", g="g")
+            p.line(f"g = {ahead if optimizer.nesterov else 'v'}")
+        p.line(f"all_theta[j] = {STEP.format(theta='all_theta[j]', rate='rate', g='g')}")
     return ["velocity"] if optimizer.momentum else []

@@ -58,13 +58,13 @@ def normalise(module: Any, symbol: str, dtype: str) -> None:
         factors = [k.b.fmul(gamma, one) for gamma, one in zip(gammas, inverses, strict=True)]
 
         def pixel(places: list[Value]) -> None:
-            made = [
+            results = [
                 k.fma(k.b.fsub(x, mean), factor, beta)
                 for x, mean, factor, beta in zip(
                     channels.load(places[0]), means, factors, betas, strict=True
                 )
             ]
-            channels.store(made, places[1])
+            channels.store(results, places[1])
 
         _each_pixel(k, ["x", "y"], pixel)
 
@@ -120,11 +120,11 @@ def normalise_back(module: Any, symbol: str, dtype: str) -> None:
                 channels.load(places[0]), channels.load(places[1]), means, shifts, slopes, factors,
                 strict=True,
             )  # fmt: skip
-            made = []
+            results = []
             for x, dy, mean, shift, slope, factor in values:
                 along = k.fma(k.b.fsub(x, mean), slope, shift)
-                made.append(k.b.fmul(k.b.fsub(dy, along), factor))
-            channels.store(made, places[2])
+                results.append(k.b.fmul(k.b.fsub(dy, along), factor))
+            channels.store(results, places[2])
 
         _each_pixel(k, ["x", "dy", "dx"], pixel)
 
@@ -154,7 +154,7 @@ def _sums(
     k: Kernel, channels: Channels, names: Sequence[str], arrays: int,
     terms: Callable[[list[Value]], list[Value]],
 ) -> list[Value]:  # fmt: skip
-    """The sums of what `terms` makes of each pixel, over the task's rows."""
+    """The sums of `terms` of each pixel, over the task's rows."""
     zeros = channels.zeros(arrays)
 
     def added(sums: Sequence[Value], values: Sequence[Value]) -> list[Value]:

@@ -1,6 +1,4 @@
-"""What batch normalisation knows of a channel's numbers in the whole batch, a chunk of channels
-at a time.
-"""
+"""Mean and variance of the whole batch for batch normalisation, a chunk of channels at a time."""
 
 from __future__ import annotations
 

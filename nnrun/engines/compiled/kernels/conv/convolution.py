@@ -1,9 +1,8 @@
 """Convolution of images with the channels last, and its gradients: no patches are copied.
 
 A piece of y is a few neighbouring pixels of a line by a few channels; its sums run over the taps,
-which a table gives as distances in x. dx is made of the same pieces, tap by tap: what a line of dy
-brings to a line of dx lies in it side by side as well. Pieces of dw are a few taps by a few
-channels; their sums run over the pixels.
+whose distances in x are in a table. dx has the same pieces, added tap by tap. A piece of dw is a
+few taps by a few channels; its sums run over the pixels.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ def convolve(module: Any, symbol: str, dtype: str) -> None:
 def convolve_back(module: Any, symbol: str, dtype: str) -> None:
     """dx[i s + a - top, j s + b - left, c] = Σ_{a, b, o} dy[i, j, o] w[a, b, o, c].
 
-    w are the turned weights, as wide as dx, whose `channels` are as stored; `units` are those of w.
+    w are the turned weights, as wide as dx with its stored `channels`; `units` are those of w.
     The sum of each number runs over a, b, o in this order. dx is written in height × width pixels.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
@@ -98,7 +97,7 @@ def convolve_back(module: Any, symbol: str, dtype: str) -> None:
                 whole = k.compare("==", k.mul(source, down), distance)
 
                 def tap(b: Value) -> None:
-                    # dy's pixels whose tap b lies inside of dx.
+                    # Pixels of dy whose tap b is inside dx.
                     shift = k.sub(b, k["left"])
                     begin = k.largest(k.div(k.sub(k.sub(across, 1), shift), across), 0)
                     end = k.div(k.sub(k.sub(k.add(width, across), 1), shift), across)
@@ -140,10 +139,9 @@ def convolve_back(module: Any, symbol: str, dtype: str) -> None:
 def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
     """dw[a, b, c, o] = Σ x[i s + a, j s + b, c] dy[i, j, o] over the pixels of a group of rows.
 
-    There are `groups`: blocks of `rows` rows or, with `rows` 0, every second row where there are
-    two. Task after task they are gone through for each `strip` of so many (a, b, c). Each group has
-    its own place to write to, `dw_task` numbers from one to the next. `channels` and `units` are as
-    for `convolve`.
+    There are `groups`: blocks of `rows` rows or, with `rows` 0, every `groups`-th row. A task is
+    one group and one `strip` of so many (a, b, c). Groups write to sums of their own, `dw_task`
+    numbers apart. `channels` and `units` are as for `convolve`.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     zeros, table = k.pieces()
@@ -191,7 +189,7 @@ def convolve_weights(module: Any, symbol: str, dtype: str) -> None:
 
 @written
 def turn_weights(module: Any, symbol: str, dtype: str) -> None:
-    """turned[a, b, o, c] = w[a, b, c, o], with zeros for what is stored besides the channels.
+    """turned[a, b, o, c] = w[a, b, c, o], with zeros for padding channels.
 
     A task turns `rows` taps.
     """
@@ -231,12 +229,12 @@ def gathered(k: Kernel, column: Value, pitch: Value, first: Value, count: Value)
 
 
 def identity(k: Kernel, table: Value, length: Value) -> None:
-    """Write the table of numbers that lie side by side."""
+    """Write the table of adjacent numbers."""
     k.repeat(length, lambda c: k.store(k.mul(c, k.size), k.at(table, k.mul(c, 8))))
 
 
 def _table_of_taps(k: Kernel, table: Value) -> Value:
-    """Write how far the numbers of all taps lie from the first, in bytes; how many there are."""
+    """Write the distances of all taps from the first, in bytes; returns their number."""
 
     def line(a: Value, place: Value) -> list[Value]:
         def tap(b: Value, place: Value) -> list[Value]:

@@ -43,7 +43,7 @@ def winograd(module: Any, symbol: str, dtype: str) -> None:
 
     x has height × width pixels, and zeros outside of them; y has oh × ow. `channels` are those of
     u; `units` are as stored, with u and b as wide as y. With the u of turned weights, and
-    2 - padding for top and left, this makes dx of dy.
+    2 - padding for top and left, it computes dx from dy.
     """
     k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
     channels, u_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
@@ -100,7 +100,7 @@ def _outputs_of(
     m: Value,
     outside: tuple[Value, Value],
 ) -> None:
-    """Transform a block's sums into pixels of y; for those that y has not there is `outside`."""
+    """Transform a block's sums into pixels of y; those beyond y go to `outside`."""
     (start, count), m_row, (zeros, lost) = block, k.bytes("units"), outside
     place = k.mul(BLOCK + 1, m_row)
     absent = k.compare("==", k["b"], 0)
@@ -206,7 +206,7 @@ def transform_weights(module: Any, symbol: str, dtype: str) -> None:
 
 @written
 def transform_turned(module: Any, symbol: str, dtype: str) -> None:
-    """u = G g Gᵀ, as (16, units, channels), of w by half a turn: what makes dx of dy.
+    """u = G g Gᵀ, as (16, units, channels), of w by half a turn: for dx from dy.
 
     `channels_stored` and `units_stored` are those of u and w. A task transforms `rows` units.
     """

@@ -1,7 +1,7 @@
-"""The tiles of Winograd's F(2×2, 3×3): where they lie, and how their squares are transformed.
+"""The tiles of Winograd's F(2×2, 3×3): their positions, and transforms of squares.
 
 A square's transform is that of a line, A x, for all its columns and then for all its rows: A X Aᵀ.
-`winograd.py` says which matrix is for what.
+`winograd.py` explains the matrices.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Line = Callable[[list[Value]], list[Value]]
 
 
 class Places:
-    """Where the tiles of a task's outputs lie; they are numbered through all its rows.
+    """The positions of a task's tiles, numbered through all its rows.
 
     Args:
         k: the kernel.
@@ -46,7 +46,7 @@ def pixels(
     k: Kernel, name: str, side: int, where: tuple[Value, Value, Value],
     sides: tuple[Value, Value], outside: Value,
 ) -> list[Value]:  # fmt: skip
-    """Addresses of side × side pixels of a map; `outside` for those that it has not."""
+    """Addresses of side × side pixels of a map; `outside` for pixels beyond it."""
     row, i, j = where
     base = k.at(k.pointer(name), k.mul(row, k.bytes(f"{name}_row")))
     found = []
@@ -81,7 +81,7 @@ def spaced(k: Kernel, base: Value, pitch: Value, count: int = 16) -> list[Value]
 
 
 def both_ways(line: Line, values: list[Value]) -> list[Value]:
-    """Of a square, line by line: all columns transformed, and then all rows of what comes out."""
+    """A square, line by line: all columns are transformed, then all rows of the result."""
     side = isqrt(len(values))
     rows = [values[n : n + side] for n in range(0, len(values), side)]
     columns = [line(list(column)) for column in zip(*rows, strict=True)]

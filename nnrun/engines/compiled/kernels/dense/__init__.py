@@ -1,1 +1,1 @@
-"""Kernels of matrix products, of all numbers or of those that are not 0."""
+"""Kernels of matrix products, dense or skipping zeros."""

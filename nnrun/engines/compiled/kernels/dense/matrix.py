@@ -1,8 +1,7 @@
 """Matrix products: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
 
-Each number of a result is one chain of fused multiply-adds over the inner index, in its order:
-neither how the result is cut into tiles, nor who computes which, changes a bit of it. `shapes` says
-how the weights lie, and what the tasks are.
+Each number of a result is one chain of fused multiply-adds over the inner index, in order: neither
+tiles nor threads change its bits. `shapes` describes the layout of the weights and the tasks.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
-# Written as the processor is to run it: passes would find nothing and take their time.
+# No passes of LLVM: they would find nothing to improve.
 LEVEL = 0
 
 
@@ -47,7 +46,7 @@ def product(p, task, n, k, start, rate, scratch):
 
 
 def product_back(p, task, n, k, start, rate, scratch):
-    """dx = dz wᵀ for some inputs: by the weights turned, it is a product like z's."""
+    """dx = dz wᵀ for some inputs: with turned weights it is a product like z."""
     dz, dz_row, w, dx, dx_row, inputs, units, counts, counted = parameters(p, 9)
     first = task * strip()
     width = min(strip(), padded(inputs) - first)

@@ -1,6 +1,6 @@
-"""What a matrix product is made of: a tile of the result, a square of weights turned.
+"""The parts of a matrix product: a tile of the result, a square of turned weights.
 
-How large a tile is depends on the processor's registers; what it computes does not.
+The size of a tile depends on the processor's registers; its numbers do not.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _TALLEST = {64: 8, 32: 4, 16: 4}
 
 @intrinsic
 def strip(t: Code) -> int:
-    """How many numbers are side by side in a strip."""
+    """Numbers of a row in a strip."""
     return shapes.strip(t.dtype)
 
 
 @intrinsic
 def lanes(t: Code) -> int:
-    """How many numbers a register of the processor holds."""
+    """Numbers in a register of the processor."""
     return machine.register() // _size(t)
 
 
 @intrinsic
 def tallest(t: Code) -> int:
-    """How many rows a tile has at most."""
+    """Most rows of a tile."""
     return _TALLEST[machine.register()]
 
 
@@ -48,11 +48,11 @@ def tile(
     Args:
         t: the translator.
         rows: of the tile.
-        registers: how many are side by side in the tile.
-        a: where it begins, and how far it is to the next row and to the next step.
-        b: where it begins, and how far it is to the next step.
-        c: where it begins, and how far it is to the next row.
-        begin: likewise.
+        registers: the tile's width.
+        a: address, distance to the next row, distance to the next step.
+        b: address, distance to the next step.
+        c: address, distance to the next row.
+        begin: address, distance to the next row.
         steps: of the sums, at least one.
         update: the factor, and whether c is added to.
         ahead: where something begins that will be needed soon, and how far to go with each step.
@@ -162,7 +162,7 @@ def zeros(t: Code) -> Any:
 
 
 def prefetch(t: Code, place: Any, near: int = 3) -> None:
-    """Fetch what is at an address, which need not be that of anything: 3 for the nearest cache."""
+    """Prefetch an address, which need not be valid: 3 for the nearest cache."""
     byte, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
     function = t.module.globals.get(name)
     if function is None:
@@ -181,7 +181,7 @@ def _vector(t: Code) -> Any:
 
 
 def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
-    """Where so many rows begin."""
+    """The addresses of so many rows."""
     found = [base]
     while len(found) < count:
         found.append(t.builder.gep(found[-1], [t.integer(row)]))

@@ -1,4 +1,4 @@
-"""Which numbers are not 0, as masks of bits, and whether so few are that zeros are skipped."""
+"""Masks of nonzeros, and whether they are so few that zeros are skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nnrun.engines.compiled.language.marks import intrinsic
 
 
 def nonzeros(p, task, n, k, start, rate, scratch):
-    """The masks of a block of rows, and how many of its numbers are not 0, as NaN is not.
+    """The masks of a block of rows, and the number of its nonzeros; NaN is one.
 
     Bit i of a row's word b is that of number 64 b + i. The words b of all rows lie together, and
     are `capacity` rows from the next.
@@ -40,7 +40,7 @@ def nonzeros(p, task, n, k, start, rate, scratch):
 
 
 def is_sparse(counts, counted, n, size):
-    """Whether zeros of n rows are skipped, from how many numbers of each `counted` rows are not 0.
+    """Whether zeros of n rows are skipped, from the nonzeros of each `counted` rows.
 
     Without counts they are not.
     """
@@ -64,5 +64,5 @@ def marked(t: Code, place: Any) -> Any:
 
 @intrinsic
 def ones(t: Code, word: Any) -> Any:
-    """How many bits are set."""
+    """The number of set bits."""
     return t.call("llvm.ctpop", word)

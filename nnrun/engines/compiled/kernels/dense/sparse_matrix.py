@@ -1,17 +1,15 @@
 """Matrix products that skip the zeros of one factor: z = b + x w, dx = dz wᵀ, w -= rate xᵀ dz.
 
-Half of what comes out of a ReLU is 0, as are the gradients behind one and most pixels of a drawing.
-A term 0 · w adds nothing to a chain of fused multiply-adds: what is left of the chains of `matrix`,
-in their order, has the same bits. So it is a matter of time alone which way is taken, and depends
-on how many of the batch's numbers are not 0, which `nonzeros` has counted.
+Half of a ReLU's outputs are 0, as are its gradients and most pixels of a drawing. A term 0 · w adds
+nothing to a chain of fused multiply-adds, so skipping it leaves the bits of `matrix`. Which kernel
+works depends on time alone: on the number of nonzeros in the batch, counted by `nonzeros`.
 
-Masks say where a row of the one factor is not 0, `BLOCK` terms at a time; so many rows of the other
-factor are brought together near to the processor, a tile wide. dw has two ways: over the columns of
-x, or, where those have no zeros and dz has, as its transpose over the columns of dz.
+Masks mark the nonzeros in a row of one factor, `BLOCK` terms at a time; as many rows of the other
+factor are copied into scratch memory, a tile wide. dw is computed over the columns of x or, if only
+dz has zeros, as its transpose over the columns of dz.
 
-What may differ: weights that are not finite make NaN of a 0 only where it is not skipped. They are
-found by looking at them, and at the loss. And -0, from products that have underflowed, stays -0
-where + 0 · w would make it 0: an equal number, which changes nothing but signs of other zeros.
+Two things may differ: weights that are not finite turn a 0 into NaN only if it is not skipped (the
+checks of weights and loss find them), and -0 from underflow stays -0 where + 0 · w would make it 0.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, u
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
-# Of LLVM's passes: the one that takes variables into registers.
+# Of LLVM's passes, the one that moves variables into registers.
 LEVEL = 1
 
 

@@ -1,4 +1,4 @@
-"""What a product that skips zeros is made of: the sums of one row, over the indices of a mask."""
+"""The sums of one row over the indices of a mask, for products that skip zeros."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.vectors import spread
 from nnrun.engines.compiled.llvm import machine
 
-# Side by side: enough sums to wait for none, and of 16 registers enough are left.
+# Registers of sums: enough to hide latency, few enough for 16 registers.
 WIDEST = 8
 
 
@@ -26,14 +26,14 @@ def chains(
 
     Args:
         t: the translator.
-        registers: how wide b, begin and c are.
+        registers: the width of b, begin and c.
         word: the mask.
-        a: numbers,
-        a_step: and how far they are apart.
-        b: rows,
-        b_step: and how far they are apart.
+        a: numbers.
+        a_step: their distance.
+        b: rows.
+        b_step: their distance.
         begin: a row.
-        c: likewise.
+        c: a row.
     """
     builder = t.builder
     vector = _vector(t)
@@ -77,7 +77,7 @@ def add_scaled(t: Code, c: Any, factor: Any, a: Any) -> None:
 
 @intrinsic
 def fetch_soon(t: Code, place: Any) -> None:
-    """Have what is at an address nearer: what is nearest is in use."""
+    """Prefetch an address into the second cache: the first one is in use."""
     prefetch(t, place, near=2)
 
 

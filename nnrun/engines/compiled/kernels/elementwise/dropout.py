@@ -10,9 +10,9 @@ from nnrun.engines.compiled.language.numbers import real
 def dropout(p, task, n, k, start, rate, scratch):
     """y = x · factor where the uniform number is at least `share`, else 0; forward and backward.
 
-    A batch's uniforms stand from its first row's place on, `drawn` for each row: all rows' for the
-    first dropout layer, then all rows' for the next; `before` are those of a row that come first.
-    A row's are in the order (channels, height, width).
+    A batch's uniforms begin at its first row, `drawn` for each row: all rows of the first dropout
+    layer, then all rows of the next; `before` is a row's number of uniforms in earlier layers. A
+    row's are in the order (channels, height, width).
     """
     (
         uniforms, drawn, before, share, factor, x, x_row, x_line, x_pixel,

@@ -1,4 +1,4 @@
-"""What large weights cost: α / 2 · Σ w² / rows, its gradient a chunk of a parameter at a time."""
+"""The L2 penalty: α / 2 · Σ w² / rows, its gradient a chunk of a parameter at a time."""
 
 from __future__ import annotations
 

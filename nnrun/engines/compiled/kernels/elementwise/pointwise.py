@@ -1,7 +1,7 @@
-"""Number by number: activations, from the formulas of `activations`, and sums.
+"""Elementwise: activations, from `formulas.activations`, and sums.
 
-Results go through the thread's memory, a piece of a line at a time: where an array is overwritten
-with what is made of it, LLVM would not vectorise the loop, though no number depends on another.
+Results go through scratch memory, a piece of a line at a time: LLVM does not vectorise a loop that
+may overwrite its input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def forward(p, task, n, k, start, rate, scratch):
             for begin in range(left, right, PIECE):
                 end = min(begin + PIECE, right)
                 for j in range(begin, end):
-                    held[j - begin] = evaluated(formula, source[j], 0, 0)  # noqa: F821 - a constant
+                    held[j - begin] = evaluated(formula, "x", source[j])  # noqa: F821 - a constant
                 copy(held, target + begin, end - begin)
 
 
@@ -43,7 +43,13 @@ def backward(p, task, n, k, start, rate, scratch):
             for begin in range(left, right, PIECE):
                 end = min(begin + PIECE, right)
                 for j in range(begin, end):
-                    held[j - begin] = evaluated(formula, before[j], after[j], source[j])  # noqa: F821
+                    held[j - begin] = evaluated(
+                        formula,  # noqa: F821 - a constant
+                        "x y dy",
+                        before[j],
+                        after[j],
+                        source[j],
+                    )
                 copy(held, target + begin, end - begin)
 
 
@@ -67,6 +73,6 @@ def add(p, task, n, k, start, rate, scratch):
 
 
 def copy(source, target, count):
-    """Numbers from one place to another."""
+    """Copy numbers."""
     for j in range(count):
         target[j] = source[j]

@@ -1,4 +1,4 @@
-"""Rows of data into the form that kernels work on, and back."""
+"""Rows of data into the kernels' layout, and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nnrun.engines.compiled.kernels.parts import row_range
 
 
 def gather(p, task, n, k, start, rate, scratch):
-    """Rows of the batch from a data set of (channels, height, width), each to its place.
+    """Rows of the batch from a data set of (channels, height, width), in the kernels' layout.
 
     `order` holds which rows, those of the batch from `start` on; 0: they follow one another.
     """
@@ -70,7 +70,7 @@ def flatten_back(p, task, n, k, start, rate, scratch):
 
 
 def clear(p, task, n, k, start, rate, scratch):
-    """Zeros for the channels that are there to fill registers only."""
+    """Write zeros to padding channels."""
     x, x_row, x_line, x_pixel, channels, height, width, rows = parameters(p, 8)
     x = pointer(x)
     first, last = row_range(task, rows, n)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from nnrun.engines.compiled.formulas.optimizers import adam as adam_formulas
+from nnrun.engines.compiled.formulas.optimizers import sgd as sgd_formulas
 from nnrun.engines.compiled.kernels.access import (
     doubles,
+    evaluated,
     floating,
     parameters,
     pointer,
@@ -13,11 +16,14 @@ from nnrun.engines.compiled.kernels.parts import column_range
 from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
 
+# The root is corrected by a division.
+ADAM_STEP = adam_formulas.STEP.replace("{root}", "sqrt({v}) / {square_part}")
+
 
 def reduce(p, task, n, k, start, rate, scratch):
-    """The sum of the buffers that the tasks of `rows` rows have written, in their order.
+    """The sum of the buffers that the tasks of `rows` rows have written, in order.
 
-    There are `most` of them where each is of several blocks of rows.
+    There are at most `most` buffers.
     """
     buffers, buffer_task, total, size, chunk, rows, most = parameters(p, 7)
     buffers, total = pointer(buffers), pointer(total)
@@ -31,9 +37,9 @@ def reduce(p, task, n, k, start, rate, scratch):
 
 
 def squares(p, task, n, k, start, rate, scratch):
-    """Σ (g / unit)² over the task's chunk, and the unit, into its places of `sums`.
+    """Write Σ (g / unit)² over the task's chunk, and the unit, into `sums`.
 
-    The unit is 1 but for sums that overflow or are lost to underflow (`engines/clipping.py`).
+    The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
     """
     gradient, size, chunk, sums = parameters(p, 4)
     gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
@@ -65,7 +71,7 @@ def sum_of_squares(gradient, first, last, scale, parts):
 
 
 def clip(p, task, n, k, start, rate, scratch):
-    """What a gradient longer than the limit is multiplied by, one factor after the other.
+    """Write the two factors of a gradient that is longer than the limit.
 
     They are 1 / unit and limit / (norm / unit), with the largest unit of the sums.
     """
@@ -83,7 +89,7 @@ def clip(p, task, n, k, start, rate, scratch):
 
 
 def scales(factors):
-    """What the gradient is multiplied by: the numbers at the address, 1 where there are none."""
+    """The factors of the gradient at an address, 1 without an address."""
     first, second = real(1), real(1)
     if factors != 0:
         first, second = pointer(factors)[0], pointer(factors)[1]
@@ -91,7 +97,7 @@ def scales(factors):
 
 
 def sgd(p, task, n, k, start, rate, scratch):
-    """θ ← θ - η g, with momentum v ← μ v + g, θ ← θ - η v; Nesterov's steps by g + μ v."""
+    """The step by the formulas of `formulas.optimizers.sgd`."""
     theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors = parameters(p, 9)
     theta, gradient, held = pointer(theta), pointer(gradient), pointer(velocity)
     momentum, decay, eta = real(floating(momentum)), real(floating(decay)), real(rate)
@@ -100,20 +106,21 @@ def sgd(p, task, n, k, start, rate, scratch):
     if velocity != 0:
         for j in range(first, last):
             g = gradient[j] * unit * clipped + theta[j] * decay
-            v = momentum * held[j] + g
+            v = evaluated(sgd_formulas.VELOCITY, "momentum velocity g", momentum, held[j], g)
             held[j] = v
-            step = g + momentum * v if nesterov != 0 else v
-            theta[j] = theta[j] - eta * step
+            ahead = evaluated(sgd_formulas.NESTEROV, "momentum velocity g", momentum, v, g)
+            step = ahead if nesterov != 0 else v
+            theta[j] = evaluated(sgd_formulas.STEP, "theta rate g", theta[j], eta, step)
     else:
         for j in range(first, last):
             g = gradient[j] * unit * clipped + theta[j] * decay
-            theta[j] = theta[j] - eta * g
+            theta[j] = evaluated(sgd_formulas.STEP, "theta rate g", theta[j], eta, g)
 
 
 def adam(p, task, n, k, start, rate, scratch):
-    """m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², θ ← θ - m / (√v / part + ε) · part.
+    """The step by the formulas of `formulas.optimizers.adam`.
 
-    The parts of iteration k, η / (1 - β₁ᵗ) and √(1 - β₂ᵗ), stand in two arrays.
+    Two arrays hold η / (1 - β₁ᵗ) and √(1 - β₂ᵗ) for each iteration.
     """
     (
         theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon, decay,
@@ -133,8 +140,11 @@ def adam(p, task, n, k, start, rate, scratch):
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
         g = gradient[j] * unit * clipped + theta[j] * decay
-        m = mean[j] * beta1 + g * rest1
-        v = square[j] * beta2 + g * g * rest2
+        m = evaluated(adam_formulas.MEAN, "mean g beta1 rest1", mean[j], g, beta1, rest1)
+        v = evaluated(adam_formulas.SQUARE, "square g beta2 rest2", square[j], g, beta2, rest2)
         mean[j] = m
         square[j] = v
-        theta[j] = theta[j] - m / (sqrt(v) / square_part + epsilon) * mean_part
+        theta[j] = evaluated(
+            ADAM_STEP, "theta mean v square_part epsilon mean_part",
+            theta[j], m, v, square_part, epsilon, mean_part,
+        )  # fmt: skip

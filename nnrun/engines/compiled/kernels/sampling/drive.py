@@ -1,9 +1,8 @@
-"""Takes a generated function through a stretch: draws rows block by block, and calls it for them.
+"""Runs a generated function on some steps: draws rows block by block, and calls it for them.
 
-Where the network is to be evaluated on the way, it stops and calls the function for that, too.
+It also calls the function for evaluations in between.
 
-It knows nothing of the network, and so is compiled once for all of them. What it works on is
-described in `nnrun.engines.compiled.kernels.sampling.fields`.
+It does not depend on the network, so it is compiled once. `fields` describes its data.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where an order of rows stands: what `sampling` and the compiled loop `drive` both work on."""
+"""The state of an order of rows, which `sampling` and the compiled loop `drive` share."""
 
 from __future__ import annotations
 
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 
-# Iterations that the generated function is called for, at most: bounds and rates stay in the cache.
+# Most iterations of one call of the generated function: bounds and rates stay in the cache.
 PIECE = 4096
 SAMPLINGS = ("with_replacement", "shuffle", "in_order")
 WITH_REPLACEMENT, SHUFFLE, IN_ORDER = range(3)
@@ -13,18 +13,18 @@ WITH_REPLACEMENT, SHUFFLE, IN_ORDER = range(3)
 # the state and of the increment, whether half of a number is left, and that half.
 STATE, INCREMENT, FULL, HALF = 0, 2, 4, 5
 STREAM = 6
-# What the stream was before the block was drawn, and before the next one was.
+# The stream before the block was drawn, and before the next one was.
 BLOCK_STREAM, NEXT_STREAM = 6, 12
-# Addresses of the two, rows in them; rows of the block that have been taken, and how many are to be
-# skipped when the next one begins; rows of the next that have been drawn.
+# Addresses of the two, rows in them; rows used of the block, rows to skip when
+# the next one begins, rows drawn of the next.
 BLOCK, NEXT, SIZE, USED, SKIP, AHEAD = range(18, 24)
 # Rows are drawn with replacement from those below BOUND.
 SAMPLING, BATCH, BOUND = range(24, 27)
 # The address of the generated function, and whether it draws; bytes from one rate to the next;
 # random numbers that dropout takes for a row.
 FUNCTION, TOGETHER, RATE_BYTES, DRAWN = range(27, 31)
-# Evaluations at each stop: the address of their tables, one after the other, and how many. Then
-# the nanoseconds that updates and evaluations have taken.
+# Evaluations at each stop: the address of their tables and their number. Then the nanoseconds of
+# updates and of evaluations.
 EVALUATIONS, TABLES, UPDATE_TIME, EVALUATION_TIME = range(31, 35)
 FIELDS = 35
 

@@ -1,6 +1,6 @@
 """NumPy's random numbers, bit for bit, from inside compiled code: its generator PCG64.
 
-A linear congruential generator of 128 bits, of which each step gives 64 by XSL-RR: two numbers of
+A linear congruential generator of 128 bits; each step gives 64 by XSL-RR: two numbers of
 32 bits, the lower half first. M. E. O'Neill, HMC-CS-2014-0905.
 
 A stream is the `STREAM` numbers at a pointer to int64 that `fields` describes.
@@ -26,7 +26,7 @@ _LOWER_HALF = ir.Constant(I64, 0xFFFFFFFF)
 def below(t: Code, stream: Any, bound: Any) -> Any:
     """A random integer from 0 to bound - 1, for 2 ≤ bound < 2³²; the stream moves on.
 
-    By multiplication, where the few numbers that would favour some are drawn anew. D. Lemire, ACM
+    By multiplication; the few numbers that would cause a bias are drawn again. D. Lemire, ACM
     Trans. Model. Comput. Simul. 29 (2019).
     """
     builder = t.builder
@@ -53,7 +53,7 @@ def below(t: Code, stream: Any, bound: Any) -> Any:
 
 @intrinsic
 def masked(t: Code, stream: Any, mask: Any) -> Any:
-    """Of 32 random bits those that the mask has; the stream moves on."""
+    """32 random bits under a mask; the stream moves on."""
     return t.builder.and_(_half(t.builder, stream), mask)
 
 
@@ -67,7 +67,7 @@ def copied(t: Code, stream: Any) -> Any:
 
 @intrinsic
 def put_back(t: Code, copy: Any, stream: Any) -> None:
-    """The copy to where it came from."""
+    """Copy the stream back."""
     _copy(t.builder, copy, stream)
 
 
@@ -99,7 +99,7 @@ def _half(builder: Any, stream: Any) -> Any:
 
 
 def _copy(builder: Any, source: Any, target: Any) -> None:
-    """The stream to another place."""
+    """Copy the stream to another address."""
     for index in range(STREAM):
         builder.store(builder.load(_at(builder, source, index)), _at(builder, target, index))
 

@@ -1,1 +1,1 @@
-"""What sizes alone decide: layout of arrays, tasks, scratch memory, which kernel suits."""
+"""Functions of sizes alone: layouts of arrays, tasks, scratch memory, the choice of kernels."""

@@ -1,8 +1,7 @@
-"""What kernels keep in the scratch memory of their thread.
+"""Scratch memory of kernels, one for each thread.
 
-Each function gives the bytes of the pieces that a kernel has there, from its parameters. Kernels
-that are written lay their pieces out by it, with `Number`s for integers; a tape takes as much
-memory as its calls need.
+Each function returns the bytes of a kernel's pieces from its parameters. Written kernels use it for
+their layout, with `Number`s for integers; a tape allocates as much as its calls need.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ SQUARES = 16  # sums of squares that run side by side
 STRIPS = 4  # so many strips of weights are multiplied by while they are near to the processor
 _ENTRY = 8  # of a table
 
-Integer = Any  # an int, or a `writer.Number`, which stands for one
+Integer = Any  # an int, or a `writer.Number`
 
 
 def lines(length: Integer) -> Integer:
-    """Bytes of so many whole cache lines that there is room for a length."""
+    """A length rounded up to whole cache lines, in bytes."""
     return (length + 63) & -64
 
 
 def total(pieces: tuple[int, ...]) -> int:
-    """Bytes of all pieces, each of which begins a cache line."""
+    """Bytes of all pieces; each begins at a cache line."""
     return sum(map(lines, pieces))
 
 

@@ -1,8 +1,8 @@
-"""How weights lie in memory for the kernels, and into how many tasks a product is cut.
+"""The layout of weights for the kernels, and the tasks of a product.
 
 The units of a product are cut into strips as wide as a few registers. A strip is a matrix of its
-own, (inputs, width), and one follows the other: a product reads weights in the order in which they
-lie, however many units there are. Inputs and units are padded with zeros.
+own, (inputs, width), and one follows the other: a product reads weights in memory order. Inputs and
+units are padded with zeros.
 
 All from sizes alone: neither the machine nor the number of threads has a say.
 """
@@ -18,9 +18,9 @@ import numpy as np
 from nnrun.nn.signature import Array
 
 _PADDING = 16
-# Into so many tasks work is cut if it can be: more than most machines have cores.
+# Tasks of a product, if it is large enough: more than most machines have cores.
 _TASKS = 16
-# So many rows of a batch are used again and again while they are near to the processor.
+# Rows of a batch that stay in the cache while they are reused.
 ROWS = 256
 _STRIP = 192  # bytes: three registers of 64, six of 32
 
@@ -42,7 +42,7 @@ def size(inputs: int, units: int, dtype: str) -> int:
 
 @dataclass(frozen=True)
 class Strips:
-    """Where the weights of a product stand.
+    """The positions of a product's weights.
 
     Args:
         inputs: as they are stored.
@@ -57,12 +57,12 @@ class Strips:
     order: Array | None = None
 
     def copy_in(self, numbers: Array, memory: Array) -> None:
-        """The layer's weights, flat (inputs, units), to where they stand."""
+        """Copy the layer's weights, flat (inputs, units), into memory."""
         for strips, rows, weights in self._parts(numbers, memory):
             strips[:, rows] = weights
 
     def copy_out(self, memory: Array, numbers: Array) -> None:
-        """And back."""
+        """Copy them back."""
         for strips, rows, weights in self._parts(numbers, memory):
             weights[...] = strips[:, rows]
 
@@ -82,7 +82,7 @@ class Strips:
 
 
 def strips(numbers: int, dtype: str) -> int:
-    """How many strips numbers side by side are cut into."""
+    """The number of strips of a row."""
     return -(-padded(numbers) // strip(dtype))
 
 

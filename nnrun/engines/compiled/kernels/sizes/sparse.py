@@ -1,4 +1,4 @@
-"""Where products may skip zeros, and into how many tasks they are then cut: from sizes alone."""
+"""Whether a product may skip zeros, and its tasks then, from sizes alone."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import numpy as np
 
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 
-# Indices of a sum that share a mask, one bit each; so many rows of weights are near at a time.
+# Indices of a sum that share a mask, one bit each; so many rows of weights are copied at a time.
 BLOCK = 64
-# Zeros are skipped where no more than so many of 100 numbers are not 0: with more of them to
-# multiply by, skipping takes longer than it saves.
+# Zeros are skipped if at most so many of 100 numbers are not 0: with more, skipping takes longer.
 SPARSE = 67
-# A tile's numbers side by side: 8 registers of 64 bytes, 16 of 32.
+# Width of a tile: 8 registers of 64 bytes, 16 of 32.
 _WIDEST, _CACHE_LINE = 512, 64  # bytes
-# Where there is less than so many bytes side by side, terms of a sum, or products in all, finding
-# zeros takes more than a hundredth of the time in which there need not be any.
+# Below these sizes (bytes of a row, terms of a sum, products in all), looking for zeros takes more
+# than a hundredth of the time even if there are none.
 _NARROWEST, _FEWEST, _LEAST = 256, 16, 2**21
-# Into so many tasks z = b + x w is cut, but none has fewer rows: each fetches weights for itself.
+# Tasks of z = b + x w, and least rows of each: each task copies weights.
 _TASKS, _ROWS = 4, 16
-# Likewise dw, if it can be; each has to look for the zeros of its columns.
+# Tasks of dw; each has to look for the zeros of its columns.
 _TURNED = 8
 
 
@@ -29,14 +28,14 @@ def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
 
 
 def columns(numbers: int, dtype: str) -> int:
-    """How many of so many numbers side by side make a tile: all tiles are about as wide."""
+    """The width of a tile: all tiles of a row are about as wide."""
     lines = padded(numbers) * _size(dtype) // _CACHE_LINE
     count = -(-lines * _CACHE_LINE // _WIDEST)
     return -(-lines // count) * (_CACHE_LINE // _size(dtype))
 
 
 def tiles(numbers: int, dtype: str) -> int:
-    """How many tiles there are."""
+    """The number of tiles."""
     return -(-padded(numbers) // columns(numbers, dtype))
 
 

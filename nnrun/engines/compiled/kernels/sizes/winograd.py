@@ -1,4 +1,4 @@
-"""Where convolutions are made by Winograd's transforms, from their sizes alone."""
+"""Whether convolutions use Winograd's transforms, from their sizes alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ _VECTOR = 8  # numbers
 
 
 def suits(kernel: tuple[int, int], stride: tuple[int, int], stored: int, units: int) -> bool:
-    """Whether a convolution of x with `stored` channels is made so."""
+    """Whether a convolution of x with `stored` channels uses them."""
     is_square = kernel == (3, 3) and stride == (1, 1)
     return is_square and stored >= _LEAST and stored % _VECTOR == 0 and units >= _LEAST

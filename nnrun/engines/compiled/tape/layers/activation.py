@@ -10,7 +10,7 @@ from nnrun.engines.compiled.tape.layers.base import Emitter
 
 
 class Activation(Emitter):
-    """Number by number."""
+    """Elementwise."""
 
     needs_y = changes = True
 
@@ -25,7 +25,7 @@ class Activation(Emitter):
     def forward(self) -> None:
         plan, kind, x, y = self.plan, self.layer.type, self.x, self.y
         plan.pointwise(kind, x, x=x, y=y)
-        # Of a single pixel only the channels that are used are gone over.
+        # Of a single pixel, padding channels are not computed.
         if not (POINTWISE[kind].keeps_zero or x.is_vector):
             plan.clear(y)
 

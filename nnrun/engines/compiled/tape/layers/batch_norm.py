@@ -15,7 +15,7 @@ Values = dict[str, Address | int]
 
 
 class BatchNorm(Emitter):
-    """The one layer whose rows depend on each other: sums over the batch stand between its stages.
+    """Rows depend on each other: sums over the batch separate the stages.
 
     In evaluation, with the running mean and variance, x is overwritten.
     """
@@ -88,7 +88,7 @@ class BatchNorm(Emitter):
         self._by_pixels("normalise_sums", x=x, **moments, dy=dy, **parts, part=self.size)
         if not self.needs_dx:
             return dy
-        # The update sums up what the tasks have found once more; here it is needed before.
+        # The update sums the tasks' parts again; dx needs the sums before.
         sums = {name: plan.shared(f"{name}{self.tag}", self.size) for name in parts}
         self._by_chunks(*(
             plan.op("reduce", buffers=parts[name], buffer_task=self.size, total=sums[name],
@@ -118,5 +118,5 @@ class BatchNorm(Emitter):
         self.plan.by_rows(kernel, **named, **self._features(self.x).shape)
 
     def _features(self, x: Map) -> Map:
-        """A flattened image as a vector, as it lies in memory."""
+        """A flattened image as a vector in memory order."""
         return x.lying if self.is_flat else x

@@ -8,10 +8,10 @@ import numpy as np
 
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
-from nnrun.engines.compiled.tape.plan import Placed, Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan, Placed
 
 
-def place_bias(plan: Plan, layer: Any, tag: str, y: Map) -> Placed:
+def place_bias(plan: ExecutionPlan, layer: Any, tag: str, y: Map) -> Placed:
     """A place in the form of a row of y without a border, or of one of its pixels."""
     if layer.b.size == y.size:
         return plan.parameter(layer.b, f"b{tag}", y.stored, y.order, by_rows=True)
@@ -25,7 +25,7 @@ def strides(b: Placed, y: Map) -> tuple[int, int]:
     return y.width * y.pixel, y.pixel
 
 
-def sum_bias(plan: Plan, b: Placed, dy: Map) -> None:
+def sum_bias(plan: ExecutionPlan, b: Placed, dy: Map) -> None:
     """Add the op that sums the bias' gradient over a block of rows."""
     line, pixel = strides(b, dy)
     plan.by_rows(

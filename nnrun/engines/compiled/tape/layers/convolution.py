@@ -15,8 +15,8 @@ from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.nn.layers.windows import padding_of
 
 Values = dict[str, Address | int]
-# Groups of rows for whose sums dw is cut into strips, and into how many; of so many (a, b, c) at
-# least, below which the sums of single rows are small enough.
+# Groups of rows and strips of dw, where it has at least so many (a, b, c). Below, each row has a
+# sum of its own.
 _GROUPS, _STRIPS, _LEAST = 2, 8, 128
 
 
@@ -34,7 +34,7 @@ class Convolution(Emitter):
     bias: Placed | None = None
 
     @classmethod
-    def wants(cls, layer: Any, training: bool) -> Border:
+    def needed_border(cls, layer: Any, training: bool) -> Border:
         (top, bottom), (left, right) = padding_of(
             layer.padding, layer.input_shape[1:], layer.kernel, layer.stride
         )
@@ -48,7 +48,7 @@ class Convolution(Emitter):
         stored = self.y.pixel
         where = ((a * kw + e) * x.channels + c) * stored + u
         self.taps = kh * kw
-        self.top, _, self.left, _ = self.wants(layer, plan.training)
+        self.top, _, self.left, _ = self.needed_border(layer, plan.training)
         self.by_winograd = winograd.suits(layer.kernel, layer.stride, x.pixel, layer.channels)
         rows = self.taps * x.channels
         by_strips = plan.rows == 1 and rows >= _LEAST and not self.by_winograd

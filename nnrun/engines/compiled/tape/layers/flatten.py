@@ -1,4 +1,4 @@
-"""Flattening, which moves nothing: whoever follows takes images as they lie."""
+"""Flattening, which moves nothing: the next layer reads images in memory order."""
 
 from __future__ import annotations
 

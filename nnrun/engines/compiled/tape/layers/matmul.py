@@ -17,7 +17,7 @@ from nnrun.engines.compiled.tape.stages import Op, Value
 class MatMul(Emitter):
     """In strips of z forward, of x backward; in tiles where zeros are skipped.
 
-    An image that has been flattened is taken as it lies in memory: where the channels are last,
+    A flattened image is read in memory order: where the channels are last,
     the weights lie accordingly.
     """
 
@@ -58,7 +58,7 @@ class MatMul(Emitter):
         if self.nonzeros:
             rows, tasks = sparse.product_rows(*cut), sparse.product_tasks(*cut)
             ops.append(self._sparse("product", tasks, self.nonzeros, units, **values, rows=rows))
-        # What follows can only take a task's numbers over if they are whole columns.
+        # The next op can only join if the tasks are whole columns.
         self._add(self.y if rows >= plan.batch_size else None, *ops)
 
     def backward(self, dy: Map) -> Map:
@@ -71,7 +71,7 @@ class MatMul(Emitter):
         if back and not (nonzeros or self.nonzeros):
             self._add(dx, *back, *updates)
             return dx
-        # Strips and tiles are of different weights: none may be changed before all of dx is there.
+        # Strips and tiles hold different weights: none may change before dx is complete.
         if back:
             self._add(dx, *back)
         self._add(None, *updates)
@@ -134,19 +134,19 @@ class MatMul(Emitter):
         }
 
     def _dense(self, kernel: str, tasks: int, nonzeros: Nonzeros | None, **values: Value) -> Op:
-        """A product of all numbers, unless so few are not 0 that it is left to the other one."""
+        """A dense product; it does nothing if zeros are skipped."""
         choice = nonzeros.choice if nonzeros else NONE_COUNTED
         return self.plan.op(kernel, tasks, **values, **choice)
 
     def _sparse(
         self, kernel: str, tasks: int, nonzeros: Nonzeros, numbers: int, **values: Value
     ) -> Op:
-        """The same of the numbers that are not 0, in tiles of so many numbers side by side."""
+        """A product that skips zeros, in tiles of so many columns."""
         columns = sparse.columns(numbers, self.dtype)
         return self.plan.op(f"sparse_{kernel}", tasks, **values, columns=columns, **nonzeros.named)
 
-    def _add(self, made: Map | None, *ops: Op) -> None:
-        """A stage of these; what follows may join it if its tasks are strips of what is made."""
+    def _add(self, done: Map | None, *ops: Op) -> None:
+        """A stage of these ops; the next op may join it if the tasks are strips of `done`."""
         skips = any(op.kernel.startswith("sparse_") for op in ops)
-        strips = made.block if made and not skips else ""
+        strips = done.block if done and not skips else ""
         self.plan.by_strips(strips, max(op.limit for op in ops), *ops)

@@ -8,20 +8,20 @@ from typing import Any
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 
-# Which pixel of a window was the largest is kept as a number of the network's: up to here, each of
-# them is one in float32.
+# The position of the largest pixel is stored in the network's dtype; float32 represents all
+# integers up to this one.
 LARGEST_WINDOW = 1 << 24
 
 
 class Pooling(Emitter):
-    """What both kinds share."""
+    """The base class of both kinds."""
 
     kernel = ""
 
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
         assert self.x.pixel == self.y.pixel
-        self.winners: dict[str, Address | int] = {}  # what the way back needs besides dy
+        self.winners: dict[str, Address | int] = {}  # what the backward pass needs besides dy
 
     @property
     def _window(self) -> dict[str, int]:
@@ -37,7 +37,7 @@ class Pooling(Emitter):
         if not self.needs_dx:
             return dy
         x = self.x
-        # x itself is of no more use: a second map of its size would crowd others out of the cache.
+        # x is not needed any more; a second map of its size would fill the cache.
         dx = self.plan.like(f"d{x.block}", x) if self.kept else self.plan.free(x)
         assert dy.pixel == self.y.pixel  # the winners lie as y does
         self.plan.by_rows(

@@ -10,19 +10,19 @@ from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_o
 
 
 class Residual(Emitter):
-    """f is of layers of its own, which leave x and dy as they are: both are added in the end."""
+    """f's layers leave x and dy unchanged: both are added at the end."""
 
     @classmethod
     def _steps(cls, layer: Any, training: bool, tag: str = "") -> list[Step]:
         return steps_of(layer.inner, training, holder=f"{tag}.", kept=True)
 
     @classmethod
-    def wants(cls, layer: Any, training: bool) -> Border:
+    def needed_border(cls, layer: Any, training: bool) -> Border:
         return border_of(cls._steps(layer, training), training)
 
     def place(self) -> None:
         plan, x, layer = self.plan, self.x, self.layer
-        # What is added must have one order, and layers of vectors put out theirs.
+        # Both terms need the same order of numbers, that of vectors.
         self.is_flat = len(layer.input_shape) == 1 and not x.is_vector
         self.taken = plan.vector(f"{x.block}_flat", x.size) if self.is_flat else x
         steps = self._steps(layer, plan.training, self.tag)

@@ -9,7 +9,7 @@ from nnrun.engines.compiled.tape.arrays import NO_BORDER, Border, Map
 from nnrun.engines.compiled.tape.layers.base import EMITTERS, Emitter
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.matmul import MatMul
-from nnrun.engines.compiled.tape.plan import Plan
+from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
 from nnrun.nn.sequential import Sequential
 
@@ -21,8 +21,8 @@ class Step:
     Args:
         layer: of the network.
         tag: its index in the config.
-        in_place: whether its y is its x, overwritten or as it is.
-        kept: whether its x must stay as it is, besides what it needs of it itself.
+        in_place: whether y is x, overwritten or unchanged.
+        kept: whether something else needs x unchanged.
     """
 
     layer: Layer
@@ -32,17 +32,17 @@ class Step:
 
     @property
     def emitter(self) -> type[Emitter]:
-        """What adds it to a tape."""
+        """Its emitter."""
         return EMITTERS[self.layer.type]
 
     @property
     def is_bias(self) -> bool:
-        """Whether it is a bias of its own, until a layer before takes it over."""
+        """Whether it is a bias, which the layer before may merge."""
         return self.layer.type == "bias"
 
     @property
     def takes_bias(self) -> bool:
-        """Whether a bias that follows is added on the way."""
+        """Whether it can merge a bias after it."""
         return issubclass(self.emitter, MatMul | Convolution)
 
 
@@ -51,14 +51,13 @@ def steps_of(
 ) -> list[Step]:
     """The layers in the order in which they are computed.
 
-    Of max-pooling after a rising function the pooling comes first: the function is then of fewer
-    numbers.
+    Max-pooling after a rising function is moved before it, so that the function has fewer numbers.
 
     Args:
         layers: as they are written.
         training: for training; else for evaluation.
         holder: the tag of the layer that holds them.
-        kept: whether what comes in must stay as it is.
+        kept: whether the input must stay unchanged.
     """
     tags = {id(layer): f"{holder}{i}" for i, block in enumerate(layers.blocks) for layer in block}
     active_layers = list(layers.active_layers)
@@ -76,10 +75,10 @@ def steps_of(
 
 
 def border_of(steps: list[Step], training: bool) -> Border:
-    """The border that an array needs which these steps read."""
+    """The border that these steps need around their input."""
     for step in steps:
         if not step.in_place:
-            return step.emitter.wants(step.layer, training)
+            return step.emitter.needed_border(step.layer, training)
     return NO_BORDER
 
 
@@ -89,14 +88,14 @@ class Sequence:
     Args:
         plan: what they add to.
         steps: the layers.
-        x: what comes in.
-        border: that what goes out needs.
+        x: the input.
+        border: of the output.
         needs_dx: whether anything before them has parameters.
     """
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ExecutionPlan,
         steps: list[Step],
         x: Map,
         *,
@@ -130,13 +129,13 @@ class Sequence:
             self.y = emitter.y
 
     def forward(self) -> None:
-        """Add the ops that make y from x."""
+        """Add the ops that compute y from x."""
         for emitter in self._emitters:
             emitter.label()
             emitter.forward()
 
     def backward(self, dy: Map) -> Map:
-        """Add the ops that make dx from dy, and the parameters' gradients; dx may be dy."""
+        """Add the ops that compute dx from dy, and the parameters' gradients; dx may be dy."""
         learning = [emitter.layer.learns for emitter in self._emitters]
         first = 0 if self.needs_dx else learning.index(True)
         for emitter in reversed(self._emitters[first:]):
