@@ -44,7 +44,7 @@ class Trainer(TrainingCore):
     _last: TrainingState | None = None  # before the best weights were put back
 
     def run(self) -> Iterator[Progress]:
-        """Train to the end, to early stopping or to divergence; yields after each call of the engine."""
+        """Train to the end, to early stopping or to divergence; yields after each engine call."""
         if run_at_once(self):
             yield self._progress()
         while self.iteration < self.iterations and not self._stopped:

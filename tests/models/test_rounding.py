@@ -82,18 +82,18 @@ def test_without_a_scaling_of_raw_columns_there_is_no_figure(features):
 @pytest.mark.parametrize(
     ("features", "offset", "needed"),
     [
-        ([Binarize(binarize=8)], 0, False),
-        ([Binarize(binarize=0.5)], 0, False),
-        ([Binarize(binarize=0.7)], 0, True),
-        ([Binarize(binarize=1.7e9)], 0, True),
-        ([Binarize(binarize=2.0**24)], 0, True),
-        ([Binarize(binarize=2.0**24 - 1)], 0, False),
-        ([Binarize(binarize=1e50)], 0, True),
-        (["minmax", Binarize(binarize=0.5)], 0, False),
-        (["minmax", Binarize(binarize=0.7)], 0, True),
-        (["minmax", Binarize(binarize=0.5)], 2**25, True),
-        (["l2", Binarize(binarize=0.5)], 0, True),
-        ([Binarize(binarize=8), "minmax", "l2"], 0, False),
+        ([option_step("binarize", 8)], 0, False),
+        ([option_step("binarize", 0.5)], 0, False),
+        ([option_step("binarize", 0.7)], 0, True),
+        ([option_step("binarize", 1.7e9)], 0, True),
+        ([option_step("binarize", 2.0**24)], 0, True),
+        ([option_step("binarize", 2.0**24 - 1)], 0, False),
+        ([option_step("binarize", 1e50)], 0, True),
+        (["minmax", option_step("binarize", 0.5)], 0, False),
+        (["minmax", option_step("binarize", 0.7)], 0, True),
+        (["minmax", option_step("binarize", 0.5)], 2**25, True),
+        (["l2", option_step("binarize", 0.5)], 0, True),
+        ([option_step("binarize", 8), "minmax", "l2"], 0, False),
     ],
 )
 def test_a_threshold_that_rounding_may_cross_needs_float64(features, offset, needed):
@@ -108,7 +108,7 @@ def test_a_threshold_that_rounding_may_cross_needs_float64(features, offset, nee
 def test_float64_keeps_numbers_on_their_side_of_a_threshold(threshold):
     """Numbers at it and just below: the run's predictions, where float32 has others."""
     x = np.array([[threshold, 0], [np.nextafter(threshold, 0), 0], [threshold - 1, 0]])
-    model = model_of(x, [Binarize(binarize=threshold)], y=x[:, :1])
+    model = model_of(x, [option_step("binarize", threshold)], y=x[:, :1])
     assert rounding_of(model).needs_float64
     expected = model.predict(x)
     np.testing.assert_allclose(onnx_outputs(model, x, "float64")[0], expected, rtol=1e-6)
