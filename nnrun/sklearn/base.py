@@ -21,13 +21,13 @@ from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
-from nnrun.runs.catalog.select import select_run
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_divergence, describe_model
 from nnrun.runs.preparation.prepare import Prepared, prepare_arrays
 from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
+from nnrun.sweeps.picking import pick_run
 from nnrun.training.state import TrainingState
 
 # Rows without which a score says nothing.
@@ -112,14 +112,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         config; a clone of it has them, but is not trained, and takes its rows as they are.
 
         Args:
-            run: as on the command line: a run's folder, `name`, `name/ID-PREFIX` or `latest`.
+            run: as on the command line: a run's folder, `name`, `name/best`, `name/ID-PREFIX` or
+                `latest`.
             results: the folder that names are looked for in.
 
         Raises:
             UsageError: there is no such run, it has no model, or one for the other task.
             NnrunError: its files are damaged.
         """
-        folder = select_run(str(run), Path(results))
+        folder = pick_run(str(run), Path(results))
         model = load_model(folder)
         estimator = cls(**parameters_of(folder, model))
         names = np.array(model.layout.columns.feature_names, dtype=object)
