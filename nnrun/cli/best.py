@@ -33,9 +33,7 @@ from nnrun.sweeps.picking import best
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(
-    output: Output, /, name: str, file: Path | None, by: str | None, results: Path
-) -> None:
+def command(output: Output, /, name: str, file: Path | None, by: str | None, results: Path) -> None:
     """Print the best setting of an experiment as a config, which trains as it is.
 
     The best setting is the first row of the leaderboard of the stored runs of NAME, by validation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
-from nnrun.runs.catalog.select import LATEST, lies_in, named
+from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
 from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
@@ -41,16 +41,14 @@ def picked(
     if not lies_in(folder, results) or Path(run).name == folder.name:
         return folder
     word = named(run, results).rstrip("/")
-    newest = word == folder.parent.name or word == LATEST
+    newest = word in (folder.parent.name, LATEST)
     output.note(f"run: {folder.parent.name}/{folder.name}{', the newest' if newest else ''}")
     if newest and word != LATEST:
         _note_better(folder, results, output, again)
     return folder
 
 
-def _note_better(
-    folder: Path, results: Path, output: Output, again: Callable[[str], str]
-) -> None:
+def _note_better(folder: Path, results: Path, output: Output, again: Callable[[str], str]) -> None:
     """Say so where a name alone leads to another setting than the best."""
     name = folder.parent.name
     if output.quiet or not settings_vary(name, results):
@@ -61,6 +59,5 @@ def _note_better(
         choice = best(results, name)
     except UsageError:  # there is nothing to choose from
         return
-    words = better_words(choice, folder.name, again(f"{name}/best"))
-    if words:
-        output.note(words)
+    for line in better_words(choice, folder.name, again(f"{name}/{BEST}")):
+        output.note(line)

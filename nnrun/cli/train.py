@@ -44,8 +44,8 @@ from nnrun.sweeps.picking import pick_run
     "--extend",
     type=click.IntRange(min=1),
     metavar="N",
-    help="CONFIG is a completed run: its folder, name, name/best, name/ID-PREFIX or latest. Train it "
-    "for N iterations more, as a new run.",
+    help="CONFIG is a completed run: its folder, name, name/best, name/ID-PREFIX or latest. Train "
+    "it for N iterations more, as a new run.",
 )
 @click.option(
     "--require-published",

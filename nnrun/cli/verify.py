@@ -50,11 +50,11 @@ def command(
     """Train runs again, and compare what comes of it with what is stored.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
-    latest; without any, all complete runs in the results folder are verified. First the files of a run are
-    checked against the digests in its report, and the report against its own. Then it is trained
-    again, in memory: every cell of its history, every metric and every weight must be the same
-    bits, and so must all else in its report that training says again: config, seed, data, baseline,
-    early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what they were,
+    latest; without any, all complete runs in the results folder are verified. First the files of a
+    run are checked against the digests in its report, and the report against its own. Then it is
+    trained again, in memory: every cell of its history, every metric and every weight must be the
+    same bits, and so must all else in its report that training says again: config, seed, data,
+    baseline, early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what they were,
     losses and weights within 1e-6 of what is stored (1e-3 for float32), and shares of rows within
     0.01, will do; the output says which of the two was met.
 

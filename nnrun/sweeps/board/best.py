@@ -44,7 +44,6 @@ class Choice:
         own = next((found for found in ids if run_id in found), set())
         return next((row for row in self.group.rows if _best_id(row) in own), None)
 
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
         return {
