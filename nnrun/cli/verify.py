@@ -54,9 +54,9 @@ def command(
     run are checked against the digests in its report, and the report against its own. Then it is
     trained again, in memory: every cell of its history, every metric and every weight must be the
     same bits, and so must all else in its report that training says again: config, seed, data,
-    baseline, early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what they were,
-    losses and weights within 1e-6 of what is stored (1e-3 for float32), and shares of rows within
-    0.01, will do; the output says which of the two was met.
+    baseline, early stopping, warnings. Where Python, NumPy, BLAS, the CPU or nnrun are not what
+    they were, losses and weights within 1e-6 of what is stored (1e-3 for float32), and shares of
+    rows within 0.01, will do; the output says which of the two was met.
 
     Exits with 3 if a run is not what it says it is.
 
