@@ -89,7 +89,7 @@ def test_a_bare_name_says_that_there_is_a_better_setting(nnrun, swept, rows):
 
 
 def test_no_better_setting_is_named_where_there_is_none(nnrun, cars, swept):
-    """Where the newest run is one of the best setting; or where runs differ in their seeds alone."""
+    """Where the newest run has the best setting, or runs differ in their seeds alone."""
     newest = Path("results/cars", package.load("cars/best").run_id, "report.json")
     revise(newest, started="2100-01-01T12:00:00+00:00")
     assert f"run: cars/{newest.parent.name}, the newest\n" == nnrun("show", "cars").stderr

@@ -155,7 +155,7 @@ def test_what_cannot_be_compared_is_told(nnrun, cars):
 
 
 def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
-    """Names and `latest`, then ids and `best`; in the folder that --results or the environment names."""
+    """Names and `latest`, then ids and `best`; in the results folder of the command line."""
     runs = sorted(f"plain,{run}" for rate in (0.1, 0.001) for run in iris(rate))
 
     def completed(line, **environment):
