@@ -12,7 +12,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import flat_row
 from nnrun.reports.notebook import board_html
 from nnrun.reports.numbers import plural
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard
+from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
 from nnrun.sweeps.progress import Failure, SweepProgress
 
 
@@ -41,6 +41,24 @@ class Board:
     def groups(self) -> Sequence[Group]:
         """The rows with their statistics, by data set and metric."""
         return self.leaderboard.groups
+
+    @property
+    def best(self) -> Row:
+        """The first row: the best mean by validation, or by test where there is no validation.
+
+        Raises:
+            UsageError: there are several groups, whose rows cannot be compared; or no run of the
+                sweep has completed.
+        """
+        if len(self.groups) != 1:
+            raise UsageError(
+                f"the board has {plural(len(self.groups), 'group')} that cannot be compared; "
+                "board.groups[0].rows[0] is the best row of the first"
+            )
+        row = self.groups[0].rows[0]
+        if row.rank is None:
+            raise UsageError("no run of the sweep has completed")
+        return row
 
     @property
     def failures(self) -> Sequence[Failure]:

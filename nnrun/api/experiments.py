@@ -21,7 +21,7 @@ from nnrun.errors import UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.live.progress import watching
-from nnrun.runs.catalog.select import lies_in, name_in, select_run
+from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_held_out, describe_network
 from nnrun.runs.execution.threads import threads_for
@@ -34,6 +34,7 @@ from nnrun.runs.storage.store import Store
 from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
+from nnrun.sweeps.picking import pick_run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,8 +168,8 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
     """Load a stored run.
 
     Args:
-        run: its folder; or the name of an experiment, for its newest run; `name/ID-PREFIX`; or
-            `latest`.
+        run: its folder; or the name of an experiment, for its newest run; `name/best`, for the
+            median run of its best setting; `name/ID-PREFIX`; or `latest`.
         results: the results folder, for looking up names.
 
     Raises:
@@ -214,7 +215,7 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
 
 def _folder(run: Run | Path_, results: Path_ | None) -> Path:
     if not isinstance(run, Run):
-        return select_run(os.fspath(run), Path("results" if results is None else results))
+        return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:
         raise UsageError(f"{run.name}/{run.run_id}: it was kept in memory, and no file of it is")
     return run.path

@@ -24,6 +24,7 @@ COMMANDS = {
     "ls": ("nnrun.cli.ls", "Show what is in the results folder."),
     "show": ("nnrun.cli.show", "Show one run in full."),
     "compare": ("nnrun.cli.compare", "Show what differs between runs."),
+    "best": ("nnrun.cli.best", "Print the best setting of an experiment as a config."),
     "verify": ("nnrun.cli.verify", "Train runs again, and compare every number."),
     "predict": ("nnrun.cli.predict", "Predict classes or values for new rows."),
     "export": ("nnrun.cli.export", "Write a trained network as ONNX or as a script."),

@@ -15,10 +15,11 @@ from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.compare import comparison_tables
 from nnrun.runs.catalog.compare import compare
-from nnrun.runs.catalog.select import lies_in, select_run
+from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 from nnrun.sweeps.board.stored import comparison_board
+from nnrun.sweeps.picking import pick_run
 
 
 @click.command("compare")
@@ -32,7 +33,8 @@ from nnrun.sweeps.board.stored import comparison_board
 def command(output: Output, /, runs: tuple[str, ...], margin: float | None, results: Path) -> None:
     """Show what differs between runs: their settings first, then their results.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
+    latest.
     Below that, the configs of these runs are compared over all seeds that are stored beside them,
     paired over common seeds. Of two configs, one test says p and the interval of the difference.
 
@@ -42,7 +44,7 @@ def command(output: Output, /, runs: tuple[str, ...], margin: float | None, resu
     """
     if len(runs) < 2:
         raise UsageError("compare takes two runs or more; `nnrun show RUN` shows one")
-    folders = [select_run(run, results) for run in runs]
+    folders = [pick_run(run, results) for run in runs]
     records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)

@@ -12,7 +12,7 @@ from nnrun.runs.storage.folders import ids_in, names_in
 
 
 class Run(click.types.StringParamType):
-    """A run, as commands call it: a folder, `name`, `name/ID-PREFIX`, `latest`."""
+    """A run, as commands call it: a folder, `name`, `name/best`, `name/ID-PREFIX`, `latest`."""
 
     name = "run"
 
@@ -22,7 +22,8 @@ class Run(click.types.StringParamType):
         root = _results(ctx)
         name, slash, _ = incomplete.partition("/")
         if slash:
-            found = [f"{name}/{run_id}" for run_id in ids_in(root, name)]
+            ids = ids_in(root, name)
+            found = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
         else:
             found = ["latest", *names_in(root)]
         items = [CompletionItem(word) for word in found if word.startswith(incomplete)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
+from nnrun.cli.arguments import check_target, command_line
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -39,17 +39,26 @@ from nnrun.runs.storage.files import write_atomically
     help="Of x, values and probabilities of an .onnx file; by default float32, unless that would "
     "move a column by more than 1e-5 of its spread.",
 )
+@options.by_option
 @options.results_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
 def command(
-    output: Output, /, run: str, file: Path, code: str | None, dtype: str | None, results: Path
+    output: Output,
+    /,
+    run: str,
+    file: Path,
+    code: str | None,
+    dtype: str | None,
+    by: str | None,
+    results: Path,
 ) -> None:
     """Write a trained network as an ONNX file, or as a script.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
+    latest.
     Preprocessing is part of what is written. An ONNX file takes `x`, raw rows in float32 (or
     float64, see --dtype), and gives `prediction` and, for classes, `probability`; it needs the
     extra nnrun[onnx]. A script has functions `predict` and `predict_proba`, and its weights in it.
@@ -68,7 +77,10 @@ def command(
     if dtype is not None and kind != ".onnx":
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     check_target(file)
-    model = load_selected(run, results, output)
+    given = {"-o": file, "--code": code, "--dtype": dtype}
+    model = load_selected(
+        run, results, output, lambda word: command_line("export", [word], results, given), by
+    )
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         content = _onnx(model, dtype)

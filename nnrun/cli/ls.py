@@ -14,7 +14,8 @@ from nnrun.cli.completion import Name
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
-from nnrun.runs.catalog.filter import RESULT, ordered, where
+from nnrun.runs.catalog.bookkeeping import set_by_hand
+from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time
@@ -38,11 +39,15 @@ _MOST = 100
 @click.option(
     "--sort",
     metavar="KEY",
-    help="By `result`, `test`, `train`, `validation` (the best first), or by `started`, `seconds`, "
+    help="By `test`, `train`, `validation` (the best first, each data set by itself), `result` (by "
+    "validation, where there is none by test, as a leaderboard), or by `started`, `seconds`, "
     "`seed`, `name`, `status`, or a setting such as learning_rate.",
 )
 @click.option(
-    "--top", type=click.IntRange(min=1), metavar="N", help="Only the first N; by result at first."
+    "--top",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Only the first N, of each data set where results are sorted by; by `result` at first.",
 )
 @click.option(
     "--where",
@@ -99,17 +104,20 @@ def command(
     _require(names, runs, results)
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
-        shown = ordered(chosen, sort or RESULT)[:top]
+        sort = resolve(sort or RESULT, chosen)
+        shown = ordered(chosen, sort, top)
     else:
         plain = everything or output.json or form is not None
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
+    told = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
-        output.text({"csv": runs_csv, "md": runs_markdown}[form](shown, keys))
+        csv = form == "csv"
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, told, sort))
         return
-    output.show(runs_table(shown, len(chosen), keys))
+    output.show(runs_table(shown, len(chosen), told, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

@@ -11,6 +11,7 @@ import click
 
 from nnrun.cli.completion import Run
 from nnrun.cli.output import Output
+from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -90,6 +91,12 @@ threads_option = click.option(
 )
 force_option = click.option(
     "--force", is_flag=True, help="Train again what has been trained already."
+)
+by_option = click.option(
+    "--by",
+    type=click.Choice(CHOOSING[:2]),
+    help="The split by which NAME/best is chosen; by default validation, or test where there is no "
+    "validation split. What is chosen by test has a test result that is too good.",
 )
 margin_option = click.option(
     "--margin",

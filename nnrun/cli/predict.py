@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target
+from nnrun.cli.arguments import check_target, command_line
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
@@ -39,6 +39,7 @@ _STDOUT = "-"
     metavar="FILE",
     help="Write the predictions there; .csv or .npz say how, else it is as in INPUT.",
 )
+@options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @options.results_option
 @options.json_option
@@ -46,11 +47,19 @@ _STDOUT = "-"
 @options.debug_option
 @click.pass_obj
 def command(
-    output: Output, /, run: str, rows: Path, file: Path | None, score: bool, results: Path
+    output: Output,
+    /,
+    run: str,
+    rows: Path,
+    file: Path | None,
+    by: str | None,
+    score: bool,
+    results: Path,
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
+    latest.
     INPUT is a CSV file with the columns of training, in any order; an npz file with an array x;
     or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
     `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
@@ -71,7 +80,11 @@ def command(
         )
     if file is not None:
         check_target(file, rows)
-    model = load_selected(run, results, output)
+
+    def again(word: str) -> str:
+        return command_line("predict", [word, str(rows)], results, {"-o": file, "--score": score})
+
+    model = load_selected(run, results, output, again, by)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),

@@ -17,12 +17,13 @@ from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
-from nnrun.runs.catalog.select import is_run_folder, lies_in, select_run
+from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.identity import by_seed
 from nnrun.runs.storage.files import made, write_atomically, write_together
 from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets
 
 _SUFFIXES = (".html", ".htm")
@@ -71,8 +72,9 @@ def command(
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
 
     RUN is a run's folder, a folder of runs such as results/iris_softmax, NAME for the newest run
-    of that name, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs in the
-    results folder. The file needs nothing else: it opens from disk, can be mailed, and prints.
+    of that name, NAME/best, NAME/ID-PREFIX, or `latest`; without any, the report is over all runs
+    in the results folder. The file needs nothing else: it opens from disk, can be mailed, and
+    prints.
 
     \b
     nnrun report
@@ -153,7 +155,7 @@ def _meant(word: str, results: Path) -> Iterator[Found]:
         if found:
             yield from found
             return
-    folder = select_run(word, results)
+    folder = pick_run(word, results)
     only = _look(folder, placed=lies_in(folder, results))
     if only is not None:
         yield only

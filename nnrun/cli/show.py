@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
+from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
-from nnrun.runs.catalog.select import lies_in, select_run
+from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING
 from nnrun.runs.storage.history import read_history
@@ -21,22 +23,26 @@ from nnrun.runs.storage.reading import HISTORY, read_run
 
 @click.command("show")
 @options.run_argument()
+@options.by_option
 @options.wide_option
 @options.results_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, run: str, results: Path) -> None:
+def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
     """Show one run in full: results, learning curve, confusion, network, how to make it again.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest.
+    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
+    latest.
 
     \b
     nnrun show latest
     nnrun show digits_cnn
     nnrun show digits_cnn/s42 --json
     """
-    folder = select_run(run, results)
+    folder = picked(
+        run, results, output, lambda word: command_line("show", [word], results, {}), by
+    )
     stored = read_run(folder, placed=lies_in(folder, results))
     found = summarize(stored, folder)
     if found is None:

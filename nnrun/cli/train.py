@@ -21,7 +21,7 @@ from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
-from nnrun.runs.catalog.select import name_in, select_run
+from nnrun.runs.catalog.select import name_in
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
@@ -32,6 +32,7 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.storage.reading import CONFIG
 from nnrun.runs.storage.store import Store
+from nnrun.sweeps.picking import pick_run
 
 
 @click.command("train")
@@ -45,8 +46,8 @@ from nnrun.runs.storage.store import Store
     "--extend",
     type=click.IntRange(min=1),
     metavar="N",
-    help="CONFIG is a completed run: its folder, name, name/ID-PREFIX or latest. Train it for N "
-    "iterations more, as a new run.",
+    help="CONFIG is a completed run: its folder, name, name/best, name/ID-PREFIX or latest. Train "
+    "it for N iterations more, as a new run.",
 )
 @click.option(
     "--require-published",
@@ -100,7 +101,7 @@ def command(
                 raise UsageError(
                     "--extend takes no overrides and no --iterations: all stays as it was"
                 )
-            folder = select_run(str(config), results)
+            folder = pick_run(str(config), results)
             extension = extend_run(folder, extend, name_in(folder, results))
             prepared = extension.prepared
             wants = _wanted_tolerance(prepared.config, require_published, tolerance)
@@ -177,7 +178,7 @@ def _refuse_run(config: Path, results: Path) -> None:
     if config.is_file():
         return
     try:
-        folder = select_run(str(config), results)
+        folder = pick_run(str(config), results)
     except UsageError:  # it is no run either
         return
     its_config = folder / CONFIG

@@ -10,12 +10,14 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
+from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
+from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import exact, summary, verdicts_table
-from nnrun.runs.catalog.select import name_in, select_run
+from nnrun.runs.catalog.select import name_in
 from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.verification.parallel import verify_all
@@ -31,19 +33,27 @@ from nnrun.runs.verification.verify import Verification
     metavar="N",
     help="Verify N runs at a time; by default as many as there are cores.",
 )
+@options.by_option
 @options.results_option
 @options.json_option
 @options.quiet_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results: Path) -> None:
+def command(
+    output: Output,
+    /,
+    runs: tuple[str, ...],
+    jobs: int | None,
+    by: str | None,
+    results: Path,
+) -> None:
     """Train runs again, and compare the results with what is stored.
 
-    RUN is a run's folder, the name of an experiment (its newest run), name/ID-PREFIX, or latest;
-    without any, all complete runs in the results folder are verified. First the files of a run are
-    checked against the digests in its report, and the report against its own. Then it is trained
-    again, in memory: every cell of its history, every metric and every weight must be the same
-    bits, and so must all else in its report that training gives again: config, seed, data,
+    RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
+    latest; without any, all complete runs in the results folder are verified. First the files of a
+    run are checked against the digests in its report, and the report against its own. Then it is
+    trained again, in memory: every cell of its history, every metric and every weight must be the
+    same bits, and so must all else in its report that training gives again: config, seed, data,
     baseline, early stopping, warnings. If Python, NumPy, BLAS, the CPU or nnrun have changed,
     losses and weights may differ by 1e-6 (1e-3 for float32), and shares of rows by 0.01; the output
     says which of the two was met.
@@ -55,7 +65,10 @@ def command(output: Output, /, runs: tuple[str, ...], jobs: int | None, results:
     nnrun verify digits_cnn/s42
     nnrun verify
     """
-    folders = [select_run(run, results) for run in runs] or _all(results)
+    folders = [
+        picked(run, results, output, lambda word: command_line("verify", [word], results, {}), by)
+        for run in runs
+    ] or _all(results)
     verdicts = []
     with (
         Interruption(before="all runs were verified"),

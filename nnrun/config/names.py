@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 SPLITS = ("train", "validation", "test")
+CHOOSING = ("validation", "test", "train")
+"""Splits by how honest a choice by them is, the most honest first."""
 METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
 PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
 MONITORS = ("validation_loss", "validation_accuracy", "validation_mse")

@@ -21,7 +21,6 @@ from nnrun.models.weights import weights_of, weights_shapes
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.signature import Array
-from nnrun.runs.catalog.select import select_run
 from nnrun.runs.diagnosis.divergence import describe_divergence
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.record_builder import describe_model
@@ -30,6 +29,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sklearn.fitting import Fitting, dense_parameters
 from nnrun.sklearn.parameters import config_of, in_parameters, parameters_of
 from nnrun.sklearn.stopping import not_negative, stopping_of
+from nnrun.sweeps.picking import pick_run
 from nnrun.training.state import TrainingState
 
 # Rows without which a score says nothing.
@@ -114,14 +114,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         config; a clone of it has them, but is not trained, and takes its rows as they are.
 
         Args:
-            run: as on the command line: a run's folder, `name`, `name/ID-PREFIX` or `latest`.
+            run: as on the command line: a run's folder, `name`, `name/best`, `name/ID-PREFIX` or
+                `latest`.
             results: the folder that names are looked for in.
 
         Raises:
             UsageError: there is no such run, it has no model, or one for the other task.
             NnrunError: its files are damaged.
         """
-        folder = select_run(str(run), Path(results))
+        folder = pick_run(str(run), Path(results))
         model = load_model(folder)
         estimator = cls(**parameters_of(folder, model))
         names = np.array(model.layout.columns.feature_names, dtype=object)

@@ -28,7 +28,7 @@ X = np.array([[8, 307, 130, 3504, 12, 70, 1], [4, 113, 95, 2372, 15, 70, 3]], np
 def test_onnx(model, nnrun):
     """Raw rows in, miles per gallon out."""
     result = nnrun("export", "cars", "-o", "cars.onnx")
-    assert (0, "wrote cars.onnx\n") == (result.exit_code, result.stderr)
+    assert (0, ["wrote cars.onnx"]) == (result.exit_code, result.stderr.splitlines()[1:])
     session = onnxruntime.InferenceSession("cars.onnx", providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(model.predict(X), session.run(None, {"x": X})[0], rtol=1e-5)
 
@@ -65,7 +65,7 @@ def test_large_offsets_take_float64(times, nnrun, arguments, dtype, note):
     """Unless float32 is asked for; either way the figure is said."""
     result = nnrun("export", "times", "-o", "times.onnx", "--json", *arguments)
     assert (0, dtype) == (result.exit_code, json.loads(result.stdout)["dtype"])
-    assert result.stderr.startswith(note or "wrote times.onnx\n")
+    assert result.stderr.splitlines()[1].startswith(note or "wrote times.onnx")
     model = load(select_run("times", Path("results")))
     session = onnxruntime.InferenceSession("times.onnx")
     found = session.run(None, {"x": times.astype(dtype)})[0]
@@ -138,4 +138,5 @@ def test_without_the_package_it_says_which(model):
     command = [sys.executable, "-c", code, "export", "cars", "-o", "cars.onnx"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 2 == run.returncode
-    assert "error: an ONNX file needs the package onnx: pip install 'nnrun[onnx]'\n" == run.stderr
+    told = "error: an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
+    assert [told] == run.stderr.splitlines()[1:]

@@ -155,8 +155,8 @@ def test_what_cannot_be_compared_is_told(nnrun, cars):
 
 
 def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
-    """Names and `latest`, then ids; in the folder that --results or the environment names."""
-    expected = sorted(f"plain,{run}" for rate in (0.1, 0.001) for run in iris(rate))
+    """Names and `latest`, then ids and `best`; in the results folder of the command line."""
+    runs = sorted(f"plain,{run}" for rate in (0.1, 0.001) for run in iris(rate))
 
     def completed(line, **environment):
         monkeypatch.setenv("COMP_WORDS", line)
@@ -169,7 +169,9 @@ def test_the_shell_completes_runs(nnrun, iris, monkeypatch):
 
     assert ["plain,latest", "plain,iris"] == completed("nnrun show ")
     assert ["plain,iris"] == completed("nnrun compare latest ir")
-    assert expected == sorted(completed("nnrun predict iris/s"))
+    assert runs == sorted(completed("nnrun predict iris/s"))
+    assert ["plain,iris/best", *runs] == sorted(completed("nnrun predict iris/"))
+    assert [] == [word for word in completed("nnrun predict irs/") if "best" in word]
     Path("results").rename("elsewhere")
     assert ["plain,latest", "plain,iris"] == completed("nnrun show --results elsewhere ")
     assert ["plain,iris"] == completed("nnrun ls i", NNRUN_RESULTS="elsewhere")

@@ -204,7 +204,8 @@ def test_runs_are_ordered_by_what_matters(rates):
     accuracies = [row["test"] for row in runs if row["metric"] == "accuracy"]
     errors = [row["test"] for row in runs if row["metric"] == "mse"]
     assert sorted(accuracies, reverse=True) + sorted(errors) == [row["test"] for row in runs]
-    assert runs[:2] == rates("--top", 2)
+    assert runs[:2] + [row for row in runs if row["metric"] == "mse"][:2] == rates("--top", 2)
+    assert runs[:2] == rates("iris", "--top", 2)
     assert [3, 3, 4, 4, 42, 43] == [row["seed"] for row in rates("--sort", "seed")]
     slow = [
         row["settings"]["training.learning_rate"]

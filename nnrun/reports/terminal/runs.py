@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -14,7 +15,9 @@ from nnrun.config.settings import choice_words, setting_of
 from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number
 from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.sort_column import metric_column, sort_column
 from nnrun.reports.terminal.tables import clean
+from nnrun.runs.catalog.bookkeeping import DATA
 from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
 from nnrun.spreadsheet import cell
 
@@ -29,27 +32,33 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
-def runs_table(runs: Sequence[RunSummary], total: int, keys: Varied) -> RenderableType:
+def runs_table(
+    runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None = None
+) -> RenderableType:
     """A row for each run, and the total.
 
     Args:
         runs: to show.
         total: the number of runs before the list was cut.
         keys: the settings in which runs of a name differ, by name.
+        sort: the full key that they are sorted by, which has a column.
     """
-    return Group(*_parts(runs, total, keys))
+    return Group(*_parts(runs, total, keys, sort))
 
 
-def _parts(runs: Sequence[RunSummary], total: int, keys: Varied) -> Iterator[RenderableType]:
-    yield FittedTable(_columns(runs, keys), more="--wide")
+def _parts(
+    runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None
+) -> Iterator[RenderableType]:
+    yield FittedTable(_columns(runs, keys, sort), more="--wide")
     yield Text()
     shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
     yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
 
 
-def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
+def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> list[Column]:
     """The columns of the table; `need` says which are left out first on narrow terminals."""
-    words, prefixes = [_words(run, keys) for run in runs], _short_ids(runs)
+    shown = {name: [key for key in found if key != sort] for name, found in keys.items()}
+    words, prefixes = [_words(run, shown) for run in runs], _short_ids(runs)
     columns = [
         Column(
             "run",
@@ -62,12 +71,22 @@ def _columns(runs: Sequence[RunSummary], keys: Varied) -> list[Column]:
         ),
         Column("status", [_status(run) for run in runs], need=1, left=True),
         Column("settings", words, need=2, left=True, wraps=True),
-        Column(_result_title(runs), [_result(run, runs) for run in runs]),
+        *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),
     ]
-    empty = {"settings": not any(words), "train": all(_only_train(run) for run in runs)}
+    train_is_shown = all(_only_train(run) for run in runs) or sort == "train"
+    empty = {"settings": not any(words), "train": train_is_shown}
     return [column for column in columns if not empty.get(column.title)]
+
+
+def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
+    """What the runs are sorted by, and the main metric on the most telling split of each."""
+    result = metric_column(runs, [run.result for run in runs])
+    column = None if sort is None else sort_column(runs, sort)
+    if column is None or (column.title, column.cells) == (result.title, result.cells):
+        return [result]
+    return [column, replace(result, need=1)]
 
 
 def _words(run: RunSummary, keys: Varied) -> str:
@@ -76,7 +95,13 @@ def _words(run: RunSummary, keys: Varied) -> str:
     Null values are left out: extended runs would have many of them.
     """
     values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
-    return " ".join(choice_words({k: v for k, v in values.items() if v is not None}))
+    data = values.pop(DATA, None)
+    words = choice_words({k: v for k, v in values.items() if v is not None})
+    if data is not None:
+        words.append(f"data with digest {data}")
+    if run.extended_from is not None:
+        words.append(f"extended from {_start(run.extended_from, _LEAST_DIGITS)}")
+    return " ".join(words)
 
 
 def _short_ids(runs: Sequence[RunSummary]) -> list[str]:
@@ -104,24 +129,6 @@ def _moment(started: str | None) -> str:
     return clean(str(started))[5:16].replace("T", " ") if started else MISSING
 
 
-def _common(runs: Sequence[RunSummary]) -> str | None:
-    """Split and metric, if all results have the same."""
-    kinds = {f"{run.result[0]} {run.metric}" for run in runs if run.result}
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def _result_title(runs: Sequence[RunSummary]) -> str:
-    return _common(runs) or "result"
-
-
-def _result(run: RunSummary, runs: Sequence[RunSummary]) -> str:
-    """The main metric on the last split."""
-    if run.result is None:
-        return MISSING
-    split, value = run.result
-    return number(value) if _common(runs) else clean(f"{split} {run.metric} {number(value)}")
-
-
 def _only_train(run: RunSummary) -> bool:
     return run.result is None or run.result[0] == "train"
 
@@ -138,9 +145,9 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     return text.getvalue()
 
 
-def runs_markdown(runs: Sequence[RunSummary], keys: Varied) -> str:
+def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
     """The table as Markdown."""
-    columns = _columns(runs, keys)
+    columns = _columns(runs, keys, sort)
     header = [column.title for column in columns]
     rows = [
         [escape(c.plain if isinstance(c, Text) else c) for c in line]

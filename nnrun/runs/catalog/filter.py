@@ -12,6 +12,7 @@ from nnrun.suggestions import suggestion
 
 RESULT = "result"
 _PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")
+_RESULTS = (RESULT, *SPLITS)
 _TYPE = ".type"
 
 
@@ -34,16 +35,28 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
     return kept
 
 
-def ordered(runs: Sequence[RunSummary], key: str) -> list[RunSummary]:
+def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
     """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
     Runs without the value come last.
+
+    Args:
+        runs: to order.
+        key: a column of the list, or a setting.
+        top: how many to keep; by a result, so many of those that can be compared.
 
     Raises:
         UsageError: there is no such key.
     """
     found = resolve(key, runs)
-    return sorted(runs, key=lambda run: _place(run, found))
+    if found not in _RESULTS:
+        return sorted(runs, key=lambda run: _place(run, found))[:top]
+    ranked: dict[tuple[Any, ...], list[RunSummary]] = {}
+    for run in sorted(runs, key=lambda run: _place(run, found)):
+        ranked.setdefault(run.kind if value_of(run, found) is not None else (), []).append(run)
+    others = ranked.pop((), [])
+    first = [run for alike in ranked.values() for run in alike[:top]]
+    return first + (others if top is None or not first else [])[:top]
 
 
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:
@@ -72,7 +85,7 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
 def value_of(run: RunSummary, key: str) -> Any:
     """A run's value for a full key, or the type of that block; None if it has none."""
     if key == RESULT:
-        return run.result[1] if run.result else None
+        return run.ranking[1] if run.ranking else None
     if key in _PLAIN:
         return getattr(run, key)
     value = run.settings.get(key)
@@ -100,7 +113,7 @@ def _place(run: RunSummary, key: str) -> tuple[Any, ...]:
     value = value_of(run, key)
     if value is None:
         return (3,)
-    if key in (RESULT, *SPLITS):
+    if key in _RESULTS:
         number = float(value)
         return (0, str(run.metric), -number if run.larger_is_better else number)
     if isinstance(value, bool | int | float):

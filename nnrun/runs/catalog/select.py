@@ -15,7 +15,7 @@ from nnrun.runs.storage.folders import folders, is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT
 from nnrun.suggestions import suggestion
 
-LATEST = "latest"
+LATEST, BEST = "latest", "best"
 _SHOWN = 8
 # The most characters of a run's settings in a message.
 _WORDS = 80
@@ -45,7 +45,7 @@ def select_run(run: str, root: Path) -> Path:
     if not is_name(name) or "/" in prefix:
         raise UsageError(
             f"'{run}' is no run folder; a run is also named by its experiment (its newest run), by "
-            f"experiment/ID-PREFIX, or by '{LATEST}'"
+            f"experiment/{BEST}, by experiment/ID-PREFIX, or by '{LATEST}'"
         )
     return _by_prefix(root, name, prefix) if prefix else _newest(root, name)
 

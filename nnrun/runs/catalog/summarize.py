@@ -81,6 +81,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             started=str(record.started),
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
+            extended_from=(record.extended_from or {}).get("run_id"),
             settings=_settings(record),
         )
     except (AttributeError, TypeError, KeyError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnrun.config.names import SPLITS
+from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import differing
 
 RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
@@ -35,6 +35,7 @@ class RunSummary:
         started: when, in UTC; of a run without a report, when its folder was changed last.
         seconds: of training.
         iterations: that were made.
+        extended_from: the id of the shorter run that this one goes on from.
         settings: of its config, by dotted keys.
     """
 
@@ -51,6 +52,7 @@ class RunSummary:
     started: str | None = None
     seconds: float | None = None
     iterations: int | None = None
+    extended_from: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -66,6 +68,26 @@ class RunSummary:
             if value is not None:
                 return split, value
         return None
+
+    @property
+    def ranking(self) -> tuple[str, float] | None:
+        """The main metric on the split that a leaderboard is ordered by; None unless completed."""
+        if self.status != "completed":
+            return None
+        split = next(split for split in CHOOSING if split in self.splits)
+        value = getattr(self, split)
+        return None if value is None else (split, value)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Those that its config makes."""
+        return tuple(s for s in SPLITS if s == "train" or self.settings.get(f"dataset.{s}_size"))
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Data, target, metric and splits: where these are the same, numbers can be compared."""
+        data = (self.settings.get(f"dataset.{key}") for key in ("sha256", "columns.target"))
+        return *data, self.metric, self.splits
 
 
 PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from math import inf
 from typing import Any
 
-from nnrun.config.names import SPLITS
+from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.design import Shown
 from nnrun.sweeps.board.statistics import CONFIDENCE, Summary, mean_of, summarize
@@ -179,18 +179,33 @@ def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     return Leaderboard(command, groups_of(members))
 
 
-def groups_of(members: Sequence[Member]) -> list[Group]:
-    """Configs by what can be compared, each with the scores of its runs."""
+def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:
+    """Configs by what can be compared, each with the scores of its runs.
+
+    Args:
+        members: the configs with the scores.
+        by: the split to order by, in groups that have it; by default `ordering_split` says it.
+    """
     kinds = dict.fromkeys(kind_of(variant) for variant, _ in members)
     ordered = sorted(members, key=lambda member: list(kinds).index(kind_of(member[0])))
     by_kind = groupby(ordered, key=lambda member: kind_of(member[0]))
     usual = usual_arithmetic(score for _, scores in members for score in scores)
-    return [_group(list(found), usual) for _, found in by_kind]
+    return [_group(list(found), usual, by) for _, found in by_kind]
 
 
 def kind_of(variant: Comparable) -> tuple[str, str | None, str, tuple[str, ...]]:
     """Data, target, metric and splits: where these are the same, numbers can be compared."""
     return variant.sha256, variant.target, variant.metric, variant.splits
+
+
+def ordering_split(splits: Collection[str]) -> str:
+    """The split that rows are ordered by: of those there are, the one that is best to choose by."""
+    return next(split for split in CHOOSING if split in splits)
+
+
+def completed_by_seed(scores: Iterable[RunScore]) -> dict[int, RunScore]:
+    """The runs that a row is about."""
+    return {score.seed: score for score in scores if score.status == "completed"}
 
 
 def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
@@ -200,23 +215,23 @@ def usual_arithmetic(scores: Iterable[RunScore]) -> set[str]:
     return set({found.partition(",")[0]: found for found in ordered}.values())
 
 
-def _group(members: Sequence[Member], usual: set[str]) -> Group:
+def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
     first = members[0][0]
-    completed = {
-        variant.number: {score.seed: score for score in scores if score.status == "completed"}
-        for variant, scores in members
-    }
-    split = next(split for split in ("validation", "test", "train") if split in first.splits)
+    completed = {variant.number: completed_by_seed(scores) for variant, scores in members}
+    split = by if by in first.splits else ordering_split(first.splits)
     column, sign = SPLITS.index(split), -1 if first.larger_is_better else 1
 
     def value(score: RunScore) -> float:
         number = score.metrics[column]
         return inf if number is None else sign * number
 
-    def cost(member: Member) -> tuple[bool, float]:
+    def cost(member: Member) -> tuple[bool, float, int, list[tuple[int, str]]]:
         values = known_values(member, column).values()
         mean = sign * mean_of([*values]) if values else inf
-        return not completed[member[0].number], mean
+        runs = completed[member[0].number]
+        # Equal means have one order, whether the runs come from a plan or from a results folder.
+        identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
+        return not runs, mean, member[0].parameters, identity
 
     rows = []
     ranked = sorted(members, key=cost)

@@ -187,7 +187,7 @@ def test_a_run_that_has_just_begun_is_shown_as_running(prepared, store, command)
     with begin(store, run.config.name, run.run_id):
         for word in ("tiny", "tiny/s3", "latest"):
             code, out, err = command(f"show {word} --json")
-            assert (0, "") == (code, err)
+            assert (0, f"run: tiny/{run.run_id}") == (code, err.partition(",")[0].rstrip())
             assert "running" == json.loads(out)["status"]
 
 

@@ -1,0 +1,60 @@
+"""`nnrun best`: the chosen setting of an experiment, as a config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nnrun.cli import options
+from nnrun.cli.arguments import check_target
+from nnrun.cli.completion import Name
+from nnrun.cli.output import Output
+from nnrun.reports.terminal.chosen import chosen_words
+from nnrun.runs.catalog.select import BEST, named
+from nnrun.runs.storage.files import write_atomically
+from nnrun.sweeps.board.best import config_yaml
+from nnrun.sweeps.picking import best
+
+
+@click.command("best")
+@click.argument("name", type=Name())
+@click.option(
+    "-o",
+    "--output",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the config there, instead of to stdout.",
+)
+@options.by_option
+@options.results_option
+@options.json_option
+@options.quiet_option
+@options.debug_option
+@click.pass_obj
+def command(output: Output, /, name: str, file: Path | None, by: str | None, results: Path) -> None:
+    """Print the best setting of an experiment as a config, which trains as it is.
+
+    The best setting is the first row of the leaderboard of the stored runs of NAME, by validation
+    where there is a validation split. The config has every default written out, paths as the runs
+    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken.
+
+    \b
+    nnrun best digits_cnn
+    nnrun best digits_cnn -o best.yaml
+    nnrun best digits_cnn --by test
+    """
+    if file is not None:
+        check_target(file)
+    name = named(name, results).rstrip("/").removesuffix(f"/{BEST}")
+    choice = best(results, name, by)
+    for line in chosen_words(choice):
+        output.note(line)
+    config = config_yaml(choice)
+    output.data(choice.to_dict())
+    if file is not None:
+        write_atomically(file, config.encode())
+        output.note(f"wrote {file}")
+    elif not output.json:
+        output.text(config)

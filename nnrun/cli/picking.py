@@ -1,0 +1,63 @@
+"""The run that a command is given, with a word on which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from nnrun.cli.output import Output
+from nnrun.errors import UsageError
+from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
+from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
+
+
+def picked(
+    run: str,
+    results: Path,
+    output: Output,
+    again: Callable[[str], str],
+    by: str | None = None,
+) -> Path:
+    """The folder of a run; stderr says which it is, and whether its experiment has a better one.
+
+    Args:
+        run: a word of the command line.
+        results: the results folder.
+        output: where that is said.
+        again: the same command for another word.
+        by: the split that the best is chosen by.
+
+    Raises:
+        UsageError: there is no such run, or several.
+    """
+    choice = choice_of(run, results, by)
+    if choice is not None:
+        from nnrun.reports.terminal.chosen import chosen_words  # noqa: PLC0415  # slow to import
+
+        for line in chosen_words(choice):
+            output.note(line)
+        return results / choice.record.name / choice.record.run_id
+    folder = pick_run(run, results, by)
+    if not lies_in(folder, results) or Path(run).name == folder.name:
+        return folder
+    word = named(run, results).rstrip("/")
+    newest = word in (folder.parent.name, LATEST)
+    output.note(f"run: {folder.parent.name}/{folder.name}{', the newest' if newest else ''}")
+    if newest and word != LATEST:
+        _note_better(folder, results, output, again)
+    return folder
+
+
+def _note_better(folder: Path, results: Path, output: Output, again: Callable[[str], str]) -> None:
+    """Say so where a name alone leads to another setting than the best."""
+    name = folder.parent.name
+    if output.quiet or not settings_vary(name, results):
+        return
+    from nnrun.reports.terminal.chosen import better_words  # noqa: PLC0415  # slow to import
+
+    try:
+        choice = best(results, name)
+    except UsageError:  # there is nothing to choose from
+        return
+    for line in better_words(choice, folder.name, again(f"{name}/{BEST}")):
+        output.note(line)

@@ -1,0 +1,70 @@
+"""Which run a command took, and what its setting is among those of its experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nnrun.config.settings import choice_words
+from nnrun.reports.numbers import count
+from nnrun.reports.terminal.leaderboard import mean
+from nnrun.reports.terminal.tables import clean
+from nnrun.runs.catalog.bookkeeping import CONTINUED
+from nnrun.sweeps.board.best import Choice
+from nnrun.sweeps.board.leaderboard import Row
+
+
+def chosen_words(choice: Choice) -> Iterator[str]:
+    """Of `NAME/best`: which run was taken, and what should be known of how."""
+    record, row = choice.record, choice.row
+    label = f"{record.name}/{record.run_id}"
+    setting = f"with {words}" if (words := _setting(row)) else "of its setting"
+    seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
+    yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
+    if choice.group.ordered_by != "validation":
+        yield f"  {honesty(choice)}"
+    if choice.others:
+        yield f"  {count(choice.others)} of its runs, on other data or splits, cannot be compared"
+
+
+def honesty(choice: Choice) -> str:
+    """What a choice by another split than validation costs."""
+    if choice.group.ordered_by == "test":
+        text = "chosen by the test split, so that its test result is too good to expect of new data"
+    else:
+        text = "chosen by the training split, which says little of new data"
+    if "validation" in choice.variants[0].splits:
+        return f"{text}; --by validation is the honest choice"
+    return f"{text}; dataset.validation_size sets rows aside to choose by"
+
+
+def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
+    """That there is a better setting than that of a run; nothing where there is none.
+
+    Args:
+        choice: of the run's experiment.
+        run_id: of the run.
+        command: that takes the best instead.
+    """
+    row = choice.row_of(run_id)
+    if row is choice.row:
+        return
+    own = _place(choice, row) if row else "not among those that can be compared"
+    value = mean(choice.row.summary(choice.group.ordered_by))
+    best = " with ".join(filter(None, [_setting(choice.row), value]))
+    yield clean(f"  its setting is {own}; there is a better one, {best}:")
+    yield clean(f"    {command}")
+
+
+def _place(choice: Choice, row: Row) -> str:
+    """`number 2 of 5 by validation mse, 7.05 ± 1.91`."""
+    group = choice.group
+    value = mean(row.summary(group.ordered_by))
+    of = len(group.rows)
+    rank = f"number {count(row.rank or 0)} of {count(of)}" if of > 1 else "the only one"
+    return f"{rank} by {group.ordered_by} {group.metric}, {value}"
+
+
+def _setting(row: Row) -> str:
+    """The choice, without what is null in it since only extended runs have it."""
+    told = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
+    return " ".join(choice_words(told))

@@ -1,0 +1,133 @@
+"""The best setting of an experiment, as its leaderboard has it, and the run that stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.config.yaml.dump import dump
+from nnrun.errors import UsageError
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.leaderboard import Group, Row, completed_by_seed, groups_of, kind_of
+from nnrun.sweeps.board.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.verdicts import known_values
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The first row of an experiment's leaderboard.
+
+    Args:
+        group: the rows that it is the first of.
+        row: the first of them.
+        record: of the run that stands for it: of its completed runs the median one, by the metric
+            and split that the order is by; of an even number the worse of the middle two.
+        others: runs of the experiment on other data or with other splits, which cannot be compared
+            with these; the group is that of the completed run that was started last.
+        variants: the configs of the group's rows, in no order.
+    """
+
+    group: Group
+    row: Row
+    record: RunRecord
+    others: int
+    variants: list[StoredVariant]
+
+    def row_of(self, run_id: str) -> Row | None:
+        """The row that a run belongs to; None where it has none with completed runs."""
+        ids = [{record.run_id for record in variant.records} for variant in self.variants]
+        own = next((found for found in ids if run_id in found), set())
+        return next((row for row in self.group.rows if _best_id(row) in own), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "name": self.record.name,
+            "run_id": self.record.run_id,
+            "seed": self.record.seed,
+            "metric": self.group.metric,
+            "ordered_by": self.group.ordered_by,
+            "settings": len(self.group.rows),
+            "row": asdict(self.row),
+            "config": chosen_config(self),
+        }
+
+
+def chosen_config(choice: Choice) -> dict[str, Any]:
+    """The config of the run that stands for the choice, without a sweep, under its folder's name.
+
+    Trained where it is stored, it is that run again.
+    """
+    config = {key: value for key, value in choice.record.config.items() if key != "sweep"}
+    return {**config, "name": choice.record.name}
+
+
+def config_yaml(choice: Choice) -> str:
+    """That config as a file."""
+    return dump(chosen_config(choice))
+
+
+def best_of(root: Path, name: str, by: str | None = None) -> Choice:
+    """The choice among the stored runs of an experiment.
+
+    Args:
+        root: the results folder.
+        name: of the experiment.
+        by: the split to choose by; by default the one that the leaderboard is ordered by.
+
+    Raises:
+        UsageError: it has no completed run, no such split, or a run whose report is damaged.
+    """
+    try:
+        return choose(_stored(root, name), name, by)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
+
+
+def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Choice:
+    """The choice among these runs of an experiment; see `best_of`."""
+    variants = [variant for variant in stored_variants(records) if variant.seeds]
+    completed = [r for v in variants for r in v.records if r.status == "completed"]
+    if not completed:
+        raise UsageError(f"{name}/best: no run of {name} has completed")
+    newest = max(completed, key=lambda record: (record.started, record.run_id))
+    kind = next(kind_of(v) for v in variants if any(record is newest for record in v.records))
+    alike = [variant for variant in variants if kind_of(variant) == kind]
+    if by is not None and by not in alike[0].splits:
+        raise UsageError(
+            f"{name}/best: its runs have no {by} split, but {' and '.join(alike[0].splits)}; "
+            f"dataset.{by}_size makes one"
+        )
+    (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
+    row = group.rows[0]
+    first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
+    median = _median_id(first, group.ordered_by)
+    record = next(record for record in first.records if record.run_id == median)
+    others = sum(len(variant.records) for variant in variants if variant not in alike)
+    return Choice(group, row, record, others, alike)
+
+
+def _median_id(variant: StoredVariant, split: str) -> str:
+    values = known_values((variant, variant.scores), SPLITS.index(split))
+    runs = completed_by_seed(variant.scores)
+    sign = -1 if variant.larger_is_better else 1
+    # Where no run has a number, any is as good.
+    ordered = sorted(values or runs, key=lambda seed: (sign * values.get(seed, 0.0), seed))
+    return runs[ordered[len(ordered) // 2]].run_id
+
+
+def _best_id(row: Row) -> str | None:
+    return None if row.best_run is None else row.best_run.partition("/")[2]
+
+
+def _stored(root: Path, name: str) -> Iterator[RunRecord]:
+    """Of all runs that have ended and are as they were written."""
+    for run_id in ids_in(root, name):
+        run = read_run(root / name / run_id, placed=True)
+        if run is not None and run.record is not None and run.problem is None:
+            yield run.record
