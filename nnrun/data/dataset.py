@@ -52,7 +52,8 @@ class Dataset:
     numbers for classification, where `classes[number]` is the class's name. `x_test` and `y_test`
     are the set's own test split, if it has one. `sha256` is that of the file's bytes, or of the
     arrays where there is no file. `columns` says how a table becomes x, for sets read from one.
-    With `text_labels` classes are texts, even those that look like numbers.
+    With `text_labels` classes are texts, even those that look like numbers; with `bool_labels`
+    they are False and True.
     `whole` is the set with all categories, where this one has only those of training rows.
     """
 
@@ -70,6 +71,7 @@ class Dataset:
     note: str = ""
     columns: Columns | None = None
     text_labels: bool = False
+    bool_labels: bool = False
     whole: Dataset | None = None
 
     @cached_property
@@ -103,6 +105,7 @@ class Dataset:
             columns=self.columns or Columns(self.feature_names),
             classes=self.classes,
             text_labels=self.text_labels,
+            bool_labels=self.bool_labels,
             target_names=self.target_names,
         )
 

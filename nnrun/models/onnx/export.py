@@ -22,14 +22,19 @@ _ROWS = "rows"
 _LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
 # Of raw rows and of predicted numbers; the network computes in float32.
 DTYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-_LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
+_LABELS = {
+    "b": TensorProto.BOOL,
+    "i": TensorProto.INT64,
+    "f": TensorProto.DOUBLE,
+    "U": TensorProto.STRING,
+}
 
 
 def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
     """The file: takes `x`, raw rows; gives `prediction` and, for classes whose probabilities are
     known, `probability`.
 
-    Predictions are labels (int64, double or string), or values in the target's own units. The
+    Predictions are labels (bool, int64, double or string), or values in the target's own units. The
     network computes in float32 whatever it was trained in.
 
     Args:
