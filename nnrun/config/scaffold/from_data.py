@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnrun.characters import escaped
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
@@ -30,6 +31,7 @@ _REASONS = {
     "counter": "a counter of the rows",
     "date": "a date; what matters of it may be written as numbers",
     "mixed": "numbers and other text",
+    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
     "text": f"text with more than {MOST_CATEGORIES} different values",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
@@ -109,7 +111,11 @@ def _told(choice: _Choice) -> Iterator[str]:
     """What was chosen, for who has not read the config yet."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
-    yield f"it predicts {choice.target.name}{guess}: {task} ({_why(choice.target, choice.labels)})"
+    name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
+    yield f"it predicts {name}{guess}: {task} ({why})"
+    codes = [column.name for column in choice.features if column.holds_codes]
+    if codes:
+        yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
 
@@ -117,7 +123,11 @@ def _told(choice: _Choice) -> Iterator[str]:
 def _listed(columns: Sequence[Column]) -> str:
     told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
     more = len(columns) - len(told)
-    return clipped(", ".join(told)) + (f" and {more:,} more" if more else "")
+    return _clipped(told) + (f" and {more:,} more" if more else "")
+
+
+def _clipped(told: Sequence[str]) -> str:
+    return clipped(escaped(", ".join(told), kept=""))
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
@@ -138,7 +148,8 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     note = "            # a guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     if categorical:
-        yield "    # Text with few different values: a feature for each."
+        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
+        yield f"    # Text{codes} with few different values: a feature for each."
         yield f"    categorical: {flow([column.name for column in categorical])}"
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
@@ -206,7 +217,8 @@ def _classes(target: Column, found: Survey) -> dict[str, int]:
     if amount is None and target.kind == "category" and len(target.labels) > 1:
         return target.labels
     why = f"it is {_REASONS[target.kind]}" if amount is None else amount
-    raise DataError(f"{found.path}: '{target.name}' cannot be predicted: {why}")
+    name = escaped(target.name, kept="")
+    raise DataError(f"{found.path}: '{name}' cannot be predicted: {why}")
 
 
 def _amount(target: Column, decimal: str) -> str | None:
@@ -241,5 +253,5 @@ def _why(target: Column, labels: dict[str, int]) -> str:
     if not labels:
         return "numbers to predict; for labels, classification"
     if target.kind == "category":
-        return f"{len(labels)} different words"
+        return f"{len(labels)} different {'codes' if target.holds_codes else 'words'}"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"
