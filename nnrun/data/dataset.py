@@ -53,7 +53,7 @@ class Dataset:
     the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
     is no file. `dropped` counts rows that `missing: drop_rows` left out.
     `columns` describes how a table becomes x. With `text_labels` classes are text, even
-    those that look like numbers. If this set has only the categories of training rows, `whole` is
+    those that look like numbers; with `bool_labels` they are False and True. If this set has only the categories of training rows, `whole` is
     the set with all of them.
     """
 
@@ -72,6 +72,7 @@ class Dataset:
     columns: Columns | None = None
     text_labels: bool = False
     dropped: int = 0
+    bool_labels: bool = False
     whole: Dataset | None = None
 
     @cached_property
@@ -105,6 +106,7 @@ class Dataset:
             columns=self.columns or Columns(self.feature_names),
             classes=self.classes,
             text_labels=self.text_labels,
+            bool_labels=self.bool_labels,
             target_names=self.target_names,
         )
 

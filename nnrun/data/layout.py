@@ -62,7 +62,8 @@ class Columns:
 class Layout:
     """The task, the shape of a row, its columns, and the meaning of outputs.
 
-    With `text_labels` classes are text, even those that look like numbers.
+    With `text_labels` classes are texts, even those that look like numbers; with `bool_labels` they
+    are False and True.
     """
 
     task: str
@@ -71,6 +72,7 @@ class Layout:
     classes: tuple[str, ...] = ()
     target_names: tuple[str, ...] = ()
     text_labels: bool = False
+    bool_labels: bool = False
 
     @property
     def numeric_labels(self) -> bool:
@@ -101,6 +103,7 @@ class Layout:
             "classes": list(self.classes),
             "target_names": list(self.target_names),
             "text_labels": self.text_labels,
+            "bool_labels": self.bool_labels,
         }
 
     @classmethod
@@ -123,4 +126,5 @@ class Layout:
             classes=tuple(stored["classes"]),
             target_names=tuple(stored["target_names"]),
             text_labels=bool(stored.get("text_labels", False)),
+            bool_labels=bool(stored.get("bool_labels", False)),
         )

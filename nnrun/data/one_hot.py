@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nnrun.characters import escaped
 from nnrun.data.layout import Columns
 from nnrun.data.readers.cell_errors import about_unknown
 from nnrun.data.readers.columns import MISSING
@@ -61,7 +62,7 @@ def fill_missing(
             known = list(columns.categories[group.column])
             raise DataError(
                 f"{place(int(empty.argmax()))} has 0 in all one-hot columns of "
-                f"'{group.column}': {about_unknown(MISSING, known).text}"
+                f"'{escaped(group.column, kept='')}': {about_unknown(MISSING, known).text}"
             )
         x = x.copy()
         x[empty, group.missing] = 1

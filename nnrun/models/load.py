@@ -148,6 +148,8 @@ def _check_layout(layout: Layout, input_shape: Shape) -> None:
         raise ValueError("a name is no text")
     if len(set(layout.classes)) != len(layout.classes):
         raise ValueError("a class is there twice")
+    if layout.bool_labels and not {"False", "True"}.issuperset(layout.classes):
+        raise ValueError("its classes are not False and True")
 
 
 def _check_statistics(preprocessing: Preprocessing, layout: Layout) -> None:

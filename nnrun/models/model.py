@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import escaped
 from nnrun.data.inference.columns import odd_code, without_missing
 from nnrun.data.labels import number
 from nnrun.data.layout import Layout
@@ -49,8 +50,10 @@ class Model:
 
     @property
     def classes(self) -> Array:
-        """The labels by class number, as numbers if they were numbers in training, else as text."""
+        """The labels by class number: of the kind of training, as bool, number or text; or none."""
         names = self.layout.classes
+        if self.layout.bool_labels:
+            return np.array([name == "True" for name in names])
         if not self.layout.numeric_labels:
             return np.array(names)
         return np.array([number(name) for name in names], dtype=None if names else np.int64)
@@ -146,9 +149,15 @@ class Model:
             raise DataError(f"{given} where {shape} are needed")
         rows = rows.reshape(len(rows), *shape)
         sound = np.isfinite(without_missing(rows, self.layout.columns))
-        right = sound.all(axis=tuple(range(1, rows.ndim)))
-        if not right.all():
-            raise DataError(f"row {int(right.argmin())} has a number that is not finite")
+        if not sound.all():
+            raise DataError(self._not_finite(rows.reshape(len(rows), -1), sound))
         if (odd := odd_code(rows, self.layout.columns)) is not None:
             raise DataError(f"row {odd[0]} has {odd[1]}")
         return fill_missing(rows, self.layout.columns)
+
+    def _not_finite(self, rows: Array, sound: Array) -> str:
+        """Where the first number is that is not finite, in rows without the shape of an image."""
+        row, place = np.argwhere(~sound.reshape(rows.shape))[0]
+        names = self.layout.columns.feature_names
+        column = f", column '{escaped(names[place], kept='')}'" if place < len(names) else ""
+        return f"row {row}{column}: {rows[row, place]} is not a finite number"

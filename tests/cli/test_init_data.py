@@ -46,11 +46,38 @@ def test_every_column_has_its_place(nnrun):
 
 
 def test_the_text_of_the_file_is_seen(nnrun):
-    """Decimal commas, and a separator that the header does not show by itself."""
+    """Decimal commas, and the separator, which the header shows when the file is read, too."""
     nnrun("init", *write_table("wine")[:2])
     assert "," == drafted("wine")["dataset"]["decimal"]
     nnrun("init", *write_table("areas"))
-    assert "|" == drafted("areas")["dataset"]["separator"]
+    assert "separator" not in drafted("areas")["dataset"]
+    assert 0 == nnrun("check", "areas.yaml").exit_code
+
+
+@pytest.mark.parametrize("sign", ["|", ":", " "])
+def test_a_rarer_separator_is_seen(nnrun, sign):
+    """Also where names are quoted."""
+    rows = "".join(f"{i * i % 17}.5{sign}{i % 7}.5{sign}{i}.5\n" for i in range(60))
+    Path("t.csv").write_text('"a","c","y"\n'.replace(",", sign) + rows)
+    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    assert "y" == drafted("t")["dataset"]["columns"]["target"]
+    assert 0 == nnrun("check", "t.yaml").exit_code
+
+
+def test_numbers_with_zeros_in_front_are_codes(nnrun):
+    """Few are categories, many are left out as text is; both are told."""
+    rows = "".join(f"{'007' if i % 2 else '7'},{1001 + i:05},{i * i % 17}.5\n" for i in range(60))
+    Path("t.csv").write_text("z,zip,y\n" + rows)
+    done = nnrun("init", "--data", "t.csv", "--target", "y")
+    columns = drafted("t")["dataset"]["columns"]
+    assert {"target": "y", "categorical": ["z"], "drop": ["zip"]} == columns
+    assert "it takes as categories, for their zeros in front, z\n" in done.stderr
+    assert "zip (a code with zeros in front, with more than 20 different values)" in done.stderr
+    assert 0 == nnrun("check", "t.yaml").exit_code
+    done = nnrun("init", "again", "--data", "t.csv", "--target", "z")
+    assert "it predicts z: classification (2 different codes)" in done.stderr
+    done = nnrun("init", "third", "--data", "t.csv", "--target", "zip")
+    assert "'zip' cannot be predicted: it is a code with zeros in front" in done.stderr
 
 
 def test_rows_without_a_target_are_left_out(nnrun):

@@ -42,7 +42,7 @@ def test_the_model_fills_in(model, filled):
     holes, whole = filled
     assert model.predict(whole).tolist() == model.predict(holes).tolist()
     holes[4, 0] = np.nan
-    with pytest.raises(DataError, match="row 4 has a number that is not finite"):
+    with pytest.raises(DataError, match=r"row 4, column .*: nan is not a finite number"):
         model.predict(holes)
 
 

@@ -49,6 +49,7 @@ LABELS = {
     "codes": (np.array(["007", "7", "10"]), ["007", "10", "7"]),
     "spellings": (np.array(["7", "7.0", "10"]), ["10", "7", "7.0"]),
     "integers": (np.array([7, 10, 2]), [2, 7, 10]),
+    "booleans": (np.array([True, False, True]), [False, True]),
     "fractions": (np.array([7.5, 10.0, 2.0]), [2.0, 7.5, 10.0]),
 }
 
@@ -63,7 +64,7 @@ def test_labels_come_back_as_they_were(labels, tmp_path):
     config = {
         "name": "labels",
         "dataset": {"path": str(tmp_path / "rows.npz"), "test_size": 0, "task": "classification"},
-        "network": {"sizes": [3], "activations": ["softmax"]},
+        "network": {"sizes": [len(expected)], "activations": ["softmax"]},
         "loss": "cross_entropy",
         "training": {"learning_rate": 1.0, "epochs": 60, "batch_size": 5, "engine": "numpy"},
     }
@@ -141,7 +142,10 @@ def test_rows_are_the_same_whatever_comes_with_them(trained):
         ("new.csv", "'new.csv' was given where rows are needed; read a file first, as with pandas"),
         ([[1.0, 2.0]], r"rows of shape \(2,\) were given where \(4,\) are needed"),
         ([["a", "b", "c", "d"]], "rows of <U1 were given where numbers are needed"),
-        ([[1.0] * 4, [1.0, np.nan, 1.0, 1.0]], "row 1 has a number that is not finite"),
+        (
+            [[1.0] * 4, [1.0, np.nan, 1.0, 1.0]],
+            "row 1, column 'sepal width.*': nan is not a finite number",
+        ),
         (1.0, r"an array of shape \(\) was given"),
     ],
 )

@@ -142,16 +142,19 @@ def test_random_architectures(part, dtype):
     ("classes", "kind"),
     [
         (("no", "yes"), "tensor(string)"),
+        (("False", "True"), "tensor(bool)"),
         (("3", "7"), "tensor(int64)"),
         (("0.5", "2"), "tensor(double)"),
     ],
 )
 def test_labels_are_those_of_the_model(classes, kind):
-    """One output for two classes; numbers stay numbers."""
+    """One output for two classes; numbers and booleans stay what they are."""
     network = Network([dense(1, "sigmoid")], MeanSquared(), (4,), "float32")
     network.initialize(rng=np.random.default_rng(0))
     model = model_of(network, (4,), [], "classification")
-    model.layout = type(model.layout)(**{**vars(model.layout), "classes": classes})
+    boolean = kind == "tensor(bool)"
+    parts = {**vars(model.layout), "classes": classes, "bool_labels": boolean}
+    model.layout = type(model.layout)(**parts)
     runtime = session(model)
     assert [kind, "tensor(float)"] == [output.type for output in runtime.get_outputs()]
     x = rows(model, 20)

@@ -448,7 +448,7 @@ def test_what_a_run_fills_in_may_be_missing(results, tmp_path):
     expected = load(next(root.glob("run/*"))).predict(frame.to_numpy())
     assert np.isfinite(expected).all()
     assert expected.tolist() == model.predict(frame).tolist()
-    with pytest.raises(DataError, match="row 0 has a number that is not finite"):
+    with pytest.raises(DataError, match="row 0, column 'rooms': nan is not a finite number"):
         model.predict(pd.DataFrame({"size": [1.0], "rooms": [np.nan]}))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         clone(model).fit(frame, [1, 2])

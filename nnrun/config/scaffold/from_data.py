@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnrun.characters import escaped
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
@@ -27,6 +28,7 @@ _REASONS = {
     "counter": "a counter of the rows",
     "date": "a date; what matters of it may be written as numbers",
     "mixed": "numbers and other text",
+    "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
     "text": f"text with more than {MOST_CATEGORIES} different values",
     "empty": "blank in every row",
     "category": "the same in every row that is not blank",
@@ -106,15 +108,23 @@ def _told(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
-    yield f"it predicts {choice.target.name}{guess}: {task} ({_why(choice.target, choice.labels)})"
+    name, why = escaped(choice.target.name, kept=""), _why(choice.target, choice.labels)
+    yield f"it predicts {name}{guess}: {task} ({why})"
+    codes = [column.name for column in choice.features if column.holds_codes]
+    if codes:
+        yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    shown = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
-    more = len(columns) - len(shown)
-    return clipped(", ".join(shown)) + (f" and {more:,} more" if more else "")
+    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
+    more = len(columns) - len(told)
+    return _clipped(told) + (f" and {more:,} more" if more else "")
+
+
+def _clipped(told: Sequence[str]) -> str:
+    return clipped(escaped(", ".join(told), kept=""))
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
@@ -135,7 +145,8 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     note = "            # a guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     if categorical:
-        yield "    # Text with few different values: a feature for each."
+        codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
+        yield f"    # Text{codes} with few different values: a feature for each."
         yield f"    categorical: {flow([column.name for column in categorical])}"
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
@@ -203,7 +214,8 @@ def _classes(target: ColumnProfile, found: Survey) -> dict[str, int]:
     if amount is None and target.kind == "category" and len(target.labels) > 1:
         return target.labels
     why = f"it is {_REASONS[target.kind]}" if amount is None else amount
-    raise DataError(f"{found.path}: '{target.name}' cannot be predicted: {why}")
+    name = escaped(target.name, kept="")
+    raise DataError(f"{found.path}: '{name}' cannot be predicted: {why}")
 
 
 def _amount(target: ColumnProfile, decimal: str) -> str | None:
@@ -238,5 +250,5 @@ def _why(target: ColumnProfile, labels: dict[str, int]) -> str:
     if not labels:
         return "numbers to predict; for labels, classification"
     if target.kind == "category":
-        return f"{len(labels)} different words"
+        return f"{len(labels)} different {'codes' if target.holds_codes else 'words'}"
     return f"a guess: {len(labels)} different whole numbers; for values, regression"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnrun.characters import escaped
 from nnrun.data.layout import Columns
 from nnrun.data.readers.columns import MISSING, LabelColumn, NumberColumn, Problems
 from nnrun.nn.signature import Array
@@ -24,6 +25,7 @@ def input_column(
         "input",
         fills=MISSING in categories,
         by_value=name in columns.by_value,
+        decimal=decimal,
     )
 
 
@@ -53,4 +55,5 @@ def odd_code(x: Array, columns: Columns) -> tuple[int, str] | None:
     name = columns.feature_names[encoded[index]]
     column = next(name for name, place in places.items() if encoded[index] in place)
     what = f"{x[row, encoded[index]]} in the one-hot column '{name}', where 0 and 1 belong"
-    return int(row), f"{what}; in a table, '{column}' may hold its categories"
+    hint = f"in a table, '{column}' may hold its categories"
+    return int(row), escaped(f"{what}; {hint}", kept="")

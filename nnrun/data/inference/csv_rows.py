@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import escaped
 from nnrun.data.inference.columns import input_column
 from nnrun.data.inference.row_batch import RowBatch
 from nnrun.data.layout import Layout
@@ -68,7 +69,17 @@ class CsvRows:
         names, decimal = self.layout.target_names, self.layout.columns.decimal
         if self.layout.task == "classification":
             known, by_value = self.layout.classes, self.layout.numeric_labels
-            return [LabelColumn(names[0], problems, known, "input", by_value=by_value)]
+            return [
+                LabelColumn(
+                    names[0],
+                    problems,
+                    known,
+                    "input",
+                    by_value=by_value,
+                    decimal=decimal,
+                    what="classes",
+                )
+            ]
         return [NumberColumn(name, problems, "input", decimal=decimal) for name in names]
 
     @staticmethod
@@ -85,8 +96,8 @@ def _missing(path: Path, missing: dict[str, str], header: tuple[str, ...]) -> It
     for name, use in list(missing.items())[: Problems.limit]:
         near = nearest(name, header)
         hint = f"; did you mean '{near}'?" if near else ""
-        yield f"{path}:1: there is no column '{name}'{use}{hint}"
+        yield escaped(f"{path}:1: there is no column '{name}'{use}{hint}", kept="")
     if len(missing) > Problems.limit:
         yield f"{path}:1: and {len(missing) - Problems.limit} more are missing"
     more = f" and {len(header) - MAX_LISTED} more" if len(header) > MAX_LISTED else ""
-    yield f"{path}:1: the columns are {', '.join(header[:MAX_LISTED])}{more}"
+    yield escaped(f"{path}:1: the columns are {', '.join(header[:MAX_LISTED])}{more}", kept="")

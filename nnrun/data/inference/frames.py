@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.characters import escaped
 from nnrun.data.inference.columns import input_column
-from nnrun.data.labels import number
+from nnrun.data.labels import canonical, number
 from nnrun.data.layout import Layout
 from nnrun.data.readers.cell_errors import Mistake, about_spelling
 from nnrun.data.readers.columns import Problems, TableProblems
@@ -87,7 +88,8 @@ def _lacking(missing: Sequence[str], names: Sequence[str]) -> str:
     near = dict.fromkeys(filter(None, (nearest(name, names) for name in missing)))
     meant = "did you mean " + ", ".join(f"'{name}'" for name in near) + "?"
     there = f"its columns are {', '.join(names[:_SHOWN])}" + ", …" * (len(names) > _SHOWN)
-    return f"the table has no column {', '.join(shown + more)}; {meant if near else there}"
+    text = f"the table has no column {', '.join(shown + more)}; {meant if near else there}"
+    return escaped(text, kept="")
 
 
 def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array:
@@ -96,10 +98,11 @@ def _column(name: str, values: Any, layout: Layout, problems: Problems) -> Array
     if categories is None and cells.dtype.kind in "buif" and np.isfinite(cells).all():
         return cells.astype(np.float64)[:, None]
     column = input_column(name, layout.columns, problems, decimal=".")
-    texts = () if categories is None or name in layout.columns.by_value else categories
+    by_value, decimal = name in layout.columns.by_value, layout.columns.decimal
+    texts = () if categories is None or by_value else categories
     for row, cell in enumerate(cells.tolist()):
-        text = _text(cell)
-        mistake = _about_number(cell, text, texts) if texts and text else None
+        text = canonical(_text(cell), decimal) if by_value else _text(cell)
+        mistake = _about_number(cell, text, texts, decimal) if texts and text else None
         if mistake is None:
             column.add(text, row)
         else:
@@ -115,14 +118,14 @@ def _text(cell: Any) -> str:
     return "" if text in _NOTHING else text
 
 
-def _about_number(cell: Any, text: str, categories: Sequence[str]) -> Mistake | None:
-    """The mistake of a number in a column whose categories are text; None if it is one of them.
+def _about_number(cell: Any, text: str, categories: Sequence[str], decimal: str) -> Mistake | None:
+    """What is wrong with a number among categories that are text, None if it is one of them.
 
     The original text of a number is unknown: 7 may have been read from 7, 007 or 7.0.
     """
     if not isinstance(cell, Real) or isinstance(cell, bool | np.bool_):
         return None
-    spellings = [category for category in categories if number(category) == cell]
+    spellings = [category for category in categories if number(category, decimal) == cell]
     if spellings == [text]:
         return None
     return about_spelling(text, spellings, categories)

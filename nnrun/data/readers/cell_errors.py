@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 from nnrun.data.labels import number
 
-MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
-"""The texts for a missing number, in lower case."""
-MISSING_LABELS = {"", "na", "n/a", "nan", "null", "?"}
-"""The texts for a missing category; `none` and `-` may be categories."""
+_WORDS = "na,n/a,nan,-nan,nat,null,?,<na>,#na,#n/a,#n/a n/a,1.#ind,-1.#ind,1.#qnan,-1.#qnan"
+MISSING_LABELS = {"", *_WORDS.split(",")}
+"""What stands in the place of a value that is not known, in lower case; pandas reads most so."""
+MISSING_NUMBERS = MISSING_LABELS | {"none", "-"}
+"""Likewise of a number; among categories and classes, none and - may be names."""
 
-MISSING_HINT = (
-    "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
-)
+_DROP_HINT = "; `missing: drop_rows` leaves such rows out, `missing: {impute: median}` "
+MISSING_HINT = _DROP_HINT + "fills them in"
+CATEGORY_HINT = _DROP_HINT + "makes what is missing a category of its own"
 TARGET_HINT = (
     "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no target is filled in"
 )
@@ -67,10 +68,10 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why a cell is not a number.
 
     Args:
-        text: of the cell, stripped.
-        role: `feature` or `target`, for which keys of the config are suggested; `input` for rows
-            to predict from, where only the file can be changed.
-        decimal: the decimal sign.
+        text: of the cell, without blanks around it.
+        role: `feature`, `category` or `target`, whose keys are named; `input` for rows to predict
+            from, where nothing can be changed but the file.
+        decimal: what stands before the decimals.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
@@ -109,18 +110,18 @@ def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) ->
     return Mistake(text, about_unknown(text, known).text, hint)
 
 
-def about_unknown(text: str, known: Sequence[str]) -> Mistake:
-    """A label that is not in the training data."""
+def about_unknown(text: str, known: Sequence[str], what: str = "categories") -> Mistake:
+    """A label that training has not seen, among its categories or classes."""
     names = [label or "a blank cell" for label in known[:10]]
     some = ", ".join(names) + (", …" if len(known) > 10 else "")
-    what = f"'{text}'" if text else "a blank cell"
-    return Mistake(text, f"{what} is none of the categories in training: {some}")
+    cell = f"'{text}'" if text else "a blank cell"
+    return Mistake(text, f"{cell} is none of the {what} in training: {some}")
 
 
 def _missing_hint(role: str) -> str:
     if role == "input":
         return "; fill it in or leave the row out: training had no such rows"
-    return TARGET_HINT if role == "target" else MISSING_HINT
+    return {"target": TARGET_HINT, "category": CATEGORY_HINT}.get(role, MISSING_HINT)
 
 
 def _about_form(text: str, decimal: str) -> Mistake:

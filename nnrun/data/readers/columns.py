@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import escaped
 from nnrun.data.labels import all_numbers, canonical, number, ordered_classes
 from nnrun.data.readers.cell_errors import (
     MISSING_LABELS,
@@ -66,7 +67,7 @@ class Problems:
         where = "in this column" if column else "in other rows"
         count = f" ({more} more like it {where})" if more else ""
         hint = mistake.hint.replace("COLUMN", column)
-        return f"{self._place(line, column)}: {mistake.text}{count}{hint}"
+        return escaped(f"{self._place(line, column)}: {mistake.text}{count}{hint}", kept="")
 
     def _place(self, line: int, column: str) -> str:
         return f"{self.path}:{line}:{column}" if column else f"{self.path}:{line}"
@@ -136,11 +137,13 @@ class LabelColumn:
 
     Args:
         name: of the column.
-        problems: collects mistakes.
-        known: the categories, if they are fixed.
-        role: `feature`, `target`, or `input`; see `about_number`.
-        fills: whether missing values are allowed; they become a category of their own.
-        by_value: whether the known categories are numbers, compared by value.
+        problems: where mistakes are noted.
+        known: what categories there are, if that is fixed.
+        role: `category`, `target`, or `input`; see `about_number`.
+        fills: whether what is missing is a category of its own.
+        by_value: whether the known categories are numbers, which may be spelled in other ways.
+        decimal: what stands before the decimals of such numbers.
+        what: what the known ones are called in messages.
     """
 
     def __init__(
@@ -148,14 +151,16 @@ class LabelColumn:
         name: str,
         problems: Problems,
         known: Iterable[str] | None = None,
-        role: str = "feature",
+        role: str = "category",
         *,
         fills: bool = False,
         by_value: bool = False,
+        decimal: str = ".",
+        what: str = "categories",
     ) -> None:
         self.name, self.problems, self.role, self.fills = name, problems, role, fills
         self.known = None if known is None else dict.fromkeys(known)
-        self.by_value = by_value
+        self.by_value, self.decimal, self.what = by_value, decimal, what
         self.lines: dict[str, int] = {}  # each text with the line where it is first seen
         self.numbers: dict[str, int] = {}
         self.values = array("q")
@@ -171,28 +176,29 @@ class LabelColumn:
                 self.problems.add(line, self.name, about_missing(text, self.role))
             text = MISSING
         elif self.known is not None:
-            text = canonical(text) if self.by_value else text
+            text = canonical(text, self.decimal) if self.by_value else text
             if text not in self.known:
-                self.problems.add(line, self.name, about_unknown(text, list(self.known)))
+                mistake = about_unknown(text, list(self.known), self.what)
+                self.problems.add(line, self.name, mistake)
         self.lines.setdefault(text, line)
         self.values.append(self.numbers.setdefault(text, len(self.numbers)))
 
     @property
     def holds_numbers(self) -> bool:
-        """Whether all labels are numbers, which are compared and sorted by value."""
-        return all_numbers(self._texts())
+        """Whether all that was read is a number, so that it is compared and sorted by value."""
+        return all_numbers(self._texts(), self.decimal)
 
     def ordered(self) -> tuple[str, ...]:
         """The categories in order, with the one for missing values last; or `known`, if given."""
         if self.known is not None:
             return tuple(self.known)
         last = (MISSING,) * (MISSING in self.numbers)
-        return (*ordered_classes(self._texts())[0], *last)
+        return (*ordered_classes(self._texts(), self.decimal)[0], *last)
 
     def positions(self) -> npt.NDArray[np.int64]:
         """The index of each row's category among the ordered categories: (rows,)."""
         order = self.ordered()
-        names = ordered_classes(self._texts())[1] if self.known is None else {}
+        names = {} if self.known is not None else ordered_classes(self._texts(), self.decimal)[1]
         place = {name: position for position, name in enumerate(order)}
         table = np.array([place[names.get(text, text)] for text in self.numbers], dtype=np.int64)
         return table[np.frombuffer(self.values, dtype=np.int64)]
@@ -205,7 +211,7 @@ class LabelColumn:
         """Report NaN and infinities if all labels are numbers."""
         if self.holds_numbers:
             for text in self._texts():
-                if not math.isfinite(number(text) or 0):
+                if not math.isfinite(number(text, self.decimal) or 0):
                     mistake = Mistake("infinite", f"'{text}' is not a finite number")
                     self.problems.add(self.lines[text], self.name, mistake)
 

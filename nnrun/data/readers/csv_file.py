@@ -11,10 +11,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
+from nnrun.characters import escaped
 from nnrun.data.labels import number
 from nnrun.errors import DataError, first_of
 
 DELIMITERS = (",", ";", "\t")
+_RARER = ("|", ":", " ")  # stand in names, too
 SEPARATORS = {",": ",", ";": ";", "|": "|", ":": ":", "tab": "\t", "space": " "}
 """The separators that a config may name. Likely ones come first, since names may hold spaces."""
 _LONGEST_HEADER = 100  # lines
@@ -26,9 +28,10 @@ LONE_RETURN = re.compile(r"(?<=\r)(?!\n)")  # a line ending of old Macs
 class CsvFile:
     """The header and rows of an open CSV file (UTF-8, with or without a byte order mark).
 
-    The delimiter is the named separator, or else the one of comma, semicolon and tab that splits
-    the header into the most names; names may contain line breaks. `sha256` is the digest of the
-    file once all rows have been read.
+    The delimiter is the named separator, or whichever of comma, semicolon and tab cuts the header
+    into most names, all lines of it where names have line breaks. Where none of them does, it is
+    the first of bar, colon and blank that cuts the header and the first row into as many cells.
+    `sha256` is that of the file's bytes once all rows have been read.
 
     Raises: DataError with path:line if the file is not CSV with a header row.
     """
@@ -92,7 +95,7 @@ class CsvFile:
             if not name
         ]
         problems += [
-            f"{self.path}:1:{name}: {count} columns have this name"
+            f"{self.path}:1:{escaped(name, kept='')}: {count} columns have this name"
             for name, count in Counter(names).items()
             if name and count > 1
         ]
@@ -140,7 +143,32 @@ def _shown_by(first: str, lines: Iterator[str]) -> tuple[str, list[str]]:
     counts = [found or 0 for found in names]
     if not any(counts):  # the mistake is reported when the header is read
         counts = [found or 0 for found in _names(head, strict=False)]
-    return DELIMITERS[counts.index(max(counts))], head
+    if max(counts) > 1:
+        return DELIMITERS[counts.index(max(counts))], head
+    return _shown_with_row(head, lines)
+
+
+def _shown_with_row(head: list[str], lines: Iterator[str]) -> tuple[str, list[str]]:
+    """The same from the header and the first row below it; the comma where nothing shows it."""
+    for sign in _RARER:
+        taken: list[str] = []
+        source = _noted(islice(chain(head, lines), _LONGEST_HEADER), taken)
+        reader = csv.reader(source, delimiter=sign, skipinitialspace=True, strict=True)
+        try:
+            names = next(reader, [])
+            row = next(filter(None, reader), [])
+        except csv.Error:
+            names, row = [], []
+        head = taken + head[len(taken) :]
+        if 1 < len(names) == len(row):
+            return sign, head
+    return DELIMITERS[0], head
+
+
+def _noted(lines: Iterator[str], taken: list[str]) -> Iterator[str]:
+    for line in lines:
+        taken.append(line)
+        yield line
 
 
 def _names(head: list[str], *, strict: bool = True) -> list[int | None]:

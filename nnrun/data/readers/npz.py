@@ -79,6 +79,7 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
         y=encoded["y"],
         classes=classes,
         text_labels=text,
+        bool_labels=bool(classes) and all(array.dtype.kind == "b" for array in targets.values()),
         feature_names=names,
         target_names=("y",) if outputs == 1 else tuple(f"y{i}" for i in range(outputs)),
         x_test=x_test,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nnrun.data.labels import number
+from nnrun.data.labels import is_code, number
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.cell_errors import (
     MISSING_LABELS,
@@ -19,7 +19,9 @@ from nnrun.data.readers.csv_file import SEPARATORS, CsvFile
 from nnrun.data.readers.opening import open_data
 from nnrun.errors import DataError
 
-Kind = Literal["number", "category", "constant", "counter", "date", "mixed", "text", "empty"]
+Kind = Literal[
+    "number", "category", "constant", "counter", "date", "mixed", "code", "text", "empty"
+]
 
 MOST_CATEGORIES = 20
 _MOST_KEPT = 1000
@@ -41,6 +43,7 @@ class ColumnProfile:
     numbers: int = 0
     infinite: int = 0
     whole: int = 0
+    codes: int = 0
     dates: int = 0
     different: int = 0
     low: float = math.inf
@@ -57,6 +60,7 @@ class ColumnProfile:
         if value is not None and math.isfinite(value):
             self.numbers += 1
             self.whole += isinstance(value, int)
+            self.codes += is_code(text)
             self.low, self.high = min(self.low, value), max(self.high, value)
         elif text.lower() not in MISSING_NUMBERS:
             self.odd = self.odd or text
@@ -75,6 +79,11 @@ class ColumnProfile:
         return {text: n for text, n in self.values.items() if text.lower() not in MISSING_LABELS}
 
     @property
+    def holds_codes(self) -> bool:
+        """Whether all are numbers to look at, and some have a zero in front, as 007 has."""
+        return self.codes > 0 and self.numbers == self.rows - self.missing
+
+    @property
     def kind(self) -> Kind:
         """The kind of data that the column seems to hold."""
         present = self.rows - self.missing
@@ -82,13 +91,19 @@ class ColumnProfile:
             return "empty"
         if self.dates == present:
             return "date"
+        if self.holds_codes:
+            return self._kind_of_words("code")
         if self.numbers == present:
             return self._kind_of_numbers(present)
         if self.numbers > present / 2 or self.numbers + self.infinite == present:
             return "mixed"
+        return self._kind_of_words("text")
+
+    def _kind_of_words(self, many: Kind) -> Kind:
+        """That of cells that are compared as text; `many` where they are too many categories."""
         if len(self.labels) == 1 and not self.missing:
             return "constant"
-        return "category" if self.different <= MOST_CATEGORIES else "text"
+        return "category" if self.different <= MOST_CATEGORIES else many
 
     def _kind_of_numbers(self, present: int) -> Kind:
         if self.low == self.high and not self.missing:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nnrun.characters import escaped
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
 from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
@@ -72,12 +73,12 @@ def read_csv(
         rules = {name: by_column.get(name, missing) for name in (*names, target)}
         problems, labelled = Problems(path), set(categorical)
         columns: list[CsvColumn] = [
-            LabelColumn(name, problems, fills=_fills(rules[name]))
+            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
             if name in labelled
             else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
             for name in names
         ]
-        goal: CsvColumn = LabelColumn(target, problems, role="target")
+        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=form.decimal)
         if task == "regression":
             goal = NumberColumn(target, problems, "target", decimal=form.decimal)
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
@@ -131,7 +132,7 @@ def _check_separator(table: CsvFile, target: str) -> None:
             f"there is no column '{target}'; the header is a single one, '{shown}': is it "
             f"another separator, `separator: '{table.other_separator}'`?"
         )
-        raise DatasetProblem([(("dataset", "columns", "target"), message)])
+        raise DatasetProblem([(("dataset", "columns", "target"), escaped(message, kept=""))])
 
 
 def _check_names(named: Iterable[str], header: Sequence[str]) -> None:
@@ -182,12 +183,12 @@ def _choose(
     if not chosen:
         columns = ", ".join(first_of(header))
         message = f"no features are left beside the target; the columns are {columns}"
-        raise DatasetProblem([(base, message)])
+        raise DatasetProblem([(base, escaped(message, kept=""))])
     return chosen
 
 
 def _unknown(name: str, header: Sequence[str]) -> str:
-    return f"there is no column '{name}'{suggestion(name, header)}"
+    return escaped(f"there is no column '{name}'{suggestion(name, header)}", kept="")
 
 
 def fill(
@@ -260,7 +261,7 @@ def _target(
         )
         raise DatasetProblem([(("dataset", "columns"), message)])
     classes, y = column.ordered(), column.positions()
-    check_classes(classes, len(y), f"{path}: column {column.name}")
+    check_classes(classes, len(y), escaped(f"{path}: column {column.name}", kept=""))
     return y, classes
 
 

@@ -23,15 +23,20 @@ _ROWS = "rows"
 _LARGEST = 2_000_000_000  # bytes of weights; the format's own limit is a little more
 # The types of raw rows and predicted numbers; the network computes in float32.
 DTYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
-_LABELS = {"i": TensorProto.INT64, "f": TensorProto.DOUBLE, "U": TensorProto.STRING}
+_LABELS = {
+    "b": TensorProto.BOOL,
+    "i": TensorProto.INT64,
+    "f": TensorProto.DOUBLE,
+    "U": TensorProto.STRING,
+}
 
 
 def onnx_bytes(model: Model, dtype: str = "float32") -> bytes:
     """The content of the file. Its input is `x`, raw rows; its outputs are `prediction` and, if the
     model has probabilities, `probability`.
 
-    Predictions are labels (int64, double or string), or values in the target's original units. The
-    network computes in float32, whatever its dtype in training.
+    Predictions are labels (bool, int64, double or string), or values in the target's own units. The
+    network computes in float32 whatever it was trained in.
 
     Args:
         model: the model.

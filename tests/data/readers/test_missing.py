@@ -45,25 +45,62 @@ def test_missing_values_are_refused_with_the_words_that_help(table):
     with pytest.raises(DataError) as error:
         table()
     ways = "`missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
+    own = "makes what is missing a category of its own"
     lines = [line.rpartition("/")[2] for line in str(error.value).splitlines()]
     assert [
         f"houses.csv:3:age: the cell is blank (1 more like it in this column); {ways}",
-        f"houses.csv:4:town: the cell is blank; {ways}",
+        f"houses.csv:4:town: the cell is blank; {ways.replace('fills them in', own)}",
     ] == lines
 
 
-@pytest.mark.parametrize("word", ["NA", "nan", "NULL", "?", "n/a"])
+# What pandas.read_csv reads as NaN; None and - are names where they are no numbers.
+WORDS = [
+    *(
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+    ),
+    *("N/A", "NA", "NULL", "NaN", "n/a", "nan", "null", "NaT", "?"),
+]
+
+
+@pytest.mark.parametrize("word", WORDS)
 def test_words_for_what_is_missing_are_seen_in_labels(table, csv, word):
     """In categories and classes they are not labels but mistakes, reported like blank cells."""
     with pytest.raises(DataError) as error:
         table(f"age,town,price\n1,A,10\n2,{word},20\n3,B,30\n4,{word},40\n")
-    ways = "`missing: drop_rows` leaves such rows out, `missing: {impute: median}` fills them in"
+    ways = (
+        "`missing: drop_rows` leaves such rows out, `missing: {impute: median}` makes what is "
+        "missing a category of its own"
+    )
     text = f".csv:3:town: '{word}' stands for a missing value (1 more like it in this column)"
     assert f"{text}; {ways}" == str(error.value).rpartition("/houses")[2]
     with pytest.raises(DataError, match=r"houses.csv:3:y: '.*' stands for a missing value; `col"):
         read_csv(csv(f"x,y\n1,p\n2,{word}\n3,q\n"), "y")
     classes = read_csv(csv(f"x,y\n1,p\n2,{word}\n3,q\n"), "y", missing="drop_rows").classes
     assert ("p", "q") == classes
+
+
+@pytest.mark.parametrize("word", [*WORDS, "None", "-"])
+def test_words_for_what_is_missing_are_seen_in_numbers(csv, word):
+    """All that labels know, and two more that may be the name of a category."""
+    rows = csv(f"a,k,y\n1,p,1\n{word},p,2\n3,p,3\n")
+    data = read_csv(rows, "y", categorical=["k"], task="regression", missing="median")
+    assert [True] == np.isnan(data.x[1:2, 0]).tolist()
+
+
+@pytest.mark.parametrize("name", ["None", "none", "-"])
+def test_names_of_categories_and_classes_are_kept(csv, name):
+    """Where they may stand for nothing, but need not."""
+    data = read_csv(csv(f"k,y\n{name},{name}\nx,x\n"), "y", categorical=["k"])
+    assert (name, "x") == data.classes == data.layout.columns.categories["k"]
 
 
 def test_rows_can_be_left_out(table):
@@ -227,9 +264,9 @@ def test_each_kind_of_cell_has_its_message(table, cell, keys, message):
 
 @pytest.mark.parametrize(("sign", "name"), [("|", "|"), (" ", "space"), (":", ":")])
 def test_a_header_of_one_column_asks_for_the_separator(table, sign, name):
-    """What the header does not show, since it is none of the usual."""
+    """Where the first row does not confirm it."""
     message = rf"columns\.target: there is no .* a single one, .* `separator: '{name}'`"
-    content = TABLE.replace(",", sign)
+    content = "age,town,price\n1,2\n".replace(",", sign)
     if name == "|":
         message = message.replace("'|'", "'[|]'")
     with pytest.raises(DatasetProblem, match=message):

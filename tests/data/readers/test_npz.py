@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnrun.data import DatasetProblem, load_features
+from nnrun.data.layout import Layout
 from nnrun.data.readers.npz import read_npz
 from nnrun.errors import DataError
 
@@ -58,6 +59,17 @@ def test_text_labels_stay_what_they_are(npz):
     assert [2, 0, 3, 1] == data.y.tolist()
     assert data.text_labels
     assert not read_npz(npz(x=np.eye(2), y=[7, 10])).text_labels
+
+
+def test_labels_of_bool_are_known_as_such(npz):
+    """What stands beside numbers, or is text, is none."""
+    x, y = np.eye(2), np.array([True, False])
+    data = read_npz(npz(x=x, y=y, x_test=x, y_test=y))
+    assert (("False", "True"), True) == (data.classes, data.bool_labels)
+    assert Layout.from_dict(data.layout.to_dict()).bool_labels
+    assert not read_npz(npz(x=x, y=y, x_test=x, y_test=[0, 1])).bool_labels
+    assert not read_npz(npz(x=x, y=y.astype(str))).bool_labels
+    assert not read_npz(npz(x=x, y=y), task="regression").bool_labels
 
 
 def test_task_overrides_what_the_type_suggests(npz):

@@ -7,9 +7,12 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nnrun.data import DatasetProblem, load_features
+from nnrun.data.inference.frames import frame_rows
+from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.table import CsvFormat, read_csv
 from nnrun.errors import DataError, NnrunError
@@ -28,6 +31,12 @@ def messages(error):
         ('"one, two\nor\nthree, four"\tprice', ("one, two\nor\nthree, four", "price")),
         ('"a, b, c";"d, e"', ("a, b, c", "d, e")),
         ('5" pipe,price', ('5" pipe', "price")),
+        ("area|price of it\n1|2", ("area", "price of it")),
+        ('"a"|"c"|"y"\n\n1|2|"3"', ("a", "c", "y")),
+        ("a:c:y\n1:2:3", ("a", "c", "y")),
+        ("time:s  y\n3  4", ("time:s", "y")),
+        ("living area\n50", ("living area",)),
+        ("median living area,price\n5 6,7", ("median living area", "price")),
     ],
 )
 def test_the_separator_shows_in_the_whole_header(csv, header, names):
@@ -37,13 +46,33 @@ def test_the_separator_shows_in_the_whole_header(csv, header, names):
 
 
 def test_a_header_that_cannot_be_read_asks_for_the_separator(csv):
-    """By the name of the key; not where a later line is at fault, or it was given."""
+    """By the name of the key."""
     hint = r"; if its columns are not separated by ',', name their sign with `separator`$"
     with pytest.raises(DataError, match=r"houses.csv:1: is no CSV from here on: .*" + hint):
-        read_csv(csv('"a"|"b"\n1|2\n'), "b", task="regression")
-    assert ("a",) == read_csv(
-        csv('"a"|"b"\n1|2\n'), "b", task="regression", form=CsvFormat("|")
-    ).feature_names
+        read_csv(csv('"a"^"b"\n1^2\n'), "b", task="regression")
+
+
+@pytest.mark.parametrize("sign", ["|", ":", " "])
+def test_rarer_separators_are_found(csv, sign):
+    """In the header with the first row, for data as for new rows."""
+    path = csv('"a",c,y\n1,"2",3\n4,5,6\n'.replace(",", sign))
+    data = read_csv(path, "y", task="regression")
+    assert [[1, 2], [4, 5]] == data.x.tolist()
+    assert [[1, 2], [4, 5]] == load_features(path, data.layout).tolist()
+
+
+def test_names_of_columns_stay_on_their_line(csv):
+    """Control characters in them are written out wherever a message names them."""
+    with pytest.raises(DataError) as error:
+        read_csv(csv('"a\n\x1b[31m",y\n"re\td",1\n'), "y", task="regression")
+    assert r"houses.csv:3:a\n\x1b[31m: 're\td' is not a number;" in messages(error)[0]
+    with pytest.raises(DatasetProblem) as problem:
+        read_csv(csv('"a\nb",y\n1,1\n'), "a\nc", task="regression")
+    assert r"there is no column 'a\nc'; did you mean 'a\nb'" in str(problem.value)
+    layout = read_csv(csv('"a\nb",y\n1,1\n'), "y", task="regression").layout
+    with pytest.raises(DataError) as error:
+        load_features(csv('"a\nc"\n1\n'), layout)
+    assert r"houses.csv:1: there is no column 'a\nb'; did you mean 'a\nc'?" == messages(error)[0]
 
 
 def test_numbers_columns_and_target(csv):
@@ -266,6 +295,20 @@ def test_categories_that_are_numbers_are_compared_by_value(csv):
     assert [[0, 1]] == load_features(csv("k\n10.0\n"), layout).tolist()
 
 
+def test_categories_with_decimal_commas_are_compared_by_value(csv):
+    """1,5 and 1,50 are one category and one class, in a file and in a table in memory."""
+    rows = csv("k;y\n1,5;1,5\n1,50;2\n2,5;1,50\n")
+    form = CsvFormat(decimal=",")
+    data = read_csv(rows, "y", categorical=["k"], task="classification", form=form)
+    assert {"k": ("1.5", "2.5")} == data.layout.columns.categories
+    assert (("1.5", "2"), [0, 1, 0]) == (data.classes, data.y.tolist())
+    expected = [[1, 0], [0, 1]]
+    assert expected == load_features(csv("k;z\n1,500;0\n2,5;0\n"), data.layout).tolist()
+    for column in ([1.5, 2.5], ["1,50", "2.5"]):
+        frame = pd.DataFrame({"k": column})
+        assert expected == frame_rows(frame, data.layout).tolist()
+
+
 def test_categories_of_text_are_compared_as_text(csv):
     """One word among 1, 7 and 007 makes them texts, for new rows as in training."""
     rows = csv("k,y\n1,1\n7,2\nx,3\n007,4\n")
@@ -285,6 +328,17 @@ def test_new_rows_with_unknown_categories_or_columns_are_refused(csv):
         load_features(csv("size,colour\n1,red\n1,pink\n"), layout)
     with pytest.raises(DataError, match="no column 'colour'; did you mean 'color'"):
         load_features(csv("size,color\n1,red\n"), layout)
+
+
+def test_an_unknown_class_is_none_of_the_classes(csv):
+    """Where new rows have a target; only features have categories."""
+    layout = read_csv(csv("a,y\n1,p\n2,q\n"), "y").layout
+    expected = r"3:y: 'z' is none of the classes in training: p, q$"
+    with (
+        open_rows(csv("a,y\n1,p\n2,z\n"), layout, with_target=True) as rows,
+        pytest.raises(DataError, match=expected),
+    ):
+        list(rows.batches(10))
 
 
 def test_a_blank_cell_is_named_among_the_categories(csv):
