@@ -51,10 +51,10 @@ class Dataset:
     the source holds bytes. y is (rows, outputs) float64 for regression, and (rows,) int64 class
     numbers for classification; `classes[number]` is the name of a class. `x_test` and `y_test` are
     the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
-    is no file. `dropped` counts rows that `missing: drop_rows` left out.
-    `columns` describes how a table becomes x. With `text_labels` classes are text, even
-    those that look like numbers; with `bool_labels` they are False and True. If this set has only the categories of training rows, `whole` is
-    the set with all of them.
+    is no file. `dropped` counts rows that `missing: drop_rows` left out. `columns` describes how a
+    table becomes x. With `text_labels` classes are text, even those that look like numbers; with
+    `bool_labels` they are False and True. If this set has only the categories of training rows,
+    `whole` is the set with all of them.
     """
 
     name: str
