@@ -70,6 +70,7 @@ class Layer:
     type = ""
     initializer = Initializer()
     takes: Literal["images", "vectors"] | None = None  # None: both
+    makes_vectors = False  # whether it takes images to make vectors of them, and leaves vectors
     batch_dependent = False  # whether what becomes of a row depends on the others of its batch
     identity = False  # whether y is x in every mode, so that the layer need not be computed
 

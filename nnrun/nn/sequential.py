@@ -60,8 +60,16 @@ class Sequential:
 
     @property
     def takes(self) -> Literal["images", "vectors"] | None:
-        """What the first layer takes that does not take both."""
-        return next((layer.takes for _, layer in self.walk() if layer.takes is not None), None)
+        """What the first layer takes that does not take both.
+
+        Layers before a flatten take images; a flatten that is the first layer takes vectors as well.
+        """
+        for _, layer in self.walk():
+            if layer.takes is not None:
+                return layer.takes
+            if layer.makes_vectors and layer in self.layers:
+                return "vectors" if layer is self.layers[0] else "images"
+        return None
 
     @property
     def learns(self) -> bool:
