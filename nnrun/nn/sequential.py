@@ -62,7 +62,7 @@ class Sequential:
     def takes(self) -> Literal["images", "vectors"] | None:
         """What the first layer takes that does not take both.
 
-        Layers before a flatten take images; a flatten that is the first layer takes vectors as well.
+        Layers before a flatten take images; a flatten at the start takes vectors too.
         """
         for _, layer in self.walk():
             if layer.takes is not None:

@@ -30,7 +30,7 @@ def engine_on(kind: Any, network: Network, x: np.ndarray, target: np.ndarray) ->
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", ENGINES)
 def test_the_slope_of_elu_is_exp(kind: Any, dtype: str) -> None:
-    """Left of zero, where f(x) is nearly -1, the gradient is exp(x) to four units in its last place.
+    """Left of zero, where f(x) is nearly -1, the gradient is exp(x) within four ulp.
 
     A bias of 0 becomes minus its gradient: a mean over 64 outputs has slopes of 1 / 64.
     """
