@@ -70,6 +70,7 @@ class Layer:
     type = ""
     initializer = Initializer()
     input_kind: Literal["images", "vectors"] | None = None  # None: both
+    makes_vectors = False  # whether images become vectors, as by flatten
     batch_dependent = False  # whether a row's output depends on the other rows of its batch
     identity = False  # whether y is always x, so that the layer need not be computed
 

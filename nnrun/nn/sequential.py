@@ -60,11 +60,16 @@ class Sequential:
 
     @property
     def input_kind(self) -> Literal["images", "vectors"] | None:
-        """The input kind of the first layer that does not take both kinds."""
-        return next(
-            (layer.input_kind for _, layer in self.named_layers() if layer.input_kind is not None),
-            None,
-        )
+        """The input kind of the first layer that does not take both kinds.
+
+        Layers before a flatten take images; a flatten at the start takes vectors, too.
+        """
+        for _, layer in self.named_layers():
+            if layer.input_kind is not None:
+                return layer.input_kind
+            if layer.makes_vectors and layer in self.layers:
+                return "vectors" if layer is self.layers[0] else "images"
+        return None
 
     @property
     def learns(self) -> bool:

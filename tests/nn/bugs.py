@@ -208,7 +208,7 @@ BUGS: tuple[Bug, ...] = (
     *slope("Tanh", "tanh", {"not_squared": ("multiply(y, y,", "multiply(y, 1,")}),
     *slope("ReLU", "relu", {"at_output": ("x > 0", "y >= 0")}),
     *slope("LeakyReLU", "leaky_relu", {"no_leak": ("self.slope", "0"), "swap": ("x > 0", "x < 0")}),
-    *slope("ELU", "elu", {"one_forgotten": ("dx += 1", "dx += 0")}),
+    *slope("ELU", "elu", {"of_y": ("minimum(x,", "minimum(y,")}),
     *slope("Softplus", "softplus", {"sign": ("value(x", "value(-x")}),
     *slope("GELU", "gelu", {"factor": ("2 * pi", "pi"), "sign": ("(x, density", "(-x, density")}),
     *bugs(

@@ -9,7 +9,7 @@ from nnrun.nn.signature import Array
 
 
 class ELU(Activation):
-    """f(x) = x where x > 0, else exp(x) - 1; f'(x) = 1 or f(x) + 1.
+    """f(x) = x where x > 0, else exp(x) - 1; f'(x) = 1 or exp(x).
 
     Clevert, Unterthiner and Hochreiter, ICLR 2016, with α = 1.
     """
@@ -22,6 +22,7 @@ class ELU(Activation):
         np.copyto(y, x, where=x > 0)
 
     def gradient(self, dy: Array, x: Array, y: Array, dx: Array) -> None:
-        np.minimum(y, 0, out=dx)
-        dx += 1
+        # f(x) + 1 would have no digit left where f(x) is nearly -1.
+        np.minimum(x, 0, out=dx)
+        np.exp(dx, out=dx)
         dx *= dy

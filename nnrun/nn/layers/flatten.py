@@ -12,6 +12,7 @@ class Flatten(Layer):
     """(batch, channels, height, width) to (batch, channels · height · width), row-major."""
 
     type = "flatten"
+    makes_vectors = True
 
     def _connect(self, input_shape: Shape) -> Shape:
         return (prod(input_shape),)

@@ -79,8 +79,6 @@ def _image(name: str) -> str:
 
 
 _X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
-# Kernels add the terms of this loss in another order than functions; reported losses depend on it.
-_OWN_VALUES = {"sigmoid_binary_cross_entropy": "softplus(y) - y * t"}
 
 
 def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
@@ -102,7 +100,7 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
             "elementwise.losses",
             f"{kind}value",
             f"y y_row t t_row losses size rows {more}",
-            formula=_OWN_VALUES.get(name) or loss.written(loss.value, "y", "t", given),
+            formula=loss.written(loss.value, "y", "t", given),
             **common,
         ),
     }

@@ -48,8 +48,9 @@ POINTWISE = {
     ),
     "elu": Pointwise(
         value="elu({x})",
-        gradient="{dy} if {x} > zero else {dy} * ({y} + one)",
-        functions=("elu",),
+        gradient="{dy} if {x} > zero else {dy} * exp({x})",
+        functions=("elu", "exp"),
+        in_place=False,
     ),
     "softplus": Pointwise(
         value="softplus({x})",

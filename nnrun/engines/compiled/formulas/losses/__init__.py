@@ -77,6 +77,7 @@ LOSSES = {
         value="{t} * (log_total - ({y} - largest))",
         gradient="({output} - {t}) * scale",
     ),
+    # log1p comes last: added to a large logit, it would lose its digits.
     "sigmoid_binary_cross_entropy": LossFormula(
         value="((({y} if {y} > zero else zero) - {y} * {t}) + log1p(exp(-abs({y}))))",
         gradient="({output} - {t}) * scale",
