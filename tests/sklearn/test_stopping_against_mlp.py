@@ -121,7 +121,7 @@ def same_rows(monkeypatch, regression: bool, fraction: float) -> None:
         config = DatasetConfig(
             path="a.npz", test_size=0, validation_size=fraction, stratify=not regression
         )
-        found = make_split(dataset, config, Streams.of(0).split)
+        found = make_split(dataset, config, Streams.of(0).split).in_file_order()
         train, held_out = found.train.rows, found.validation.rows
         return x[train], x[held_out], y[train], y[held_out]
 

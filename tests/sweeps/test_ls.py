@@ -268,8 +268,8 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
     write("iris")
     _, shown, _ = run("sweep", "configs", "--seeds", 3)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "nnrun.runs.storage.store.read_run", lambda *_, **__: pytest.fail("a report is read")
+        no_report = lambda *_, **__: pytest.fail("a report is read")  # noqa: E731
+        patch.setattr("nnrun.runs.storage.run_folder.read_run", no_report)
         )
         code, again, err = run("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)

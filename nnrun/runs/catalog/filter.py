@@ -7,7 +7,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
-from nnrun.runs.catalog.summary import STATUSES, RunSummary
+from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
@@ -56,7 +56,9 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
         ranked.setdefault(run.kind if value_of(run, found) is not None else (), []).append(run)
     others = ranked.pop((), [])
     first = [run for alike in ranked.values() for run in alike[:top]]
-    return first + (others if top is None or not first else [])[:top]
+    if top is not None and first:  # a damaged run is in every list
+        others = [run for run in others if run.status == DAMAGED]
+    return first + others[:top]
 
 
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:

@@ -21,7 +21,7 @@ def network(prepared, tmp_path):
     """Makes the network of these layers and a dense one, for images of 2×3×4."""
     x = np.random.default_rng(0).standard_normal((6, 2, 3, 4))
     np.savez(tmp_path / "images.npz", x=x, y=np.arange(6.0))
-    return lambda *layers: prepared(TEXT.format(layers=", ".join(layers))).network()
+    return lambda *layers: prepared(TEXT.format(layers=", ".join(layers))).network
 
 
 @pytest.mark.parametrize("before", [BIAS, NORM, "{type: dropout, rate: 0.5}, " + BIAS])

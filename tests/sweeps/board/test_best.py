@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from nnrun.errors import UsageError
-from nnrun.reports.html.board import boards_of
 from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
 from nnrun.runs.storage.listing import list_runs
 from nnrun.sweeps.board.best import best_of, choose
 from nnrun.sweeps.board.leaderboard import kind_of, make_leaderboard
-from nnrun.sweeps.board.stored import stored_variants
+from nnrun.sweeps.board.stored import stored_boards, stored_variants
 from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 RATES = "training.learning_rate=0.001,0.05,0.01"
@@ -42,7 +41,7 @@ def test_the_choice_is_the_first_row_of_every_board(swept, store, text, size, se
     board, records = swept(text, *words, seeds=seeds)
     choice = best_of(store.root, "mine")
     (group,) = board.groups
-    (page,) = boards_of(stored_variants(records))
+    (page,) = stored_boards(stored_variants(records))
     first = group.rows[0]
     assert ("validation" if size else "test") == group.ordered_by == choice.group.ordered_by
     assert first.best_run == choice.row.best_run == page.group.rows[0].best_run
