@@ -270,7 +270,6 @@ def test_a_sweep_over_complete_runs_reads_no_report(run, write, monkeypatch):
     with monkeypatch.context() as patch:
         no_report = lambda *_, **__: pytest.fail("a report is read")  # noqa: E731
         patch.setattr("nnrun.runs.storage.run_folder.read_run", no_report)
-        )
         code, again, err = run("sweep", "configs", "--seeds", 3)
     assert (0, shown) == (code, again)
     assert "3 complete already" in err
