@@ -92,6 +92,7 @@ def test_numbers_have_the_shape_of_the_target(sugar):
         assert mse == pytest.approx(model.loss_, rel=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_one_column_is_one_number_for_each_row(sugar):
     """With the warning of scikit-learn's own networks, from `partial_fit` too."""
     x, y = sugar
