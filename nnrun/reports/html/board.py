@@ -119,11 +119,7 @@ def _row(
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
-        *(
-            [Cell(to_the_best(row).replace("-", "−"), row.difference)]
-            if len(board.standings) > 1
-            else []
-        ),
+        *([_difference(row)] if len(board.standings) > 1 else []),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),
         *(Cell(number(v := variant.published.get(key)), v) for key in published),
