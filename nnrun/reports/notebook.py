@@ -23,7 +23,7 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.terminal.leaderboard import cells, columns, heading, name, notes, place
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.leaderboard import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard
 
 Row = dict[str, float | int]
 

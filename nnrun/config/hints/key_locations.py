@@ -8,7 +8,12 @@ from functools import cache
 
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.experiment import (
+    CrossedSeeds,
+    ExperimentConfig,
+    PublishedConfig,
+    SweepConfig,
+)
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import STACK_KEYS, LayerConfig, LossConfig, NetworkConfig
 from nnrun.config.schema.training import (
@@ -54,6 +59,7 @@ def _all_keys() -> Iterator[tuple[str, str]]:
         "dataset.columns.": ColumnsConfig.model_fields,
         "training.early_stopping.": EarlyStoppingConfig.model_fields,
         "sweep.": SweepConfig.model_fields,
+        "sweep.seeds.": CrossedSeeds.model_fields,
         "published.": PublishedConfig.model_fields,
     }
     for prefix, names in keys.items():

@@ -14,7 +14,12 @@ from pydantic_core import PydanticUndefined
 
 from nnrun.config.schema.block import Block
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.experiment import (
+    CrossedSeeds,
+    ExperimentConfig,
+    PublishedConfig,
+    SweepConfig,
+)
 from nnrun.config.schema.fields import example
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
@@ -69,6 +74,7 @@ _BLOCKS: Mapping[str, type[Block]] = {
     "training.early_stopping.": EarlyStoppingConfig,
     "published.": PublishedConfig,
     "sweep.": SweepConfig,
+    "sweep.seeds.": CrossedSeeds,
 }
 # Values of arguments without default that say more in examples than any valid value.
 _VALUES = {"units": 10, "channels": 8, "name": "relu", "initial": 0.1, "peak": 0.1, "every": 1000}

@@ -13,16 +13,17 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import MISSING, count, duration, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.terminal.choice import MAYBE, choice_notes
+from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import clean
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 
 _NAMED = 5
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
+SOURCES = "split / weights / both"
 
 
 def leaderboard_tables(
@@ -73,15 +74,25 @@ def best_run(group: Group) -> str | None:
 def heading(group: Group) -> str:
     """What the rows of a group have in common."""
     of = "" if group.target is None else f" of {group.target}"
-    return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
+    by = f"the {group.ordered_by} split"
+    if group.folds:
+        by = (
+            f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
+        )
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
 
 
 def columns(group: Group) -> list[str]:
     """The headings of the numbers of a row."""
     splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
     others = [f"{split} ± 95%" for split in splits[1:]]
-    first = [f"{splits[0]} ± 95%", "sd"]
+    first = [f"{splits[0]} ± 95%", "sd", *([SOURCES] if has_sources(group) else [])]
     return ["n", *first, TO_THE_BEST, "baseline", *others, "best of n (seed)", "time"]
+
+
+def has_sources(group: Group) -> bool:
+    """Whether any row says where its spread comes from."""
+    return any(row.shares is not None for row in group.rows)
 
 
 def needs(group: Group) -> list[int]:
@@ -89,7 +100,8 @@ def needs(group: Group) -> list[int]:
     others = [1, 6] if group.ordered_by == "validation" else [6]
     if group.ordered_by == "train":
         others = [1]
-    return [2, 0, 4, 3, 5, *others, 7, 8]
+    sources = [7] if has_sources(group) else []
+    return [2, 0, 4, *sources, 3, 5, *others, 7, 8]
 
 
 def cells(group: Group, row: Row) -> list[str]:
@@ -100,6 +112,7 @@ def cells(group: Group, row: Row) -> list[str]:
         runs(row),
         mean(first),
         sd_text(None if first is None else first.sd),
+        *([sources(row)] if has_sources(group) else []),
         to_the_best(row),
         number(row.baseline),
         *(mean(row.summary(split)) for split in splits[1:]),
@@ -140,6 +153,11 @@ def mean(summary: Summary | None) -> str:
     return MISSING if summary is None else measured(summary.mean, summary.half)
 
 
+def sources(row: Row) -> str:
+    """`70% / 20% / 10%`: the shares of the variance from the split, the weights, and both."""
+    return MISSING if row.shares is None else " / ".join(shares_text(row.shares))
+
+
 def to_the_best(row: Row) -> str:
     """The difference to the best of the others with its interval, or what there is of it."""
     if row.difference is None:
@@ -153,7 +171,8 @@ def best(group: Group, row: Row) -> str:
     if summary is None or row.best_seed is None:
         return MISSING
     value = summary.maximum if group.larger_is_better else summary.minimum
-    return f"{number(value)} ({row.best_seed})"
+    fold = "" if row.best_fold is None else f", fold {row.best_fold}"
+    return f"{number(value)} ({row.best_seed}{fold})"
 
 
 def notes(groups: Sequence[Group]) -> Iterator[str]:
@@ -164,7 +183,13 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Ordered by validation: the test numbers took no part in the order, so that the test "
             "number of the first row may be quoted as it is."
         )
-    if any(group.ordered_by == "test" and len(group.rows) > 1 for group in groups):
+    by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
+    if any(group.folds for group in by_test):
+        yield (
+            "Ordered by folds: each row of the data is tested once for every seed. The number of a "
+            "row that is chosen by it is somewhat too good."
+        )
+    if not all(group.folds for group in by_test):
         yield (
             "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
             "is too good. Set dataset.validation_size to choose by validation."
@@ -191,10 +216,10 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
         yield (
-            "± is the 95% interval of the mean, sd the standard deviation over the seeds. Where "
-            "seeds draw the splits the interval allows for training sets that overlap, so that it "
-            "speaks of new data and not of these rows alone. The best of n seeds is the maximum of "
-            "their noise; the mean is the row's result."
+            "± is the 95% interval of the mean, sd the standard deviation over the runs. Where "
+            "splits are drawn or are folds the interval allows for training sets that overlap, so "
+            "that it speaks of new data and not of these rows alone. The best of n runs is the "
+            "maximum of their noise; the mean is the row's result."
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from nnrun.config.settings import differing
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 5
+_VERSION = 6
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
 _TABLES = f"""

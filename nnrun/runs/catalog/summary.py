@@ -27,6 +27,8 @@ class RunSummary:
             continued, and `damaged` if its report or its model is missing or has changed.
         error: what went wrong, in a sentence.
         seed: of the run.
+        split_seed: of its split, where that has one of its own.
+        fold: that it tests, of cross-validation.
         metric: its main metric.
         larger_is_better: whether larger values of the metric are better.
         train: the main metric on the training split.
@@ -44,6 +46,8 @@ class RunSummary:
     status: str
     error: str | None = None
     seed: int | None = None
+    split_seed: int | None = None
+    fold: int | None = None
     metric: str | None = None
     larger_is_better: bool = False
     train: float | None = None
@@ -81,12 +85,15 @@ class RunSummary:
     @property
     def splits(self) -> tuple[str, ...]:
         """Those that its config makes."""
-        return tuple(s for s in SPLITS if s == "train" or self.settings.get(f"dataset.{s}_size"))
+        sizes = {s: self.settings.get(f"dataset.{s}_size") for s in SPLITS}
+        sizes |= {"train": True, "test": sizes["test"] or self.settings.get("dataset.folds")}
+        return tuple(split for split in SPLITS if sizes[split])
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Data, target, metric and splits: where these are the same, numbers can be compared."""
-        data = (self.settings.get(f"dataset.{key}") for key in ("sha256", "columns.target"))
+        """Data, folds, target, metric and splits: with the same, numbers can be compared."""
+        keys = ("sha256", "folds", "columns.target")
+        data = (self.settings.get(f"dataset.{key}") for key in keys)
         return *data, self.metric, self.splits
 
 

@@ -1,9 +1,9 @@
-"""From arguments and a config's `sweep` block to grid points and seeds."""
+"""From arguments and a config's `sweep` block to grid points."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
@@ -14,8 +14,8 @@ from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
 from nnrun.config.schema.messages import show
 from nnrun.errors import ConfigError, Problem, UsageError
+from nnrun.sweeps.planning.seeds import is_seed
 
-_SEED_LIMIT = 2**63
 _MOST_SHOWN = 4
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 _MOST_TRIED = 100
@@ -76,7 +76,7 @@ class Arguments:
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all invalid values of `seed`."""
-        wrong = [seed for seed in self.seed if not _is_seed(seed)]
+        wrong = [seed for seed in self.seed if not is_seed(seed)]
         if wrong:
             shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
             what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
@@ -129,37 +129,21 @@ def refuse_too_many(runs: int, most: int) -> None:
         raise UsageError(f"{message}; --max-runs {runs} allows as many")
 
 
-def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
-    """The seeds of a config's runs; arguments override the config.
-
-    Invalid seeds among the arguments are left out; `wrong_seeds` reports them.
-
-    Raises:
-        ConfigError: they are too many or too large.
-    """
-    config, sweep = experiment.config, experiment.config.sweep
-    if arguments.seed and arguments.seeds is None:
-        return [*dict.fromkeys(int(seed) for seed in arguments.seed if _is_seed(seed))]
-    wanted: int | list[Any] | None = arguments.seeds
-    if wanted is None and sweep is not None:
-        wanted = sweep.seeds if sweep.seeds is not None else sweep.grid.get("seed")
-    if isinstance(wanted, list):
-        return [*dict.fromkeys(map(int, wanted))]
-    count = wanted or 1
-    if config.seed + count > _SEED_LIMIT or count > MAX_RANGE:
-        path = ("seed",) if count <= MAX_RANGE else ("sweep", "seeds")
-        message = f"{count} seeds from {config.seed} on are too many or too large"
-        raise ConfigError([experiment.problem(path, message)])
-    return range(config.seed, config.seed + count)
-
-
 @dataclass(frozen=True)
 class Grid:
-    """A config with all points of its grid, valid or not, and their number."""
+    """A config with all points of its grid, valid or not.
+
+    Args:
+        base: the config without its grid.
+        choices: the points.
+        count: how many there are.
+        folds: how many there are with the folds of each.
+    """
 
     base: Experiment
     choices: Iterator[GridPoint | ConfigError]
     count: int
+    folds: int
 
 
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
@@ -176,10 +160,10 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
-    varied = [key for key, values in {**own, **arguments.grid}.items() if len(values) > 1]
+    grid = {**own, **arguments.grid}
+    varied = [key for key, values in grid.items() if len(values) > 1]
 
     def points() -> Iterator[GridPoint | ConfigError]:
-        grid = {**own, **arguments.grid}
         if not own and not varied:
             yield GridPoint({}, base, _origins(base, {}, {}, arguments))
             return
@@ -189,7 +173,18 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
             choice = {key: values[key] for key in varied}
             yield _load(origin, base, values, choice, places, own, arguments)
 
-    return Grid(base, points(), prod(len(values) for values in {**own, **arguments.grid}.values()))
+    count = prod(len(values) for values in grid.values())
+    return Grid(base, points(), count, _with_folds(base, grid, count))
+
+
+def _with_folds(base: Experiment, grid: Mapping[str, Sequence[Any]], count: int) -> int:
+    """The number of grid points, each as often as it has folds to train."""
+    block = base.config.dataset
+    if "dataset.fold" in grid or block.fold is not None:
+        return count
+    numbers = grid.get("dataset.folds", [block.folds])
+    known = [number if isinstance(number, int) and number > 0 else 1 for number in numbers]
+    return count // len(numbers) * sum(known)
 
 
 def _all_problems(origin: Origin, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
@@ -239,10 +234,5 @@ def _origins(
 
 def _seed_override(arguments: Arguments) -> list[str]:
     """The seed to load a config with: the first valid one."""
-    valid = (seed for seed in arguments.seed if _is_seed(seed))
+    valid = (seed for seed in arguments.seed if is_seed(seed))
     return [format_override("seed", seed) for seed in islice(valid, 1)]
-
-
-def _is_seed(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < _SEED_LIMIT and value == int(value)

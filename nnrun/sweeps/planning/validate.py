@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from nnrun.config.load import Origin
-from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
-from nnrun.models.task import Classification, Regression
-from nnrun.runs.execution.record_builder import published_of
-from nnrun.runs.identity import Identity
+from nnrun.runs.identity import Identity, canonical_json
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.preparation.prepared import Prepared
-from nnrun.sweeps.planning.datasets import Datasets, data_key
-from nnrun.sweeps.planning.estimate import estimate
-from nnrun.sweeps.planning.grid import (
-    Arguments,
-    Grid,
-    GridPoint,
-    load_grid,
-    refuse_too_many,
-    seeds_of,
-)
-from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments, Grid, GridPoint, load_grid, refuse_too_many
 from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.seeds import Seeds, seeds_of
+from nnrun.sweeps.planning.variants import joined, make_variant
 
 
 class PlanError(ConfigError):
@@ -79,10 +67,11 @@ class _Planner:
         self.choices = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
-        self._opened: list[tuple[str, Grid, Sequence[int]]] = []
+        self._opened: list[tuple[str, Grid, Seeds]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
         self._known: set[tuple[str, Identity]] = set()
+        self._by_choice: dict[tuple[str, str], int] = {}
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
@@ -90,12 +79,12 @@ class _Planner:
             self._unwritten.add(file)
         try:
             grid = load_grid(origin, self.arguments)
-            seeds = seeds_of(grid.base, self.arguments)
+            seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
             self.refuse(error.problems, error.exit_code, file)
         else:
-            self.count += grid.count * len(seeds)
+            self.count += grid.folds * len(seeds)
             self.choices += grid.count
             self._opened.append((file, grid, seeds))
 
@@ -108,9 +97,9 @@ class _Planner:
                 else:
                     self._add_choice(file, choice, seeds)
 
-    def _add_choice(self, file: str, choice: GridPoint, seeds: Sequence[int]) -> None:
+    def _add_choice(self, file: str, choice: GridPoint, seeds: Seeds) -> None:
         try:
-            prepared = prepare(choice.experiment, self.datasets.load)
+            variant = self._variant(file, choice, seeds)
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
@@ -118,11 +107,33 @@ class _Planner:
         except NnrunError as error:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
-            known = prepared.config.name, prepared.identity
-            if known not in self._known:
-                self._known.add(known)
-                number = len(self.variants)
-                self.variants.append(_variant(number, file, choice, prepared, seeds))
+            self._add(variant)
+
+    def _variant(self, file: str, choice: GridPoint, seeds: Seeds) -> Variant:
+        prepared = prepare(choice.experiment, self.datasets.load)
+        variant = make_variant(len(self.variants), file, choice, prepared, seeds)
+        if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
+            message = "no seed changes the split of these data, whose test rows are given"
+            raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
+        return variant
+
+    def _add(self, variant: Variant) -> None:
+        """Add a variant, or the runs that it has beyond one with the same choice."""
+        new = {
+            fold: identity
+            for fold, identity in variant.identities.items()
+            if (variant.name, identity) not in self._known
+        }
+        if not new:
+            return
+        self._known |= {(variant.name, identity) for identity in new.values()}
+        number = self._by_choice.setdefault(
+            (variant.file, canonical_json(variant.choice)), variant.number
+        )
+        if number == variant.number:
+            self.variants.append(variant)
+        else:
+            self.variants[number] = joined(self.variants[number], variant)
 
     def _require_new_name(self, name: str, file: str) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))
@@ -147,34 +158,3 @@ class _Planner:
             else:
                 found = problem
             self.problems.setdefault(str(found), found)
-
-
-def _variant(
-    number: int, file: str, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
-) -> Variant:
-    config, dataset, split = prepared.config, prepared.dataset, prepared.split
-    block = config.dataset
-    task = Classification if dataset.task == "classification" else Regression
-    parts = {name: part for name in SPLITS if (part := getattr(split, name)) is not None}
-    rows = {name: len(part) for name, part in parts.items()}
-    return Variant(
-        number=number,
-        name=config.name,
-        file=file,
-        choice=choice.choice,
-        config=json.dumps(prepared.config_dict, allow_nan=False),
-        identity=prepared.identity,
-        dataset=dataset.name,
-        sha256=dataset.sha256,
-        data=data_key(block, dataset.sha256),
-        target=None if block.columns is None else block.columns.target,
-        splits=tuple(rows),
-        division=f"{block.test_size} {block.validation_size} {block.stratify}",
-        metric=task.main_metric,
-        larger_is_better=task.larger_is_better,
-        seeds=seeds,
-        published=published_of(config),
-        estimate=estimate(prepared),
-        rows=rows,
-        overlap=overlap_of(rows, drawn=split.test_size != "given"),
-    )

@@ -10,7 +10,8 @@ from scipy.stats import t as student
 
 from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
 from nnrun.sweeps.board.design import smallest_difference
-from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.leaderboard import make_leaderboard
+from nnrun.sweeps.board.rows import Leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.planning.estimate import Estimate
 from tests.simulations.tables import over_data_sets

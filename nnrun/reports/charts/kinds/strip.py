@@ -17,10 +17,10 @@ _WIDTH, _HEIGHT = 130.0, 22.0
 def strip(
     values: Sequence[float], scale: Scale, low: float | None, high: float | None, mean: float
 ) -> Markup:
-    """A dot for each seed, a bar for the interval of the mean, and a line at the mean.
+    """A dot for each run, a bar for the interval of the mean, and a line at the mean.
 
     Args:
-        values: one for each seed.
+        values: one for each run.
         scale: shared by all rows of the table.
         low: the lower end of the interval; None for no interval.
         high: the upper end.
