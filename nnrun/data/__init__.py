@@ -5,7 +5,8 @@ from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset, load_features
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits import Split, SplitData, make_split, resolve_test_size
+from nnrun.data.splits.make import make_split, resolve_test_size
+from nnrun.data.splits.parts import Split, SplitData
 
 __all__ = [
     "DATASETS",

@@ -54,7 +54,8 @@ class Dataset:
     is no file. `dropped` counts rows that `missing: drop_rows` left out. `columns` describes how a
     table becomes x. With `text_labels` classes are text, even those that look like numbers; with
     `bool_labels` they are False and True. If this set has only the categories of training rows,
-    `whole` is the set with all of them.
+    `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
+    number for each group, or times as numbers or datetime64.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Dataset:
     dropped: int = 0
     bool_labels: bool = False
     whole: Dataset | None = None
+    split_values: npt.NDArray[Any] | None = None
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:

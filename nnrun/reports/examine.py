@@ -12,7 +12,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
-from nnrun.data.splits import SplitData
+from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
 from nnrun.models.load import load
 from nnrun.models.model import Model

@@ -11,6 +11,7 @@ from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
+from nnrun.data.splits.describe import describe_split
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
@@ -181,13 +182,14 @@ def describe_dataset(prepared: Prepared) -> Description:
 
 
 def describe_held_out(prepared: Prepared) -> Description:
-    """Counts of unusual held-out rows.
+    """How rows were split, and counts of unusual held-out rows.
 
     By split, `duplicates` counts those that are training rows too, and `unseen` those with a
     category of a column that no training row has. `left_out` counts rows that are in no split:
     `dropped` ones, with missing values, and own test rows of the set.
     """
     split = prepared.split
+    how = describe_split(prepared.dataset, prepared.config.dataset, split)
     unseen = [
         {
             "split": found.part,
@@ -202,6 +204,7 @@ def describe_held_out(prepared: Prepared) -> Description:
         "dropped": prepared.dataset.dropped,
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
+        **({} if how is None else {"split": how}),
     }
 
 

@@ -73,6 +73,27 @@ def _are_divided(dataset: Mapping[str, Any]) -> bool:
         and _are_blocks(unseen)
         and all(found.get("split") in SPLITS and _is_count(found.get("rows")) for found in unseen)
         and all(isinstance(found.get("column"), str) for found in unseen)
+        and _is_split(dataset.get("split", {}))
+    )
+
+
+def _is_split(split: Any) -> bool:
+    """How rows were split, which is not said of those split once at random."""
+    if not split:
+        return isinstance(split, dict)
+    if not isinstance(split, dict) or not isinstance(split.get("by"), str):
+        return False
+    groups, times = split.get("groups", {}), split.get("times", {})
+    return (
+        isinstance(split.get("stratified"), bool)
+        and isinstance(split.get("column", ""), str)
+        and ("folds" not in split or all(_is_count(split.get(key)) for key in ("folds", "fold")))
+        and ("column" in split or not (groups or times))
+        and isinstance(groups, dict)
+        and isinstance(times, dict)
+        and all(map(_is_count, groups.values()))
+        and all(isinstance(ends, list) and len(ends) == 2 for ends in times.values())
+        and all(isinstance(end, str) or _is_number(end) for ends in times.values() for end in ends)
     )
 
 
