@@ -68,14 +68,8 @@ class Replicate(NamedTuple):
 
 
 def setting(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved config as plain values, without what tells the runs of one setting apart.
-
-    What has its default is left out of the keys that say how rows are split: older runs have none.
-    """
+    """A resolved config as plain values, without what tells the runs of one setting apart."""
     block = {key: value for key, value in config["dataset"].items() if key != "fold"}
-    if block.get("folds") is None:
-        block.pop("folds", None)
-    split = {key: value for key, value in (block.pop("split", None) or {}).items() if key != "seed"}
-    if split.get("by", "random") != "random":
-        block["split"] = split
+    if isinstance(block.get("split"), Mapping):
+        block["split"] = {key: value for key, value in block["split"].items() if key != "seed"}
     return {**{key: value for key, value in config.items() if key != SEED}, "dataset": block}

@@ -53,7 +53,7 @@ class Size:
         n, j, k, of_split, of_weights = numbers(
             number, splits, self.seeds, 1 / splits, 1 / self.seeds
         )
-        return Layout(n, j, k, *sharing, of_split, of_weights)
+        return Layout(n, j, k, sharing[0], sharing[1], of_split, of_weights)
 
     def larger(self) -> list[Size]:
         """What could be tried next."""
