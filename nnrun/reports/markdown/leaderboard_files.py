@@ -81,6 +81,8 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "choice": _compact(row.choice),
         "runs": row.runs,
         "completed": row.completed,
+        "seeds": row.seeds,
+        "splits": row.splits,
         "diverged": row.diverged,
         "failed": row.failed,
         "warned": row.warned,

@@ -221,6 +221,22 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "that it speaks of new data and not of these rows alone. The best of n runs is the "
             "maximum of their noise; the mean is the row's result."
         )
+    yield from _fixed(rows)
+
+
+def _fixed(rows: Sequence[Row]) -> Iterator[str]:
+    """What the runs of a row have in common, so that their spread does not show it."""
+    several = [row for row in rows if row.completed > 1]
+    if any(row.seeds == 1 for row in several):
+        yield (
+            "Where all runs of a row have one seed of weights, its interval does not allow for "
+            "what other initial weights would do; several seeds would show that."
+        )
+    if any(row.splits == 1 for row in several):
+        yield (
+            "Where all runs of a row have one split, its interval does not allow for what other "
+            "rows to train and to test on would do."
+        )
 
 
 def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:

@@ -113,7 +113,7 @@ class _Planner:
         prepared = prepare(choice.experiment, self.datasets.load)
         variant = make_variant(len(self.variants), file, choice, prepared, seeds)
         if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
-            message = "no seed changes the split of these data, whose test rows are given"
+            message = "no seed decides which rows are in which split"
             raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
         return variant
 
