@@ -38,8 +38,8 @@ def parts_of(split):
 
 @given(
     groups=st.lists(st.integers(0, 8), min_size=12, max_size=80).filter(lambda g: len({*g}) > 2),
-    test=st.floats(0.05, 0.8),
-    validation=st.floats(0.05, 0.8),
+    test=st.floats(0.05, 0.6),
+    validation=st.floats(0.05, 0.6),
     stratify=st.booleans(),
     seed=st.integers(0, 99),
 )
