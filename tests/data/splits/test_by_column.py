@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.config.schema.dataset import DatasetConfig
@@ -36,6 +36,7 @@ def parts_of(split):
     return [part.rows for part in (split.train, split.validation, split.test) if part is not None]
 
 
+@settings(deadline=None, max_examples=60)  # scikit-learn is imported by the first
 @given(
     groups=st.lists(st.integers(0, 8), min_size=12, max_size=80).filter(lambda g: len({*g}) > 2),
     test=st.floats(0.05, 0.6),
