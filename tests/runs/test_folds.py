@@ -138,7 +138,7 @@ def test_by_group_all_seeds_have_one_identity(visits):
 )
 def test_runs_are_verified_resumed_and_extended(visits, store, tmp_path, given):
     """Each gives the bits of a run in one piece."""
-    run = visits(*given)
+    run = visits(*given, "training.engine=numpy")
     whole = train(run, None).result
     cut = train(run, store, Callbacks(stop=lambda: True))
     assert "interrupted" == cut.record.status

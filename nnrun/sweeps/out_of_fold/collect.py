@@ -145,7 +145,8 @@ def _read(folder: Path) -> _Stored | None:
 
 
 def _drawn(record: RunRecord) -> Drawn:
-    return (record.config["dataset"].get("split") or {}).get("seed"), record.seed
+    split = record.config["dataset"].get("split")
+    return split.get("seed") if isinstance(split, dict) else None, record.seed
 
 
 def _setting(record: RunRecord) -> dict[str, Any]:
