@@ -117,10 +117,10 @@ def _dataset(
     goal: CsvColumn,
     task: str | None,
     layout: Columns,
-    left_out: int,
+    left_out: list[int],
 ) -> Dataset:
     y, classes = _target(goal, task, table.path)
-    without = f" ({left_out} more left out for missing values)" if left_out else ""
+    without = f" ({len(left_out)} more left out for missing values)" if left_out else ""
     return Dataset(
         name=table.path.stem,
         task="classification" if classes else "regression",
@@ -132,7 +132,7 @@ def _dataset(
         sha256=table.sha256,
         description=f"{table.path.name}: {len(y)} rows{without}, target {goal.name}",
         columns=layout,
-        dropped=left_out,
+        dropped=tuple(left_out),
     )
 
 
@@ -142,7 +142,7 @@ def fill(
     columns: Sequence[CsvColumn | TimeColumn],
     problems: Problems,
     leaving: Container[str] = (),
-) -> tuple[int, int]:
+) -> tuple[int, list[int]]:
     """Read numbered rows of cells into the columns.
 
     Args:
@@ -153,19 +153,19 @@ def fill(
         leaving: names of columns; rows with a missing value in one of them are left out.
 
     Returns:
-        The number of rows read, and of those left out.
+        The number of rows read, and the places of those left out.
     """
     position = {name: index for index, name in enumerate(header)}
     places = [(position[column.name], column) for column in columns]
     needed = [(place, column) for place, column in places if column.name in leaving]
-    width, count, left_out = len(header), 0, 0
+    width, count, left_out = len(header), 0, list[int]()
     for line, cells in rows:
         if len(cells) != width:
             count += 1
             text = f"has {len(cells)} cell{'s' * (len(cells) != 1)} where the header has {width}"
             problems.add(line, "", Mistake(text, text))
         elif any(column.is_missing(cells[place]) for place, column in needed):
-            left_out += 1
+            left_out.append(count + len(left_out))
         else:
             count += 1
             for place, column in places:
@@ -178,9 +178,9 @@ def _fill(
     columns: Sequence[CsvColumn | TimeColumn],
     problems: Problems,
     leaving: Container[str],
-) -> int:
-    """Read all rows, and return the number of those left out."""
-    rows, left_out, end = 0, 0, ""
+) -> list[int]:
+    """Read all rows, and return the places of those left out."""
+    rows, left_out, end = 0, list[int](), ""
     try:
         rows, left_out = fill(table.rows(), table.header, columns, problems, leaving)
     except DataError as error:  # the rest cannot be read; earlier mistakes are reported too
@@ -190,7 +190,7 @@ def _fill(
             column.check_numbers()
     problems.raise_if_any(end)
     if left_out and not rows:
-        message = f"each of the {left_out} rows of {table.path.name} has a missing value"
+        message = f"each of the {len(left_out)} rows of {table.path.name} has a missing value"
         raise DatasetProblem([(("dataset", "missing"), f"{message}; none would be left")])
     if not rows:
         raise DataError(f"{table.path}: there are no rows below the header")

@@ -28,7 +28,7 @@ class AtRandom:
     rng: np.random.Generator
     strict: bool = True
 
-    def fold(self, rows: Rows, folds: int, fold: int) -> tuple[Rows, Rows]:
+    def fold(self, rows: Rows, folds: int, fold: int, leave: int = 1) -> tuple[Rows, Rows]:
         """The training and the test rows of one fold, by KFold or StratifiedKFold."""
         from sklearn.model_selection import KFold, StratifiedKFold  # noqa: PLC0415  # slow
 
@@ -40,7 +40,9 @@ class AtRandom:
         check_classes(folds, labels)
         return take(StratifiedKFold(folds, shuffle=True, random_state=seed), fold, rows, labels)
 
-    def held_out(self, rows: Rows, size: float | int | str, key: str) -> tuple[Rows, Rows]:
+    def held_out(
+        self, rows: Rows, size: float | int | str, key: str, leave: int = 1
+    ) -> tuple[Rows, Rows]:
         """The remaining rows and the held-out rows, in random order."""
         count = count_of(size, len(rows), key)
         if count == 0:

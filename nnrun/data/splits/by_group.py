@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.splits.folds import check_classes, check_folds, take
 from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import count_of, nearest, problem
+from nnrun.data.splits.sizes import about, check_enough, nearest, problem
 
 # Groups are stratified by parts of at least this share of the rows.
 _PARTS = 20
@@ -31,7 +31,7 @@ class ByGroup:
     labels: npt.NDArray[Any] | None
     rng: np.random.Generator
 
-    def fold(self, rows: Rows, folds: int, fold: int) -> tuple[Rows, Rows]:
+    def fold(self, rows: Rows, folds: int, fold: int, leave: int = 1) -> tuple[Rows, Rows]:
         """The training and the test rows of one fold, by GroupKFold or StratifiedGroupKFold."""
         from sklearn.model_selection import GroupKFold  # noqa: PLC0415  # slow
 
@@ -44,31 +44,33 @@ class ByGroup:
         splitter = GroupKFold(folds, shuffle=True, random_state=seed)
         return take(splitter, fold, rows, groups=groups)
 
-    def held_out(self, rows: Rows, size: float | int | str, key: str) -> tuple[Rows, Rows]:
+    def held_out(
+        self, rows: Rows, size: float | int | str, key: str, leave: int = 1
+    ) -> tuple[Rows, Rows]:
         """The remaining rows and those of the groups held out."""
-        count = count_of(size, len(rows), key)
+        count = about(size, len(rows))
         if count == 0:
             return rows, rows[:0]
         names, numbers = np.unique(self.groups[rows], return_inverse=True)
-        if len(names) < 2:
-            raise problem(key, "there is a single group to divide, so nothing can be held out")
+        check_enough(len(names), leave, "groups", key)
         if self.labels is not None:
-            return self._stratified(rows, count, len(names))
+            return self._stratified(rows, count, len(names), leave)
         order = self.rng.permutation(len(names))
-        sums = np.cumsum(np.bincount(numbers)[order])[:-1]
+        sums = np.cumsum(np.bincount(numbers)[order])[:-leave]
         held_out = np.isin(numbers, order[: nearest(sums, count) + 1])
         return rows[~held_out], rows[held_out]
 
-    def _stratified(self, rows: Rows, count: int, groups: int) -> tuple[Rows, Rows]:
+    def _stratified(self, rows: Rows, count: int, groups: int, leave: int) -> tuple[Rows, Rows]:
         """Some of many equal parts, so that their share of the rows is the one asked for."""
         labels = self.labels[rows] if self.labels is not None else rows
         most = int(np.unique(labels, return_counts=True)[1].max())
         finest = min(groups, most, _PARTS)
-        if finest < 2:
-            raise problem("stratify", "every class has a single row, so none can be stratified")
+        if finest <= leave:
+            message = f"the largest class has {most} rows, too few to stratify groups"
+            raise problem("stratify", message)
         share = Fraction(count, len(rows)).limit_denominator(finest)
-        parts = max(2, share.denominator if share else finest)
-        taken = min(max(1, share.numerator), parts - 1)
+        parts = max(leave + 1, share.denominator if 0 < share < 1 else finest)
+        taken = min(max(1, round(parts * count / len(rows))), parts - leave)
         splitter = self._stratifier(parts)
         # A large group is in the first part whatever the seed, so parts are drawn too.
         drawn = self.rng.permutation(parts)[:taken] + 1

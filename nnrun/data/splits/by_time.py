@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import count_of, nearest, problem
+from nnrun.data.splits.sizes import about, check_enough, nearest, problem
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,30 @@ class ByTime:
 
     times: npt.NDArray[Any]
 
-    def fold(self, rows: Rows, folds: int, fold: int) -> tuple[Rows, Rows]:
+    def fold(self, rows: Rows, folds: int, fold: int, leave: int = 1) -> tuple[Rows, Rows]:
         """The rows of one fold and all before it, as TimeSeriesSplit has them."""
         from sklearn.model_selection import TimeSeriesSplit  # noqa: PLC0415  # slow
 
         rows, cuts = self._in_order(rows)
-        if len(cuts) < folds:
-            message = f"{folds} folds by time need {folds + 1} different times; there are "
-            raise problem("folds", f"{message}{len(cuts) + 1}")
+        needed = folds + leave
+        if len(cuts) + 1 < needed:
+            message = f"{folds} folds by time need {needed} different times"
+            raise problem("folds", f"{message}; there are {len(cuts) + 1}")
         starts = [int(test[0]) for _, test in TimeSeriesSplit(folds).split(rows)]
-        starts = _between_times(starts, cuts)
+        starts = _between_times(starts, cuts[leave - 1 :])
         start, end = [*starts, len(rows)][fold - 1 : fold + 1]
         return rows[:start], rows[start:end]
 
-    def held_out(self, rows: Rows, size: float | int | str, key: str) -> tuple[Rows, Rows]:
+    def held_out(
+        self, rows: Rows, size: float | int | str, key: str, leave: int = 1
+    ) -> tuple[Rows, Rows]:
         """The earlier rows and the held-out later ones, in the order of time."""
-        count = count_of(size, len(rows), key)
+        count = about(size, len(rows))
         if count == 0:
             return rows, rows[:0]
         rows, cuts = self._in_order(rows)
-        if not len(cuts):
-            raise problem(key, "all rows to divide have the same time, so nothing can be held out")
-        start = cuts[nearest(cuts, len(rows) - count)]
+        check_enough(len(cuts) + 1, leave, "different times", key)
+        start = cuts[leave - 1 :][nearest(cuts[leave - 1 :], len(rows) - count)]
         return rows[:start], rows[start:]
 
     def _in_order(self, rows: Rows) -> tuple[Rows, Rows]:

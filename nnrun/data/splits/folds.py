@@ -39,8 +39,8 @@ def take(
 ) -> tuple[Rows, Rows]:
     """The training and the test rows of one fold, from 1 on."""
     with warnings.catch_warnings():
-        # A class with fewer rows than folds is in some of them; it is no mistake.
-        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        # Of rare classes: they are in some folds only, which is no mistake.
+        warnings.simplefilter("ignore", UserWarning)
         parts = splitter.split(np.zeros(len(rows)), labels, groups)
         train, test = next(islice(parts, fold - 1, None))
     return rows[train], rows[test]

@@ -20,11 +20,20 @@ DEFAULT_TEST_SIZE = 0.2
 class Splitter(Protocol):
     """A way to split."""
 
-    def fold(self, rows: Rows, folds: int, fold: int) -> tuple[Rows, Rows]:
-        """The training and the test rows of one fold, from 1 on."""
+    def fold(self, rows: Rows, folds: int, fold: int, leave: int = 1) -> tuple[Rows, Rows]:
+        """The training and the test rows of one fold, from 1 on; `leave` as below."""
 
-    def held_out(self, rows: Rows, size: float | int | str, key: str) -> tuple[Rows, Rows]:
-        """The remaining and the held-out rows; `key` is at fault if there are too few."""
+    def held_out(
+        self, rows: Rows, size: float | int | str, key: str, leave: int = 1
+    ) -> tuple[Rows, Rows]:
+        """The remaining and the held-out rows.
+
+        Args:
+            rows: to divide.
+            size: how many to hold out.
+            key: of the config, at fault if there are too few.
+            leave: how many groups or times have to remain.
+        """
 
 
 def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Generator) -> Split:
@@ -46,14 +55,15 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
     splitter = _splitter(dataset, config, stratified, rng)
     x, y = dataset.pooled
     pool = SplitData(x, y, np.arange(len(x)))
+    planned = None if dataset.split_values is None else _planned(len(pool), config)
     train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
-    left_out = 0
+    left_out, leave = 0, 2 if config.validation_size else 1
     if config.folds:
-        train, test = splitter.fold(pool.rows, config.folds, config.fold or 1)
+        train, test = splitter.fold(pool.rows, config.folds, config.fold or 1, leave)
     elif test_size == 0:
         left_out, test = len(test), test[:0]
     elif test_size != "given":
-        train, test = splitter.held_out(pool.rows, test_size or 0, "test_size")
+        train, test = splitter.held_out(pool.rows, test_size or 0, "test_size", leave)
     train, validation = splitter.held_out(train, config.validation_size, "validation_size")
     return Split(
         train=_part(pool, train),
@@ -61,7 +71,8 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
         test=_part(pool, test) if len(test) else None,
         test_size=test_size,
         stratified=stratified,
-        planned=_planned(len(pool), config) if config.split.by == "group" else len(train),
+        # By time, no seed changes the number.
+        planned=planned if planned and config.split.by == "group" else len(train),
         left_out=left_out,
     )
 
@@ -98,7 +109,7 @@ def _splitter(
 
 
 def _planned(rows: int, config: PreparationSettings) -> int:
-    """The training rows if groups had one row each."""
+    """The training rows if each row had its own group or time; raises if there would be none."""
     if config.folds:
         rows -= rows // config.folds
     else:

@@ -200,8 +200,8 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
-        "left_out": split.left_out + prepared.dataset.dropped,
-        "dropped": prepared.dataset.dropped,
+        "left_out": split.left_out + len(prepared.dataset.dropped),
+        "dropped": len(prepared.dataset.dropped),
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
         **({} if how is None else {"split": how}),
