@@ -31,7 +31,7 @@ class Replicate(NamedTuple):
         Raises:
             TypeError: the config does not hold what it should.
         """
-        block = config["dataset"]
+        block = config.get("dataset") or {}
         found = cls(seed, (block.get("split") or {}).get("seed"), block.get("fold"))
         if any(type(value) is not int for value in found if value is not None):
             raise TypeError("a seed or a fold is no whole number")
@@ -69,7 +69,10 @@ class Replicate(NamedTuple):
 
 def setting(config: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved config as plain values, without what tells the runs of one setting apart."""
-    block = {key: value for key, value in config["dataset"].items() if key != "fold"}
-    if isinstance(block.get("split"), Mapping):
-        block["split"] = {key: value for key, value in block["split"].items() if key != "seed"}
-    return {**{key: value for key, value in config.items() if key != SEED}, "dataset": block}
+    found = {key: value for key, value in config.items() if key != SEED}
+    if "dataset" in found:
+        block = {key: value for key, value in found["dataset"].items() if key != "fold"}
+        if isinstance(block.get("split"), Mapping):
+            block["split"] = {key: value for key, value in block["split"].items() if key != "seed"}
+        found["dataset"] = block
+    return found

@@ -23,7 +23,7 @@ from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 _NAMED = 5
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
-SOURCES = "split / weights / both"
+SOURCES = "split/weights/both"
 
 
 def leaderboard_tables(
@@ -154,8 +154,10 @@ def mean(summary: Summary | None) -> str:
 
 
 def sources(row: Row) -> str:
-    """`70% / 20% / 10%`: the shares of the variance from the split, the weights, and both."""
-    return MISSING if row.shares is None else " / ".join(shares_text(row.shares))
+    """`70/20/10%`: the shares of the variance from the split, the weights, and both."""
+    if row.shares is None:
+        return MISSING
+    return f"{'/'.join(text.rstrip('%') for text in shares_text(row.shares))}%"
 
 
 def to_the_best(row: Row) -> str:
