@@ -36,9 +36,8 @@ class Division:
 
     @property
     def design(self) -> Design:
-        """Of the runs; the folds of a seed share its weights."""
-        folds = range(self.folds or 1)
-        return Design.of([((seed, fold), seed) for seed in range(self.seeds) for fold in folds])
+        """Of the runs, which share nothing."""
+        return Design.plain(self.seeds * (self.folds or 1))
 
     def parts(self, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The rows to train and to test on, of each run."""

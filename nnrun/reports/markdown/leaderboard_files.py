@@ -81,7 +81,7 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         "choice": _compact(row.choice),
         "runs": row.runs,
         "completed": row.completed,
-        "seeds": row.seeds,
+        "weights": row.weights,
         "splits": row.splits,
         "diverged": row.diverged,
         "failed": row.failed,

@@ -229,7 +229,7 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
 def _fixed(rows: Sequence[Row]) -> Iterator[str]:
     """What the runs of a row have in common, so that their spread does not show it."""
     several = [row for row in rows if row.completed > 1]
-    if any(row.seeds == 1 for row in several):
+    if any(row.weights == 1 for row in several):
         yield (
             "Where all runs of a row have one seed of weights, its interval does not allow for "
             "what other initial weights would do; several seeds would show that."

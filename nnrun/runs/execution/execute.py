@@ -26,7 +26,6 @@ from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
-from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
 
 # How many causes the error of a diverged run names; its report has all.
@@ -100,7 +99,7 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
-        streams = Streams.of(self.prepared.config.seed)
+        streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()

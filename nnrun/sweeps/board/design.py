@@ -47,12 +47,11 @@ class Size:
     @property
     def layout(self) -> Layout:
         """Of so many replicates."""
+        weights = self.folds * self.seeds
         splits = self.folds * (self.seeds if self.splits is None else self.splits)
-        number = splits if self.splits is None else splits * self.seeds
-        sharing = [np.asarray(number > each) for each in (splits, self.seeds)]
-        n, j, k, of_split, of_weights = numbers(
-            number, splits, self.seeds, 1 / splits, 1 / self.seeds
-        )
+        number = weights * (1 if self.splits is None else self.splits)
+        sharing = [np.asarray(number > each) for each in (splits, weights)]
+        n, j, k, of_split, of_weights = numbers(number, splits, weights, 1 / splits, 1 / weights)
         return Layout(n, j, k, sharing[0], sharing[1], of_split, of_weights)
 
     def larger(self) -> list[Size]:

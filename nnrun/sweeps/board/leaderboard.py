@@ -153,7 +153,7 @@ def _row(
             Counter(s.arithmetic for s in completed if s.arithmetic not in usual | {""})
         ),
         shares=shares_of(known[ordered_by]),
-        seeds=len({run.seed for run in runs}),
+        weights=len({(run.seed, run.fold) for run in runs}),
         splits=len({(run.split_seed, run.fold) for run in runs}),
     )
 

@@ -57,7 +57,8 @@ class Row:
         shares: the parts of the variance of one run's result that come from the `split`, from the
             `weights` (initial weights, order, dropout), and from `both` together; None where runs
             do not show that. They do where seeds of splits are crossed with seeds of weights.
-        seeds: how many different ones its completed runs have, but for those of splits.
+        weights: how many different initial weights its completed runs have, one for each seed and
+            fold.
         splits: how many different splits these have; every fold is one.
     """
 
@@ -93,7 +94,7 @@ class Row:
     elsewhere: dict[str, int] = field(default_factory=dict)
     best_fold: int | None = None
     shares: dict[str, float] | None = None
-    seeds: int = 0
+    weights: int = 0
     splits: int = 0
 
     def summary(self, split: str) -> Summary | None:

@@ -102,11 +102,11 @@ def known_values(member: Member, column: int) -> dict[Replicate, float]:
 
 
 def design_of(replicates: Iterable[Replicate]) -> Design:
-    """Which of these share a split or weights.
+    """Which of these share a split or weights; every fold has its own of both.
 
     Without a seed that draws it, the split of all runs of a fold is one.
     """
-    return Design.of([((r.split_seed, r.fold), r.seed) for r in replicates])
+    return Design.of([((r.split_seed, r.fold), (r.seed, r.fold)) for r in replicates])
 
 
 def shares_of(values: Mapping[Replicate, float]) -> dict[str, float] | None:

@@ -68,18 +68,21 @@ def swept(write, plan, sweep, store):
     return make
 
 
-@pytest.mark.parametrize(("text", "runs"), [(CROSSED, 12), (REPEATED, 12)])
-def test_stored_runs_make_the_same_board(swept, text, runs):
-    """Rows are settings: neither a seed of a split nor a fold makes another one."""
+@pytest.mark.parametrize(("text", "shared"), [(CROSSED, (4, 3)), (REPEATED, (12, 12))])
+def test_stored_runs_make_the_same_board(swept, text, shared):
+    """Rows are settings: neither a seed of a split nor a fold makes another one. Each fold has its
+    own initial weights; crossed, each seed has the same on every split.
+    """
     board, records = swept(text)
     (group,) = board.groups
     (stored,) = (found.group for found in stored_boards(stored_variants(records)))
-    assert [runs, runs] == [row.completed for row in group.rows]
+    assert [12, 12] == [row.completed for row in group.rows]
     for one, other in zip(group.rows, stored.rows, strict=True):
         assert (one.choice, one.tied, one.shares) == (other.choice, other.tied, other.shares)
         assert (one.mean, one.ci_low, one.ci_high) == (other.mean, other.ci_low, other.ci_high)
         assert (one.difference, one.p) == (other.difference, other.p)
     assert group.shown == stored.shown
+    assert {shared} == {(row.weights, row.splits) for row in group.rows}
     assert board == Leaderboard.from_dict(board.to_dict())
 
 

@@ -11,7 +11,8 @@ crossed design they are those of the two-way analysis of variance.
   alone.
 - Where every run has a split and weights of its own, the components cannot be told apart: all of
   the variance counts as that of splits, which gives s²·(1/n + n_test/n_train).
-- Folds are splits, and the folds of one seed share weights. Of k folds n_test/n_train is 1/(k - 1).
+- Folds are splits with weights of their own. Of k folds n_test/n_train is 1/(k - 1), and k folds
+  of each of r seeds are a plain design of k·r runs: the corrected repeated cross-validation.
 
 Sources: Koch, Technometrics 9 (1967); Nadeau and Bengio, Machine Learning 52 (2003); Bouckaert and
 Frank, PAKDD (2004); Bouthillier et al., MLSys (2021).

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.statistics import half_interval, summarize
 from nnrun.sweeps.board.variance.components import estimate
 from nnrun.sweeps.board.variance.sharing import Design
+from nnrun.sweeps.board.verdicts import design_of
 
 SPLITS, WEIGHTS = 5, 4
 CROSSED = Design.of([(split, weights) for split in range(SPLITS) for weights in range(WEIGHTS)])
@@ -26,10 +28,6 @@ def crossed(tables, split, weights, rest, seed, shared=0.0, size=(SPLITS, WEIGHT
         + rest * rng.normal(size=(tables, j, k))
     )
     return values.reshape(tables, j * k)
-
-
-def folds(seeds, k):
-    return Design.of([((seed, fold), seed) for seed in range(seeds) for fold in range(k)])
 
 
 def test_a_crossed_design_is_the_two_way_analysis_of_variance():
@@ -57,20 +55,24 @@ def test_replicates_that_share_nothing_have_one_variance():
     assert student.isf(0.025, 7) == pytest.approx(float(found.degrees.quantile(0.025)))
 
 
-def test_folds_of_one_seed_are_the_corrected_cross_validation():
-    """Bouckaert and Frank: s²·(1/k + 1/(k - 1)) with k - 1 degrees of freedom."""
-    values = np.random.default_rng(3).normal(size=10)
-    summary = summarize([*values], 1 / 9, design=folds(1, 10))
-    error = values.std(ddof=1) * (1 / 10 + 1 / 9) ** 0.5
-    assert student.isf(0.025, 9) * error == pytest.approx(summary.half)
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_folds_are_the_corrected_repeated_cross_validation(seeds):
+    """Bouckaert and Frank: s²·(1/(k·r) + 1/(k - 1)) with k·r - 1 degrees of freedom."""
+    values = np.random.default_rng(3).normal(size=10 * seeds)
+    replicates = [Replicate(seed, None, fold) for seed in range(seeds) for fold in range(1, 11)]
+    design = design_of(replicate.resolved(drawn=True) for replicate in replicates)
+    summary = summarize([*values], 1 / 9, design=design)
+    error = values.std(ddof=1) * (1 / (10 * seeds) + 1 / 9) ** 0.5
+    assert student.isf(0.025, 10 * seeds - 1) * error == pytest.approx(summary.half)
 
 
-def test_repeated_folds_allow_for_the_weights_that_the_folds_of_a_seed_share():
-    """The variance within seeds counts as that of splits, and what the means of seeds differ by
-    beyond it as that of weights.
+def test_splits_that_share_weights_are_told_from_them_between_seeds():
+    """Where weights differ from seed to seed and each seed has splits of its own: the variance
+    within seeds counts as that of splits, and what means of seeds differ by beyond it as weights.
     """
     values = np.random.default_rng(4).normal(size=(3, 10)) + np.array([[0.0], [2.0], [4.0]])
-    found = estimate(values.ravel(), folds(3, 10), 1 / 9)
+    design = Design.of([((seed, part), seed) for seed in range(3) for part in range(10)])
+    found = estimate(values.ravel(), design, 1 / 9)
     within, between = values.var(axis=1, ddof=1).mean(), 10 * values.mean(axis=1).var(ddof=1)
     expected = within, (between - within) / 10, 0.0
     assert expected == pytest.approx([*map(float, found.components)])
