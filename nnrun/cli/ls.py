@@ -33,7 +33,7 @@ _MOST = 100
     "--last",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Only the N that began last; the table shows {_MOST} unless told otherwise.",
+    help=f"Only the N that began last; by default the table shows {_MOST}.",
 )
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @click.option(
@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Show the runs in the results folder, the last ones at the end.
 
-    With NAME, only those of experiments of that name. Runs of one name are told apart by the
+    With NAME, only those of experiments of that name. Runs of one name are distinguished by the
     settings in which they differ; what was cut off or is going on stands at the end. What is no run
     is passed over; what is damaged is listed as such.
 
@@ -111,13 +111,13 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
-    told = set_by_hand(keys, runs)
+    varied = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
         csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, told, sort))
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, varied, sort))
         return
-    output.show(runs_table(shown, len(chosen), told, sort))
+    output.show(runs_table(shown, len(chosen), varied, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

@@ -270,7 +270,7 @@ def _conclude(
             "leaderboard": board.to_dict() if whole else None,
         }
     )
-    troubles = [_failures(progress, store)] if progress.failures else []
+    errors = [_failures(progress, store)] if progress.failures else []
     if whole:
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
@@ -283,16 +283,16 @@ def _conclude(
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
-            troubles.append(f"the leaderboard cannot be written: {place}: {reason}")
+            errors.append(f"the leaderboard cannot be written: {place}: {reason}")
     else:
         goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
-        troubles.append(f"{goes_on}:\n  {again}")
+        errors.append(f"{goes_on}:\n  {again}")
     if interruption.stop() and not whole:
         saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
         done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
-        raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
-    if troubles:
-        raise NnrunError("\n".join(troubles))
+        raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
+    if errors:
+        raise NnrunError("\n".join(errors))
 
 
 def _replaced(root: Path, command: str) -> str:

@@ -87,14 +87,14 @@ def command(
     output.show(verdicts_table(verdicts))
     wrong = [verdict for verdict in verdicts if not verdict.agrees]
     if any(verdict.exit_code == DisagreementError.exit_code for verdict in wrong):
-        raise DisagreementError(_told(wrong))
+        raise DisagreementError(_message(wrong))
     if wrong:
-        error = NnrunError(_told(wrong))
+        error = NnrunError(_message(wrong))
         error.exit_code = max(verdict.exit_code for verdict in wrong)
         raise error
 
 
-def _told(wrong: Sequence[Verification]) -> str:
+def _message(wrong: Sequence[Verification]) -> str:
     first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
     label = f"{first.name}/{first.run_id}"
     if first.finding == "damaged":

@@ -25,7 +25,7 @@ from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
-_TOLD_ONCE = ("baseline", "published")
+_SHOWN_ONCE = ("baseline", "published")
 
 
 def config_name(standing: Standing) -> str:
@@ -68,8 +68,8 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     scale = _scale(values)
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
-    told = [name for name in header if name.startswith(_TOLD_ONCE)]
-    header, rows, same = _without_same(header, rows, told)
+    candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
+    header, rows, same = _without_same(header, rows, candidates)
     yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
@@ -115,7 +115,7 @@ def _row(
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
-        Cell(runs(row) + _troubles(row), row.completed),
+        Cell(runs(row) + _without_result(row), row.completed),
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
@@ -136,7 +136,7 @@ def _difference(row: Row) -> Cell:
     return Cell(to_the_best(row).replace("-", "−"), row.difference)
 
 
-def _troubles(row: Row) -> str:
+def _without_result(row: Row) -> str:
     parts = [
         f", {n} {what}" for n, what in ((row.diverged, "diverged"), (row.failed, "failed")) if n
     ]

@@ -178,12 +178,12 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         yield "Rows whose seeds or splits differ are compared without pairing by seed."
     yield from _missing_runs(groups)
     if warned := [row for row in rows if row.warned]:
-        told = [
+        named = [
             f"{clean(name(row))} {count(row.warned)} of {count(row.completed)}" for row in warned
         ]
-        more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+        more = f", and {count(len(named) - _NAMED)} more rows" if len(named) > _NAMED else ""
         yield (
-            f"Runs with warnings: {', '.join(told[:_NAMED])}{more}. Their reports say what is "
+            f"Runs with warnings: {', '.join(named[:_NAMED])}{more}. Their reports say what is "
             "wrong and what to try."
         )
     yield from _elsewhere(rows)
@@ -203,15 +203,15 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     marked = [row for row in rows if row.elsewhere]
     if not marked:
         return
-    told = [
+    named = [
         f"{clean(name(row))} {count(sum(row.elsewhere.values()))} of {count(row.completed)}"
         for row in marked
     ]
-    more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+    more = f", and {count(len(named) - _NAMED)} more rows" if len(named) > _NAMED else ""
     where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
     yield (
         f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
-        f"again beside those they may have other last digits: {', '.join(told[:_NAMED])}{more} "
+        f"again beside those they may have other last digits: {', '.join(named[:_NAMED])}{more} "
         f"({'; '.join([*where][:_NAMED])})."
     )
 

@@ -64,7 +64,7 @@ def write_together(folder: Path, contents: dict[str, bytes], descriptor: int | N
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[None]:
+def new_folder(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; remove them again if the block fails.
 
     Raises:

@@ -85,7 +85,7 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
     """Two kernels for a loss: the gradient, and the losses of rows."""
     kind = "softmax_" if name == "softmax_cross_entropy" else ""
     given = {setting: f"settings.{setting}" for setting in loss.settings}
-    common: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
+    options: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
     more = " ".join(loss.settings)
     return {
         name: _kernel(
@@ -94,14 +94,14 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
             f"y y_row t t_row dy dy_row size rows {more}",
             formula=loss.written(loss.gradient, "y", "t", given),
             factor=loss.factor,
-            **common,
+            **options,
         ),
         f"{name}_value": _kernel(
             "elementwise.losses",
             f"{kind}value",
             f"y y_row t t_row losses size rows {more}",
             formula=loss.written(loss.value, "y", "t", given),
-            **common,
+            **options,
         ),
     }
 
