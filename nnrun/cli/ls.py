@@ -82,8 +82,8 @@ def command(
     """Show the runs in the results folder, the last ones at the end.
 
     With NAME, only those of experiments of that name. Runs of one name are distinguished by the
-    settings in which they differ; what was cut off or is going on stands at the end. What is no run
-    is passed over; what is damaged is listed as such.
+    settings in which they differ; interrupted and running ones are at the end. Other files
+    are passed over; damaged runs are listed as such.
 
     \b
     nnrun ls

@@ -131,7 +131,7 @@ def command(
 
     Paths are config files, or folders of them. An argument with several values spans a grid, and
     takes the place of what a config's `sweep` block says about that key; `seed=…` or --seeds that
-    of its seeds. What is complete is not trained again: the same command goes on with a sweep that
+    of its seeds. Complete runs are not trained again: the same command continues a sweep that
     was interrupted.
 
     \b
@@ -217,7 +217,7 @@ def _run(
             with _sparing_what_is_there():
                 progress = sweep.run(workers)
         except NnrunError as error:
-            message = f"{error}; what was finished is saved; to go on:\n  {again}"
+            message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
     output.note(_summary(progress, monotonic() - start))
     return progress
@@ -285,8 +285,8 @@ def _conclude(
             reason = error.strerror or error
             errors.append(f"the leaderboard cannot be written: {place}: {reason}")
     else:
-        goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
-        errors.append(f"{goes_on}:\n  {again}")
+        remedy = "to continue, keeping complete runs" if asked.force else "to continue"
+        errors.append(f"{remedy}:\n  {again}")
     if interruption.stop() and not whole:
         saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
         done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"

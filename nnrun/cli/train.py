@@ -79,8 +79,8 @@ def command(
 ) -> None:
     """Train one config and show its report.
 
-    What has been trained completely is shown, not trained again; what was cut off goes on from
-    where it was. A damaged run is reported and left unchanged: --force trains it again.
+    A complete run is shown, not trained again; an interrupted one continues where it
+    stopped. A damaged run is reported and left unchanged: --force trains it again.
 
     \b
     nnrun train configs/iris_softmax.yaml
@@ -121,7 +121,7 @@ def command(
                 "--require-published": require_published,
                 "--tolerance": tolerance,
             })  # fmt: skip
-            raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
+            raise interruption.error(f"{done}, which is saved; to continue:\n  {again}")
     if record.status != "completed":
         # The cause and what to do first, then the table, which says where the details are.
         output.error(f"error: {record.error or record.status}")
@@ -147,7 +147,7 @@ def _run(
     def start(iteration: int) -> None:
         interruption.defer()
         if iteration:
-            output.note(f"going on from iteration {count(iteration)}")
+            output.note(f"continuing from iteration {count(iteration)}")
 
     with watching(prepared.config.name, output) as observe:
         control = Callbacks(

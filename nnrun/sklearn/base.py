@@ -147,7 +147,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _goes_on(self) -> bool:
         """Whether the next fit begins with the weights of the last one."""
         if self.warm_start and hasattr(self, "model_") and not hasattr(self, "_state"):
-            raise ValueError("warm_start cannot go on from a run; a clone trains a new network")
+            raise ValueError("warm_start cannot continue a run; a clone trains a new network")
         return bool(self.warm_start) and hasattr(self, "_state")
 
     def _fit(self, dataset: Dataset) -> None:
@@ -170,7 +170,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             raise ValueError("partial_fit takes a constant learning_rate: it knows no end")
         before: TrainingState | None = getattr(self, "_state", None)
         if before is None and hasattr(self, "model_"):
-            raise ValueError("partial_fit cannot go on from a run; fit trains a new network")
+            raise ValueError("partial_fit cannot continue a run; fit trains a new network")
         if before is None:
             self._first_seed, self.n_iter_ = self._seed(), 0
         rule = stopping_of(self, dataset, None if before is None else self._rule)

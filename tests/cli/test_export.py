@@ -103,7 +103,7 @@ def test_other_columns_take_float32(model, nnrun):
 
 @pytest.mark.parametrize("arguments", [(), ("--code", "numpy"), ("--code", "pytorch")])
 def test_code(model, nnrun, arguments):
-    """A module to import, in NumPy unless told otherwise."""
+    """A module to import, in NumPy by default."""
     assert 0 == nnrun("export", "latest", "-o", "cars.py", *arguments).exit_code
     assert ("import torch" in Path("cars.py").read_text()) == ("pytorch" in arguments)
     names = {"__name__": "cars"}

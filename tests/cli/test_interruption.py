@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGKILL: nothing reached is lost, and the same command goes on."""
+"""Ctrl-C, SIGTERM and SIGKILL: nothing reached is lost, and the same command continues."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     reached = cut["timing"]["iterations"]
     assert 700 <= reached < 3000
     assert "interrupted" == cut["status"]
-    said = f"interrupted at iteration {reached:,}, which is saved; to go on:\n"
+    said = f"interrupted at iteration {reached:,}, which is saved; to continue:\n"
     command = "nnrun train cars.yaml seed=5 --iterations 3000 --results 'the results'"
     assert f"{said}  {command}\n" == done.stderr
     again = nnrun(*arguments)
     assert 0 == again.exit_code
-    assert f"going on from iteration {reached:,}\n" == again.stderr
+    assert f"continuing from iteration {reached:,}\n" == again.stderr
     whole, resumed = report(), report("the results/*/*/report.json")
     assert ("completed", 3000) == (resumed["status"], resumed["timing"]["iterations"])
     assert whole["weights_sha256"] == resumed["weights_sha256"]

@@ -90,7 +90,7 @@ def test_a_hangup_is_answered_like_a_termination():
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=30)
     assert 129 == process.returncode
-    assert "which is saved; to go on:" in err
+    assert "which is saved; to continue:" in err
     (report,) = Path("results").rglob("report.json")
     assert "interrupted" == json.loads(report.read_text())["status"]
 

@@ -147,8 +147,8 @@ def test_the_notice_of_a_stop_counts_the_runs(capsys):
         lines.stopping(1)
         lines.stopping(2)
     told = capsys.readouterr().err
-    assert "stopping: 1 run in hand, saved half-way\n" in told
-    assert "stopping: 2 runs in hand, saved half-way\n" in told
+    assert "stopping: 1 run in progress, saved half-way\n" in told
+    assert "stopping: 2 runs in progress, saved half-way\n" in told
 
 
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):

@@ -67,7 +67,7 @@ RUNS = by_time(
         RunSummary(
             "iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"
         ),
-        RunSummary("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
+        RunSummary("houses", "s1-dddddddddd", "interrupted", "it continues from its checkpoint"),
         RunSummary("houses", "s2-eeeeeeeeee", "damaged", "report.json is not what nnrun writes"),
     ]
 )

@@ -193,7 +193,7 @@ def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
     assert 0 == run("deep.yaml")[0]
     before = next(tmp_path.glob("results/deep/*")).name
     code, out, err = run("deep", "--extend", "100")
-    assert (0, "going on from iteration 200\n") == (code, err)
+    assert (0, "continuing from iteration 200\n") == (code, err)
     assert "300 iterations in " in out
     assert f"the first 200 of them in {before}" in " ".join(out.split())
     assert 2 == len(list(tmp_path.glob("results/deep/*")))

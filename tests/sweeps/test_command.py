@@ -133,7 +133,7 @@ def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
     code, _, err = run("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
     assert 1 == code
     assert "error: of 9 runs, 1 diverged" in err
-    assert "to go on:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
+    assert "to continue:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
     assert not (tmp_path / "results/leaderboard.md").exists()
 
 
@@ -262,7 +262,7 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     assert [] == in_session(process.pid)
     go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
     done = f"0 of 4 runs are complete, {jobs} saved half-way"
-    assert err.endswith(f"interrupted: {done}\nto go on:\n  {go_on}\n")
+    assert err.endswith(f"interrupted: {done}\nto continue:\n  {go_on}\n")
     assert jobs == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
     reports = tmp_path.glob("results/iris/*/report.json")
     assert ["interrupted"] * jobs == [json.loads(path.read_text())["status"] for path in reports]

@@ -172,7 +172,7 @@ class Execution:
     ) -> tuple[str | None, list[Diagnostic]]:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
-            return "stopped before its end; it can go on from here", []
+            return "stopped before its end; it can continue from here", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

@@ -101,7 +101,7 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
     except (FileNotFoundError, NotADirectoryError):
         if not (folder / CHECKPOINT).exists():
             return None
-        return StoredRun(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
+        return StoredRun(name, run_id, None, "it continues from its checkpoint", unfinished=True)
     except OSError as error:
         problem = f"{REPORT} cannot be read: {error.strerror or error}"
         return StoredRun(name, run_id, None, problem)

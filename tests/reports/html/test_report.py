@@ -50,7 +50,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
         in listed
     )
     assert "broken/s4-00000000dd is damaged: the 'config' of report.json is not what" in listed
-    assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
+    assert "broken/s5-00000000ee: it continues from its checkpoint" in listed
     text = Page(page).text
     assert "The disk is full." in text
     assert 'File "a.py", line 1, in <module> ValueError: <b>"' in " ".join(text.split())
