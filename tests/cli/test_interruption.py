@@ -31,7 +31,7 @@ def wait_for(pattern: str, seconds: float = 20.0) -> None:
 
 @pytest.fixture
 def interrupting(monkeypatch):
-    """Lets a signal come while a run is at its first stretch past an iteration."""
+    """Lets a signal come while a run is at its first steps past an iteration."""
 
     def at(iteration: int, number: int):
         sent = []
@@ -102,8 +102,8 @@ def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, num
     wait_for("results/cars/*")
     time.sleep(0.5)
     process.send_signal(number)
-    _, told = process.communicate(timeout=5)
-    assert "stopping here and saving; a second signal quits at once" in told
+    _, err = process.communicate(timeout=5)
+    assert "stopping here and saving; a second signal quits at once" in err
     assert code == process.returncode
     assert "interrupted" == report()["status"]
     assert list(Path("results").rglob("checkpoint.safetensors"))

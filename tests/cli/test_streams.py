@@ -39,7 +39,7 @@ def shell(words, redirection):
 
 
 @pytest.mark.parametrize("words", ["train flowers.yaml", "check flowers.yaml", "datasets"])
-def test_a_closed_stdout_is_told(words):
+def test_a_closed_stdout_is_reported(words):
     """The work is done, what cannot be shown is an error, and there is no traceback."""
     code, out, err = shell(words, ">&-")
     assert (1, "") == (code, out)
