@@ -1,4 +1,4 @@
-"""The index of runs is a cache: whatever becomes of it or of the runs, what is told is so."""
+"""The index of runs is a cache: whatever happens to it or to the runs, results are right."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def truth(root, monkeypatch):
 
 @pytest.fixture
 def no_reading(monkeypatch):
-    """Whoever reads a report from here on fails."""
+    """From here on, reading a report fails."""
 
     def refuse(folder, **_):
         raise AssertionError(f"{folder} is read")
@@ -125,7 +125,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_changes_behind_its_back_is_found(root, monkeypatch, change):
-    """Twice: when it is new, and when the index has been told."""
+    """Twice: when it is new, and when the index has an entry for it."""
     seen(root)
     change(root)
     found, again = seen(root), seen(root)
@@ -349,7 +349,7 @@ def test_few_runs_leave_no_index(tmp_path, monkeypatch):
 
 
 def test_a_line_is_used_only_while_its_folder_is_as_it_was(tmp_path, monkeypatch):
-    """Also where that changes before the index has been told, or the run is there already."""
+    """Also where that changes before the index has an entry, or the run is there already."""
     for seed in range(RUNS):
         put(tmp_path, seed)
     first = seen(tmp_path)

@@ -166,7 +166,7 @@ def test_a_tiny_learning_rate_and_the_majoritys_share(record):
     assert [] == kinds(record(IRIS))
 
 
-def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_told_with_both_numbers(prepared):
+def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both_numbers(prepared):
     """It is above the majority's share, and not at it."""
     execution = Execution(prepared(IRIS, "dataset.test_size=5"))
     execution.run(Callbacks())

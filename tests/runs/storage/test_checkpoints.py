@@ -99,16 +99,16 @@ def test_what_makes_no_sense_is_started_over(half, store, change):
     else:
         path.unlink()
         path.mkdir()
-    told, starts = [], []
+    notes, starts = [], []
     if change == "folder":
         with pytest.raises(OSError, match="Is a directory"):
-            train(run, store, Callbacks(note=told.append, start=starts.append))
+            train(run, store, Callbacks(note=notes.append, start=starts.append))
     else:
-        outcome = train(run, store, Callbacks(note=told.append, start=starts.append))
+        outcome = train(run, store, Callbacks(note=notes.append, start=starts.append))
         assert whole == outcome.record.weights_sha256
         assert not path.exists()
     assert [0] == starts
-    (line,) = told
+    (line,) = notes
     assert "so it starts over" in line
 
 
@@ -117,10 +117,10 @@ def test_arrays_of_another_network_are_started_over(half, store):
     run, path, whole = half
     state = unpack_checkpoint(path, run.run_id)
     signed(path, run.run_id, state.values, {"theta": np.zeros(3)})
-    told = []
-    outcome = train(run, store, Callbacks(note=told.append))
+    notes = []
+    outcome = train(run, store, Callbacks(note=notes.append))
     assert whole == outcome.record.weights_sha256
-    assert 1 == len(told)
+    assert 1 == len(notes)
 
 
 def test_the_digest_is_over_everything(half):
