@@ -103,7 +103,7 @@ def test_runs_that_have_not_completed_are_not_chosen(swept):
         choose([replace(best, status="failed"), *lost], "mine")
 
 
-def test_a_split_that_the_runs_do_not_have_is_told(swept, store):
+def test_a_split_that_the_runs_do_not_have_is_reported(swept, store):
     """With the setting that makes one."""
     swept(BOSTON, seeds=1)
     expected = (

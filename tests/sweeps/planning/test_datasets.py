@@ -82,7 +82,7 @@ def test_preparation_alone_loads_nothing_again(monkeypatch):
 
 
 def test_data_that_are_there_are_still_checked():
-    """What does not go with the task is told for every config, loaded or not."""
+    """What does not go with the task is reported for every config, loaded or not."""
     datasets = Datasets()
     datasets.load(DatasetConfig(name="boston"))
     with pytest.raises(DatasetProblem, match="needs classes"):
