@@ -45,7 +45,7 @@ class Trial:
         threads: of the second training; the first has one.
         rule: the optimizer, by its name in OPTIMIZERS.
         clip_norm: as engines take it.
-        told: whether the losses of batches are asked for.
+        with_losses: whether the losses of batches are asked for.
         skips: whether zeros are looked for in every product.
         seed: of weights, data and dropout.
     """
@@ -59,7 +59,7 @@ class Trial:
     threads: int
     rule: str
     clip_norm: float | None
-    told: bool
+    with_losses: bool
     skips: bool
     seed: int
 
@@ -98,5 +98,5 @@ class Trial:
 
     def __str__(self) -> str:
         rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
-        rest = f"clip_norm {self.clip_norm}, told {self.told}, skips {self.skips}"
+        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}, skips {self.skips}"
         return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {rest}\n{self.plan}"
