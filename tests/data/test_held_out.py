@@ -107,7 +107,7 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
     assert len(found) == len(pairs) == len(set(numbers.tolist()))
 
 
-def test_many_rows_of_small_whole_numbers_are_told_apart():
+def test_many_rows_of_small_whole_numbers_are_distinguished():
     """Their bits are mostly zeros, which a hash has to mix."""
     grid = np.stack(np.meshgrid(*[np.arange(50.0)] * 3), -1).reshape(-1, 3)
     assert equal_rows(grid, np.zeros(len(grid), np.int64)) is None

@@ -73,7 +73,7 @@ def test_every_is_where_one_factor_has_been_taken(name: str, every: int):
     assert 0.3 * 0.7 == pytest.approx(rate(schedule, every), rel=1e-14)
 
 
-def test_cosine_stretches_over_the_run_unless_told():
+def test_cosine_spans_the_run_by_default():
     """The half period is the run's length, or `over`."""
     schedule = SCHEDULES["cosine"](initial=1.0)
 

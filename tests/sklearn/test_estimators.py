@@ -320,7 +320,7 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
           "output_activation": "linear"}, "diverged: "),
     ],
 )  # fmt: skip
-def test_parameters_that_cannot_be_are_told(iris, parameters, expected):
+def test_parameters_that_cannot_be_are_reported(iris, parameters, expected):
     """As a config's are, by a ValueError of `fit`."""
     with pytest.raises(ValueError, match=expected):
         NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)

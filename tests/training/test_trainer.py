@@ -61,7 +61,7 @@ def test_stretches_change_nothing(trainer):
     assert whole.network.theta.tobytes() == stepwise.network.theta.tobytes()
 
 
-def test_a_loss_is_told_once_there_is_one(trainer):
+def test_a_loss_is_reported_once_there_is_one(trainer):
     """Before the first evaluation none is: that of the initial weights would stand for too long."""
     seen = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
     assert {None} == {loss for iteration, loss in seen if iteration < 20}

@@ -80,7 +80,7 @@ def test_autompg_has_392_cars(config):
 
 
 def test_the_notes_have_the_digest_of_every_file():
-    """Whoever passes a file on can tell it from another."""
+    """A copy of a file can be compared with the original."""
     notes = (FILES / "NOTES.md").read_text(encoding="utf-8")
     files = {path for path in FILES.iterdir() if path.suffix in (".csv", ".npz")}
     assert 8 == len(files)

@@ -175,7 +175,7 @@ def test_a_target_is_never_filled_in(table):
     assert [[5], [6]] == data.y.tolist()
 
 
-def test_a_column_without_values_is_told(table):
+def test_a_column_without_values_is_reported(table):
     """Nothing can be filled in where the training split has nothing."""
     data, block = table("age,town,price\n,A,1\n,B,2\n", missing={"impute": "median"})
     message = r"dataset\.missing: column 'age' has no value in the training split"
@@ -183,7 +183,7 @@ def test_a_column_without_values_is_told(table):
         fitted(data, block)
 
 
-def test_no_row_left_is_told_at_the_key(table):
+def test_no_row_left_is_reported_at_the_key(table):
     """Leaving out all rows is a mistake, not an empty data set."""
     with pytest.raises(DatasetProblem, match=r"dataset\.missing: each of the 2 rows of houses.csv"):
         table("age,town,price\n,A,1\n,B,2\n", missing="drop_rows")

@@ -181,19 +181,19 @@ def test_a_wrong_column_does_not_hide_the_others(csv):
     rows = "".join(f"red,{'' if line == 90 else 1},1\n" for line in range(100))
     with pytest.raises(DataError) as error:
         read_csv(csv("a,b,y\n" + rows), "y", task="regression")
-    told = messages(error)
-    assert ["houses.csv:2:a", "houses.csv:92:b"] == [line.partition(": ")[0] for line in told]
-    assert "'red' is not a number (99 more like it in this column); " in told[0]
+    found = messages(error)
+    assert ["houses.csv:2:a", "houses.csv:92:b"] == [line.partition(": ")[0] for line in found]
+    assert "'red' is not a number (99 more like it in this column); " in found[0]
 
 
-def test_twenty_mistakes_are_told(csv):
+def test_twenty_mistakes_are_reported(csv):
     """Of mistakes that differ; the rest is counted."""
     header = ",".join(f"c{i}" for i in range(30))
     with pytest.raises(DataError) as error:
         read_csv(csv(f"{header},y\n{'red,' * 30}1\n{'red,' * 30}1\n"), "y", task="regression")
-    told = messages(error)
-    assert 21 == len(told)
-    assert "houses.csv: and 20 more like these" == told[-1]
+    found = messages(error)
+    assert 21 == len(found)
+    assert "houses.csv: and 20 more like these" == found[-1]
 
 
 def test_unknown_columns_are_all_reported_with_their_keys(csv):
@@ -349,7 +349,7 @@ def test_a_blank_cell_is_named_among_the_categories(csv):
         load_features(csv("colour\npink\n"), layout)
 
 
-def test_missing_files_and_failing_disks_are_told_apart(tmp_path, monkeypatch):
+def test_missing_files_and_failing_disks_have_messages_of_their_own(tmp_path, monkeypatch):
     """A wrong path is the user's mistake (2), a folder in place of a file too; not the disk's."""
     with pytest.raises(DataError, match="does not exist"):
         read_csv(tmp_path / "none.csv", "y")

@@ -97,14 +97,14 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
 
 
 @pytest.mark.parametrize(
-    ("published", "columns", "told"),
+    ("published", "columns", "note"),
     [
         ((0.9, 0.9), [], "baseline {}, published test 0.9000"),
         ((0.9, 0.8), ["published test"], "baseline {}"),
     ],
 )
-def test_what_is_the_same_in_every_row_is_told_once(
-    results, make_report, tmp_path, published, columns, told
+def test_what_is_the_same_in_every_row_is_shown_once(
+    results, make_report, tmp_path, published, columns, note
 ) -> None:
     """Below the table and not in a column; where rows differ in it, it is a column."""
     source = next((results / "flowers").iterdir())
@@ -119,7 +119,7 @@ def test_what_is_the_same_in_every_row_is_told_once(
     assert columns == [n for n in grid.header if n.startswith(("baseline", "published"))]
     assert {len(grid.header)} == {len(row) for row in grid.rows}
     baseline = f"{record['baseline']['test']['accuracy']:.4f}"
-    expected = [f"The same in every row: {told.format(baseline)}."]
+    expected = [f"The same in every row: {note.format(baseline)}."]
     assert expected == [block.text for block in rest if block.text.startswith("The same")]
 
 
@@ -160,7 +160,7 @@ def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
     assert 4 == figures.figures[0].chart.drawing.count('class="area')
 
 
-def test_curves_of_one_data_set_are_told_apart(results, make_report, tmp_path) -> None:
+def test_curves_of_one_data_set_are_distinguished(results, make_report, tmp_path) -> None:
     """Where runs have a validation split, and others of the same data have none."""
     for folder in (results / "flowers").iterdir():
         with_report(folder, tmp_path / "flowers" / folder.name)
@@ -226,7 +226,7 @@ def test_weights_and_units_are_shown(results, make_report) -> None:
     assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
 
 
-def test_a_single_weight_is_told_in_words(results, make_report) -> None:
+def test_a_single_weight_is_given_in_words(results, make_report) -> None:
     """One bar as wide as its chart would show nothing of it; nor would one for equal weights."""
     figures, note = full(make_report(results, "houses"), "houses")["Weights"][1:]
     assert 3 == len(figures.figures)
@@ -256,7 +256,7 @@ def test_the_config_shows_what_was_chosen(results, make_report) -> None:
     assert (True, False) == found["training.optimizer.momentum"]
 
 
-def test_changed_data_are_told(results, make_report, tmp_path) -> None:
+def test_changed_data_are_reported(results, make_report, tmp_path) -> None:
     """What needs them says why it is missing; all else is shown."""
     source = next((results / "moons").iterdir())
     folder = with_report(source, tmp_path / "moons" / source.name)
@@ -268,19 +268,21 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     assert "Weights" in run
 
 
-def test_numbers_that_the_network_does_not_give_are_told(results, make_report, tmp_path) -> None:
+def test_numbers_that_the_network_does_not_give_are_reported(
+    results, make_report, tmp_path
+) -> None:
     """A report whose metrics are not those of the weights beside it says so."""
     for name, change in (("houses", {"mse": 1.0}), ("moons", {"confusion": [[8, 0], [0, 8]]})):
         source = next((results / name).iterdir())
         metrics = json.loads((source / "report.json").read_text())["metrics"]
         metrics["test"] |= change
         with_report(source, tmp_path / name / source.name, metrics=metrics)
-        told = "Its network, loaded again, gives other metrics than its report"
-        assert told in notes(full(make_report(tmp_path), name)["Predictions"])
-        assert told not in notes(full(make_report(results, name), name)["Predictions"])
+        note = "Its network, loaded again, gives other metrics than its report"
+        assert note in notes(full(make_report(tmp_path), name)["Predictions"])
+        assert note not in notes(full(make_report(results, name), name)["Predictions"])
 
 
-def test_missing_data_are_told(results, make_report, tmp_path) -> None:
+def test_missing_data_are_reported(results, make_report, tmp_path) -> None:
     """Likewise."""
     source = next((results / "moons").iterdir())
     config = json.loads((source / "report.json").read_text())["config"]
@@ -289,25 +291,25 @@ def test_missing_data_are_told(results, make_report, tmp_path) -> None:
     assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Predictions"])
 
 
-def test_a_damaged_curve_is_told(results, make_report, tmp_path) -> None:
+def test_a_damaged_curve_is_reported(results, make_report, tmp_path) -> None:
     """Where the curves of several runs are drawn, too; the first run, and the number of others."""
     shutil.copytree(results / "flowers", tmp_path / "flowers")
     folders = sorted((tmp_path / "flowers").iterdir())
 
-    def told():
+    def note():
         return notes(sections(make_report(tmp_path))["Learning curves: iris"])
 
-    assert "Without" not in told()
+    assert "Without" not in note()
     (folders[0] / "history.csv").write_text("iteration\n1\n")
     why = "history.csv is not the file that was written"
-    assert told().endswith(f"Without flowers/{folders[0].name}: {why}.")
+    assert note().endswith(f"Without flowers/{folders[0].name}: {why}.")
     for folder in folders:
         (folder / "history.csv").write_text("iteration\n1\n")
-    assert told().endswith(f": {why} ({len(folders) - 1} more like it).")
+    assert note().endswith(f": {why} ({len(folders) - 1} more like it).")
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100], ids=["empty", "zeros"])
-def test_a_damaged_model_is_told(results, make_report, tmp_path, damage) -> None:
+def test_a_damaged_model_is_reported(results, make_report, tmp_path, damage) -> None:
     """The numbers of the run are shown all the same."""
     source = next((results / "houses").iterdir())
     folder = with_report(source, tmp_path / "houses" / source.name)
