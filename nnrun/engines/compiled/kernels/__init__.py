@@ -27,6 +27,7 @@ from typing import Any
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.formulas.activations import POINTWISE
 from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, OptimizerFormula
 from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -104,6 +105,22 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
             **options,
         ),
     }
+
+
+def optimizer_kernel(formula: OptimizerFormula) -> Kernel:
+    """The kernel of an optimizer's step."""
+    numbers, corrections = tuple(formula.settings), tuple(formula.corrections)
+    names = (*formula.state, *numbers, *corrections)
+    return _kernel(
+        "elementwise.update",
+        "step",
+        f"theta gradient size chunk weight_decay factors {' '.join(names)}",
+        names=names,
+        update=formula.update,
+        state=formula.state,
+        numbers=numbers,
+        corrections=corrections,
+    )
 
 
 KERNELS: dict[str, Kernel] = {
@@ -258,17 +275,7 @@ KERNELS: dict[str, Kernel] = {
         "elementwise.update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
     ),
     "clip": _kernel("elementwise.update", "clip", "sums count limit factors"),
-    "sgd": _kernel(
-        "elementwise.update",
-        "sgd",
-        "theta gradient velocity size chunk momentum nesterov decay factors",
-    ),
-    "adam": _kernel(
-        "elementwise.update",
-        "adam",
-        "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
-        " mean_parts square_parts factors",
-    ),
+    **{name: optimizer_kernel(formula) for name, formula in OPTIMIZERS.items()},
     **{
         kernel: entry
         for name, loss in LOSSES.items()

@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.formulas.functions import functions
-from nnrun.engines.compiled.generated.optimizers.adam import logarithm
+from nnrun.engines.compiled.generated.update import logarithm
 from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.language.kinds import LanguageError
 from nnrun.engines.compiled.llvm.compiler import compile_source
