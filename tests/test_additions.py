@@ -26,9 +26,9 @@ from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
 from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.compiled.formulas.optimizers import formula_name
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
-from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
@@ -97,6 +97,9 @@ BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
 DRAWN = {make().type for make in trial.OPTIMIZERS.values()}
+WITH_FORMULA = {
+    name for name, cls in OPTIMIZERS.items() if formula_name(cls()) in OPTIMIZER_FORMULAS
+}
 VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
 POINTWISE = set(ACTIVATIONS) - {"softmax"}
 NEEDS = [
@@ -162,7 +165,6 @@ NEEDS = [
     ),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
-    Need("loss", {*LOSSES, *TRAINED}, KERNELS, f"_LOSSES in {COMPILED}/kernels/__init__.py"),
     Need(
         "loss",
         LOSSES,
@@ -174,8 +176,8 @@ NEEDS = [
     Need(
         "optimizer",
         OPTIMIZERS,
-        {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/generated/optimizers/__init__.py{OR_NUMPY}",
+        {*WITH_FORMULA, *NUMPY_ONLY},
+        f"OPTIMIZERS in {COMPILED}/formulas/optimizers/__init__.py{OR_NUMPY}",
     ),
     Need(
         "optimizer",
