@@ -97,9 +97,7 @@ BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
 DRAWN = {make().type for make in trial.OPTIMIZERS.values()}
-WITH_FORMULA = {
-    name for name, cls in OPTIMIZERS.items() if formula_name(cls()) in OPTIMIZER_FORMULAS
-}
+FORMULAS = {cls.type for cls in OPTIMIZERS.values() if formula_name(cls()) in OPTIMIZER_FORMULAS}
 VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
 POINTWISE = set(ACTIVATIONS) - {"softmax"}
 NEEDS = [
@@ -176,7 +174,7 @@ NEEDS = [
     Need(
         "optimizer",
         OPTIMIZERS,
-        {*WITH_FORMULA, *NUMPY_ONLY},
+        {*FORMULAS, *NUMPY_ONLY},
         f"OPTIMIZERS in {COMPILED}/formulas/optimizers/__init__.py{OR_NUMPY}",
     ),
     Need(
@@ -231,7 +229,8 @@ NEEDS = [
 def test_every_entry_is_wherever_it_has_to_be(need: Need):
     """Each entry of a table has all that is written by hand for its kind."""
     missing = sorted(set(need.names) - set(need.there))
-    assert [] == [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+    lines = [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+    assert "" == "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
