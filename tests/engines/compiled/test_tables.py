@@ -114,7 +114,7 @@ def test_losses(name: str, task: Any, agree: Any) -> None:
     )
 
 
-class LogCosh(Loss):
+class UnlistedLoss(Loss):
     """L = mean log cosh(y - t): a loss that is added by its formulas alone."""
 
     type = "unlisted_loss"
@@ -137,10 +137,10 @@ def test_a_formula_is_all_that_a_new_loss_needs(
         over_outputs=True,
         functions=("softplus", "tanh"),
     )
-    monkeypatch.setitem(LOSS_FORMULAS, LogCosh.type, formula)
-    for name, kernel in loss_kernels(LogCosh.type, formula).items():
+    monkeypatch.setitem(LOSS_FORMULAS, UnlistedLoss.type, formula)
+    for name, kernel in loss_kernels(UnlistedLoss.type, formula).items():
         monkeypatch.setitem(KERNELS, name, kernel)
-    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), LogCosh(), batch_size=3)
+    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), UnlistedLoss(), batch_size=3)
     assert supports(one.network(), SGD()) is None
     agree(one, kind=kind)
 
@@ -148,7 +148,7 @@ def test_a_formula_is_all_that_a_new_loss_needs(
 def test_a_loss_without_a_formula_is_trained_by_numpy() -> None:
     """The reason is given, also if the compiled engine is requested."""
     network, reason = (
-        Network([dense(3)], LogCosh(), (5,)),
+        Network([dense(3)], UnlistedLoss(), (5,)),
         "the compiled engine has no loss unlisted_loss",
     )
     assert reason == supports(network, SGD())
@@ -195,7 +195,7 @@ def test_optimizers(name: str, task: Any, agree: Any) -> None:
         )
 
 
-class RMSProp(Optimizer):
+class UnlistedOptimizer(Optimizer):
     """v ← 0.9 v + 0.1 g², θ ← θ - η g / (√v + ε), an optimizer that no table has."""
 
     type = "unlisted_optimizer"
@@ -229,17 +229,19 @@ def test_a_formula_is_all_that_a_new_optimizer_needs(
             "epsilon": lambda optimizer: 1e-4,
         },
     )
-    monkeypatch.setitem(OPTIMIZER_FORMULAS, RMSProp.type, formula)
-    monkeypatch.setitem(KERNELS, RMSProp.type, optimizer_kernel(formula))
-    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), MeanSquared(), RMSProp, batch_size=3)
-    assert supports(one.network(), RMSProp()) is None
+    monkeypatch.setitem(OPTIMIZER_FORMULAS, UnlistedOptimizer.type, formula)
+    monkeypatch.setitem(KERNELS, UnlistedOptimizer.type, optimizer_kernel(formula))
+    one = task(
+        lambda: [dense(6, "tanh"), dense(3)], (5,), MeanSquared(), UnlistedOptimizer, batch_size=3
+    )
+    assert supports(one.network(), UnlistedOptimizer()) is None
     agree(one, kind=kind)
 
 
 def test_an_optimizer_without_a_formula_is_trained_by_numpy() -> None:
     """The reason is given."""
     reason = "the compiled engine has no optimizer unlisted_optimizer"
-    assert reason == supports(Network([dense(3)], MeanSquared(), (5,)), RMSProp())
+    assert reason == supports(Network([dense(3)], MeanSquared(), (5,)), UnlistedOptimizer())
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])
