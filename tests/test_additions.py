@@ -49,6 +49,7 @@ from nnrun.nn import (
 )
 from nnrun.nn.losses import FUSED
 from tests.architectures import settings, trial
+from tests.architectures.kinds import holds_layers
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
 from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
@@ -119,7 +120,7 @@ NEEDS = [
     ),
     Need(
         "layer",
-        set(LAYERS) - {"activation", "residual"},
+        {name for name in LAYERS if name != "activation" and not holds_layers(name)},
         settings.SETTINGS,
         "SETTINGS in tests/architectures/settings.py, how random networks have it",
     ),

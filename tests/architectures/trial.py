@@ -26,8 +26,8 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "adam": Adam,
     "adam decay": lambda: Adam(0.5, 0.9, 1e-4, 1e-2),
 }
-# Adam and its like, which have an epsilon, divide a gradient by its own size: one of mere rounding
-# becomes a step, which says nothing of an engine. In float32 rounding is beyond the default epsilon.
+# Adam and others with an epsilon divide a gradient by its own size: one of mere rounding becomes a
+# step, which says nothing of an engine. In float32 rounding is beyond the default epsilon.
 EPSILON = 1e-3
 
 
