@@ -180,6 +180,13 @@ NEEDS = [
     ),
     Need(
         "optimizer",
+        OPTIMIZERS,
+        {name for name, cls in OPTIMIZERS.items() if "usual_limit" in vars(cls)},
+        "its class, the learning rate `usual_limit` (None if that depends on the rows) as in "
+        "nnrun/nn/optimizers/adam.py",
+    ),
+    Need(
+        "optimizer",
         set(OPTIMIZERS) - NUMPY_ONLY,
         OPTIMIZERS_TRIED,
         "OPTIMIZERS_TRIED in tests/engines/compiled/test_tables.py, its variants",

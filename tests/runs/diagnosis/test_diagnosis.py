@@ -128,7 +128,7 @@ def test_a_large_learning_rate_for_adam(record):
     """It has a limit of its own, whatever the rows."""
     run = record(BOSTON, "training.optimizer=adam", "training.learning_rate=5")
     assert ["worse_than_baseline", "learning_rate"] == kinds(run)[:2]
-    assert "500 times what Adam usually bears" in said(run, "learning_rate")
+    assert "500 times what adam usually bears" in said(run, "learning_rate")
 
 
 def test_an_unscaled_target(record):
