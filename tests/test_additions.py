@@ -52,7 +52,13 @@ from tests.architectures import settings, trial
 from tests.architectures.kinds import holds_layers
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
-from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
+from tests.nn import (
+    test_activations,
+    test_against_pytorch,
+    test_optimizers,
+    test_schedules,
+    torch_twin,
+)
 from tests.nn.bugs import BUGS
 from tests.nn.examples import NETWORKS, layers_of
 
@@ -206,6 +212,12 @@ NEEDS = [
         OPTIMIZERS,
         in_docs("`training.optimizer`"),
         f"the row `training.optimizer` of {CONFIG_PAGE}",
+    ),
+    Need(
+        "schedule",
+        SCHEDULES,
+        {name for name, *_ in test_schedules.BY_HAND},
+        "BY_HAND in tests/nn/test_schedules.py, its rates",
     ),
     Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(
