@@ -65,6 +65,8 @@ from tests.nn.examples import NETWORKS, layers_of
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIG_PAGE = "nnrun/docs/config.md"
+PAGE = (ROOT / "nnrun/docs/conventions.md").read_text(encoding="utf-8")
+CONVENTIONS = set(re.findall(r"\w+", PAGE.lower()))
 LANGUAGE = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8")
 
 
@@ -177,6 +179,8 @@ NEEDS = [
         "its class, a method `curvature` (None if it has no largest) as in "
         "nnrun/nn/losses/mean_squared.py",
     ),
+    Need("loss", LOSSES, CONVENTIONS, "the table of losses in nnrun/docs/conventions.md"),
+    Need("optimizer", OPTIMIZERS, CONVENTIONS, "a table in nnrun/docs/conventions.md"),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
