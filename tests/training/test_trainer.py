@@ -52,7 +52,7 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
         assert array.tobytes() == second.network.buffers[name].tobytes()
 
 
-def test_stretches_change_nothing(trainer):
+def test_the_number_of_steps_per_call_changes_nothing(trainer):
     """How many updates are made between two looks is a matter of time, not of results."""
     whole, stepwise = trainer(), trainer()
     finish(whole)

@@ -129,7 +129,7 @@ def test_ticks_are_few_and_lie_inside(values: list[float], count: int) -> None:
         assert len(ticks) == len(set(tick_labels(ticks)))
 
 
-def test_a_band_is_a_stretch_for_each() -> None:
+def test_a_band_is_an_interval_for_each() -> None:
     """Names have places in the middle of theirs."""
     band = Band(4)
     assert ([0.125, 0.875], 0.25) == ([band.place(0), band.place(3)], band.width)
