@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Validate configs without training them.
 
-    Paths are config files, or folders of them. All mistakes of all files are shown at once; for a
+    Paths are config files, or folders of them. All mistakes of all files are shown together; for a
     valid config, its layers with their shapes and parameters, its data, and the memory it takes.
 
     \b

@@ -16,7 +16,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
 # Seconds of compiling a function, besides those of each layer (`Emitter.compiling`), and for each
-# pair of layers, since LLVM looks at all of them at once.
+# pair of layers, since LLVM looks at all of them together.
 COMPILING_BASE, COMPILING_PAIR = 0.03, 0.0003
 # No function is generated that takes longer to compile.
 LONGEST = 10.0
