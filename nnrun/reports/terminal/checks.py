@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group, RenderableType, group
 from rich.text import Text
 
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
@@ -59,12 +59,9 @@ class CheckedRun:
         return {**asdict(self), "memory": memory, "gradients": gradients}
 
 
-def check_details(run: CheckedRun) -> RenderableType:
+@group()
+def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     """Everything about one config."""
-    return Group(*_details(run))
-
-
-def _details(run: CheckedRun) -> Iterator[RenderableType]:
     yield Text.assemble((clean(run.file), "bold"), "  ", ("valid", "green"))
     if run.description:
         yield Text(clean(run.description), style="italic")

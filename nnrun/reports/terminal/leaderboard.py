@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Group as Lines
 from rich.console import RenderableType
+from rich.console import group as grouped
 from rich.text import Text
 
 from nnrun.config.settings import choice_words
@@ -25,9 +25,10 @@ ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
 
 
+@grouped()
 def leaderboard_tables(
     board: Leaderboard, root: Path | None = None, more: str = "--wide or leaderboard.csv"
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
     Args:
@@ -35,10 +36,6 @@ def leaderboard_tables(
         root: the results folder that its runs lie in.
         more: what shows the columns that there is no room for.
     """
-    return Lines(*_parts(board, root, more))
-
-
-def _parts(board: Leaderboard, root: Path | None, more: str) -> Iterator[RenderableType]:
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.config.settings import choice_words, setting_of
 from nnrun.reports.markup import escape, table
-from nnrun.reports.numbers import MISSING, count, number
+from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.sort_column import metric_column, sort_column
 from nnrun.reports.terminal.tables import clean
@@ -32,9 +32,10 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
+@group()
 def runs_table(
     runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None = None
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """A row for each run, and the total.
 
     Args:
@@ -43,16 +44,10 @@ def runs_table(
         keys: the settings in which runs of a name differ, by name.
         sort: the full key that they are sorted by, which has a column.
     """
-    return Group(*_parts(runs, total, keys, sort))
-
-
-def _parts(
-    runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None
-) -> Iterator[RenderableType]:
     yield FittedTable(_columns(runs, keys, sort), more="--wide")
     yield Text()
     shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
-    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+    yield Text(plural(total, "run") + shown)
 
 
 def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> list[Column]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.reports.numbers import count, moment
@@ -24,9 +24,10 @@ _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·"
 _MOST_CLASSES = 20
 
 
+@group()
 def run_in_full(
     run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """Results, learning curves, confusion matrix, network, and the command that repeats it.
 
     Args:
@@ -35,12 +36,6 @@ def run_in_full(
         history: the columns of its history.
         folder: the run's folder.
     """
-    return Group(*_parts(run, record, history, folder))
-
-
-def _parts(
-    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
-) -> Iterator[RenderableType]:
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error:
@@ -57,20 +52,19 @@ def _parts(
     yield unbroken("again", again(folder))
 
 
-def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
+@group()
+def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
     """The summary of a run without a readable report."""
-    lines: list[RenderableType] = [
-        Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),
-    ]  # fmt: skip
+    yield Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}")
+    yield Text()
     if run.error:
-        lines.append(labelled("why", clean(run.error)))
+        yield labelled("why", clean(run.error))
     if run.status == DAMAGED:
-        lines.append(labelled("to do", clean(remedy(run.error))))
+        yield labelled("to do", clean(remedy(run.error)))
     if run.started:
         changed = moment(run.started).replace("T", " ").partition("+")[0]
-        lines.append(labelled("changed", f"{changed} UTC"))
-    lines.append(unbroken("folder", clean(str(folder))))
-    return Group(*lines)
+        yield labelled("changed", f"{changed} UTC")
+    yield unbroken("folder", clean(str(folder)))
 
 
 def again(folder: Path) -> str:

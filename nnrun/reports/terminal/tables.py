@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.table import Table
 from rich.text import Text
 
@@ -33,12 +33,9 @@ _LABEL_WIDTH = 9
 _STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
 
 
-def run_summary(record: RunRecord, folder: Path) -> RenderableType:
+@group()
+def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     """A run's result: name, metrics, remarks, and the path of its report."""
-    return Group(*_parts(record, folder))
-
-
-def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     yield heading(record)
     if record.description:
         yield Text(clean(record.description), style="italic")

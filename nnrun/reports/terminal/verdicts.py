@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.errors import clipped
@@ -25,12 +25,9 @@ _STYLES: dict[Finding, str] = {"same_bits": "green", "within_tolerance": "green"
 _MOST_CHANGES = 8
 
 
-def verdicts_table(verdicts: Sequence[Verification]) -> RenderableType:
+@group()
+def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
     """A row for each run, details of those that differ, and the totals."""
-    return Group(*_parts(verdicts))
-
-
-def _parts(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
     table = plain_table("run", "verified")
     table.columns[1].justify = "left"
     for verdict in verdicts:
