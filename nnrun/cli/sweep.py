@@ -17,7 +17,7 @@ from nnrun.cli import options
 from nnrun.cli.arguments import command_line, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.cli.sweep_view import troubles_of, watching_sweep
+from nnrun.cli.sweep_view import watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError, clipped
@@ -25,7 +25,7 @@ from nnrun.reports.markdown.leaderboard_files import BOARD, leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
-from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.leaderboard import incomplete, leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
@@ -240,7 +240,7 @@ def _summary(progress: SweepProgress, seconds: float) -> str:
     parts = [f"{count(progress.trained)} trained in {duration(seconds)}"]
     if progress.found:
         parts.append(f"{count(progress.found)} complete already")
-    parts += troubles_of(progress)
+    parts += incomplete(progress)
     if progress.missing:
         parts.append(f"{count(progress.missing)} left")
     return f"{plural(len(progress.plan), 'run')}: {', '.join(parts)}"
@@ -270,7 +270,7 @@ def _conclude(
             "leaderboard": board.to_dict() if whole else None,
         }
     )
-    troubles = [_failures(progress, store)] if progress.failures else []
+    errors = [_failures(progress, store)] if progress.failures else []
     if whole:
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
@@ -283,16 +283,16 @@ def _conclude(
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
-            troubles.append(f"the leaderboard cannot be written: {place}: {reason}")
+            errors.append(f"the leaderboard cannot be written: {place}: {reason}")
     else:
         goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
-        troubles.append(f"{goes_on}:\n  {again}")
+        errors.append(f"{goes_on}:\n  {again}")
     if interruption.stop() and not whole:
         saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
         done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
-        raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
-    if troubles:
-        raise NnrunError("\n".join(troubles))
+        raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
+    if errors:
+        raise NnrunError("\n".join(errors))
 
 
 def _replaced(root: Path, command: str) -> str:
@@ -309,7 +309,7 @@ def _replaced(root: Path, command: str) -> str:
 def _failures(progress: SweepProgress, store: Store) -> str:
     """How many runs failed, and where the details are; the reasons were printed before."""
     number = len(progress.failures)
-    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(troubles_of(progress))}"]
+    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(incomplete(progress))}"]
     lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
+from nnrun.reports.terminal.leaderboard import incomplete
 from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
@@ -55,7 +56,7 @@ class _Lines(SweepListener):
         self.runs = runs
         self.output = output
         self._waiting = False
-        self._told = 0
+        self._shown = 0
         self._next = 0.0
 
     def ended(
@@ -70,9 +71,9 @@ class _Lines(SweepListener):
             self._count(progress, "the first runs are not at their end yet")
 
     def _count(self, progress: SweepProgress, text: str) -> None:
-        if self._told >= LINES_EACH and monotonic() < self._next and progress.missing:
+        if self._shown >= LINES_EACH and monotonic() < self._next and progress.missing:
             return
-        self._told += 1
+        self._shown += 1
         self._next = monotonic() + LINE_SECONDS
         self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
 
@@ -188,7 +189,7 @@ class _View(_Lines):
     def _counts(self, done: int) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
         if self.progress:
-            parts += troubles_of(self.progress)
+            parts += incomplete(self.progress)
             # Between short runs there are moments without any.
             if (self.abreast or self.trained) and not self.waits:
                 parts.append(f"{remaining(self._left(self.progress))} left")
@@ -209,12 +210,6 @@ class _View(_Lines):
 
 def _share(progress: Progress) -> float:
     return progress.iteration / progress.total
-
-
-def troubles_of(progress: SweepProgress) -> list[str]:
-    """`3 diverged`, `2 failed`, or neither."""
-    numbers = {"diverged": progress.diverged, "failed": progress.failed}
-    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _line(run: PlannedRun, progress: Progress) -> list[str]:

@@ -21,7 +21,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.leaderboard import cells, columns, heading, name, notes, place
+from nnrun.reports.terminal.leaderboard import columns, heading, notes
 from nnrun.runs.record import RunRecord
 from nnrun.sweeps.board.leaderboard import Leaderboard
 
@@ -93,8 +93,9 @@ def board_html(board: Leaderboard) -> str:
 def _board(board: Leaderboard) -> Iterator[Markup]:
     for group in board.groups:
         yield element("p", element("strong", clean(heading(group))))
-        rows = [[place(group, row), name(row), *cells(group, row)] for row in group.rows]
-        yield _table(["", "config", *columns(group)], rows)
+        shown = columns(group)
+        rows = zip(*(column.texts for column in shown), strict=True)
+        yield _table([column.title for column in shown], rows)
     for note in notes(board.groups):
         yield element("p", clean(note))
 

@@ -115,6 +115,12 @@ def plural(value: int, noun: str) -> str:
     return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
 
 
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and the number of the others: `a, b and 3 more`."""
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def percent(share: float | None) -> str:
     """A share as a percentage with a sign: `-6.4%`."""
     return MISSING if share is None or not isfinite(share) else f"{100 * share:+.1f}%"

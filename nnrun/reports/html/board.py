@@ -13,19 +13,21 @@ from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.leaderboard import (
     TO_THE_BEST,
     heading,
+    incomplete,
     mean,
     notes,
     place,
     runs,
     to_the_best,
 )
+from nnrun.reports.terminal.leaderboard import splits as all_splits
 from nnrun.sweeps.board.leaderboard import Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
-_TOLD_ONCE = ("baseline", "published")
+_SHOWN_ONCE = ("baseline", "published")
 
 
 def config_name(standing: Standing) -> str:
@@ -47,8 +49,8 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
         most: rows to show.
     """
     group, shown = board.group, board.standings[:most]
-    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-    splits = [s for s in splits if any(standing.row.summary(s) for standing in shown)] or splits[:1]
+    every = all_splits(group)
+    splits = [s for s in every if any(standing.row.summary(s) for standing in shown)] or every[:1]
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
     header = [
@@ -59,17 +61,11 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
         *(f"{split} {group.metric} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    values = [
-        value
-        for standing in shown
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]
-    scale = _scale(values)
+    scale = _scale([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
-    told = [name for name in header if name.startswith(_TOLD_ONCE)]
-    header, rows, same = _without_same(header, rows, told)
+    once = [name for name in header if name.startswith(_SHOWN_ONCE)]
+    header, rows, same = _without_same(header, rows, once)
     yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
@@ -115,7 +111,7 @@ def _row(
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
-        Cell(runs(row) + _troubles(row), row.completed),
+        Cell(", ".join([runs(row), *incomplete(row)]), row.completed),
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
@@ -136,24 +132,22 @@ def _difference(row: Row) -> Cell:
     return Cell(to_the_best(row).replace("-", "−"), row.difference)
 
 
-def _troubles(row: Row) -> str:
-    parts = [
-        f", {n} {what}" for n, what in ((row.diverged, "diverged"), (row.failed, "failed")) if n
-    ]
-    return "".join(parts)
-
-
 def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:
-    values = [
-        value
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]
+    values = values_of(board, standing)
     if summary is None or not values:
         return Cell(MISSING)
     drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
     spread = summary.maximum - summary.minimum
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
+
+
+def values_of(board: StoredBoard, standing: Standing) -> list[float]:
+    """The metric of each completed run, on the split that decides the order."""
+    return [
+        value
+        for score in standing.scores
+        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+    ]
 
 
 def _best(row: Row, anchors: Mapping[str, str]) -> Cell:

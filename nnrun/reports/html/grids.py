@@ -13,6 +13,7 @@ from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
+from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import number
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
@@ -93,7 +94,7 @@ def _against(
     points = [
         (key.place(member.variant.choice.get(key.key)), value)
         for member in members
-        for value in _values(board, member)
+        for value in values_of(board, member)
     ][:_MOST_DOTS]
     if not points:
         return None
@@ -165,9 +166,3 @@ def _all(
     yield Figure(chart)
 
 
-def _values(board: StoredBoard, member: Standing) -> list[float]:
-    return [
-        value
-        for score in member.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]

@@ -10,8 +10,9 @@ from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
-from nnrun.reports.markup import code, escape, table
-from nnrun.reports.terminal.leaderboard import best_run, cells, columns, heading, name, notes, place
+from nnrun.reports.markup import code, escape
+from nnrun.reports.terminal.fitting import markdown_table
+from nnrun.reports.terminal.leaderboard import best_run, columns, heading, notes
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
@@ -39,9 +40,7 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
     yield code(escaped(board.command), "sh")
     for group in board.groups:
         yield f"## {escape(heading(group))}"
-        header = ["", "config", *columns(group)]
-        rows = [[place(group, row), escape(name(row)), *cells(group, row)] for row in group.rows]
-        yield table(header, rows, texts=2)
+        yield markdown_table(columns(group))
         if run := best_run(group):
             yield f"Best seed of the first row: `{run}`."
     yield from notes(board.groups)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count, duration, plural, spread
+from nnrun.reports.numbers import count, duration, first_of, plural, spread
 from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.leaderboard import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
-_NAMED = 5
 MAYBE = "*"
 
 
@@ -48,9 +47,8 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
             "that takes more seeds, or a larger margin."
         )
         return
-    names = ", ".join(map(_name, good[:_NAMED]))
-    more = f" and {count(len(good) - _NAMED)} more" if len(good) > _NAMED else ""
-    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}{more}."
+    names = first_of([_name(row) for row in good])
+    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
         text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as counting
+from itertools import takewhile
 from textwrap import wrap
 
 from rich.cells import cell_len
@@ -12,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.reports.markup import escape, table
 from nnrun.reports.terminal.tables import clean, plain_table
 
 _BETWEEN = 3
@@ -55,12 +57,16 @@ class Column:
         return replace(column, title="\n".join(lines).replace(_GLUED, "± "))
 
     @property
+    def texts(self) -> list[str]:
+        """The cells without styles."""
+        return [cell.plain if isinstance(cell, Text) else cell for cell in self.cells]
+
+    @property
     def least(self) -> int:
         """The smallest width that breaks no word or number."""
-        return max(map(self._width, (self.title, *self.cells)), default=1)
+        return max(map(self._width, (self.title, *self.texts)), default=1)
 
-    def _width(self, cell: str | Text) -> int:
-        text = cell.plain if isinstance(cell, Text) else cell
+    def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()
         return max(map(cell_len, words), default=1)
 
@@ -121,6 +127,13 @@ class FittedTable:
         for style, *cells in zip(styles, *(column.cells for column in columns), strict=False):
             table.add_row(*(_shown(cell) for cell in cells), style=style)
         return table
+
+
+def markdown_table(columns: Sequence[Column]) -> str:
+    """All columns as a table in Markdown."""
+    rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
+    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
+    return table([column.title for column in columns], rows, texts)
 
 
 def _shown(cell: str | Text) -> str | Text:

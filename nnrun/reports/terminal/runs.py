@@ -12,9 +12,8 @@ from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.config.settings import choice_words, setting_of
-from nnrun.reports.markup import escape, table
 from nnrun.reports.numbers import MISSING, count, number, plural
-from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.sort_column import metric_column, sort_column
 from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.bookkeeping import DATA
@@ -142,10 +141,4 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
 
 def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
     """The table as Markdown."""
-    columns = _columns(runs, keys, sort)
-    header = [column.title for column in columns]
-    rows = [
-        [escape(c.plain if isinstance(c, Text) else c) for c in line]
-        for line in zip(*(column.cells for column in columns), strict=True)
-    ]
-    return table(header, rows, texts=1 + sum(c.left for c in columns[1:3])) + "\n"
+    return markdown_table(_columns(runs, keys, sort)) + "\n"
