@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from nnrun.characters import clean
+
 # The character class comes first, so that texts without such characters are fast to check.
 # An underscore within a word is no mark-up.
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~&_](?:(?<!\w_)|(?!\w))")
@@ -20,10 +22,7 @@ _LINK = re.compile(
 @lru_cache(maxsize=1024)  # reports of many runs share most of their texts
 def escape(text: str) -> str:
     """Text on one line, escaped so that Markdown shows it unchanged, also within a table."""
-    plain = text
-    if not text.isprintable():
-        plain = "".join(c if c.isprintable() else " " for c in text)
-    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
+    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", clean(text)))
     return _LINK.sub(r"\\\g<0>", shown)
 
 

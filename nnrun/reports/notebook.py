@@ -8,10 +8,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
-from nnrun.reports.charts.svg import clean, element
+from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number
 from nnrun.reports.summary import (

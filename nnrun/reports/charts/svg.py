@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
+from nnrun.characters import clean
+
 # Width and height of a character in pixels; generous, since the reader's font is not known.
 CHARACTER = 6.6
 LINE = 14.0
@@ -27,11 +29,6 @@ def element(name: str, *children: str | Iterable[str], **attributes: Value) -> M
 def group(*children: str | Iterable[str], **attributes: Value) -> Markup:
     """A `g` element."""
     return element("g", *children, **attributes)
-
-
-def clean(text: str) -> str:
-    """Text on one line, its control characters replaced by blanks."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def shortened(text: str, longest: int) -> str:

@@ -164,5 +164,3 @@ def _all(
     best = means.index(pick(means))
     chart = parallel(f"{metric} of every config", [*axes, Coordinate(metric, means)], best)
     yield Figure(chart)
-
-

@@ -10,11 +10,12 @@ from typing import Any
 from rich.console import Group, RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
 from nnrun.reports.summary import data_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import clean, labelled, network_table
+from nnrun.reports.terminal.tables import labelled, network_table
 from nnrun.runs.preparation.memory import MemoryEstimate
 
 

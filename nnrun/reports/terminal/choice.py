@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count, duration, first_of, plural, spread
-from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.leaderboard import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.leaderboard import mean
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.best import Choice
 from nnrun.sweeps.board.leaderboard import Row

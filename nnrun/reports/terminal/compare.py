@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.settings import setting_words, short_key
 from nnrun.reports.numbers import (
     MISSING,
@@ -23,7 +24,6 @@ from nnrun.reports.numbers import (
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.compare import Comparison
 from nnrun.sweeps.board.leaderboard import Leaderboard
 from nnrun.sweeps.board.pair import PairTest

@@ -38,9 +38,7 @@ def datasets_overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
 
 
 @group()
-def dataset_details(
-    name: str, entry: Entry, options: Sequence[Option]
-) -> Iterator[RenderableType]:
+def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
     """Everything about one data set; of shipped tables, the names of the columns too."""
     yield Text(name, "bold")
     yield Text(entry.description)

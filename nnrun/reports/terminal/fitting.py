@@ -13,8 +13,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.reports.markup import escape, table
-from nnrun.reports.terminal.tables import clean, plain_table
+from nnrun.reports.terminal.tables import plain_table
 
 _BETWEEN = 3
 _STEPS = 2

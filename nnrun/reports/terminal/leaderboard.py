@@ -9,13 +9,13 @@ from rich.console import RenderableType
 from rich.console import group as grouped
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.choice import MAYBE, choice_notes
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED

@@ -11,11 +11,11 @@ from typing import Any
 from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words, setting_of
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.reports.terminal.sort_column import metric_column, sort_column
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.bookkeeping import DATA
 from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
 from nnrun.spreadsheet import cell

@@ -10,11 +10,12 @@ from typing import Any
 from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.summary import metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
-from nnrun.reports.terminal.tables import clean, labelled, network_table, run_summary, unbroken
+from nnrun.reports.terminal.tables import labelled, network_table, run_summary, unbroken
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import remedy

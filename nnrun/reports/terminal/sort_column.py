@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import setting_words
 from nnrun.reports.numbers import MISSING, number
 from nnrun.reports.terminal.fitting import Column
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.filter import RESULT, value_of
 from nnrun.runs.catalog.summary import RunSummary
 

@@ -11,6 +11,7 @@ from rich.console import RenderableType, group
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.reports.numbers import count, metric_number, number, percent, shape, signed
 from nnrun.reports.summary import (
     baseline_line,
@@ -139,8 +140,3 @@ def unbroken(label: str, text: str) -> Text:
     """A label and a path or command on one line of any length, so that it can be copied."""
     parts = (f"{label:<{_LABEL_WIDTH}}  ", "dim"), text
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")
-
-
-def clean(text: str) -> str:
-    """Text without line breaks and other control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)

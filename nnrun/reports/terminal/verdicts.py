@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
-from nnrun.reports.terminal.tables import clean, labelled, plain_table
+from nnrun.reports.terminal.tables import labelled, plain_table
 from nnrun.runs.verification.verify import Finding, Verification
 
 _WORDS: dict[Finding, str] = {
