@@ -65,6 +65,13 @@ class Linear:
         # Multiples are rounded, possibly to the wrong side of a value.
         return cls(min(low, _multiple(start, step, power)), max(high, _multiple(end, step, power)))
 
+    @classmethod
+    def between(cls, values: Iterable[float | None]) -> Linear:
+        """A domain from the smallest value to the largest; as `over` where these are equal."""
+        known = _placeable(values)
+        low, high = min(known, default=0.0), max(known, default=0.0)
+        return cls(low, high) if low < high else cls.over(known)
+
     def place(self, value: float | None) -> float | None:
         return (value - self.low) / (self.high - self.low) if _is_placeable(value) else None
 
@@ -122,30 +129,6 @@ class Log:
             for mantissa in mantissas
         ]
         return [tick for tick in ticks if self.low <= tick <= self.high]
-
-
-@dataclass(frozen=True)
-class Band:
-    """An interval of equal length for each of several names or consecutive numbers.
-
-    Args:
-        count: the number of intervals.
-    """
-
-    count: int
-
-    @property
-    def width(self) -> float:
-        """The length of an interval."""
-        return 1 / max(1, self.count)
-
-    def place(self, value: float | None) -> float | None:
-        """The middle of the interval with this number."""
-        return None if value is None else (value + 0.5) * self.width
-
-    def ticks(self, count: int) -> list[float]:
-        """Evenly spaced numbers, starting with 0."""
-        return list(map(float, range(0, self.count, max(1, ceil(self.count / max(1, count))))))
 
 
 def log_suits(values: Sequence[float | None]) -> bool:

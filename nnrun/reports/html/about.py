@@ -11,7 +11,8 @@ from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
-from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings, text_of
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING, moment, plural, shape
 from nnrun.reports.summary import layer_rows
 from nnrun.runs.record import RunRecord
@@ -24,8 +25,8 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     yield Settings(
         [
             Setting(
-                text_of(key, 80),
-                MISSING if value is None else text_of(flow(value)),
+                shortened(key, 80),
+                MISSING if value is None else shortened(flow(value)),
                 default=key not in given,
                 differs=any(f"{key}.".startswith(f"{whole}.") for whole in varying),
             )
@@ -50,7 +51,7 @@ def _given(config: dict[str, Any]) -> set[str]:
 
 def network_blocks(record: RunRecord) -> Iterator[Block]:
     """The layers with their shapes and parameters."""
-    rows = [[Cell(text_of(text)) for text in row] for row in layer_rows(record.network)]
+    rows = [[Cell(shortened(text)) for text in row] for row in layer_rows(record.network)]
     start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
     yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
     yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
@@ -72,5 +73,5 @@ def again_blocks(record: RunRecord) -> Iterator[Block]:
         ("SHA-256 of the weights", record.weights_sha256 or MISSING),
         ("started", moment(record.started)),
     ]
-    lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
+    lines = [[Cell(shortened(key)), Cell(shortened(value, 400))] for key, value in rows]
     yield Grid("Environment and digests", ["", ""], lines, texts=2)

@@ -10,15 +10,6 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
-from nnrun.reports.charts.svg import shortened
-
-# Longer texts from configs and files are cut.
-LONGEST = 160
-
-
-def text_of(value: str, longest: int = LONGEST) -> str:
-    """A text from a config or a file, on one line and cut to this length."""
-    return shortened(value, longest)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
-from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Cell, Grid, Note
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.leaderboard import (
@@ -32,12 +33,12 @@ _SHOWN_ONCE = ("baseline", "published")
 
 def config_name(standing: Standing) -> str:
     """The config with its choice."""
-    return text_of(standing.variant.label)
+    return shortened(standing.variant.label)
 
 
 def board_title(board: StoredBoard) -> str:
     """What the rows have in common."""
-    return text_of(heading(board.group))
+    return shortened(heading(board.group))
 
 
 def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
@@ -104,7 +105,7 @@ def _row(
     alone: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = text_of(" ".join(choice_words(variant.choice))) if alone else ""
+    choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])
@@ -165,6 +166,4 @@ def _scale(values: Sequence[float]) -> Scale:
     low, high = ordered[quarter], ordered[-1 - quarter]
     reach = 6 * (high - low)
     inside = [v for v in ordered if not reach or low - reach <= v <= high + reach]
-    if min(inside) == max(inside):
-        return Linear.over(inside)
-    return Linear(min(inside), max(inside))
+    return Linear.between(inside)

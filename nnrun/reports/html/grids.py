@@ -12,7 +12,7 @@ from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
+from nnrun.reports.html.blocks import Block, Figure, Figures, Note
 from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import number
 from nnrun.sweeps.board.stored import Standing, StoredBoard
@@ -37,7 +37,7 @@ class _Key:
 
     @property
     def texts(self) -> list[str]:
-        return [text_of(setting_words(self.key, value), 40) for value in self.values]
+        return [shortened(setting_words(self.key, value), 40) for value in self.values]
 
     def place(self, value: Any) -> float:
         """A number itself; of other values, the index."""
@@ -80,7 +80,7 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
                 found.append(value)
         # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
-        keys.append(_Key(key, text_of(name, 40), found))
+        keys.append(_Key(key(name, 40), found))
     return keys
 
 

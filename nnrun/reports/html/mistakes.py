@@ -8,8 +8,9 @@ import numpy as np
 
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.pictures import Picture, grey_picture
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions
-from nnrun.reports.html.blocks import Cell, Gallery, Grid, MistakenCell, text_of
+from nnrun.reports.html.blocks import Cell, Gallery, Grid, MistakenCell
 from nnrun.reports.numbers import number, percent, plural
 
 _MOST_PICTURES = 60
@@ -61,7 +62,7 @@ def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
     extra = [] if predictions.probabilities is None else ["probability"]
     flat = predictions.part.x.reshape(len(predictions.part.x), -1)
     more = flat.shape[1] - len(names)
-    header = ["row", *extra, *(text_of(name, 24) for name in names), *(["…"] if more > 0 else [])]
+    header = ["row", *extra, *(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
     lines = []
     for row in rows:
         values = [Cell(number(float(v)), float(v)) for v in flat[row, : len(names)]]

@@ -13,6 +13,7 @@ from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import (
     Block,
@@ -23,7 +24,6 @@ from nnrun.reports.html.blocks import (
     MistakenCell,
     Mistakes,
     Note,
-    text_of,
 )
 from nnrun.reports.html.mistakes import mistaken_cells
 from nnrun.reports.numbers import count, number, plural
@@ -48,7 +48,7 @@ def class_blocks(
     numbers: dict[str, Any] | None = record.metrics.get(split)
     if numbers is None:
         return
-    classes = [text_of(name, 40) for name in record.dataset["classes"]]
+    classes = [shortened(name, 40) for name in record.dataset["classes"]]
     mistakes = [] if predictions is None else list(mistaken_cells(predictions, classes, anchor))
     figures = [] if predictions is None else _calibration(predictions)
     if len(classes) <= _MOST_CLASSES:
@@ -79,7 +79,7 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
     """Predicted against true values, and residuals."""
     names = predictions.dataset.target_names
     for output in range(min(predictions.decoded.shape[1], 4)):
-        of = f" of {text_of(names[output], 30)}" if output < len(names) else ""
+        of = f" of {shortened(names[output], 30)}" if output < len(names) else ""
         true, predicted = predictions.part.y[:, output], predictions.decoded[:, output]
         known = np.isfinite(predicted)
         true, predicted = true[known], predicted[known]

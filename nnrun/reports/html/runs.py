@@ -12,6 +12,7 @@ from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
 from nnrun.reports.html.blocks import (
@@ -21,7 +22,6 @@ from nnrun.reports.html.blocks import (
     Grid,
     Note,
     Section,
-    text_of,
 )
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
@@ -102,11 +102,11 @@ def run_sections(
             found = [Note(f"This part of its report is damaged ({_kind_of(error)}).", "bad")]
         if found:
             sections.append(Section(title, found))
-    return RunSections(anchor, text_of(f"{record.name}/{record.run_id}"), record.status, sections)
+    return RunSections(anchor(f"{record.name}/{record.run_id}"), record.status, sections)
 
 
 def _kind_of(error: Exception) -> str:
-    return text_of(f"{type(error).__name__}: {error}", 80)
+    return shortened(f"{type(error).__name__}: {error}", 80)
 
 
 def _trained(
@@ -146,7 +146,7 @@ def _trained(
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     fault = changed_file(folder, record, (HISTORY,))
     if fault is not None:
-        yield Note(f"Its learning curve cannot be shown: {text_of(fault)}.", "bad")
+        yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
     yield from run_curves(read_history(folder), record.main_metric)
 
@@ -160,23 +160,23 @@ def _predictions(
         refuse_changed(folder, record, MODEL)
         model = load(folder)
     except (NnrunError, OSError) as error:
-        return None, None, f"Its network cannot be shown: {text_of(str(error))}."
+        return None, None, f"Its network cannot be shown: {shortened(str(error))}."
     try:
         predictions = predictions_of(record, folder, load_data, model)
         warning = "" if agree(record, predictions) else _DISAGREE
         return model, predictions, warning
     except (NnrunError, OSError, MemoryError, *DAMAGE) as error:
-        why = text_of(str(error) or type(error).__name__)
+        why = shortened(str(error) or type(error).__name__)
         return model, None, f"Its predictions cannot be shown: {why}."
 
 
 def _result(record: RunRecord) -> Iterator[Block]:
     if record.description:
-        yield Note(text_of(record.description, 500))
+        yield Note(shortened(record.description, 500))
     if record.status != "completed":
-        yield Note(sentence(text_of(record.error or record.status, 500)), "bad")
+        yield Note(sentence(shortened(record.error or record.status, 500)), "bad")
     for warning in warnings_of(record):
-        yield Note(sentence(text_of(warning, 500)), "warning")
+        yield Note(sentence(shortened(warning, 500)), "warning")
     if any(record.metrics.values()):
         parts = splits(record.dataset)
         header = ["", *parts, *(f"baseline {part}" for part in parts)]
@@ -193,10 +193,10 @@ def _result(record: RunRecord) -> Iterator[Block]:
     if record.published:
         title = "Published numbers"
         if source := published_source(record):
-            title += f", from {text_of(source)}"
+            title += f", from {shortened(source)}"
         rows = [
             [
-                Cell(text_of(row.label)),
+                Cell(shortened(row.label)),
                 _number(row.published),
                 _number(row.ours),
                 Cell(signed(row.difference), row.difference),
@@ -205,7 +205,7 @@ def _result(record: RunRecord) -> Iterator[Block]:
             for row in published_rows(record)
         ]
         yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
-    yield Note(f"{text_of(data_line(record.dataset))}.")
+    yield Note(f"{shortened(data_line(record.dataset))}.")
     yield Note(sentence(training_line(record)))
 
 
@@ -216,7 +216,7 @@ def _traceback(folder: Path) -> Iterator[Block]:
     except OSError:
         return
     lines = content.decode(errors="replace").splitlines()[-_TRACEBACK_LINES:]
-    yield Code("\n".join(text_of(line, 200) for line in lines))
+    yield Code("\n".join(shortened(line, 200) for line in lines))
 
 
 def _metric(key: str, value: float | None, kind: str) -> Cell:

@@ -14,8 +14,9 @@ from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import Picture, signed_picture
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
+from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.runs.record import RunRecord
@@ -96,7 +97,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     except NnrunError as error:
         yield Note(f"There is no decision surface: {error}", "warning")
         return
-    classes = [text_of(name, 40) for name in predictions.dataset.classes]
+    classes = [shortened(name, 40) for name in predictions.dataset.classes]
     part = predictions.part
     points = [
         (float(row[0]), float(row[1]), int(label) if classes else 0)
@@ -104,7 +105,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
             part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
         )
     ]
-    names = [text_of(name, 40) for name in predictions.dataset.feature_names]
+    names = [shortened(name, 40) for name in predictions.dataset.feature_names]
     pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
     title = f"Predictions, with rows of the {predictions.split} split"
     surface = predicted.astype(np.float64)
@@ -126,7 +127,7 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
         ]
         yield _gallery(name, pictures, len(images), largest, "unit")
         return
-    names = [text_of(feature, 40) for feature in model.layout.columns.features]
+    names = [shortened(feature, 40) for feature in model.layout.columns.features]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
     shown = w[:_MOST_FEATURES, :_MOST_UNITS]
