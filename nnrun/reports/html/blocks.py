@@ -129,11 +129,13 @@ class MistakenCell:
 
     Args:
         id: the anchor that the cell links to.
+        place: the numbers of the true and the predicted class.
         title: names both classes.
         content: pictures of the rows, or a table of their values.
     """
 
     id: str
+    place: tuple[int, int]
     title: str
     content: Gallery | Grid
 

@@ -42,7 +42,7 @@ def mistaken_cells(
             content: Gallery | Grid = _pictures(predictions, shown, title, classes)
         else:
             content = _values(predictions, shown, title)
-        yield MistakenCell(identity, title, content)
+        yield MistakenCell(identity, (true, wrong), title, content)
 
 
 def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequence[str]) -> Gallery:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nnrun.nn.signature import Array
 from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
@@ -82,30 +81,17 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
         of = f" of {shortened(names[output], 30)}" if output < len(names) else ""
         true, predicted = predictions.part.y[:, output], predictions.decoded[:, output]
         known = np.isfinite(predicted)
-        true, predicted = true[known], predicted[known]
-        left = true - predicted
-        bars = Histogram.of(left)
-        some = slice(None, _MOST_POINTS)
-        split = predictions.split
-        yield Figures(
-            [
-                Figure(
-                    predicted_and_true(
-                        f"Predicted against true{of}, {split}", _list(true[some]),
-                        _list(predicted[some]),
-                    )
-                ),
-                Figure(
-                    residuals(f"Residuals{of}, {split}", _list(predicted[some]), _list(left[some]))
-                ),
-                Figure(
-                    histogram(
-                        f"How often each residual{of} occurs, {split}", bars.edges, bars.counts,
-                        "true − predicted", "rows",
-                    )
-                ),
-            ]
-        )  # fmt: skip
+        true, predicted = true[known].astype(np.float64), predicted[known].astype(np.float64)
+        bars = Histogram.of(true - predicted)
+        x, y = true[:_MOST_POINTS].tolist(), predicted[:_MOST_POINTS].tolist()
+        left = (true - predicted)[:_MOST_POINTS].tolist()
+        title = f"How often each residual{of} occurs, {predictions.split}"
+        charts = (
+            predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y),
+            residuals(f"Residuals{of}, {predictions.split}", y, left),
+            histogram(title, bars.edges, bars.counts, "true − predicted", "rows"),
+        )
+        yield Figures([Figure(chart) for chart in charts])
         if len(true) > _MOST_POINTS:
             yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
 
@@ -134,17 +120,17 @@ def _confusion(
     split: str,
     mistakes: Sequence[MistakenCell],
 ) -> Figure:
-    cells = {
-        (row, column): (value, classes[row], classes[column])
+    wrong = [
+        (value, classes[row], classes[column])
         for row, line in enumerate(matrix)
         for column, value in enumerate(line)
-    }
-    wrong = {place: cell for place, cell in cells.items() if place[0] != place[1] and cell[0]}
-    total = sum(value for value, _, _ in cells.values())
-    right = total - sum(value for value, _, _ in wrong.values())
-    most = max(wrong.values(), default=None)
+        if value and row != column
+    ]
+    total = sum(map(sum, matrix))
+    right = total - sum(value for value, _, _ in wrong)
+    most = max(wrong, default=None)
     worst = f" Most often, {most[1]} is predicted as {most[2]} ({most[0]} rows)." if most else ""
-    links = {_place(cell.id): cell.id for cell in mistakes}
+    links = {cell.place: cell.id for cell in mistakes}
     return Figure(
         heatmap(
             f"Confusion matrix, {split} split",
@@ -163,11 +149,6 @@ def _confusion(
     )
 
 
-def _place(anchor: str) -> tuple[int, int]:
-    row, column = anchor.split("-")[-2:]
-    return int(row), int(column)
-
-
 def _calibration(predictions: Predictions) -> list[Figure]:
     """The calibration chart: ten bins of predicted probability."""
     if predictions.probabilities is None:
@@ -183,8 +164,3 @@ def _calibration(predictions: Predictions) -> list[Figure]:
         [int((bins == b).sum()) for b in filled],
     )
     return [Figure(chart)]
-
-
-def _list(values: Array) -> list[float]:
-    found: list[float] = np.asarray(values, np.float64).tolist()
-    return found

@@ -45,6 +45,7 @@ from nnrun.runs.storage.integrity import changed_file, refuse_changed
 from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 LoadData = Callable[[DatasetConfig], Dataset]
+Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
@@ -85,7 +86,7 @@ def run_sections(
         varying: the keys in which runs of its name differ.
         load_data: returns the data set of a config.
     """
-    parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
+    parts: list[Part] = [
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
@@ -109,9 +110,7 @@ def _kind_of(error: Exception) -> str:
     return shortened(f"{type(error).__name__}: {error}", 80)
 
 
-def _trained(
-    record: RunRecord, folder: Path, anchor: str, load_data: LoadData
-) -> list[tuple[str, Callable[[], Iterator[Block]]]]:
+def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
     """The sections that need the network or its data."""
     model, predictions, warning = _predictions(record, folder, load_data)
 
@@ -123,24 +122,14 @@ def _trained(
         elif predictions is not None:
             yield from regression_blocks(predictions)
 
-    def weights() -> Iterator[Block]:
-        if model is not None:
-            yield from weight_blocks(record, model)
-
-    def units() -> Iterator[Block]:
-        if predictions is not None:
-            yield from activity_blocks(record, predictions)
-
-    def surface() -> Iterator[Block]:
-        if model is not None and predictions is not None:
-            yield from surface_blocks(predictions, model)
-
-    return [
-        ("Predictions", classes),
-        ("Decision surface", surface),
-        ("Weights", weights),
-        ("Units", units),
-    ]
+    parts: list[Part] = [("Predictions", classes)]
+    if model is not None and predictions is not None:
+        parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
+    if model is not None:
+        parts.append(("Weights", lambda: weight_blocks(record, model)))
+    if predictions is not None:
+        parts.append(("Units", lambda: activity_blocks(record, predictions)))
+    return parts
 
 
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
