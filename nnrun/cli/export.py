@@ -19,15 +19,7 @@ from nnrun.runs.storage.files import write_atomically
 
 @click.command("export")
 @options.run_argument()
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="What to write; .onnx or .py say what it is.",
-)
+@options.file_option("What to write; .onnx or .py say what it is.", required=True)
 @click.option(
     "--code",
     type=click.Choice(list(LANGUAGES)),
@@ -41,9 +33,7 @@ from nnrun.runs.storage.files import write_atomically
 )
 @options.by_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,

@@ -33,7 +33,7 @@ _MOST = 100
     "--last",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Only the N that began last; the table shows {_MOST} unless told otherwise.",
+    help=f"Only the N that began last; the table shows {_MOST} by default.",
 )
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @click.option(
@@ -111,13 +111,13 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
-    told = set_by_hand(keys, runs)
+    settings = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
         csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, told, sort))
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, settings, sort))
         return
-    output.show(runs_table(shown, len(chosen), told, sort))
+    output.show(runs_table(shown, len(chosen), settings, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

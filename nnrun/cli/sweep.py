@@ -120,9 +120,7 @@ class _Request:
 @options.threads_option
 @options.force_option
 @options.wide_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object

@@ -12,7 +12,7 @@ from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
 from nnrun.reports.terminal.leaderboard import incomplete
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, draws
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -112,7 +112,7 @@ class _View(_Lines):
         self.started = self.drawn = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
-        self.console = output.console(sys.stderr)
+        self.console = console_of(sys.stderr)
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.abreast = 0  # the most runs that were in progress at once

@@ -61,9 +61,7 @@ from nnrun.sweeps.picking import pick_run
     help="How far from a published number ours may be, as a share of it, with "
     f"--require-published; {DEFAULT_TOLERANCE} by default. Single runs vary with the seed.",
 )
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,

@@ -13,6 +13,7 @@ from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
 from nnrun.reports.terminal.tables import labelled, plain_table
+from nnrun.runs.verification.agreement import Difference
 from nnrun.runs.verification.verify import Finding, Verification
 
 _WORDS: dict[Finding, str] = {
@@ -53,17 +54,20 @@ def summary(verdicts: Sequence[Verification]) -> str:
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 
-def exact(value: Any) -> str:
-    """A value with all its digits; long ones are cut in the middle."""
-    return MISSING if value is None else clipped(repr(value))
+def difference_words(difference: Difference) -> str:
+    """Both values with all their digits; long ones are cut in the middle."""
+    stored, again = (
+        MISSING if value is None else clipped(repr(value))
+        for value in (difference.stored, difference.again)
+    )
+    return f"{difference.place}: {stored} is stored, and again it is {again}"
 
 
 def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
     if verdict.reason is not None:
         yield "reason", verdict.reason
     for difference in verdict.differences:
-        stored, again = exact(difference.stored), exact(difference.again)
-        yield "differs", f"{difference.place}: {stored} is stored, and again it is {again}"
+        yield "differs", difference_words(difference)
     if verdict.finding == "same_bits":
         return
     changes = list(verdict.environment.items())
