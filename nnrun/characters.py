@@ -26,7 +26,9 @@ def escaped(text: str, kept: str = "\n\t") -> str:
 
 def clean(text: str) -> str:
     """Text on one line: line ends, control and bidi characters become blanks."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else " " for c in text)
 
 
 def hidden_escaped(text: str) -> str:

@@ -14,10 +14,9 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
 from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import metric_number
+from nnrun.reports.run_tables import metrics_table
 from nnrun.reports.summary import (
     data_line,
-    metric_rows,
     splits,
     training_line,
     warnings_of,
@@ -46,12 +45,8 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
         "p", title, f" {record.status}", *([clean(f": {record.error}")] * bool(record.error))
     )
     if any(record.metrics.values()):
-        parts = splits(record.dataset)
-        rows = [
-            [row.label, *(metric_number(row.key, v) for v in (*row.ours, *row.baseline))]
-            for row in metric_rows(record)
-        ]
-        yield _table(["", *parts, *(f"baseline, {part}" for part in parts)], rows)
+        grid = metrics_table(record)
+        yield _table(grid.header, grid.words)
     if record.warnings and record.status == "completed":
         yield element("p", element("strong", "warning"), clean(f": {_warnings(record)}"))
     if len(history) > 1:

@@ -34,17 +34,6 @@ _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
 
 
 @dataclass(frozen=True)
-class MetricRow:
-    """One metric on each split, of the run and of its baseline."""
-
-    key: str
-    label: str
-    main: bool
-    ours: list[float | None]
-    baseline: list[float | None]
-
-
-@dataclass(frozen=True)
 class PublishedRow:
     """A published number beside ours; `share` is the difference as a share of it."""
 
@@ -70,26 +59,12 @@ def splits(dataset: dict[str, Any]) -> list[str]:
     return [split for split in SPLITS if dataset[f"n_{split}"]]
 
 
-def metric_rows(record: RunRecord) -> list[MetricRow]:
-    """The numbers of a run, its main metric first and the loss last."""
-    parts = splits(record.dataset)
-    reference: dict[str, Any] = record.baseline[parts[0]] or {}
+def metrics_of(record: RunRecord) -> list[str]:
+    """The metrics of a run that are a number each, the main one first and the loss last."""
+    reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
     is_loss = record.config["loss"]["type"] in _LOG_LOSSES
     keys = [key for key in _LABELS if key in reference and not (is_loss and key == "log_loss")]
-
-    def values(numbers: dict[str, Any], key: str) -> list[float | None]:
-        return [(numbers[part] or {}).get(key) for part in parts]
-
-    return [
-        MetricRow(
-            key=key,
-            label=_LABELS[key],
-            main=key == record.main_metric,
-            ours=values(record.metrics, key),
-            baseline=values(record.baseline, key),
-        )
-        for key in sorted(keys, key=lambda key: key != record.main_metric)
-    ]
+    return sorted(keys, key=lambda key: key != record.main_metric)
 
 
 def baseline_line(record: RunRecord) -> str:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nnrun.reports.charts.palette import series_class
+from nnrun.reports.charts.svg import shortened
 
 
 @cache
@@ -21,7 +22,7 @@ def environment(package: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters["series_class"] = series_class
+    found.filters |= {"series_class": series_class, "shortened": shortened}
     return found
 
 

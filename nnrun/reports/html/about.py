@@ -12,9 +12,9 @@ from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings
-from nnrun.reports.numbers import MISSING, moment, plural, shape
-from nnrun.reports.summary import layer_rows
+from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.numbers import MISSING
+from nnrun.reports.run_tables import environment_table, network_table
 from nnrun.runs.record import RunRecord
 
 
@@ -51,27 +51,11 @@ def _given(config: dict[str, Any]) -> set[str]:
 
 def network_blocks(record: RunRecord) -> Iterator[Block]:
     """The layers with their shapes and parameters."""
-    rows = [[Cell(shortened(text)) for text in row] for row in layer_rows(record.network)]
-    start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
-    yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
-    yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
+    yield network_table(record.network)
 
 
 def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
     yield Code("nnrun train config.yaml --results again")
-    environment: dict[str, Any] = record.environment
-    packages = environment.get("packages") or {}
-    rows = [
-        ("seed", str(record.seed)),
-        ("engine", record.engine),
-        ("nnrun", record.nnrun_version),
-        *((key, str(value)) for key, value in environment.items() if key != "packages"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
-        ("SHA-256 of the data", str(record.dataset["sha256"])),
-        ("SHA-256 of the weights", record.weights_sha256 or MISSING),
-        ("started", moment(record.started)),
-    ]
-    lines = [[Cell(shortened(key)), Cell(shortened(value, 400))] for key, value in rows]
-    yield Grid("Environment and digests", ["", ""], lines, texts=2)
+    yield environment_table(record)

@@ -6,53 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from markupsafe import Markup
-
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table.
-
-    Args:
-        text: shown.
-        value: the number to sort by, if any.
-        drawing: shown instead of the text.
-        link: the id of a section of the page.
-        kind: a CSS class.
-    """
-
-    text: str
-    value: float | None = None
-    drawing: Markup | None = None
-    link: str | None = None
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table.
-
-    Args:
-        title: of the table.
-        header: a name for each column.
-        rows: of cells.
-        texts: the number of leading text columns; the others hold numbers.
-        sortable: whether readers can sort and filter it.
-        heads: the index of the column with the names of rows.
-        hidden: whether only screen readers get its title, since a heading repeats it.
-    """
-
-    block: ClassVar[str] = "grid"
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    texts: int = 1
-    sortable: bool = False
-    heads: int = 0
-    hidden: bool = False
+from nnrun.reports.tables import Grid
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Cell, Grid, Note
+from nnrun.reports.html.blocks import Block, Note
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.leaderboard import (
     TO_THE_BEST,
     heading,

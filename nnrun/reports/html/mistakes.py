@@ -10,8 +10,9 @@ from nnrun.nn.signature import Array
 from nnrun.reports.charts.pictures import Picture, grey_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions
-from nnrun.reports.html.blocks import Cell, Gallery, Grid, MistakenCell
+from nnrun.reports.html.blocks import Gallery, MistakenCell
 from nnrun.reports.numbers import number, percent, plural
+from nnrun.reports.tables import Cell, Grid
 
 _MOST_PICTURES = 60
 _MOST_IN_CELL = 8

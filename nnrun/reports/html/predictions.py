@@ -14,18 +14,10 @@ from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, 
 from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import (
-    Block,
-    Cell,
-    Figure,
-    Figures,
-    Grid,
-    MistakenCell,
-    Mistakes,
-    Note,
-)
+from nnrun.reports.html.blocks import Block, Figure, Figures, MistakenCell, Mistakes, Note
 from nnrun.reports.html.mistakes import mistaken_cells
-from nnrun.reports.numbers import count, number, plural
+from nnrun.reports.numbers import count, plural
+from nnrun.reports.run_tables import classes_table
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26
@@ -61,17 +53,7 @@ def class_blocks(
         some = "all of them" if shown == wrong else f"{count(shown)} of them"
         yield Note(f"{plural(wrong, 'row')} misclassified; {some} are shown, cell by cell:")
         yield Mistakes(mistakes)
-    columns = ("precision", "recall", "f1")
-    rows = [
-        [
-            Cell(name),
-            Cell(count(numbers["support"][index]), numbers["support"][index]),
-            *(Cell(number(v := numbers[key][index]), v) for key in columns),
-        ]
-        for index, name in enumerate(classes)
-    ]
-    header = ["class", "rows", "precision", "recall", "F1"]
-    yield Grid(f"Classes, {split} split", header, rows, sortable=len(rows) > 3)
+    yield classes_table(record, split)
 
 
 def regression_blocks(predictions: Predictions) -> Iterator[Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnrun.config.schema.experiment import DatasetConfig
@@ -15,26 +15,16 @@ from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
-from nnrun.reports.html.blocks import (
-    Block,
-    Cell,
-    Code,
-    Grid,
-    Note,
-    Section,
-)
+from nnrun.reports.html.blocks import Block, Code, Note, Section
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import metric_number, number, percent, signed
+from nnrun.reports.run_tables import metrics_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
     data_line,
-    metric_rows,
-    published_rows,
     published_source,
-    splits,
     training_line,
     warnings_of,
 )
@@ -167,33 +157,11 @@ def _result(record: RunRecord) -> Iterator[Block]:
     for warning in warnings_of(record):
         yield Note(sentence(shortened(warning, 500)), "warning")
     if any(record.metrics.values()):
-        parts = splits(record.dataset)
-        header = ["", *parts, *(f"baseline {part}" for part in parts)]
-        rows = [
-            [
-                Cell(row.label, kind="strong" if row.main else ""),
-                *(_metric(row.key, value, "strong" if row.main else "") for value in row.ours),
-                *(_metric(row.key, value, "soft") for value in row.baseline),
-            ]
-            for row in metric_rows(record)
-        ]
-        yield Grid("Metrics", header, rows)
+        yield metrics_table(record)
         yield Note(f"The baseline is {baseline_line(record)}.")
     if record.published:
-        title = "Published numbers"
-        if source := published_source(record):
-            title += f", from {shortened(source)}"
-        rows = [
-            [
-                Cell(shortened(row.label)),
-                _number(row.published),
-                _number(row.ours),
-                Cell(signed(row.difference), row.difference),
-                Cell(percent(row.share), row.share),
-            ]
-            for row in published_rows(record)
-        ]
-        yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
+        table, source = published_table(record), published_source(record)
+        yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
     yield Note(f"{shortened(data_line(record.dataset))}.")
     yield Note(sentence(training_line(record)))
 
@@ -206,11 +174,3 @@ def _traceback(folder: Path) -> Iterator[Block]:
         return
     lines = content.decode(errors="replace").splitlines()[-_TRACEBACK_LINES:]
     yield Code("\n".join(shortened(line, 200) for line in lines))
-
-
-def _metric(key: str, value: float | None, kind: str) -> Cell:
-    return Cell(metric_number(key, value), value, kind=kind)
-
-
-def _number(value: float | None, kind: str = "") -> Cell:
-    return Cell(number(value), value, kind=kind)

@@ -16,9 +16,10 @@ from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import Picture, signed_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note
+from nnrun.reports.html.blocks import Block, Figure, Figures, Gallery, Note
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
+from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.reports.markup import escape, table
-from nnrun.reports.numbers import count, number
+from nnrun.reports.markup import escape, grid_table, table
+from nnrun.reports.numbers import count
+from nnrun.reports.run_tables import classes_table
 from nnrun.reports.summary import splits
 from nnrun.runs.record import RunRecord
 
@@ -22,12 +23,7 @@ def class_sections(record: RunRecord) -> Iterator[str]:
         return
     classes = [escape(name) for name in record.dataset["classes"]]
     yield f"## Classes ({split})"
-    columns = ("precision", "recall", "f1")
-    rows = [
-        [name, count(numbers["support"][index]), *(number(numbers[key][index]) for key in columns)]
-        for index, name in enumerate(classes)
-    ]
-    yield table(["class", "rows", "precision", "recall", "F1"], rows)
+    yield grid_table(classes_table(record, split))
     if len(classes) > _MOST_CLASSES:
         return
     yield "Confusion matrix: a row for each true class, a column for each predicted class."

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from nnrun.reports.markdown.classes import class_sections
 from nnrun.reports.markdown.curve import curve_section
-from nnrun.reports.markup import code, escape, sentence, table
-from nnrun.reports.numbers import count, metric_number, moment, number, percent, signed
+from nnrun.reports.markup import code, escape, grid_table, sentence
+from nnrun.reports.numbers import moment
+from nnrun.reports.run_tables import (
+    environment_table,
+    metrics_table,
+    network_table,
+    published_table,
+)
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
-    layer_rows,
-    metric_rows,
-    published_rows,
     published_source,
     split_line,
     splits,
@@ -41,7 +43,8 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield from _results(record)
     yield from class_sections(record)
     yield from curve_section(result.history, splits(record.dataset), record.main_metric)
-    yield from _network(record)
+    yield "## Network"
+    yield grid_table(network_table(record.network))
     yield from _about(result)
 
 
@@ -52,34 +55,14 @@ def _status(record: RunRecord) -> str:
 
 
 def _results(record: RunRecord) -> Iterator[str]:
-    parts = splits(record.dataset)
     yield "## Results"
-    header = ["", *parts, *(f"baseline {part}" for part in parts)]
-    rows = []
-    for row in metric_rows(record):
-        shown = [metric_number(row.key, value) for value in row.ours]
-        ours = [f"**{text}**" if row.main else text for text in shown]
-        rows.append([row.label, *ours, *(metric_number(row.key, v) for v in row.baseline)])
-    yield table(header, rows)
+    yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):
             yield f"From: {escape(source)}."
-        yield table(["", "published", "ours", "difference", "relative"], _published(record))
-
-
-def _published(record: RunRecord) -> Iterator[list[str]]:
-    for row in published_rows(record):
-        figures = [f"{row.published:g}", number(row.ours), signed(row.difference)]
-        yield [row.label, *figures, percent(row.share)]
-
-
-def _network(record: RunRecord) -> Iterator[str]:
-    yield "## Network"
-    rows = [[*row[:2], *row[2:]] for row in layer_rows(record.network)]
-    total = ["", "**total**", "", f"**{count(record.network['parameters'])}**"]
-    yield table(["#", "layer", "output", "parameters"], [*rows, total], texts=2)
+        yield grid_table(published_table(record))
 
 
 def _about(result: RunResult) -> Iterator[str]:
@@ -102,20 +85,9 @@ def _about(result: RunResult) -> Iterator[str]:
     )
     yield code("nnrun train config.yaml --results again", "sh")
     yield "## Environment"
-    yield table(["", ""], _environment(record), texts=2)
+    yield grid_table(environment_table(record))
 
 
 def _or_another(record: RunRecord) -> str:
     alike = record.engine == "compiled" and record.environment.get("architecture") == "x86_64"
     return " or another of this architecture with FMA" if alike else ""
-
-
-def _environment(record: RunRecord) -> Iterator[list[str]]:
-    environment: dict[str, Any] = record.environment
-    yield ["nnrun", record.nnrun_version]
-    yield ["engine", record.engine]
-    for key, value in environment.items():
-        if key != "packages":
-            yield [escape(key), escape(str(value))]
-    packages = environment.get("packages", {})
-    yield ["packages", escape(", ".join(f"{name} {number}" for name, number in packages.items()))]

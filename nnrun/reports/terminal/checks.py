@@ -13,9 +13,10 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
+from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import labelled, network_table
+from nnrun.reports.terminal.tables import labelled, rich_table
 from nnrun.runs.preparation.memory import MemoryEstimate
 
 
@@ -67,7 +68,7 @@ def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     if run.description:
         yield Text(clean(run.description), style="italic")
     yield Text()
-    yield network_table(run.network)
+    yield rich_table(network_table(run.network))
     yield Text()
     yield labelled("data", clean(data_line(run.dataset)))
     yield labelled("training", _training(run))

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
+from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
-from nnrun.reports.terminal.tables import labelled, network_table, run_summary, unbroken
+from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import remedy
@@ -48,7 +49,7 @@ def run_in_full(
         yield plot
     yield from _confusion(record)
     yield Text()
-    yield network_table(record.network)
+    yield rich_table(network_table(record.network))
     yield Text()
     yield unbroken("again", again(folder))
 

@@ -30,8 +30,7 @@ _MOST_CHANGES = 8
 @group()
 def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
     """A row for each run, details of those that differ, and the totals."""
-    table = plain_table("run", "verified")
-    table.columns[1].justify = "left"
+    table = plain_table("run", "verified", texts=2)
     for verdict in verdicts:
         words = Text(_WORDS[verdict.finding], _STYLES.get(verdict.finding, "bold red"))
         table.add_row(clean(f"{verdict.name}/{verdict.run_id}"), words)
