@@ -95,11 +95,7 @@ def predictions_of(
 ) -> Predictions:
     """Predict the rows of the last split with a stored run's network.
 
-    Args:
-        record: the run's report.
-        folder: the run's folder.
-        load_data: returns the data set of a config.
-        model: the run's network, if it is loaded already.
+    `model` is the run's network, if it is loaded already.
 
     Raises:
         NnrunError: the network is damaged, or its data are missing or have changed.

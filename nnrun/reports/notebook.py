@@ -31,10 +31,7 @@ Row = dict[str, float | int]
 def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> str:
     """A run's status, its table of results and its learning curve.
 
-    Args:
-        record: its report.
-        history: a row for each evaluation.
-        path: its folder; None for a run in memory.
+    `history` has a row for each evaluation; a run in memory has no path.
     """
     return element("div", *_run(record, history, path))
 

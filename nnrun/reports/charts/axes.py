@@ -18,13 +18,7 @@ _LONGEST_LABEL = 22
 class Frame:
     """Two scales and the rectangle of the plot.
 
-    Args:
-        x: the scale from left to right.
-        y: the scale from bottom to top.
-        left: the left edge of the plot in pixels, at the natural size.
-        top: the top edge.
-        right: the right edge.
-        bottom: the bottom edge.
+    Its edges are in pixels, at the natural size.
     """
 
     x: Scale

@@ -27,11 +27,7 @@ Array = npt.NDArray[np.float64]
 class Picture:
     """An image with its description.
 
-    Args:
-        source: a data URI.
-        width: in pixels.
-        height: in pixels.
-        label: what it shows.
+    `source` is a data URI, `label` says what it shows.
     """
 
     source: str
@@ -56,10 +52,7 @@ def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
 def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) -> Picture:
     """Weights (height, width): red below zero, blue above, white at zero.
 
-    Args:
-        values: the weights.
-        label: what they are.
-        largest: the absolute value that has the strongest colour.
+    Weights of the size `largest` have the strongest colour.
     """
     weights = np.asarray(values, np.float64)
     scale = largest if np.isfinite(largest) and largest > 0 else 1.0

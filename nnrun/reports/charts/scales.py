@@ -33,9 +33,7 @@ class Scale(Protocol):
 class Linear:
     """Equal differences have equal lengths.
 
-    Args:
-        low: the start of the domain.
-        high: its end, above `low`; both finite.
+    Both ends of the domain are finite.
     """
 
     low: float
@@ -45,10 +43,7 @@ class Linear:
     def over(cls, values: Iterable[float | None], *, zero: bool = False, count: int = 5) -> Linear:
         """A domain with round ends that holds all values with a place.
 
-        Args:
-            values: the data; a single value, or a constant, is placed in the middle.
-            zero: whether the domain includes zero.
-            count: the number of ticks, whose distance the ends are multiples of.
+        The ends are multiples of the distance of `count` ticks; a constant is in the middle.
         """
         known = _placeable(values)
         if not known:
@@ -89,9 +84,7 @@ class Linear:
 class Log:
     """Equal ratios have equal lengths; zero and negative numbers have no place.
 
-    Args:
-        low: the start of the domain, positive.
-        high: its end, above `low` and finite.
+    Both ends of the domain are positive and finite.
     """
 
     low: float

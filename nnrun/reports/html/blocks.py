@@ -24,9 +24,7 @@ class Figure:
 class Figures:
     """Charts side by side, with one legend.
 
-    Args:
-        figures: the charts.
-        legend: (index, name) of each series that readers can switch on and off.
+    Readers can switch each series of the legend, (index, name), on and off.
     """
 
     block: ClassVar[str] = "figures"

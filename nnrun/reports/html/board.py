@@ -45,10 +45,7 @@ def board_title(board: StoredBoard) -> str:
 def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
     """The table, and how to read it.
 
-    Args:
-        board: the leaderboard.
-        anchors: the ids of the sections of runs, by `name/run id`.
-        most: rows to show.
+    Runs with details on the page have an anchor, by `name/run id`; `most` rows are shown.
     """
     group, shown = board.group, board.standings[:most]
     every = all_splits(group)

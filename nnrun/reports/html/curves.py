@@ -22,9 +22,7 @@ _MOST_POINTS = 60
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
     """The learning curves of the configs of a leaderboard: a chart for each metric and split.
 
-    Args:
-        board: the leaderboard.
-        histories: the columns of history.csv of the runs to draw, by `name/run id`.
+    `histories` are the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = [
         (config_name(standing), found)

@@ -32,9 +32,7 @@ _DARK = {
 def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     """The report as HTML: the same bytes for the same results.
 
-    Args:
-        report: what to show.
-        most_bytes: of the details of runs; those of the first run are always shown.
+    The details of runs take at most `most_bytes`; those of the first run are always shown.
     """
     style, script = _style(), resource(_PACKAGE, "page.js")
     # First, since it decides which runs the sections can link to.

@@ -30,10 +30,7 @@ def class_blocks(
 ) -> Iterator[Block]:
     """The confusion matrix, the rows of its cells, calibration, precision and recall.
 
-    Args:
-        record: the run's report.
-        predictions: of its network; None if its network or data cannot be loaded.
-        anchor: the id of the run's section.
+    Without predictions, since the network or data cannot be loaded, only what the report has.
     """
     split = _last_split(record)
     numbers: dict[str, Any] | None = record.metrics.get(split)

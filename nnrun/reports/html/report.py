@@ -50,10 +50,7 @@ class Limits:
 class Found:
     """A run folder and what was read from it.
 
-    Args:
-        folder: the run's folder.
-        overview: the summary of the run.
-        record: its report; None if it cannot be read.
+    `record` is None if its report cannot be read.
     """
 
     folder: Path
@@ -80,11 +77,7 @@ class _Sound:
 class Report:
     """The content of a report, before it is rendered.
 
-    Args:
-        found: the runs, in the order of the list.
-        load_data: returns the data set of a config.
-        limits: of the content.
-        margin: a difference that does not matter, in the units of the metric.
+    `margin` is a difference that does not matter, in the units of the metric.
     """
 
     def __init__(

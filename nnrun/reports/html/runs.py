@@ -47,11 +47,7 @@ DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Arithmeti
 class RunSections:
     """Everything about one run.
 
-    Args:
-        anchor: its id in the page.
-        name: of the experiment, and the run's own.
-        status: how it ended.
-        sections: in order.
+    `anchor` is its id in the page.
     """
 
     anchor: str
@@ -69,12 +65,7 @@ def run_sections(
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    Args:
-        record: its report.
-        folder: the run's folder.
-        anchor: its id in the page.
-        varying: the keys in which runs of its name differ.
-        load_data: returns the data set of a config.
+    `anchor` is its id in the page; in the keys `varying`, runs of its name differ.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),

@@ -13,13 +13,7 @@ _MOST_ROWS = 10
 
 
 def curve_section(history: Sequence[Row], splits: Sequence[str], metric: str) -> Iterator[str]:
-    """Loss and main metric over the iterations; nothing for a run without evaluations.
-
-    Args:
-        history: a row for each evaluation.
-        splits: to show.
-        metric: the name of the main metric.
-    """
+    """Loss and main metric over the iterations; nothing for a run without evaluations."""
     if not history:
         return
     yield "## Learning curve"

@@ -16,12 +16,7 @@ _PACKAGE = "nnrun.reports.reference"
 
 
 def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
-    """The files of the site by their names: a page for each of `pages`, and the reference.
-
-    Args:
-        topics: of the reference.
-        version: of nnrun.
-    """
+    """The files of the site by their names: a page for each of `pages`, and the reference."""
     known = [topic for topic in topics if topic.kind != "page"]
     frame = {"pages": pages(), "version": version}
     entries = json.dumps(list(_entries(known)))

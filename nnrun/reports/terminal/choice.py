@@ -16,9 +16,7 @@ MAYBE = "*"
 def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
     """For people who choose among the rows of a group.
 
-    Args:
-        group: of rows.
-        several: whether it needs its name, beside others.
+    Beside `several` groups, each note names its own.
     """
     of = f"{clean(group.dataset)}: " if several else ""
     compared = [row for row in group.rows if row.comparison != NOT_COMPARED]

@@ -40,10 +40,7 @@ def honesty(choice: Choice) -> str:
 def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
     """That there is a better setting than that of a run; nothing where there is none.
 
-    Args:
-        choice: of the run's experiment.
-        run_id: of the run.
-        command: that takes the best instead.
+    `choice` is that of the run's experiment, and `command` takes the best run instead.
     """
     row = choice.row_of(run_id)
     if row is choice.row:

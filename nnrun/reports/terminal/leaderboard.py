@@ -31,10 +31,7 @@ def leaderboard_tables(
 ) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    Args:
-        board: to show.
-        root: the results folder that its runs lie in.
-        more: what shows the columns that there is no room for.
+    `root` is the results folder of its runs, and `more` shows columns that do not fit.
     """
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")

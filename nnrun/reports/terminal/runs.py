@@ -37,11 +37,8 @@ def runs_table(
 ) -> Iterator[RenderableType]:
     """A row for each run, and the total.
 
-    Args:
-        runs: to show.
-        total: the number of runs before the list was cut.
-        keys: the settings in which runs of a name differ, by name.
-        sort: the full key that they are sorted by, which has a column.
+    `keys` are the settings in which runs of a name differ, by name. The list is cut from `total`
+    runs; a full key `sort` that it is sorted by has a column.
     """
     yield FittedTable(_columns(runs, keys, sort), more="--wide")
     yield Text()

@@ -30,14 +30,7 @@ _MOST_CLASSES = 20
 def run_in_full(
     run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
 ) -> Iterator[RenderableType]:
-    """Results, learning curves, confusion matrix, network, and the command that repeats it.
-
-    Args:
-        run: its current summary.
-        record: its report.
-        history: the columns of its history.
-        folder: the run's folder.
-    """
+    """Results, learning curves, confusion matrix, network, and the command that repeats it."""
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error:

@@ -26,9 +26,7 @@ _BRIGHTEST = 0.8
 class Coordinate:
     """One axis.
 
-    Args:
-        name: of the setting or metric.
-        values: of each config: numbers, or texts, which are placed in their order of appearance.
+    Texts among its values, one for each config, are placed in their order of appearance.
     """
 
     name: str
@@ -38,10 +36,7 @@ class Coordinate:
 def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
     """A line for each config across all axes, coloured by the last axis.
 
-    Args:
-        title: of the chart.
-        axes: the settings, then the metric.
-        best: the index of the config with the thick line.
+    The last axis is that of the metric; the config with index `best` has a thick line.
     """
     width = _SPACE * (len(axes) - 1) + 140
     columns = [_places(axis) for axis in axes]

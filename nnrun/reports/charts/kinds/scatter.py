@@ -59,11 +59,8 @@ def calibration(
 ) -> Chart:
     """The predicted probability against the share of correct predictions.
 
-    Args:
-        title: of the chart.
-        predicted: the mean probability of the predicted class in each bin.
-        correct: the share of correct predictions in each bin.
-        rows_in: the number of rows in each bin.
+    Each bin has its mean probability of the predicted class, its share of correct predictions and
+    its number of rows.
     """
     scale = Linear(0.0, 1.0)
     frame = _frame(scale, scale)
