@@ -14,7 +14,7 @@ from nnrun.errors import NnrunError
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
 from nnrun.reports.numbers import MISSING
-from nnrun.reports.run_tables import environment_table, network_table
+from nnrun.reports.run_tables import environment_table
 from nnrun.runs.record import RunRecord
 
 
@@ -47,11 +47,6 @@ def _given(config: dict[str, Any]) -> set[str]:
         return set(flatten(config))
     default = type(whole).model_fields["seed"].get_default()
     return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
-
-
-def network_blocks(record: RunRecord) -> Iterator[Block]:
-    """The layers with their shapes and parameters."""
-    yield network_table(record.network)
 
 
 def again_blocks(record: RunRecord) -> Iterator[Block]:

@@ -80,7 +80,7 @@ def _keys(members: Sequence[Standing]) -> list[_Key]:
                 found.append(value)
         # Numbers in order, then other values in their order of appearance.
         found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
-        keys.append(_Key(key(name, 40), found))
+        keys.append(_Key(key, shortened(name, 40), found))
     return keys
 
 

@@ -14,13 +14,13 @@ from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, predictions_of
-from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
+from nnrun.reports.html.about import again_blocks, config_blocks
 from nnrun.reports.html.blocks import Block, Code, Note, Section
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
-from nnrun.reports.run_tables import metrics_table, published_table
+from nnrun.reports.run_tables import metrics_table, network_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
     data_line,
@@ -73,7 +73,7 @@ def run_sections(
         ("Learning curves", lambda: _curves(record, folder)),
         *_trained(record, folder, anchor, load_data),
         ("Config", lambda: config_blocks(record, varying)),
-        ("Network", lambda: network_blocks(record)),
+        ("Network", lambda: iter([network_table(record.network)])),
         ("To repeat it", lambda: again_blocks(record)),
     ]
     sections = []
@@ -84,7 +84,8 @@ def run_sections(
             found = [Note(f"This part of its report is damaged ({_kind_of(error)}).", "bad")]
         if found:
             sections.append(Section(title, found))
-    return RunSections(anchor(f"{record.name}/{record.run_id}"), record.status, sections)
+    name = shortened(f"{record.name}/{record.run_id}")
+    return RunSections(anchor, name, record.status, sections)
 
 
 def _kind_of(error: Exception) -> str:

@@ -71,7 +71,7 @@ def columns(group: Group) -> list[Column]:
         Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
         Column("n", [runs(row) for row in rows], 2),
         Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
-        Column("sd", [sd_text(summary and summary.sd) for summary in summaries], 4),
+        Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
         Column(TO_THE_BEST, [to_the_best(row) for row in rows], 3),
         Column("baseline", [number(row.baseline) for row in rows], 5),
         *(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.reports.charts.axes import tick_labels
-from nnrun.reports.charts.scales import Band, Linear, Log, log_suits
+from nnrun.reports.charts.scales import Linear, Log, log_suits
 
 TINY, HUGE = 1e-300, 1e300
 ANY = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-HUGE, HUGE)
@@ -129,10 +129,6 @@ def test_ticks_are_few_and_lie_inside(values: list[float], count: int) -> None:
         assert len(ticks) == len(set(tick_labels(ticks)))
 
 
-def test_a_band_is_a_stretch_for_each() -> None:
-    """Names have places in the middle of theirs."""
-    band = Band(4)
-    assert ([0.125, 0.875], 0.25) == ([band.place(0), band.place(3)], band.width)
 
 
 @pytest.mark.parametrize(
