@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -67,10 +67,7 @@ def command(
     if dtype is not None and kind != ".onnx":
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     check_target(file)
-    given = {"-o": file, "--code": code, "--dtype": dtype}
-    model = load_selected(
-        run, results, output, lambda word: command_line("export", [word], results, given), by
-    )
+    model = load_selected(run, results, output, by)
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         content = _onnx(model, dtype)

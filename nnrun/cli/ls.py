@@ -33,7 +33,7 @@ _MOST = 100
     "--last",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Only the N that began last; the table shows {_MOST} by default.",
+    help=f"Only the N that began last; by default the table shows {_MOST}.",
 )
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @click.option(
@@ -111,13 +111,13 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
-    settings = set_by_hand(keys, runs)
+    varied = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
         csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, settings, sort))
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, varied, sort))
         return
-    output.show(runs_table(shown, len(chosen), settings, sort))
+    output.show(runs_table(shown, len(chosen), varied, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

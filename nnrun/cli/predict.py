@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
@@ -81,10 +81,7 @@ def command(
     if file is not None:
         check_target(file, rows)
 
-    def again(word: str) -> str:
-        return command_line("predict", [word, str(rows)], results, {"-o": file, "--score": score})
-
-    model = load_selected(run, results, output, again, by)
+    model = load_selected(run, results, output, by)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),

@@ -85,14 +85,14 @@ def command(
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
-        with _writing(figures), made(figures):
+        with _write_errors(figures), made(figures):
             write_together(figures, drawn)
         data["figures"] = list(drawn)
         output.note(f"wrote {plural(len(data['figures']), 'figure')} into {figures}")
     if figures is None or file is not None:
         file = file or Path("report.html")
         text = render(report).encode()
-        with _writing(file):
+        with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
@@ -102,7 +102,7 @@ def command(
 
 
 @contextmanager
-def _writing(place: Path) -> Iterator[None]:
+def _write_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -14,7 +14,7 @@ from time import monotonic
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line, split_arguments
+from nnrun.cli.arguments import command_again, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweep_view import watching_sweep
@@ -162,7 +162,7 @@ def command(
         if dry_run:
             _show_plan(plan, store, output, asked)
             return
-        again = _command_line(arguments, asked)
+        again = command_again(force=None)  # it resumes the sweep
         progress = _run(plan, store, datasets, output, interruption, asked, again)
         found = replications(progress, references) if asked.replication else []
         _conclude(progress, store, output, interruption, asked, again, found)
@@ -317,21 +317,3 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
     return f"  {failure.label}: {report if report.is_file() else failure.reason}"
-
-
-def _command_line(arguments: Sequence[str], asked: _Request) -> str:
-    """The command that resumes a sweep: the same, without --force."""
-    options = {
-        "--seeds": asked.seeds,
-        "--max-runs": None if asked.max_runs == MOST_RUNS else asked.max_runs,
-        "--iterations": asked.iterations,
-        "--jobs": asked.jobs,
-        "--threads": asked.threads,
-        "--dask": asked.dask,
-        "--recursive": asked.recursive,
-        "--margin": asked.margin,
-        "--replication": asked.replication,
-        "--reference": asked.reference,
-        "--fail-fast": asked.fail_fast,
-    }
-    return command_line("sweep", arguments, asked.results, options)

@@ -56,7 +56,7 @@ class _Lines(SweepListener):
         self.runs = runs
         self.output = output
         self._waiting = False
-        self._shown = 0
+        self._printed = 0
         self._next = 0.0
 
     def ended(
@@ -71,9 +71,9 @@ class _Lines(SweepListener):
             self._count(progress, "the first runs are not at their end yet")
 
     def _count(self, progress: SweepProgress, text: str) -> None:
-        if self._shown >= LINES_EACH and monotonic() < self._next and progress.missing:
+        if self._printed >= LINES_EACH and monotonic() < self._next and progress.missing:
             return
-        self._shown += 1
+        self._printed += 1
         self._next = monotonic() + LINE_SECONDS
         self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
 

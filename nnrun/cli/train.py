@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
+from nnrun.cli.arguments import command_again, command_line
 from nnrun.cli.output import Output
 from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
 from nnrun.cli.signals import Interruption
@@ -112,13 +112,7 @@ def command(
             done = f"interrupted at iteration {count(record.timing['iterations'])}"
             if not outcome.saved:
                 raise interruption.error(f"{done}; the complete result of before is kept")
-            again = command_line("train", [str(config), *overrides], results, options={
-                "--iterations": iterations,
-                "--threads": threads,
-                "--extend": extend,
-                "--require-published": require_published,
-                "--tolerance": tolerance,
-            })  # fmt: skip
+            again = command_again(force=None)
             raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
     if record.status != "completed":
         # The cause and what to do first, then the table, which says where the details are.

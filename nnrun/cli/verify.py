@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
@@ -63,10 +62,7 @@ def command(
     nnrun verify digits_cnn/s42
     nnrun verify
     """
-    folders = [
-        picked(run, results, output, lambda word: command_line("verify", [word], results, {}), by)
-        for run in runs
-    ] or _all(results)
+    folders = [picked(run, results, output, by) for run in runs] or _all(results)
     verdicts = []
     with (
         Interruption(before="all runs were verified"),

@@ -19,7 +19,7 @@ from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
-_MOST_NAMED = 8
+_MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
 
@@ -85,7 +85,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
-    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_choices(choice)])
+    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_described(choice)])
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
@@ -104,7 +104,7 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     return _Choice(target, wanted is None, labels, features, dropped)
 
 
-def _choices(choice: _Choice) -> Iterator[str]:
+def _described(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
@@ -118,13 +118,13 @@ def _choices(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    named = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_NAMED]]
-    more = len(columns) - len(named)
-    return _clipped(named) + (f" and {more:,} more" if more else "")
+    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    more = len(columns) - len(names)
+    return _clipped(names) + (f" and {more:,} more" if more else "")
 
 
-def _clipped(words: Sequence[str]) -> str:
-    return clipped(escaped(", ".join(words), kept=""))
+def _clipped(names: Sequence[str]) -> str:
+    return clipped(escaped(", ".join(names), kept=""))
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:

@@ -63,8 +63,8 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     scale = _scale([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
-    once = [name for name in header if name.startswith(_SHOWN_ONCE)]
-    header, rows, same = _without_same(header, rows, once)
+    candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
+    header, rows, same = _without_same(header, rows, candidates)
     yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")

@@ -256,15 +256,15 @@ def _line(kind: str, example: dict[str, Any]) -> str:
 
 def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
     """The output shapes of the example for a vector and an image, if it takes them."""
-    found = []
+    shapes = []
     for row in _ROWS:
         try:
             layer = block.model_validate(example).build()
             network = Network([layer], LOSSES["mean_squared"](), row)
         except ShapeError:
             continue
-        found.append(f"{shape(row)} → {shape(network.output_shape)}")
-    return ", ".join(found)
+        shapes.append(f"{shape(row)} → {shape(network.output_shape)}")
+    return ", ".join(shapes)
 
 
 def _exit_codes() -> Topic:

@@ -63,5 +63,5 @@ def _place(choice: Choice, row: Row) -> str:
 
 def _setting(row: Row) -> str:
     """The choice, without what is null in it since only extended runs have it."""
-    given = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
-    return " ".join(choice_words(given))
+    shown = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
+    return " ".join(choice_words(shown))
