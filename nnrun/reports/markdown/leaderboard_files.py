@@ -18,6 +18,12 @@ from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
 
 BOARD = "leaderboard.json"
+_OF_GROUP = ("dataset", "target", "metric", "ordered_by")
+_OF_ROW = (
+    *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
+    *("difference", "difference_low", "difference_high", "name", "choice"),
+    *("runs", "completed", "diverged", "failed", "warned", "elsewhere"),
+)
 _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 
@@ -58,33 +64,9 @@ def leaderboard_csv(board: Leaderboard) -> str:
 
 def flat_row(group: Group, row: Row) -> dict[str, Any]:
     """A row with what its group has in common, as one line of leaderboard.csv."""
-    record: dict[str, Any] = {
-        "dataset": group.dataset,
-        "target": group.target,
-        "metric": group.metric,
-        "ordered_by": group.ordered_by,
-        "rank": row.rank,
-        "mean": row.mean,
-        "sd": row.sd,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-        "tied": row.tied,
-        "as_good": row.as_good,
-        "p": row.p,
-        "comparison": row.comparison,
-        "note": row.note,
-        "difference": row.difference,
-        "difference_low": row.difference_low,
-        "difference_high": row.difference_high,
-        "name": row.name,
-        "choice": _compact(row.choice),
-        "runs": row.runs,
-        "completed": row.completed,
-        "diverged": row.diverged,
-        "failed": row.failed,
-        "warned": row.warned,
-        "elsewhere": sum(row.elsewhere.values()),
-    }
+    record = {key: getattr(group, key) for key in _OF_GROUP}
+    record |= {key: getattr(row, key) for key in _OF_ROW}
+    record |= {"choice": _compact(row.choice), "elsewhere": sum(row.elsewhere.values())}
     for split in SPLITS:
         summary = row.summary(split)
         for statistic in _STATISTICS:

@@ -36,19 +36,9 @@ def heatmap(
 ) -> Chart:
     """A chart of cells.
 
-    Args:
-        title: a few words.
-        alternative: what the chart shows.
-        values: a list for each row.
-        rows: the names of the rows.
-        columns: the names of the columns.
-        row_label: what rows are.
-        column_label: what columns are.
-        colours: from the smallest value to the largest.
-        text: formats a value.
-        empty: whether a cell has no colour.
-        links: the ids that cells link to, by (row, column).
-        domain: the values of the first and last colour; by default the smallest and largest value.
+    Colours go from the smallest value to the largest, or from one end of `domain` to the other;
+    cells for which `empty` is true have none. `text` formats a value; `links` are the ids that
+    cells link to, by (row, column).
     """
     scale = Linear.between(domain or (value for line in values for value in line))
     names = [shortened(name, _LONGEST) for name in rows]

@@ -31,13 +31,9 @@ def decision_surface(
 ) -> Chart:
     """Predictions on a grid, with a dot for each row in the colour of its class.
 
-    Args:
-        title: of the chart.
-        predictions: (height, width), from bottom to top: class numbers, or values for regression.
-        extent: left, right, bottom, top of the grid.
-        names: of the two features.
-        points: the rows: two features and the class, 0 for regression.
-        classes: their names; empty for regression.
+    Predictions (height, width), from bottom to top, are class numbers, or values for regression,
+    which has no classes. The extent is left, right, bottom, top of the grid; a point is two
+    features and the class, or 0.
     """
     left, right, bottom, top = extent
     frame = Frame.around(
