@@ -8,7 +8,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
-from nnrun.cli.completion import Name
+from nnrun.cli.completion import names
 from nnrun.cli.output import Output
 from nnrun.reports.terminal.chosen import chosen_words
 from nnrun.runs.catalog.select import BEST, named
@@ -18,7 +18,7 @@ from nnrun.sweeps.picking import best
 
 
 @click.command("best")
-@click.argument("name", type=Name())
+@click.argument("name", shell_complete=names)
 @options.file_option("Write the config there, instead of to stdout.")
 @options.by_option
 @options.results_option

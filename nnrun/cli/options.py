@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nnrun.cli.completion import Run
+from nnrun.cli import completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
@@ -122,5 +122,5 @@ margin_option = click.option(
 def run_argument(*, many: bool = False) -> Callable[[F], F]:
     """RUN, or several, completed by the shell."""
     if many:
-        return click.argument("runs", nargs=-1, type=Run(), metavar="[RUN]...")
-    return click.argument("run", type=Run())
+        return click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=completion.runs)
+    return click.argument("run", shell_complete=completion.runs)

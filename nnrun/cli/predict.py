@@ -21,7 +21,7 @@ from nnrun.errors import UsageError
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.terminal.tables import score_table
 from nnrun.runs.storage.files import kept_back, written_whole
 
@@ -88,7 +88,7 @@ def command(
         open_rows(rows, model.layout, with_target=score) as source,
     ):
         if source.ignored:
-            output.note(f"ignored, as in training: {_some(source.ignored)}")
+            output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         if output.json and file is None:
             count = predict_rows(model, source, None, keeper)
         else:
@@ -127,7 +127,3 @@ def _sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
     sys.stdout.flush()
     with kept_back(sys.stdout.buffer) as sink:
         yield sink
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

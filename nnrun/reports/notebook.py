@@ -45,17 +45,14 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
         grid = metrics_table(record)
         yield _table(grid.header, grid.words)
     if record.warnings and record.status == "completed":
-        yield element("p", element("strong", "warning"), clean(f": {_warnings(record)}"))
+        # All of them, since a run in memory has no report that lists the rest.
+        warnings = " ".join(map(sentence, warnings_of(record)))
+        yield element("p", element("strong", "warning"), clean(f": {warnings}"))
     if len(history) > 1:
         yield _image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
     if path is not None:
         yield element("p", clean(str(path)))
-
-
-def _warnings(record: RunRecord) -> str:
-    """All warnings, since a run in memory has no report that lists the rest."""
-    return " ".join(map(sentence, warnings_of(record)))
 
 
 def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from nnrun.reports.numbers import count, duration, plural, shape
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
+
+History = Mapping[str, Sequence[float]]
+"""The columns of history.csv."""
 
 _LABELS = {
     "accuracy": "accuracy",
@@ -52,6 +55,16 @@ class PublishedRow:
 def metric_label(key: str) -> str:
     """The name of a metric as shown to users."""
     return _LABELS.get(key, key)
+
+
+def curve_names(metric: str, histories: Iterable[History]) -> list[str]:
+    """The loss and the main metric, or one of them where they are equal."""
+    same = all(
+        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
+        for history in histories
+        for split in SPLITS
+    )
+    return ["loss"] if same else ["loss", metric]
 
 
 def splits(dataset: dict[str, Any]) -> list[str]:

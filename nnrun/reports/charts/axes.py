@@ -37,11 +37,10 @@ class Frame:
         labels: Sequence[str] = (),
         width: float = WIDTH,
         height: float = HEIGHT,
-        below: float = 40.0,
     ) -> Frame:
         """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - below)
+        return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - 40)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""

@@ -10,11 +10,10 @@ from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
 from nnrun.reports.html.blocks import Block, Figure, Figures, Note
 from nnrun.reports.html.board import config_name
-from nnrun.reports.numbers import count, plural
-from nnrun.reports.summary import metric_label
+from nnrun.reports.numbers import count, plural, thinned
+from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.sweeps.board.statistics import mean_of
 from nnrun.sweeps.board.stored import StoredBoard, StoredVariant
-
-History = Mapping[str, Sequence[float]]
 
 _MOST_POINTS = 60
 
@@ -31,7 +30,7 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     ]
     figures = [
         figure
-        for what in _numbers(board.group.metric, [h for _, found in shown for h in found])
+        for what in curve_names(board.group.metric, [h for _, found in shown for h in found])
         for figure in _by_split(what, shown)
     ]
     if not figures:
@@ -48,12 +47,12 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 def run_curves(history: History, metric: str) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
     figures = []
-    for what in _numbers(metric, [history]):
+    for what in curve_names(metric, [history]):
         series = [
-            Series(split, x, y, index=index)
+            Series(split, x, [v if isfinite(v) else None for v in y], index=index)
             for index, split in enumerate(SPLITS)
             if (column := history.get(f"{split}_{what}"))
-            for x, y in [_thinned(history["iteration"], _known(column))]
+            for x, y in [(thinned(v, _MOST_POINTS) for v in (history["iteration"], column))]
         ]
         if series:
             figures.append(_figure(metric_label(what), series, what))
@@ -69,16 +68,6 @@ def run_curves(history: History, metric: str) -> Iterator[Block]:
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
     found = (histories.get(f"{record.name}/{record.run_id}") for record in variant.records)
     return [history for history in found if history and history.get("iteration")]
-
-
-def _numbers(metric: str, histories: Sequence[History]) -> list[str]:
-    """The loss and the main metric, or one of them where they are equal."""
-    same = all(
-        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
-        for history in histories
-        for split in SPLITS
-    )
-    return ["loss"] if same else ["loss", metric]
 
 
 def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Figure]:
@@ -114,32 +103,14 @@ def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -
     for history in histories:
         for iteration, value in zip(history["iteration"], history[key], strict=True):
             values.setdefault(iteration, []).append(value)
-    x, _ = _thinned(sorted(values), sorted(values))
+    x = thinned(sorted(values), _MOST_POINTS)
     several = len(histories) > 1
     known = [[v for v in values[iteration] if isfinite(v)] for iteration in x]
     return Series(
         name,
         x,
-        [_mean(v) for v in known],
+        [mean_of(v) if v else None for v in known],
         [min(v, default=None) for v in known] if several else (),
         [max(v, default=None) for v in known] if several else (),
         index,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    # Divided first, since the sum of large numbers may overflow.
-    return sum(value / len(values) for value in values) if values else None
-
-
-def _known(values: Sequence[float]) -> Numbers:
-    return [value if isfinite(value) else None for value in values]
-
-
-def _thinned(x: Sequence[float], y: Numbers) -> tuple[Sequence[float], Numbers]:
-    """At most `_MOST_POINTS` evenly spaced points, including the last one."""
-    last = len(x) - 1
-    if last < _MOST_POINTS:
-        return x, y
-    kept = [round(k * last / (_MOST_POINTS - 1)) for k in range(_MOST_POINTS)]
-    return [x[k] for k in kept], [y[k] for k in kept]

@@ -18,6 +18,7 @@ from nnrun.reports.html.blocks import Block, Figure, Figures, MistakenCell, Mist
 from nnrun.reports.html.mistakes import mistaken_cells
 from nnrun.reports.numbers import count, plural
 from nnrun.reports.run_tables import classes_table
+from nnrun.reports.summary import splits
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26
@@ -32,7 +33,7 @@ def class_blocks(
 
     Without predictions, since the network or data cannot be loaded, only what the report has.
     """
-    split = _last_split(record)
+    split = splits(record.dataset)[-1]
     numbers: dict[str, Any] | None = record.metrics.get(split)
     if numbers is None:
         return
@@ -87,10 +88,6 @@ def agree(record: RunRecord, predictions: Predictions) -> bool:
     confusion = np.bincount(y * n + predicted, minlength=n * n).reshape(n, n)
     # On another machine, rows at the border of two classes may get the other class.
     return int(np.abs(confusion - np.array(numbers["confusion"])).sum()) <= 2 * len(y) // 1000
-
-
-def _last_split(record: RunRecord) -> str:
-    return next(s for s in ("test", "validation", "train") if record.dataset[f"n_{s}"])
 
 
 def _confusion(

@@ -81,15 +81,12 @@ def run_sections(
         try:
             found = list(blocks())
         except DAMAGE as error:
-            found = [Note(f"This part of its report is damaged ({_kind_of(error)}).", "bad")]
+            kind = shortened(f"{type(error).__name__}: {error}", 80)
+            found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
         if found:
             sections.append(Section(title, found))
     name = shortened(f"{record.name}/{record.run_id}")
     return RunSections(anchor, name, record.status, sections)
-
-
-def _kind_of(error: Exception) -> str:
-    return shortened(f"{type(error).__name__}: {error}", 80)
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
@@ -133,7 +130,7 @@ def _predictions(
     except (NnrunError, OSError) as error:
         return None, None, f"Its network cannot be shown: {shortened(str(error))}."
     try:
-        predictions = predictions_of(record, folder, load_data, model)
+        predictions = predictions_of(record, model, load_data)
         warning = "" if agree(record, predictions) else _DISAGREE
         return model, predictions, warning
     except (NnrunError, OSError, MemoryError, *DAMAGE) as error:

@@ -13,7 +13,7 @@ from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
-from nnrun.reports.charts.pictures import Picture, signed_picture
+from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
 from nnrun.reports.html.blocks import Block, Figure, Figures, Gallery, Note
@@ -115,18 +115,12 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
 
 
 def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
-    largest = float(np.abs(w).max())
+    largest, shape = float(np.abs(w).max()), model.layout.shape
     if w.ndim == 4:
-        yield _gallery(name, [*_filters(w, largest)], len(w), largest, "filter")
+        yield _gallery(name, w.mean(axis=1), largest, "filter")
         return
-    shape = model.layout.shape
     if len(shape) == 3 and w.shape[0] == np.prod(shape):
-        images = w.T.reshape(-1, *shape).mean(axis=1)
-        pictures = [
-            (signed_picture(image, f"weights of unit {unit}", largest), f"unit {unit}")
-            for unit, image in enumerate(images[:_MOST_PICTURES])
-        ]
-        yield _gallery(name, pictures, len(images), largest, "unit")
+        yield _gallery(name, w.T.reshape(-1, *shape).mean(axis=1), largest, "unit")
         return
     names = [shortened(feature, 40) for feature in model.layout.columns.features]
     if len(names) != w.shape[0]:
@@ -155,18 +149,14 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
         )
 
 
-def _filters(w: Array, largest: float) -> Iterator[tuple[Picture, str]]:
-    for number_, channels in enumerate(w[:_MOST_PICTURES]):
-        label = f"weights of filter {number_}"
-        yield signed_picture(channels.mean(axis=0), label, largest), f"filter {number_}"
-
-
-def _gallery(
-    name: str, pictures: list[tuple[Picture, str]], total: int, largest: float, noun: str
-) -> Gallery:
+def _gallery(name: str, images: Array, largest: float, noun: str) -> Gallery:
+    pictures = [
+        (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
+        for index, image in enumerate(images[:_MOST_PICTURES])
+    ]
     note = f"Red is negative, blue positive, from -{number(largest)} to {number(largest)}."
-    if len(pictures) < total:
-        note += f" The first {len(pictures)} of {plural(total, noun)} are shown."
+    if len(pictures) < len(images):
+        note += f" The first {len(pictures)} of {plural(len(images), noun)} are shown."
     return Gallery(f"Weights of the first layer ({name})", pictures, note)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nnrun.reports.markup import table
-from nnrun.reports.numbers import count, number, sparkline
+from nnrun.reports.numbers import count, number, sparkline, thinned
 
 Row = dict[str, float | int]
 
@@ -22,24 +22,15 @@ def curve_section(history: Sequence[Row], splits: Sequence[str], metric: str) ->
     names = [key.replace("_", " ", 1) for key in keys]
     if len(history) > 1:
         curves = [[row[key] for row in history] for key in keys]
-        rows = [[name, *_curve(values)] for name, values in zip(names, curves, strict=True)]
+        rows = [
+            [name, sparkline(values), number(values[0]), number(values[-1])]
+            for name, values in zip(names, curves, strict=True)
+        ]
         yield table(["", "curve", "first", "last"], rows, texts=2)
     header = ["iteration", "epoch", *names]
     rows = [
         [count(int(row["iteration"])), f"{row['epoch']:.1f}", *[number(row[key]) for key in keys]]
-        for row in _some(history)
+        for row in thinned(history, _MOST_ROWS)
     ]
     yield table(header, rows, texts=0)
     yield "Every evaluation is in `history.csv`."
-
-
-def _curve(values: Sequence[float]) -> list[str]:
-    return [sparkline(values), number(values[0]), number(values[-1])]
-
-
-def _some(history: Sequence[Row]) -> list[Row]:
-    """At most `_MOST_ROWS` evenly spaced rows, including the last one."""
-    last = len(history) - 1
-    if last < _MOST_ROWS:
-        return list(history)
-    return [history[round(k * last / (_MOST_ROWS - 1))] for k in range(_MOST_ROWS)]

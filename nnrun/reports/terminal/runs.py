@@ -66,7 +66,8 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),
     ]
-    train_is_shown = all(_only_train(run) for run in runs) or sort == "train"
+    only_train = all(run.result is None or run.result[0] == "train" for run in runs)
+    train_is_shown = only_train or sort == "train"
     empty = {"settings": not any(words), "train": train_is_shown}
     return [column for column in columns if not empty.get(column.title)]
 
@@ -118,10 +119,6 @@ def _status(run: RunSummary) -> Text:
 def _moment(started: str | None) -> str:
     """Month, day and time; the year is left out for lack of room."""
     return clean(str(started))[5:16].replace("T", " ") if started else MISSING
-
-
-def _only_train(run: RunSummary) -> bool:
-    return run.result is None or run.result[0] == "train"
 
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.run_tables import network_table
-from nnrun.reports.summary import metric_label, splits
+from nnrun.reports.summary import History, curve_names, metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
@@ -28,7 +28,7 @@ _MOST_CLASSES = 20
 
 @group()
 def run_in_full(
-    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+    run: RunSummary, record: RunRecord, history: History, folder: Path
 ) -> Iterator[RenderableType]:
     """Results, learning curves, confusion matrix, network, and the command that repeats it."""
     if run.status != record.status:
@@ -67,25 +67,16 @@ def again(folder: Path) -> str:
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
 
 
-def _plots(record: RunRecord, history: Mapping[str, Sequence[float]]) -> Iterator[Plot]:
+def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
     """The loss, and the main metric unless it equals the loss."""
-    for key in dict.fromkeys(["loss", record.main_metric]):
+    for key in curve_names(record.main_metric, [history]):
         curves = [
             Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
             for split in reversed(splits(record.dataset))
             if f"{split}_{key}" in history
         ]
-        if curves and any(len(curve.x) > 1 for curve in curves) and not _repeats(key, history):
+        if any(len(curve.x) > 1 for curve in curves):
             yield Plot(metric_label(key), curves)
-
-
-def _repeats(key: str, history: Mapping[str, Sequence[float]]) -> bool:
-    """Whether a metric equals the loss."""
-    return key != "loss" and all(
-        history[column] == history.get(column.replace(f"_{key}", "_loss"))
-        for column in history
-        if column.endswith(f"_{key}")
-    )
 
 
 def _confusion(record: RunRecord) -> Iterator[RenderableType]:
