@@ -12,11 +12,12 @@ from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words, setting_of
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words, setting_of, setting_words
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
-from nnrun.reports.terminal.sort_column import metric_column, sort_column
 from nnrun.runs.catalog.bookkeeping import DATA
+from nnrun.runs.catalog.filter import RESULT, value_of
 from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
 from nnrun.spreadsheet import cell
 
@@ -24,6 +25,9 @@ _STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 _LEAST_DIGITS = 4
 
 Varied = Mapping[str, Sequence[str]]
+# Keys that the other columns of the list show.
+_SHOWN = ("name", "status", "started", "seed")
+Metrics = Sequence[tuple[str, float] | None]
 
 
 def listed_data(run: RunSummary) -> dict[str, Any]:
@@ -74,8 +78,8 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
 
 def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     """What the runs are sorted by, and the main metric on the most telling split of each."""
-    result = metric_column(runs, [run.result for run in runs])
-    column = None if sort is None else sort_column(runs, sort)
+    result = _metric_column(runs, [run.result for run in runs])
+    column = None if sort is None else _sort_column(runs, sort)
     if column is None or (column.title, column.cells) == (result.title, result.cells):
         return [result]
     return [column, replace(result, need=1)]
@@ -136,3 +140,33 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
 def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
     """The table as Markdown."""
     return markdown_table(_columns(runs, keys, sort)) + "\n"
+
+
+def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
+    """A column for a key; None where each list has it."""
+    if key == RESULT:
+        return _metric_column(runs, [run.ranking for run in runs])
+    if key in SPLITS:
+        values = [getattr(run, key) for run in runs]
+        return _metric_column(runs, [None if v is None else (key, v) for v in values])
+    if key in _SHOWN:
+        return None
+    return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
+
+
+def _metric_column(runs: Sequence[RunSummary], values: Metrics) -> Column:
+    """The main metric of runs on some split of each; its heading says which, or else each cell."""
+    kinds = {f"{found[0]} {run.metric}" for run, found in zip(runs, values, strict=True) if found}
+    title = kinds.pop() if len(kinds) == 1 else "result"
+    cells = []
+    for run, found in zip(runs, values, strict=True):
+        what = "" if found is None or title != "result" else f"{found[0]} {run.metric} "
+        cells.append(MISSING if found is None else clean(f"{what}{number(found[1])}"))
+    return Column(title, cells)
+
+
+def _cell(run: RunSummary, key: str) -> str:
+    value = value_of(run, key)
+    if value is None:
+        return MISSING
+    return number(value) if key == "seconds" else clean(setting_words(key, value))
