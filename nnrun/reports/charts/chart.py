@@ -46,6 +46,7 @@ class Chart:
         table: its numbers.
         interactive: whether there are links among the marks.
         legend: the number and name of each series; pages show it once for several charts.
+        log: the same on a logarithmic scale, which readers can switch to.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Chart:
     table: Table
     interactive: bool = False
     legend: Sequence[tuple[int, str]] = ()
+    log: Chart | None = None
 
     @property
     def svg(self) -> Markup:

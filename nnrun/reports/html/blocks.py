@@ -12,15 +12,6 @@ from nnrun.reports.tables import Grid
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A chart, optionally with a version on a logarithmic scale."""
-
-    block: ClassVar[str] = "figure"
-    chart: Chart
-    log: Chart | None = None
-
-
-@dataclass(frozen=True)
 class Figures:
     """Charts side by side, with one legend.
 
@@ -28,7 +19,7 @@ class Figures:
     """
 
     block: ClassVar[str] = "figures"
-    figures: Sequence[Figure]
+    charts: Sequence[Chart]
     legend: Sequence[tuple[int, str]] = ()
 
 
@@ -108,7 +99,7 @@ class Mistakes:
     cells: Sequence[MistakenCell]
 
 
-Block = Grid | Figure | Figures | Note | Settings | Code | Gallery | Mistakes
+Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes
 
 
 @dataclass(frozen=True)
@@ -121,7 +112,5 @@ class Section:
 
 def charts_of(block: Block) -> list[Chart]:
     """All charts of a block."""
-    figures = [block] if isinstance(block, Figure) else []
-    if isinstance(block, Figures):
-        figures = list(block.figures)
-    return [chart for figure in figures for chart in (figure.chart, figure.log) if chart]
+    charts = block.charts if isinstance(block, Figures) else []
+    return [chart for linear in charts for chart in (linear, linear.log) if chart]

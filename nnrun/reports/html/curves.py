@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 
 from nnrun.config.names import SPLITS
+from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
-from nnrun.reports.html.blocks import Block, Figure, Figures, Note
+from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import config_name
 from nnrun.reports.numbers import count, plural, thinned
 from nnrun.reports.summary import History, curve_names, metric_label
@@ -28,15 +30,15 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
         for standing in board.standings
         if (found := _histories(standing.variant, histories))
     ]
-    figures = [
-        figure
+    charts = [
+        chart
         for what in curve_names(board.group.metric, [h for _, found in shown for h in found])
-        for figure in _by_split(what, shown)
+        for chart in _by_split(what, shown)
     ]
-    if not figures:
+    if not charts:
         return
     legend = [(index, name) for index, (name, _) in enumerate(shown)]
-    yield Figures(figures, legend)
+    yield Figures(charts, legend)
     if any(len(found) > 1 for _, found in shown):
         yield Note("Lines are means over seeds; bands go from the lowest seed to the highest.")
     if len(shown) < len(board.standings):
@@ -46,7 +48,7 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def run_curves(history: History, metric: str) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
-    figures = []
+    charts = []
     for what in curve_names(metric, [history]):
         series = [
             Series(split, x, [v if isfinite(v) else None for v in y], index=index)
@@ -55,14 +57,14 @@ def run_curves(history: History, metric: str) -> Iterator[Block]:
             for x, y in [(thinned(v, _MOST_POINTS) for v in (history["iteration"], column))]
         ]
         if series:
-            figures.append(_figure(metric_label(what), series, what))
-    if figures:
+            charts.append(_chart(metric_label(what), series, what))
+    if charts:
         legend = [
             (index, split)
             for index, split in enumerate(SPLITS)
             if any(f"{split}_{what}" in history for what in ("loss", metric))
         ]
-        yield Figures(figures, legend)
+        yield Figures(charts, legend)
 
 
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
@@ -70,7 +72,7 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     return [history for history in found if history and history.get("iteration")]
 
 
-def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Figure]:
+def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Chart]:
     every: dict[str, list[Series]] = {}
     for split in SPLITS:
         key = f"{split}_{what}"
@@ -81,20 +83,20 @@ def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iter
     # One scale for all splits, so that they can be compared.
     domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
     for split, series in every.items():
-        yield _figure(f"{split} {metric_label(what)}", series, what, domain)
+        yield _chart(f"{split} {metric_label(what)}", series, what, domain)
 
 
-def _figure(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Figure:
+def _chart(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Chart:
     label = metric_label(what)
     chart = lines(title, series, x_label="iteration", y_label=label, domain=domain)
     values = [v for one in series for v in one.y if v is not None]
     if not values or min(values) <= 0 or what in ("accuracy", "r2"):
-        return Figure(chart)
+        return chart
     log = lines(
         f"{title}, logarithmic", series, x_label="iteration", y_label=label, log=True,
         domain=domain,
     )  # fmt: skip
-    return Figure(chart, log)
+    return replace(chart, log=log)
 
 
 def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -> Series:

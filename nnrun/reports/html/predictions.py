@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.nn.signature import Array
+from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
@@ -16,7 +17,7 @@ from nnrun.reports.charts.palette import BLUES
 from nnrun.reports.charts.pictures import Picture, grey_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Figure, Figures, Gallery, MistakenCell, Mistakes, Note
+from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
 from nnrun.reports.numbers import count, number, percent, plural
 from nnrun.reports.run_tables import classes_table
 from nnrun.reports.summary import splits
@@ -77,7 +78,7 @@ def regression_blocks(predictions: Predictions) -> Iterator[Block]:
             residuals(f"Residuals{of}, {predictions.split}", y, left),
             histogram(title, bars.edges, bars.counts, "true − predicted", "rows"),
         )
-        yield Figures([Figure(chart) for chart in charts])
+        yield Figures(charts)
         if len(true) > _MOST_POINTS:
             yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
 
@@ -101,7 +102,7 @@ def _confusion(
     classes: Sequence[str],
     split: str,
     mistakes: Sequence[MistakenCell],
-) -> Figure:
+) -> Chart:
     wrong = [
         (value, classes[row], classes[column])
         for row, line in enumerate(matrix)
@@ -113,25 +114,23 @@ def _confusion(
     most = max(wrong, default=None)
     worst = f" Most often, {most[1]} is predicted as {most[2]} ({most[0]} rows)." if most else ""
     links = {cell.place: cell.id for cell in mistakes}
-    return Figure(
-        heatmap(
-            f"Confusion matrix, {split} split",
-            f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
-            + (" Cells link to their rows." if links else ""),
-            matrix,
-            classes,
-            classes,
-            row_label="true",
-            column_label="predicted",
-            colours=BLUES,
-            text=lambda value: count(int(value)),
-            empty=lambda row, column: matrix[row][column] == 0,
-            links=links,
-        )
+    return heatmap(
+        f"Confusion matrix, {split} split",
+        f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
+        + (" Cells link to their rows." if links else ""),
+        matrix,
+        classes,
+        classes,
+        row_label="true",
+        column_label="predicted",
+        colours=BLUES,
+        text=lambda value: count(int(value)),
+        empty=lambda row, column: matrix[row][column] == 0,
+        links=links,
     )
 
 
-def _calibration(predictions: Predictions) -> list[Figure]:
+def _calibration(predictions: Predictions) -> list[Chart]:
     """The calibration chart: ten bins of predicted probability."""
     if predictions.probabilities is None:
         return []
@@ -139,13 +138,13 @@ def _calibration(predictions: Predictions) -> list[Figure]:
     right = predictions.decoded == predictions.part.y
     bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
     filled = [b for b in range(_BINS) if (bins == b).any()]
-    chart = calibration(
+    found = calibration(
         f"Calibration, {predictions.split} split",
         [float(sure[bins == b].mean()) for b in filled],
         [float(right[bins == b].mean()) for b in filled],
         [int((bins == b).sum()) for b in filled],
     )
-    return [Figure(chart)]
+    return [found]
 
 
 def _mistaken_cells(

@@ -16,7 +16,7 @@ from nnrun.reports.charts.palette import RED_BLUE
 from nnrun.reports.charts.pictures import signed_picture
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Figure, Figures, Gallery, Note
+from nnrun.reports.html.blocks import Block, Figures, Gallery, Note
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
 from nnrun.reports.tables import Cell, Grid
@@ -43,7 +43,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
             continue
         bars = Histogram.of(values)
         kind = name.rpartition(".")[2]
-        figures.append(Figure(histogram(title, bars.edges, bars.counts, kind, "values")))
+        figures.append(histogram(title, bars.edges, bars.counts, kind, "values"))
     yield Figures(figures)
     yield from map(Note, alike)
 
@@ -71,11 +71,9 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
     )
     yield Figures(
         [
-            Figure(
-                histogram(
-                    f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
-                    layer.histogram.edges, layer.histogram.counts, "output", "outputs",
-                )
+            histogram(
+                f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
+                layer.histogram.edges, layer.histogram.counts, "output", "outputs",
             )
             for layer in predictions.activity
         ]
@@ -111,7 +109,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     title = f"Predictions, with rows of the {predictions.split} split"
     surface = predicted.astype(np.float64)
     extent = (left, right, bottom, top)
-    yield Figures([Figure(decision_surface(title, surface, extent, pair, points, classes))])
+    yield Figures([decision_surface(title, surface, extent, pair, points, classes)])
 
 
 def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
@@ -128,20 +126,19 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
     shown = w[:_MOST_FEATURES, :_MOST_UNITS]
     limit = max(largest, 1e-300)
     cells = [[float(v) / limit for v in line] for line in shown]
-    yield Figure(
-        heatmap(
-            f"Weights of the first layer ({name})",
-            f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
-            cells,
-            names[:_MOST_FEATURES],
-            [str(unit) for unit in range(shown.shape[1])],
-            row_label="feature",
-            column_label="unit",
-            colours=RED_BLUE,
-            text=lambda share: number(share * limit),
-            domain=(-1.0, 1.0),
-        )
+    chart = heatmap(
+        f"Weights of the first layer ({name})",
+        f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
+        cells,
+        names[:_MOST_FEATURES],
+        [str(unit) for unit in range(shown.shape[1])],
+        row_label="feature",
+        column_label="unit",
+        colours=RED_BLUE,
+        text=lambda share: number(share * limit),
+        domain=(-1.0, 1.0),
     )
+    yield Figures([chart])
     if shown.size < w.size:
         yield Note(
             f"{shown.shape[0]} of {plural(w.shape[0], 'feature')} and {shown.shape[1]} of "

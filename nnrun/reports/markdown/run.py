@@ -27,7 +27,6 @@ from nnrun.runs.record import RunRecord, RunResult
 
 # A larger matrix does not fit a page; report.json has it.
 _MOST_CLASSES = 20
-Row = dict[str, float | int]
 _MOST_ROWS = 10
 
 

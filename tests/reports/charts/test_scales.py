@@ -129,8 +129,6 @@ def test_ticks_are_few_and_lie_inside(values: list[float], count: int) -> None:
         assert len(ticks) == len(set(tick_labels(ticks)))
 
 
-
-
 @pytest.mark.parametrize(
     ("values", "suits"),
     [([1.0, 99.0], False), ([1.0, 100.0], True), ([0.0, 100.0], False), ([nan], False)],
