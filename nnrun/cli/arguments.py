@@ -41,11 +41,7 @@ def _is_override(argument: str) -> bool:
 
 
 def check_target(file: Path, source: Path | None = None) -> None:
-    """Check before all work that a file can be written.
-
-    Args:
-        file: the file to write.
-        source: the file that it is made from.
+    """Check before all work that a file can be written, and is not its own source.
 
     Raises:
         UsageError: it is a folder, in none, or the source itself.

@@ -17,12 +17,6 @@ from nnrun.runs.storage.reading import read_run, refuse_damaged
 def load_selected(run: str, results: Path, output: Output, by: str | None) -> Model:
     """The model of a run, with notes on which it is and where it has not come to its end.
 
-    Args:
-        run: a word of the command line.
-        results: the results folder.
-        output: where notes go.
-        by: the split that the best is chosen by.
-
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
         NnrunError: the model's file is damaged.

@@ -14,12 +14,6 @@ from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 def picked(run: str, results: Path, output: Output, by: str | None = None) -> Path:
     """The folder of a run; stderr says which it is, and whether its experiment has a better one.
 
-    Args:
-        run: a word of the command line.
-        results: the results folder.
-        output: where that is said.
-        by: the split that the best is chosen by.
-
     Raises:
         UsageError: there is no such run, or several.
     """
