@@ -46,7 +46,8 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
     yield code(escaped(board.command), "sh")
     for group in board.groups:
         yield f"## {escape(heading(group))}"
-        yield markdown_table(columns(group))
+        place, config, *numbers = columns(group)
+        yield markdown_table([place, config.escaped, *numbers])
         if run := best_run(group):
             yield f"Best seed of the first row: `{run}`."
     yield from notes(board.groups)

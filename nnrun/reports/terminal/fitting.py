@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count as counting
 from itertools import takewhile
 from textwrap import wrap
 
@@ -61,6 +60,11 @@ class Column:
     def texts(self) -> list[str]:
         """The cells without styles."""
         return [cell.plain if isinstance(cell, Text) else cell for cell in self.cells]
+
+    @property
+    def escaped(self) -> Column:
+        """The column for Markdown, where its cells may hold any text."""
+        return replace(self, cells=[escape(text) for text in self.texts])
 
     @property
     def least(self) -> int:
@@ -124,15 +128,15 @@ class FittedTable:
             folded = table.columns[widest]
             folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
             folded.no_wrap = False
-        styles = iter(self.styles) if self.styles else ("" for _ in counting())
-        for style, *cells in zip(styles, *(column.cells for column in columns), strict=False):
-            table.add_row(*(_shown(cell) for cell in cells), style=style)
+        rows = list(zip(*(map(_shown, column.cells) for column in columns), strict=True))
+        for style, cells in zip(self.styles or [""] * len(rows), rows, strict=True):
+            table.add_row(*cells, style=style)
         return table
 
 
 def markdown_table(columns: Sequence[Column]) -> str:
     """All columns as a table in Markdown."""
-    rows = zip(*(map(escape, column.texts) for column in columns), strict=True)
+    rows = zip(*(column.texts for column in columns), strict=True)
     texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
     return table([column.title for column in columns], rows, texts)
 

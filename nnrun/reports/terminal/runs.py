@@ -139,7 +139,7 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
 
 def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
     """The table as Markdown."""
-    return markdown_table(_columns(runs, keys, sort)) + "\n"
+    return markdown_table([column.escaped for column in _columns(runs, keys, sort)]) + "\n"
 
 
 def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
