@@ -39,9 +39,7 @@ from nnrun.runs.preparation.prepare import prepare
 )
 @options.iterations_option
 @options.wide_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,

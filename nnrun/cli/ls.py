@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from nnrun.cli import options
-from nnrun.cli.completion import Name
+from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
@@ -27,7 +26,7 @@ _MOST = 100
 
 
 @click.command("ls")
-@click.argument("names", nargs=-1, type=Name(), metavar="[NAME]...")
+@click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
 @click.option(
     "-n",
     "--last",

@@ -31,14 +31,7 @@ _SUFFIXES = (".html", ".htm")
 
 @click.command("report")
 @options.run_argument(many=True)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to write the report.  [default: report.html]",
-)
+@options.file_option("Where to write the report.  [default: report.html]")
 @click.option(
     "--figures",
     type=options.Folder(),
@@ -55,9 +48,7 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.margin_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,

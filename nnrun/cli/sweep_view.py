@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, draws
+from nnrun.reports.terminal.leaderboard import incomplete
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -111,7 +112,7 @@ class _View(_Lines):
         self.started = self.drawn = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
-        self.console = output.console(sys.stderr)
+        self.console = console_of(sys.stderr)
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
         self.most_running = 0  # the most runs that were in progress together
@@ -188,7 +189,7 @@ class _View(_Lines):
     def _counts(self, done: int) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
         if self.progress:
-            parts += troubles_of(self.progress)
+            parts += incomplete(self.progress)
             # Between short runs there are moments without any.
             if (self.most_running or self.trained) and not self.waits:
                 parts.append(f"{remaining(self._left(self.progress))} left")
@@ -209,12 +210,6 @@ class _View(_Lines):
 
 def _share(progress: Progress) -> float:
     return progress.iteration / progress.total
-
-
-def troubles_of(progress: SweepProgress) -> list[str]:
-    """`3 diverged`, `2 failed`, or neither."""
-    numbers = {"diverged": progress.diverged, "failed": progress.failed}
-    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _line(run: PlannedRun, progress: Progress) -> list[str]:

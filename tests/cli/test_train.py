@@ -120,7 +120,7 @@ def test_published_numbers_are_shown_beside_ours(nnrun, cars, report):
     row = report()["published"][0]
     assert ("test_mse", 20.0) == (row["metric"], row["published"])
     line = next(line for line in done.stdout.splitlines() if line.startswith("test mse"))
-    assert ["test", "mse", "20.00", f"{row['ours']:#.4g}"] == line.split()[:4]
+    assert ["test", "mse", "20", f"{row['ours']:#.4g}"] == line.split()[:4]
     assert f"{row['difference'] / 20:+.1%}" == line.split()[-1]
     assert "published  a book" in done.stdout
 

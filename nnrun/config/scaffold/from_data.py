@@ -38,12 +38,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and the choices made in it.
-
-    Args:
-        text: of the config.
-        choices: what it predicts and what it leaves out, in a line each.
-    """
+    """A config, and a line for each choice in it: what it predicts and what it leaves out."""
 
     text: str
     choices: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from math import prod
 from typing import Any
 
 from nnrun import __version__
@@ -162,15 +163,14 @@ def now() -> str:
 
 def describe_dataset(prepared: Prepared) -> Description:
     """The data set and the sizes of its splits."""
-    dataset, examples = prepared.dataset, prepared.examples
-    sizes = {name: len(part) for name, part in examples.items()}
+    dataset, split = prepared.dataset, prepared.split
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
-        "n_train": sizes["train"],
-        "n_validation": sizes.get("validation", 0),
-        "n_test": sizes.get("test", 0),
-        "n_features": int(examples["train"].x[0].size),
+        "n_train": len(split.train),
+        "n_validation": len(split.validation) if split.validation else 0,
+        "n_test": len(split.test) if split.test else 0,
+        "n_features": prod(dataset.shape),
         "classes": list(dataset.classes) or None,
         "description": dataset.description,
         "note": dataset.note,

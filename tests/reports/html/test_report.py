@@ -34,9 +34,9 @@ def notes(blocks: list) -> str:
 
 
 def titles(blocks: list) -> list[str]:
-    figures = [f for block in blocks if isinstance(block, Figures) for f in block.figures]
+    figures = [f for block in blocks if isinstance(block, Figures) for f in block.charts]
     figures += [block for block in blocks if hasattr(block, "chart")]
-    return [figure.chart.title for figure in figures]
+    return [figure.title for figure in figures]
 
 
 def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> None:
@@ -144,7 +144,7 @@ def test_a_grid_of_three_keys_has_parallel_coordinates(results, make_report, tmp
         changed["training"]["sampling"] = ["shuffle", "with_replacement"][index // 2]
         with_report(source, tmp_path / "grid" / f"s1-000000000{index}", config=changed)
     blocks = sections(make_report(tmp_path))["Settings of grid"]
-    chart = next(b.chart for b in blocks if getattr(b, "chart", None))
+    chart = [b for b in blocks if isinstance(b, Figures)][-1].charts[0]
     assert "test accuracy of every config" == chart.title
     expected = ["learning_rate", "batch_size", "sampling", "test accuracy"]
     assert expected == list(chart.table.header)
@@ -154,10 +154,10 @@ def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
     """With a band from the lowest to the highest; the loss can be seen on a log scale."""
     (figures, *_) = sections(make_report(results))["Learning curves: iris"]
     expected = ["train loss", "test loss", "train accuracy", "test accuracy"]
-    assert expected == [figure.chart.title for figure in figures.figures]
-    assert [True, True, False, False] == [figure.log is not None for figure in figures.figures]
+    assert expected == [chart.title for chart in figures.charts]
+    assert [True, True, False, False] == [chart.log is not None for chart in figures.charts]
     assert 4 == len(figures.legend)
-    assert 4 == figures.figures[0].chart.drawing.count('class="area')
+    assert 4 == figures.charts[0].drawing.count('class="area')
 
 
 def test_curves_of_one_data_set_are_distinguished(results, make_report, tmp_path) -> None:
@@ -206,7 +206,7 @@ def test_regression_shows_how_far_it_is_off(results, make_report) -> None:
     ]
     assert expected == titles(answers)
     (figures,) = [block for block in answers if isinstance(block, Figures)]
-    assert 102 == figures.figures[0].chart.drawing.count("<circle")
+    assert 102 == figures.charts[0].drawing.count("<circle")
 
 
 def test_two_features_have_a_decision_surface(results, make_report) -> None:
@@ -221,7 +221,7 @@ def test_weights_and_units_are_shown(results, make_report) -> None:
     run = full(make_report(results, "pictures"), "pictures")
     gallery, figures = run["Weights"]
     assert ["filter 0", "filter 1"] == [caption for _, caption in gallery.pictures]
-    assert 4 == len(figures.figures)
+    assert 4 == len(figures.charts)
     grid = next(block for block in run["Units"] if isinstance(block, Grid))
     assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
 
@@ -229,7 +229,7 @@ def test_weights_and_units_are_shown(results, make_report) -> None:
 def test_a_single_weight_is_given_in_words(results, make_report) -> None:
     """One bar as wide as its chart would show nothing of it; nor would one for equal weights."""
     figures, note = full(make_report(results, "houses"), "houses")["Weights"][1:]
-    assert 3 == len(figures.figures)
+    assert 3 == len(figures.charts)
     assert re.fullmatch(r"1\.bias \(bias of dense\), 1 value: -?0\.\d+\.", note.text)
 
 

@@ -28,9 +28,9 @@ mae     2.250    3.125           6.500
 R²     0.8500   0.7000        -0.01000
 loss    12.50    25.00           81.00
 
-           published    ours   difference
-──────────────────────────────────────────────────
-test mse       20.00   25.00       +5.000   +25.0%
+           published    ours   difference   relative
+────────────────────────────────────────────────────
+test mse          20   25.00       +5.000     +25.0%
 
 baseline   always the mean of the training split
 published  a | book
