@@ -18,7 +18,7 @@ from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time
+from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
 
@@ -100,7 +100,7 @@ def command(
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
     names = tuple(named(name, results) for name in names)
-    runs, keys = look(results, names)
+    runs = look(results, names)
     _require(names, runs, results)
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
@@ -111,6 +111,7 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
+    keys = varied(runs)
     told = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:

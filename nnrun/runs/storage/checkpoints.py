@@ -29,19 +29,13 @@ def pack_checkpoint(state: TrainingState, run_id: str) -> bytes:
 def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
     """The state in a checkpoint.
 
-    Raises:
-        NnrunError: it is damaged, or of another run.
-        OSError: it cannot be read, or is no regular file.
+    Raises: NnrunError if it is damaged, or of another run; OSError if it cannot be read.
     """
     return parse_checkpoint(read_regular(path), run_id, path)
 
 
 def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
-    """The state in the bytes of a checkpoint; `path` is for error messages.
-
-    Raises:
-        NnrunError: it is damaged, or of another run.
-    """
+    """The state in the bytes of a checkpoint; `path` is for errors, which are NnrunErrors."""
     arrays, values = unpack(path, content)
     try:
         digest = values["sha256"]

@@ -78,8 +78,9 @@ class GroupCommit:
             unforeseen = error
         for staged, future, then in group:
             try:
-                if (failure := unforeseen or staged.error) is not None:
-                    raise failure
+                if unforeseen is not None:
+                    raise unforeseen
+                staged.conclude()
                 future.set_result(then())
             except BaseException as error:  # passed on by the future
                 future.set_exception(error)
