@@ -109,15 +109,19 @@ class IndexFile:
         return dict(self._db.execute("SELECT run_id, stamp FROM runs WHERE name = ?", (name,)))
 
     def summaries(self, name: str) -> Iterator[RunSummary]:
-        """The summaries of an experiment's lines; equal settings are one object."""
+        """The summaries of an experiment's lines; equal settings are one object.
+
+        Lines that another process writes meanwhile may be left out.
+        """
         within = "id IN (SELECT settings FROM runs WHERE name = ?)"
         texts = self._db.execute(f"SELECT id, text FROM settings WHERE {within}", (name,))
         settings = {number: Settings(text) for number, text in texts}
         select = f"SELECT {', '.join(PLAIN)}, settings FROM runs WHERE name = ?"
         for row in self._db.execute(select, (name,)):
-            values = [*row[:-1], settings[row[-1]]]
-            values[_FLAG] = bool(values[_FLAG])
-            yield RunSummary(*values)
+            if row[-1] in settings:
+                values = [*row[:-1], settings[row[-1]]]
+                values[_FLAG] = bool(values[_FLAG])
+                yield RunSummary(*values)
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
         """The part of a report that a sweep needs; None if the folder has changed."""

@@ -10,7 +10,6 @@ from typing import Any
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.nn.signature import Array
-from nnrun.runs.storage.files import read_regular
 from nnrun.training.state import TrainingState
 
 # The digest is over the file with these zeros in its place.
@@ -24,14 +23,6 @@ def pack_checkpoint(state: TrainingState, run_id: str) -> bytes:
     content = pack(state.arrays, values)
     digest = hashlib.sha256(content).hexdigest()
     return content.replace(_MARK + _BLANK.encode(), _MARK + digest.encode(), 1)
-
-
-def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
-    """The state in a checkpoint.
-
-    Raises: NnrunError if it is damaged, or of another run; OSError if it cannot be read.
-    """
-    return parse_checkpoint(read_regular(path), run_id, path)
 
 
 def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:

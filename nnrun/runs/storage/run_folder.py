@@ -10,8 +10,13 @@ from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
-from nnrun.runs.storage.files import has_leftovers, remove_leftovers, write_together
+from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.files import (
+    has_leftovers,
+    read_regular,
+    remove_leftovers,
+    write_together,
+)
 from nnrun.runs.storage.locks import Lock, acquire
 from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
 from nnrun.runs.storage.staged import Staged, is_temporary
@@ -48,7 +53,7 @@ class RunFolder:
         """
         path = self.path / CHECKPOINT
         try:
-            return unpack_checkpoint(path, self.path.name)
+            return parse_checkpoint(read_regular(path), self.path.name, path)
         except FileNotFoundError:
             return None
         except OSError as error:
