@@ -17,7 +17,7 @@ from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time
+from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
 
@@ -99,7 +99,7 @@ def command(
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
     names = tuple(named(name, results) for name in names)
-    runs, keys = look(results, names)
+    runs = look(results, names)
     _require(names, runs, results)
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
@@ -110,13 +110,14 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
-    varied = set_by_hand(keys, runs)
+    keys = varied(runs)
+    shown_keys = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
         csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, varied, sort))
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, shown_keys, sort))
         return
-    output.show(runs_table(shown, len(chosen), varied, sort))
+    output.show(runs_table(shown, len(chosen), shown_keys, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:

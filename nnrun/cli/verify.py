@@ -17,8 +17,7 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
-from nnrun.runs.storage.listing import list_runs
-from nnrun.runs.storage.reading import damaged
+from nnrun.runs.storage.reading import damaged, list_runs
 from nnrun.runs.verification.parallel import verify_all
 from nnrun.runs.verification.verify import Verification
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data import Dataset, make_split
+from nnrun.data.dataset import Dataset
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
 from nnrun.data.readers.table import read_csv
-from nnrun.data.splits import Split, SplitData
+from nnrun.data.splits import Split, SplitData, make_split
 
 TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n6,A,v,60\n"
 

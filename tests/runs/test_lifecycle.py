@@ -19,8 +19,8 @@ from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.run_folder import RunFolder
 from tests.forging import revise
 

@@ -34,7 +34,7 @@ _CAUSES_NAMED = 2
 
 
 class Execution:
-    """One run being trained.
+    """One run being trained, from a checkpoint if there is one.
 
     Args:
         prepared: the run; its network is trained in place.
@@ -43,8 +43,7 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises:
-        EngineFaultError: the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
     """
 
     def __init__(

@@ -42,13 +42,9 @@ def build_record(
 ) -> RunRecord:
     """The record of a run, whatever its status.
 
-    Args:
-        prepared: the run.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training; those of its data are added here.
-        trained: fields of the record that are known after training; their defaults are those of a
-            run that was not trained.
+    `diagnostics` are those of its training; those of its data are added here. `trained` has fields
+    of the record that are known after training; their defaults are those of a run that was not
+    trained.
     """
     config, dataset, nothing = prepared.config, describe_dataset(prepared), dict.fromkeys(SPLITS)
     if status == "completed":
@@ -92,13 +88,7 @@ def trained_result(
 ) -> RunResult:
     """The result of a run that was trained, to its end or not.
 
-    Args:
-        prepared: the run.
-        trainer: as training left it.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training.
-        fields: of the record, which the trainer does not know.
+    `fields` are those of the record that the trainer does not know.
     """
     stopping, found = trainer.stopping, trainer.divergence
     weights = None if is_lost(trainer) else weights_of(trainer.network)
@@ -129,13 +119,9 @@ def failed_result(
     checkpoint: TrainingState | None,
     traceback: str | None = None,
 ) -> RunResult:
-    """The result of a run that could not be trained.
+    """The result of a run that could not be trained, for this reason.
 
-    Args:
-        prepared: the run.
-        reason: why not, in a sentence.
-        checkpoint: the last one, if there is any.
-        traceback: of the error, where nnrun did not expect it.
+    `traceback` is that of an error that nnrun did not expect.
     """
     record = build_record(prepared, "failed", reason)
     return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
@@ -208,8 +194,8 @@ def describe_held_out(prepared: Prepared) -> Description:
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
     """The layers of the config, with their output shapes and numbers of parameters.
 
-    A layer with inner layers has them under `layers`, each with a `name`; its number of parameters
-    includes theirs.
+    A layer with inner layers has them under `layers`, each with a `name`, and counts their
+    parameters.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.named_layers():

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data import DatasetProblem, load_features
+from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.load import load_features
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.table import CsvFormat, read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.errors import DataError, NnrunError
 
 
@@ -298,8 +299,7 @@ def test_categories_that_are_numbers_are_compared_by_value(csv):
 def test_categories_with_decimal_commas_are_compared_by_value(csv):
     """1,5 and 1,50 are one category and one class, in a file and in a table in memory."""
     rows = csv("k;y\n1,5;1,5\n1,50;2\n2,5;1,50\n")
-    form = CsvFormat(decimal=",")
-    data = read_csv(rows, "y", categorical=["k"], task="classification", form=form)
+    data = read_csv(rows, "y", categorical=["k"], task="classification", decimal=",")
     assert {"k": ("1.5", "2.5")} == data.layout.columns.categories
     assert (("1.5", "2"), [0, 1, 0]) == (data.classes, data.y.tolist())
     expected = [[1, 0], [0, 1]]

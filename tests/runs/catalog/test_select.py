@@ -114,7 +114,7 @@ def test_the_newest_of_one_second(prepared, store):
         started = [train(prepared(None, f"training.iterations={n}", "seed=1"), store).record.started
                    for n in (shorter, shorter + 10)]  # fmt: skip
         assert started == sorted(set(started))
-        (last,) = [run for run in look(store.root, ("tiny",))[0] if run.started == started[1]]
+        (last,) = [run for run in look(store.root, ("tiny",)) if run.started == started[1]]
         assert store.root / last.label == select_run("tiny", store.root)
 
 

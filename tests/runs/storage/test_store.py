@@ -222,8 +222,8 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         sleep(0.1)
         sync(descriptor)
 
-    def interrupted(work):
-        threading.Thread(target=work).start()
+    def interrupted(*work):
+        threading.Thread(target=work[0], args=work[1:]).start()
         assert entered.wait(10)
         raise KeyboardInterrupt
 

@@ -17,7 +17,7 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.strict_json import strict_json
 from tests.forging import revise, said
