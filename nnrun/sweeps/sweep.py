@@ -123,7 +123,7 @@ class Sweep:
         Raises:
             NnrunError: no worker is left.
         """
-        names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
+        names = self.progress.plan.names
         try:
             if self.store is not None:
                 self.store.index.refresh(names, coming=len(self.progress.plan))

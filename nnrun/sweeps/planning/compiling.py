@@ -21,7 +21,7 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
     Otherwise, all workers would compile the same code at the same time.
     """
     compiled = set()
-    for variant in plan.variants:
+    for variant in plan.firsts():
         content = json.loads(variant.config)
         parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
         code = json.dumps([variant.data, *parts])
