@@ -1,4 +1,4 @@
-"""A cache shared by all seeds of a config."""
+"""Caches shared by all seeds of a config, and by all settings of a grid."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ class ConfigCache:
         if name not in self._known:
             self._known[name] = make()
         return cast(V, self._known[name])
+
+
+class GridCache:
+    """The last value of each kind, for settings that are prepared one after the other."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[Any, Any]] = {}
+
+    def get(self, kind: str, key: object, make: Callable[[], V]) -> V:
+        """The value of a kind for a key, made unless it is the last one of its kind."""
+        if kind not in self._kept or self._kept[kind][0] != key:
+            self._kept[kind] = key, make()
+        return cast(V, self._kept[kind][1])

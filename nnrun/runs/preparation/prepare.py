@@ -22,7 +22,7 @@ from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
 from nnrun.runs.preparation.build import ConfigMismatch, ConfigMismatchError
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
@@ -37,6 +37,7 @@ def prepare(
     experiment: Experiment,
     load: Callable[[DatasetConfig], Dataset] = load_dataset,
     penalty: L2Penalty | None = None,
+    cache: GridCache | None = None,
 ) -> Prepared:
     """Load the data, split it, and check that everything fits together.
 
@@ -44,15 +45,17 @@ def prepare(
         experiment: what to prepare.
         load: loads the data.
         penalty: on large weights; only estimators have one.
+        cache: of the settings that are prepared one after the other.
 
     Raises:
         ConfigError: the data cannot be used or do not fit the config, or the network does not fit
             together, or the run needs more memory than there is.
     """
+    cache = cache or GridCache()
     config, inference = _with_task(experiment.config)
+    rows = config.dataset, config.seed, config.training.sampling == "in_order"
     try:
-        dataset = load(config.dataset)
-        dataset, split = _divided(config, dataset)
+        dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -66,7 +69,7 @@ def prepare(
         mismatch = (
             check_batches(prepared.config.training, network, len(prepared.split.train))
             or _rates(prepared)
-            or excess(prepared.config, network, prepared.memory)
+            or excess(prepared.config, network, prepared.memory, cache)
         )
         if mismatch is not None:
             raise ConfigMismatchError([mismatch])
@@ -74,7 +77,8 @@ def prepare(
         raise _config_error(experiment, [(m.path, m.message) for m in error.mismatches]) from None
     try:
         prepared.select_engine()
-        check_ranges(prepared)
+        numbers = rows, network.input_shape, network.dtype
+        cache.get("ranges", numbers, lambda: check_ranges(prepared))
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     except DatasetProblem as error:

@@ -86,7 +86,7 @@ def _axis(key: str, values: Sequence[Any], number: tuple[KeyPath, Any] | None) -
         for index, value in enumerate(values)
         if index not in together or known.setdefault(float(value), index) == index
     ]
-    shared = [at for at, index in enumerate(places) if index in together]
+    shared = tuple(at for at, index in enumerate(places) if index in together)
     groups = [(at,) for at, index in enumerate(places) if index not in together]
     groups = sorted([*groups, shared] if shared else groups)
     return Axis(key, [values[index] for index in places], places, len(values), groups, path)

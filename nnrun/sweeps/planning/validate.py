@@ -13,6 +13,7 @@ from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.identity import Identity
+from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets, data_key
@@ -83,6 +84,7 @@ class _Planner:
         self._opened: list[tuple[str, Grid, Sequence[int]]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
+        self._cache = GridCache()
         self._known: set[tuple[str, Identity]] = set()
 
     def open(self, file: str, origin: Origin) -> None:
@@ -132,7 +134,7 @@ class _Planner:
     def _prepared(self, file: str, choice: GridPoint) -> Prepared | None:
         """The first run of a setting; None if it is invalid, or equal to an earlier one."""
         try:
-            prepared = prepare(choice.experiment, self.datasets.load)
+            prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
