@@ -31,8 +31,8 @@ class Source:
 
     def copy(self) -> Source:
         """A copy that can be changed."""
-        data, places = copy.deepcopy(self.data), (self.keys, self.values)
-        return Source(self.file, data, *map(dict, places), dict(self.arguments))
+        keys, values, arguments = dict(self.keys), dict(self.values), dict(self.arguments)
+        return Source(self.file, copy.deepcopy(self.data), keys, values, arguments)
 
     def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
         """A problem at `path`, or at the nearest path above it that exists."""

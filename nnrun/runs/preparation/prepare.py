@@ -21,7 +21,11 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
-from nnrun.runs.preparation.build import ConfigMismatch, ConfigMismatchError
+from nnrun.runs.preparation.build import (
+    ConfigMismatch,
+    ConfigMismatchError,
+    check_network,
+)
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
@@ -66,6 +70,7 @@ def prepare(
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
         network = prepared.network
+        check_network(network, prepared.config, dataset)
         mismatch = (
             check_batches(prepared.config.training, network, len(prepared.split.train))
             or _rates(prepared)

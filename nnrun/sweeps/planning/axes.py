@@ -87,8 +87,8 @@ def _axis(key: str, values: Sequence[Any], number: tuple[KeyPath, Any] | None) -
         if index not in together or known.setdefault(float(value), index) == index
     ]
     shared = tuple(at for at, index in enumerate(places) if index in together)
-    groups = [(at,) for at, index in enumerate(places) if index not in together]
-    groups = sorted([*groups, shared] if shared else groups)
+    own = [(at,) for at, index in enumerate(places) if index not in together]
+    groups: list[tuple[int, ...]] = sorted([*own, shared] if shared else own)
     return Axis(key, [values[index] for index in places], places, len(values), groups, path)
 
 

@@ -56,9 +56,10 @@ class Family(Collection[Variant]):
         if not numbers:
             return self.first
         blocks: dict[Any, Any] = {}
-        for (name, *path), number in numbers.items():
+        for path, number in numbers.items():
+            name, inner = str(path[0]), path[1:]
             block = blocks.get(name, getattr(self.config, name))
-            blocks[name] = _with_number(block, path, number)
+            blocks[name] = _with_number(block, inner, number)
         config, identity = json.loads(self.first.config), json.loads(self.first.identity.text)
         for name, block in blocks.items():
             config[name] = block.model_dump(mode="json")
