@@ -45,7 +45,8 @@ def address(array: Array) -> int:
 
     `array.ctypes.data` takes four times as long, and a short run asks for fifty addresses.
     """
+    numbers: Any = array
     try:
-        return addressof(c_char.from_buffer(array))
+        return addressof(c_char.from_buffer(numbers))
     except (TypeError, ValueError):  # read-only, or empty
         return int(array.ctypes.data)
