@@ -16,8 +16,8 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.pool.task import Channel
-from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import execute, now_and_then
+from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult

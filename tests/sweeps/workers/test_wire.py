@@ -15,7 +15,7 @@ from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.tensors import pack, unpack
 from nnrun.pool.task import CrashError, WorkerLostError
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import execute
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask, dask_tasks
 from nnrun.sweeps.workers.job import Job
