@@ -167,7 +167,7 @@ class Execution:
             losses=curve is not None,
             threads=callbacks.threads,
             wait=callbacks.wait,
-            compiled_functions=self.prepared.cache.get(
+            compiled_functions=self.prepared.cache.code.get(
                 f"made for {self.network.input_shape}", dict
             ),
         )

@@ -207,9 +207,9 @@ def describe_held_out(prepared: Prepared) -> Description:
 
 
 def _described_network(prepared: Prepared) -> Description:
-    """The description of the network, made once for all seeds; each run has a copy of its own."""
+    """The description of the network, made once; each run has a copy of its own."""
     network = prepared.network
-    text = prepared.cache.get(
+    text = prepared.cache.code.get(
         f"network for {network.input_shape}",
         lambda: json.dumps(describe_network(prepared.config, network)),
     )

@@ -9,10 +9,15 @@ V = TypeVar("V")
 
 
 class ConfigCache:
-    """Values by name, each made by the first run that needs it."""
+    """Values by name, each made by the first run that needs it.
 
-    def __init__(self) -> None:
+    Args:
+        code: the cache of all configs with the same compiled code; by default this one.
+    """
+
+    def __init__(self, code: ConfigCache | None = None) -> None:
         self._known: dict[str, Any] = {}
+        self.code = code or self
 
     def get(self, name: str, make: Callable[[], V]) -> V:
         """The value with this name, made if there is none yet."""

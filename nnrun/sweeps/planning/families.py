@@ -19,7 +19,7 @@ from nnrun.sweeps.planning.plan import Variant
 
 @dataclass(frozen=True)
 class Family(Collection[Variant]):
-    """Variants that differ only in numbers that no check, estimate or compiled code depends on.
+    """Variants that differ only in numbers that no check and no estimate depends on.
 
     Args:
         first: the variant that was checked.

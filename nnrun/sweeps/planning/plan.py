@@ -100,8 +100,7 @@ class Plan:
 
     Args:
         variants: all of them, in the order of boards.
-        families: the same variants, each family by its cost and its compiled code; by default each
-            variant is a family.
+        families: the same variants, in groups with the same estimate; by default each is alone.
     """
 
     variants: Collection[Variant] = field(default_factory=list)

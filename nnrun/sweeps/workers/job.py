@@ -21,6 +21,7 @@ from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
+from nnrun.sweeps.planning.compiling import code_key
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -104,6 +105,12 @@ def config_of(text: str) -> ExperimentConfig:
 @lru_cache(maxsize=64)
 def _cache_of(config: str, data: str) -> ConfigCache:
     """The cache shared by all seeds of a config on these data."""
+    return ConfigCache(_code_cache_of(code_key(json.loads(config), data)))
+
+
+@lru_cache(maxsize=64)
+def _code_cache_of(key: str) -> ConfigCache:
+    """The cache shared by all configs with the same code."""
     return ConfigCache()
 
 
