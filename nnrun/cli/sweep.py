@@ -157,8 +157,8 @@ def command(
             begin=lambda choices: _announce(choices, output),
         )
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
-        for variant in plan.variants:
-            store.folder(variant.name, "")  # refuses a link that leads elsewhere
+        for name in plan.names:
+            store.folder(name, "")  # refuses a link that leads elsewhere
         if dry_run:
             _show_plan(plan, store, output, asked)
             return

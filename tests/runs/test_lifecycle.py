@@ -56,7 +56,8 @@ def test_one_module_locks_and_saves_runs():
     """Train, sweeps and Python go through it; so do failures and checkpoints."""
     assert {"runs/lease.py"} == uses("save", "save_soon")
     # An estimator has no run: it trains arrays, in as many steps as its owner likes.
-    assert {"runs/lifecycle.py", "sklearn/fitting.py"} == importers("nnrun.runs.execution.execute")
+    users = {"runs/lifecycle.py", "sklearn/fitting.py", "sweeps/workers/job.py"}
+    assert users == importers("nnrun.runs.execution.execute")
     folders = ("nnrun.runs.storage.run_folder", "RunFolder")
     assert {"runs/lease.py", "runs/storage/store.py"} == importers(*folders)
     assert {"runs/storage/run_folder.py"} == importers("nnrun.runs.storage.locks", "acquire")
@@ -224,12 +225,12 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
     """A note says so, and training continues."""
-    from nnrun.runs import lifecycle
+    from nnrun.runs.execution import callbacks
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(lifecycle, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(RunFolder, "save_checkpoint", full)
     notes = []
     outcome = train(prepared(), store, Callbacks(note=notes.append))

@@ -226,15 +226,15 @@ def instead_of_run(seed: int, statement: str) -> str:
     """A module for worker processes that do this in place of the run with this seed."""
     return f"""
 import os
-from nnrun.sweeps.workers import process_main
-from nnrun.sweeps.workers.process_main import main
+from nnrun.sweeps.workers import job
+from nnrun.sweeps.workers.processes import main
 
-real = process_main.execute_job
+real = job.execute_job
 
-def execute_job(job, *more):
-    if job.seed == {seed}:
+def execute_job(one, *more):
+    if one.seed == {seed}:
         {statement}
-    return real(job, *more)
+    return real(one, *more)
 
-process_main.execute_job = execute_job
+job.execute_job = execute_job
 """

@@ -163,10 +163,7 @@ def test_a_run_that_ends_unasked_goes_on(plan, sweep, write, store, monkeypatch)
             calls.append(1)
             return len(calls) == 3
 
-        def progress(self, progress):
-            pass
-
-        def checkpoint(self, state):
+        def send(self, content):
             pass
 
     monkeypatch.setattr(inline, "execute_job", lambda job, _, dataset: real(job, Hasty(), dataset))

@@ -16,6 +16,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
+from nnrun.pool.task import WorkerLostError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
@@ -25,7 +26,6 @@ from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import dask_tasks, inline
-from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from nnrun.training.trainer import Progress
@@ -302,7 +302,7 @@ def test_a_run_on_a_cluster_ends_when_nobody_asks_for_it(monkeypatch):
     notes = dask_tasks._DaskChannel("token", "iris/s3")
     now[0] = 150.0
     assert not notes.stopped()
-    notes.progress(Progress(3, 10, 0.5, 0.1))
+    notes.send(Progress(3, 10, 0.5, 0.1))
     assert [("iris/s3", [3, 10, 0.5, 0.1])] == dask_tasks.fetch_messages("token")
     assert [] == dask_tasks.fetch_messages("token")
     now[0] = 209.0
@@ -396,7 +396,7 @@ def workers():
     found = []
     for pid in children_of(os.getpid()):
         try:
-            if b"nnrun.sweeps.workers.process_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.processes" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
         except OSError:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -68,7 +69,7 @@ def build_record(
         config=prepared.config_dict,
         seed=config.seed,
         dataset=dataset,
-        network=describe_network(config, prepared.network),
+        network=_described_network(prepared),
         published=compare_published(published_of(config), fields["metrics"]),
         main_metric=prepared.task.main_metric,
         description=config.description,
@@ -189,6 +190,17 @@ def describe_held_out(prepared: Prepared) -> Description:
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
     }
+
+
+def _described_network(prepared: Prepared) -> Description:
+    """The description of the network, made once; each run has a copy of its own."""
+    network = prepared.network
+    text = prepared.cache.code.get(
+        f"network for {network.input_shape}",
+        lambda: json.dumps(describe_network(prepared.config, network)),
+    )
+    found: Description = json.loads(text)
+    return found
 
 
 def describe_network(config: ExperimentConfig, network: Network) -> Description:

@@ -16,7 +16,7 @@ from nnrun.training.trainer import Trainer
 
 
 def check_engine(prepared: Prepared, trainer: Trainer) -> None:
-    """Compare the compiled engine with NumPy on the first batch, once for all runs of a config.
+    """Compare the compiled engine with NumPy on the first batch, once for each compiled code.
 
     The trainer, which has made no update yet, is not changed.
 
@@ -43,7 +43,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 losses=trainer.curve is not None,
             )
 
-    found = prepared.cache.get("disagreement", compare)
+    found = prepared.cache.code.get("disagreement", compare)
     if found is not None:
         raise EngineFaultError(_message(found))
 

@@ -40,16 +40,23 @@ def build_network(
 ) -> Network:
     """The network of a config for a data set; it takes no memory yet.
 
-    Raises: ConfigMismatchError with everything that does not fit, by path.
+    Raises: ConfigMismatchError if its layers do not fit together.
     """
     blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
-        network = Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
+        return Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
     except LayerError as error:
         field = (error.field,) if error.field else ()
         raise ConfigMismatchError([(("network", *error.place, *field), str(error))]) from None
+
+
+def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) -> None:
+    """Check that a network fits the data, the loss and the rest of the config.
+
+    Raises: ConfigMismatchError with everything that does not fit, by path.
+    """
     mismatches = [
         *_softmax_in_the_middle(network),
         *_outputs(network, dataset),
@@ -60,7 +67,6 @@ def build_network(
     ]
     if mismatches:
         raise ConfigMismatchError(mismatches)
-    return network
 
 
 def _softmax_in_the_middle(network: Network) -> Iterator[Mismatch]:

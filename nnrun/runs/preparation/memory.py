@@ -12,6 +12,7 @@ from nnrun.engines.selection import buffers
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.runs.preparation.build import Mismatch
+from nnrun.runs.preparation.config_cache import GridCache
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
 _COPIES_OF_PARAMETERS = 8
@@ -51,9 +52,11 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
     )
 
 
-def excess(config: ExperimentConfig, network: Network, estimate: MemoryEstimate) -> Mismatch | None:
+def excess(
+    config: ExperimentConfig, network: Network, estimate: MemoryEstimate, cache: GridCache
+) -> Mismatch | None:
     """An error if the run cannot fit, at the key that takes most of the memory."""
-    available = available_memory()
+    available = cache.get("memory", None, available_memory)
     if estimate.total <= available:
         return None
     parts = {

@@ -21,8 +21,8 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
-from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
@@ -37,18 +37,21 @@ def prepare(
     experiment: Experiment,
     load: Callable[[DatasetConfig], Dataset] = load_dataset,
     penalty: L2Penalty | None = None,
+    cache: GridCache | None = None,
 ) -> Prepared:
     """Load the data, split it, and check that everything fits together.
 
-    Only estimators have a penalty on large weights.
+    Only estimators have a penalty on large weights. The cache serves settings that are prepared one
+    after the other.
 
     Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
     fit together, or the run needs more memory than there is.
     """
+    cache = cache or GridCache()
     config, inference = _with_task(experiment.config)
+    rows = config.dataset, config.seed, config.training.sampling == "in_order"
     try:
-        dataset = load(config.dataset)
-        dataset, split = _divided(config, dataset)
+        dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -58,15 +61,18 @@ def prepare(
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
+        network = prepared.network
+        check_network(network, prepared.config, dataset)
         mismatch = (
-            check_batches(prepared.config.training, prepared.network, len(split.train))
+            check_batches(prepared.config.training, network, len(split.train))
             or _rates(prepared)
-            or excess(prepared.config, prepared.network, prepared.memory)
+            or excess(prepared.config, network, prepared.memory, cache)
         )
         if mismatch is not None:
             raise ConfigMismatchError([mismatch])
         prepared.select_engine()
-        check_ranges(prepared)
+        numbers = rows, network.input_shape, network.dtype
+        cache.get("ranges", numbers, lambda: check_ranges(prepared))
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:

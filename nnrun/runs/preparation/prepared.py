@@ -132,7 +132,7 @@ class Prepared:
                 iterations=self.iterations,
             )
 
-        return self.cache.get(f"engine for {self.network.input_shape}", select)
+        return self.cache.code.get(f"engine for {self.network.input_shape}", select)
 
     @cached_property
     def memory(self) -> MemoryEstimate:

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from nnrun.config.load import Origin
+from nnrun.config.content import Origin
 from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.models.task import Classification, Regression
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.identity import Identity
+from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.sweeps.planning.datasets import Datasets, data_key
 from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid import (
     Arguments,
     Grid,
@@ -65,7 +67,7 @@ def make_plan(
     planner.plan()
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    return Plan(planner.variants)
+    return Plan(Variants(planner.grids), planner.families)
 
 
 class _Planner:
@@ -74,7 +76,7 @@ class _Planner:
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
         self.datasets = datasets
-        self.variants: list[Variant] = []
+        self.grids: list[tuple[Grid, dict[tuple[int, ...], Family]]] = []
         self.count = 0
         self.choices = 0
         self.problems: dict[str, Problem] = {}
@@ -82,6 +84,7 @@ class _Planner:
         self._opened: list[tuple[str, Grid, Sequence[int]]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
+        self._cache = GridCache()
         self._known: set[tuple[str, Identity]] = set()
 
     def open(self, file: str, origin: Origin) -> None:
@@ -100,17 +103,38 @@ class _Planner:
             self._opened.append((file, grid, seeds))
 
     def plan(self) -> None:
-        """Check every grid point of the loaded configs."""
+        """Check the loaded configs with every combination of values that may contradict."""
+        offset = 0
         for file, grid, seeds in self._opened:
-            for choice in grid.choices:
+            families: dict[tuple[int, ...], Family] = {}
+            for groups, choice in grid.combinations():
                 if isinstance(choice, ConfigError):
                     self.refuse(choice.problems, choice.exit_code, file)
-                else:
-                    self._add_choice(file, choice, seeds)
+                    continue
+                prepared = self._prepared(file, choice)
+                if prepared is not None:
+                    members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
+                    number = offset + grid.number(member[0] for member in members)
+                    families[groups] = Family(
+                        _variant(number, file, choice, prepared, seeds),
+                        prepared.config,
+                        prepared.evaluate_every,
+                        grid,
+                        members,
+                        offset,
+                    )
+            self.grids.append((grid, families))
+            offset += grid.size
 
-    def _add_choice(self, file: str, choice: GridPoint, seeds: Sequence[int]) -> None:
+    @property
+    def families(self) -> list[Family]:
+        """The families of all grids."""
+        return [family for _, families in self.grids for family in families.values()]
+
+    def _prepared(self, file: str, choice: GridPoint) -> Prepared | None:
+        """The first run of a setting; None if it is invalid, or equal to an earlier one."""
         try:
-            prepared = prepare(choice.experiment, self.datasets.load)
+            prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
@@ -121,8 +145,8 @@ class _Planner:
             known = prepared.config.name, prepared.identity
             if known not in self._known:
                 self._known.add(known)
-                number = len(self.variants)
-                self.variants.append(_variant(number, file, choice, prepared, seeds))
+                return prepared
+        return None
 
     def _require_new_name(self, name: str, file: str) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))

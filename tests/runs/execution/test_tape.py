@@ -98,7 +98,7 @@ def test_a_sweeps_worker_uses_its_threads(prepared):
 
     class Channel:
         stopped = staticmethod(lambda: False)
-        progress = checkpoint = staticmethod(lambda _: None)
+        send = staticmethod(lambda _: None)
 
     found = [
         execute_job(replace(job, threads=count), Channel(), run.dataset).record for count in (1, 4)

@@ -19,12 +19,13 @@ import pytest
 
 from nnrun import child
 from nnrun.errors import NnrunError
+from nnrun.pool import process_main
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage import group_commit, staged
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers import process_main
+from nnrun.sweeps.workers import job as jobs
 from nnrun.sweeps.workers.executor import ExecutorWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
@@ -52,7 +53,7 @@ def test_short_runs_are_sent_ahead_and_long_ones_are_not(plan, sweep, write):
     def look(workers):
         for worker in workers._workers:
             seen.append(len(worker.tasks))
-            assert len(worker.tasks) < 2 or all(task.job.is_short for task in worker.tasks)
+            assert len(worker.tasks) < 2 or all(one.task.is_short for one in worker.tasks)
 
     short, long = lasting(60), lasting(5000)
     for files, seeds, most in (
@@ -81,18 +82,19 @@ def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, 
 # Worker processes that end, in their own words: `main` is what is called there.
 ENDS_AFTER_RESULT = """
 import os
-from nnrun.sweeps.workers.process_main import _SocketChannel, main
+from nnrun.pool.process_main import _SocketChannel
+from nnrun.sweeps.workers.processes import main
 
-real, taken = _SocketChannel.next_job, []
+real, taken = _SocketChannel.next_task, []
 
-def next_job(channel):
+def next_task(channel):
     if 6 in taken:  # and its result was sent
         os._exit(3)
     job, dataset = real(channel)
     taken.append(job.seed)
     return job, dataset
 
-_SocketChannel.next_job = next_job
+_SocketChannel.next_task = next_task
 """
 
 
@@ -272,7 +274,7 @@ def test_data_that_cannot_be_sent(plan, sweep, write, store, tmp_path):
 
 def test_a_result_that_cannot_be_sent(monkeypatch):
     """Its run has failed, and not the worker."""
-    monkeypatch.setattr(process_main, "execute_job", lambda *_: Unsendable())
+    monkeypatch.setattr(jobs, "execute_job", lambda *_: Unsendable())
     job = Job("iris/s1", "{}", 1, "s1", "data")
     expected = ("error", ("there is not enough memory", ""))
     assert expected == pickle.loads(process_main._answer(job, None, None))

@@ -29,7 +29,7 @@ def arguments_for(blocks: Blocks, **given: Array | int) -> list[int]:
     """
     given |= {"steps": blocks.optimizer.steps, **blocks.addresses}
     return [
-        found if isinstance(found := given.get(name, 0), int) else found.ctypes.data
+        found if isinstance(found := given.get(name, 0), int) else allocation.address(found)
         for name in ARGUMENTS
     ]
 
@@ -55,8 +55,8 @@ class Evaluation:
         self.counted = allocation.given(np.arange(self.portion + 1), np.int64)
         self._no_rates = allocation.zeros(self.portion, np.float64)
         self.always = {
-            "rows": self.counted.ctypes.data,
-            "rates": self._no_rates.ctypes.data,
+            "rows": allocation.address(self.counted),
+            "rates": allocation.address(self._no_rates),
             "evaluating": 1,
         }
 

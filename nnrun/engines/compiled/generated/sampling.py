@@ -75,14 +75,14 @@ class Sampling:
         if kind == IN_ORDER:
             self._blocks[0][...] = np.arange(self.size)
         fields = self.fields
-        fields[[BLOCK, NEXT]] = [block.ctypes.data for block in self._blocks]
+        fields[[BLOCK, NEXT]] = [*map(allocation.address, self._blocks)]
         fields[SIZE], fields[SAMPLING], fields[BATCH] = self.size, kind, self.batch
         fields[BOUND], fields[FUNCTION], fields[DRAWN] = order.rows, function, drawn
         fields[TOGETHER] = together and kind == WITH_REPLACEMENT
         self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
-        self._place: int = fields.ctypes.data
+        self._place = allocation.address(fields)
         self._stop = allocation.zeros(1, np.int64)
-        self._stop_place: int = self._stop.ctypes.data
+        self._stop_place = allocation.address(self._stop)
         self._left: dict[str, Any] | None = None
 
     @staticmethod
@@ -132,8 +132,8 @@ class Sampling:
         """
         fields = self.fields
         fields[[UPDATE_TIME, EVALUATION_TIME]] = 0
-        fields[EVALUATIONS], fields[TABLES] = evaluations.ctypes.data, len(evaluations)
-        self._drive(self._place, table, stops.ctypes.data, len(stops))
+        fields[EVALUATIONS], fields[TABLES] = allocation.address(evaluations), len(evaluations)
+        self._drive(self._place, table, allocation.address(stops), len(stops))
         fields[TABLES] = 0
         return float(fields[UPDATE_TIME]) / 1e9, float(fields[EVALUATION_TIME]) / 1e9
 

@@ -61,9 +61,9 @@ class StepsRunner:
             "stream": self._sampling.fields,
         }
         self._steady_rates = allocation.zeros(PIECE, np.float64)
-        self._steady_place: int = self._steady_rates.ctypes.data
+        self._steady_place = allocation.address(self._steady_rates)
         self._table = allocation.given(np.array(arguments_for(blocks, **self._arrays)), np.int64)
-        self._table_place: int = self._table.ctypes.data
+        self._table_place = allocation.address(self._table)
 
     def at_once(self, steps: Steps) -> int:
         """Iterations of these steps that one call can make."""
@@ -124,12 +124,12 @@ class StepsRunner:
         table = self._table
         if not isinstance(steps.schedule, Constant):
             self._rates = allocation.given(steps.rates_of(first, last), np.float64)
-            table[NUMBER["rates"]] = self._rates.ctypes.data
+            table[NUMBER["rates"]] = allocation.address(self._rates)
         if self._drawn:
             until = self._sampling.rows_until
             count = (until(start + last) - until(start + first)) * self._drawn
             self._uniforms = allocation.given(self._rng.random(count), np.float64)
-            table[NUMBER["uniforms"]] = self._uniforms.ctypes.data
+            table[NUMBER["uniforms"]] = allocation.address(self._uniforms)
         table[NUMBER["steps"]] = self._optimizer.steps
 
     def _end(self) -> None:
