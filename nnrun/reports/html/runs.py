@@ -30,10 +30,11 @@ from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import metric_number, number, percent, signed
 from nnrun.reports.summary import (
     baseline_line,
-    data_line,
+    held_out_notes,
     metric_rows,
     published_rows,
     published_source,
+    split_line,
     splits,
     training_line,
     warnings_of,
@@ -205,7 +206,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
             for row in published_rows(record)
         ]
         yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
-    yield Note(f"{text_of(data_line(record.dataset))}.")
+    yield Note(f"{text_of(split_line(record.dataset))}.")
+    yield from (Note(sentence(text_of(note))) for note in held_out_notes(record.dataset))
     yield Note(sentence(training_line(record)))
 
 
