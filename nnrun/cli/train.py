@@ -97,6 +97,9 @@ def command(
             experiment = load_config(config, overrides, iterations)
             wants = _wanted_tolerance(experiment.config, require_published, tolerance)
             prepared = prepare(experiment)
+            folds = prepared.config.dataset.folds
+            if folds is not None and experiment.config.dataset.fold is None:
+                output.note(f"fold 1 of {folds}; `nnrun sweep {config}` trains all folds")
         else:
             if overrides or iterations is not None:
                 raise UsageError(

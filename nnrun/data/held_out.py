@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits import Split, SplitData, Unseen
+from nnrun.data.splits.parts import Split, SplitData, Unseen
 
 Kept = npt.NDArray[np.bool_]
 

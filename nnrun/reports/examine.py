@@ -10,7 +10,7 @@ import numpy as np
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits import SplitData
+from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
 from nnrun.models.model import Model
 from nnrun.models.task import Classification

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnrun.config.names import SPLITS
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
+from nnrun.reports.split_words import split_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -150,10 +151,12 @@ def split_line(dataset: dict[str, Any]) -> str:
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
-    """Notes on held-out rows that are also training rows, or have categories unknown in training.
+    """Notes on how rows were split, and on held-out rows that are also training rows, or have
+    categories unknown in training.
 
     Reports of older versions lack these counts.
     """
+    yield from split_words(dataset.get("split") or {})
     # Rows that were dropped are counted in the set's description.
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"

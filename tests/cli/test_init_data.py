@@ -207,12 +207,13 @@ def test_what_it_chose_is_reported(nnrun):
     """The target and whether it was guessed, the task, and what was left out for which reason."""
     rows = "".join(f"{i},{i / 7},2020-01-{i % 28 + 1:02d},{i * 0.3}\n" for i in range(40))
     Path("t.csv").write_text("id,a,day,price\n" + rows)
-    message = nnrun("init", "--data", "t.csv").stderr.splitlines()[-2:]
+    message = nnrun("init", "--data", "t.csv").stderr.splitlines()[-3:]
     date = "a date; what matters of it may be written as numbers"
     assert [
         "it predicts price (a guess; --target COLUMN says which): regression (numbers to predict; "
         "for labels, classification)",
         f"it leaves out id (a counter of the rows), day ({date})",
+        "it splits at random; a comment says how to split by time, day",
     ] == message
     message = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
     assert "\nit predicts a: regression" in message

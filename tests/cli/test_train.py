@@ -285,3 +285,16 @@ def test_a_useless_run_says_so_in_its_table(nnrun, report):
     assert ["worse_than_baseline", "feature_scale"] == kinds[:2]
     written = next(Path("results").rglob("report.md")).read_text()
     assert all(warning["message"][1:] in written for warning in report()["warnings"])
+
+
+def test_a_config_with_folds_trains_the_first_and_says_so(nnrun, cars, report):
+    """And how to train all; a fold that is named needs no word."""
+    done = nnrun("train", cars, "dataset.folds=4")
+    assert (0, f"fold 1 of 4; `nnrun sweep {cars}` trains all folds\n") == (
+        done.exit_code,
+        done.stderr,
+    )
+    assert "fold 1 of 4" in done.stdout
+    assert 1 == report()["config"]["dataset"]["fold"]
+    named = nnrun("train", cars, "dataset.folds=4", "dataset.fold=1")
+    assert "already trained; --force trains it again\n" == named.stderr

@@ -14,7 +14,7 @@ from nnrun.data.dataset import DatasetProblem, hash_arrays
 from nnrun.data.load import load_dataset
 from nnrun.data.memory import available_memory
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits import make_split
+from nnrun.data.splits.make import make_split
 
 
 def test_csv_by_path_with_columns(csv, config):

@@ -91,7 +91,7 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
 
 def _named_arrays(path: Path) -> dict[str, Array]:
     """x and y, and either both or none of x_test and y_test."""
-    arrays = _read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
+    arrays = read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
     for name in ("x", "y"):
         if f"{name}_train" in arrays:
             if name in arrays:
@@ -100,11 +100,11 @@ def _named_arrays(path: Path) -> dict[str, Array]:
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing or ("x_test" in arrays) != ("y_test" in arrays):
         missing = missing or [name for name in ("x_test", "y_test") if name not in arrays]
-        raise DataError(f"{path}: has no array {' and no '.join(missing)}{_held(path)}")
+        raise DataError(f"{path}: has no array {' and no '.join(missing)}{held_names(path)}")
     return arrays
 
 
-def _held(path: Path) -> str:
+def held_names(path: Path) -> str:
     """The end of a message: the arrays of the file, and how to name them."""
     with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
@@ -113,7 +113,8 @@ def _held(path: Path) -> str:
     return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
 
 
-def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    """Those of these arrays that the file has."""
     with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
         headers = [checked_header(path, archive, name) for name in held]
@@ -252,7 +253,7 @@ def _targets(
     return values, ()
 
 
-def _check_text(path: Path, name: str, labels: Array) -> None:
+def check_text(path: Path, name: str, labels: Array) -> None:
     """Raise a DataError if a code point is not a character, which Python strings cannot hold."""
     width = labels.dtype.itemsize // 4
     if not width:
@@ -276,7 +277,7 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
         if array.dtype.kind == "f":
             check_finite(path, name, array)
         if array.dtype.kind == "U":
-            _check_text(path, name, array)
+            check_text(path, name, array)
         texts[name] = array.astype(str)
     seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
     if any(array.dtype.kind == "U" for array in targets.values()):

@@ -23,8 +23,9 @@ from nnrun.reports.markup import sentence
 from nnrun.reports.run_tables import metrics_table, network_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
-    data_line,
+    held_out_notes,
     published_source,
+    split_line,
     training_line,
     warnings_of,
 )
@@ -151,7 +152,8 @@ def _result(record: RunRecord) -> Iterator[Block]:
     if record.published:
         table, source = published_table(record), published_source(record)
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
-    yield Note(f"{shortened(data_line(record.dataset))}.")
+    yield Note(f"{shortened(split_line(record.dataset))}.")
+    yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
     yield Note(sentence(training_line(record)))
 
 

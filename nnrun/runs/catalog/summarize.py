@@ -20,6 +20,15 @@ from nnrun.runs.storage.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
+# Keys that reports of older versions do not have, and what these runs had in their place.
+_ADDED = {
+    "dataset.folds": None,
+    "dataset.fold": None,
+    "dataset.split.by": "random",
+    "dataset.split.column": None,
+    "dataset.split.seed": None,
+}
+
 
 def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
     """The run in a folder, `placed` as for `read_run`; None where there is none."""
@@ -50,6 +59,9 @@ def _settings(record: RunRecord) -> Settings:
 def _flat(config: str, data: str) -> Settings:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
+    for key, default in _ADDED.items():
+        if found.get(key) == default:
+            found.pop(key, None)
     return Settings(json.dumps({**found, "dataset.sha256": data}))
 
 

@@ -13,6 +13,7 @@ from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
+from nnrun.data.splits.describe import describe_split
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
@@ -168,13 +169,14 @@ def describe_dataset(prepared: Prepared) -> Description:
 
 
 def describe_held_out(prepared: Prepared) -> Description:
-    """Counts of unusual held-out rows.
+    """How rows were split, and counts of unusual held-out rows.
 
     By split, `duplicates` counts those that are training rows too, and `unseen` those with a
     category of a column that no training row has. `left_out` counts rows that are in no split:
     `dropped` ones, with missing values, and own test rows of the set.
     """
     split = prepared.split
+    how = describe_split(prepared.dataset, prepared.config.dataset, split)
     unseen = [
         {
             "split": found.part,
@@ -185,10 +187,11 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
-        "left_out": split.left_out + prepared.dataset.dropped,
-        "dropped": prepared.dataset.dropped,
+        "left_out": split.left_out + len(prepared.dataset.dropped),
+        "dropped": len(prepared.dataset.dropped),
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
+        **({} if how is None else {"split": how}),
     }
 
 

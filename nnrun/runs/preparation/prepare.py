@@ -15,7 +15,8 @@ from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.held_out import with_training_categories
 from nnrun.data.load import load_dataset
-from nnrun.data.splits import Split, make_split
+from nnrun.data.splits.make import make_split
+from nnrun.data.splits.parts import Split
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
@@ -131,7 +132,9 @@ def prepare_again(
 
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
-    split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
+    seed = config.dataset.split.seed
+    streams = Streams.of(config.seed if seed is None else seed)
+    split = make_split(dataset, config.dataset, streams.split)
     if config.training.sampling == "in_order":
         split = split.in_file_order()
     return with_training_categories(dataset, split)
@@ -139,6 +142,11 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
     """The config with the values that depend on the data."""
-    decided = {"task": dataset.task, "test_size": split.test_size}
+    decided = {
+        "task": dataset.task,
+        "test_size": split.test_size,
+        "fold": config.dataset.fold or (1 if config.dataset.folds else None),
+        "stratify": split.stratified,
+    }
     block = config.dataset.model_copy(update=decided)
     return config.model_copy(update={"dataset": block, "sweep": None})

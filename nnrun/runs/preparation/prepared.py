@@ -15,7 +15,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits import Split, SplitData
+from nnrun.data.splits.parts import Split, SplitData
 from nnrun.engines.selection import select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task, task_of
@@ -86,15 +86,24 @@ class Prepared:
     @property
     def iterations(self) -> int:
         """How many updates the run has."""
+        return self._iterations(len(self.split.train))
+
+    @property
+    def planned_iterations(self) -> int:
+        """The updates of a training split of the size asked for, whatever the seed draws."""
+        return self._iterations(self.split.planned)
+
+    def _iterations(self, rows: int) -> int:
         training = self.config.training
         if training.iterations is not None:
             return training.iterations
-        return (training.epochs or 0) * self.batches_per_epoch
+        return (training.epochs or 0) * batches_per_epoch(rows, training.batch_size)
 
     @property
     def evaluate_every(self) -> int:
-        """Iterations from one evaluation to the next."""
-        return self.config.training.evaluate_every or max(1, -(-self.iterations // _POINTS))
+        """Iterations from one evaluation to the next, the same for every seed."""
+        every = self.config.training.evaluate_every
+        return every or max(1, -(-self.planned_iterations // _POINTS))
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -129,7 +138,7 @@ class Prepared:
                 self.network,
                 training.optimizer.build(),
                 batch_size=training.batch_size,
-                iterations=self.iterations,
+                iterations=self.planned_iterations,
             )
 
         return self.cache.code.get(f"engine for {self.network.input_shape}", select)

@@ -59,6 +59,25 @@ def _are_counts_by_split(value: Any) -> bool:
     )
 
 
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_count, value.values()))
+
+
+def _are_ranges(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _has_form(ends, [(str, _is_number)]) and len(ends) == 2 for ends in value.values()
+    )
+
+
+def _is_split(value: Any) -> bool:
+    """How rows were split; empty for those split once at random."""
+    return value == {} or (
+        _has_form(value, _SPLIT)
+        and ("folds" in value) == ("fold" in value)
+        and ("column" in value or not (value.get("groups") or value.get("times")))
+    )
+
+
 def _are_metrics(value: Any) -> bool:
     return _has_form(value, dict.fromkeys(SPLITS, (dict, None))) and all(
         _has_form(metrics, (None, _METRICS)) for metrics in value.values()
@@ -70,6 +89,14 @@ _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
     **dict.fromkeys(("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2"), _MAYBE_NUMBER),
     "confusion": (_is_square, None, _MISSING),
+}
+_SPLIT = {
+    "by": str,
+    "stratified": bool,
+    "column": (str, _MISSING),
+    **dict.fromkeys(("folds", "fold"), (_is_count, _MISSING)),
+    "groups": (_are_counts, _MISSING),
+    "times": (_are_ranges, _MISSING),
 }
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _REPORT = {
@@ -85,6 +112,7 @@ _REPORT = {
         **dict.fromkeys(("left_out", "dropped"), (_is_count, _MISSING)),
         "duplicates": (_are_counts_by_split, _MISSING),
         "unseen": ([{"split": SPLITS.__contains__, "rows": _is_count, "column": str}], _MISSING),
+        "split": (_is_split, _MISSING),
     },
     "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
     "config": {

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnrun.data.splits import SplitData
+from nnrun.data.splits.parts import SplitData
 from nnrun.nn.gradient_check import GradientCheck, check_gradients
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepared import Prepared

@@ -164,7 +164,7 @@ def test_shipped_sets_load_without_scikit_learn():
         "from nnrun.data.load import load_dataset\n"
         f"for name in {[*LOCAL]}:\n"
         "    load_dataset(N(name=name, path=None, task=None, target='none', stratify=False,\n"
-        "        arguments=dict))\n"
+        "        split=N(by='random', column=None), arguments=dict))\n"
         "sys.exit('sklearn' in sys.modules)"
     )
     folder = Path(nnrun.data.__file__).parents[2]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset, DatasetProblem
-from nnrun.data.splits import make_split
+from nnrun.data.splits.make import make_split
 
 
 def regression(rows, tests=0):
@@ -41,7 +40,7 @@ def rng(seed=0):
 def test_parts_are_disjoint_and_exhaustive(rows, test, validation, seed):
     """Every row is in exactly one part, x and y belong together, sizes follow ceil(n · share)."""
     data = regression(rows)
-    config = SimpleNamespace(test_size=test, validation_size=validation, stratify=False)
+    config = DatasetConfig(path="a.npz", test_size=test, validation_size=validation)
     tests = int(np.ceil(test * rows))
     held = int(np.ceil(validation * (rows - tests)))
     if tests >= rows or (held and held >= rows - tests):
