@@ -29,7 +29,8 @@ def command(output: Output, /, name: str, file: Path | None, by: str | None, res
 
     The best setting is the first row of the leaderboard of the stored runs of NAME, by validation
     where there is a validation split. The config has every default written out, paths as the runs
-    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken.
+    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken. Of a
+    setting that was chosen by folds, the config trains on all rows, as NAME-final.
 
     \b
     nnrun best digits_cnn

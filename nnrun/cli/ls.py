@@ -138,8 +138,8 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
 
 def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
     from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
-    from nnrun.sweeps.board.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.rows import Leaderboard  # noqa: PLC0415  # likewise
 
     try:
         content = json.loads(file.read_text())

@@ -184,7 +184,7 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
             if run.is_damaged:
                 output.note(damaged(store.folder(run.name, run.run_id), run.problem))
         complete.append(sum(run.complete for run in found))
-        left = len(variant.seeds) - sum(run.complete or run.is_damaged for run in found)
+        left = variant.planned - sum(run.complete or run.is_damaged for run in found)
         seconds += variant.estimate.seconds * left
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     outlook = Outlook(plan, complete, workers, seconds / workers)

@@ -136,7 +136,7 @@ class _View(_Lines):
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
-        self.rows.add(run.variant, RunScore.of(record))
+        self.rows.add(run.variant, RunScore.of(record, run.replicate))
         if trained:
             self.trained += run.variant.estimate.seconds
         else:

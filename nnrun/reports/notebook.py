@@ -23,7 +23,7 @@ from nnrun.reports.summary import (
 )
 from nnrun.reports.terminal.leaderboard import columns, heading, notes
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.leaderboard import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard
 
 Row = dict[str, float | int]
 

@@ -30,7 +30,6 @@ from nnrun.runs.storage.reading import (
 )
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
-from nnrun.training.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
     network, optimizer = longer.network, longer.config.training.optimizer.build()
-    network.initialize(rng=Streams.of(longer.config.seed).weights)
+    network.initialize(rng=longer.streams.weights)
     optimizer.allocate(network.theta)
     try:
         load_weights(network, weights)

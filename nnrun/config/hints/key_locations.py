@@ -8,7 +8,12 @@ from functools import cache
 
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.experiment import (
+    CrossedSeeds,
+    ExperimentConfig,
+    PublishedConfig,
+    SweepConfig,
+)
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
 from nnrun.config.schema.training import (
@@ -28,6 +33,7 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("dataset.columns.", ColumnsConfig),
     ("training.early_stopping.", EarlyStoppingConfig),
     ("sweep.", SweepConfig),
+    ("sweep.seeds.", CrossedSeeds),
     ("published.", PublishedConfig),
 )
 """The blocks with keys of their own, those with the most frequent keys first."""

@@ -1,4 +1,4 @@
-"""The leaderboard of stored runs, with the spread over their seeds."""
+"""The leaderboard of stored runs, with the spread over them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.leaderboard import (
+    SOURCES,
     TO_THE_BEST,
+    has_sources,
     heading,
     incomplete,
     mean,
     notes,
     place,
     runs,
+    sources,
     to_the_best,
 )
 from nnrun.reports.terminal.leaderboard import splits as all_splits
-from nnrun.sweeps.board.leaderboard import Row
+from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
@@ -53,7 +56,8 @@ def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> I
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
     header = [
-        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each seed"),
+        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each run"),
+        *([SOURCES] if has_sources(group) else []),
         *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
@@ -114,6 +118,11 @@ def _row(
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
+        *(
+            [Cell(sources(row), (row.shares or {}).get("split"))]
+            if has_sources(board.group)
+            else []
+        ),
         *([_difference(row)] if len(board.standings) > 1 else []),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),

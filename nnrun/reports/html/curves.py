@@ -40,7 +40,7 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
     legend = [(index, name) for index, (name, _) in enumerate(shown)]
     yield Figures(charts, legend)
     if any(len(found) > 1 for _, found in shown):
-        yield Note("Lines are means over seeds; bands go from the lowest seed to the highest.")
+        yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
     if len(shown) < len(board.standings):
         drawn, every = plural(len(shown), "config"), count(len(board.standings))
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")

@@ -15,14 +15,14 @@ from nnrun.reports.terminal.fitting import markdown_table
 from nnrun.reports.terminal.leaderboard import best_run, columns, heading, notes
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 BOARD = "leaderboard.json"
 _OF_GROUP = ("dataset", "target", "metric", "ordered_by")
 _OF_ROW = (
     *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
     *("difference", "difference_low", "difference_high", "name", "choice"),
-    *("runs", "completed", "diverged", "failed", "warned", "elsewhere"),
+    *("runs", "completed", "weights", "splits", "diverged", "failed", "warned", "elsewhere"),
 )
 _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
@@ -73,9 +73,12 @@ def flat_row(group: Group, row: Row) -> dict[str, Any]:
         for statistic in _STATISTICS:
             value = None if summary is None else getattr(summary, statistic)
             record[f"{split}_{statistic}"] = value
+    for source in ("split", "weights", "both"):
+        record[f"{source}_share"] = None if row.shares is None else row.shares[source]
     return record | {
         "baseline": row.baseline,
         "best_seed": row.best_seed,
+        "best_fold": row.best_fold,
         "best_run": row.best_run,
         "train_seconds": row.seconds,
         "parameters": row.parameters,

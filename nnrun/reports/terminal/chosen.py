@@ -10,7 +10,7 @@ from nnrun.reports.numbers import count
 from nnrun.reports.terminal.leaderboard import mean
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.best import Choice
-from nnrun.sweeps.board.leaderboard import Row
+from nnrun.sweeps.board.rows import Row
 
 
 def chosen_words(choice: Choice) -> Iterator[str]:
@@ -20,10 +20,19 @@ def chosen_words(choice: Choice) -> Iterator[str]:
     setting = f"with {words}" if (words := _setting(row)) else "of its setting"
     seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
     yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
-    if choice.group.ordered_by != "validation":
+    if choice.group.folds:
+        yield from _of_folds(choice)
+    elif choice.group.ordered_by != "validation":
         yield f"  {honesty(choice)}"
     if choice.others:
         yield f"  {count(choice.others)} of its runs, on other data or splits, cannot be compared"
+
+
+def _of_folds(choice: Choice) -> Iterator[str]:
+    """What a run of one fold is not, and how to train on all rows."""
+    name, folds = choice.record.name, choice.group.folds
+    yield f"  it is trained without the rows of one of {folds} folds; for use, train on all rows:"
+    yield clean(f"    nnrun best {name} -o best.yaml && nnrun train best.yaml")
 
 
 def honesty(choice: Choice) -> str:

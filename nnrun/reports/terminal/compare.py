@@ -25,8 +25,8 @@ from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
 from nnrun.runs.catalog.compare import Comparison
-from nnrun.sweeps.board.leaderboard import Leaderboard
 from nnrun.sweeps.board.pair import PairTest
+from nnrun.sweeps.board.rows import Leaderboard
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Long texts, such as the numeric backend, are wrapped to leave room for other columns.

@@ -14,15 +14,16 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.terminal.choice import MAYBE, choice_notes
+from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.progress import SweepProgress
 
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
+SOURCES = "split/weights/both"
 
 
 @grouped()
@@ -54,7 +55,12 @@ def best_run(group: Group) -> str | None:
 def heading(group: Group) -> str:
     """What the rows of a group have in common."""
     of = "" if group.target is None else f" of {group.target}"
-    return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
+    by = f"the {group.ordered_by} split"
+    if group.folds:
+        by = (
+            f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
+        )
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
 
 
 def splits(group: Group) -> list[str]:
@@ -62,16 +68,23 @@ def splits(group: Group) -> list[str]:
     return [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
 
 
+def has_sources(group: Group) -> bool:
+    """Whether any row says where its spread comes from."""
+    return any(row.shares is not None for row in group.rows)
+
+
 def columns(group: Group) -> list[Column]:
     """The columns of a group's table, in any form."""
     rows, (first, *others) = group.rows, splits(group)
     summaries = [row.summary(first) for row in rows]
+    spread = [Column(SOURCES, [sources(row) for row in rows], 7)] if has_sources(group) else []
     return [
         Column("", [place(group, row) for row in rows], left=True),
         Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
         Column("n", [runs(row) for row in rows], 2),
         Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
         Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
+        *spread,
         Column(TO_THE_BEST, [to_the_best(row) for row in rows], 3),
         Column("baseline", [number(row.baseline) for row in rows], 5),
         *(
@@ -125,6 +138,13 @@ def mean(summary: Summary | None) -> str:
     return MISSING if summary is None else measured(summary.mean, summary.half)
 
 
+def sources(row: Row) -> str:
+    """`70/20/10%`: the shares of the variance from the split, the weights, and both."""
+    if row.shares is None:
+        return MISSING
+    return f"{'/'.join(text.rstrip('%') for text in shares_text(row.shares))}%"
+
+
 def to_the_best(row: Row) -> str:
     """The difference to the best of the others with its interval, or what there is of it."""
     if row.difference is None:
@@ -138,7 +158,8 @@ def best(group: Group, row: Row) -> str:
     if summary is None or row.best_seed is None:
         return MISSING
     value = summary.maximum if group.larger_is_better else summary.minimum
-    return f"{number(value)} ({row.best_seed})"
+    fold = "" if row.best_fold is None else f", fold {row.best_fold}"
+    return f"{number(value)} ({row.best_seed}{fold})"
 
 
 def notes(groups: Sequence[Group]) -> Iterator[str]:
@@ -149,7 +170,13 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Ordered by validation: the test numbers took no part in the order, so that the test "
             "number of the first row may be quoted as it is."
         )
-    if any(group.ordered_by == "test" and len(group.rows) > 1 for group in groups):
+    by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
+    if any(group.folds for group in by_test):
+        yield (
+            "Ordered by folds: each row of the data is tested once for every seed. The number of a "
+            "row that is chosen by it is somewhat too good."
+        )
+    if not all(group.folds for group in by_test):
         yield (
             "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
             "is too good. Set dataset.validation_size to choose by validation."
@@ -170,10 +197,26 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
         yield (
-            "± is the 95% interval of the mean, sd the standard deviation over the seeds. Where "
-            "seeds draw the splits the interval allows for training sets that overlap, so that it "
-            "speaks of new data and not of these rows alone. The best of n seeds is the maximum of "
-            "their noise; the mean is the row's result."
+            "± is the 95% interval of the mean, sd the standard deviation over the runs. Where "
+            "splits are drawn or are folds the interval allows for training sets that overlap, so "
+            "that it speaks of new data and not of these rows alone. The best of n runs is the "
+            "maximum of their noise; the mean is the row's result."
+        )
+    yield from _fixed(rows)
+
+
+def _fixed(rows: Sequence[Row]) -> Iterator[str]:
+    """What the runs of a row have in common, so that their spread does not show it."""
+    several = [row for row in rows if row.completed > 1]
+    if any(row.weights == 1 for row in several):
+        yield (
+            "Where all runs of a row have one seed of weights, its interval does not allow for "
+            "what other initial weights would do; several seeds would show that."
+        )
+    if any(row.splits == 1 for row in several):
+        yield (
+            "Where all runs of a row have one split, its interval does not allow for what other "
+            "rows to train and to test on would do."
         )
 
 

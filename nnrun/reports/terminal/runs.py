@@ -86,13 +86,15 @@ def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
 
 
 def _words(run: RunSummary, keys: Varied) -> str:
-    """The settings in which runs of its name differ.
+    """The settings in which runs of its name differ, and the fold.
 
     Null values are left out: extended runs would have many of them.
     """
     values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
     data = values.pop(DATA, None)
     words = choice_words({k: v for k, v in values.items() if v is not None})
+    own = {"split.seed": run.split_seed, "fold": run.fold}
+    words += [f"{key}={value}" for key, value in own.items() if value is not None]
     if data is not None:
         words.append(f"data with digest {data}")
     if run.extended_from is not None:

@@ -11,7 +11,18 @@ from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
-_PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")
+_PLAIN = (
+    "name",
+    "status",
+    "seed",
+    "split_seed",
+    "fold",
+    "metric",
+    *SPLITS,
+    "started",
+    "seconds",
+    "iterations",
+)
 _RESULTS = (RESULT, *SPLITS)
 _TYPE = ".type"
 

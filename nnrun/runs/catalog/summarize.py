@@ -16,6 +16,7 @@ from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate, setting
 from nnrun.runs.storage.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
@@ -46,16 +47,18 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
-    """The settings that decide a run's numbers, without its seed, by dotted key; data by digest."""
+    """The settings that decide a run's numbers, by dotted key, without seeds and fold, which tell
+    runs of one setting apart; data by digest.
+    """
     return dict(_settings(record))
 
 
 def _settings(record: RunRecord) -> Settings:
-    config = {k: v for k, v in record.config.items() if k != "seed" and not changes_nothing(k)}
+    config = {k: v for k, v in setting(record.config).items() if not changes_nothing(k)}
     return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
 
 
-@lru_cache(maxsize=64)  # the same for all seeds of a config
+@lru_cache(maxsize=64)  # the same for all runs of a setting
 def _flat(config: str, data: str) -> Settings:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
@@ -75,6 +78,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
         )
     record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
+        replicate = Replicate.of(record.config, record.seed)
         numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
         return RunSummary(
             name=run.name,
@@ -82,6 +86,8 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             status=RUNNING if held else str(status),
             error=run.problem or record.error,
             seed=record.seed,
+            split_seed=replicate.split_seed,
+            fold=replicate.fold,
             metric=record.main_metric,
             larger_is_better=record.task == "classification",
             **{split: value for split, value in numbers.items() if isinstance(value, int | float)},

@@ -28,7 +28,6 @@ from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
-from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
 
 # Errors from restoring the state of another run.
@@ -147,7 +146,7 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
-        streams = Streams.of(self.prepared.config.seed)
+        streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()

@@ -11,7 +11,6 @@ from nnrun.runs.execution.environment import environment, one_thread
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
-from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer
 
 
@@ -27,7 +26,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
 
     def compare() -> Disagreement | None:
         training, train = prepared.config.training, trainer.splits["train"]
-        order = Streams.of(prepared.config.seed).order  # new: the run may have drawn
+        order = prepared.streams.order  # new: the run may have drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))
         with one_thread():

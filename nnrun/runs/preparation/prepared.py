@@ -30,6 +30,7 @@ from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
+from nnrun.training.streams import Streams
 
 _POINTS = 20
 
@@ -61,6 +62,11 @@ class Prepared:
         # Cached as text, so that every run has a copy of its own.
         text = self.cache.get("config", lambda: json.dumps(config_to_dict(self.config)))
         return {**json.loads(text), "seed": self.config.seed}
+
+    @property
+    def streams(self) -> Streams:
+        """New generators of its random numbers, but for the split."""
+        return Streams.of(self.config.seed, self.config.dataset.fold)
 
     @property
     def identity(self) -> Identity:

@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT = 130.0, 22.0
 def strip(
     values: Sequence[float], scale: Scale, low: float | None, high: float | None, mean: float
 ) -> Markup:
-    """A dot for each seed, a bar for the interval of the mean, and a line at the mean.
+    """A dot for each run, a bar for the interval of the mean, and a line at the mean.
 
     All rows of a table share the scale; `low` and `high` are None where there is no interval.
     """

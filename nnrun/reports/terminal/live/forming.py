@@ -60,7 +60,7 @@ class _Row:
     @property
     def runs(self) -> str:
         """The numbers of ended, planned and diverged runs."""
-        of = f"{count(self.ended)}/{count(len(self.variant.seeds))}"
+        of = f"{count(self.ended)}/{count(self.variant.planned)}"
         return f"{of}, {count(self.diverged)} diverged" if self.diverged else of
 
 
