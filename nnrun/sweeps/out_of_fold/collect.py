@@ -154,15 +154,19 @@ def _setting(record: RunRecord) -> dict[str, Any]:
 
 
 def _by_seed(run: _Stored) -> dict[Drawn, dict[int, _Stored]]:
-    """The runs of a setting by seed and fold; of equal ones, that which was started last."""
+    """The runs of a setting by seed and fold; of equal ones, the last completed one."""
     wanted, parent = _setting(run.record), run.folder.parent
     stored = (_read(parent / run_id) for run_id in ids_in(parent.parent, parent.name))
     alike = [found for found in stored if found and _setting(found.record) == wanted]
     by_seed: dict[Drawn, dict[int, _Stored]] = {}
-    for found in sorted(alike, key=lambda one: (one.record.seed, one.record.started)):
+    for found in sorted(alike, key=_by_merit):
         runs = by_seed.setdefault(_drawn(found.record), {})
         runs[found.record.config["dataset"].get("fold")] = found
     return by_seed
+
+
+def _by_merit(run: _Stored) -> tuple[int, bool, str]:
+    return run.record.seed, run.record.status == "completed", run.record.started
 
 
 def _lacking(drawn: Drawn, runs: Mapping[int, _Stored], folds: int) -> str:
