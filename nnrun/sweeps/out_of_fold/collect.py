@@ -40,10 +40,10 @@ class OutOfFold:
     Args:
         name: of the experiment.
         folds: the number of folds.
-        seeds: of the runs; with several, predictions are means over them: of values, or of the
-            probabilities of classes.
+        drawn: the seed of the split, if it has its own, and that of the runs; with several such
+            pairs, predictions are means over them: of values, or of the probabilities of classes.
         rows: the number of each row in the file, from 1 on.
-        fold: the fold that tests the row, for each seed: (rows, seeds).
+        fold: the fold that tests the row, for each pair of seeds: (rows, pairs).
         target: values in their own units, or labels.
         prediction: likewise.
         probability: (rows, classes); None where the network's outputs are no probabilities.
@@ -56,7 +56,7 @@ class OutOfFold:
 
     name: str
     folds: int
-    seeds: tuple[int, ...]
+    drawn: tuple[Drawn, ...]
     rows: npt.NDArray[np.intp]
     fold: npt.NDArray[np.intp]
     target: Array
@@ -67,6 +67,11 @@ class OutOfFold:
     score: Metrics
     untested: int
     incomplete: tuple[str, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs."""
+        return [seed for _, seed in self.drawn]
 
     def columns(self) -> dict[str, Array]:
         """A table: row, fold, target, prediction and, for classes, `p_<class>`.
@@ -198,7 +203,7 @@ def _predicted(
     return OutOfFold(
         name=run.record.name,
         folds=int(run.record.config["dataset"]["folds"]),
-        seeds=tuple(seed for _, seed in complete),
+        drawn=tuple(complete),
         rows=dataset.row_numbers[tested],
         fold=numbers[tested],
         target=_labelled(model, y),
