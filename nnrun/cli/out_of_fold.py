@@ -30,7 +30,7 @@ def predict_out_of_fold(
             kind = format_of(file, "csv")
             with opened_sink(file, kind) as sink:
                 OUT_OF_FOLD_WRITERS[kind](found, sink)
-    several = f", means over {plural(len(found.seeds), 'seed')}" if len(found.seeds) > 1 else ""
+    several = f", each the mean of {len(found.drawn)} runs" if len(found.drawn) > 1 else ""
     output.note(f"out of fold: {plural(len(found.rows), 'row')} in {found.folds} folds{several}")
     for words in found.incomplete:
         output.note(f"left out: {words}")
@@ -42,7 +42,8 @@ def predict_out_of_fold(
         {
             "name": found.name,
             "folds": found.folds,
-            "seeds": list(found.seeds),
+            "seeds": found.seeds,
+            "split_seeds": [split for split, _ in found.drawn],
             "rows": len(found.rows),
             "untested": found.untested,
             "incomplete": list(found.incomplete),

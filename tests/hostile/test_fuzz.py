@@ -150,15 +150,18 @@ def test_csv_files(tmp_path: Path) -> None:
 
     def check(content: bytes) -> None:
         path.write_bytes(content)
-        for task in ("regression", "classification"):
-            try:
-                data = read_csv(path, "y", task=task, categorical=["b"])
-            except DataError as error:
-                assert str(error)
-            else:
-                assert isinstance(data, Dataset)
-                assert len(data.x) == len(data.y)
-                assert np.isfinite(data.x).all()
+        for task, by in (("regression", "time"), ("classification", "group")):
+            options = {"task": task, "split_by": by, "split_column": "a"}
+            for ways in ({"task": task}, {**options, "features": ["a", "b"]}):
+                try:
+                    data = read_csv(path, "y", categorical=["b"], **ways)
+                except DataError as error:
+                    assert str(error)
+                else:
+                    assert isinstance(data, Dataset)
+                    assert len(data.x) == len(data.y)
+                    assert np.isfinite(data.x).all()
+                    assert data.split_values is None or len(data.split_values) == len(data.y)
         with path.open("rb") as file:
             try:
                 assert all(isinstance(line, int) for line, _ in CsvFile(path, file).rows())
