@@ -9,6 +9,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas.functions import functions
+from nnrun.engines.compiled.kernels.sizes.scratch import lines
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
@@ -16,9 +17,18 @@ from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 @intrinsic
-def parameters(t: Code, p: Any, count: int) -> tuple[Any, ...]:
-    """The first `count` of an op's parameters."""
-    return tuple(t.builder.load(t.builder.gep(p, [t.integer(i)])) for i in range(count))
+def pieces(t: Code, scratch: Any, lengths: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The addresses of pieces of scratch memory of these lengths."""
+    places = [scratch]
+    for length in lengths[:-1]:
+        places.append(t.builder.add(places[-1], t.integer(t.inline(lines, [length]))))
+    return tuple(places)
+
+
+@intrinsic
+def itemsize(t: Code) -> int:
+    """Bytes of a number."""
+    return t.size
 
 
 @intrinsic

@@ -14,7 +14,7 @@ checks of weights and loss find them), and -0 from underflow stays -0 where + 0 
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_square, turn_weights
 from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
@@ -34,11 +34,11 @@ from nnrun.engines.compiled.language.numbers import real
 LEVEL = 1
 
 
-def sparse_product(p, task, n, k, start, rate, scratch):
+def sparse_product(
+    task, n, scratch, x, x_row, w, b, z, z_row, inputs, units, rows, columns, masks, capacity,
+    counts, counted,
+):  # fmt: skip
     """z = b + x w for a tile of units and some rows, if x is sparse."""
-    (
-        x, x_row, w, b, z, z_row, inputs, units, rows, columns, masks, capacity, counts, counted,
-    ) = parameters(p, 14)  # fmt: skip
     count = (padded(units) + columns - 1) // columns
     first, top = task % count * columns, task // count * rows
     width, rows = min(columns, padded(units) - first), min(rows, n - top)
@@ -60,11 +60,11 @@ def sparse_product(p, task, n, k, start, rate, scratch):
             begin, begin_row = z, z_row
 
 
-def sparse_product_back(p, task, n, k, start, rate, scratch):
+def sparse_product_back(
+    task, n, scratch, dz, dz_row, w, dx, dx_row, inputs, units, columns, masks, capacity, counts,
+    counted,
+):  # fmt: skip
     """dx = dz wᵀ for a tile of inputs, if dz is sparse."""
-    (
-        dz, dz_row, w, dx, dx_row, inputs, units, columns, masks, capacity, counts, counted,
-    ) = parameters(p, 12)  # fmt: skip
     first = task * columns
     width = min(columns, padded(inputs) - first)
     dz, w, dx, words = pointer(dz), pointer(w), pointer(dx) + first, integers(masks)
@@ -85,11 +85,11 @@ def sparse_product_back(p, task, n, k, start, rate, scratch):
             begin, begin_row = dx, dx_row
 
 
-def sparse_product_update(p, task, n, k, start, rate, scratch):
+def sparse_product_update(
+    task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns,
+    counts, counted,
+):  # fmt: skip
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz, if x is sparse."""
-    (
-        x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns, counts, counted,
-    ) = parameters(p, 13)  # fmt: skip
     first = task * rows
     count = min(rows, inputs - first)
     x, dz, w, words = pointer(x) + first, pointer(dz), pointer(w), integers(scratch)
@@ -116,12 +116,11 @@ def sparse_product_update(p, task, n, k, start, rate, scratch):
                 change(w + place + first * row, row, sums + i, width, count, real(-rate), descend)
 
 
-def sparse_product_turned(p, task, n, k, start, rate, scratch):
+def sparse_product_turned(
+    task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns,
+    counts, counted, dz_counts, span,
+):  # fmt: skip
     """The same for some units and inputs, if dz is sparse and x is not: by dwᵀ = dzᵀ x."""
-    (
-        x, x_row, dz, dz_row, w, stored, inputs, units, descend, rows, columns, counts, counted,
-        dz_counts, span,
-    ) = parameters(p, 15)  # fmt: skip
     across = (padded(units) + columns - 1) // columns
     first, top = task % across * columns, task // across * span
     count = min(columns, padded(units) - first)

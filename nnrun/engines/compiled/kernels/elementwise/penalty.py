@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
+from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
 from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real
 
 
-def penalty(p, task, n, k, start, rate, scratch):
+def penalty(task, n, scratch, theta, gradient, size, chunk, alpha, sums):
     """g ← g + α w / rows, and Σ w² over the task's chunk into its place of `sums`."""
-    theta, gradient, size, chunk, alpha, sums = parameters(p, 6)
     theta, gradient, sums, parts = (
         pointer(theta),
         pointer(gradient),
@@ -32,9 +31,8 @@ def penalty(p, task, n, k, start, rate, scratch):
     sums[task] = total
 
 
-def penalty_value(p, task, n, k, start, rate, scratch):
+def penalty_value(start, sums, count, half, losses):
     """α / 2 · Σ w² added to the loss of the batch's first row: losses of rows are averaged."""
-    sums, count, half, losses = parameters(p, 4)
     sums, losses = doubles(sums), doubles(losses)
     total = sums[0]
     for j in range(1, count):

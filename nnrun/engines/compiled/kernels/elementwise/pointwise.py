@@ -6,14 +6,13 @@ may overwrite its input.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
+from nnrun.engines.compiled.kernels.access import evaluated, pointer
 from nnrun.engines.compiled.kernels.parts import column_range, row_range
 from nnrun.engines.compiled.kernels.sizes.scratch import PIECE
 
 
-def forward(p, task, n, k, start, rate, scratch):
+def forward(task, n, scratch, x, x_row, x_line, y, y_row, y_line, lines, numbers, rows, columns):
     """y = f(x); y may be x."""
-    x, x_row, x_line, y, y_row, y_line, lines, numbers, rows, columns = parameters(p, 10)
     x, y, held = pointer(x), pointer(y), pointer(scratch)
     first, last = row_range(task, rows, n)
     left, right = column_range(task, columns, numbers)
@@ -27,12 +26,11 @@ def forward(p, task, n, k, start, rate, scratch):
                 copy(held, target + begin, end - begin)
 
 
-def backward(p, task, n, k, start, rate, scratch):
+def backward(
+    task, n, scratch, x, x_row, x_line, y, y_row, y_line, dy, dy_row, dy_line, dx, dx_row, dx_line,
+    lines, numbers, rows, columns,
+):  # fmt: skip
     """dx = dy · f'(x), from x and y = f(x); dx may be dy."""
-    (
-        x, x_row, x_line, y, y_row, y_line, dy, dy_row, dy_line, dx, dx_row, dx_line,
-        lines, numbers, rows, columns,
-    ) = parameters(p, 16)  # fmt: skip
     x, y, dy, dx, held = pointer(x), pointer(y), pointer(dy), pointer(dx), pointer(scratch)
     first, last = row_range(task, rows, n)
     left, right = column_range(task, columns, numbers)
@@ -53,11 +51,11 @@ def backward(p, task, n, k, start, rate, scratch):
                 copy(held, target + begin, end - begin)
 
 
-def add(p, task, n, k, start, rate, scratch):
+def add(
+    task, n, scratch, a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows,
+    columns,
+):  # fmt: skip
     """y = a + b; y may be one of them."""
-    (
-        a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows, columns,
-    ) = parameters(p, 13)  # fmt: skip
     a, b, y, held = pointer(a), pointer(b), pointer(y), pointer(scratch)
     first, last = row_range(task, rows, n)
     left, right = column_range(task, columns, numbers)

@@ -8,7 +8,6 @@ from nnrun.engines.compiled.kernels.access import (
     doubles,
     evaluated,
     floating,
-    parameters,
     pointer,
     precision,
 )
@@ -20,12 +19,11 @@ from nnrun.engines.compiled.language.numbers import double, real, sqrt
 ADAM_STEP = adam_formulas.STEP.replace("{root}", "sqrt({v}) / {square_part}")
 
 
-def reduce(p, task, n, k, start, rate, scratch):
+def reduce(task, n, buffers, buffer_task, total, size, chunk, rows, most):
     """The sum of the buffers that the tasks of `rows` rows have written, in order.
 
     There are at most `most` buffers.
     """
-    buffers, buffer_task, total, size, chunk, rows, most = parameters(p, 7)
     buffers, total = pointer(buffers), pointer(total)
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
@@ -36,12 +34,11 @@ def reduce(p, task, n, k, start, rate, scratch):
             total[j] = total[j] + buffer[j]
 
 
-def squares(p, task, n, k, start, rate, scratch):
+def squares(task, scratch, gradient, size, chunk, sums):
     """Write Σ (g / unit)² over the task's chunk, and the unit, into `sums`.
 
     The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
     """
-    gradient, size, chunk, sums = parameters(p, 4)
     gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
     most, large, least, small = precision(units)  # noqa: F821 - a constant
     first, last = column_range(task, chunk, size)
@@ -70,12 +67,11 @@ def sum_of_squares(gradient, first, last, scale, parts):
     return total
 
 
-def clip(p, task, n, k, start, rate, scratch):
+def clip(sums, count, limit, factors):
     """Write the two factors of a gradient that is longer than the limit.
 
     They are 1 / unit and limit / (norm / unit), with the largest unit of the sums.
     """
-    sums, count, limit, factors = parameters(p, 4)
     sums, limit, factors = doubles(sums), floating(limit), pointer(factors)
     unit, total = sums[1], double(0)
     for j in range(1, count):
@@ -96,9 +92,8 @@ def scales(factors):
     return first, second
 
 
-def sgd(p, task, n, k, start, rate, scratch):
+def sgd(task, rate, theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors):
     """The step by the formulas of `formulas.optimizers.sgd`."""
-    theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors = parameters(p, 9)
     theta, gradient, held = pointer(theta), pointer(gradient), pointer(velocity)
     momentum, decay, eta = real(floating(momentum)), real(floating(decay)), real(rate)
     unit, clipped = scales(factors)
@@ -117,15 +112,14 @@ def sgd(p, task, n, k, start, rate, scratch):
             theta[j] = evaluated(sgd_formulas.STEP, "theta rate g", theta[j], eta, g)
 
 
-def adam(p, task, n, k, start, rate, scratch):
+def adam(
+    task, k, theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon,
+    decay, mean_parts, square_parts, factors,
+):  # fmt: skip
     """The step by the formulas of `formulas.optimizers.adam`.
 
     Two arrays hold η / (1 - β₁ᵗ) and √(1 - β₂ᵗ) for each iteration.
     """
-    (
-        theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon, decay,
-        mean_parts, square_parts, factors,
-    ) = parameters(p, 15)  # fmt: skip
     theta, gradient, mean, square = (
         pointer(theta),
         pointer(gradient),
