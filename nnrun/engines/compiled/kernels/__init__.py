@@ -215,6 +215,7 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
 
 
 def activation_kernels(name: str, pair: Pointwise) -> dict[str, Kernel]:
+    """Two kernels for an activation: forward and backward."""
     forward, backward = pair.value.format(x="x"), pair.gradient.format(x="x", y="y", dy="dy")
     lines = "x x_row x_line y y_row y_line"
     return {

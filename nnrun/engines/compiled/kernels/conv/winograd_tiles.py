@@ -29,16 +29,24 @@ def tile_at(number, oh, ow):
 
 
 @intrinsic
-def square(t: Code, side: int, *place: Any) -> tuple[Any, ...]:
-    """Addresses of side × side pixels: of `pixel(*place, a, b)`."""
-    return tuple(t.inline(pixel, [*place, a, b]) for a in range(side) for b in range(side))
-
-
-def pixel(base, line, step, i, j, height, width, outside, a, b):
-    """The address of pixel (i + a, j + b) of a map; `outside` for pixels beyond it."""
-    i, j = i + a, j + b
-    inside = i >= 0 and i < height and j >= 0 and j < width
-    return base + (i * line + j * step) if inside else outside
+def square(
+    t: Code, side: int, base: Any, line: Any, step: Any, i: Any, j: Any,
+    height: Any, width: Any, outside: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Addresses of side × side pixels of a map from (i, j) on; `outside` for pixels beyond it."""
+    b, steps = t.builder, [t.integer(n) for n in range(side)]
+    # As unsigned numbers negative ones are large.
+    columns = [b.add(j, n) for n in steps]
+    places = [(b.mul(one, step), b.icmp_unsigned("<", one, width)) for one in columns]
+    found = []
+    for n in steps:
+        row = b.add(i, n)
+        start, inside = t.address(base, b.mul(row, line)), b.icmp_unsigned("<", row, height)
+        found += [
+            b.select(b.and_(inside, within), t.address(start, place), outside)
+            for place, within in places
+        ]
+    return tuple(found)
 
 
 @intrinsic

@@ -16,19 +16,14 @@ from __future__ import annotations
 
 from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.dense.matrix import turn_square, turn_weights
-from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, strip
+from nnrun.engines.compiled.kernels.dense.matrix_tile import lanes, prefetch, strip
 from nnrun.engines.compiled.kernels.dense.nonzeros import is_sparse
-from nnrun.engines.compiled.kernels.dense.sparse_tile import (
-    WIDEST,
-    add_scaled,
-    chains,
-    copy,
-    fetch_soon,
-)
+from nnrun.engines.compiled.kernels.dense.sparse_tile import WIDEST, chains
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, product_places, update_places
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
+from nnrun.engines.compiled.language.vectors import read, write
 
 # Of LLVM's passes, the one that moves variables into registers.
 LEVEL = 1
@@ -168,7 +163,7 @@ def multiply(words, a, b, c, begin, rows, width, ahead):
         )  # fmt: skip
         place, row = placed(unit + n * lanes(), units, inputs)
         for i in range(first, first + count):
-            fetch_soon(w + place + i * row)
+            prefetch(w + place + i * row, 2)  # the nearest cache is in use
 
 
 @subroutine
@@ -196,7 +191,7 @@ def fetch(source, source_row, rows, width, near, near_row):
     """A copy of some rows."""
     for r in range(rows):
         for j in range(0, width, lanes()):
-            copy(source + r * source_row + j, near + r * near_row + j)
+            write(read(source + r * source_row + j, lanes()), near + r * near_row + j)
 
 
 def placed(unit, units, inputs):
@@ -219,10 +214,11 @@ def mark_columns(x, x_row, count, n, words):
 def change(w, w_row, sums, sums_row, rows, factor, descend):
     """A register of each row of w: w + factor · sums, or the sums."""
     for r in range(rows):
+        place, total = w + r * w_row, read(sums + r * sums_row, lanes())
         if descend != 0:
-            add_scaled(w + r * w_row, factor, sums + r * sums_row)
+            write(factor * total + read(place, lanes()), place)
         else:
-            copy(sums + r * sums_row, w + r * w_row)
+            write(total, place)
 
 
 def clear(row, width):
