@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
-from nnrun.models.emitters import emitter_of
+from nnrun.models.emitters import Emitters, emitter_of
 from nnrun.models.naming import Names
 
 Emitter = Callable[[Names, Any], list[str]]
@@ -16,15 +15,7 @@ Emitter = Callable[[Names, Any], list[str]]
 SCRIPT = "a script"
 
 
-@dataclass(frozen=True)
-class Emitters:
-    """The emitters of one type of layer, by the library that the script uses."""
-
-    numpy: Emitter
-    pytorch: Emitter
-
-
-def _both(emitter: Emitter) -> Emitters:
+def _both(emitter: Emitter) -> Emitters[Emitter]:
     """The same lines for both libraries."""
     return Emitters(emitter, emitter)
 
@@ -81,7 +72,7 @@ def _torch_convolution(names: Names, layer: Any) -> list[str]:
     return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']
 
 
-def _pooling(method: str, function: str) -> Emitters:
+def _pooling(method: str, function: str) -> Emitters[Emitter]:
     return Emitters(
         lambda names, layer: [
             f"h = windows(h, {layer.size}, {layer.stride}).{method}(axis=(4, 5))"
@@ -112,7 +103,7 @@ def _kept_x(layer: Any) -> str:
     return f"x{sum(bool(inner.children) for inner in inside)}"
 
 
-LAYERS: dict[str, Emitters] = {
+LAYERS: dict[str, Emitters[Emitter]] = {
     "matmul": _both(_matmul),
     "bias": _both(_bias),
     "convolution": Emitters(_numpy_convolution, _torch_convolution),

@@ -60,7 +60,8 @@ def spread(t: Code, number: Any, lanes: int) -> Any:
 @intrinsic
 def room(t: Code, count: int, like: Any) -> View:
     """An array in registers, for so many values of one type."""
-    return View(t.builder.gep(t.place(ir.ArrayType(like.type, count)), [I32(0), I32(0)]), (count,))
+    place = t.place(ir.ArrayType(t.variable(like).type, count))
+    return View(t.builder.gep(place, [I32(0), I32(0)]), (count,))
 
 
 def _zeros(t: Code, count: int) -> list[Any]:
