@@ -22,10 +22,7 @@ class Emitters(Generic[Emitter]):
 def emitter_of(emitters: Mapping[str, Emitter], name: str, target: str) -> Emitter:
     """The emitter of a type of layer or step.
 
-    Args:
-        emitters: by type.
-        name: the type.
-        target: what is written, for the error: `ONNX` or `a script`.
+    `target` is what is written, for the error: `ONNX` or `a script`.
 
     Raises:
         UsageError: there is none.

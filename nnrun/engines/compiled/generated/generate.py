@@ -53,12 +53,8 @@ def generate(
 ) -> Generated:
     """Write the training function of a network, which also evaluates it.
 
-    Args:
-        network: need not be initialized.
-        optimizer: its settings become constants.
-        clip_norm: gradients longer than this are scaled down to it.
-        single: all batches are of one row.
-        losses: whether training writes the loss of every batch, before its update.
+    With `single` all batches are of one row; with `losses` training writes the loss of every batch,
+    before its update.
     """
     simple = plain(optimizer) and clip_norm is None and network.penalty is None
     p = Program(network.dtype, plain=simple, single=single)

@@ -28,8 +28,6 @@ class Sampling:
     """The fields, for one order of rows.
 
     Args:
-        order: of the training split.
-        function: the address of the generated function.
         together: whether the function draws rows.
         drawn: random numbers that dropout takes for a row.
     """
@@ -81,12 +79,7 @@ class Sampling:
         return taken
 
     def run(self, table: int, iterations: int) -> None:
-        """Make so many updates.
-
-        Args:
-            table: the address of the function's arguments; the driver fills in its own.
-            iterations: updates.
-        """
+        """Make so many updates."""
         self._stop[0] = iterations
         self._drive(self._place, table, self._stop_place, 1)
 

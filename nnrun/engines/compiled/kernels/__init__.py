@@ -44,9 +44,6 @@ class Kernel:
     """A kernel's function and parameters.
 
     Args:
-        module: its module, in this folder.
-        function: in the module.
-        parameters: their names, in order.
         constants: values of names in the source.
         scratch: the function of `sizes.scratch` for its scratch memory, if it needs any.
     """

@@ -40,13 +40,7 @@ def build(unit: str, dtype: str) -> bytes:
 
 
 class _KernelTranslator(Translator):
-    """Translates a kernel of the table.
-
-    Args:
-        name: in the table, and in the machine code.
-        dtype: of its numbers.
-        module: that it becomes a part of.
-    """
+    """Translates a kernel of the table."""
 
     def __init__(self, name: str, dtype: str, module: ir.Module) -> None:
         self.kernel = KERNELS[name]

@@ -18,13 +18,7 @@ _MISTAKES = (TypeError, ValueError, LookupError, AttributeError)
 
 
 class Scope(Expressions):
-    """One function while its body is translated.
-
-    Args:
-        translator: that writes the code.
-        definition: of the function.
-        names: constants.
-    """
+    """One function while its body is translated."""
 
     def __init__(self, translator: Code, definition: Definition, names: Mapping[str, Any]) -> None:
         super().__init__(translator, names, definition.names)

@@ -21,12 +21,7 @@ class Translator(Code):
     """Translates one function, with all that it calls.
 
     Args:
-        function: plain, or its definition.
-        symbol: its name in the machine code.
-        arguments: LLVM's types.
-        dtype: what `real` is, float64 or float32.
         constants: what further names mean in the function.
-        module: that it becomes a part of; a new one by default.
     """
 
     def __init__(

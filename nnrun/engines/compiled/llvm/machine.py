@@ -108,11 +108,7 @@ _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
 
 
 class Function:
-    """A function in memory.
-
-    Args:
-        address: where its code begins.
-    """
+    """A function in memory."""
 
     def __init__(self, address: int) -> None:
         self.address = address

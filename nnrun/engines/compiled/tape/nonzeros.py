@@ -16,7 +16,6 @@ class Nonzeros:
     """The masks and the counts of an array.
 
     Args:
-        masks: their address.
         capacity: the distance between the masks of a row.
         counts: the address of the counts, one for each block of rows.
         counted: rows of a block.

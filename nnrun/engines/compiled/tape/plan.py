@@ -48,10 +48,6 @@ class Placed:
     """A parameter's place.
 
     Args:
-        parameter: the layer's.
-        block: its array.
-        size: of the array.
-        places: positions of the parameter's numbers in it.
         parts: the number of gradients that are summed for its gradient; 0 if it is computed whole.
         waits: whether the update changes it, and not the op that computes its gradient.
     """
@@ -77,14 +73,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Statistic:
-    """The place of a layer's buffer, such as a running mean.
-
-    Args:
-        layer: that owns it.
-        name: in the layer.
-        block: its array.
-        places: positions of its numbers in the array.
-    """
+    """The place of a layer's buffer, such as a running mean."""
 
     layer: Layer
     name: str
@@ -97,10 +86,7 @@ class ExecutionPlan:
     """Arrays and stages, while emitters add to them.
 
     Args:
-        dtype: float64 or float32.
-        batch_size: the largest batch.
         descends: the update is only θ ← θ - η g, made by the op that computes g.
-        training: for training; else for evaluation.
     """
 
     dtype: np.dtype[np.floating]

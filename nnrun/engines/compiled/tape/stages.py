@@ -18,8 +18,6 @@ class Op:
     """The call of a kernel.
 
     Args:
-        kernel: its name.
-        values: its parameters.
         label: the part of the network it belongs to.
         limit: tasks from this one on do nothing.
     """

@@ -51,9 +51,6 @@ class Strips:
     """The positions of a product's weights.
 
     Args:
-        inputs: as they are stored.
-        units: of the layer.
-        dtype: of the numbers.
         order: which of the stored inputs the layer's are, in its order; all by default.
     """
 
