@@ -172,9 +172,9 @@ _BY_FUNCTION = [
     _kernel("elementwise.softmax.softmax", "x x_row y y_row size rows"),
     _kernel("elementwise.softmax.softmax_back", "y y_row dy dy_row dx dx_row size rows"),
     _kernel("elementwise.update.reduce", f"buffers buffer_task total {_TASK} rows most"),
-    _kernel("elementwise.penalty.penalty", f"theta gradient {_TASK} alpha sums", scratch.squares),
+    _kernel("elementwise.penalty.penalty", f"theta gradient {_TASK} alpha sums"),
     _kernel("elementwise.penalty.penalty_value", "sums count half losses"),
-    _kernel("elementwise.update.squares", f"gradient {_TASK} sums", scratch.squares, units=UNITS),
+    _kernel("elementwise.update.squares", f"gradient {_TASK} sums", units=UNITS),
     _kernel("elementwise.update.clip", "sums count limit factors"),
     _kernel(
         "elementwise.update.sgd",

@@ -58,6 +58,12 @@ def spread(t: Code, number: Any, lanes: int) -> Any:
 
 
 @intrinsic
+def lane(t: Code, vector: Any, index: int) -> Any:
+    """One of a vector's numbers."""
+    return t.builder.extract_element(vector, I32(index))
+
+
+@intrinsic
 def room(t: Code, count: int, like: Any) -> View:
     """An array in registers, for so many values of one type."""
     place = t.place(ir.ArrayType(t.variable(like).type, count))

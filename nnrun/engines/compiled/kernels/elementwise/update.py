@@ -12,9 +12,10 @@ from nnrun.engines.compiled.kernels.access import (
     precision,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
+from nnrun.engines.compiled.language.vectors import lane, read, spread
 
+SQUARES = 16  # sums of squares that run side by side
 # The root is corrected by a division.
 ADAM_STEP = adam_formulas.STEP.replace("{root}", "sqrt({v}) / {square_part}")
 
@@ -34,36 +35,34 @@ def reduce(task, n, buffers, buffer_task, total, size, chunk, rows, most):
             total[j] = total[j] + buffer[j]
 
 
-def squares(task, scratch, gradient, size, chunk, sums):
+def squares(task, gradient, size, chunk, sums):
     """Write Σ (g / unit)² over the task's chunk, and the unit, into `sums`.
 
     The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
     """
-    gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
+    gradient, sums = pointer(gradient), doubles(sums)
     most, large, least, small = precision(units)  # noqa: F821 - a constant
     first, last = column_range(task, chunk, size)
-    total, unit = sum_of_squares(gradient, first, last, real(1), parts), real(1)
+    total, unit = sum_of_squares(gradient, first, last, real(1)), real(1)
     if total > most:
         unit = large
     if total < least:
         unit = small
     if unit != real(1):
-        total = sum_of_squares(gradient, first, last, real(1) / unit, parts)
+        total = sum_of_squares(gradient, first, last, real(1) / unit)
     sums[2 * task] = total
     sums[2 * task + 1] = unit
 
 
-def sum_of_squares(gradient, first, last, scale, parts):
+def sum_of_squares(gradient, first, last, scale):
     """Σ (g · scale)²."""
-    for j in range(SQUARES):
-        parts[j] = 0
+    parts = spread(0, SQUARES)
     for i in range(first, last, SQUARES):
-        for j in range(SQUARES):
-            g = gradient[i + j] * scale
-            parts[j] = parts[j] + g * g
+        g = read(gradient + i, SQUARES) * scale
+        parts = g * g + parts
     total = real(0)
     for j in range(SQUARES):
-        total = total + parts[j]
+        total = total + lane(parts, j)
     return total
 
 

@@ -14,7 +14,6 @@ from nnrun.engines.compiled.kernels.sizes.winograd import PLACES
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
 ZEROS = 128
 PIECE = 512  # numbers that are put down before they replace others
-SQUARES = 16  # sums of squares that run side by side
 STRIPS = 4  # so many strips of weights are multiplied by while they are near to the processor
 _ENTRY = 8  # of a table
 
@@ -90,11 +89,6 @@ def sparse_product_turned(n: int, rows: int, columns: int, itemsize: int) -> tup
 def pointwise(itemsize: int) -> tuple[int, ...]:
     """A piece of a line."""
     return (PIECE * itemsize,)
-
-
-def squares(itemsize: int) -> tuple[int, ...]:
-    """The sums."""
-    return (SQUARES * itemsize,)
 
 
 def _strip(itemsize: int) -> int:
