@@ -12,16 +12,11 @@ from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
 from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
-from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words
+from nnrun.engines.compiled.generated.text import Text, title_lines, words
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
-
-# Networks with so many parameters at most are evaluated in a separate loop: a test of `evaluating`
-# in each iteration takes up to a fifth of their time. In larger ones it costs nothing, and the
-# forward pass is compiled once.
-APART = 2000
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,6 @@ def generate(
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
     state: list[str] = []
-    first = len(p.lines)
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
@@ -83,12 +77,6 @@ def generate(
         if not p.direct:
             with p.training():
                 state = _update(p, network, optimizer, clip_norm, losses)
-    if network.size <= APART:
-        loop = p.lines[first:]
-        del p.lines[first:]
-        for head, evaluating in (("if evaluating:", True), ("else:", False)):
-            with p.block(head):
-                p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
     positions = [p.positions[id(parameter)] for parameter in network.parameters.values()]
     return Generated(_module(p, network, optimizer), p, x, state, np.concatenate(positions))
 
