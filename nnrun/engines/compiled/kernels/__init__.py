@@ -91,9 +91,7 @@ _BY_FUNCTION = [
     _kernel("elementwise.rows.clear", f"{_X} {_SIDES}"),
     _kernel("dense.matrix.product", f"{_PRODUCT} counts counted"),
     _kernel("dense.matrix.product_back", f"{_BACK} counts counted", scratch.product_back),
-    _kernel(
-        "dense.matrix.product_update", f"{_UPDATE} counts counted dz_counts", scratch.product_update
-    ),
+    _kernel("dense.matrix.product_update", f"{_UPDATE} counts counted", scratch.product_update),
     _kernel("dense.nonzeros.nonzeros", "x x_row size masks capacity counts rows"),
     _kernel(
         "dense.sparse_matrix.sparse_product",
@@ -109,11 +107,6 @@ _BY_FUNCTION = [
         "dense.sparse_matrix.sparse_product_update",
         f"{_UPDATE} rows columns counts counted",
         scratch.sparse_product_update,
-    ),
-    _kernel(
-        "dense.sparse_matrix.sparse_product_turned",
-        f"{_UPDATE} rows columns counts counted dz_counts span",
-        scratch.sparse_product_turned,
     ),
     _kernel(
         "conv.convolution.convolve",

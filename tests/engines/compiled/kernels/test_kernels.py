@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled.kernels import KERNELS, Kernel
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.kernels import KERNELS, Kernel, load
 from nnrun.engines.compiled.kernels.access import evaluated, pointer
 from nnrun.engines.compiled.kernels.build import ARGUMENTS
+from nnrun.engines.compiled.kernels.sizes import scratch
 from nnrun.engines.compiled.language.kinds import LanguageError
 from nnrun.engines.compiled.language.translator import Translator
 
@@ -81,14 +85,30 @@ def mixture(x, y, count):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_language_means_what_python_means(dtype: str, monkeypatch: Any) -> None:
     """A kernel computes what Python makes of the same source."""
-    from nnrun.engines.compiled.kernels import load
-
     monkeypatch.setitem(KERNELS, "mixture", Kernel("parts", "mixture", ("x", "y", "count")))
     monkeypatch.setattr("nnrun.engines.compiled.kernels.parts.mixture", mixture, raising=False)
     x, y = np.array([1.5, 0.5, 3.0], dtype), np.zeros(5, dtype)
     values = {"x": x.ctypes.data, "y": y.ctypes.data, "count": 41}
-    load.kernel_function("mixture", dtype)(values, 0, 1)
+    kernel_function("mixture", dtype)(values, 0, 1)
     total = sum(i // 3 if i % 4 == 0 and i != 8 else -1 for i in range(0, 41, 2))
     while total > 100:
         total -= 7
     assert [3.5, 1.5, -3.0, total, -1.0] == y.tolist()
+
+
+def kernel_function(name: str, dtype: str) -> Callable[..., None]:
+    """A kernel to be called from Python, as tests do: `f(parameters, task, n, k, start, rate)`."""
+    place = load.addresses([name], dtype)[name]
+    integer, real = ctypes.c_int64, ctypes.c_double
+    function = ctypes.CFUNCTYPE(None, *[integer] * 5, real, integer)(place)
+
+    def call(
+        parameters: dict[str, int], task: int, n: int, k: int = 0, start: int = 0, rate: float = 0.0
+    ) -> None:
+        values: Any = [parameters[key] for key in KERNELS[name].parameters]
+        array = (integer * len(values))(*values)
+        known = {**parameters, "n": n, "itemsize": int(dtype[-2:]) // 8}
+        held = allocation.unwritten(scratch.total(KERNELS[name].pieces(known)), "uint8")
+        function(ctypes.addressof(array), task, n, k, start, rate, held.ctypes.data)
+
+    return call

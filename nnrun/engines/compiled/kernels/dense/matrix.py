@@ -80,15 +80,14 @@ def turn_weights(w, inputs, units, first, width, unit, count, turned):
 
 def product_update(
     task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts,
-    counted, dz_counts,
+    counted,
 ):  # fmt: skip
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
     first = task * strip()
     count = min(strip(), inputs - first)
     x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
     last = (n - 1) // ROWS * ROWS
-    x_sparse = is_sparse(counts, counted, n, inputs)
-    if count > 0 and not (x_sparse or is_sparse(dz_counts, counted, n, units)):
+    if count > 0 and not is_sparse(counts, counted, n, inputs):
         for j in range(0, units, strip()):
             width = min(strip(), padded(units) - j)
             begin, begin_row = zeros(), 0

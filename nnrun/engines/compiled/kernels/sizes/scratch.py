@@ -80,12 +80,6 @@ def sparse_product_update(n: int, rows: int, columns: int, itemsize: int) -> tup
     return (masks + end * itemsize,)
 
 
-def sparse_product_turned(n: int, rows: int, columns: int, itemsize: int) -> tuple[int, ...]:
-    """Masks, zeros, rows of x, sums, and a square."""
-    masks, _, _, square = sparse.update_places(n, columns, rows)
-    return (masks + square * itemsize + 64 * 64 // itemsize,)
-
-
 def pointwise(itemsize: int) -> tuple[int, ...]:
     """A piece of a line."""
     return (PIECE * itemsize,)

@@ -65,9 +65,9 @@ class MatMul(Emitter):
         plan, (inputs, units) = self.plan, self.sizes
         dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
         suits = sparse.suits(plan.batch_size, units, inputs, self.dtype)
-        nonzeros = mark(plan, dy) if suits else None
+        nonzeros = mark(plan, dy) if suits and self.needs_dx else None
         back = self._back(dy, nonzeros, dx) if self.needs_dx else []
-        updates = self._updates(dy, nonzeros)
+        updates = self._updates(dy)
         if back and not (nonzeros or self.nonzeros):
             self._add(dx, *back, *updates)
             return dx
@@ -93,30 +93,21 @@ class MatMul(Emitter):
             ops.append(self._sparse("product_back", tasks, nonzeros, inputs, **values))
         return ops
 
-    def _updates(self, dy: Map, nonzeros: Nonzeros | None) -> list[Op]:
+    def _updates(self, dy: Map) -> list[Op]:
         plan, (inputs, units) = self.plan, self.sizes
         stored, tasks = shapes.padded(inputs), shapes.update_tasks(inputs, self.dtype)
-        values: dict[str, Value] = {
-            **self._update(self.w, self.x.rows("x"), dy, inputs, stored),
-            "counts": self.nonzeros.counts if self.nonzeros else 0,
-            "counted": plan.rows,
-        }
-        of_dz = {"dz_counts": nonzeros.counts if nonzeros else 0}
-        ops = [plan.op("product_update", tasks, **values, **of_dz)]
-        columns = sparse.columns(units, self.dtype)
-        values |= {"rows": sparse.columns(inputs, self.dtype), "columns": columns}
+        values = self._update(self.w, self.x.rows("x"), dy, inputs, stored)
+        ops = [self._dense("product_update", tasks, self.nonzeros, **values)]
         if self.nonzeros:
-            tasks = sparse.tiles(inputs, self.dtype)
+            tasks, rows = (cut(inputs, self.dtype) for cut in (sparse.tiles, sparse.columns))
+            values |= {"rows": rows, "columns": sparse.columns(units, self.dtype)}
+            values |= self.nonzeros.choice
             ops.append(plan.op("sparse_product_update", tasks, **values))
-        if nonzeros:
-            tasks = sparse.turned_tasks(*self.sizes, self.dtype)
-            span = sparse.turned_inputs(*self.sizes, self.dtype)
-            ops.append(plan.op("sparse_product_turned", tasks, **values, **of_dz, span=span))
         if self.bias:
             # The weights of one input, which is always 1.
             ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
             values = self._update(self.bias, ones, dy, 1, 1)
-            ops.append(plan.op("product_update", 1, **values, **NONE_COUNTED, dz_counts=0))
+            ops.append(plan.op("product_update", 1, **values, **NONE_COUNTED))
         return ops
 
     def _update(
