@@ -81,7 +81,7 @@ _DW = f"{_X} {_DY} dw dw_task channels units"
 _PRODUCT = "x x_row w b z z_row inputs units rows"
 _BACK = "dz dz_row w dx dx_row inputs units"
 _UPDATE = "x x_row dz dz_row w stored inputs units descend"
-_LINES = "lines numbers rows columns"
+_LINES = "lines numbers rows"
 
 # Those whose name is that of the function.
 _BY_FUNCTION = [

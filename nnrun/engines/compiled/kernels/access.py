@@ -96,6 +96,24 @@ def evaluated(t: Code, formula: str, names: str, *values: Any) -> Any:
 
 
 @intrinsic
+def moved(t: Code, maps: Any, r: Any, i: Any) -> tuple[Any, ...]:
+    """The addresses of a line of a row, in maps of an address and the distances of both."""
+
+    def place(base: Any, row: Any, line: Any) -> Any:
+        distance = t.builder.add(t.builder.mul(r, row), t.builder.mul(i, line))
+        return t.address(base, distance)
+
+    return tuple(place(*one) for one in maps)
+
+
+@intrinsic
+def evaluated_at(t: Code, formula: str, names: str, places: Any, index: Any) -> Any:
+    """The value of a formula of the numbers at an index after these addresses."""
+    numbers = [t.builder.load(t.address(place, index)) for place in places]
+    return evaluated(t, formula, names, *numbers)
+
+
+@intrinsic
 def atomic_add(t: Code, address: Any, value: Any) -> Any:
     """Add to an int64 that threads share; its value before."""
     return t.builder.atomic_rmw("add", address, t.integer(value), "seq_cst")
