@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
-from typing import Any
+from types import FunctionType, SimpleNamespace
+from typing import Any, cast
 
 from llvmlite import ir
 
@@ -21,7 +21,8 @@ def pieces(t: Code, scratch: Any, lengths: tuple[Any, ...]) -> tuple[Any, ...]:
     """The addresses of pieces of scratch memory of these lengths."""
     places = [scratch]
     for length in lengths[:-1]:
-        places.append(t.builder.add(places[-1], t.integer(t.inline(lines, [length]))))
+        rounded = t.inline(cast("FunctionType", lines), [length])
+        places.append(t.builder.add(places[-1], t.integer(rounded)))
     return tuple(places)
 
 

@@ -10,6 +10,8 @@ from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.plan import ExecutionPlan, Placed
 
+Values = dict[str, Address | int]
+
 
 def place_bias(plan: ExecutionPlan, layer: Any, tag: str, y: Map) -> Placed:
     """A place in the form of a row of y without a border, or of one of its pixels."""
@@ -25,7 +27,7 @@ def strides(b: Placed, y: Map) -> tuple[int, int]:
     return y.width * y.pixel, y.pixel
 
 
-def added(b: Placed, y: Map) -> dict[str, Address | int]:
+def added(b: Placed, y: Map) -> Values:
     """The parameters of kernels that add a bias."""
     line, pixel = strides(b, y)
     return {"b": Address(b.block), "b_line": line, "b_pixel": pixel}
@@ -34,7 +36,7 @@ def added(b: Placed, y: Map) -> dict[str, Address | int]:
 def sum_bias(plan: ExecutionPlan, b: Placed, dy: Map) -> None:
     """Add the op that sums the bias' gradient over a block of rows."""
     line, pixel = strides(b, dy)
-    db = {"db": Address(b.gradient), "db_task": b.size, "db_line": line, "db_pixel": pixel}
+    db: Values = {"db": Address(b.gradient), "db_task": b.size, "db_line": line, "db_pixel": pixel}
     plan.by_rows("sum_rows", **dy.named("dy"), **db, **dy.shape)
 
 
