@@ -59,6 +59,10 @@ def generate(
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
+            with p.training():
+                p.comment("draw a row of the next block while the update is computed")
+                with p.block("if bound > 1:"):
+                    p.line("fresh[k] = below(stream, bound)")
             p.line("n, r = 1, 0")
         else:
             p.line("start = bounds[k]")
@@ -129,6 +133,7 @@ def _module(p: Program, network: Network, optimizer: Optimizer) -> str:
         f"from {package}.language.numbers import double, sqrt",
         f"from {package}.language.vectors import dot",
         f"from {package}.language.views import view",
+        *([f"from {package}.kernels.sampling.pcg64 import below"] if p.direct else []),
         "",
     ):
         head.line(line)

@@ -1,7 +1,9 @@
 """The order of rows, drawn by compiled code: the same rows as the sampler's, to the bit.
 
 Compiled code continues from the sampler's state, and sets it at the end. The driver draws the rows
-of a block when the block begins. Drawn by NumPy, they would make W1 take 2.7 times as long.
+of a block when the block begins. But with single rows drawn with replacement and weights changed in
+place, the generated function draws one row of the next block with each update, while the processor
+waits for the update's numbers.
 """
 
 from __future__ import annotations
@@ -26,24 +28,26 @@ class Sampling:
     """The fields, for one order of rows.
 
     Args:
+        together: whether the function draws rows.
         drawn: random numbers that dropout takes for a row.
     """
 
-    def __init__(self, order: Order, function: int, drawn: int) -> None:
+    def __init__(self, order: Order, function: int, together: bool, drawn: int) -> None:
         self.order = order
         self.batch = order.batch_size
         self.size = order.block_rows
         self.fields = allocation.zeros(at.FIELDS, np.uint64)
         bounds = np.arange(0, (at.PIECE + 1) * self.batch, self.batch)
         self.bounds = allocation.given(bounds, np.int64)
-        self._blocks = [allocation.zeros(self.size, np.int64) for _ in range(2)]
+        self._blocks = [allocation.unwritten(self.size, np.int64) for _ in range(2)]
         kind = at.SAMPLINGS.index(order.sampling)
         if kind == at.IN_ORDER:
             self._blocks[0][...] = np.arange(self.size)
         fields = self.fields
-        fields[[at.BLOCK, at.CHOSEN]] = [block.ctypes.data for block in self._blocks]
+        fields[[at.BLOCK, at.NEXT]] = [block.ctypes.data for block in self._blocks]
         fields[at.SIZE], fields[at.SAMPLING], fields[at.BATCH] = self.size, kind, self.batch
         fields[at.BOUND], fields[at.FUNCTION], fields[at.DRAWN] = order.rows, function, drawn
+        fields[at.TOGETHER] = together and kind == at.WITH_REPLACEMENT
         self._drive = _DRIVE(addresses([DRIVE], "float64")[DRIVE])
         self._place: int = fields.ctypes.data
         self._stop = allocation.zeros(1, np.int64)
@@ -68,8 +72,9 @@ class Sampling:
             whole = stream["state"][number]
             fields[first], fields[first + 1] = whole & _HALF_STATE, whole >> 64
         fields[at.FULL], fields[at.HALF] = stream["has_uint32"], stream["uinteger"]
+        fields[at.NEXT_STREAM : at.NEXT_STREAM + at.STREAM] = fields[: at.STREAM]
         # As at the end of a block, whose rows are not needed.
-        fields[at.USED] = self.size
+        fields[at.USED], fields[at.AHEAD] = self.size, 0
         fields[at.SKIP] = min(taken * self.batch, self.size)
         return taken
 

@@ -48,11 +48,12 @@ class StepsRunner:
         self._rng = rng
         program = blocks.code.program
         self._drawn = program.drawn
-        self._sampling = Sampling(order, function.address, program.drawn)
+        self._sampling = Sampling(order, function.address, program.direct, program.drawn)
         self._arrays = {
             "inputs": inputs,
             "targets": target,
             "bounds": self._sampling.bounds,
+            "stream": self._sampling.fields,
         }
         self._steady_rates = allocation.zeros(PIECE, np.float64)
         self._steady_place: int = self._steady_rates.ctypes.data

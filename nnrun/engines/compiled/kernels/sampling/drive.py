@@ -20,9 +20,8 @@ from nnrun.engines.compiled.language.marks import intrinsic, subroutine
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS, NUMBER
 
 _ROWS, _BOUNDS, _RATES, _COUNT = (NUMBER[name] for name in ("rows", "bounds", "rates", "count"))
-_UNIFORMS, _STEPS, _OUTPUTS, _LOSSES = (
-    NUMBER[name] for name in ("uniforms", "steps", "outputs", "losses")
-)
+_UNIFORMS, _STEPS, _FRESH = (NUMBER[name] for name in ("uniforms", "steps", "fresh"))
+_BOUND, _OUTPUTS, _LOSSES = (NUMBER[name] for name in ("bound", "outputs", "losses"))
 
 
 def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
@@ -64,6 +63,11 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
         rows = min(count * batch, size - used)
         table[_ROWS] = s[at.BLOCK] + 8 * used
         table[_COUNT] = count
+        if s[at.TOGETHER] != 0:
+            draw(s, used)
+            table[_FRESH] = s[at.NEXT] + 8 * used
+            table[_BOUND] = s[at.BOUND]
+            s[at.AHEAD] = used + rows
         bounds[count] = rows
         call(s[at.FUNCTION], table)
         bounds[count] = count * batch
@@ -76,24 +80,27 @@ def advance(s: Any, table: Any, iterations: Any) -> None:
 
 def turn(s: Any) -> None:
     """Begin the next block."""
-    for index in range(at.STREAM):
-        s[at.BLOCK_STREAM + index] = s[index]
     if s[at.SAMPLING] == at.SHUFFLE:
         shuffle(s)
     if s[at.SAMPLING] == at.WITH_REPLACEMENT:
-        draw(s)
+        draw(s, s[at.SIZE])
+        s[at.BLOCK], s[at.NEXT] = s[at.NEXT], s[at.BLOCK]
+    for index in range(at.STREAM):
+        s[at.BLOCK_STREAM + index] = s[at.NEXT_STREAM + index]
+        s[at.NEXT_STREAM + index] = s[index]
     s[at.USED] = s[at.SKIP]
-    s[at.SKIP] = 0
+    s[at.SKIP], s[at.AHEAD] = 0, 0
 
 
 @subroutine
-def draw(s: Any) -> None:
-    """Draw the rows of the block with replacement; of a single row nothing is drawn."""
-    block, stream, bound = integers(s[at.BLOCK]), copied(s), s[at.BOUND]
+def draw(s: Any, until: Any) -> None:
+    """Draw rows of the next block with replacement, up to before this one."""
+    bound = s[at.BOUND]
     if bound > 1:
-        for index in range(s[at.SIZE]):
-            block[index] = below(stream, bound)
-    put_back(stream, s)
+        fresh, stream = integers(s[at.NEXT]), copied(s)
+        for index in range(s[at.AHEAD], until):
+            fresh[index] = below(stream, bound)
+        put_back(stream, s)
 
 
 def shuffle(s: Any) -> None:
@@ -102,7 +109,7 @@ def shuffle(s: Any) -> None:
     Of numbers with as many bits as are needed, those that are too large are left out. No processor
     can foresee which: so each is written, and the next one over those.
     """
-    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.CHOSEN])
+    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.NEXT])
     last, index, mask = s[at.SIZE] - 1, 0, 1
     while mask < last:
         mask = 2 * mask + 1
