@@ -24,7 +24,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.messages import issues
+from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath, parse
 from nnrun.config.yaml.plain import plain

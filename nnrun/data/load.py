@@ -16,7 +16,7 @@ from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import CsvFormat, read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
@@ -85,7 +85,8 @@ def _from_path(config: SourceSettings) -> Dataset:
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),
-        form=CsvFormat(config.separator, config.decimal),
+        separator=config.separator,
+        decimal=config.decimal,
     )
 
 

@@ -90,8 +90,8 @@ def test_a_log_of_many_runs_has_a_line_for_the_first_and_then_now_and_then(monke
         for run in range(1, 101):
             tell(f"cars/s{run}")
             now[0] += 0.5
-    told = [int(line[1:4]) for line in capsys.readouterr().err.splitlines()]
-    assert [*range(1, 21), 40, 60, 80, 100] == told
+    counts = [int(line[1:4]) for line in capsys.readouterr().err.splitlines()]
+    assert [*range(1, 21), 40, 60, 80, 100] == counts
 
 
 def test_a_dumb_terminal_gets_lines(on_terminal, cars):

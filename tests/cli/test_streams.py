@@ -39,7 +39,7 @@ def shell(words, redirection):
 
 
 @pytest.mark.parametrize("words", ["train flowers.yaml", "check flowers.yaml", "datasets"])
-def test_a_closed_stdout_is_told(words):
+def test_a_closed_stdout_is_reported(words):
     """The work is done, what cannot be shown is an error, and there is no traceback."""
     code, out, err = shell(words, ">&-")
     assert (1, "") == (code, out)
@@ -90,7 +90,7 @@ def test_a_hangup_is_answered_like_a_termination():
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=30)
     assert 129 == process.returncode
-    assert "which is saved; to go on:" in err
+    assert "which is saved; to continue:" in err
     (report,) = Path("results").rglob("report.json")
     assert "interrupted" == json.loads(report.read_text())["status"]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data import Dataset, DatasetProblem, make_split
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.splits import make_split
 
 
 def regression(rows, tests=0):

@@ -108,7 +108,7 @@ def fuzz(strategy: st.SearchStrategy[Any], check: Check, examples: int = EXAMPLE
 
 
 def test_configs(tmp_path: Path) -> None:
-    """An experiment, or problems of which every one has its place."""
+    """An experiment, or problems that all have their places."""
     path = tmp_path / "a.yaml"
 
     def check(content: bytes) -> None:
@@ -124,7 +124,7 @@ def test_configs(tmp_path: Path) -> None:
 
 
 def test_overrides(tmp_path: Path) -> None:
-    """An experiment, or problems of which every one names its argument; likewise for grids."""
+    """An experiment, or problems that all name their arguments; likewise for grids."""
     path = tmp_path / "a.yaml"
     path.write_bytes(CONFIG)
     words = [b"training.learning_rate=0.1", b"network.layers.0.units=[1,2]", b"seed=range(1,5,2)"]

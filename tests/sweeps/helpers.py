@@ -53,7 +53,7 @@ def lasting(iterations: int) -> str:
 
 
 class Diary(SweepListener):
-    """Remembers what it is told."""
+    """Records the calls it gets."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []

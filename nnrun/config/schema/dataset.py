@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS

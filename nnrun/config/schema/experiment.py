@@ -20,9 +20,9 @@ from nnrun.config.names import (
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.fields import Integer, Listed, Number, Text
-from nnrun.config.schema.messages import show
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.suggestions import nearest
 

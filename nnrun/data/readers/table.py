@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,6 @@ CsvColumn = NumberColumn | LabelColumn
 _MOST_OF_HEADER = 60
 
 
-@dataclass(frozen=True)
-class CsvFormat:
-    """The separator (None: detected from the header) and the decimal sign of a CSV file."""
-
-    separator: str | None = None
-    decimal: str = "."
-
-
 def read_csv(
     path: Path,
     target: str,
@@ -43,7 +34,8 @@ def read_csv(
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
-    form: CsvFormat = CsvFormat(),
+    separator: str | None = None,
+    decimal: str = ".",
 ) -> Dataset:
     """A CSV file with a header row as a data set.
 
@@ -58,7 +50,8 @@ def read_csv(
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
             fills in, and missing categories are a category of their own.
         missing_by_column: rules of single columns.
-        form: separator and decimal sign.
+        separator: None to detect it from the header.
+        decimal: the decimal sign.
 
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
@@ -66,21 +59,21 @@ def read_csv(
     by_column = missing_by_column or {}
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file, form.separator)
+        table = CsvFile(path, file, separator)
         _check_separator(table, target)
         names = _choose(table.header, target, features, drop, categorical)
         _check_names(by_column, table.header)
         rules = {name: by_column.get(name, missing) for name in (*names, target)}
         problems, labelled = Problems(path), set(categorical)
         columns: list[CsvColumn] = [
-            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
+            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
             if name in labelled
-            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
+            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
             for name in names
         ]
-        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=form.decimal)
+        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=decimal)
         if task == "regression":
-            goal = NumberColumn(target, problems, "target", decimal=form.decimal)
+            goal = NumberColumn(target, problems, "target", decimal=decimal)
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
         left_out = _fill(table, [*columns, goal], problems, leaving)
     labels = [column for column in columns if isinstance(column, LabelColumn)]
@@ -88,8 +81,8 @@ def read_csv(
         features=tuple(names),
         categories={column.name: column.ordered() for column in labels},
         imputed={n: rules[n] for n in names if n not in labelled and _fills(rules[n])},
-        separator=form.separator,
-        decimal=form.decimal,
+        separator=separator,
+        decimal=decimal,
         by_value=tuple(column.name for column in labels if column.holds_numbers),
     )
     return _dataset(table, columns, goal, task, layout, left_out)
@@ -198,17 +191,11 @@ def fill(
     problems: Problems,
     leaving: Container[str] = (),
 ) -> tuple[int, int]:
-    """Read numbered rows of cells into the columns.
+    """Read numbered rows of cells, with the names of the header, into the columns.
 
-    Args:
-        rows: line numbers and cells.
-        header: names of the cells.
-        columns: the columns to fill.
-        problems: collects mistakes.
-        leaving: names of columns; rows with a missing value in one of them are left out.
+    Rows with a missing value in one of the columns named in `leaving` are left out.
 
-    Returns:
-        The number of rows read, and of those left out.
+    Returns: The number of rows read, and of those left out.
     """
     position = {name: index for index, name in enumerate(header)}
     places = [(position[column.name], column) for column in columns]

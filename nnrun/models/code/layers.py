@@ -8,6 +8,7 @@ from typing import Any
 from nnrun.models.activations import ACTIVATIONS
 from nnrun.models.emitters import Emitters, emitter_of
 from nnrun.models.naming import Names
+from nnrun.nn.sequential import Sequential
 
 Emitter = Callable[[Names, Any], list[str]]
 """From a layer to its lines."""
@@ -81,26 +82,27 @@ def _pooling(method: str, function: str) -> Emitters[Emitter]:
     )
 
 
+def _stack(names: Names, stack: Sequential, library: str) -> list[str]:
+    """The lines of a sequence within a layer."""
+    emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
+    found = (emitter_of(emitters, layer.type, SCRIPT)(names, layer) for layer in stack.layers)
+    return [line for lines in found for line in lines]
+
+
+def _variable(name: str, layer: Any) -> str:
+    """A variable of a layer that holds layers, numbered, since layers inside may have one too."""
+    inside = (inner for child in layer.children for _, inner in child.named_layers())
+    return f"{name}{sum(bool(inner.children) for inner in inside)}"
+
+
 def _residual(library: str) -> Emitter:
     """x, the layers' lines, and x added to their output."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
-        emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
-        lines = [
-            line
-            for inner in layer.inner.layers
-            for line in emitter_of(emitters, inner.type, SCRIPT)(names, inner)
-        ]
-        x = _kept_x(layer)
-        return [f"{x} = h", *lines, f"h = {x} + h"]
+        x = _variable("x", layer)
+        return [f"{x} = h", *_stack(names, layer.inner, library), f"h = {x} + h"]
 
     return emitter
-
-
-def _kept_x(layer: Any) -> str:
-    """A variable for the layer's x: numbered, since layers inside that hold layers have one too."""
-    inside = (inner for child in layer.children for _, inner in child.named_layers())
-    return f"x{sum(bool(inner.children) for inner in inside)}"
 
 
 LAYERS: dict[str, Emitters[Emitter]] = {

@@ -22,12 +22,7 @@ from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
 
 def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
-    """The run in a folder; None where there is none.
-
-    Args:
-        folder: of the run.
-        placed: whether the folder is in a results folder, as for `read_run`.
-    """
+    """The run in a folder, `placed` as for `read_run`; None where there is none."""
     return summarize(read_run(folder, placed=placed), folder)
 
 
@@ -48,14 +43,14 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
 
 def _settings(record: RunRecord) -> Settings:
     config = {k: v for k, v in record.config.items() if k != "seed" and not changes_nothing(k)}
-    return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
+    return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
 
 
 @lru_cache(maxsize=64)  # the same for all seeds of a config
-def _flat(config: str, data: str) -> str:
+def _flat(config: str, data: str) -> Settings:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
-    return json.dumps({**found, "dataset.sha256": data})
+    return Settings(json.dumps({**found, "dataset.sha256": data}))
 
 
 def _described(run: StoredRun, folder: Path) -> RunSummary:
@@ -100,9 +95,7 @@ def _changed(folder: Path) -> str | None:
 def line_of(folder: Path, stamp: str) -> Line | None:
     """The line of the run in a folder; None unless it is complete and has no leftovers.
 
-    Args:
-        folder: of the run.
-        stamp: of the folder, taken before this call.
+    The stamp must be older than this call.
     """
     run = read_run(folder, placed=True)
     if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():

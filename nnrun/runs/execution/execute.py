@@ -34,7 +34,7 @@ _CAUSES_NAMED = 2
 
 
 class Execution:
-    """One run being trained.
+    """One run being trained, from a checkpoint if there is one.
 
     Args:
         prepared: the run; its network is trained in place.
@@ -43,8 +43,7 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises:
-        EngineFaultError: the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
     """
 
     def __init__(
@@ -172,7 +171,7 @@ class Execution:
     ) -> tuple[str | None, list[Diagnostic]]:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
-            return "stopped before its end; it can go on from here", []
+            return "stopped before its end; it can continue from here", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

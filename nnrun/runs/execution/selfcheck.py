@@ -18,12 +18,9 @@ from nnrun.training.trainer import Trainer
 def check_engine(prepared: Prepared, trainer: Trainer) -> None:
     """Compare the compiled engine with NumPy on the first batch, once for all runs of a config.
 
-    Args:
-        prepared: the run.
-        trainer: before its first update; it is not changed.
+    The trainer, which has made no update yet, is not changed.
 
-    Raises:
-        EngineFaultError: they differ beyond rounding, for this run or for another of its config.
+    Raises: EngineFaultError if they differ beyond rounding, for this run or another of its config.
     """
     if trainer.engine.name == "numpy":
         return

@@ -107,8 +107,7 @@ class Prepared:
     def network(self) -> Network:
         """The network; it takes memory for its parameters when it is initialized.
 
-        Raises:
-            ConfigMismatchError: it does not fit the data or the loss.
+        Raises: ConfigMismatchError if it does not fit the data or the loss.
         """
         return build_network(self.config, self.dataset, self.penalty)
 
@@ -120,8 +119,7 @@ class Prepared:
     def select_engine(self) -> str:
         """Choose the engine, from the config alone.
 
-        Raises:
-            EngineError: the engine that the config names cannot train the network.
+        Raises: EngineError if the engine that the config names cannot train the network.
         """
         training = self.config.training
 

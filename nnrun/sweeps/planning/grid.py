@@ -12,7 +12,7 @@ from typing import Any
 from nnrun.config.load import Experiment, Origin, load_config
 from nnrun.config.names import changes_nothing
 from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.errors import ConfigError, Problem, UsageError
 
 _SEED_LIMIT = 2**63

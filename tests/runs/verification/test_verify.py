@@ -216,8 +216,8 @@ def test_what_a_report_says_is_named(prepared, store):
     rewrite(folder, config={**config, "training": training})
     verdict = verify(folder)
     found = [Difference("config.training.learning_rate", 0.07, 0.05)]
-    told = ("differs", "its report has values that training does not reproduce", found, {}, 3)
-    assert told == (
+    expected = ("differs", "its report has values that training does not reproduce", found, {}, 3)
+    assert expected == (
         *(verdict.finding, verdict.reason, verdict.differences),
         *(verdict.environment, verdict.exit_code),
     )
@@ -270,7 +270,7 @@ def test_elsewhere_a_tolerance_decides(prepared, store, monkeypatch):
     assert ("differs", 3) == (stored(1 + 1e-4).finding, stored(1 + 1e-4).exit_code)
 
 
-def test_what_cannot_be_verified_is_told(prepared, store, tmp_path):
+def test_what_cannot_be_verified_is_reported(prepared, store, tmp_path):
     """No run, half a run, other data; and a report that is damaged."""
     with pytest.raises(UsageError, match="there is no run"):
         verify(tmp_path)

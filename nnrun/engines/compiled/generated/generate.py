@@ -7,12 +7,13 @@ from math import prod
 
 import numpy as np
 
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
+from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
 from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
 from nnrun.engines.compiled.generated.text import Text, title_lines, words
+from nnrun.engines.compiled.generated.update import clip, step
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
@@ -34,7 +35,7 @@ class Generated:
     source: str
     program: Program
     x: Row
-    state: list[str]
+    state: tuple[str, ...]
     positions: Array
 
 
@@ -51,11 +52,11 @@ def generate(
     With `single` all batches are of one row; with `losses` training writes the loss of every batch,
     before its update.
     """
-    simple = plain(optimizer) and clip_norm is None and network.penalty is None
+    simple = is_plain(optimizer) and clip_norm is None and network.penalty is None
     p = Program(network.dtype, plain=simple, single=single)
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
-    state: list[str] = []
+    state: tuple[str, ...] = ()
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
@@ -102,7 +103,7 @@ def _input(p: Program, network: Network) -> Row:
 
 def _update(
     p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
-) -> list[str]:
+) -> tuple[str, ...]:
     size = p.size("theta")
     p.places.append(ArraySlice("all_theta", "theta", 0, (size,)))
     p.places.append(ArraySlice("all_gradient", "gradient", 0, (size,)))
@@ -110,7 +111,7 @@ def _update(
     if clip_norm is not None:
         p.array("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)
-    names = OPTIMIZERS[optimizer.type](p, optimizer, size)
+    names = step(p, optimizer, size)
     for index, name in enumerate(names):
         p.places.append(ArraySlice(name, "state", index * size, (size,)))
     return names

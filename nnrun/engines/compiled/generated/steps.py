@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18
-# Learning rates that are computed at once, if they change.
+# Learning rates that are computed together, if they change.
 _RATES = 1 << 15
 
 
@@ -128,5 +128,5 @@ class StepsRunner:
 
 
 def portion(numbers: int, iterations: int) -> int:
-    """Iterations for which dropout's random numbers are drawn at once."""
+    """Iterations for which dropout's random numbers are drawn together."""
     return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

@@ -27,6 +27,7 @@ from typing import Any
 from nnrun.engines.clipping import UNITS
 from nnrun.engines.compiled.formulas.activations import POINTWISE, Pointwise
 from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, OptimizerFormula
 from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -170,15 +171,6 @@ _BY_FUNCTION = [
     _kernel("elementwise.update.squares", f"gradient {_TASK} sums", units=UNITS),
     _kernel("elementwise.update.clip", "sums count limit factors"),
     _kernel(
-        "elementwise.update.sgd",
-        f"theta gradient velocity {_TASK} momentum nesterov decay factors",
-    ),
-    _kernel(
-        "elementwise.update.adam",
-        f"theta gradient mean square {_TASK} beta1 rest1 beta2 rest2 epsilon decay"
-        " mean_parts square_parts factors",
-    ),
-    _kernel(
         "elementwise.pointwise.add",
         f"a a_row a_line b b_row b_line y y_row y_line {_LINES}",
         scratch.pointwise,
@@ -191,15 +183,15 @@ def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
     place = "elementwise.losses." + ("softmax_" if name == "softmax_cross_entropy" else "")
     given = {setting: f"settings.{setting}" for setting in loss.settings}
     more = " ".join(loss.settings)
-    common: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
+    options: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
     gradient, value = (loss.written(text, "y", "t", given) for text in (loss.gradient, loss.value))
     return {
         name: _kernel(
             f"{place}gradient", f"y y_row t t_row dy dy_row size rows {more}",
-            formula=gradient, factor=loss.factor, **common,
+            formula=gradient, factor=loss.factor, **options,
         ),
         f"{name}_value": _kernel(
-            f"{place}value", f"y y_row t t_row losses size rows {more}", formula=value, **common
+            f"{place}value", f"y y_row t t_row losses size rows {more}", formula=value, **options
         ),
     }  # fmt: skip
 
@@ -221,9 +213,23 @@ def activation_kernels(name: str, pair: Pointwise) -> dict[str, Kernel]:
     }
 
 
+def optimizer_kernel(formula: OptimizerFormula) -> Kernel:
+    """The kernel of an optimizer's step."""
+    numbers, corrections = tuple(formula.settings), tuple(formula.corrections)
+    names = (*formula.state, *numbers, *corrections)
+    return _kernel(
+        "elementwise.update.step",
+        f"theta gradient {_TASK} weight_decay factors {' '.join(names)}",
+        names=names, update=formula.update, state=formula.state,
+        numbers=numbers, corrections=corrections,
+    )  # fmt: skip
+
+
 KERNELS: dict[str, Kernel] = {kernel.function: kernel for kernel in _BY_FUNCTION}
 for _name, _loss in LOSSES.items():
     KERNELS |= loss_kernels(_name, _loss)
+for _name, _formula in OPTIMIZERS.items():
+    KERNELS[_name] = optimizer_kernel(_formula)
 for _name, _pair in POINTWISE.items():
     KERNELS |= activation_kernels(_name, _pair)
 

@@ -85,13 +85,17 @@ def settings(t: Code, p: Any, first: int, names: tuple[str, ...]) -> SimpleNames
 @intrinsic
 def evaluated(t: Code, formula: str, names: str, *values: Any) -> Any:
     """The value of a text of `formulas` in which these names mean these values."""
+    return _evaluated(t, formula, dict(zip(names.split(), values, strict=True)))
+
+
+def _evaluated(t: Code, formula: str, names: dict[str, Any]) -> Any:
     known: dict[str, Any] = {
         **vars(functions(t.dtype)),
         "real": real,
         "sqrt": sqrt,
         "zero": t.number(0),
         "one": t.number(1),
-        **dict(zip(names.split(), values, strict=True)),
+        **names,
     }
     return t.evaluate(formula.format(**{name: name for name in known}), known)
 
@@ -111,7 +115,52 @@ def moved(t: Code, maps: Any, r: Any, i: Any) -> tuple[Any, ...]:
 def evaluated_at(t: Code, formula: str, names: str, places: Any, index: Any) -> Any:
     """The value of a formula of the numbers at an index after these addresses."""
     numbers = [t.builder.load(t.address(place, index)) for place in places]
-    return evaluated(t, formula, names, *numbers)
+    return _evaluated(t, formula, dict(zip(names.split(), numbers, strict=True)))
+
+
+@intrinsic
+def optimizer(
+    t: Code,
+    p: Any,
+    first: int,
+    k: Any,
+    state: tuple[str, ...],
+    numbers: tuple[str, ...],
+    corrections: tuple[str, ...],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """From this parameter on: pointers to an optimizer's arrays; its numbers in iteration k."""
+    names = (*state, *numbers, *corrections)
+    held = {
+        n: t.builder.load(t.builder.gep(p, [t.integer(first + i)])) for i, n in enumerate(names)
+    }
+    arrays = {name: t.builder.inttoptr(held[name], t.real.as_pointer()) for name in state}
+    known = {name: t.number(t.builder.bitcast(held[name], DOUBLE)) for name in numbers}
+    for name in corrections:
+        steps = t.builder.inttoptr(held[name], DOUBLE.as_pointer())
+        known[name] = t.number(t.builder.load(t.address(steps, k)))
+    return arrays, known
+
+
+@intrinsic
+def stepped(
+    t: Code,
+    update: tuple[tuple[str, str], ...],
+    arrays: dict[str, Any],
+    numbers: dict[str, Any],
+    j: Any,
+    theta: Any,
+    g: Any,
+    rate: Any,
+) -> Any:
+    """The parameter after the assignments of an `OptimizerFormula`, which store the state at j."""
+    known = {**numbers, "theta": theta, "g": g, "rate": rate}
+    places = {name: t.address(array, j) for name, array in arrays.items()}
+    known |= {name: t.builder.load(place) for name, place in places.items()}
+    for name, text in update:
+        known[name] = _evaluated(t, text, known)
+        if name in places:
+            t.builder.store(known[name], places[name])
+    return known["theta"]
 
 
 @intrinsic

@@ -157,7 +157,7 @@ def _secret() -> bytes:
     forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
     secret = private_files.read(place, _SECRET, forbidden=forbidden)
     if secret is None or len(secret) != _SECRET_BYTES:
-        # If two processes come here at once, both use the first one's key.
+        # If two processes come here together, both use the first one's key.
         private_files.write(
             place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
         )

@@ -41,7 +41,7 @@ class Kernels:
 
 
 class Layer:
-    """A layer's numbers, of which a share is not 0, in memory as the kernels want them."""
+    """A layer's numbers, a share of them not 0, in memory as the kernels want them."""
 
     def __init__(
         self, kernels: Kernels, rows: int, inputs: int, units: int, share: float = 1.0

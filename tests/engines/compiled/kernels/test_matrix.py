@@ -131,7 +131,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
 def test_bits_are_the_same_on_other_processors(
     compiled: Any, dtype: str, cpu: str, register: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Machine code for registers of half the size, of which there are half as many, agrees."""
+    """Machine code for half as many registers of half the size agrees."""
     if register > machine.register():
         cpu, register = "haswell", 32  # what this processor can run
     monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))

@@ -80,7 +80,7 @@ def test_a_product_without_bias_begins_at_zero(compiled: Any, dtype: str) -> Non
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 63, 64, 65, 127, 130])
 def test_masks(compiled: Any, dtype: str, size: int) -> None:
     """A bit says that a number is not 0: NaN and the smallest are not, -0 is, and so is nothing
-    that lies beside the row. Counts are of all rows of a block.
+    next to the row. Counts are of all rows of a block.
     """
     rng = np.random.default_rng(size)
     kinds = np.array([0, -0.0, np.nan, np.inf, np.finfo(dtype).smallest_subnormal, -1], dtype)

@@ -14,7 +14,7 @@ def statistics(
     """mean, and inverse = 1 / sqrt(variance + ε), from the tasks' sums; running ← running +
     momentum (batch - running), with the unbiased variance.
 
-    Tasks are of `rows` rows, of which each has `pixels` numbers. Their deviations are from means of
+    Tasks are of `rows` rows of `pixels` numbers each. Their deviations are from means of
     their own; with hᵢ numbers of mean mᵢ, the batch's are Σᵢ squaresᵢ + hᵢ (mᵢ - mean)².
     Chan, Golub and LeVeque, 1979.
     """

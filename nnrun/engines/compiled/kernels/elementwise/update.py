@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.formulas.optimizers import adam as adam_formulas
-from nnrun.engines.compiled.formulas.optimizers import sgd as sgd_formulas
 from nnrun.engines.compiled.kernels.access import (
     doubles,
-    evaluated,
     floating,
+    optimizer,
     pointer,
     precision,
+    stepped,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
 from nnrun.engines.compiled.language.vectors import lane, read, spread
 
 SQUARES = 16  # sums of squares that run side by side
-# The root is corrected by a division.
-ADAM_STEP = adam_formulas.STEP.replace("{root}", "sqrt({v}) / {square_part}")
+
+# ruff: noqa: F821 - constants of the kernels: units, and of optimizers update, state, numbers,
+# corrections
 
 
 def reduce(task, n, buffers, buffer_task, total, size, chunk, rows, most):
@@ -41,7 +41,7 @@ def squares(task, gradient, size, chunk, sums):
     The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
     """
     gradient, sums = pointer(gradient), doubles(sums)
-    most, large, least, small = precision(units)  # noqa: F821 - a constant
+    most, large, least, small = precision(units)
     first, last = column_range(task, chunk, size)
     total, unit = sum_of_squares(gradient, first, last, real(1)), real(1)
     if total > most:
@@ -91,53 +91,12 @@ def scales(factors):
     return first, second
 
 
-def sgd(task, rate, theta, gradient, velocity, size, chunk, momentum, nesterov, decay, factors):
-    """The step by the formulas of `formulas.optimizers.sgd`."""
-    theta, gradient, held = pointer(theta), pointer(gradient), pointer(velocity)
-    momentum, decay, eta = real(floating(momentum)), real(floating(decay)), real(rate)
-    unit, clipped = scales(factors)
-    first, last = column_range(task, chunk, size)
-    if velocity != 0:
-        for j in range(first, last):
-            g = gradient[j] * unit * clipped + theta[j] * decay
-            v = evaluated(sgd_formulas.VELOCITY, "momentum velocity g", momentum, held[j], g)
-            held[j] = v
-            ahead = evaluated(sgd_formulas.NESTEROV, "momentum velocity g", momentum, v, g)
-            step = ahead if nesterov != 0 else v
-            theta[j] = evaluated(sgd_formulas.STEP, "theta rate g", theta[j], eta, step)
-    else:
-        for j in range(first, last):
-            g = gradient[j] * unit * clipped + theta[j] * decay
-            theta[j] = evaluated(sgd_formulas.STEP, "theta rate g", theta[j], eta, g)
-
-
-def adam(
-    task, k, theta, gradient, mean, square, size, chunk, beta1, rest1, beta2, rest2, epsilon,
-    decay, mean_parts, square_parts, factors,
-):  # fmt: skip
-    """The step by the formulas of `formulas.optimizers.adam`.
-
-    Two arrays hold η / (1 - β₁ᵗ) and √(1 - β₂ᵗ) for each iteration.
-    """
-    theta, gradient, mean, square = (
-        pointer(theta),
-        pointer(gradient),
-        pointer(mean),
-        pointer(square),
-    )
-    mean_parts, square_parts = doubles(mean_parts), doubles(square_parts)
-    beta1, rest1, decay = real(floating(beta1)), real(floating(rest1)), real(floating(decay))
-    beta2, rest2, epsilon = real(floating(beta2)), real(floating(rest2)), real(floating(epsilon))
-    mean_part, square_part = real(mean_parts[k]), real(square_parts[k])
+def step(p, task, k, rate, theta, gradient, size, chunk, weight_decay, factors):
+    """The optimizer's step by its formula."""
+    theta, gradient, decay = pointer(theta), pointer(gradient), real(floating(weight_decay))
+    held, given = optimizer(p, 6, k, state, numbers, corrections)
     unit, clipped = scales(factors)
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
         g = gradient[j] * unit * clipped + theta[j] * decay
-        m = evaluated(adam_formulas.MEAN, "mean g beta1 rest1", mean[j], g, beta1, rest1)
-        v = evaluated(adam_formulas.SQUARE, "square g beta2 rest2", square[j], g, beta2, rest2)
-        mean[j] = m
-        square[j] = v
-        theta[j] = evaluated(
-            ADAM_STEP, "theta mean v square_part epsilon mean_part",
-            theta[j], m, v, square_part, epsilon, mean_part,
-        )  # fmt: skip
+        theta[j] = stepped(update, held, given, j, theta[j], g, real(rate))
