@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
-from nnrun.models.emitters import emitter_of
+from nnrun.models.emitters import Emitters, emitter_of
 from nnrun.models.naming import Names
 from nnrun.nn.sequential import Sequential
 
@@ -17,15 +16,7 @@ Emitter = Callable[[Names, Any], list[str]]
 SCRIPT = "a script"
 
 
-@dataclass(frozen=True)
-class Emitters:
-    """The emitters of one type of layer, by the library that the script uses."""
-
-    numpy: Emitter
-    pytorch: Emitter
-
-
-def _both(emitter: Emitter) -> Emitters:
+def _both(emitter: Emitter) -> Emitters[Emitter]:
     """The same lines for both libraries."""
     return Emitters(emitter, emitter)
 
@@ -82,7 +73,7 @@ def _torch_convolution(names: Names, layer: Any) -> list[str]:
     return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']
 
 
-def _pooling(method: str, function: str) -> Emitters:
+def _pooling(method: str, function: str) -> Emitters[Emitter]:
     return Emitters(
         lambda names, layer: [
             f"h = windows(h, {layer.size}, {layer.stride}).{method}(axis=(4, 5))"
@@ -114,7 +105,7 @@ def _residual(library: str) -> Emitter:
     return emitter
 
 
-LAYERS: dict[str, Emitters] = {
+LAYERS: dict[str, Emitters[Emitter]] = {
     "matmul": _both(_matmul),
     "bias": _both(_bias),
     "convolution": Emitters(_numpy_convolution, _torch_convolution),

@@ -59,14 +59,6 @@ def _pooling(operator: str) -> Emitter:
     return emitter
 
 
-def _flatten(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return graph.add("Flatten", x, axis=1)
-
-
-def _dropout(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return x
-
-
 def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
     values = (layer.gamma.value, layer.beta.value, *layer.buffers.values())
     parts = (layer.gamma, layer.beta, *layer.buffers.values())
@@ -78,19 +70,17 @@ def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
     return graph.add("Add", x, _stack(graph, names, layer.inner, x))
 
 
-def _activation(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return ACTIVATIONS[layer.type].onnx(graph, x)
-
-
 EMITTERS: dict[str, Emitter] = {
     "matmul": _matmul,
     "bias": _bias,
     "convolution": _convolution,
     "max_pool2d": _pooling("MaxPool"),
     "avg_pool2d": _pooling("AveragePool"),
-    "flatten": _flatten,
-    "dropout": _dropout,
+    "flatten": lambda graph, names, layer, x: graph.add("Flatten", x, axis=1),
+    "dropout": lambda graph, names, layer, x: x,
     "batch_norm": _batch_norm,
     "residual": _residual,
-    **dict.fromkeys(ACTIVATIONS, _activation),
+    **dict.fromkeys(
+        ACTIVATIONS, lambda graph, names, layer, x: ACTIVATIONS[layer.type].onnx(graph, x)
+    ),
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
-from typing import Any
+from types import FunctionType, SimpleNamespace
+from typing import Any, cast
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas.functions import functions
+from nnrun.engines.compiled.kernels.sizes.scratch import lines
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
@@ -16,9 +17,19 @@ from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 @intrinsic
-def parameters(t: Code, p: Any, count: int) -> tuple[Any, ...]:
-    """The first `count` of an op's parameters."""
-    return tuple(t.builder.load(t.builder.gep(p, [t.integer(i)])) for i in range(count))
+def pieces(t: Code, scratch: Any, lengths: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The addresses of pieces of scratch memory of these lengths."""
+    places = [scratch]
+    for length in lengths[:-1]:
+        rounded = t.inline(cast("FunctionType", lines), [length])
+        places.append(t.builder.add(places[-1], t.integer(rounded)))
+    return tuple(places)
+
+
+@intrinsic
+def itemsize(t: Code) -> int:
+    """Bytes of a number."""
+    return t.size
 
 
 @intrinsic
@@ -87,6 +98,24 @@ def _evaluated(t: Code, formula: str, names: dict[str, Any]) -> Any:
         **names,
     }
     return t.evaluate(formula.format(**{name: name for name in known}), known)
+
+
+@intrinsic
+def moved(t: Code, maps: Any, r: Any, i: Any) -> tuple[Any, ...]:
+    """The addresses of a line of a row, in maps of an address and the distances of both."""
+
+    def place(base: Any, row: Any, line: Any) -> Any:
+        distance = t.builder.add(t.builder.mul(r, row), t.builder.mul(i, line))
+        return t.address(base, distance)
+
+    return tuple(place(*one) for one in maps)
+
+
+@intrinsic
+def evaluated_at(t: Code, formula: str, names: str, places: Any, index: Any) -> Any:
+    """The value of a formula of the numbers at an index after these addresses."""
+    numbers = [t.builder.load(t.address(place, index)) for place in places]
+    return _evaluated(t, formula, dict(zip(names.split(), numbers, strict=True)))
 
 
 @intrinsic

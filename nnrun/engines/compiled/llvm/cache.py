@@ -83,11 +83,8 @@ def kept(
 ) -> bytes:
     """The object file of this key, from the cache, or compiled and stored.
 
-    Args:
-        key: a digest of all that the machine code depends on.
-        compile_: compiles it.
-        wait: is called before with `announced`.
-        announced: a message.
+    `key` is a digest of all that the machine code depends on; `wait` is called with `announced`
+    before anything is compiled.
     """
     place, name = folder() / "compiled", f"{key}.o"
     try:

@@ -32,16 +32,7 @@ class TapeEngine:
     """Updates by kernels that are compiled once for all networks.
 
     Args:
-        network: initialized.
-        optimizer: allocated for the network's parameters.
-        x: rows of the training split, in the network's dtype.
-        target: their targets, in the network's dtype.
-        rng: the stream of dropout masks.
-        clip_norm: as for the NumPy engine.
-        batch_size: the largest batch.
-        losses: whether `run` can return the losses of batches.
         threads: the number of threads; the bits do not depend on it.
-        wait: is called before kernels are compiled, if they are not cached.
     """
 
     name = "compiled"

@@ -57,12 +57,8 @@ def add_update(
         factors = _add_clip(plan, ready, placed, clip_norm)
         ready = Stage(tasks=CHUNKS)
     for one in placed:
-        values: dict[str, Value] = {
-            "theta": Address(one.block),
-            "gradient": Address(one.gradient),
-            **chunks(one.size),
-        }
-        values |= _values(optimizer, one.block)
+        values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}
+        values |= {**_values(optimizer, one.block), **chunks(one.size)}
         ready.ops.append(plan.op(formula_name(optimizer), **values, factors=factors))
     plan.stages.append(ready)
     if cost is not None and losses:
@@ -70,14 +66,9 @@ def add_update(
 
 
 def _reduce(plan: ExecutionPlan, one: Placed) -> Op:
-    gradient = Address(one.gradient)
-    values: dict[str, Value] = {
-        "buffers": gradient,
-        "buffer_task": one.size,
-        "total": gradient,
-        **chunks(one.size),
-    }
-    return plan.op("reduce", **values, rows=plan.rows, most=one.parts)
+    gradient, cut = Address(one.gradient), {**chunks(one.size), "rows": plan.rows}
+    arrays: dict[str, Value] = {"buffers": gradient, "buffer_task": one.size, "total": gradient}
+    return plan.op("reduce", **arrays, **cut, most=one.parts)
 
 
 def _add_clip(plan: ExecutionPlan, ready: Stage, placed: list[Placed], limit: float) -> Address:

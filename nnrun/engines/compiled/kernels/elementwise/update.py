@@ -6,25 +6,25 @@ from nnrun.engines.compiled.kernels.access import (
     doubles,
     floating,
     optimizer,
-    parameters,
     pointer,
     precision,
     stepped,
 )
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real, sqrt
+from nnrun.engines.compiled.language.vectors import lane, read, spread
+
+SQUARES = 16  # sums of squares that run side by side
 
 # ruff: noqa: F821 - constants of the kernels: units, and of optimizers update, state, numbers,
 # corrections
 
 
-def reduce(p, task, n, k, start, rate, scratch):
+def reduce(task, n, buffers, buffer_task, total, size, chunk, rows, most):
     """The sum of the buffers that the tasks of `rows` rows have written, in order.
 
     There are at most `most` buffers.
     """
-    buffers, buffer_task, total, size, chunk, rows, most = parameters(p, 7)
     buffers, total = pointer(buffers), pointer(total)
     first, last = column_range(task, chunk, size)
     for j in range(first, last):
@@ -35,46 +35,42 @@ def reduce(p, task, n, k, start, rate, scratch):
             total[j] = total[j] + buffer[j]
 
 
-def squares(p, task, n, k, start, rate, scratch):
+def squares(task, gradient, size, chunk, sums):
     """Write Σ (g / unit)² over the task's chunk, and the unit, into `sums`.
 
     The unit is 1 unless the sum overflows or underflows (`engines/clipping.py`).
     """
-    gradient, size, chunk, sums = parameters(p, 4)
-    gradient, sums, parts = pointer(gradient), doubles(sums), pointer(scratch)
+    gradient, sums = pointer(gradient), doubles(sums)
     most, large, least, small = precision(units)
     first, last = column_range(task, chunk, size)
-    total, unit = sum_of_squares(gradient, first, last, real(1), parts), real(1)
+    total, unit = sum_of_squares(gradient, first, last, real(1)), real(1)
     if total > most:
         unit = large
     if total < least:
         unit = small
     if unit != real(1):
-        total = sum_of_squares(gradient, first, last, real(1) / unit, parts)
+        total = sum_of_squares(gradient, first, last, real(1) / unit)
     sums[2 * task] = total
     sums[2 * task + 1] = unit
 
 
-def sum_of_squares(gradient, first, last, scale, parts):
+def sum_of_squares(gradient, first, last, scale):
     """Σ (g · scale)²."""
-    for j in range(SQUARES):
-        parts[j] = 0
+    parts = spread(0, SQUARES)
     for i in range(first, last, SQUARES):
-        for j in range(SQUARES):
-            g = gradient[i + j] * scale
-            parts[j] = parts[j] + g * g
+        g = read(gradient + i, SQUARES) * scale
+        parts = g * g + parts
     total = real(0)
     for j in range(SQUARES):
-        total = total + parts[j]
+        total = total + lane(parts, j)
     return total
 
 
-def clip(p, task, n, k, start, rate, scratch):
+def clip(sums, count, limit, factors):
     """Write the two factors of a gradient that is longer than the limit.
 
     They are 1 / unit and limit / (norm / unit), with the largest unit of the sums.
     """
-    sums, count, limit, factors = parameters(p, 4)
     sums, limit, factors = doubles(sums), floating(limit), pointer(factors)
     unit, total = sums[1], double(0)
     for j in range(1, count):
@@ -95,9 +91,8 @@ def scales(factors):
     return first, second
 
 
-def step(p, task, n, k, start, rate, scratch):
+def step(p, task, k, rate, theta, gradient, size, chunk, weight_decay, factors):
     """The optimizer's step by its formula."""
-    theta, gradient, size, chunk, weight_decay, factors = parameters(p, 6)
     theta, gradient, decay = pointer(theta), pointer(gradient), real(floating(weight_decay))
     held, given = optimizer(p, 6, k, state, numbers, corrections)
     unit, clipped = scales(factors)
