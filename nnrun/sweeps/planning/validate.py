@@ -117,7 +117,6 @@ class _Planner:
                     number = offset + grid.number(member[0] for member in members)
                     families[groups] = Family(
                         _variant(number, file, choice, prepared, seeds),
-                        prepared.config,
                         prepared.evaluate_every,
                         grid,
                         members,
