@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice, product
 from math import prod
 from typing import Any, overload
 
 from nnrun.config.canonical import canonical
+from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import TrainingConfig
 from nnrun.runs.identity import Identity, canonical_json
@@ -24,7 +26,6 @@ class Family(Collection[Variant]):
 
     Args:
         first: the variant that was checked.
-        config: its resolved config.
         evaluate_every: of its runs, for each fold.
         grid: with the values.
         groups: of each axis, the positions of the family's values.
@@ -32,7 +33,6 @@ class Family(Collection[Variant]):
     """
 
     first: Variant
-    config: ExperimentConfig
     evaluate_every: Mapping[int | None, int]
     grid: Grid
     groups: Sequence[Sequence[int]]
@@ -56,10 +56,10 @@ class Family(Collection[Variant]):
         }
         if not numbers:
             return self.first
-        blocks: dict[Any, Any] = {}
+        resolved, blocks = _resolved(self.first.config), dict[str, Any]()
         for path, number in numbers.items():
             name, inner = str(path[0]), path[1:]
-            block = blocks.get(name, getattr(self.config, name))
+            block = blocks.get(name, getattr(resolved, name))
             blocks[name] = _with_number(block, inner, number)
         config = json.loads(self.first.config)
         config |= {name: block.model_dump(mode="json") for name, block in blocks.items()}
@@ -86,6 +86,12 @@ class Family(Collection[Variant]):
         """With the folds and the seeds of splits of a family that differs in nothing else."""
         every = {**self.evaluate_every, **other.evaluate_every}
         return replace(self, first=joined(self.first, other.first), evaluate_every=every)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(config: str) -> ExperimentConfig:
+    """The config of a variant; not kept for each, since a plan may have many families."""
+    return config_from_dict(json.loads(config))
 
 
 def _with_number(value: Any, path: Sequence[str | int], number: float) -> Any:

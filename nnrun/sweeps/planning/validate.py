@@ -153,7 +153,7 @@ class _Planner:
             if not identities <= self._known:
                 self._known |= identities
                 every = {fold: run.evaluate_every for fold, run in runs.items()}
-                return Family(variant, prepared.config, every, grid, members, offset)
+                return Family(variant, every, grid, members, offset)
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:

@@ -20,12 +20,13 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
+from nnrun.runs.verification import parallel
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests.forging import forge, revise, said
@@ -330,6 +331,30 @@ def test_ctrl_c_ends_it_and_its_processes(results):
     _, err = process.communicate(timeout=30)
     assert 130 == process.returncode
     assert "Traceback" not in err
+
+
+DYING = """
+import os
+from nnrun.pool.process_main import main
+from nnrun.runs.verification import parallel
+
+parallel.verify = lambda folder: os._exit(3)
+"""
+
+
+def test_a_process_that_ends_is_said(results, monkeypatch):
+    """With the run that it verified; the command does not wait for it."""
+    Path("dying.py").write_text(DYING)
+    monkeypatch.syspath_prepend(Path.cwd())
+    monkeypatch.setattr(parallel, "__name__", "dying")
+    with pytest.raises(NnrunError, match=r"the process that verified it has ended$"):
+        list(parallel.verify_all(results, 2))
+
+
+def test_a_run_that_cannot_be_verified_is_a_usage_error(results, tmp_path):
+    """From a process as from this one."""
+    with pytest.raises(UsageError, match="there is no run"):
+        list(parallel.verify_all([results[0], tmp_path / "none"], 2))
 
 
 def test_a_launcher_needs_no_guard(results):
