@@ -173,18 +173,26 @@ def commit(group: Sequence[Staged]) -> None:
 def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
     """Do work in a few threads, since a disk serves several requests at the same time.
 
-    This thread does what is left if no other can be started; nothing goes on after an error.
+    This thread does what is left if no other can be started; nothing goes on after an error. Each
+    gets a part of the work, since handing over every file by itself costs 2% of a short run.
     """
+    parts = [work[first::_THREADS] for first in range(min(_THREADS, len(work)))]
     futures: list[Future[None]] = []
     try:
         with suppress(RuntimeError):
-            futures += (_threads().submit(do, each) for each in work)
-        for each in work[len(futures) :]:
-            do(each)
+            for part in parts[1:]:
+                futures.append(_threads().submit(_each, do, part))  # noqa: PERF401  # keeps those before an error
+        for part in parts[:1] + parts[1 + len(futures) :]:
+            _each(do, part)
     finally:
         wait(futures)
     for future in futures:
         future.result()
+
+
+def _each(do: Callable[[T], None], part: Sequence[T]) -> None:
+    for work in part:
+        do(work)
 
 
 @cache
