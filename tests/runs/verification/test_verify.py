@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from nnrun.runs.lifecycle import train
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests.forging import forge, revise, said
+from tests.sweeps.helpers import wait_for_workers
 
 WILD = """
 name: wild
@@ -320,12 +320,12 @@ def test_the_command_verifies_all_of_a_folder(results, jobs):
 
 def test_ctrl_c_ends_it_and_its_processes(results):
     """Exit 130, in time, without a traceback."""
-    text = Path("flowers.yaml").read_text().replace("iterations: 100", "iterations: 200000")
+    text = Path("flowers.yaml").read_text().replace("iterations: 100", "iterations: 80000")
     Path("long.yaml").write_text(text)
     CliRunner().invoke(cli, ["sweep", "long.yaml", "--seeds", "2", "-j", "1"])
     words = [sys.executable, "-m", "nnrun", "verify", "-j", "2"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(4)
+    wait_for_workers(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert 130 == process.returncode
