@@ -97,7 +97,7 @@ def test_a_hangup_is_answered_like_a_termination():
 
 def test_a_hangup_that_is_to_be_ignored_is_ignored():
     """As under nohup."""
-    words = ("train", "flowers.yaml", "--iterations", "60000")
+    words = ("train", "flowers.yaml", "--iterations", "30000")
     process = start(
         *words,
         stdout=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ def test_a_terminal_that_is_gone_costs_no_run(command):
     """Nobody sees the bar any more; the run completes all the same."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
-    words = (command, "flowers.yaml", "--iterations", "60000")
+    words = (command, "flowers.yaml", "--iterations", "30000")
     process = start(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     wait_for_a_run()

@@ -12,14 +12,21 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
-import psutil
 import pytest
 
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.sweep import Sweep
-from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
+from tests.sweeps.helpers import (
+    BOSTON,
+    IRIS,
+    WILD,
+    in_session,
+    lasting,
+    until,
+    wait_for_workers,
+    weights_of,
+)
 
 
 def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
@@ -332,17 +339,6 @@ def wait_for_folder(folder, runs, pause=1.5):
         assert time.monotonic() < end
         time.sleep(0.02)
     time.sleep(pause)
-
-
-def wait_for_workers(client, workers, seconds=1.5):
-    """Wait until so many have worked longer than their start takes, however busy the machine is."""
-
-    def worked(process):
-        with suppress(psutil.NoSuchProcess):
-            return process.cpu_times().user >= seconds
-        return False
-
-    until(lambda: sum(map(worked, psutil.Process(client).children())) == workers, seconds=30)
 
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):
