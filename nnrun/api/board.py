@@ -19,10 +19,7 @@ from nnrun.sweeps.progress import Failure, SweepProgress
 class Board:
     """The leaderboard of a sweep: groups of comparable rows, the best row first.
 
-    Args:
-        leaderboard: of the sweep.
-        progress: of its runs.
-        path: the results folder; None where nothing was written.
+    `path` is the results folder; None where nothing was written.
     """
 
     def __init__(

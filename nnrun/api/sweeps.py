@@ -11,8 +11,8 @@ from typing import Any
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.board import Board
 from nnrun.api.experiments import Config, Path_
+from nnrun.config.content import Origin
 from nnrun.config.files import config_files
-from nnrun.config.load import Origin
 from nnrun.config.overrides import format_grid
 from nnrun.config.yaml.plain import plain
 from nnrun.errors import UsageError

@@ -8,7 +8,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
-from nnrun.cli.completion import Name
+from nnrun.cli.completion import names
 from nnrun.cli.output import Output
 from nnrun.reports.terminal.chosen import chosen_words
 from nnrun.runs.catalog.select import BEST, named
@@ -18,20 +18,11 @@ from nnrun.sweeps.picking import best
 
 
 @click.command("best")
-@click.argument("name", type=Name())
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the config there, instead of to stdout.",
-)
+@click.argument("name", shell_complete=names)
+@options.file_option("Write the config there, instead of to stdout.")
 @options.by_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(output: Output, /, name: str, file: Path | None, by: str | None, results: Path) -> None:
     """Print the best setting of an experiment as a config, which trains as it is.

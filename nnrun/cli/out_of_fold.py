@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
@@ -22,20 +22,15 @@ def predict_out_of_fold(
     """Write the predictions, and say what they are made of."""
     if file is not None:
         check_target(file)
-
-    def again(word: str) -> str:
-        asked = {"--out-of-fold": True, "-o": file, "--score": score}
-        return command_line("predict", [word], results, asked)
-
     word, all_seeds = setting_word(run, results)
-    folder = picked(word, results, output, again, by)
+    folder = picked(word, results, output, by)
     with Interruption(before="the predictions were complete"):
         found = out_of_fold(folder, all_seeds=all_seeds)
         if file is not None or not output.json:
             kind = format_of(file, "csv")
             with opened_sink(file, kind) as sink:
                 OUT_OF_FOLD_WRITERS[kind](found, sink)
-    several = f", means over {plural(len(found.seeds), 'seed')}" if len(found.seeds) > 1 else ""
+    several = f", each the mean of {len(found.drawn)} runs" if len(found.drawn) > 1 else ""
     output.note(f"out of fold: {plural(len(found.rows), 'row')} in {found.folds} folds{several}")
     for words in found.incomplete:
         output.note(f"left out: {words}")
@@ -47,7 +42,8 @@ def predict_out_of_fold(
         {
             "name": found.name,
             "folds": found.folds,
-            "seeds": list(found.seeds),
+            "seeds": found.seeds,
+            "split_seeds": [split for split, _ in found.drawn],
             "rows": len(found.rows),
             "untested": found.untested,
             "incomplete": list(found.incomplete),

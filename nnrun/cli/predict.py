@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
 from nnrun.cli.out_of_fold import predict_out_of_fold
 from nnrun.cli.output import Output
@@ -19,7 +19,7 @@ from nnrun.errors import UsageError
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.terminal.tables import score_table
 
 _STDOUT = "-"
@@ -96,17 +96,14 @@ def command(
     if file is not None:
         check_target(file, rows)
 
-    def again(word: str) -> str:
-        return command_line("predict", [word, str(rows)], results, {"-o": file, "--score": score})
-
-    model = load_selected(run, results, output, again, by)
+    model = load_selected(run, results, output, by)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),
         open_rows(rows, model.layout, with_target=score) as source,
     ):
         if source.ignored:
-            output.note(f"ignored, as in training: {_some(source.ignored)}")
+            output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         if output.json and file is None:
             count = predict_rows(model, source, None, keeper)
         else:
@@ -126,7 +123,3 @@ def command(
         output.note(f"wrote {plural(count, 'prediction')} to {file}")
     if metrics is not None:
         output.show(score_table(metrics), to_stderr=file is None)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

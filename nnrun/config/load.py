@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from nnrun.config.content import Content, Origin, read_config
 from nnrun.config.hints.key_locations import located
 from nnrun.config.hints.misplaced_arguments import explained
 from nnrun.config.names import NAME_RULE, is_name
@@ -24,12 +25,10 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.messages import issues
+from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.yaml.dump import dump
-from nnrun.config.yaml.parse import Document, KeyPath, parse
-from nnrun.config.yaml.plain import plain
+from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order
-from nnrun.config.yaml.text import read_text
 from nnrun.errors import ConfigError, Place, Problem
 
 __all__ = [
@@ -39,17 +38,11 @@ __all__ = [
     "config_to_dict",
     "config_to_yaml",
     "load_config",
+    "load_content",
 ]
-
-
-Origin = Path | Mapping[str, Any]
-"""A config: its file, or the content of one."""
 
 _MOST_TRIED = 200
 """Only so many values of a grid are checked here; a sweep checks all when it plans."""
-
-UNNAMED = Path("run")
-"""The file of a config that was given as content."""
 
 
 @dataclass(frozen=True)
@@ -85,43 +78,65 @@ def load_config(
     """
     arguments, problems = parse_overrides(overrides)
     try:
-        source, document, file = _read(origin)
+        content = read_config(origin)
     except ConfigError as error:
         raise ConfigError([*error.problems, *problems]) from error
-    problems += document.problems
+    return load_content(content, arguments, iterations, problems, overrides)
+
+
+def load_content(
+    content: Content,
+    overrides: Sequence[Override],
+    iterations: int | None = None,
+    problems: Sequence[Problem] = (),
+    words: Sequence[str] | None = None,
+) -> Experiment:
+    """Apply overrides to a config that has been read, and check everything.
+
+    Args:
+        content: of the config; it is not changed.
+        overrides: with values that may be changed.
+        iterations: as for `load_config`.
+        problems: that are known already.
+        words: all arguments, in the order of their problems; by default those of the overrides.
+
+    Raises:
+        ConfigError: as `load_config` does.
+    """
+    document, file = content.document, content.file
+    source, arguments = content.source.copy(), list(overrides)
+    words = [override.argument for override in overrides] if words is None else words
+    problems = [*problems, *document.problems]
     if source.data is None:
         message = "the file is empty; `nnrun init` writes a config to start from"
         place = source.values.get((), Place(str(file), 1, 1))
         raise ConfigError([Problem(message, place=place), *problems])
     if not isinstance(source.data, dict):
         message = "a config is a mapping of keys to values, like `seed: 42`"
-        raise ConfigError(in_order([*problems, source.problem((), message)], overrides))
+        raise ConfigError(in_order([*problems, source.problem((), message)], words))
     if iterations is not None:
         steps = ("training", "iterations")
         arguments.append(Override(f"--iterations {iterations}", steps, iterations))
     problems += apply_overrides(source, arguments)
-    broken = {place for place in document.broken if place in source.values}
-    around = {place[:length] for place in broken for length in range(len(place) + 1)}
     config, found = _validate({"name": file.stem, **source.data})
     if "name" not in source.data and not is_name(file.stem):
         found = [c for c in found if c.path != ("name",)] + [_unusable_name(file)]
     found += _grid_issues(source, found)
-    problems += [
-        explained(source.problem(issue.path, issue.message, issue.part), issue)
-        for issue in found
-        if not _follows(issue, broken, around)
-    ]
+    problems += _problems(source, document, found)
     if problems or config is None:
-        raise ConfigError(in_order(problems, overrides))
+        raise ConfigError(in_order(problems, words))
     return Experiment(_with_absolute_path(config, source, file), source, file)
 
 
-def _read(origin: Origin) -> tuple[Source, Document, Path]:
-    if isinstance(origin, Path):
-        document = parse(read_text(origin))
-        return Source.of(str(origin), document), document, origin
-    document = Document(plain(origin))
-    return Source("", document.data), document, UNNAMED
+def _problems(
+    source: Source, document: Document, found: Sequence[ConfigIssue]
+) -> Iterator[Problem]:
+    """The problems of these issues, without those that follow from a broken value."""
+    broken = {place for place in document.broken if place in source.values}
+    around = {place[:length] for place in broken for length in range(len(place) + 1)}
+    for issue in found:
+        if not _follows(issue, broken, around):
+            yield explained(source.problem(issue.path, issue.message, issue.part), issue)
 
 
 def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:

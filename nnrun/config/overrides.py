@@ -9,9 +9,10 @@ from itertools import pairwise
 from typing import Any
 
 from nnrun.config.schema.dataset import takes_path
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.yaml.dump import flow
 from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
+from nnrun.config.yaml.scalars import read_scalar
 from nnrun.config.yaml.source_map import Source
 from nnrun.config.yaml.text import Text
 from nnrun.errors import ConfigError, Problem
@@ -21,6 +22,9 @@ MAX_RANGE = 1_000_000
 _INDEX = re.compile(r"\[(\d+)\]")
 _RANGE = re.compile(r"range\(([-+]?\d{1,18})(?:,([-+]?\d{1,18}))?(?:,([-+]?\d{1,18}))?\)", re.ASCII)
 _QUOTED = re.compile(r"""\"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""", re.DOTALL)
+_BRACKETS = re.compile(r"""[]\["'{}]""")
+_NUMBER = re.compile(r" *[-+]?\.?[0-9][0-9.]{,40}([eE][-+]?[0-9]{1,9})? *", re.ASCII)
+"""Text that is a number to any reader of YAML, or a plain word; most values of large grids are."""
 _WORDS = {"optimizer", "loss", "initializer"}
 """Blocks that may be written as a single word, their `type`."""
 
@@ -82,6 +86,8 @@ def parse_value(text: str) -> Any:
     Raises:
         OverrideError: it is not YAML.
     """
+    if _NUMBER.fullmatch(text):
+        return read_scalar(text.strip(" "))
     try:
         document = parse(Text(text, "argument"))
     except ConfigError as error:
@@ -262,6 +268,8 @@ def values_of(text: str) -> Sequence[Any]:
 
 def _split_at_commas(text: str) -> list[str]:
     """The pieces between commas that stand outside of brackets and quotes."""
+    if not _BRACKETS.search(text):
+        return text.split(",")
     pieces, begin, depth, position = [], 0, 0, 0
     at_start = True  # a quote opens quoted text only there, not in a word like it's
     while position < len(text):

@@ -17,7 +17,7 @@ from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import CsvFormat, read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
@@ -87,7 +87,8 @@ def _from_path(config: SourceSettings) -> Dataset:
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),
-        form=CsvFormat(config.separator, config.decimal),
+        separator=config.separator,
+        decimal=config.decimal,
         split_by=config.split.by,
         split_column=config.split.column,
     )

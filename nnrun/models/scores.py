@@ -144,7 +144,8 @@ class ClassificationScore:
         if probabilities is None or not np.isfinite(probabilities).all():
             return None
         epsilon = np.finfo(probabilities.dtype).eps
-        right = np.clip(probabilities[np.arange(len(y)), y], epsilon, 1 - epsilon)
+        right = probabilities[np.arange(len(y)), y]
+        right = np.minimum(np.maximum(right, epsilon), 1 - epsilon)  # faster than `clip`
         return float(np.log(right.astype(np.float64)).sum())
 
 

@@ -9,27 +9,18 @@ each `RunLease` conclude with their results. Nothing else takes locks or writes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from time import monotonic
-from typing import Any
 
-from nnrun.errors import EngineFaultError, NnrunError, UsageError
-from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.execute import Execution
+from nnrun.errors import EngineFaultError, UsageError
+from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.execution.record_builder import failed_result, reworded
 from nnrun.runs.extend import Extension
 from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.record import RunResult
 from nnrun.runs.storage.store import Store
 from nnrun.training.state import TrainingState
-
-# A run that is killed without warning loses at most this much.
-CHECKPOINT_SECONDS = 10.0
-# Errors from restoring the state of another run.
-_UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
 def train(
@@ -49,11 +40,9 @@ def train(
         force: train it even if it is complete or damaged.
         extension: the shorter run that this one continues, if any.
 
-    Raises:
-        UsageError: the stored run is damaged.
-        OSError: the results cannot be written.
-        EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
-            failed.
+    Raises: UsageError if the stored run is damaged; OSError if the results cannot be written;
+    EngineFaultError if the compiled engine does not compute what NumPy does: the run is kept as
+    failed.
     """
     callbacks = callbacks or Callbacks()
     name, run_id = prepared.config.name, prepared.run_id
@@ -77,62 +66,11 @@ def train(
         saving = replace(callbacks, checkpoint=now_and_then(save))
         checkpoint = lease.checkpoint(callbacks.note)
         try:
-            result = execute(prepared, checkpoint, saving, extension)
+            shorter = () if extension is None else (extension.state, extension.origin)
+            result = execute(prepared, checkpoint, saving, *shorter)
         except EngineFaultError as error:
             reason = str(error)
             with suppress(OSError):  # the user must see the fault, not this error
                 lease.fail(lambda checkpoint: failed_result(prepared, reason, checkpoint))
             raise
         return lease.conclude(result, callbacks.note)
-
-
-def execute(
-    prepared: Prepared,
-    checkpoint: TrainingState | None,
-    callbacks: Callbacks,
-    extension: Extension | None = None,
-) -> RunResult:
-    """Train a run in this process, from its checkpoint if that fits the run."""
-    origin = None if extension is None else extension.origin
-    execution = None
-    if checkpoint is not None:
-        execution = _resumed(prepared, checkpoint, origin, callbacks)
-        if execution is None:
-            callbacks.note("its checkpoint does not fit the run, so it starts over")
-    if execution is None:
-        start = None if extension is None else extension.state
-        try:
-            execution = Execution(prepared, start, origin, callbacks)
-        except _UNFIT as error:
-            if start is None:
-                raise
-            raise NnrunError(f"the state that {origin} ended in is damaged") from error
-    return execution.run(callbacks)
-
-
-def _resumed(
-    prepared: Prepared,
-    checkpoint: TrainingState,
-    origin: dict[str, Any] | None,
-    callbacks: Callbacks,
-) -> Execution | None:
-    if checkpoint.iteration > prepared.iterations:
-        return None
-    with suppress(*_UNFIT):
-        return Execution(prepared, checkpoint, origin, callbacks)
-    return None
-
-
-def now_and_then(
-    save: Callable[[TrainingState], None],
-) -> Callable[[Callable[[], TrainingState]], None]:
-    """A callback that saves the state of a run every few seconds."""
-    last = monotonic()
-
-    def checkpoint(state: Callable[[], TrainingState]) -> None:
-        nonlocal last
-        if monotonic() - last > CHECKPOINT_SECONDS:
-            save(state())
-            last = monotonic()
-
-    return checkpoint

@@ -28,9 +28,9 @@ def workers_for(plan: Plan, jobs: int | None) -> int:
         plan: of the sweep.
         jobs: the number requested; None for as many as the cores, if that saves time.
     """
-    if not plan.variants:
+    if not len(plan):
         return 1
-    largest = max(variant.estimate.memory for variant in plan.variants)
+    largest = max(variant.estimate.memory for variant in plan.firsts())
     fitting = max(1, available_memory() // max(1, largest))
     workers = min(jobs or cores(), len(plan), fitting, most_processes())
     if jobs is not None:

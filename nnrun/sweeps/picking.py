@@ -9,6 +9,7 @@ from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import BEST, LATEST, is_run_folder, named, select_run
+from nnrun.runs.catalog.summary import varied
 
 if TYPE_CHECKING:
     from nnrun.sweeps.board.best import Choice
@@ -70,7 +71,7 @@ def setting_word(run: str, root: Path) -> tuple[str, bool]:
 
 def settings_vary(name: str, root: Path) -> bool:
     """Whether the runs of an experiment differ in more than their seeds."""
-    return bool(look(root, (name,))[1].get(name))
+    return bool(varied(look(root, (name,))).get(name))
 
 
 def _experiment(run: str, root: Path) -> str | None:

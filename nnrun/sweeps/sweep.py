@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.pool.task import CrashError, Message
 from nnrun.runs.execution.record_builder import compare_published, failed_result
 from nnrun.runs.lease import Outcome, RunLease, begin
 from nnrun.runs.preparation.prepare import prepare_again
@@ -23,7 +24,7 @@ from nnrun.sweeps.open_files import most_results, most_runs
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 from nnrun.sweeps.progress import SweepProgress
-from nnrun.sweeps.workers.base import CrashError, Message, Workers
+from nnrun.sweeps.workers.base import Workers
 from nnrun.sweeps.workers.job import Job, config_of
 from nnrun.training.state import TrainingState
 
@@ -123,7 +124,7 @@ class Sweep:
         Raises:
             NnrunError: no worker is left.
         """
-        names = dict.fromkeys(variant.name for variant in self.progress.plan.variants)
+        names = self.progress.plan.names
         try:
             if self.store is not None:
                 self.store.index.refresh(names, coming=len(self.progress.plan))

@@ -47,6 +47,7 @@ class Trainer(TrainingCore):
         """Train to the end, to early stopping or to divergence; yields after each engine call."""
         if run_at_once(self):
             yield self._progress()
+            return
         while self.iteration < self.iterations and not self._stopped:
             evaluation = min(
                 (self.iteration // self.evaluate_every + 1) * self.evaluate_every, self.iterations
@@ -91,7 +92,8 @@ class Trainer(TrainingCore):
 
         The arrays are the optimizer's; and the last weights, if the best ones were put back.
         """
-        state, restored = self._last or self.snapshot(), self._last is not None
+        restored = self._last is not None
+        state = self._last or self._current()
         known = () if restored else network_arrays(self.network)
         arrays: dict[str, Array] = {
             name: array
@@ -100,6 +102,10 @@ class Trainer(TrainingCore):
         }
         reported = ("history", "train_seconds", "evaluation_seconds")
         return TrainingState(arrays, {k: v for k, v in state.values.items() if k not in reported})
+
+    def _current(self) -> TrainingState:
+        """The current state, which must not change any more."""
+        return self.last_good if self.last_good.iteration == self.iteration else self.snapshot()
 
     @property
     def stopped_early(self) -> bool:

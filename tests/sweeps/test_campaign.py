@@ -91,7 +91,7 @@ def workers_of(pid):
     found = []
     for child in children_of(pid):
         with contextlib.suppress(OSError):
-            if b"nnrun.sweeps.workers.process_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.processes" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(child)
     return found
 

@@ -24,7 +24,7 @@ FUNCTIONS = IRIS.replace("batch_size: 8", "batch_size: 8, engine: compiled")
 # Rows of a batch are all copied to where the first one is.
 WRONG = """
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
-from nnrun.sweeps.workers.process_main import main
+from nnrun.sweeps.workers.processes import main
 
 right = ExecutionPlan.by_rows
 
@@ -37,7 +37,7 @@ COUNTED = """
 from os import getpid
 from pathlib import Path
 from nnrun.runs.execution import selfcheck
-from nnrun.sweeps.workers.process_main import main
+from nnrun.sweeps.workers.processes import main
 
 right = selfcheck.compare_engines
 

@@ -1,4 +1,4 @@
-"""The loop: every run once, whoever trains it, and failures that stay where they are."""
+"""The loop: every run once, by any kind of worker; a failure concerns its run alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pytest
 
 from nnrun.config.load import load_config
 from nnrun.errors import NnrunError
+from nnrun.pool.task import WorkerLostError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
 from nnrun.runs.identity import Identity
 from nnrun.runs.lifecycle import train
@@ -25,7 +26,6 @@ from nnrun.sweeps.choose import workers_for
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.workers import dask_tasks, inline
-from nnrun.sweeps.workers.base import WorkerLostError
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.processes import ProcessWorkers
 from nnrun.training.trainer import Progress
@@ -46,12 +46,12 @@ from tests.sweeps.helpers import (
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    """What must be the same bytes whoever trained: all but the report and its times."""
+    """What must be the same bytes for all kinds of workers: all but the report and its times."""
     names = ("config.yaml", "history.csv", "model.safetensors")
     return {str(p.relative_to(root)): p.read_bytes() for n in names for p in root.glob(f"*/*/{n}")}
 
 
-def test_the_same_bits_whoever_trains(plan, sweep, write, tmp_path):
+def test_the_same_bits_by_all_workers(plan, sweep, write, tmp_path):
     """`nnrun train`, this process, two processes, and another order: the same files."""
     made = plan(write("iris"), write("boston", BOSTON), seeds=3)
     single = make_store(tmp_path / "single")
@@ -113,7 +113,7 @@ def test_complete_runs_are_found(plan, sweep, write, store):
 
 
 def test_a_diverged_run_fails_and_the_others_go_on(plan, sweep, write):
-    """It is told at once and in the end, and not trained again by the next sweep."""
+    """It is reported immediately and at the end, and not trained again by the next sweep."""
     made = plan(write("iris"), write("wild", WILD), seeds=2)
     first = sweep(made)
     progress = run_inline(first)
@@ -133,7 +133,7 @@ def test_fail_fast_stops_at_the_first(plan, sweep, write):
 
 
 def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
-    """What has diverged before is told again, but it is no news to stop at."""
+    """What has diverged before is reported again, but is no reason to stop."""
     made = plan(write("wild", WILD), write("iris"), seeds=2)
     first = run_inline(sweep(made, fail_fast=True))
     assert 1 == first.trained
@@ -172,7 +172,7 @@ def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, w
 
 
 def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store, monkeypatch):
-    """The failure is told, and what was whole stays so."""
+    """The failure is reported; complete runs stay complete."""
     made = plan(write("iris"))
     run_inline(sweep(made))
     before = weights_of(store.root)
@@ -254,7 +254,7 @@ def test_a_run_trains_while_the_one_before_is_written(plan, sweep, write, monkey
 
 
 def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
-    """Who is told that a run has ended finds all of it, and nobody holds it any longer."""
+    """When a listener hears that a run has ended, its files are complete and its lock is free."""
     made, found = sweep(plan(write("iris"), seeds=4)), []
 
     def ended(run, record, progress, *, trained):
@@ -302,7 +302,7 @@ def test_a_run_on_a_cluster_ends_when_nobody_asks_for_it(monkeypatch):
     notes = dask_tasks._DaskChannel("token", "iris/s3")
     now[0] = 150.0
     assert not notes.stopped()
-    notes.progress(Progress(3, 10, 0.5, 0.1))
+    notes.send(Progress(3, 10, 0.5, 0.1))
     assert [("iris/s3", [3, 10, 0.5, 0.1])] == dask_tasks.fetch_messages("token")
     assert [] == dask_tasks.fetch_messages("token")
     now[0] = 209.0
@@ -396,7 +396,7 @@ def workers():
     found = []
     for pid in children_of(os.getpid()):
         try:
-            if b"nnrun.sweeps.workers.process_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"nnrun.sweeps.workers.processes" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.append(pid)
         except OSError:
             continue

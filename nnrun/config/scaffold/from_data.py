@@ -20,7 +20,7 @@ from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
-_MOST_TOLD = 8
+_MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
 
@@ -39,12 +39,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and the choices made in it.
-
-    Args:
-        text: of the config.
-        choices: what it predicts and what it leaves out, in a line each.
-    """
+    """A config, and a line for each choice in it: what it predicts and what it leaves out."""
 
     text: str
     choices: list[str]
@@ -87,7 +82,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
-    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_told(choice)])
+    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_described(choice)])
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
@@ -112,7 +107,7 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     return _Choice(target, wanted is None, labels, features, dropped, splits)
 
 
-def _told(choice: _Choice) -> Iterator[str]:
+def _described(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
@@ -127,13 +122,13 @@ def _told(choice: _Choice) -> Iterator[str]:
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
-    more = len(columns) - len(told)
-    return _clipped(told) + (f" and {more:,} more" if more else "")
+    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    more = len(columns) - len(names)
+    return _clipped(names) + (f" and {more:,} more" if more else "")
 
 
-def _clipped(told: Sequence[str]) -> str:
-    return clipped(escaped(", ".join(told), kept=""))
+def _clipped(names: Sequence[str]) -> str:
+    return clipped(escaped(", ".join(names), kept=""))
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:

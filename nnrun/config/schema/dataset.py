@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.splitting import Splitting
 from nnrun.config.schema.splitting import contradictions as about_splits
 from nnrun.config.schema.steps import Features
@@ -131,7 +131,9 @@ class PreparationConfig(Block):
     fold: Annotated[int, Integer(ge=1)] | None = None
     """The fold to test, from 1 on; the others are trained on. By time, only earlier ones are."""
     split: Splitting = Field(default="random", validate_default=True)
-    """What rows go together: `random`, or by groups or time in a column."""
+    """`random`; {by: group, column: C} for no group in two splits; or {by: time, column: C} to
+    train on what came before. The column is no feature then, unless `columns.features` names it.
+    `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
     stratify: Annotated[bool, Flag()] | None = None

@@ -10,7 +10,7 @@ from pydantic import Field
 from nnrun.config.names import changes_nothing
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Integer, Listed
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 
 Seeds = (
     Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]

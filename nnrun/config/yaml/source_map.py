@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +28,11 @@ class Source:
     def of(cls, file: str, document: Document) -> Source:
         """The source of a config file before any argument changes it."""
         return cls(file, document.data, document.keys, document.values)
+
+    def copy(self) -> Source:
+        """A copy that can be changed."""
+        keys, values, arguments = dict(self.keys), dict(self.values), dict(self.arguments)
+        return Source(self.file, copy.deepcopy(self.data), keys, values, arguments)
 
     def problem(self, path: KeyPath, message: str, part: Part = "value") -> Problem:
         """A problem at `path`, or at the nearest path above it that exists."""

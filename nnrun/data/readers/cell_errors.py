@@ -66,13 +66,10 @@ def is_amount(text: str) -> bool:
 
 
 def about_number(text: str, role: str, decimal: str) -> Mistake:
-    """Why a cell is not a number.
+    """Why the text of a cell is not a number.
 
-    Args:
-        text: of the cell, without blanks around it.
-        role: `feature`, `category`, `target` or `split`, whose keys are named; `input` for rows to
-            predict from, where nothing can be changed but the file.
-        decimal: what stands before the decimals.
+    The role is `feature`, `category`, `target` or `split`, whose keys are named; or `input`, for
+    rows to predict from, where nothing can be changed but the file.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
@@ -99,10 +96,7 @@ def about_missing(text: str, role: str) -> Mistake:
 def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
     """A number in a table in memory, for a column that was text in training.
 
-    Args:
-        text: of the number.
-        spellings: the categories with this value.
-        known: all categories.
+    `spellings` are the categories with this value, `known` all of them.
     """
     hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
     if len(spellings) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +25,6 @@ from nnrun.errors import DataError
 CsvColumn = NumberColumn | LabelColumn
 
 
-@dataclass(frozen=True)
-class CsvFormat:
-    """The separator (None: detected from the header) and the decimal sign of a CSV file."""
-
-    separator: str | None = None
-    decimal: str = "."
-
-
 def read_csv(
     path: Path,
     target: str,
@@ -43,7 +35,8 @@ def read_csv(
     task: str | None = None,
     missing: str = "error",
     missing_by_column: Mapping[str, str] | None = None,
-    form: CsvFormat = CsvFormat(),
+    separator: str | None = None,
+    decimal: str = ".",
     split_by: str = "random",
     split_column: str | None = None,
 ) -> Dataset:
@@ -60,7 +53,8 @@ def read_csv(
             or `most_frequent`. With a statistic, missing numbers are NaN in x, which preprocessing
             fills in, and missing categories are a category of their own.
         missing_by_column: rules of single columns.
-        form: separator and decimal sign.
+        separator: None to detect it from the header.
+        decimal: the decimal sign.
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
 
@@ -70,7 +64,7 @@ def read_csv(
     by_column = missing_by_column or {}
     with open_data(path) as file:
         refuse_if_too_big(2 * path.stat().st_size, str(path))
-        table = CsvFile(path, file, form.separator)
+        table = CsvFile(path, file, separator)
         check_separator(table, target)
         names = choose_features(table.header, target, features, drop, categorical, split_column)
         check_missing_rules(by_column, table.header)
@@ -78,18 +72,18 @@ def read_csv(
         rules = {name: by_column.get(name, missing) for name in (*names, target, *splitting)}
         problems, labelled = Problems(path), set(categorical)
         columns: list[CsvColumn] = [
-            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
+            LabelColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
             if name in labelled
-            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=form.decimal)
+            else NumberColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
             for name in names
         ]
-        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=form.decimal)
+        goal: CsvColumn = LabelColumn(target, problems, role="target", decimal=decimal)
         if task == "regression":
-            goal = NumberColumn(target, problems, "target", decimal=form.decimal)
+            goal = NumberColumn(target, problems, "target", decimal=decimal)
         split: list[LabelColumn | TimeColumn] = [
-            TimeColumn(name, problems, form.decimal)
+            TimeColumn(name, problems, decimal)
             if split_by == "time"
-            else LabelColumn(name, problems, role="split", decimal=form.decimal)
+            else LabelColumn(name, problems, role="split", decimal=decimal)
             for name in splitting
         ]
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
@@ -99,8 +93,8 @@ def read_csv(
         features=tuple(names),
         categories={column.name: column.ordered() for column in labels},
         imputed={n: rules[n] for n in names if n not in labelled and _fills(rules[n])},
-        separator=form.separator,
-        decimal=form.decimal,
+        separator=separator,
+        decimal=decimal,
         by_value=tuple(column.name for column in labels if column.holds_numbers),
     )
     dataset = _dataset(table, columns, goal, task, layout, left_out)
@@ -143,17 +137,11 @@ def fill(
     problems: Problems,
     leaving: Container[str] = (),
 ) -> tuple[int, list[int]]:
-    """Read numbered rows of cells into the columns.
+    """Read numbered rows of cells, with the names of the header, into the columns.
 
-    Args:
-        rows: line numbers and cells.
-        header: names of the cells.
-        columns: the columns to fill.
-        problems: collects mistakes.
-        leaving: names of columns; rows with a missing value in one of them are left out.
+    Rows with a missing value in one of the columns named in `leaving` are left out.
 
-    Returns:
-        The number of rows read, and the places of those left out.
+    Returns: The number of rows read, and the places of those left out.
     """
     position = {name: index for index, name in enumerate(header)}
     places = [(position[column.name], column) for column in columns]

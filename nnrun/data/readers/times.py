@@ -62,7 +62,7 @@ class TimeColumn:
             return
         try:
             kind, value = read_time(text, self.decimal)
-        except (ValueError, OverflowError):
+        except ValueError:
             mistake = Mistake("time", f"'{text}' is not a time", f"; {_FORMS}")
             self.problems.add(line, self.name, mistake)
             return

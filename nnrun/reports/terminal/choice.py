@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from statistics import fmean
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count, duration, plural, spread
-from nnrun.reports.terminal.tables import clean
+from nnrun.reports.numbers import count, duration, first_of, plural, spread
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
-_NAMED = 5
 MAYBE = "*"
 
 
 def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
     """For people who choose among the rows of a group.
 
-    Args:
-        group: of rows.
-        several: whether it needs its name, beside others.
+    Beside `several` groups, each note names its own.
     """
     of = f"{clean(group.dataset)}: " if several else ""
     yield from _sources(group, of)
@@ -71,9 +68,8 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
             "that takes more seeds, or a larger margin."
         )
         return
-    names = ", ".join(map(_name, good[:_NAMED]))
-    more = f" and {count(len(good) - _NAMED)} more" if len(good) > _NAMED else ""
-    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}{more}."
+    names = first_of([_name(row) for row in good])
+    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
         text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."

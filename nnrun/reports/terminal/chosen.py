@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.leaderboard import mean
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.best import Choice
 from nnrun.sweeps.board.rows import Row
@@ -49,10 +49,7 @@ def honesty(choice: Choice) -> str:
 def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
     """That there is a better setting than that of a run; nothing where there is none.
 
-    Args:
-        choice: of the run's experiment.
-        run_id: of the run.
-        command: that takes the best instead.
+    `choice` is that of the run's experiment, and `command` takes the best run instead.
     """
     row = choice.row_of(run_id)
     if row is choice.row:
@@ -75,5 +72,5 @@ def _place(choice: Choice, row: Row) -> str:
 
 def _setting(row: Row) -> str:
     """The choice, without what is null in it since only extended runs have it."""
-    told = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
-    return " ".join(choice_words(told))
+    shown = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
+    return " ".join(choice_words(shown))

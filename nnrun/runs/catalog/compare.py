@@ -22,13 +22,9 @@ _ROUNDING = 1e-5
 class Comparison:
     """Several runs, compared.
 
-    Args:
-        labels: `name/run id` of each.
-        statuses: how each ended.
-        settings: for each key that differs, the value of each run; seeds, folds and names are
-            included.
-        results: likewise for metrics by split, iterations, seconds, engine, versions and numeric
-            backend.
+    `labels` and `statuses` have one of each run; `settings` and `results` its value for each key
+    that differs. Seeds, folds and names are among the settings; metrics by split, iterations,
+    seconds, engine, versions and numeric backend are results.
     """
 
     labels: list[str]
@@ -44,8 +40,7 @@ class Comparison:
 def compare(records: Sequence[RunRecord]) -> Comparison:
     """The differences between these runs.
 
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: a record is invalid.
+    Raises: KeyError, TypeError, ValueError or AttributeError if a record is invalid.
     """
     return Comparison(
         labels=[f"{record.name}/{record.run_id}" for record in records],

@@ -32,12 +32,7 @@ _ADDED = {
 
 
 def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
-    """The run in a folder; None where there is none.
-
-    Args:
-        folder: of the run.
-        placed: whether the folder is in a results folder, as for `read_run`.
-    """
+    """The run in a folder, `placed` as for `read_run`; None where there is none."""
     return summarize(read_run(folder, placed=placed), folder)
 
 
@@ -60,17 +55,17 @@ def settings_of(record: RunRecord) -> dict[str, Any]:
 
 def _settings(record: RunRecord) -> Settings:
     config = {k: v for k, v in setting(record.config).items() if not changes_nothing(k)}
-    return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
+    return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
 
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
-def _flat(config: str, data: str) -> str:
+def _flat(config: str, data: str) -> Settings:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
     for key, default in _ADDED.items():
         if found.get(key) == default:
             found.pop(key, None)
-    return json.dumps({**found, "dataset.sha256": data})
+    return Settings(json.dumps({**found, "dataset.sha256": data}))
 
 
 def _described(run: StoredRun, folder: Path) -> RunSummary:
@@ -118,9 +113,7 @@ def _changed(folder: Path) -> str | None:
 def line_of(folder: Path, stamp: str) -> Line | None:
     """The line of the run in a folder; None unless it is complete and has no leftovers.
 
-    Args:
-        folder: of the run.
-        stamp: of the folder, taken before this call.
+    The stamp must be older than this call.
     """
     run = read_run(folder, placed=True)
     if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
+
+# A run that is killed without warning loses at most this much.
+CHECKPOINT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,18 @@ class Callbacks:
     note: Callable[[str], None] = lambda text: None
     wait: Callable[[str], None] = lambda text: None
     threads: int = 1
+
+
+def now_and_then(
+    save: Callable[[TrainingState], None],
+) -> Callable[[Callable[[], TrainingState]], None]:
+    """A callback that saves the state of a run every few seconds."""
+    last = monotonic()
+
+    def checkpoint(state: Callable[[], TrainingState]) -> None:
+        nonlocal last
+        if monotonic() - last > CHECKPOINT_SECONDS:
+            save(state())
+            last = monotonic()
+
+    return checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
 from nnrun.engines.selection import build_engine, why_not_compiled
+from nnrun.errors import NnrunError
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
 from nnrun.nn.signature import Array
@@ -28,12 +30,58 @@ from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress, Trainer
 
+# Errors from restoring the state of another run.
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 # How many causes the error of a diverged run names; its report has all.
 _CAUSES_NAMED = 2
 
 
+def execute(
+    prepared: Prepared,
+    checkpoint: TrainingState | None,
+    callbacks: Callbacks,
+    start: TrainingState | None = None,
+    origin: dict[str, Any] | None = None,
+) -> RunResult:
+    """Train a run in this process, from its checkpoint if that fits the run.
+
+    Args:
+        prepared: the run.
+        checkpoint: its last one, if there is any.
+        callbacks: called while it trains.
+        start: the state at the end of a shorter run that this one continues, if any.
+        origin: that run, as the report names it.
+    """
+    execution = None
+    if checkpoint is not None:
+        execution = _resumed(prepared, checkpoint, origin, callbacks)
+        if execution is None:
+            callbacks.note("its checkpoint does not fit the run, so it starts over")
+    if execution is None:
+        try:
+            execution = Execution(prepared, start, origin, callbacks)
+        except _UNFIT as error:
+            if start is None:
+                raise
+            raise NnrunError(f"the state that {origin} ended in is damaged") from error
+    return execution.run(callbacks)
+
+
+def _resumed(
+    prepared: Prepared,
+    checkpoint: TrainingState,
+    origin: dict[str, Any] | None,
+    callbacks: Callbacks,
+) -> Execution | None:
+    if checkpoint.iteration > prepared.iterations:
+        return None
+    with suppress(*_UNFIT):
+        return Execution(prepared, checkpoint, origin, callbacks)
+    return None
+
+
 class Execution:
-    """One run being trained.
+    """One run being trained, from a checkpoint if there is one.
 
     Args:
         prepared: the run; its network is trained in place.
@@ -42,8 +90,7 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises:
-        EngineFaultError: the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
     """
 
     def __init__(
@@ -118,7 +165,7 @@ class Execution:
             losses=curve is not None,
             threads=callbacks.threads,
             wait=callbacks.wait,
-            compiled_functions=self.prepared.cache.get(
+            compiled_functions=self.prepared.cache.code.get(
                 f"made for {self.network.input_shape}", dict
             ),
         )
@@ -171,7 +218,7 @@ class Execution:
     ) -> tuple[str | None, list[Diagnostic]]:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
-            return "stopped before its end; it can go on from here", []
+            return "stopped before its end; it can continue from here", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from math import prod
 from typing import Any
 
 from nnrun import __version__
@@ -42,13 +44,9 @@ def build_record(
 ) -> RunRecord:
     """The record of a run, whatever its status.
 
-    Args:
-        prepared: the run.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training; those of its data are added here.
-        trained: fields of the record that are known after training; their defaults are those of a
-            run that was not trained.
+    `diagnostics` are those of its training; those of its data are added here. `trained` has fields
+    of the record that are known after training; their defaults are those of a run that was not
+    trained.
     """
     config, dataset, nothing = prepared.config, describe_dataset(prepared), dict.fromkeys(SPLITS)
     if status == "completed":
@@ -72,7 +70,7 @@ def build_record(
         config=prepared.config_dict,
         seed=config.seed,
         dataset=dataset,
-        network=describe_network(config, prepared.network),
+        network=_described_network(prepared),
         published=compare_published(published_of(config), fields["metrics"]),
         main_metric=prepared.task.main_metric,
         description=config.description,
@@ -92,13 +90,7 @@ def trained_result(
 ) -> RunResult:
     """The result of a run that was trained, to its end or not.
 
-    Args:
-        prepared: the run.
-        trainer: as training left it.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training.
-        fields: of the record, which the trainer does not know.
+    `fields` are those of the record that the trainer does not know.
     """
     stopping, found = trainer.stopping, trainer.divergence
     weights = None if is_lost(trainer) else weights_of(trainer.network)
@@ -129,13 +121,9 @@ def failed_result(
     checkpoint: TrainingState | None,
     traceback: str | None = None,
 ) -> RunResult:
-    """The result of a run that could not be trained.
+    """The result of a run that could not be trained, for this reason.
 
-    Args:
-        prepared: the run.
-        reason: why not, in a sentence.
-        checkpoint: the last one, if there is any.
-        traceback: of the error, where nnrun did not expect it.
+    `traceback` is that of an error that nnrun did not expect.
     """
     record = build_record(prepared, "failed", reason)
     return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
@@ -163,15 +151,14 @@ def now() -> str:
 
 def describe_dataset(prepared: Prepared) -> Description:
     """The data set and the sizes of its splits."""
-    dataset, examples = prepared.dataset, prepared.examples
-    sizes = {name: len(part) for name, part in examples.items()}
+    dataset, split = prepared.dataset, prepared.split
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
-        "n_train": sizes["train"],
-        "n_validation": sizes.get("validation", 0),
-        "n_test": sizes.get("test", 0),
-        "n_features": int(examples["train"].x[0].size),
+        "n_train": len(split.train),
+        "n_validation": len(split.validation) if split.validation else 0,
+        "n_test": len(split.test) if split.test else 0,
+        "n_features": prod(dataset.shape),
         "classes": list(dataset.classes) or None,
         "description": dataset.description,
         "note": dataset.note,
@@ -208,11 +195,22 @@ def describe_held_out(prepared: Prepared) -> Description:
     }
 
 
+def _described_network(prepared: Prepared) -> Description:
+    """The description of the network, made once; each run has a copy of its own."""
+    network = prepared.network
+    text = prepared.cache.code.get(
+        f"network for {network.input_shape}",
+        lambda: json.dumps(describe_network(prepared.config, network)),
+    )
+    found: Description = json.loads(text)
+    return found
+
+
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
     """The layers of the config, with their output shapes and numbers of parameters.
 
-    A layer with inner layers has them under `layers`, each with a `name`; its number of parameters
-    includes theirs.
+    A layer with inner layers has them under `layers`, each with a `name`, and counts their
+    parameters.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.named_layers():

@@ -15,14 +15,11 @@ from nnrun.training.trainer import Trainer
 
 
 def check_engine(prepared: Prepared, trainer: Trainer) -> None:
-    """Compare the compiled engine with NumPy on the first batch, once for all runs of a config.
+    """Compare the compiled engine with NumPy on the first batch, once for each compiled code.
 
-    Args:
-        prepared: the run.
-        trainer: before its first update; it is not changed.
+    The trainer, which has made no update yet, is not changed.
 
-    Raises:
-        EngineFaultError: they differ beyond rounding, for this run or for another of its config.
+    Raises: EngineFaultError if they differ beyond rounding, for this run or another of its config.
     """
     if trainer.engine.name == "numpy":
         return
@@ -45,7 +42,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 losses=trainer.curve is not None,
             )
 
-    found = prepared.cache.get("disagreement", compare)
+    found = prepared.cache.code.get("disagreement", compare)
     if found is not None:
         raise EngineFaultError(_message(found))
 

@@ -22,8 +22,8 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
-from nnrun.runs.preparation.build import ConfigMismatch, ConfigMismatchError
-from nnrun.runs.preparation.config_cache import ConfigCache
+from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
+from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
@@ -38,22 +38,21 @@ def prepare(
     experiment: Experiment,
     load: Callable[[DatasetConfig], Dataset] = load_dataset,
     penalty: L2Penalty | None = None,
+    cache: GridCache | None = None,
 ) -> Prepared:
     """Load the data, split it, and check that everything fits together.
 
-    Args:
-        experiment: what to prepare.
-        load: loads the data.
-        penalty: on large weights; only estimators have one.
+    Only estimators have a penalty on large weights. The cache serves settings that are prepared one
+    after the other.
 
-    Raises:
-        ConfigError: the data cannot be used or do not fit the config, or the network does not fit
-            together, or the run needs more memory than there is.
+    Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
+    fit together, or the run needs more memory than there is.
     """
+    cache = cache or GridCache()
     config, inference = _with_task(experiment.config)
+    rows = config.dataset, config.seed, config.training.sampling == "in_order"
     try:
-        dataset = load(config.dataset)
-        dataset, split = _divided(config, dataset)
+        dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -64,36 +63,30 @@ def prepare(
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
         network = prepared.network
+        check_network(network, prepared.config, dataset)
         mismatch = (
-            check_batches(prepared.config.training, network, len(prepared.split.train))
+            check_batches(prepared.config.training, network, len(split.train))
             or _rates(prepared)
-            or excess(prepared.config, network, prepared.memory)
+            or excess(prepared.config, network, prepared.memory, cache)
         )
         if mismatch is not None:
             raise ConfigMismatchError([mismatch])
-    except ConfigMismatchError as error:
-        raise _config_error(experiment, [(m.path, m.message) for m in error.mismatches]) from None
-    try:
         prepared.select_engine()
-        check_ranges(prepared)
+        numbers = rows, network.input_shape, network.dtype
+        cache.get("ranges", numbers, lambda: check_ranges(prepared))
+    except (ConfigMismatchError, DatasetProblem) as error:
+        raise _config_error(experiment, error.problems) from None
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
-    except DatasetProblem as error:
-        raise _config_error(experiment, error.problems) from None
     return prepared
 
 
 def prepare_arrays(
     data: dict[str, Any], dataset: Dataset, penalty: L2Penalty | None = None
 ) -> Prepared:
-    """A run on rows in memory.
+    """A run on rows in memory; raises as `prepare` does.
 
-    Args:
-        data: a config as plain values; the source in its `dataset` block is ignored.
-        dataset: the rows.
-        penalty: on large weights.
-
-    Raises: as `prepare` does.
+    `data` is a config as plain values; the source in its `dataset` block is ignored.
     """
     experiment = Experiment(config_from_dict(data), Source("", data), Path())
     return prepare(experiment, lambda _: dataset, penalty)
@@ -112,7 +105,7 @@ def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask
     return config.model_copy(update={"dataset": block}), inference
 
 
-def _rates(prepared: Prepared) -> ConfigMismatch | None:
+def _rates(prepared: Prepared) -> Mismatch | None:
     """The first learning rate that overflows, if there is one."""
     schedule, last = prepared.schedule, max(prepared.iterations - 1, 0)
     if isinstance(schedule, Constant):
@@ -124,7 +117,7 @@ def _rates(prepared: Prepared) -> ConfigMismatch | None:
         return None
     iteration = int(t[sound.argmin()]) + 1
     message = f"at iteration {iteration:,} it is larger than any number (1.8e308)"
-    return ConfigMismatch(("training", "learning_rate"), message)
+    return ("training", "learning_rate"), message
 
 
 def prepare_again(
@@ -132,10 +125,7 @@ def prepare_again(
 ) -> Prepared:
     """A run of a config that was prepared before, perhaps with another seed; nothing is checked.
 
-    Args:
-        config: resolved.
-        dataset: raw.
-        cache: of the config's other runs.
+    The config is resolved, the data set raw, the cache that of the config's other runs.
     """
     return Prepared(config, *_divided(config, dataset), cache=cache or ConfigCache())
 

@@ -122,8 +122,7 @@ class Prepared:
     def network(self) -> Network:
         """The network; it takes memory for its parameters when it is initialized.
 
-        Raises:
-            ConfigMismatchError: it does not fit the data or the loss.
+        Raises: ConfigMismatchError if it does not fit the data or the loss.
         """
         return build_network(self.config, self.dataset, self.penalty)
 
@@ -135,8 +134,7 @@ class Prepared:
     def select_engine(self) -> str:
         """Choose the engine, from the config alone.
 
-        Raises:
-            EngineError: the engine that the config names cannot train the network.
+        Raises: EngineError if the engine that the config names cannot train the network.
         """
         training = self.config.training
 
@@ -149,7 +147,7 @@ class Prepared:
                 iterations=self.planned_iterations,
             )
 
-        return self.cache.get(f"engine for {self.network.input_shape}", select)
+        return self.cache.code.get(f"engine for {self.network.input_shape}", select)
 
     @cached_property
     def memory(self) -> MemoryEstimate:

@@ -15,11 +15,7 @@ ROWS = 5
 
 
 def check_run_gradients(prepared: Prepared) -> list[GradientCheck]:
-    """Compare every parameter's gradient with a numerical one, always in float64.
-
-    Args:
-        prepared: the run; it is not changed.
-    """
+    """Compare every parameter's gradient with a numerical one, always in float64."""
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})
     double = replace(prepared, config=config, cache=ConfigCache())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Lock
 
-from nnrun import child
 from nnrun.errors import NnrunError
+from nnrun.pool import process_main
+from nnrun.pool.processes import ProcessPool
+from nnrun.pool.task import Channel, WorkerLostError
 from nnrun.runs.verification.verify import Verification, verify
+
+_WAIT_SECONDS = 0.1
 
 
 def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
@@ -21,72 +20,52 @@ def verify_all(folders: Sequence[Path], jobs: int) -> Iterator[Verification]:
 
     Raises:
         UsageError: there is no complete run in one of them.
-        NnrunError: a process was killed.
+        NnrunError: a process was killed, or none can be started.
+        OSError: likewise.
     """
     jobs = min(jobs, len(folders))
     if jobs <= 1:
         yield from map(verify, folders)
         return
-    processes = _Processes()
-    executor = ThreadPoolExecutor(jobs)
+    pool = ProcessPool(jobs, __name__)
     try:
-        yield from executor.map(processes.verify, folders)
+        futures = [pool.submit(_Verifying(folder), lambda: None) for folder in folders]
+        for folder, future in zip(folders, futures, strict=True):
+            while not future.done():
+                pool.wait([future], _WAIT_SECONDS)
+                pool.check()
+            try:
+                verdict: Verification | NnrunError = future.result()
+            except WorkerLostError as error:
+                message = f"{folder}: the process that verified it has ended"
+                raise NnrunError(message) from error
+            if isinstance(verdict, NnrunError):
+                raise verdict
+            yield verdict
     finally:
-        processes.kill()  # they save nothing
-        executor.shutdown(cancel_futures=True)
+        pool.close()  # they save nothing
 
 
-class _Processes:
-    """Processes, one for each thread that calls `verify` at the same time."""
+@dataclass(frozen=True)
+class _Verifying:
+    """The verification of one run, as a task of the pool."""
 
-    def __init__(self) -> None:
-        self._idle: SimpleQueue[Connection] = SimpleQueue()
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._starting = Lock()
-        self._ended = False
+    folder: Path
+    data: str = ""
+    is_short: bool = False
 
-    def verify(self, folder: Path) -> Verification:
+    @property
+    def key(self) -> str:
+        return str(self.folder)
+
+    def run(self, channel: Channel, data: None) -> Verification | NnrunError:
+        """The verdict; or the error that `verify` raises on purpose, with its exit code."""
         try:
-            connection = self._idle.get_nowait()
-        except Empty:
-            connection = self._start()
-        try:
-            connection.send(folder)
-            answer: Verification | Exception = connection.recv()
-        except (EOFError, OSError) as error:
-            raise NnrunError(f"{folder}: the process that verified it has ended") from error
-        self._idle.put(connection)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def kill(self) -> None:
-        with self._starting:
-            self._ended = True
-            for process in self._started:
-                process.kill()
-        for process in self._started:
-            process.wait()
-
-    def _start(self) -> Connection:
-        with self._starting:
-            if self._ended:
-                raise NnrunError("no more runs are verified")
-            process, connection = child.start(__name__, os.environ)
-            self._started.append(process)
-            return connection
+            return verify(self.folder)
+        except NnrunError as error:
+            return error
 
 
 def main(descriptor: int) -> None:
-    """In a process: verify one folder after the other."""
-    child.ignore_signals()
-    with Connection(descriptor) as connection:
-        while True:
-            try:
-                folder = connection.recv()
-            except EOFError:
-                return
-            try:
-                connection.send(verify(folder))
-            except Exception as error:  # the command reports it
-                connection.send(error)
+    """In a process: verify one run after the other."""
+    process_main.main(descriptor)

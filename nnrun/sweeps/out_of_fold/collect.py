@@ -40,10 +40,10 @@ class OutOfFold:
     Args:
         name: of the experiment.
         folds: the number of folds.
-        seeds: of the runs; with several, predictions are means over them: of values, or of the
-            probabilities of classes.
+        drawn: the seed of the split, if it has its own, and that of the runs; with several such
+            pairs, predictions are means over them: of values, or of the probabilities of classes.
         rows: the number of each row in the file, from 1 on.
-        fold: the fold that tests the row, for each seed: (rows, seeds).
+        fold: the fold that tests the row, for each pair of seeds: (rows, pairs).
         target: values in their own units, or labels.
         prediction: likewise.
         probability: (rows, classes); None where the network's outputs are no probabilities.
@@ -56,7 +56,7 @@ class OutOfFold:
 
     name: str
     folds: int
-    seeds: tuple[int, ...]
+    drawn: tuple[Drawn, ...]
     rows: npt.NDArray[np.intp]
     fold: npt.NDArray[np.intp]
     target: Array
@@ -67,6 +67,11 @@ class OutOfFold:
     score: Metrics
     untested: int
     incomplete: tuple[str, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs."""
+        return [seed for _, seed in self.drawn]
 
     def columns(self) -> dict[str, Array]:
         """A table: row, fold, target, prediction and, for classes, `p_<class>`.
@@ -154,15 +159,19 @@ def _setting(record: RunRecord) -> dict[str, Any]:
 
 
 def _by_seed(run: _Stored) -> dict[Drawn, dict[int, _Stored]]:
-    """The runs of a setting by seed and fold; of equal ones, that which was started last."""
+    """The runs of a setting by seed and fold; of equal ones, the last completed one."""
     wanted, parent = _setting(run.record), run.folder.parent
     stored = (_read(parent / run_id) for run_id in ids_in(parent.parent, parent.name))
     alike = [found for found in stored if found and _setting(found.record) == wanted]
     by_seed: dict[Drawn, dict[int, _Stored]] = {}
-    for found in sorted(alike, key=lambda one: (one.record.seed, one.record.started)):
+    for found in sorted(alike, key=_by_merit):
         runs = by_seed.setdefault(_drawn(found.record), {})
         runs[found.record.config["dataset"].get("fold")] = found
     return by_seed
+
+
+def _by_merit(run: _Stored) -> tuple[int, bool, str]:
+    return run.record.seed, run.record.status == "completed", run.record.started
 
 
 def _lacking(drawn: Drawn, runs: Mapping[int, _Stored], folds: int) -> str:
@@ -194,7 +203,7 @@ def _predicted(
     return OutOfFold(
         name=run.record.name,
         folds=int(run.record.config["dataset"]["folds"]),
-        seeds=tuple(seed for _, seed in complete),
+        drawn=tuple(complete),
         rows=dataset.row_numbers[tested],
         fold=numbers[tested],
         target=_labelled(model, y),

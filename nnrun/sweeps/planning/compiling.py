@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from nnrun.config.load import config_from_dict
 from nnrun.engines.selection import compile_ahead
@@ -15,16 +16,23 @@ _BLOCKS = ("network", "loss")
 _KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs")
 
 
-def compile_plan(plan: Plan, datasets: Datasets) -> None:
-    """Compile the code of every network of a plan into the cache.
+def code_key(config: dict[str, Any], data: str) -> str:
+    """The parts of a resolved config that its compiled code depends on, and the key of its data."""
+    parts = [config[block] for block in _BLOCKS] + [config["training"][key] for key in _KEYS]
+    return json.dumps([data, *parts])
 
-    Otherwise, all workers would compile the same code at the same time.
+
+def compile_plan(plan: Plan, datasets: Datasets) -> None:
+    """Compile the code of a plan's networks into the cache, with one setting of each family.
+
+    Otherwise, all workers would compile the same code at the same time. Code that only some other
+    settings of a family need, such as those with another weight decay, is compiled by their first
+    runs.
     """
     compiled = set()
-    for variant in plan.variants:
+    for variant in plan.firsts():
         content = json.loads(variant.config)
-        parts = [content[block] for block in _BLOCKS] + [content["training"][key] for key in _KEYS]
-        code = json.dumps([variant.data, *parts])
+        code = code_key(content, variant.data)
         if code not in compiled:
             compiled.add(code)
             config = config_from_dict(content)

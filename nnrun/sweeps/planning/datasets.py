@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from threading import Lock
-from typing import TypeVar
 
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import check_preparation, read_dataset
-
-V = TypeVar("V")
-
-_MOST = 8
-
-
-class LruCache(OrderedDict[str, V]):
-    """A mapping that drops the least recently used entry beyond `_MOST`."""
-
-    def keep(self, key: str, new: V) -> V:
-        """The value of this key, set to `new` if missing."""
-        value = self.setdefault(key, new)
-        self.move_to_end(key)
-        if len(self) > _MOST:
-            self.popitem(last=False)
-        return value
+from nnrun.pool.task import LruCache
 
 
 def data_key(config: DatasetConfig, sha256: str) -> str:

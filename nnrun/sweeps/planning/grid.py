@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from math import prod
 from typing import Any
 
-from nnrun.config.load import Experiment, Origin, load_config
+from nnrun.config.content import Content, Origin, read_config
+from nnrun.config.load import Experiment, load_content
 from nnrun.config.names import changes_nothing
-from nnrun.config.overrides import MAX_RANGE, format_override, parse_grid
-from nnrun.config.schema.messages import show
+from nnrun.config.overrides import (
+    MAX_RANGE,
+    Override,
+    format_override,
+    parse_grid,
+    split_argument,
+)
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.errors import ConfigError, Problem, UsageError
+from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.axes import Axis, axes_of
 from nnrun.sweeps.planning.seeds import is_seed
 
 _MOST_SHOWN = 4
@@ -30,7 +40,7 @@ class Arguments:
         seed: the values given for `seed`.
         seeds: the requested number of seeds.
         iterations: replaces `iterations` or `epochs`.
-        origin: for the override of each value, the argument it is from.
+        words: the argument of each key.
         most_runs: the largest number of runs of a sweep.
     """
 
@@ -38,7 +48,7 @@ class Arguments:
     seed: Sequence[Any]
     seeds: int | None
     iterations: int | None
-    origin: dict[str, str]
+    words: dict[str, str]
     most_runs: int
 
     @classmethod
@@ -57,22 +67,17 @@ class Arguments:
         """
         grid = parse_grid(words)
         refuse_too_many(prod(len(values) for values in grid.values()) * (seeds or 1), most_runs)
-        origin = {
-            format_override(key, value): word
-            for word, (key, values) in zip(words, grid.items(), strict=True)
-            for value in values
-        }
+        given = dict(zip(grid, words, strict=True))
         useless = [key for key, values in grid.items() if len(values) > 1 and changes_nothing(key)]
         if useless:
-            place = list(grid).index(useless[0])
             message = f"'{useless[0]}' changes no result, so no sweep"
-            raise ConfigError([Problem(message, argument=words[place])])
+            raise ConfigError([Problem(message, argument=given[useless[0]])])
         seed = grid.pop("seed", ())
         if seeds is not None and len(seed) > 1:
             raise UsageError(
                 f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
             )
-        return cls(grid, seed, seeds, iterations, origin, most_runs)
+        return cls(grid, seed, seeds, iterations, given, most_runs)
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all invalid values of `seed`."""
@@ -80,20 +85,26 @@ class Arguments:
         if wrong:
             shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
             what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
-            word = self.origin[format_override("seed", wrong[0])]
             hint = next(map(_several_seeds, wrong))
             message = f"{shown} {what} of at least 0 and below 2**63{hint}"
-            yield Problem(message, "seed", argument=word)
+            yield Problem(message, "seed", argument=self.words["seed"])
 
     def relocated(self, problem: Problem) -> Problem:
         """The problem with the argument as given, instead of the override of one value."""
-        word = self.origin.get(problem.argument or "")
+        key, equals, _ = (problem.argument or "").partition("=")
+        word = self.words.get(key) if equals else None
         return problem if word is None else replace(problem, argument=word)
 
     @property
-    def base(self) -> list[str]:
-        """The overrides of the first grid point."""
-        return [format_override(key, values[0]) for key, values in self.grid.items()]
+    def first(self) -> dict[str, Any]:
+        """The first value of each key."""
+        return {key: values[0] for key, values in self.grid.items()}
+
+    @property
+    def first_seed(self) -> dict[str, Any]:
+        """The first valid seed by its key, if there is any, to load a config with."""
+        valid = next(filter(is_seed, self.seed), None)
+        return {} if valid is None else {"seed": valid}
 
 
 @dataclass(frozen=True)
@@ -131,19 +142,87 @@ def refuse_too_many(runs: int, most: int) -> None:
 
 @dataclass(frozen=True)
 class Grid:
-    """A config with all points of its grid, valid or not.
+    """A config with the axes of its grid.
 
     Args:
-        base: the config without its grid.
-        choices: the points.
-        count: how many there are.
-        folds: how many there are with the folds of each.
+        content: the config without its `sweep` block.
+        arguments: of the sweep.
+        base: the config with the first value of each argument.
+        axes: one for each key.
+        varied: the keys with several values that differ between settings, not between runs of one.
     """
 
+    content: Content
+    arguments: Arguments
     base: Experiment
-    choices: Iterator[GridPoint | ConfigError]
-    count: int
-    folds: int
+    axes: Sequence[Axis]
+    varied: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        """How many settings there are, those that are equal included."""
+        return prod(axis.count for axis in self.axes)
+
+    @property
+    def count_of_folds(self) -> int:
+        """How many settings there are, each as often as it has folds to train."""
+        block = self.base.config.dataset
+        values = {axis.key: axis.values for axis in self.axes}
+        if "dataset.fold" in values or block.fold is not None:
+            return self.count
+        numbers = values.get("dataset.folds", [block.folds])
+        known = [number if isinstance(number, int) and number > 0 else 1 for number in numbers]
+        return self.count * sum(known) // len(numbers)
+
+    def combinations(self) -> Iterator[tuple[tuple[int, ...], GridPoint | ConfigError]]:
+        """Each combination of the groups of all axes, with its first setting, valid or not."""
+        for groups in product(*(range(len(axis.groups)) for axis in self.axes)):
+            chosen = zip(self.axes, groups, strict=True)
+            yield groups, self._load([axis.groups[group][0] for axis, group in chosen])
+
+    def choice(self, positions: Iterable[int]) -> dict[str, Any]:
+        """What varies in a setting, given by the positions of its values on the axes."""
+        chosen = zip(self.axes, positions, strict=True)
+        return {axis.key: axis.values[at] for axis, at in chosen if axis.key in self.varied}
+
+    def number(self, positions: Iterable[int]) -> int:
+        """The index of a setting in the product of the axes."""
+        number = 0
+        for axis, at in zip(self.axes, positions, strict=True):
+            number = number * len(axis.values) + at
+        return number
+
+    @property
+    def size(self) -> int:
+        """How many different settings there are at most."""
+        return prod(len(axis.values) for axis in self.axes)
+
+    def _load(self, positions: Sequence[int]) -> GridPoint | ConfigError:
+        choice, origins = self.choice(positions), self._origins(positions)
+        if not self.axes:
+            return GridPoint(choice, self.base, origins)
+        chosen = zip(self.axes, positions, strict=True)
+        values = {axis.key: axis.values[at] for axis, at in chosen}
+        try:
+            experiment = _load_with(self.content, values, self.arguments)
+        except ConfigError as error:
+            known = GridPoint(choice, self.base, origins)
+            return ConfigError(known.relocated(problem) for problem in error.problems)
+        return GridPoint(choice, experiment, origins)
+
+    def _origins(self, positions: Sequence[int]) -> dict[str, Problem]:
+        """The origin of each override of a setting: an argument, or the config's own grid."""
+        words = self.arguments.words
+        given = {**self.arguments.first, **self.arguments.first_seed}
+        origins = {
+            format_override(key, value): Problem("", argument=words[key])
+            for key, value in given.items()
+        }
+        for axis, at in zip(self.axes, positions, strict=True):
+            path, word = ("sweep", "grid", axis.key, axis.places[at]), words.get(axis.key)
+            origin = self.base.problem(path, "") if word is None else Problem("", argument=word)
+            origins[format_override(axis.key, axis.values[at])] = origin
+        return origins
 
 
 def load_grid(origin: Origin, arguments: Arguments) -> Grid:
@@ -152,87 +231,40 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     Raises:
         ConfigError: the config is invalid without its grid.
     """
-    words = [*arguments.base, *_seed_override(arguments)]
+    content = read_config(origin)
     try:
-        base = load_config(origin, words, arguments.iterations)
+        base = _load_with(content, arguments.first, arguments)
     except ConfigError as error:
-        raise ConfigError(_all_problems(origin, arguments, error)) from error
+        raise ConfigError(_all_problems(content, arguments, error)) from error
     sweep = base.config.sweep
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
     grid = {**own, **arguments.grid}
-    varied = [key for key, values in grid.items() if len(values) > 1]
-
-    def points() -> Iterator[GridPoint | ConfigError]:
-        if not own and not varied:
-            yield GridPoint({}, base, _origins(base, {}, {}, arguments))
-            return
-        for numbers in product(*(range(len(values)) for values in grid.values())):
-            values = {key: grid[key][number] for key, number in zip(grid, numbers, strict=True)}
-            places = dict(zip(grid, numbers, strict=True))
-            choice = {key: values[key] for key in varied}
-            yield _load(origin, base, values, choice, places, own, arguments)
-
-    count = prod(len(values) for values in grid.values())
-    return Grid(base, points(), count, _with_folds(base, grid, count))
+    several = [key for key, values in grid.items() if len(values) > 1]
+    axes = axes_of(grid, base.config) if own or several else []
+    varied = [key for key in several if key not in KEYS]
+    return Grid(content.without_sweep(), arguments, base, axes, varied)
 
 
-def _with_folds(base: Experiment, grid: Mapping[str, Sequence[Any]], count: int) -> int:
-    """The number of grid points, each as often as it has folds to train."""
-    block = base.config.dataset
-    if "dataset.fold" in grid or block.fold is not None:
-        return count
-    numbers = grid.get("dataset.folds", [block.folds])
-    known = [number if isinstance(number, int) and number > 0 else 1 for number in numbers]
-    return count // len(numbers) * sum(known)
-
-
-def _all_problems(origin: Origin, arguments: Arguments, first: ConfigError) -> Iterable[Problem]:
-    """The problems of the first grid point and of each other value of an argument."""
-    found = {str(problem): problem for problem in map(arguments.relocated, first.problems)}
-    firsts = {key: values[0] for key, values in arguments.grid.items()}
+def _all_problems(content: Content, arguments: Arguments, error: ConfigError) -> Iterable[Problem]:
+    """The problems of the first setting and of each other value of an argument."""
+    found = {str(problem): problem for problem in map(arguments.relocated, error.problems)}
     others = ((key, value) for key, values in arguments.grid.items() for value in values[1:])
     for key, value in islice(others, _MOST_TRIED):
-        words = [format_override(*item) for item in {**firsts, key: value}.items()]
         try:
-            load_config(origin, [*words, *_seed_override(arguments)], arguments.iterations)
-        except ConfigError as error:
-            for problem in map(arguments.relocated, error.problems):
+            _load_with(content, {**arguments.first, key: value}, arguments)
+        except ConfigError as other:
+            for problem in map(arguments.relocated, other.problems):
                 found.setdefault(str(problem), problem)
     return found.values()
 
 
-def _load(
-    origin: Origin,
-    base: Experiment,
-    values: dict[str, Any],
-    choice: dict[str, Any],
-    places: dict[str, int],
-    own: dict[str, list[Any]],
-    arguments: Arguments,
-) -> GridPoint | ConfigError:
-    words = [format_override(key, value) for key, value in values.items()]
-    origins = _origins(base, {key: values[key] for key in own}, places, arguments)
-    point = GridPoint(choice, base, origins)
-    try:
-        experiment = load_config(origin, [*words, *_seed_override(arguments)], arguments.iterations)
-    except ConfigError as error:
-        return ConfigError(point.relocated(problem) for problem in error.problems)
-    return GridPoint(choice, experiment, origins)
+def _load_with(content: Content, values: dict[str, Any], arguments: Arguments) -> Experiment:
+    overrides = [_override(*item) for item in {**values, **arguments.first_seed}.items()]
+    return load_content(content, overrides, arguments.iterations)
 
 
-def _origins(
-    base: Experiment, own: dict[str, Any], places: dict[str, int], arguments: Arguments
-) -> dict[str, Problem]:
-    """The origin of each override of a grid point: an argument, or the config's own grid."""
-    origins = {word: Problem("", argument=given) for word, given in arguments.origin.items()}
-    for key, value in own.items():
-        place = base.problem(("sweep", "grid", key, places[key]), "")
-        origins.setdefault(format_override(key, value), place)
-    return origins
-
-
-def _seed_override(arguments: Arguments) -> list[str]:
-    """The seed to load a config with: the first valid one."""
-    valid = (seed for seed in arguments.seed if is_seed(seed))
-    return [format_override("seed", seed) for seed in islice(valid, 1)]
+def _override(key: str, value: Any) -> Override:
+    """The override of a key, with a value of its own, which others may change."""
+    steps, _ = split_argument(f"{key}=")
+    return Override(format_override(key, value), steps, copy.deepcopy(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ class Variant:
     """One config with one choice from its grid: its runs differ only in seeds and folds.
 
     Args:
-        number: its index in the plan.
+        number: by which the plan knows it; numbers rise in the order of the plan.
         name: of the experiment.
         file: its config.
         choice: the chosen values by their dotted keys; empty without a grid.
@@ -117,17 +117,41 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """The variants of a sweep; their runs are generated when needed."""
+    """The variants of a sweep; they and their runs are made when they are needed.
 
-    variants: Sequence[Variant] = field(default_factory=list)
+    Args:
+        variants: all of them, in the order of boards.
+        families: the same variants, in groups with the same estimate; by default each is alone.
+    """
+
+    variants: Collection[Variant] = field(default_factory=list)
+    families: Sequence[Collection[Variant]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            object.__setattr__(self, "families", [[variant] for variant in self.variants])
 
     def __len__(self) -> int:
-        return sum(variant.planned for variant in self.variants)
+        return sum(len(family) * first.planned for first, family in self._firsts())
+
+    @property
+    def names(self) -> dict[str, None]:
+        """The names of its experiments, each once."""
+        return dict.fromkeys(first.name for first in self.firsts())
 
     @property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
-        return sum(variant.planned * variant.estimate.seconds for variant in self.variants)
+        return sum(
+            len(family) * first.planned * first.estimate.seconds for first, family in self._firsts()
+        )
+
+    def firsts(self) -> Iterator[Variant]:
+        """The first variant of each family."""
+        return (first for first, _ in self._firsts())
+
+    def _firsts(self) -> Iterator[tuple[Variant, Collection[Variant]]]:
+        return ((next(iter(family)), family) for family in self.families)
 
     def runs(self) -> Iterator[PlannedRun]:
         """All runs: the first of each variant, then the others; long runs first.
@@ -135,8 +159,10 @@ class Plan:
         The first run of a variant compiles code that the others use, and starting with long runs
         avoids that one worker is still busy with a long run at the end.
         """
-        variants = sorted(self.variants, key=lambda variant: -variant.estimate.seconds)
-        for variant in variants:
-            yield from islice(variant.runs(), 1)
-        for variant in variants:
-            yield from islice(variant.runs(), 1, None)
+        ordered = sorted(self._firsts(), key=lambda pair: -pair[0].estimate.seconds)
+        for _, family in ordered:
+            for variant in family:
+                yield from islice(variant.runs(), 1)
+        for first, family in ordered:
+            for variant in family if first.planned > 1 else ():
+                yield from islice(variant.runs(), 1, None)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
-from nnrun.config.load import Origin
+from nnrun.config.content import Origin
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
-from nnrun.runs.identity import Identity, canonical_json
+from nnrun.runs.identity import Identity
+from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.datasets import Datasets
-from nnrun.sweeps.planning.grid import Arguments, Grid, GridPoint, load_grid, refuse_too_many
-from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.families import Family, Variants
+from nnrun.sweeps.planning.grid import (
+    Arguments,
+    Grid,
+    GridPoint,
+    load_grid,
+    refuse_too_many,
+)
+from nnrun.sweeps.planning.plan import Plan
 from nnrun.sweeps.planning.seeds import Seeds, seeds_of
-from nnrun.sweeps.planning.variants import joined, make_variant
+from nnrun.sweeps.planning.variants import folds_of, make_variant
 
 
 class PlanError(ConfigError):
@@ -53,7 +63,7 @@ def make_plan(
     planner.plan()
     if planner.problems:
         raise PlanError(list(planner.problems.values()), max(planner.codes))
-    return Plan(planner.variants)
+    return Plan(Variants(planner.grids), planner.families)
 
 
 class _Planner:
@@ -62,7 +72,7 @@ class _Planner:
     def __init__(self, arguments: Arguments, datasets: Datasets) -> None:
         self.arguments = arguments
         self.datasets = datasets
-        self.variants: list[Variant] = []
+        self.grids: list[tuple[Grid, dict[tuple[int, ...], Family]]] = []
         self.count = 0
         self.choices = 0
         self.problems: dict[str, Problem] = {}
@@ -70,8 +80,8 @@ class _Planner:
         self._opened: list[tuple[str, Grid, Seeds]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
+        self._cache = GridCache()
         self._known: set[tuple[str, Identity]] = set()
-        self._by_choice: dict[tuple[str, str], int] = {}
 
     def open(self, file: str, origin: Origin) -> None:
         """Load a config with its grid and seeds."""
@@ -84,22 +94,54 @@ class _Planner:
         except ConfigError as error:
             self.refuse(error.problems, error.exit_code, file)
         else:
-            self.count += grid.folds * len(seeds)
+            self.count += grid.count_of_folds * len(seeds)
             self.choices += grid.count
             self._opened.append((file, grid, seeds))
 
     def plan(self) -> None:
-        """Check every grid point of the loaded configs."""
+        """Check the loaded configs with every combination of values that may contradict."""
+        offset = 0
         for file, grid, seeds in self._opened:
-            for choice in grid.choices:
+            families: dict[tuple[int, ...], Family] = {}
+            settings: dict[tuple[int, ...], tuple[int, ...]] = {}
+            varied = [axis.key not in KEYS for axis in grid.axes]
+            for groups, choice in grid.combinations():
                 if isinstance(choice, ConfigError):
                     self.refuse(choice.problems, choice.exit_code, file)
-                else:
-                    self._add_choice(file, choice, seeds)
+                    continue
+                members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
+                family = self._family(file, grid, choice, seeds, members, offset)
+                if family is not None:
+                    # Folds and seeds of splits in a grid are runs of the same setting.
+                    first = settings.setdefault(tuple(compress(groups, varied)), groups)
+                    known = families.get(first)
+                    families[first] = family if known is None else known.joined(family)
+            self.grids.append((grid, families))
+            offset += grid.size
 
-    def _add_choice(self, file: str, choice: GridPoint, seeds: Seeds) -> None:
+    @property
+    def families(self) -> list[Family]:
+        """The families of all grids."""
+        return [family for _, families in self.grids for family in families.values()]
+
+    def _family(
+        self,
+        file: str,
+        grid: Grid,
+        choice: GridPoint,
+        seeds: Seeds,
+        members: Sequence[Sequence[int]],
+        offset: int,
+    ) -> Family | None:
+        """The family of a setting; None if it is invalid, or equal to an earlier one."""
+        number = offset + grid.number(member[0] for member in members)
         try:
-            variant = self._variant(file, choice, seeds)
+            prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
+            runs = folds_of(choice.experiment, prepared)
+            variant = make_variant(number, file, choice, runs, seeds)
+            if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
+                message = "no seed decides which rows are in which split"
+                raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
@@ -107,33 +149,12 @@ class _Planner:
         except NnrunError as error:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
-            self._add(variant)
-
-    def _variant(self, file: str, choice: GridPoint, seeds: Seeds) -> Variant:
-        prepared = prepare(choice.experiment, self.datasets.load)
-        variant = make_variant(len(self.variants), file, choice, prepared, seeds)
-        if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
-            message = "no seed decides which rows are in which split"
-            raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
-        return variant
-
-    def _add(self, variant: Variant) -> None:
-        """Add a variant, or the runs that it has beyond one with the same choice."""
-        new = {
-            fold: identity
-            for fold, identity in variant.identities.items()
-            if (variant.name, identity) not in self._known
-        }
-        if not new:
-            return
-        self._known |= {(variant.name, identity) for identity in new.values()}
-        number = self._by_choice.setdefault(
-            (variant.file, canonical_json(variant.choice)), variant.number
-        )
-        if number == variant.number:
-            self.variants.append(variant)
-        else:
-            self.variants[number] = joined(self.variants[number], variant)
+            identities = {(variant.name, identity) for identity in variant.identities.values()}
+            if not identities <= self._known:
+                self._known |= identities
+                every = {fold: run.evaluate_every for fold, run in runs.items()}
+                return Family(variant, every, grid, members, offset)
+        return None
 
     def _require_new_name(self, name: str, file: str) -> None:
         known = self._names.setdefault(name.casefold(), (name, file))

@@ -12,7 +12,7 @@ from nnrun.models.task import Classification, Regression
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.runs.replicate import KEYS, Replicate
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import GridPoint
@@ -22,28 +22,32 @@ from nnrun.sweeps.planning.seeds import Seeds
 
 
 def make_variant(
-    number: int, file: str, choice: GridPoint, prepared: Prepared, seeds: Seeds
+    number: int,
+    file: str,
+    choice: GridPoint,
+    runs: Mapping[int | None, Prepared],
+    seeds: Seeds,
 ) -> Variant:
     """The variant of a grid point.
 
     Args:
-        number: its index in the plan.
+        number: by which the plan knows it.
         file: its config.
         choice: the grid point.
-        prepared: its first run.
+        runs: the first run of each fold.
         seeds: of its runs.
     """
+    prepared = next(iter(runs.values()))
     config, dataset = prepared.config, prepared.dataset
     block = config.dataset
     task = Classification if dataset.task == "classification" else Regression
-    runs = _folds(choice.experiment, prepared)
     rows = _mean_rows([*runs.values()])
     splits: Sequence[int | None] = (block.split.seed,) if seeds.splits is None else seeds.splits
     return Variant(
         number=number,
         name=config.name,
         file=file,
-        choice={key: value for key, value in choice.choice.items() if key not in KEYS},
+        choice=choice.choice,
         config=json.dumps(prepared.config_dict, allow_nan=False),
         identities={fold: run.identity for fold, run in runs.items()},
         dataset=dataset.name,
@@ -73,7 +77,7 @@ def joined(one: Variant, other: Variant) -> Variant:
     return replace(one, split_seeds=tuple(seeds), identities=identities)
 
 
-def _folds(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
+def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
     """The first run of each fold: of all folds, unless the config names one."""
     config = prepared.config
     if config.dataset.folds is None or experiment.config.dataset.fold is not None:

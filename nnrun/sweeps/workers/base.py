@@ -4,64 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from traceback import format_exception
 from typing import Any, Protocol
 
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError
+from nnrun.pool.task import Message
 from nnrun.runs.record import RunResult
 from nnrun.sweeps.workers.job import Job
-from nnrun.training.state import TrainingState
-from nnrun.training.trainer import Progress
 
 # Seconds that runs have to stop. Those that need longer are given up, with their last checkpoint.
 PATIENCE = 3.5
-
-
-class WorkerLostError(NnrunError):
-    """A worker ended before its run did, perhaps for another reason than the run."""
-
-
-class CrashError(NnrunError):
-    """A run ended by an error that nnrun did not expect.
-
-    Args:
-        message: the error, in a sentence.
-        traceback: as Python prints it.
-    """
-
-    def __init__(self, message: str, traceback: str) -> None:
-        super().__init__(message)
-        self.traceback = traceback
-
-
-def serialize_error(error: Exception) -> tuple[str, str]:
-    """An error of a worker as two texts: message and traceback.
-
-    The traceback is empty for errors that nnrun raises on purpose.
-    """
-    if isinstance(error, NnrunError):
-        return str(error), ""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory", ""
-    return f"{type(error).__name__}: {error}", "".join(format_exception(error))
-
-
-def deserialize_error(message: str, traceback: str) -> NnrunError:
-    """The error from the texts of `serialize_error`."""
-    return CrashError(message, traceback) if traceback else NnrunError(message)
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message from a run in progress: its progress, or a checkpoint.
-
-    A text is for the user and about no single run; its key is empty.
-    """
-
-    key: str
-    content: Progress | TrainingState | str
 
 
 class Workers(Protocol):

@@ -17,10 +17,10 @@ from typing import Any
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError, UsageError
+from nnrun.pool.task import LruCache, Message, WorkerLostError
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.planning.datasets import LruCache
 from nnrun.sweeps.workers import dask_tasks
-from nnrun.sweeps.workers.base import PATIENCE, Message, WorkerLostError, wait_for_first
+from nnrun.sweeps.workers.base import PATIENCE, wait_for_first
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import unpack_message, unpack_result
 from nnrun.training.state import TrainingState
@@ -159,7 +159,7 @@ class DaskWorkers:
         except Exception:  # it may answer the next time
             return
         for address in before.keys() - self._workers.keys():
-            gone = f"the Dask worker at {address} is gone; others take over what it had in hand"
+            gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
 
     def _find_workers(self) -> dict[str, int]:

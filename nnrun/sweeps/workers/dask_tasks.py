@@ -11,7 +11,7 @@ from typing import Any
 
 from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
-from nnrun.sweeps.workers.base import WorkerLostError
+from nnrun.pool.task import WorkerLostError
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
 from nnrun.training.state import TrainingState
@@ -38,22 +38,16 @@ class _DaskChannel:
         silence = monotonic() - max(_polled.get(self.token, self.begun), self.begun)
         return self.token in _stopped or silence > _SILENCE_SECONDS
 
-    def progress(self, progress: Progress) -> None:
-        self._post(progress)
-
-    def checkpoint(self, state: TrainingState) -> None:
-        self._post(state)
+    def send(self, content: Progress | TrainingState) -> None:
+        if not self.stopped():  # messages of stopped runs are not fetched
+            with _lock:
+                _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
     def drop(self) -> None:
         """Remove the messages of a run that has ended."""
         with _lock:
             for key in [key for key in _messages.get(self.token, {}) if key[0] == self.key]:
                 del _messages[self.token][key]
-
-    def _post(self, content: Progress | TrainingState) -> None:
-        if not self.stopped():  # messages of stopped runs are not fetched
-            with _lock:
-                _messages.setdefault(self.token, {})[self.key, type(content)] = content
 
 
 def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> bytes:

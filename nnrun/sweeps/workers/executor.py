@@ -18,8 +18,9 @@ from weakref import WeakSet
 
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
+from nnrun.pool.task import Message
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import Message, wait_for_first
+from nnrun.sweeps.workers.base import wait_for_first
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -76,10 +77,7 @@ class _NoChannel:
     def stopped(self) -> bool:
         return False
 
-    def progress(self, progress: Progress) -> None:
-        pass
-
-    def checkpoint(self, state: TrainingState) -> None:
+    def send(self, content: Progress | TrainingState) -> None:
         pass
 
 

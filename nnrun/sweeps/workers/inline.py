@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.data.dataset import Dataset
+from nnrun.pool.task import Channel, Message
 from nnrun.runs.record import RunResult
-from nnrun.sweeps.workers.base import PATIENCE, Message
-from nnrun.sweeps.workers.job import Channel, Job, execute_job
+from nnrun.sweeps.workers.base import PATIENCE
+from nnrun.sweeps.workers.job import Job, execute_job
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -78,8 +79,5 @@ class _DirectChannel(Channel):
     def stopped(self) -> bool:
         return self.stop()
 
-    def progress(self, progress: Progress) -> None:
-        self.handle(Message(self.key, progress))
-
-    def checkpoint(self, state: TrainingState) -> None:
-        self.handle(Message(self.key, state))
+    def send(self, content: Progress | TrainingState) -> None:
+        self.handle(Message(self.key, content))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -15,12 +15,14 @@ from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
-from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import execute, now_and_then
+from nnrun.pool.task import Channel
+from nnrun.runs.execution.callbacks import Callbacks, now_and_then
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.planning.compiling import code_key
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -66,18 +68,9 @@ class Job:
         message = self.checkpoint is None and len(self.config) <= _SHORT_CONFIG
         return message and self.seconds <= _SHORT_SECONDS
 
-
-class Channel(Protocol):
-    """The connection between a run in progress and its sweep."""
-
-    def stopped(self) -> bool:
-        """Whether the run should stop."""
-
-    def progress(self, progress: Progress) -> None:
-        """Send the progress."""
-
-    def checkpoint(self, state: TrainingState) -> None:
-        """Send a checkpoint, in case this worker is lost."""
+    def run(self, channel: Channel, data: Dataset) -> RunResult | None:
+        """Train the run on its data; see `execute_job`."""
+        return execute_job(self, channel, data)
 
 
 def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | None:
@@ -85,7 +78,7 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
 
     Args:
         job: the run.
-        channel: to the sweep.
+        channel: to the sweep; progress and checkpoints are sent over it.
         dataset: its data.
 
     Raises:
@@ -119,6 +112,12 @@ def config_of(text: str) -> ExperimentConfig:
 @lru_cache(maxsize=512)
 def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
+    return ConfigCache(_code_cache_of(code_key(json.loads(config), data)))
+
+
+@lru_cache(maxsize=64)
+def _code_cache_of(key: str) -> ConfigCache:
+    """The cache shared by all configs with the same code."""
     return ConfigCache()
 
 
@@ -128,12 +127,12 @@ def _callbacks(channel: Channel, threads: int) -> Callbacks:
     def observe(progress: Progress) -> None:
         nonlocal shown
         if monotonic() - shown > _PROGRESS_SECONDS:
-            channel.progress(progress)
+            channel.send(progress)
             shown = monotonic()
 
     return Callbacks(
         observe=observe,
         stop=channel.stopped,
-        checkpoint=now_and_then(channel.checkpoint),
+        checkpoint=now_and_then(channel.send),
         threads=threads,
     )

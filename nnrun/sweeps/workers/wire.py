@@ -13,10 +13,10 @@ from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.nn.signature import Array
+from nnrun.pool.task import WorkerLostError, deserialize_error, serialize_error
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.validation import invalid_part
-from nnrun.sweeps.workers.base import WorkerLostError, deserialize_error, serialize_error
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.data import DatasetProblem, load_dataset
+from nnrun.data.dataset import DatasetProblem
+from nnrun.data.load import load_dataset
 from nnrun.errors import DataError
 
 

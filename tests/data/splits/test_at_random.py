@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.data import Dataset, DatasetProblem, make_split
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.splits.make import make_split
 
 
 def regression(rows, tests=0):

@@ -15,7 +15,8 @@ from sklearn.model_selection import (
 )
 
 from nnrun.config.schema.splitting import SplitConfig
-from nnrun.data import Dataset, DatasetProblem, make_split
+from nnrun.data.dataset import Dataset, DatasetProblem
+from nnrun.data.splits.make import make_split
 
 BY_GROUP = SplitConfig(by="group", column="g")
 BY_TIME = SplitConfig(by="time", column="t")

@@ -8,10 +8,10 @@ import json
 import operator
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,15 +20,17 @@ import pytest
 from click.testing import CliRunner
 
 from nnrun.cli import cli
-from nnrun.errors import UsageError
+from nnrun.errors import NnrunError, UsageError
 from nnrun.models.tensors import pack, unpack
 from nnrun.models.weights import weights_sha256
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
+from nnrun.runs.verification import parallel
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests.forging import forge, revise, said
+from tests.sweeps.helpers import wait_for_workers
 
 WILD = """
 name: wild
@@ -216,8 +218,8 @@ def test_what_a_report_says_is_named(prepared, store):
     rewrite(folder, config={**config, "training": training})
     verdict = verify(folder)
     found = [Difference("config.training.learning_rate", 0.07, 0.05)]
-    told = ("differs", "its report has values that training does not reproduce", found, {}, 3)
-    assert told == (
+    expected = ("differs", "its report has values that training does not reproduce", found, {}, 3)
+    assert expected == (
         *(verdict.finding, verdict.reason, verdict.differences),
         *(verdict.environment, verdict.exit_code),
     )
@@ -270,7 +272,7 @@ def test_elsewhere_a_tolerance_decides(prepared, store, monkeypatch):
     assert ("differs", 3) == (stored(1 + 1e-4).finding, stored(1 + 1e-4).exit_code)
 
 
-def test_what_cannot_be_verified_is_told(prepared, store, tmp_path):
+def test_what_cannot_be_verified_is_reported(prepared, store, tmp_path):
     """No run, half a run, other data; and a report that is damaged."""
     with pytest.raises(UsageError, match="there is no run"):
         verify(tmp_path)
@@ -320,16 +322,44 @@ def test_the_command_verifies_all_of_a_folder(results, jobs):
 
 def test_ctrl_c_ends_it_and_its_processes(results):
     """Exit 130, in time, without a traceback."""
-    text = Path("flowers.yaml").read_text().replace("iterations: 100", "iterations: 200000")
-    Path("long.yaml").write_text(text)
-    CliRunner().invoke(cli, ["sweep", "long.yaml", "--seeds", "2", "-j", "1"])
+    for folder in results:  # as if they had been trained for hours
+        config, report = folder / "config.yaml", folder / "report.json"
+        config.write_text(
+            re.sub("iterations: 100\n", "iterations: 100000000\n", config.read_text())
+        )
+        digest = sha256(config.read_bytes()).hexdigest()
+        revise(report, files=said(report)["files"] | {config.name: digest})
     words = [sys.executable, "-m", "nnrun", "verify", "-j", "2"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(4)
+    wait_for_workers(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert 130 == process.returncode
     assert "Traceback" not in err
+
+
+DYING = """
+import os
+from nnrun.pool.process_main import main
+from nnrun.runs.verification import parallel
+
+parallel.verify = lambda folder: os._exit(3)
+"""
+
+
+def test_a_process_that_ends_is_said(results, monkeypatch):
+    """With the run that it verified; the command does not wait for it."""
+    Path("dying.py").write_text(DYING)
+    monkeypatch.syspath_prepend(Path.cwd())
+    monkeypatch.setattr(parallel, "__name__", "dying")
+    with pytest.raises(NnrunError, match=r"the process that verified it has ended$"):
+        list(parallel.verify_all(results, 2))
+
+
+def test_a_run_that_cannot_be_verified_is_a_usage_error(results, tmp_path):
+    """From a process as from this one."""
+    with pytest.raises(UsageError, match="there is no run"):
+        list(parallel.verify_all([results[0], tmp_path / "none"], 2))
 
 
 def test_a_launcher_needs_no_guard(results):

@@ -16,7 +16,7 @@ from sklearn.model_selection import StratifiedKFold
 import nnrun
 from nnrun.cli import cli
 from nnrun.config.load import config_from_dict
-from nnrun.data import load_dataset
+from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
 from nnrun.training.streams import Streams
 
@@ -110,7 +110,7 @@ def test_one_seed_is_a_loop_over_its_models(flowers):
     """Each row has the prediction of the run that tested it, exactly."""
     data, fold, probability = by_hand(flowers[3], 3)
     found = nnrun.out_of_fold(flowers[3][1], results="results")
-    assert ((3,), 3, 0, ()) == (found.seeds, found.folds, found.untested, found.incomplete)
+    assert ([3], 3, 0, ()) == (found.seeds, found.folds, found.untested, found.incomplete)
     assert list(range(1, 151)) == found.rows.tolist()
     assert fold.tolist() == found.fold[:, 0].tolist()
     assert np.array_equal(probability, found.probability)
@@ -128,7 +128,7 @@ def test_several_seeds_are_averaged(flowers):
     (data, *one), (_, *other) = (by_hand(flowers[seed], seed) for seed in (3, 4))
     for word in ("flowers", "flowers/best"):
         found = nnrun.out_of_fold(word)
-        assert (3, 4) == found.seeds
+        assert [3, 4] == found.seeds
         assert np.array_equal(np.stack([one[0], other[0]], axis=1), found.fold)
         mean = (one[1] + other[1]) / 2
         np.testing.assert_allclose(mean, found.probability, rtol=1e-15)
@@ -139,7 +139,7 @@ def test_the_table_of_predictions(flowers):
     """Row, fold, target, prediction and probabilities, the same from Python and as files."""
     frame = nnrun.out_of_fold("flowers").to_frame()
     code, out, err = of("predict", "flowers", "--out-of-fold", "-o", "a.csv", "--score")
-    assert (0, True) == (code, "out of fold: 150 rows in 3 folds, means over 2 seeds" in err)
+    assert (0, True) == (code, "out of fold: 150 rows in 3 folds, each the mean of 2 runs" in err)
     assert "accuracy" in out
     written = pd.read_csv("a.csv")
     assert ["row", "fold", "target", "prediction"] == list(written)[:4]
@@ -166,7 +166,7 @@ def test_a_seed_without_all_folds_is_left_out_and_told(flowers):
     """Where no seed has all, there are no predictions, and the exit code is 1."""
     shutil.rmtree(Path("results/flowers", flowers[4][1].path.name))
     found = nnrun.out_of_fold("flowers")
-    assert ((3,), ("seed 4 lacks fold 2 (not trained)",)) == (found.seeds, found.incomplete)
+    assert ([3], ("seed 4 lacks fold 2 (not trained)",)) == (found.seeds, found.incomplete)
     err = of("predict", "flowers", "--out-of-fold", "-q")[2]
     assert "" == err
     assert "left out: seed 4 lacks fold 2" in of("predict", "flowers", "--out-of-fold")[2]

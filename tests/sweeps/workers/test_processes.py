@@ -19,12 +19,13 @@ import pytest
 
 from nnrun import child
 from nnrun.errors import NnrunError
+from nnrun.pool import process_main
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage import group_commit, staged
 from nnrun.sweeps import choose
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.sweep import Sweep
-from nnrun.sweeps.workers import process_main
+from nnrun.sweeps.workers import job as jobs
 from nnrun.sweeps.workers.executor import ExecutorWorkers
 from nnrun.sweeps.workers.inline import InlineWorkers
 from nnrun.sweeps.workers.job import Job
@@ -52,7 +53,7 @@ def test_short_runs_are_sent_ahead_and_long_ones_are_not(plan, sweep, write):
     def look(workers):
         for worker in workers._workers:
             seen.append(len(worker.tasks))
-            assert len(worker.tasks) < 2 or all(task.job.is_short for task in worker.tasks)
+            assert len(worker.tasks) < 2 or all(one.task.is_short for one in worker.tasks)
 
     short, long = lasting(60), lasting(5000)
     for files, seeds, most in (
@@ -81,22 +82,23 @@ def test_runs_behind_that_of_a_killed_worker_are_not_blamed(plan, sweep, write, 
 # Worker processes that end, in their own words: `main` is what is called there.
 ENDS_AFTER_RESULT = """
 import os
-from nnrun.sweeps.workers.process_main import _SocketChannel, main
+from nnrun.pool.process_main import _SocketChannel
+from nnrun.sweeps.workers.processes import main
 
-real, taken = _SocketChannel.next_job, []
+real, taken = _SocketChannel.next_task, []
 
-def next_job(channel):
+def next_task(channel):
     if 6 in taken:  # and its result was sent
         os._exit(3)
     job, dataset = real(channel)
     taken.append(job.seed)
     return job, dataset
 
-_SocketChannel.next_job = next_job
+_SocketChannel.next_task = next_task
 """
 
 
-def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, worker_module):
+def test_messages_of_a_worker_before_its_end_count(plan, sweep, write, worker_module):
     """No run is trained again that it had ended, and none is blamed that it was not sent."""
     worker_module(ENDS_AFTER_RESULT)
     ended = []
@@ -173,7 +175,7 @@ def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, wri
 
 
 def test_workers_that_end_before_they_are_ready(plan, sweep, write, store):
-    """Else a machine on which none stays would start them for ever; no run is told as failed."""
+    """Only a few are started; no run is reported as failed."""
     killed = []
 
     def look(workers):
@@ -223,7 +225,7 @@ def test_no_process_can_be_started(plan, sweep, write, monkeypatch):
 
 
 def test_no_process_can_be_started_any_more(plan, sweep, write, store, monkeypatch):
-    """The sweep ends; what is not trained is not told as failed."""
+    """The sweep ends; untrained runs are not reported as failed."""
     refusing(monkeypatch, 1)
     with pytest.raises(NnrunError, match=r"^no worker can be started: Resource"):
         sweep(plan(write("iris"), seeds=12)).run(Observed(1, killing(lambda count: count > 2)))
@@ -250,7 +252,7 @@ def test_no_thread_can_be_started(plan, sweep, write, store, monkeypatch):
 
 
 class Unsendable:
-    """Data for which there is not enough memory when they are to be sent."""
+    """Data for which there is not enough memory when they are sent."""
 
     def __reduce__(self):
         raise MemoryError
@@ -272,7 +274,7 @@ def test_data_that_cannot_be_sent(plan, sweep, write, store, tmp_path):
 
 def test_a_result_that_cannot_be_sent(monkeypatch):
     """Its run has failed, and not the worker."""
-    monkeypatch.setattr(process_main, "execute_job", lambda *_: Unsendable())
+    monkeypatch.setattr(jobs, "execute_job", lambda *_: Unsendable())
     job = Job("iris/s1", "{}", 1, "s1", "data")
     expected = ("error", ("there is not enough memory", ""))
     assert expected == pickle.loads(process_main._answer(job, None, None))

@@ -13,11 +13,11 @@ import pytest
 from nnrun.config.load import load_config
 from nnrun.errors import ConfigError, NnrunError, Problem
 from nnrun.models.tensors import pack, unpack
+from nnrun.pool.task import CrashError, WorkerLostError
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.lifecycle import execute
+from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.workers import dask, dask_tasks
-from nnrun.sweeps.workers.base import CrashError, WorkerLostError
 from nnrun.sweeps.workers.job import Job
 from nnrun.sweeps.workers.wire import (
     pack_error,

@@ -28,8 +28,8 @@ class Blocks:
         self.values = allocation.unwritten(program.size("values"), dtype)
         program.clear_around(self.values)
         own = {"theta": self.theta, "gradient": self.gradient, "state": self.state}
-        self._addresses = {name: array.ctypes.data for name, array in own.items()}
-        self.values_address = self.values.ctypes.data
+        self._addresses = {name: allocation.address(array) for name, array in own.items()}
+        self.values_address = allocation.address(self.values)
         self._state_parts = [
             (name, self.state[index * size : (index + 1) * size])
             for index, name in enumerate(code.state)

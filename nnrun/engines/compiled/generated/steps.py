@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18
-# Learning rates that are computed at once, if they change.
+# Learning rates that are computed together, if they change.
 _RATES = 1 << 15
 
 
@@ -30,12 +30,7 @@ class StepsRunner:
     """Runs the generated function on steps that follow one order of rows.
 
     Args:
-        order: of the training split.
-        function: that was generated for the network.
         blocks: its memory, with room for batches of this order.
-        inputs: rows of the training split in the function's layout.
-        target: their targets.
-        rng: the stream of dropout masks.
     """
 
     def __init__(
@@ -61,9 +56,9 @@ class StepsRunner:
             "stream": self._sampling.fields,
         }
         self._steady_rates = allocation.zeros(PIECE, np.float64)
-        self._steady_place: int = self._steady_rates.ctypes.data
+        self._steady_place = allocation.address(self._steady_rates)
         self._table = allocation.given(np.array(arguments_for(blocks, **self._arrays)), np.int64)
-        self._table_place: int = self._table.ctypes.data
+        self._table_place = allocation.address(self._table)
 
     def at_once(self, steps: Steps) -> int:
         """Iterations of these steps that one call can make."""
@@ -85,13 +80,7 @@ class StepsRunner:
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], portions: Sequence[Portion]
     ) -> Evaluations:
-        """Do all updates in one call, with evaluations after so many of them.
-
-        Args:
-            steps: no longer than one call can make.
-            stops: ascending; the last one is all of it.
-            portions: for as many evaluations as there are stops.
-        """
+        """Do all updates in one call, with evaluations after so many of them."""
         self._provide(steps, self._begin(steps), 0, len(steps))
         updates, evaluations = self._sampling.run_and_evaluate(
             self._table_place,
@@ -124,12 +113,12 @@ class StepsRunner:
         table = self._table
         if not isinstance(steps.schedule, Constant):
             self._rates = allocation.given(steps.rates_of(first, last), np.float64)
-            table[NUMBER["rates"]] = self._rates.ctypes.data
+            table[NUMBER["rates"]] = allocation.address(self._rates)
         if self._drawn:
             until = self._sampling.rows_until
             count = (until(start + last) - until(start + first)) * self._drawn
             self._uniforms = allocation.given(self._rng.random(count), np.float64)
-            table[NUMBER["uniforms"]] = self._uniforms.ctypes.data
+            table[NUMBER["uniforms"]] = allocation.address(self._uniforms)
         table[NUMBER["steps"]] = self._optimizer.steps
 
     def _end(self) -> None:
@@ -139,5 +128,5 @@ class StepsRunner:
 
 
 def portion(numbers: int, iterations: int) -> int:
-    """Iterations for which dropout's random numbers are drawn at once."""
+    """Iterations for which dropout's random numbers are drawn together."""
     return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

@@ -11,9 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
-from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.statistics import half_interval
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore

@@ -1,0 +1,53 @@
+"""A config that has been read once, to be loaded with any number of overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnrun.config.yaml.parse import Document, KeyPath, parse
+from nnrun.config.yaml.plain import plain
+from nnrun.config.yaml.source_map import Source
+from nnrun.config.yaml.text import read_text
+from nnrun.errors import Place
+
+Origin = Path | Mapping[str, Any]
+"""A config: its file, or the content of one."""
+
+UNNAMED = Path("run")
+"""The file of a config that was given as content."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A config that has been read; it can be loaded with any number of overrides."""
+
+    source: Source
+    document: Document
+    file: Path
+
+    def without_sweep(self) -> Content:
+        """The same without its `sweep` block."""
+        source = self.source
+
+        def others(places: dict[KeyPath, Place]) -> dict[KeyPath, Place]:
+            return {path: place for path, place in places.items() if path[:1] != ("sweep",)}
+
+        data = {key: value for key, value in source.data.items() if key != "sweep"}
+        source = Source(source.file, data, others(source.keys), others(source.values))
+        return Content(source, self.document, self.file)
+
+
+def read_config(origin: Origin) -> Content:
+    """The content of a config, before any override.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    if isinstance(origin, Path):
+        document = parse(read_text(origin))
+        return Content(Source.of(str(origin), document), document, origin)
+    document = Document(plain(origin))
+    return Content(Source("", document.data), document, UNNAMED)

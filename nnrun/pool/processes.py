@@ -1,0 +1,288 @@
+"""Worker processes on this machine.
+
+`concurrent.futures.ProcessPoolExecutor` loses all of its tasks when one worker ends, and a worker
+that is killed while it writes to the shared pipe may block it. Here every worker has a socket of
+its own, so that only its own task is lost. The thread that waits for results serves all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any
+
+from nnrun import child
+from nnrun.errors import NnrunError
+from nnrun.pool.process_main import STOP
+from nnrun.pool.task import (
+    LruCache,
+    Message,
+    Task,
+    WorkerLostError,
+    deserialize_error,
+    serialize_error,
+)
+
+# One thread each, so that processes do not compete for cores; read when NumPy is loaded.
+_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+_GRACE_SECONDS = 1.0
+# How many short tasks a worker may have, the one in progress included, so that it need not wait for
+# the next one.
+_MOST = 4
+# After so many processes in a row that did not start, or ended before a task, no more are tried.
+_MOST_MISSTARTS = 3
+
+Load = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class _Submitted:
+    """A task, with a function that loads its data."""
+
+    task: Task
+    load: Load
+    future: Future[Any] = field(default_factory=Future)
+
+
+class _Worker:
+    """One process, its tasks in their order, and the client's end of the socket to it."""
+
+    def __init__(self, module: str) -> None:
+        environment = {**os.environ, **_THREADS}
+        self.process, self.connection = child.start(module, environment)
+        self.ready = False
+        self.has_worked = False
+        self.tasks: deque[_Submitted] = deque()
+        self._known: LruCache[bool] = LruCache()
+
+    def can_take(self, task: Task) -> bool:
+        """Whether it is idle, or soon will be and can be sent the task already.
+
+        A busy worker does not read its socket, so that a long message could block both ends.
+        """
+        if not self.tasks:
+            return self.ready
+        if len(self.tasks) == _MOST or not task.is_short or task.data not in self._known:
+            return False
+        return all(earlier.task.is_short for earlier in self.tasks)
+
+    def message(self, submitted: _Submitted) -> bytes:
+        """The message for a task: itself, and its data unless the worker has them.
+
+        Raises:
+            Exception: the data are missing or have changed, or memory is short.
+        """
+        task = submitted.task
+        data = None if task.data in self._known else submitted.load()
+        return pickle.dumps((task, data), pickle.HIGHEST_PROTOCOL)
+
+    def take(self, submitted: _Submitted, message: bytes) -> None:
+        """Send a task.
+
+        Raises:
+            OSError: the worker has ended.
+        """
+        self.connection.send_bytes(message)
+        self.tasks.append(submitted)
+        self._known.keep(submitted.task.data, True)
+
+    def stop(self) -> None:
+        """Ask it to stop its tasks.
+
+        Raises:
+            OSError: the worker has ended.
+        """
+        self.connection.send_bytes(pickle.dumps(STOP))
+
+    def receive(self) -> tuple[str, Any]:
+        kind, content = pickle.loads(self.connection.recv_bytes())
+        return kind, content
+
+    def terminate(self) -> str:
+        """End it, and return how it ended."""
+        self.connection.close()
+        try:
+            code = self.process.wait(_GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+
+class ProcessPool:
+    """Worker processes. The first starts at once, others when there are tasks for them.
+
+    Args:
+        workers: how many.
+        module: its `main` is that of `process_main`, and it imports what tasks need.
+
+    Raises:
+        OSError: not even one can be started.
+    """
+
+    def __init__(self, workers: int, module: str) -> None:
+        self.at_a_time = workers
+        self._module = module
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Submitted] = deque()
+        self._submitted = 0
+        self._ahead = 2
+        self._stopped = False
+        self._messages: list[Message] = []
+        self._misstarts = 0
+        self._misstart_reason = ""
+        first = _Worker(module)
+        self._selector = DefaultSelector()
+        self._add(first)
+
+    @property
+    def capacity(self) -> int:
+        """How many tasks to submit at the same time, so that no worker waits."""
+        return self._ahead * self.at_a_time
+
+    def submit(self, task: Task, load: Load) -> Future[Any]:
+        """Submit a task; `load` returns its data.
+
+        A future ends with None if it was stopped before it began, and with a `WorkerLostError` if
+        its worker ended.
+        """
+        submitted = _Submitted(task, load)
+        self._waiting.append(submitted)
+        self._submitted += 1
+        self._ahead = _MOST if task.is_short else 2
+        self._start_lacking()
+        self._hand_out()
+        return submitted.future
+
+    def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        """Wait for the first of these futures, or for so many seconds."""
+        self._receive(0.0 if any(future.done() for future in awaited) else seconds)
+        self._start_lacking()
+        self._hand_out()
+
+    def messages(self) -> list[Message]:
+        """The messages of tasks since the last call."""
+        taken, self._messages = self._messages, []
+        return taken
+
+    def check(self) -> None:
+        """Raise an error if no worker is left."""
+        if self._waiting and not self._workers and self._misstarts >= _MOST_MISSTARTS:
+            raise NnrunError(f"no worker can be started: {self._misstart_reason}")
+
+    def stop(self) -> None:
+        """Ask all tasks to stop; those that have not begun return None."""
+        self._stopped = True
+        self._give_back_waiting()
+        for worker in self._workers:
+            with suppress(OSError):
+                worker.stop()
+
+    def close(self) -> None:
+        """End all workers at once."""
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.terminate()
+        self._workers.clear()
+        self._selector.close()
+
+    def _give_back_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().future.set_result(None)
+
+    def _start_lacking(self) -> None:
+        """Start a process for each task so far, up to the number of workers."""
+        wanted = min(self._submitted, self.at_a_time)
+        while self._waiting and len(self._workers) < wanted and self._misstarts < _MOST_MISSTARTS:
+            try:
+                self._add(_Worker(self._module))
+            except OSError as error:
+                self._note_misstart(error.strerror or str(error))
+                break
+
+    def _add(self, worker: _Worker) -> None:
+        self._workers.append(worker)
+        self._selector.register(worker.connection, EVENT_READ, worker)
+
+    def _note_misstart(self, reason: str) -> None:
+        """Count a worker that did not start; after several, continue with those there are."""
+        self._misstarts += 1
+        self._misstart_reason = reason
+        if self._misstarts >= _MOST_MISSTARTS and 0 < len(self._workers) < self.at_a_time:
+            number = f"{len(self._workers)} of {self.at_a_time}"
+            self._messages.append(Message("", f"only {number} workers can be started: {reason}"))
+            self.at_a_time, self._misstarts = len(self._workers), 0
+
+    def _hand_out(self) -> None:
+        """Send tasks to the workers that can take them, those with the fewest first."""
+        while self._waiting:
+            task = self._waiting[0].task
+            free = [worker for worker in self._workers if worker.can_take(task)]
+            if not free:
+                break
+            worker, submitted = min(free, key=lambda w: len(w.tasks)), self._waiting.popleft()
+            try:
+                message = worker.message(submitted)
+            except Exception as error:  # only this task fails
+                submitted.future.set_exception(deserialize_error(*serialize_error(error)))
+                continue
+            try:
+                worker.take(submitted, message)
+            except OSError:
+                self._waiting.appendleft(submitted)
+                self._lose(worker)
+
+    def _receive(self, seconds: float) -> None:
+        """Wait for messages of the workers, and read them."""
+        for key, _ in self._selector.select(seconds):
+            try:
+                self._read(key.data)
+            except (EOFError, OSError):
+                self._lose(key.data)
+
+    def _read(self, worker: _Worker) -> None:
+        """Read the next message of a worker.
+
+        Raises:
+            EOFError, OSError: the worker has ended.
+        """
+        kind, content = worker.receive()
+        if kind == "ready":
+            worker.ready = True
+        elif kind not in ("result", "error"):
+            self._messages.append(Message(worker.tasks[0].task.key, content))
+        else:
+            worker.has_worked, self._misstarts = True, 0
+            future = worker.tasks.popleft().future
+            if kind == "result":
+                future.set_result(content)
+            else:
+                future.set_exception(deserialize_error(*content))
+
+    def _lose(self, worker: _Worker) -> None:
+        """Fail the task that a worker had in progress, and give its other tasks to others.
+
+        Its last messages are read first: a task that it had finished is not lost.
+        """
+        with suppress(EOFError, OSError):
+            while worker.connection.poll():
+                self._read(worker)
+        self._workers.remove(worker)
+        self._selector.unregister(worker.connection)
+        how = worker.terminate()
+        if worker.tasks:
+            lost = WorkerLostError(f"its worker ended {how}")
+            worker.tasks.popleft().future.set_exception(lost)
+        elif not worker.has_worked:
+            self._note_misstart(f"the last one ended {how}")
+        self._waiting.extendleft(reversed(worker.tasks))
+        if self._stopped:
+            self._give_back_waiting()

@@ -1,0 +1,162 @@
+"""The keys of a grid, and which of their values need no check of their own.
+
+Most numbers of a config, such as learning rates and decays, are valid whatever the others are: they
+change no shape, no engine and no estimate. All that matters is that they are within the bounds of
+their key, not 0, and not 0 or infinite in float32. Such values of a key form one group: the config
+is checked with the first of them, and the others only replace it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from nnrun.config.overrides import split_argument
+from nnrun.config.schema.block import Block
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig, ScheduleConfig
+from nnrun.config.schema.from_signature import NamedBlock
+from nnrun.config.schema.network import InitializerConfig
+from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.yaml.parse import KeyPath
+
+# Numbers of these blocks are checked together with others, or go into other blocks.
+_CHECKED = (DatasetConfig, ScheduleConfig, InitializerConfig)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One key of a grid.
+
+    Args:
+        key: in dotted form.
+        values: different ones, as given.
+        places: the index of each of them in the list that was given.
+        count: how many values were given.
+        groups: the positions of values that need no check of their own together; and of each other
+            value alone.
+        path: of the numbers in the config, if a group has several.
+    """
+
+    key: str
+    values: Sequence[Any]
+    places: Sequence[int]
+    count: int
+    groups: Sequence[Sequence[int]]
+    path: KeyPath = ()
+
+    @cached_property
+    def group_of(self) -> list[int]:
+        """For each value, the index of its group."""
+        found = [0] * len(self.values)
+        for number, group in enumerate(self.groups):
+            for at in group:
+                found[at] = number
+        return found
+
+
+def axes_of(grid: Mapping[str, Sequence[Any]], config: ExperimentConfig) -> list[Axis]:
+    """The axes of a grid.
+
+    Args:
+        grid: the values of each dotted key.
+        config: one of those that the grid makes.
+    """
+    steps = {key: split_argument(f"{key}=")[0] for key in grid}
+
+    def number(key: str) -> tuple[KeyPath, Any] | None:
+        return _number(config, steps[key], {steps[other] for other in steps if other != key})
+
+    return [_axis(key, values, number(key)) for key, values in grid.items()]
+
+
+def _axis(key: str, values: Sequence[Any], number: tuple[KeyPath, Any] | None) -> Axis:
+    alone = [(index,) for index in range(len(values))]
+    if number is None or len(values) == 1:
+        return Axis(key, values, range(len(values)), len(values), alone)
+    path, annotation = number
+    together = set(_free(values, TypeAdapter(annotation)))
+    known: dict[float, int] = {}  # 1 and 1.0 are the same setting
+    places = [
+        index
+        for index, value in enumerate(values)
+        if index not in together or known.setdefault(float(value), index) == index
+    ]
+    shared = tuple(at for at, index in enumerate(places) if index in together)
+    own = [(at,) for at, index in enumerate(places) if index not in together]
+    groups: list[tuple[int, ...]] = sorted([*own, shared] if shared else own)
+    return Axis(key, [values[index] for index in places], places, len(values), groups, path)
+
+
+def _free(values: Sequence[Any], field: TypeAdapter[Any]) -> Iterable[int]:
+    """The indices of the numbers that need no check of their own."""
+    numbers = [index for index, value in enumerate(values) if _is_usual(value)]
+    if not numbers:
+        return []
+    # Bounds are those of an interval.
+    ends = [least(numbers, key=values.__getitem__) for least in (min, max)]
+    if all(_is_number(values[index], field) for index in ends):
+        return numbers
+    return [index for index in numbers if _is_number(values[index], field)]
+
+
+def _is_usual(value: Any) -> bool:
+    """Whether it is a number that is neither 0 nor lost in float32."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        number = float(value)
+    except OverflowError:
+        return False
+    return number != 0 and isfinite(number) and not any(lost_in_float32(number, ()))
+
+
+def _is_number(value: Any, field: TypeAdapter[Any]) -> bool:
+    """Whether a value is valid for a field, and is a floating point number there."""
+    try:
+        return isinstance(field.validate_python(value), float)
+    except ValidationError:
+        return False
+
+
+def _number(
+    config: ExperimentConfig, steps: tuple[str, ...], others: set[tuple[str, ...]]
+) -> tuple[KeyPath, Any] | None:
+    """The path of a key and the type of its values; None if these need checks of their own.
+
+    Args:
+        config: that has the key.
+        steps: of the key.
+        others: the steps of the grid's other keys.
+    """
+    blocks = list(_blocks(config, steps[:-1]))
+    path, block = blocks[-1]
+    fields = type(block).model_fields
+    if len(path) != len(steps) - 1 or steps[-1] not in fields:
+        return None
+    replaced = {steps[: length + 1] for length in range(len(steps))}
+    if isinstance(block, NamedBlock):
+        replaced.add((*steps[:-1], block.key))
+    if replaced & others or any(isinstance(found, _CHECKED) for _, found in blocks):
+        return None
+    return (*path, steps[-1]), fields[steps[-1]].rebuild_annotation()
+
+
+def _blocks(config: ExperimentConfig, steps: Sequence[str]) -> Iterator[tuple[KeyPath, Block]]:
+    """The blocks from the outermost to that at the end of these steps, as far as there are any."""
+    found: Any = config
+    path: KeyPath = ()
+    yield path, found
+    for step in steps:
+        if isinstance(found, list) and step.isdecimal() and int(step) < len(found):
+            path, found = (*path, int(step)), found[int(step)]
+        else:
+            path, found = (*path, step), getattr(found, step, None)
+        if isinstance(found, Block):
+            yield path, found
+        elif not isinstance(found, list):
+            return

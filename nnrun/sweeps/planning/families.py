@@ -1,0 +1,140 @@
+"""Variants that are made when they are needed, from those that were checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice, product
+from math import prod
+from typing import Any, overload
+
+from nnrun.config.canonical import canonical
+from nnrun.config.load import config_from_dict
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.training import TrainingConfig
+from nnrun.runs.identity import Identity, canonical_json
+from nnrun.sweeps.planning.grid import Grid
+from nnrun.sweeps.planning.plan import Variant
+from nnrun.sweeps.planning.variants import joined
+
+
+@dataclass(frozen=True)
+class Family(Collection[Variant]):
+    """Variants that differ only in numbers that no check and no estimate depends on.
+
+    Args:
+        first: the variant that was checked.
+        evaluate_every: of its runs, for each fold.
+        grid: with the values.
+        groups: of each axis, the positions of the family's values.
+        offset: the number of the grid's first variant.
+    """
+
+    first: Variant
+    evaluate_every: Mapping[int | None, int]
+    grid: Grid
+    groups: Sequence[Sequence[int]]
+    offset: int
+
+    def __len__(self) -> int:
+        return prod(map(len, self.groups))
+
+    def __iter__(self) -> Iterator[Variant]:
+        return map(self.variant, product(*self.groups))
+
+    def __contains__(self, variant: object) -> bool:
+        return any(variant == own for own in self)
+
+    def variant(self, positions: Sequence[int]) -> Variant:
+        """The variant with these values, given by their positions on the axes."""
+        numbers = {
+            axis.path: float(axis.values[at])
+            for axis, group, at in zip(self.grid.axes, self.groups, positions, strict=True)
+            if at != group[0]
+        }
+        if not numbers:
+            return self.first
+        resolved, blocks = _resolved(self.first.config), dict[str, Any]()
+        for path, number in numbers.items():
+            name, inner = str(path[0]), path[1:]
+            block = blocks.get(name, getattr(resolved, name))
+            blocks[name] = _with_number(block, inner, number)
+        config = json.loads(self.first.config)
+        config |= {name: block.model_dump(mode="json") for name, block in blocks.items()}
+        return replace(
+            self.first,
+            number=self.offset + self.grid.number(positions),
+            choice=self.grid.choice(positions),
+            config=json.dumps(config, allow_nan=False),
+            identities={fold: self._identity(fold, blocks) for fold in self.first.identities},
+        )
+
+    def _identity(self, fold: int | None, blocks: Mapping[str, Any]) -> Identity:
+        """The identity of the runs of a fold, with other blocks."""
+        content = json.loads(self.first.identities[fold].text)
+        for name, block in blocks.items():
+            decided = block
+            if isinstance(block, TrainingConfig):
+                update = {"evaluate_every": self.evaluate_every[fold]}
+                decided = block.model_copy(update=update)
+            content["config"][name] = canonical(decided)
+        return Identity(canonical_json(content))
+
+    def joined(self, other: Family) -> Family:
+        """With the folds and the seeds of splits of a family that differs in nothing else."""
+        every = {**self.evaluate_every, **other.evaluate_every}
+        return replace(self, first=joined(self.first, other.first), evaluate_every=every)
+
+
+@lru_cache(maxsize=1024)
+def _resolved(config: str) -> ExperimentConfig:
+    """The config of a variant; not kept for each, since a plan may have many families."""
+    return config_from_dict(json.loads(config))
+
+
+def _with_number(value: Any, path: Sequence[str | int], number: float) -> Any:
+    """A copy of a block, or of a list of blocks, with another number at a path."""
+    if not path:
+        return number
+    step, rest = path[0], path[1:]
+    if isinstance(value, list):
+        return [_with_number(v, rest, number) if i == step else v for i, v in enumerate(value)]
+    inner = _with_number(getattr(value, str(step)), rest, number)
+    return value.model_copy(update={str(step): inner})
+
+
+class Variants(Sequence[Variant]):
+    """The variants of several grids, each in the order of its product.
+
+    Args:
+        grids: each with its families, by the groups of their values.
+    """
+
+    def __init__(self, grids: Sequence[tuple[Grid, Mapping[tuple[int, ...], Family]]]) -> None:
+        self._grids = grids
+        self._length = sum(len(family) for _, known in grids for family in known.values())
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[Variant]:
+        for grid, families in self._grids:
+            group_of = [axis.group_of for axis in grid.axes]
+            for positions in product(*(range(len(axis.values)) for axis in grid.axes)):
+                groups = tuple(group[at] for group, at in zip(group_of, positions, strict=True))
+                if groups in families:  # others are equal to one of these
+                    yield families[groups].variant(positions)
+
+    @overload
+    def __getitem__(self, index: int) -> Variant: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Variant]: ...
+
+    def __getitem__(self, index: int | slice) -> Variant | list[Variant]:
+        if isinstance(index, slice):
+            return list(self)[index]
+        at = range(len(self))[index]
+        return next(islice(self, at, None))

@@ -1,0 +1,80 @@
+"""S5: grids of many settings: how soon the first run starts, and a sweep beside one of seeds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from tests.benchmarks.folders import CONFIG, in_temporary_folder, nnrun
+from tests.benchmarks.grid import grid
+
+ID = "S5"
+PLANNED, SWEPT = (200, 2_000, 20_000), 20_000
+_ROUNDS = 1  # of the sweeps, which take a minute each
+
+# What a sweep does before its first run; its own peak memory, above that of one setting.
+_PLAN = """
+import json, sys, time
+from pathlib import Path
+from nnrun.sweeps.planning.datasets import Datasets
+from nnrun.sweeps.planning.grid import Arguments
+from nnrun.sweeps.planning.validate import make_plan
+
+file = Path(sys.argv[1])
+start = time.perf_counter()
+plan = make_plan({str(file): file}, Arguments.parse([], None, None), Datasets())
+first = next(plan.runs())
+seconds = time.perf_counter() - start
+all = sum(1 for _ in plan.runs())
+assert all == len(plan) == int(sys.argv[2])
+whole = time.perf_counter() - start
+peak = open("/proc/self/status").read().partition("VmHWM:")[2].split()[0]
+print(json.dumps([seconds, whole, int(peak) / 1000]))
+"""
+
+
+def written(settings: int) -> Path:
+    """A config with a grid of so many learning rates."""
+    file = Path(f"grid{settings}.yaml")
+    rates = [round(0.1 + number / 1e6, 6) for number in range(settings)]
+    file.write_text(f"{CONFIG}sweep: {{grid: {{training.learning_rate: {rates}}}}}\n")
+    return file
+
+
+def table(rounds: int) -> str:
+    """A Markdown table: medians of the seconds and the largest peaks."""
+    with in_temporary_folder():
+        rows = [_planned(settings, rounds) for settings in PLANNED]
+        Path("iris.yaml").write_text(CONFIG)
+        words = {
+            f"1 setting × {SWEPT:,} seeds": ["iris.yaml", "--seeds", str(SWEPT)],
+            f"{SWEPT:,} settings × 1 seed": [str(written(SWEPT))],
+        }
+        taken = {title: _swept(title, command) for title, command in words.items()}
+    first = next(iter(taken.values()))
+    swept = [[title, f"{s:.1f}", f"{s / first:.2f}×"] for title, s in taken.items()]
+    header = ["settings", "first run known after, s", "all runs known after, s", "peak memory, MB"]
+    return "\n".join(
+        [
+            f"{ID}: grids over the learning rate of `iris_softmax` at 500 iterations",
+            "",
+            *grid(header, rows),
+            "",
+            *grid(["`nnrun sweep`", "seconds", ""], swept),
+        ]
+    )
+
+
+def _planned(settings: int, rounds: int) -> list[str]:
+    command = [sys.executable, "-c", _PLAN, str(written(settings)), str(settings)]
+    found = [json.loads(subprocess.check_output(command)) for _ in range(rounds)]
+    first, whole, peak = zip(*found, strict=True)
+    return [f"{settings:,}", f"{median(first):.3f}", f"{median(whole):.2f}", f"{max(peak):.0f}"]
+
+
+def _swept(title: str, words: list[str]) -> float:
+    where = ["--results", title.replace(" ", "_"), "-q", "-j", "1"]
+    return median(nnrun("sweep", *words, *where)[0] for _ in range(_ROUNDS))
