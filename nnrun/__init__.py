@@ -12,7 +12,7 @@ run.predict(x)
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from nnrun.api import check, extend, load, sweep, train, verify
+    from nnrun.api import check, extend, load, out_of_fold, sweep, train, verify
 
 __version__ = "0.1.0"
 
@@ -32,12 +32,13 @@ __all__ = [
     "check",
     "extend",
     "load",
+    "out_of_fold",
     "sweep",
     "train",
     "verify",
 ]
 
-_FUNCTIONS = ("check", "extend", "load", "sweep", "train", "verify")
+_FUNCTIONS = ("check", "extend", "load", "out_of_fold", "sweep", "train", "verify")
 _MODULES = ("api", "errors", "nn")
 
 

@@ -24,6 +24,13 @@ def escaped(text: str, kept: str = "\n\t") -> str:
     return "".join(c if c.isprintable() or c in kept else ascii(c)[1:-1] for c in text)
 
 
+def clean(text: str) -> str:
+    """Text on one line: line ends, control and bidi characters become blanks."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\N{NO-BREAK SPACE}" else " " for c in text)
+
+
 def hidden_escaped(text: str) -> str:
     r"""Text whose escape sequences are wanted: only what no terminal needs is written out.
 

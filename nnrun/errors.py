@@ -17,8 +17,8 @@ EXIT_CODES = {
     ),
     2: "a mistake in the config or the command; nothing was started or written",
     3: "numbers that should agree do not",
-    130: "interrupted by Ctrl-C; the same command goes on",
-    143: "interrupted by SIGTERM; the same command goes on",
+    130: "interrupted by Ctrl-C; the same command continues",
+    143: "interrupted by SIGTERM; the same command continues",
 }
 """What each exit code of the command line means."""
 

@@ -1,16 +1,20 @@
-"""What all tests share: an environment without what users may have set, and a cache of compiled
-code that is the tests' own, and is kept.
+"""What all tests share: an environment without what users may have set, and caches of compiled
+code, which processes share and later tests find.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 for name in ("NNRUN_RESULTS", "NNRUN_DEBUG", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
     os.environ.pop(name, None)
+# Else each process that a test starts would compile all modules of nnrun again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 _kept = Path(__file__).parents[1] / ".pytest_cache"
 os.environ["NNRUN_CACHE"] = str(_kept / "nnrun")
 os.environ["XDG_STATE_HOME"] = str(_kept / "state")

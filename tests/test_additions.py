@@ -26,9 +26,9 @@ from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
 from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.compiled.formulas.optimizers import formula_name
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as COMPILED_OPTIMIZERS
-from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
@@ -49,15 +49,24 @@ from nnrun.nn import (
 )
 from nnrun.nn.losses import FUSED
 from tests.architectures import settings, trial
+from tests.architectures.kinds import holds_layers
 from tests.engines.compiled.test_tables import NUMPY_ONLY, OPTIMIZERS_TRIED
 from tests.models import random_models
-from tests.nn import test_activations, test_against_pytorch, test_optimizers, torch_twin
+from tests.nn import (
+    test_activations,
+    test_against_pytorch,
+    test_optimizers,
+    test_schedules,
+    torch_twin,
+)
 from tests.nn.bugs import BUGS
 from tests.nn.examples import NETWORKS, layers_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONFIG_PAGE = "nnrun/docs/config.md"
+PAGE = (ROOT / "nnrun/docs/conventions.md").read_text(encoding="utf-8")
+CONVENTIONS = set(re.findall(r"\w+", PAGE.lower()))
 LANGUAGE = (ROOT / CONFIG_PAGE).read_text(encoding="utf-8")
 
 
@@ -97,6 +106,7 @@ BUG = "BUGS in tests/nn/bugs.py, a mistake in its"
 TESTS = "tests/nn/test_activations.py"
 TRIED = {kind.type for kind, _ in test_against_pytorch.OPTIMIZERS.values()}
 DRAWN = {make().type for make in trial.OPTIMIZERS.values()}
+FORMULAS = {cls.type for cls in OPTIMIZERS.values() if formula_name(cls()) in OPTIMIZER_FORMULAS}
 VARIED = {kind.type for kind, *_ in test_optimizers.VARIANTS.values()}
 POINTWISE = set(ACTIVATIONS) - {"softmax"}
 NEEDS = [
@@ -118,7 +128,7 @@ NEEDS = [
     ),
     Need(
         "layer",
-        set(LAYERS) - {"activation", "residual"},
+        {name for name in LAYERS if name != "activation" and not holds_layers(name)},
         settings.SETTINGS,
         "SETTINGS in tests/architectures/settings.py, how random networks have it",
     ),
@@ -162,7 +172,6 @@ NEEDS = [
     ),
     Need("loss", TRAINED, torch_twin.LOSSES, f"LOSSES in {TWIN}"),
     Need("loss", TRAINED, with_bugs(TRAINED), f"{BUG} gradient"),
-    Need("loss", {*LOSSES, *TRAINED}, KERNELS, f"_LOSSES in {COMPILED}/kernels/__init__.py"),
     Need(
         "loss",
         LOSSES,
@@ -170,12 +179,21 @@ NEEDS = [
         "its class, a method `curvature` (None if it has no largest) as in "
         "nnrun/nn/losses/mean_squared.py",
     ),
+    Need("loss", LOSSES, CONVENTIONS, "the table of losses in nnrun/docs/conventions.md"),
+    Need("optimizer", OPTIMIZERS, CONVENTIONS, "a table in nnrun/docs/conventions.md"),
     Need("loss", LOSSES, in_docs("`loss`"), f"the row `loss` of {CONFIG_PAGE}"),
     Need(
         "optimizer",
         OPTIMIZERS,
-        {*COMPILED_OPTIMIZERS, *NUMPY_ONLY},
-        f"OPTIMIZERS in {COMPILED}/generated/optimizers/__init__.py{OR_NUMPY}",
+        {*FORMULAS, *NUMPY_ONLY},
+        f"OPTIMIZERS in {COMPILED}/formulas/optimizers/__init__.py{OR_NUMPY}",
+    ),
+    Need(
+        "optimizer",
+        OPTIMIZERS,
+        {name for name, cls in OPTIMIZERS.items() if "usual_limit" in vars(cls)},
+        "its class, the learning rate `usual_limit` (None if that depends on the rows) as in "
+        "nnrun/nn/optimizers/adam.py",
     ),
     Need(
         "optimizer",
@@ -198,6 +216,12 @@ NEEDS = [
         OPTIMIZERS,
         in_docs("`training.optimizer`"),
         f"the row `training.optimizer` of {CONFIG_PAGE}",
+    ),
+    Need(
+        "schedule",
+        SCHEDULES,
+        {name for name, *_ in test_schedules.BY_HAND},
+        "BY_HAND in tests/nn/test_schedules.py, its rates",
     ),
     Need("schedule", SCHEDULES, in_docs("schedules"), f"the row `schedules` of {CONFIG_PAGE}"),
     Need(
@@ -229,7 +253,8 @@ NEEDS = [
 def test_every_entry_is_wherever_it_has_to_be(need: Need):
     """Each entry of a table has all that is written by hand for its kind."""
     missing = sorted(set(need.names) - set(need.there))
-    assert [] == [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+    lines = [f"{need.kind} '{name}': add it to {need.where}" for name in missing]
+    assert "" == "\n".join(lines)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -1,4 +1,4 @@
-"""What `.ci/run` says of known weaknesses: they fail it, and what could not be asked is told."""
+"""What `.ci/run` says of known weaknesses: they fail it; packages it cannot look up are named."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ UNKNOWN = {"name": "numpy", "skip_reason": "Dependency not found on PyPI"}
         ),
     ],
 )
-def test_weaknesses_fail_and_gaps_are_told(
+def test_weaknesses_fail_and_gaps_are_reported(
     packages: list[dict[str, Any]], code: int, expected: list[str]
 ) -> None:
     """A registry that knows of no package finds no weakness either; that must not look clean."""
     assert (code, expected) == VERDICT({"dependencies": packages, "fixes": []}, "")
 
 
-def test_a_registry_that_does_not_answer_is_told() -> None:
+def test_a_registry_that_does_not_answer_is_reported() -> None:
     """With the last line of what pip-audit said."""
     code, lines = VERDICT(None, "Traceback\nConnectionError: no route to host\n")
     assert 0 == code

@@ -12,17 +12,14 @@ from nnrun.errors import UsageError
 from nnrun.reports.markdown.leaderboard_files import flat_row
 from nnrun.reports.notebook import board_html
 from nnrun.reports.numbers import plural
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.progress import Failure, SweepProgress
 
 
 class Board:
     """The leaderboard of a sweep: groups of comparable rows, the best row first.
 
-    Args:
-        leaderboard: of the sweep.
-        progress: of its runs.
-        path: the results folder; None where nothing was written.
+    `path` is the results folder; None where nothing was written.
     """
 
     def __init__(

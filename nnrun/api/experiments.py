@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
-from math import prod
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
 from nnrun.api.arguments import at_least_one, explained
 from nnrun.api.interrupts import DeferredInterrupt
@@ -23,7 +22,7 @@ from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_held_out, describe_network
+from nnrun.runs.execution.record_builder import describe_dataset, describe_network
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run
@@ -35,9 +34,6 @@ from nnrun.runs.verification.gradients import check_run_gradients
 from nnrun.runs.verification.verify import Verification
 from nnrun.runs.verification.verify import verify as verify_run
 from nnrun.sweeps.picking import pick_run
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
@@ -189,7 +185,7 @@ def describe(experiment: Experiment, *, gradients: bool) -> CheckedRun:
         name=config.name,
         description=config.description,
         run_id=prepared.run_id,
-        dataset=_dataset(prepared),
+        dataset={**describe_dataset(prepared), "inferred": prepared.inferred},
         network=describe_network(config, network),
         memory=prepared.memory,
         iterations=prepared.iterations,
@@ -251,36 +247,13 @@ def _experiment(
     return load_config(origin, given, iterations)
 
 
-def _dataset(prepared: Prepared) -> dict[str, Any]:
-    split = prepared.split
-    return {
-        "name": prepared.dataset.name,
-        "sha256": prepared.dataset.sha256,
-        "n_train": len(split.train),
-        "n_validation": len(split.validation) if split.validation else 0,
-        "n_test": len(split.test) if split.test else 0,
-        "n_features": prod(prepared.dataset.shape),
-        "task": prepared.dataset.task,
-        "task_from": prepared.task_from,
-        "inferred": prepared.inferred,
-        **describe_held_out(prepared),
-    }
-
-
+@dataclass
 class _Terminal:
     """The terminal, on which progress is shown unless `quiet`."""
 
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
+    quiet: bool
 
     def note(self, text: str) -> None:
         """Write a line to stderr."""
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
-
-    @staticmethod
-    def console(stream: IO[str]) -> Console:
-        """The console of the progress bar."""
-        from rich.console import Console  # noqa: PLC0415  # slow to import
-
-        return Console(file=stream, markup=False, highlight=False, emoji=False)

@@ -38,7 +38,7 @@ def sweep(
     configs: Config | Sequence[Config],
     overrides: Mapping[str, Any] | None = None,
     *,
-    seeds: int | Sequence[int] | None = None,
+    seeds: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     iterations: int | None = None,
     executor: Executor | None = None,
     jobs: int | None = 1,
@@ -57,7 +57,8 @@ def sweep(
         overrides: values by their dotted keys; a list of values spans a grid, such as
             `{"training.learning_rate": [0.1, 0.01]}`. A value that is itself a list is put into
             another list.
-        seeds: how many seeds of each config, counted from its seed; or a list of seeds.
+        seeds: how many seeds of each config, counted from its seed; or a list of seeds; or
+            `{"split": 5, "weights": 4}` to cross seeds of the split with those of all else.
         iterations: replaces the configs' iterations or epochs.
         executor: any executor of `concurrent.futures`; the caller shuts it down.
         jobs: how many runs to train at the same time: without an executor, the number of processes
@@ -126,14 +127,18 @@ def _shown(config: Config) -> str:
 
 
 def _arguments(
-    overrides: Mapping[str, Any] | None, seeds: int | Sequence[int] | None, iterations: int | None
+    overrides: Mapping[str, Any] | None,
+    seeds: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None,
+    iterations: int | None,
 ) -> Arguments:
     """The arguments in the form of the command line, which errors refer to."""
     grid = plain(overrides or {})
     number = seeds if isinstance(seeds, int) else None
     if number is not None and number < 1:
         raise UsageError(f"seeds={seeds}: at least one seed is needed")
-    if seeds is not None and number is None:
+    if isinstance(seeds, Mapping):
+        grid["sweep.seeds"] = plain(seeds)
+    elif seeds is not None and number is None:
         grid["seed"] = plain(seeds)
     return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from nnrun.config.files import SUFFIXES
 from nnrun.errors import UsageError
@@ -40,11 +41,7 @@ def _is_override(argument: str) -> bool:
 
 
 def check_target(file: Path, source: Path | None = None) -> None:
-    """Check before all work that a file can be written.
-
-    Args:
-        file: the file to write.
-        source: the file that it is made from.
+    """Check before all work that a file can be written, and is not its own source.
 
     Raises:
         UsageError: it is a folder, in none, or the source itself.
@@ -67,6 +64,21 @@ def check_parent(target: Path) -> None:
         wrong = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
         makes = "" if folder.exists() else f"; mkdir -p {shlex.quote(str(folder))} makes it"
         raise UsageError(f"-o {target}: {wrong}{makes}")
+
+
+def command_again(**changes: object) -> str:
+    """The running command for the shell, with other values for some parameters; None omits one."""
+    context = click.get_current_context()
+    arguments: list[str] = []
+    options: dict[str, object] = {}
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        value = changes.get(name, context.params.get(name))
+        if isinstance(parameter, click.Argument):
+            arguments += map(str, value) if isinstance(value, list | tuple) else [str(value)]
+        elif context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            options[parameter.opts[-1]] = None if name == "results" else value
+    return command_line(str(context.info_name), arguments, context.params["results"], options)
 
 
 def command_line(

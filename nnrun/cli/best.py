@@ -8,7 +8,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
-from nnrun.cli.completion import Name
+from nnrun.cli.completion import names
 from nnrun.cli.output import Output
 from nnrun.reports.terminal.chosen import chosen_words
 from nnrun.runs.catalog.select import BEST, named
@@ -18,27 +18,19 @@ from nnrun.sweeps.picking import best
 
 
 @click.command("best")
-@click.argument("name", type=Name())
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the config there, instead of to stdout.",
-)
+@click.argument("name", shell_complete=names)
+@options.file_option("Write the config there, instead of to stdout.")
 @options.by_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(output: Output, /, name: str, file: Path | None, by: str | None, results: Path) -> None:
     """Print the best setting of an experiment as a config, which trains as it is.
 
     The best setting is the first row of the leaderboard of the stored runs of NAME, by validation
     where there is a validation split. The config has every default written out, paths as the runs
-    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken.
+    have them, and the seed of the median run; NAME/best is that run wherever a RUN is taken. Of a
+    setting that was chosen by folds, the config trains on all rows, as NAME-final.
 
     \b
     nnrun best digits_cnn

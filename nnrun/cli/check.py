@@ -39,9 +39,7 @@ from nnrun.runs.preparation.prepare import prepare
 )
 @options.iterations_option
 @options.wide_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,
@@ -52,7 +50,7 @@ def command(
 ) -> None:
     """Validate configs without training them.
 
-    Paths are config files, or folders of them. All mistakes of all files are shown at once; for a
+    Paths are config files, or folders of them. All mistakes of all files are shown together; for a
     valid config, its layers with their shapes and parameters, its data, and the memory it takes.
 
     \b

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
+from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.compare import comparison_tables
@@ -48,8 +48,7 @@ def command(output: Output, /, runs: tuple[str, ...], margin: float | None, resu
     records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)
-        call = command_line("compare", runs, results, {"--margin": margin})
-        board, test = comparison_board(records, folders, results, call, margin)
+        board, test = comparison_board(records, folders, results, command_again(), margin)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these runs is damaged; nnrun show says which") from None
     output.data(

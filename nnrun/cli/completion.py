@@ -11,36 +11,22 @@ from click.shell_completion import CompletionItem
 from nnrun.runs.storage.folders import ids_in, names_in
 
 
-class Run(click.types.StringParamType):
-    """A run, as commands call it: a folder, `name`, `name/best`, `name/ID-PREFIX`, `latest`."""
-
-    name = "run"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        root = _results(ctx)
-        name, slash, _ = incomplete.partition("/")
-        if slash:
-            ids = ids_in(root, name)
-            found = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
-        else:
-            found = ["latest", *names_in(root)]
-        items = [CompletionItem(word) for word in found if word.startswith(incomplete)]
-        # A folder may be anywhere; the shell knows better where.
-        return items or [CompletionItem(incomplete, type="dir")]
+def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Runs, as commands call them: folders, `name`, `name/best`, `name/ID-PREFIX`, `latest`."""
+    name, slash, _rest = incomplete.partition("/")
+    if slash:
+        ids = ids_in(_results(ctx), name)
+        found = [f"{name}/{part}" for part in (["best", *ids] if ids else [])]
+    else:
+        found = ["latest", *names_in(_results(ctx))]
+    items = [CompletionItem(word) for word in found if word.startswith(incomplete)]
+    # A folder may be anywhere; the shell knows better where.
+    return items or [CompletionItem(incomplete, type="dir")]
 
 
-class Name(click.types.StringParamType):
-    """The name of an experiment with stored runs."""
-
-    name = "name"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        root = _results(ctx)
-        return [CompletionItem(word) for word in names_in(root) if word.startswith(incomplete)]
+def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The names of experiments with stored runs."""
+    return [word for word in names_in(_results(ctx)) if word.startswith(incomplete)]
 
 
 def _results(ctx: click.Context) -> Path:

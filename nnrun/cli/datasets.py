@@ -11,7 +11,6 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.config.schema.dataset import options_of
 from nnrun.data.builtin.registry import DATASETS, Entry
-from nnrun.data.layout import Layout
 from nnrun.reports.terminal.datasets import dataset_details, datasets_overview
 from nnrun.suggestions import suggestion
 
@@ -31,17 +30,16 @@ def command(output: Output, name: str | None) -> None:
         output.data([_data(known, entry) for known, entry in DATASETS.items()])
         output.show(datasets_overview(DATASETS))
     elif name in DATASETS:
-        table = DATASETS[name].table() if output.json else None
-        output.data({**_data(name, DATASETS[name]), **(_columns(table) if table else {})})
+        content = _data(name, DATASETS[name])
+        if output.json and (table := DATASETS[name].table()):
+            content["columns"] = list(table.columns.features)
+            content["target"] = list(table.target_names)
+        output.data(content)
         output.show(dataset_details(name, DATASETS[name], options_of(name)))
     else:
         raise click.BadParameter(
             f"there is no data set '{name}'{suggestion(name, DATASETS)}", param_hint="NAME"
         )
-
-
-def _columns(table: Layout) -> dict[str, Any]:
-    return {"columns": list(table.columns.features), "target": list(table.target_names)}
 
 
 def _data(name: str, entry: Entry) -> dict[str, Any]:

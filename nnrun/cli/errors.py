@@ -25,8 +25,7 @@ def exit_code_for(error: BaseException, output: Output) -> int:
             shown = io.StringIO()
             error.show(shown)
             output.error("\n".join(clipped(line) for line in shown.getvalue().splitlines()))
-            message = clipped(error.format_message())
-            output.data({"error": message, "problems": [], "more_problems": 0})
+            output.data(error_data(clipped(error.format_message())))
             return error.exit_code
         case SystemExit() | BrokenPipeError():
             # click and rich exit like this when the reader of a pipe has left, as `head` does.
@@ -44,7 +43,8 @@ def exit_code_for(error: BaseException, output: Output) -> int:
         case OSError(errno=errno.EBADF, filename=None):
             _print("stdout is closed; what was to be shown is lost", output)
         case OSError():
-            _print(f"{_subject(error)}{error.strerror or error}", output)
+            file = f"{error.filename}: " if error.filename else ""
+            _print(f"{file}{error.strerror or error}", output)
             # Not the disk's fault: no file could have such a name.
             return 2 if error.errno in (errno.ENAMETOOLONG, errno.ELOOP) else 1
         case MemoryError():
@@ -59,13 +59,17 @@ def exit_code_for(error: BaseException, output: Output) -> int:
 def report(error: NnrunError, output: Output) -> None:
     """Print an error's message; all problems of a config, each with its place."""
     output.error(str(error) if isinstance(error, ConfigError) else f"error: {error}")
-    output.data({"error": str(error), **problems_data(error)})
+    problems = problems_data(error) if isinstance(error, ConfigError) else {}
+    output.data(error_data(str(error)) | problems)
 
 
-def problems_data(error: NnrunError) -> dict[str, Any]:
-    """The problems of an error as JSON data, and the number of others."""
-    if not isinstance(error, ConfigError):
-        return {"problems": [], "more_problems": 0}
+def error_data(message: str) -> dict[str, Any]:
+    """An error as JSON data."""
+    return {"error": message, "problems": [], "more_problems": 0}
+
+
+def problems_data(error: ConfigError) -> dict[str, Any]:
+    """The problems of a config as JSON data, and the number of others."""
     problems = [problem_data(problem) for problem in error.shown]
     return {"problems": problems, "more_problems": error.unshown}
 
@@ -86,8 +90,4 @@ def problem_data(problem: Problem) -> dict[str, Any]:
 def _print(message: str, output: Output) -> None:
     message = clipped(message)
     output.error(f"error: {message}")
-    output.data({"error": message, "problems": [], "more_problems": 0})
-
-
-def _subject(error: OSError) -> str:
-    return f"{error.filename}: " if error.filename else ""
+    output.data(error_data(message))

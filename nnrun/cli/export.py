@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
@@ -19,15 +19,7 @@ from nnrun.runs.storage.files import write_atomically
 
 @click.command("export")
 @options.run_argument()
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    required=True,
-    help="What to write; .onnx or .py say what it is.",
-)
+@options.file_option("What to write; .onnx or .py say what it is.", required=True)
 @click.option(
     "--code",
     type=click.Choice(list(LANGUAGES)),
@@ -41,9 +33,7 @@ from nnrun.runs.storage.files import write_atomically
 )
 @options.by_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,
@@ -77,10 +67,7 @@ def command(
     if dtype is not None and kind != ".onnx":
         raise UsageError(f"--dtype is for ONNX files, but -o {file} is none; name it .onnx")
     check_target(file)
-    given = {"-o": file, "--code": code, "--dtype": dtype}
-    model = load_selected(
-        run, results, output, lambda word: command_line("export", [word], results, given), by
-    )
+    model = load_selected(run, results, output, by)
     if kind == ".onnx":
         dtype = _dtype(model, dtype, output)
         content = _onnx(model, dtype)

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from nnrun.cli.errors import exit_code_for
-from nnrun.cli.hints import explained_option
 from nnrun.cli.output import Output, abandon_unwritable
 
 
@@ -73,8 +72,30 @@ class LazyGroup(click.Group):
             sys.stdout.flush()
         except click.NoSuchOption as error:
             words = sys.argv[1:] if args is None else args
-            code = exit_code_for(explained_option(error, words), output)
+            code = exit_code_for(_explained(error, words), output)
         except BaseException as error:  # noqa: BLE001, RUF100  # the outermost handler
             code = exit_code_for(error, output)
         abandon_unwritable(sys.stdout)
         sys.exit(code)
+
+
+def _explained(error: click.NoSuchOption, words: Sequence[str]) -> click.NoSuchOption:
+    """The error, with the argument that sets what the option seems to be meant for."""
+    from nnrun.config.hints.key_locations import place_of  # noqa: PLC0415  # slow to import, for mistakes only
+    from nnrun.config.hints.misplaced_arguments import option_of  # noqa: PLC0415
+
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        # Of words such as -lr, click names the first letter that is no option.
+        short = not error.option_name.startswith("--") and name.startswith(error.option_name)
+        if name != error.option_name and not short:
+            continue
+        key = name.lstrip("-").replace("-", "_")
+        value = value if equals else "" if following.startswith("-") else following
+        place = place_of(key)
+        meant = option_of(key, value) or (place and f"{place}={value or '...'}")
+        if meant:
+            message = f"No such option '{name}'; did you mean {meant}?"
+            return click.NoSuchOption(error.option_name, message, ctx=error.ctx)
+        break
+    return error

@@ -17,7 +17,7 @@ from nnrun.reports.reference.pages import pages
 from nnrun.reports.reference.site import site
 from nnrun.reports.reference.text import overview, topic_pages
 from nnrun.reports.reference.topics import Topic, found, topics
-from nnrun.runs.storage.files import made, write_together
+from nnrun.runs.storage.files import new_folder, write_together
 from nnrun.suggestions import suggestion
 
 
@@ -83,7 +83,7 @@ def _write_site(folder: Path, contents: dict[str, bytes]) -> None:
     others = sorted({path.name for path in folder.glob("*")} - set(contents))
     if others:
         raise UsageError(f"-o {folder}: holds {others[0]}, which is not of the site; name another")
-    with made(folder):
+    with new_folder(folder):
         write_together(folder, contents)
 
 

@@ -89,15 +89,15 @@ def command(output: Output, name: str | None, data: Path | None, target: str | N
         raise click.UsageError("--target is a column of the file in --data; give that too")
     stem = _stem(name, data)
     file = Path(f"{stem}.yaml")
-    made = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
+    drafted = Draft(starter(), []) if data is None else draft(data, target, Path.cwd())
     try:
         with file.open("x", encoding="utf-8") as new:
-            new.write(made.text)
+            new.write(drafted.text)
     except FileExistsError:
         message = f"{file} exists already, and nothing is overwritten; give another name"
         raise click.BadParameter(message, param_hint="NAME") from None
     quoted = shlex.quote(str(file))
-    choices = "".join(f"\n{choice}" for choice in made.choices)
+    choices = "".join(f"\n{choice}" for choice in drafted.choices)
     output.note(
         f"wrote {file}; now\n"
         f"  nnrun check {quoted}     shows the network it describes\n"

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from nnrun.cli import options
-from nnrun.cli.completion import Name
+from nnrun.cli import completion, options
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.reports.terminal.runs import listed_data, runs_csv, runs_markdown, runs_table
@@ -18,7 +17,7 @@ from nnrun.runs.catalog.bookkeeping import set_by_hand
 from nnrun.runs.catalog.filter import RESULT, ordered, resolve, where
 from nnrun.runs.catalog.index import look
 from nnrun.runs.catalog.select import named
-from nnrun.runs.catalog.summary import RunSummary, by_time
+from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
 
@@ -27,13 +26,13 @@ _MOST = 100
 
 
 @click.command("ls")
-@click.argument("names", nargs=-1, type=Name(), metavar="[NAME]...")
+@click.argument("names", nargs=-1, shell_complete=completion.names, metavar="[NAME]...")
 @click.option(
     "-n",
     "--last",
     type=click.IntRange(min=1),
     metavar="N",
-    help=f"Only the N that began last; the table shows {_MOST} unless told otherwise.",
+    help=f"Only the N that began last; by default the table shows {_MOST}.",
 )
 @click.option("--all", "everything", is_flag=True, help="However many there are.")
 @click.option(
@@ -81,9 +80,9 @@ def command(
 ) -> None:
     """Show the runs in the results folder, the last ones at the end.
 
-    With NAME, only those of experiments of that name. Runs of one name are told apart by the
-    settings in which they differ; what was cut off or is going on stands at the end. What is no run
-    is passed over; what is damaged is listed as such.
+    With NAME, only those of experiments of that name. Runs of one name are distinguished by the
+    settings in which they differ; interrupted and running ones are at the end. Other files
+    are passed over; damaged runs are listed as such.
 
     \b
     nnrun ls
@@ -100,7 +99,7 @@ def command(
     if margin is not None:
         raise UsageError("--margin is about rows of a leaderboard; add --leaderboard")
     names = tuple(named(name, results) for name in names)
-    runs, keys = look(results, names)
+    runs = look(results, names)
     _require(names, runs, results)
     chosen = where(by_time(runs), _parsed(conditions))
     if sort or top:
@@ -111,13 +110,14 @@ def command(
         shown = chosen[-last:] if last else chosen if plain else chosen[-_MOST:]
     if last and (sort or top):
         raise UsageError("--last is by time; with --sort, --top N takes the first N")
-    told = set_by_hand(keys, runs)
+    keys = varied(runs)
+    shown_keys = set_by_hand(keys, runs)
     output.data([listed_data(run) for run in shown])
     if form is not None:
         csv = form == "csv"
-        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, told, sort))
+        output.text(runs_csv(shown, keys) if csv else runs_markdown(shown, shown_keys, sort))
         return
-    output.show(runs_table(shown, len(chosen), told, sort))
+    output.show(runs_table(shown, len(chosen), shown_keys, sort))
 
 
 def _require(names: Sequence[str], runs: Sequence[RunSummary], results: Path) -> None:
@@ -138,8 +138,8 @@ def _parsed(conditions: Sequence[str]) -> Mapping[str, Sequence[Any]]:
 
 def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
     from nnrun.reports.terminal.leaderboard import leaderboard_tables  # noqa: PLC0415  # slow to import
-    from nnrun.sweeps.board.leaderboard import Leaderboard  # noqa: PLC0415  # likewise
     from nnrun.sweeps.board.margin import with_margin  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.rows import Leaderboard  # noqa: PLC0415  # likewise
 
     try:
         content = json.loads(file.read_text())

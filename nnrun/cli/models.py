@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from nnrun.cli.output import Output
@@ -15,23 +14,14 @@ from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
-def load_selected(
-    run: str, results: Path, output: Output, again: Callable[[str], str], by: str | None
-) -> Model:
+def load_selected(run: str, results: Path, output: Output, by: str | None) -> Model:
     """The model of a run, with notes on which it is and where it has not come to its end.
-
-    Args:
-        run: a word of the command line.
-        results: the results folder.
-        output: where notes go.
-        again: the same command for another word.
-        by: the split that the best is chosen by.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
         NnrunError: the model's file is damaged.
     """
-    folder = picked(run, results, output, again, by)
+    folder = picked(run, results, output, by)
     found = read_run(folder, placed=lies_in(folder, results)) if folder.is_dir() else None
     refuse_damaged(found, folder)
     if found is not None and found.record is not None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from nnrun.cli.completion import Run
+from nnrun.cli import completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
@@ -17,12 +17,7 @@ from nnrun.errors import UsageError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def checked_margin(margin: float | None) -> float | None:
-    """The margin, where it is a number.
-
-    Raises:
-        UsageError: it is infinite or NaN.
-    """
+def _finite(_ctx: click.Context, _param: click.Parameter, margin: float | None) -> float | None:
     if margin is not None and not isfinite(margin):
         raise UsageError(f"--margin {margin:g}: it must be a finite number")
     return margin
@@ -52,6 +47,22 @@ json_option = _flag("--json", attribute="json", text="Print data as JSON.")
 wide_option = _flag("--wide", attribute="wide", text="Show all columns, however wide.")
 quiet_option = _flag("-q", "--quiet", attribute="quiet", text="Print errors only.")
 debug_option = _flag("--debug", attribute="debug", text="Show the traceback of errors.")
+
+
+def output_options(command: F) -> F:
+    """`--json`, `--quiet` and `--debug`."""
+    return json_option(quiet_option(debug_option(command)))
+
+
+def file_option(text: str, *, required: bool = False) -> Callable[[F], F]:
+    """`-o FILE`, as the argument `file`."""
+    return click.option(
+        *("-o", "--output", "file"),
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        required=required,
+        help=text,
+    )
 
 
 class Folder(click.Path):
@@ -101,7 +112,7 @@ by_option = click.option(
 margin_option = click.option(
     "--margin",
     type=click.FloatRange(min=0),
-    callback=lambda _ctx, _param, value: checked_margin(value),
+    callback=_finite,
     metavar="X",
     help="A difference that does not matter, in the units of the metric: name the rows that are as "
     "good as the best to within X, and the cheapest of them.",
@@ -111,5 +122,5 @@ margin_option = click.option(
 def run_argument(*, many: bool = False) -> Callable[[F], F]:
     """RUN, or several, completed by the shell."""
     if many:
-        return click.argument("runs", nargs=-1, type=Run(), metavar="[RUN]...")
-    return click.argument("run", type=Run())
+        return click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=completion.runs)
+    return click.argument("run", shell_complete=completion.runs)

@@ -11,8 +11,7 @@ import click
 from nnrun.characters import escaped, hidden_escaped
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
+    from rich.console import RenderableType
 
 ANY_WIDTH = 10_000
 
@@ -35,7 +34,10 @@ class Output:
         """Show results as tables and text; on stderr where stdout has other data."""
         if self.json or self.quiet or not renderables:
             return
-        console = self.console(sys.stderr if to_stderr else sys.stdout)
+        from nnrun.reports.terminal.live.progress import console_of  # noqa: PLC0415  # as rich
+
+        stream = sys.stderr if to_stderr else sys.stdout
+        console = console_of(stream, ANY_WIDTH if self.wide else None)
         with console.capture() as captured:
             # Tables fit already; commands to copy may be longer than a line.
             console.print(*renderables, sep="\n", crop=False)
@@ -68,13 +70,6 @@ class Output:
             click.echo(escaped(text), err=True)
         except OSError:  # also a terminal that has hung up
             silence(sys.stderr)
-
-    @staticmethod
-    def console(stream: IO[str]) -> Console:
-        """A console that shows text as it is: names of runs and files are no markup."""
-        from rich.console import Console  # noqa: PLC0415  # `--help` does without
-
-        return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def open_missing_streams() -> None:

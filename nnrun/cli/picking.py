@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
 from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
-def picked(
-    run: str,
-    results: Path,
-    output: Output,
-    again: Callable[[str], str],
-    by: str | None = None,
-) -> Path:
+def picked(run: str, results: Path, output: Output, by: str | None = None) -> Path:
     """The folder of a run; stderr says which it is, and whether its experiment has a better one.
-
-    Args:
-        run: a word of the command line.
-        results: the results folder.
-        output: where that is said.
-        again: the same command for another word.
-        by: the split that the best is chosen by.
 
     Raises:
         UsageError: there is no such run, or several.
@@ -44,11 +31,11 @@ def picked(
     newest = word in (folder.parent.name, LATEST)
     output.note(f"run: {folder.parent.name}/{folder.name}{', the newest' if newest else ''}")
     if newest and word != LATEST:
-        _note_better(folder, results, output, again)
+        _note_better(folder, results, output)
     return folder
 
 
-def _note_better(folder: Path, results: Path, output: Output, again: Callable[[str], str]) -> None:
+def _note_better(folder: Path, results: Path, output: Output) -> None:
     """Say so where a name alone leads to another setting than the best."""
     name = folder.parent.name
     if output.quiet or not settings_vary(name, results):
@@ -59,5 +46,6 @@ def _note_better(folder: Path, results: Path, output: Output, again: Callable[[s
         choice = best(results, name)
     except UsageError:  # there is nothing to choose from
         return
-    for line in better_words(choice, folder.name, again(f"{name}/{BEST}")):
+    word = f"{name}/{BEST}"
+    for line in better_words(choice, folder.name, command_again(run=word, runs=[word])):
         output.note(line)

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import check_target, command_line
+from nnrun.cli.arguments import check_target
 from nnrun.cli.models import load_selected
+from nnrun.cli.out_of_fold import predict_out_of_fold
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
+from nnrun.cli.sinks import format_of, opened_sink
 from nnrun.data.inference.new_rows import open_rows
 from nnrun.errors import UsageError
 from nnrun.models.predict import predict_rows
 from nnrun.models.scores import score_of
 from nnrun.models.writing import WRITERS
-from nnrun.reports.numbers import plural
+from nnrun.reports.numbers import first_of, plural
 from nnrun.reports.terminal.tables import score_table
-from nnrun.runs.storage.files import kept_back, written_whole
 
 _STDOUT = "-"
 
 
 @click.command("predict")
 @options.run_argument()
-@click.argument("rows", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("rows", metavar="[INPUT]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o",
     "--output",
@@ -41,6 +38,11 @@ _STDOUT = "-"
 )
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
+@click.option(
+    "--out-of-fold",
+    is_flag=True,
+    help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
+)
 @options.results_option
 @options.json_option
 @options.quiet_option
@@ -50,10 +52,11 @@ def command(
     output: Output,
     /,
     run: str,
-    rows: Path,
+    rows: Path | None,
     file: Path | None,
     by: str | None,
     score: bool,
+    out_of_fold: bool,
     results: Path,
 ) -> None:
     """Predict classes, or values in the target's own units, for new rows.
@@ -65,15 +68,27 @@ def command(
     `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
     into FILE once all rows are predicted: if one is wrong, nothing is written.
 
+    With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
+    that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
+    all seeds, whose predictions are averaged; a single run means the folds of its own seed.
+
     \b
     nnrun predict boston_arch2 new_houses.csv
     nnrun predict digits_cnn/s42 images.npz -o digits.npz
     nnrun predict latest houses.csv --score -o prices.csv
+    nnrun predict boston_arch2 --out-of-fold --score -o tested.csv
     """
     if file is not None and str(file) == _STDOUT:
         file = None
     if output.json and file is None and not score:
         raise UsageError("--json needs stdout for itself; say where predictions go with -o FILE")
+    if rows is None and not out_of_fold:
+        raise click.UsageError("Missing argument 'INPUT': the rows to predict, or --out-of-fold.")
+    if rows is None or out_of_fold:
+        if rows is not None:
+            raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
+        predict_out_of_fold(output, run, file, by, score, results)
+        return
     if Path(run).is_file() and not rows.exists():
         raise UsageError(
             f"'{run}' is a file; the run comes first, as in nnrun predict RUN {shlex.quote(run)}"
@@ -81,22 +96,19 @@ def command(
     if file is not None:
         check_target(file, rows)
 
-    def again(word: str) -> str:
-        return command_line("predict", [word, str(rows)], results, {"-o": file, "--score": score})
-
-    model = load_selected(run, results, output, again, by)
+    model = load_selected(run, results, output, by)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),
         open_rows(rows, model.layout, with_target=score) as source,
     ):
         if source.ignored:
-            output.note(f"ignored, as in training: {_some(source.ignored)}")
+            output.note(f"ignored, as in training: {first_of(source.ignored, 8)}")
         if output.json and file is None:
             count = predict_rows(model, source, None, keeper)
         else:
-            kind = _format(file, source.kind)
-            with _sink(file, kind) as sink, WRITERS[kind](model, sink) as writer:
+            kind = format_of(file, source.kind)
+            with opened_sink(file, kind) as sink, WRITERS[kind](model, sink) as writer:
                 count = predict_rows(model, source, writer, keeper)
     metrics = None if keeper is None else keeper.metrics()
     output.data(
@@ -111,26 +123,3 @@ def command(
         output.note(f"wrote {plural(count, 'prediction')} to {file}")
     if metrics is not None:
         output.show(score_table(metrics), to_stderr=file is None)
-
-
-def _format(file: Path | None, kind: str) -> str:
-    """By the name of the output, else that of the input."""
-    named = "" if file is None else file.suffix.lower().removeprefix(".")
-    return named if named in WRITERS else kind
-
-
-@contextmanager
-def _sink(file: Path | None, kind: str) -> Iterator[BinaryIO]:
-    if file is not None:
-        with written_whole(file) as sink:
-            yield sink
-        return
-    if kind == "npz" and sys.stdout.isatty():
-        raise UsageError("an npz archive is nothing for a terminal; name a file with -o FILE")
-    sys.stdout.flush()
-    with kept_back(sys.stdout.buffer) as sink:
-        yield sink
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

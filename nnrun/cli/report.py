@@ -20,7 +20,7 @@ from nnrun.reports.numbers import count, plural, size
 from nnrun.runs.catalog.select import is_run_folder, lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.identity import by_seed
-from nnrun.runs.storage.files import made, write_atomically, write_together
+from nnrun.runs.storage.files import new_folder, write_atomically, write_together
 from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.picking import pick_run
@@ -31,14 +31,7 @@ _SUFFIXES = (".html", ".htm")
 
 @click.command("report")
 @options.run_argument(many=True)
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Where to write the report.  [default: report.html]",
-)
+@options.file_option("Where to write the report.  [default: report.html]")
 @click.option(
     "--figures",
     type=options.Folder(),
@@ -55,9 +48,7 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.margin_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,
@@ -94,14 +85,14 @@ def command(
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
-        with _told(figures), made(figures):
+        with _write_errors(figures), new_folder(figures):
             write_together(figures, drawn)
         data["figures"] = list(drawn)
         output.note(f"wrote {plural(len(data['figures']), 'figure')} into {figures}")
     if figures is None or file is not None:
         file = file or Path("report.html")
         text = render(report).encode()
-        with _told(file):
+        with _write_errors(file):
             write_atomically(file, text)
         data |= {"file": str(file), "bytes": len(text)}
         output.note(f"wrote {file}: {plural(len(found), 'run')}, {size(len(text))}")
@@ -111,7 +102,7 @@ def command(
 
 
 @contextmanager
-def _told(place: Path) -> Iterator[None]:
+def _write_errors(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

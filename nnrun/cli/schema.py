@@ -15,14 +15,7 @@ from nnrun.runs.storage.strict_json import strict_json
 
 
 @click.command("schema")
-@click.option(
-    "-o",
-    "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write it there instead of to stdout.",
-)
+@options.file_option("Write it there instead of to stdout.")
 @options.debug_option
 @click.pass_obj
 def command(output: Output, file: Path | None) -> None:

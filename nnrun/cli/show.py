@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
@@ -40,9 +39,7 @@ def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
     nnrun show digits_cnn
     nnrun show digits_cnn/s42 --json
     """
-    folder = picked(
-        run, results, output, lambda word: command_line("show", [word], results, {}), by
-    )
+    folder = picked(run, results, output, by)
     stored = read_run(folder, placed=lies_in(folder, results))
     found = summarize(stored, folder)
     if found is None:

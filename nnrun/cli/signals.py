@@ -6,14 +6,12 @@ import os
 import signal
 from contextlib import suppress
 from types import FrameType
-from typing import Any, Self
 
 from nnrun.errors import InterruptionError
+from nnrun.runs.execution.deferred_signals import DeferredSignals
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-
-class Interruption:
+class Interruption(DeferredSignals):
     """While this context lasts, a first signal is raised as an error, or kept for `stop`.
 
     Once `defer` was called, the work asks `stop` itself; until then there is nothing to save, and
@@ -25,37 +23,22 @@ class Interruption:
         before: what had not happened yet when a signal breaks in.
     """
 
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
     def __init__(self, *, announce: bool = False, before: str = "training began") -> None:
+        super().__init__()
         self.announce = announce
         self.before = before
-        self.received: int | None = None
-        self._deferred = False
-        self._previous: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in _SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue  # nohup wants work to outlive the terminal
-            self._previous[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def defer(self) -> None:
-        """From here on, signals wait for `stop`."""
-        self._deferred = True
-
-    def stop(self) -> bool:
-        """Whether the work should end here."""
-        return self.received is not None
 
     def error(self, message: str) -> InterruptionError:
         """The error that ends the program with the code of the signal that came."""
         return InterruptionError(message, self.received or signal.SIGINT)
 
-    def _handle(self, number: int, _: FrameType | None) -> None:
+    def _handles(self, number: signal.Signals) -> bool:
+        # `nohup` ignores SIGHUP, so that work outlives the terminal.
+        return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
             self._print("quit at once; what was saved before stays")
             _show_cursor()

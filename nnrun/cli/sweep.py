@@ -14,10 +14,10 @@ from time import monotonic
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line, split_arguments
+from nnrun.cli.arguments import command_again, split_arguments
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
-from nnrun.cli.sweep_view import troubles_of, watching_sweep
+from nnrun.cli.sweep_view import watching_sweep
 from nnrun.config.files import config_files
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError, clipped
@@ -25,7 +25,7 @@ from nnrun.reports.markdown.leaderboard_files import BOARD, leaderboard_files
 from nnrun.reports.markdown.replication import replication_markdown
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, duration, plural
-from nnrun.reports.terminal.leaderboard import leaderboard_tables
+from nnrun.reports.terminal.leaderboard import incomplete, leaderboard_tables
 from nnrun.reports.terminal.plan import Outlook, plan_table
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.execution.threads import threads_for
@@ -120,9 +120,7 @@ class _Request:
 @options.threads_option
 @options.force_option
 @options.wide_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output, /, arguments: tuple[str, ...], dry_run: bool, **request: object
@@ -131,7 +129,7 @@ def command(
 
     Paths are config files, or folders of them. An argument with several values spans a grid, and
     takes the place of what a config's `sweep` block says about that key; `seed=…` or --seeds that
-    of its seeds. What is complete is not trained again: the same command goes on with a sweep that
+    of its seeds. Complete runs are not trained again: the same command continues a sweep that
     was interrupted.
 
     \b
@@ -164,7 +162,7 @@ def command(
         if dry_run:
             _show_plan(plan, store, output, asked)
             return
-        again = _command_line(arguments, asked)
+        again = command_again(force=None)  # it resumes the sweep
         progress = _run(plan, store, datasets, output, interruption, asked, again)
         found = replications(progress, references) if asked.replication else []
         _conclude(progress, store, output, interruption, asked, again, found)
@@ -186,7 +184,7 @@ def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> Non
             if run.is_damaged:
                 output.note(damaged(store.folder(run.name, run.run_id), run.problem))
         complete.append(sum(run.complete for run in found))
-        left = len(variant.seeds) - sum(run.complete or run.is_damaged for run in found)
+        left = variant.planned - sum(run.complete or run.is_damaged for run in found)
         seconds += variant.estimate.seconds * left
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
     outlook = Outlook(plan, complete, workers, seconds / workers)
@@ -217,7 +215,7 @@ def _run(
             with _sparing_what_is_there():
                 progress = sweep.run(workers)
         except NnrunError as error:
-            message = f"{error}; what was finished is saved; to go on:\n  {again}"
+            message = f"{error}; what was finished is saved; to continue:\n  {again}"
             raise NnrunError(message) from error
     output.note(_summary(progress, monotonic() - start))
     return progress
@@ -240,7 +238,7 @@ def _summary(progress: SweepProgress, seconds: float) -> str:
     parts = [f"{count(progress.trained)} trained in {duration(seconds)}"]
     if progress.found:
         parts.append(f"{count(progress.found)} complete already")
-    parts += troubles_of(progress)
+    parts += incomplete(progress)
     if progress.missing:
         parts.append(f"{count(progress.missing)} left")
     return f"{plural(len(progress.plan), 'run')}: {', '.join(parts)}"
@@ -270,7 +268,7 @@ def _conclude(
             "leaderboard": board.to_dict() if whole else None,
         }
     )
-    troubles = [_failures(progress, store)] if progress.failures else []
+    errors = [_failures(progress, store)] if progress.failures else []
     if whole:
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
@@ -283,16 +281,16 @@ def _conclude(
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error
-            troubles.append(f"the leaderboard cannot be written: {place}: {reason}")
+            errors.append(f"the leaderboard cannot be written: {place}: {reason}")
     else:
-        goes_on = "to go on, leaving alone what is complete" if asked.force else "to go on"
-        troubles.append(f"{goes_on}:\n  {again}")
+        remedy = "to continue, keeping complete runs" if asked.force else "to continue"
+        errors.append(f"{remedy}:\n  {again}")
     if interruption.stop() and not whole:
         saved = f", {count(progress.interrupted)} saved half-way" if progress.interrupted else ""
         done = f"{count(progress.ended)} of {count(len(progress.plan))} runs are complete{saved}"
-        raise interruption.error("\n".join([f"interrupted: {done}", *troubles]))
-    if troubles:
-        raise NnrunError("\n".join(troubles))
+        raise interruption.error("\n".join([f"interrupted: {done}", *errors]))
+    if errors:
+        raise NnrunError("\n".join(errors))
 
 
 def _replaced(root: Path, command: str) -> str:
@@ -309,7 +307,7 @@ def _replaced(root: Path, command: str) -> str:
 def _failures(progress: SweepProgress, store: Store) -> str:
     """How many runs failed, and where the details are; the reasons were printed before."""
     number = len(progress.failures)
-    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(troubles_of(progress))}"]
+    lines = [f"of {plural(len(progress.plan), 'run')}, {' and '.join(incomplete(progress))}"]
     lines += [_failure(failure, store) for failure in progress.failures[:_MOST_FAILURES]]
     if number > _MOST_FAILURES:
         lines.append(f"  and {count(number - _MOST_FAILURES)} more")
@@ -319,21 +317,3 @@ def _failures(progress: SweepProgress, store: Store) -> str:
 def _failure(failure: Failure, store: Store) -> str:
     report = store.root / failure.key / "report.md"
     return f"  {failure.label}: {report if report.is_file() else failure.reason}"
-
-
-def _command_line(arguments: Sequence[str], asked: _Request) -> str:
-    """The command that resumes a sweep: the same, without --force."""
-    options = {
-        "--seeds": asked.seeds,
-        "--max-runs": None if asked.max_runs == MOST_RUNS else asked.max_runs,
-        "--iterations": asked.iterations,
-        "--jobs": asked.jobs,
-        "--threads": asked.threads,
-        "--dask": asked.dask,
-        "--recursive": asked.recursive,
-        "--margin": asked.margin,
-        "--replication": asked.replication,
-        "--reference": asked.reference,
-        "--fail-fast": asked.fail_fast,
-    }
-    return command_line("sweep", arguments, asked.results, options)

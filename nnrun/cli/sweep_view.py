@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from nnrun.characters import escaped
 from nnrun.cli.output import Output
 from nnrun.reports.numbers import MISSING, count, counted, duration, number, plural, remaining
-from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, draws
+from nnrun.reports.terminal.leaderboard import incomplete
+from nnrun.reports.terminal.live.progress import LINE_SECONDS, LINES_EACH, console_of, draws
 from nnrun.sweeps.listener import SweepListener
 from nnrun.sweeps.progress import RunScore
 
@@ -55,7 +56,7 @@ class _Lines(SweepListener):
         self.runs = runs
         self.output = output
         self._waiting = False
-        self._told = 0
+        self._printed = 0
         self._next = 0.0
 
     def ended(
@@ -70,9 +71,9 @@ class _Lines(SweepListener):
             self._count(progress, "the first runs are not at their end yet")
 
     def _count(self, progress: SweepProgress, text: str) -> None:
-        if self._told >= LINES_EACH and monotonic() < self._next and progress.missing:
+        if self._printed >= LINES_EACH and monotonic() < self._next and progress.missing:
             return
-        self._told += 1
+        self._printed += 1
         self._next = monotonic() + LINE_SECONDS
         self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
 
@@ -85,11 +86,11 @@ class _Lines(SweepListener):
     def waiting(self, runs: int) -> None:
         if not self._waiting:
             self._waiting = True
-            self.warn(f"waiting for {count(runs)} runs that another sweep has in hand")
+            self.warn(f"waiting for {count(runs)} runs that another sweep is training")
 
     def stopping(self, runs: int) -> None:
         if runs:
-            self.warn(f"stopping: {plural(runs, 'run')} in hand, saved half-way")
+            self.warn(f"stopping: {plural(runs, 'run')} in progress, saved half-way")
 
     def warn(self, text: str) -> None:
         if not self.output.quiet:
@@ -111,10 +112,10 @@ class _View(_Lines):
         self.started = self.drawn = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
-        self.console = output.console(sys.stderr)
+        self.console = console_of(sys.stderr)
         self.progress: SweepProgress | None = None
         self.running: dict[str, tuple[PlannedRun, Progress]] = {}
-        self.abreast = 0  # the most runs that were in progress at once
+        self.most_running = 0  # the most runs that were in progress together
         self.waits = False  # for runs of another sweep, whose progress is unknown
         self.widest = 0
         self.live: Live = Live(
@@ -128,14 +129,14 @@ class _View(_Lines):
 
     def progressed(self, run: PlannedRun, progress: Progress) -> None:
         self.running[run.key] = (run, progress)
-        self.abreast = max(self.abreast, len(self.running))
+        self.most_running = max(self.most_running, len(self.running))
         self.waits = False
         self._draw()
 
     def ended(
         self, run: PlannedRun, record: RunRecord, progress: SweepProgress, *, trained: bool
     ) -> None:
-        self.rows.add(run.variant, RunScore.of(record))
+        self.rows.add(run.variant, RunScore.of(record, run.replicate))
         if trained:
             self.trained += run.variant.estimate.seconds
         else:
@@ -188,9 +189,9 @@ class _View(_Lines):
     def _counts(self, done: int) -> str:
         parts = [f"{count(done)}/{count(self.runs)} runs"]
         if self.progress:
-            parts += troubles_of(self.progress)
+            parts += incomplete(self.progress)
             # Between short runs there are moments without any.
-            if (self.abreast or self.trained) and not self.waits:
+            if (self.most_running or self.trained) and not self.waits:
                 parts.append(f"{remaining(self._left(self.progress))} left")
         return ", ".join(parts)
 
@@ -202,19 +203,13 @@ class _View(_Lines):
         """
         begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
         done = self.trained + begun
-        abreast = self.abreast or 1  # very short runs are never seen in progress
-        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * abreast)
+        together = self.most_running or 1  # very short runs are never seen in progress
+        pace = (monotonic() - self.started + _TRUST) / (done + _TRUST * together)
         return pace * max(progress.plan.seconds - self.spared - done, 0.0)
 
 
 def _share(progress: Progress) -> float:
     return progress.iteration / progress.total
-
-
-def troubles_of(progress: SweepProgress) -> list[str]:
-    """`3 diverged`, `2 failed`, or neither."""
-    numbers = {"diverged": progress.diverged, "failed": progress.failed}
-    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
 
 
 def _line(run: PlannedRun, progress: Progress) -> list[str]:

@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
+from nnrun.cli.arguments import command_again, command_line
 from nnrun.cli.output import Output
-from nnrun.cli.published import DEFAULT_TOLERANCE, demand_published
 from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
 from nnrun.config.load import load_config
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.markdown.run import report_markdown
-from nnrun.reports.numbers import count
+from nnrun.reports.numbers import count, number
+from nnrun.reports.summary import published_rows
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
 from nnrun.runs.catalog.select import name_in
@@ -30,9 +30,12 @@ from nnrun.runs.lease import Outcome
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import CONFIG
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.picking import pick_run
+
+DEFAULT_TOLERANCE = 0.05
 
 
 @click.command("train")
@@ -61,9 +64,7 @@ from nnrun.sweeps.picking import pick_run
     help="How far from a published number ours may be, as a share of it, with "
     f"--require-published; {DEFAULT_TOLERANCE} by default. Single runs vary with the seed.",
 )
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,
@@ -79,8 +80,8 @@ def command(
 ) -> None:
     """Train one config and show its report.
 
-    What has been trained completely is shown, not trained again; what was cut off goes on from
-    where it was. A damaged run is reported and left unchanged: --force trains it again.
+    A complete run is shown, not trained again; an interrupted one continues where it
+    stopped. A damaged run is reported and left unchanged: --force trains it again.
 
     \b
     nnrun train configs/iris_softmax.yaml
@@ -96,6 +97,9 @@ def command(
             experiment = load_config(config, overrides, iterations)
             wants = _wanted_tolerance(experiment.config, require_published, tolerance)
             prepared = prepare(experiment)
+            folds = prepared.config.dataset.folds
+            if folds is not None and experiment.config.dataset.fold is None:
+                output.note(f"fold 1 of {folds}; `nnrun sweep {config}` trains all folds")
         else:
             if overrides or iterations is not None:
                 raise UsageError(
@@ -114,14 +118,8 @@ def command(
             done = f"interrupted at iteration {count(record.timing['iterations'])}"
             if not outcome.saved:
                 raise interruption.error(f"{done}; the complete result of before is kept")
-            again = command_line("train", [str(config), *overrides], results, options={
-                "--iterations": iterations,
-                "--threads": threads,
-                "--extend": extend,
-                "--require-published": require_published,
-                "--tolerance": tolerance,
-            })  # fmt: skip
-            raise interruption.error(f"{done}, which is saved; to go on:\n  {again}")
+            again = command_again(force=None)
+            raise interruption.error(f"{done}, which is saved; to continue:\n  {again}")
     if record.status != "completed":
         # The cause and what to do first, then the table, which says where the details are.
         output.error(f"error: {record.error or record.status}")
@@ -129,7 +127,7 @@ def command(
     if record.status != "completed":
         raise click.exceptions.Exit(NnrunError.exit_code)
     if wants is not None:
-        demand_published(record, wants)
+        _demand_published(record, wants)
 
 
 def _run(
@@ -147,7 +145,7 @@ def _run(
     def start(iteration: int) -> None:
         interruption.defer()
         if iteration:
-            output.note(f"going on from iteration {count(iteration)}")
+            output.note(f"continuing from iteration {count(iteration)}")
 
     with watching(prepared.config.name, output) as observe:
         control = Callbacks(
@@ -204,3 +202,19 @@ def _wanted_tolerance(
     if config.published is None or not config.published.numbers:
         raise UsageError("--require-published: the config has no numbers under 'published'")
     return DEFAULT_TOLERANCE if tolerance is None else tolerance
+
+
+def _demand_published(record: RunRecord, tolerance: float) -> None:
+    """Refuse differences beyond this share of a published number."""
+    missed = []
+    for row in published_rows(record):
+        if row.difference is None:
+            missed.append(f"{row.label}: published {row.published:g}, but this run has none")
+        elif abs(row.difference) > tolerance * abs(row.published):
+            apart = "" if row.share is None else f", {100 * abs(row.share):.2g}% apart"
+            missed.append(
+                f"{row.label}: published {row.published:g}, ours {number(row.ours)}{apart}"
+            )
+    if missed:
+        limit = f"more than the {100 * tolerance:g}% that --tolerance allows"
+        raise DisagreementError(f"published numbers are not met, by {limit}\n" + "\n".join(missed))

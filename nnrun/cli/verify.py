@@ -10,16 +10,14 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.cli.signals import Interruption
 from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.terminal.live.progress import watching_all
-from nnrun.reports.terminal.verdicts import exact, summary, verdicts_table
+from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
-from nnrun.runs.storage.listing import list_runs
-from nnrun.runs.storage.reading import damaged
+from nnrun.runs.storage.reading import damaged, list_runs
 from nnrun.runs.verification.parallel import verify_all
 from nnrun.runs.verification.verify import Verification
 
@@ -35,9 +33,7 @@ from nnrun.runs.verification.verify import Verification
 )
 @options.by_option
 @options.results_option
-@options.json_option
-@options.quiet_option
-@options.debug_option
+@options.output_options
 @click.pass_obj
 def command(
     output: Output,
@@ -65,10 +61,7 @@ def command(
     nnrun verify digits_cnn/s42
     nnrun verify
     """
-    folders = [
-        picked(run, results, output, lambda word: command_line("verify", [word], results, {}), by)
-        for run in runs
-    ] or _all(results)
+    folders = [picked(run, results, output, by) for run in runs] or _all(results)
     verdicts = []
     with (
         Interruption(before="all runs were verified"),
@@ -87,23 +80,19 @@ def command(
     output.show(verdicts_table(verdicts))
     wrong = [verdict for verdict in verdicts if not verdict.agrees]
     if any(verdict.exit_code == DisagreementError.exit_code for verdict in wrong):
-        raise DisagreementError(_told(wrong))
+        raise DisagreementError(_message(wrong))
     if wrong:
-        error = NnrunError(_told(wrong))
+        error = NnrunError(_message(wrong))
         error.exit_code = max(verdict.exit_code for verdict in wrong)
         raise error
 
 
-def _told(wrong: Sequence[Verification]) -> str:
+def _message(wrong: Sequence[Verification]) -> str:
     first, more = wrong[0], f"; {summary(wrong)}" if len(wrong) > 1 else ""
     label = f"{first.name}/{first.run_id}"
     if first.finding == "damaged":
         return damaged(label, first.reason) + more
-    differences = [
-        f"{d.place}: {exact(d.stored)} is stored, and again it is {exact(d.again)}"
-        for d in first.differences
-    ]
-    reason = "; ".join(filter(None, [first.reason, *differences[:1]]))
+    reason = "; ".join(filter(None, [first.reason, *map(difference_words, first.differences[:1])]))
     return f"{label}: {reason}{more}"
 
 

@@ -23,7 +23,7 @@ def canonical(block: Block) -> dict[str, Any]:
     for key, field in type(block).model_fields.items():
         if key not in block.digest_ignores:
             value = _plain(getattr(block, key))
-            if field.is_required() or value != _default(type(block), key):
+            if field.is_required() or value not in _defaults(type(block), key):
                 found[key] = value
     return found
 
@@ -43,10 +43,11 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _default(block: type[Block], key: str) -> Any:
-    """The default in its full form; some are written in a short one, such as `sgd`."""
+def _defaults(block: type[Block], key: str) -> tuple[Any, ...]:
+    """The default in its full form, as some are written in a short one, and what it comes to."""
     field = block.model_fields[key]
     default = field.get_default(call_default_factory=True)
     if field.validate_default:
         default = TypeAdapter(field.rebuild_annotation()).validate_python(default)
-    return _plain(default)
+    resolved = (block.digest_defaults[key],) if key in block.digest_defaults else ()
+    return (_plain(default), *resolved)

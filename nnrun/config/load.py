@@ -25,7 +25,7 @@ from nnrun.config.overrides import (
 )
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.config.schema.messages import issues
+from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.yaml.dump import dump
 from nnrun.config.yaml.parse import Document, KeyPath
 from nnrun.config.yaml.source_map import Source, in_order

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from nnrun.config.schema.dataset import takes_path
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.yaml.dump import flow
 from nnrun.config.yaml.parse import MAX_DEPTH, KeyPath, format_path, parse
 from nnrun.config.yaml.scalars import read_scalar

@@ -41,7 +41,7 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
         for key in {**first, **other}
         if not _same(first.get(key), other.get(key))
     }
-    keys = (key for mapping in settings for key in mapping)
+    keys = dict.fromkeys(key for mapping in settings for key in mapping)
     return outermost(whole for key in keys for whole in _wholes(key) if whole in found)
 
 

@@ -51,10 +51,12 @@ class Dataset:
     the source holds bytes. y is (rows, outputs) float64 for regression, and (rows,) int64 class
     numbers for classification; `classes[number]` is the name of a class. `x_test` and `y_test` are
     the set's own test split, if any. `sha256` is the digest of the file, or of the arrays if there
-    is no file. `dropped` counts rows that `missing: drop_rows` left out. `columns` describes how a
-    table becomes x. With `text_labels` classes are text, even those that look like numbers; with
-    `bool_labels` they are False and True. If this set has only the categories of training rows,
-    `whole` is the set with all of them.
+    is no file. `dropped` has the places in the file of rows that `missing: drop_rows` left out.
+    `columns` describes how a table becomes x. With `text_labels` classes are text, even those that
+    look like numbers; with `bool_labels` they are False and True. If this set has only the
+    categories of training rows,
+    `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
+    number for each group, or times as numbers or datetime64.
     """
 
     name: str
@@ -71,14 +73,21 @@ class Dataset:
     note: str = ""
     columns: Columns | None = None
     text_labels: bool = False
-    dropped: int = 0
+    dropped: tuple[int, ...] = ()
     bool_labels: bool = False
     whole: Dataset | None = None
+    split_values: npt.NDArray[Any] | None = None
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:
         """A number for each row, the same for equal rows, test rows last; None if all differ."""
         return equal_rows(*self.pooled)
+
+    @property
+    def row_numbers(self) -> npt.NDArray[np.intp]:
+        """The number of each row in the file, from 1 on, the set's own test rows last."""
+        there = np.arange(len(self.pooled[1]) + len(self.dropped))
+        return np.delete(there, list(self.dropped)) + 1
 
     @property
     def pooled(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

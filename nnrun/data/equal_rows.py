@@ -15,14 +15,10 @@ _BLOCK = 1 << 19
 
 
 def equal_rows(x: Array, y: Array) -> npt.NDArray[np.intp] | None:
-    """A number for each row, the same for equal rows; None if all rows differ.
+    """A number for each row, the same for equal rows of x and y; None if all rows differ.
 
     Rows count as equal if their 64-bit hashes are: among a million different rows, two have the
     same hash with a probability of 3e-8.
-
-    Args:
-        x: (rows, *shape).
-        y: (rows,) or (rows, outputs).
     """
     both = [x.reshape(len(x), -1), y.reshape(len(y), -1)]
     factors = [_factors(_words(values[:1]).shape[1], seed) for seed, values in enumerate(both)]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits import Split, SplitData, Unseen
+from nnrun.data.splits.parts import Split, SplitData, Unseen
 
 Kept = npt.NDArray[np.bool_]
 
@@ -18,15 +18,8 @@ Kept = npt.NDArray[np.bool_]
 def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, Split]:
     """Remove the categories that no training row has from the data set and its splits.
 
-    Held-out rows with such a category have 0 in all one-hot columns of the column.
-
-    Args:
-        dataset: with all categories of the file.
-        split: its splits.
-
-    Returns:
-        The narrower set, with the original as `whole`, and its splits; or the arguments themselves
-        if nothing has to be removed.
+    Held-out rows with such a category have 0 in all one-hot columns of the column. The narrower set
+    has the original as `whole`; if nothing has to be removed, the arguments are returned.
     """
     columns = dataset.columns
     if columns is None or not columns.categories:

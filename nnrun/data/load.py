@@ -15,8 +15,9 @@ from nnrun.data.inference.new_rows import open_rows
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
+from nnrun.data.readers.npz_split import read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
-from nnrun.data.readers.table import CsvFormat, read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
 from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
@@ -70,7 +71,8 @@ def _from_path(config: SourceSettings) -> Dataset:
         elsewhere = f"; {_ELSEWHERE}" if fault == "does not exist" else ""
         raise DatasetProblem([(("dataset", "path"), f"{path} {fault}{elsewhere}")])
     if path.suffix.lower() == ".npz":
-        return read_npz(path, task=config.task)
+        dataset = read_npz(path, task=config.task)
+        return replace(dataset, split_values=read_split_values(path, config.split, len(dataset.x)))
     if path.suffix.lower() != ".csv":
         raise DatasetProblem([(("dataset", "path"), f"{path} is neither a .csv nor a .npz file")])
     if config.columns is None:
@@ -85,7 +87,10 @@ def _from_path(config: SourceSettings) -> Dataset:
         task=config.task,
         missing=config.missing_rule(),
         missing_by_column=config.missing_rules(),
-        form=CsvFormat(config.separator, config.decimal),
+        separator=config.separator,
+        decimal=config.decimal,
+        split_by=config.split.by,
+        split_column=config.split.column,
     )
 
 
@@ -98,5 +103,11 @@ def check_preparation(dataset: Dataset, config: DatasetSettings) -> None:
         problems.append((("dataset", "target"), CLASS_TARGET.format(config.target)))
     if dataset.task == "regression" and config.stratify:
         problems.append((("dataset", "stratify"), "needs classes, but this is regression"))
+    if dataset.split_values is None and config.split.by != "random":
+        message = f"{dataset.name} has no column to split by; its split is random"
+        problems.append((("dataset", "split"), message))
+    if dataset.split_values is not None and dataset.x_test is not None:
+        message = f"{dataset.name} has its own test rows, which are not split by {config.split.by}"
+        problems.append((("dataset", "split"), message))
     if problems:
         raise DatasetProblem(problems)

@@ -15,12 +15,9 @@ from nnrun.nn.signature import Array
 
 @dataclass(frozen=True)
 class OneHot:
-    """The one-hot columns of one categorical column.
+    """The one-hot columns of a categorical column, at these places in a row.
 
-    Args:
-        column: its name.
-        places: of the one-hot columns in a row.
-        missing: the place of the category for missing values; None if training had none.
+    `missing` is the place of the category for missing values; None if training had none.
     """
 
     column: str
@@ -46,13 +43,9 @@ def fill_missing(
 ) -> Array:
     """Set the category for missing values in rows with 0 in all one-hot columns of a column.
 
-    Args:
-        x: (rows, features); not changed.
-        columns: of the training table.
-        place: names the row at an index of x in errors.
+    x is not changed; `place` names the row at an index of x in errors.
 
-    Raises:
-        DataError: there is such a row, but the column had no missing values in training.
+    Raises: DataError if there is such a row, but the column had no missing values in training.
     """
     for group in one_hots(columns):
         empty = ~x[:, group.places.start : group.places.stop].any(axis=1)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from nnrun.errors import UsageError
 
 Emitter = TypeVar("Emitter")
 
 
+@dataclass(frozen=True)
+class Emitters(Generic[Emitter]):
+    """The emitters of one type of layer or step, by the library that a script uses."""
+
+    numpy: Emitter
+    pytorch: Emitter
+
+
 def emitter_of(emitters: Mapping[str, Emitter], name: str, target: str) -> Emitter:
     """The emitter of a type of layer or step.
 
-    Args:
-        emitters: by type.
-        name: the type.
-        target: what is written, for the error: `ONNX` or `a script`.
+    `target` is what is written, for the error: `ONNX` or `a script`.
 
     Raises:
         UsageError: there is none.

@@ -64,10 +64,7 @@ def load(folder: Path) -> Model:
 def make_model(arrays: dict[str, Array], values: Any, origin: str) -> Model:
     """The model with these weights and stored values.
 
-    Args:
-        arrays: the weights by name.
-        values: plain data, as in a model's file.
-        origin: where they come from, for errors.
+    `origin` says where they come from, for errors.
 
     Raises:
         NnrunError: they are damaged, or not written by nnrun.

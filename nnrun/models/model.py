@@ -25,10 +25,6 @@ class Model:
     """A network with its fitted preprocessing.
 
     Args:
-        network: initialized or trained.
-        preprocessing: fitted.
-        layout: the form of rows and the meaning of outputs.
-        run_id: of the run that trained it, if any.
         values: stored with the weights, to restore the model from.
     """
 

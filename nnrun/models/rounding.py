@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.preprocessing.steps import L2, Array, Binarize, MinMax, Standard
+from nnrun.data.preprocessing.steps import L2, Array, Binarize, Scaler
 from nnrun.models.model import Model
 
 LIMIT = 1e-5
@@ -73,9 +73,9 @@ def _crossed(preprocessing: Preprocessing) -> float | None:
     Rounding keeps numbers on their side of a threshold that float32 holds, but for those closer
     to it than float32 can tell; below 2^24 it tells all whole numbers apart.
     """
-    scalings: list[Standard | MinMax] = []
+    scalings: list[Scaler] = []
     for step in preprocessing.steps:
-        if isinstance(step, Standard | MinMax):
+        if isinstance(step, Scaler):
             scalings.append(step)
         elif isinstance(step, L2):  # a quotient by a root, which no float32 is sure to hold
             return next((s.threshold for s in preprocessing.steps if isinstance(s, Binarize)), None)
@@ -95,12 +95,12 @@ def _features(preprocessing: Preprocessing, shape: tuple[int, ...]) -> Array:
     for step in preprocessing.steps:
         if isinstance(step, Binarize):
             break
-        if isinstance(step, Standard | MinMax):
+        if isinstance(step, Scaler):
             moved = _scaled(step) if moved is None else moved / np.asarray(step.scale)
     return np.zeros(shape) if moved is None else np.broadcast_to(moved, shape)
 
 
-def _scaled(step: Standard | MinMax) -> Array:
+def _scaled(step: Scaler) -> Array:
     """Half the spacing of float32 at the column's size, divided by its scale."""
     shift, scale = np.asarray(step.shift, np.float64), np.asarray(step.scale, np.float64)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -18,8 +18,6 @@ class Classification:
     """Classification with one output for each class, or a single output for the second of two.
 
     Args:
-        classes: the number of classes.
-        outputs: the number of outputs: `classes`, or 1 for two classes.
         probabilistic: whether outputs are probabilities (a last softmax, or one sigmoid).
     """
 

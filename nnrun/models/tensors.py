@@ -29,10 +29,6 @@ def pack(arrays: dict[str, Array], values: Any) -> bytes:
 def unpack(path: Path, content: bytes | None = None) -> tuple[dict[str, Array], Any]:
     """Arrays and values of a file.
 
-    Args:
-        path: of the file.
-        content: its bytes, if already read.
-
     Raises:
         NnrunError: it is not such a file, is damaged, or does not fit into memory.
         OSError: it cannot be read.

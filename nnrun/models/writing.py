@@ -80,7 +80,7 @@ class CsvWriter:
         columns: list[Array] = list(predictions.T) if predictions.ndim > 1 else [predictions]
         if self.model.probabilistic:
             columns += list(self.model.probabilities(outputs).T)
-        self._write(zip(*map(_cells, columns), strict=True))
+        self._write(zip(*map(cells, columns), strict=True))
 
     def _write(self, rows: Iterable[Iterable[Any]]) -> None:
         text = io.StringIO()
@@ -88,7 +88,7 @@ class CsvWriter:
         self.file.write(text.getvalue().encode())
 
 
-def _cells(column: Array) -> list[Any]:
+def cells(column: Array) -> list[Any]:
     """Numbers in their shortest exact form; labels that spreadsheets do not run as formulas."""
     if column.dtype.kind in "OUS":
         shown = {label: label if _is_number(label) else cell(label) for label in {*column.tolist()}}

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.load import load_dataset
-from nnrun.data.splits import SplitData
+from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
-from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
@@ -88,24 +85,14 @@ class Predictions:
 
 
 def predictions_of(
-    record: RunRecord,
-    folder: Path,
-    load_data: Callable[[DatasetConfig], Dataset] = load_dataset,
-    model: Model | None = None,
+    record: RunRecord, model: Model, load_data: Callable[[DatasetConfig], Dataset]
 ) -> Predictions:
     """Predict the rows of the last split with a stored run's network.
 
-    Args:
-        record: the run's report.
-        folder: the run's folder.
-        load_data: returns the data set of a config.
-        model: the run's network, if it is loaded already.
-
     Raises:
-        NnrunError: the network is damaged, or its data are missing or have changed.
+        NnrunError: its data are missing or have changed.
         OSError: a file cannot be read.
     """
-    model = load(folder) if model is None else model
     config = config_from_dict(record.config)
     dataset = load_data(config.dataset)
     if dataset.sha256 != record.dataset["sha256"]:

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from nnrun.characters import clean
+from nnrun.reports.tables import Cell, Grid
+
 # The character class comes first, so that texts without such characters are fast to check.
 # An underscore within a word is no mark-up.
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>#|~&_](?:(?<!\w_)|(?!\w))")
@@ -20,10 +23,7 @@ _LINK = re.compile(
 @lru_cache(maxsize=1024)  # reports of many runs share most of their texts
 def escape(text: str) -> str:
     """Text on one line, escaped so that Markdown shows it unchanged, also within a table."""
-    plain = text
-    if not text.isprintable():
-        plain = "".join(c if c.isprintable() else " " for c in text)
-    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
+    shown = _START.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", clean(text)))
     return _LINK.sub(r"\\\g<0>", shown)
 
 
@@ -36,6 +36,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) 
     """A table; the first `texts` columns are left-aligned, the others right-aligned."""
     rule = [":--" if index < texts else "--:" for index in range(len(header))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+
+
+def grid_table(grid: Grid) -> str:
+    """A table with its strong cells in bold."""
+    rows = [[_cell(cell) for cell in row] for row in grid.rows]
+    return table(grid.header, rows, grid.texts)
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    return f"**{text}**" if cell.kind == "strong" and text else text
 
 
 def code(text: str, language: str = "") -> str:

@@ -8,22 +8,22 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from nnrun.characters import clean
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.scales import log_suits
-from nnrun.reports.charts.svg import clean, element
+from nnrun.reports.charts.svg import element
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import metric_number
+from nnrun.reports.run_tables import metrics_table
 from nnrun.reports.summary import (
     data_line,
-    metric_rows,
     splits,
     training_line,
     warnings_of,
 )
-from nnrun.reports.terminal.leaderboard import cells, columns, heading, name, notes, place
+from nnrun.reports.terminal.leaderboard import columns, heading, notes
 from nnrun.runs.record import RunRecord
-from nnrun.sweeps.board.leaderboard import Leaderboard
+from nnrun.sweeps.board.rows import Leaderboard
 
 Row = dict[str, float | int]
 
@@ -31,10 +31,7 @@ Row = dict[str, float | int]
 def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> str:
     """A run's status, its table of results and its learning curve.
 
-    Args:
-        record: its report.
-        history: a row for each evaluation.
-        path: its folder; None for a run in memory.
+    `history` has a row for each evaluation; a run in memory has no path.
     """
     return element("div", *_run(record, history, path))
 
@@ -45,24 +42,17 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
         "p", title, f" {record.status}", *([clean(f": {record.error}")] * bool(record.error))
     )
     if any(record.metrics.values()):
-        parts = splits(record.dataset)
-        rows = [
-            [row.label, *(metric_number(row.key, v) for v in (*row.ours, *row.baseline))]
-            for row in metric_rows(record)
-        ]
-        yield _table(["", *parts, *(f"baseline, {part}" for part in parts)], rows)
+        grid = metrics_table(record)
+        yield _table(grid.header, grid.words)
     if record.warnings and record.status == "completed":
-        yield element("p", element("strong", "warning"), clean(f": {_warnings(record)}"))
+        # All of them, since a run in memory has no report that lists the rest.
+        warnings = " ".join(map(sentence, warnings_of(record)))
+        yield element("p", element("strong", "warning"), clean(f": {warnings}"))
     if len(history) > 1:
         yield _image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))
     if path is not None:
         yield element("p", clean(str(path)))
-
-
-def _warnings(record: RunRecord) -> str:
-    """All warnings, since a run in memory has no report that lists the rest."""
-    return " ".join(map(sentence, warnings_of(record)))
 
 
 def _curve(record: RunRecord, history: Sequence[Row]) -> Chart:
@@ -93,8 +83,9 @@ def board_html(board: Leaderboard) -> str:
 def _board(board: Leaderboard) -> Iterator[Markup]:
     for group in board.groups:
         yield element("p", element("strong", clean(heading(group))))
-        rows = [[place(group, row), name(row), *cells(group, row)] for row in group.rows]
-        yield _table(["", "config", *columns(group)], rows)
+        shown = columns(group)
+        rows = zip(*(column.texts for column in shown), strict=True)
+        yield _table([column.title for column in shown], rows)
     for note in notes(board.groups):
         yield element("p", clean(note))
 

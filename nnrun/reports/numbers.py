@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, floor, isfinite, log10
 from re import sub
+from typing import TypeVar
 
 MISSING = "–"
 _BARS = "▁▂▃▄▅▆▇█"
+
+T = TypeVar("T")
 
 
 def number(value: float | None) -> str:
@@ -113,6 +116,20 @@ def counted(value: int, total: int) -> str:
 def plural(value: int, noun: str) -> str:
     """A count with its noun: `1 row`, `10,000 rows`."""
     return f"{count(value)} {noun}" if value == 1 else f"{count(value)} {noun}s"
+
+
+def first_of(names: Sequence[str], most: int = 5) -> str:
+    """The first names, and the number of the others: `a, b and 3 more`."""
+    more = f" and {count(len(names) - most)} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def thinned(items: Sequence[T], most: int) -> list[T]:
+    """At most this many evenly spaced items, including the last one."""
+    last = len(items) - 1
+    if last < most:
+        return list(items)
+    return [items[round(k * last / (most - 1))] for k in range(most)]
 
 
 def percent(share: float | None) -> str:

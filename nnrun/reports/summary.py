@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
+from nnrun.reports.split_words import split_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
+
+History = Mapping[str, Sequence[float]]
+"""The columns of history.csv."""
 
 _LABELS = {
     "accuracy": "accuracy",
@@ -31,17 +35,6 @@ _MOST_WARNINGS = 3
 _MOST_COLUMNS = 3
 # These losses equal the log loss, which is then not shown again.
 _LOG_LOSSES = ("cross_entropy", "binary_cross_entropy")
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """One metric on each split, of the run and of its baseline."""
-
-    key: str
-    label: str
-    main: bool
-    ours: list[float | None]
-    baseline: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -65,31 +58,27 @@ def metric_label(key: str) -> str:
     return _LABELS.get(key, key)
 
 
+def curve_names(metric: str, histories: Iterable[History]) -> list[str]:
+    """The loss and the main metric, or one of them where they are equal."""
+    same = all(
+        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
+        for history in histories
+        for split in SPLITS
+    )
+    return ["loss"] if same else ["loss", metric]
+
+
 def splits(dataset: dict[str, Any]) -> list[str]:
     """The splits that have rows, the test split last."""
     return [split for split in SPLITS if dataset[f"n_{split}"]]
 
 
-def metric_rows(record: RunRecord) -> list[MetricRow]:
-    """The numbers of a run, its main metric first and the loss last."""
-    parts = splits(record.dataset)
-    reference: dict[str, Any] = record.baseline[parts[0]] or {}
+def metrics_of(record: RunRecord) -> list[str]:
+    """The metrics of a run that are a number each, the main one first and the loss last."""
+    reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
     is_loss = record.config["loss"]["type"] in _LOG_LOSSES
     keys = [key for key in _LABELS if key in reference and not (is_loss and key == "log_loss")]
-
-    def values(numbers: dict[str, Any], key: str) -> list[float | None]:
-        return [(numbers[part] or {}).get(key) for part in parts]
-
-    return [
-        MetricRow(
-            key=key,
-            label=_LABELS[key],
-            main=key == record.main_metric,
-            ours=values(record.metrics, key),
-            baseline=values(record.baseline, key),
-        )
-        for key in sorted(keys, key=lambda key: key != record.main_metric)
-    ]
+    return sorted(keys, key=lambda key: key != record.main_metric)
 
 
 def baseline_line(record: RunRecord) -> str:
@@ -162,10 +151,12 @@ def split_line(dataset: dict[str, Any]) -> str:
 
 
 def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
-    """Notes on held-out rows that are also training rows, or have categories unknown in training.
+    """Notes on how rows were split, and on held-out rows that are also training rows, or have
+    categories unknown in training.
 
     Reports of older versions lack these counts.
     """
+    yield from split_words(dataset.get("split") or {})
     # Rows that were dropped are counted in the set's description.
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"

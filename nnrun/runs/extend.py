@@ -30,17 +30,13 @@ from nnrun.runs.storage.reading import (
 )
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.state import TrainingState, copies, live_arrays, network_arrays
-from nnrun.training.streams import Streams
 
 
 @dataclass(frozen=True)
 class Extension:
-    """A longer run, and the state it starts from.
+    """A longer run, and the state of training that it starts from.
 
-    Args:
-        prepared: the longer run.
-        state: of training at the end of the shorter run.
-        origin: the id and iterations of the shorter run, for the report.
+    `origin` has the id and iterations of the shorter run, for the report.
     """
 
     prepared: Prepared
@@ -49,21 +45,15 @@ class Extension:
 
 
 def extend(folder: Path, iterations: int, name: str | None = None) -> Extension:
-    """Prepare to continue the run in a folder for more iterations.
+    """Prepare to continue the completed run in a folder for more iterations.
 
     The evaluation interval, the length of the schedule and the engine stay those of the shorter
-    run. So the longer run has the bits that training all iterations at once gives.
+    run. So the longer run has the bits that training all iterations at once gives. `name` is that
+    of the longer run's experiment; by default the name in its config.
 
-    Args:
-        folder: of a completed run.
-        iterations: how many more.
-        name: of the longer run's experiment; by default the name in its config.
-
-    Raises:
-        ConfigError: its config is damaged, or its data are missing.
-        UsageError: the run did not complete, was trained on other data, or would gain nothing:
-            early stopping or the end of its schedule keep more iterations from changing anything.
-        NnrunError: its files are damaged.
+    Raises: ConfigError if its config is damaged, or its data are missing; UsageError if it did not
+    complete, was trained on other data, or would gain nothing: early stopping or the end of its
+    schedule keep more iterations from changing anything; NnrunError if its files are damaged.
     """
     record = _completed(folder)
     refuse_changed(folder, record, CONFIG, HISTORY, MODEL, STATE)
@@ -174,7 +164,7 @@ def _state(folder: Path, longer: Prepared, record: RunRecord) -> TrainingState:
         raise NnrunError(f"{folder / MODEL}: damaged; its weights are not those of the report")
     kept = unpack(folder / STATE)[0] if (folder / STATE).exists() else {}
     network, optimizer = longer.network, longer.config.training.optimizer.build()
-    network.initialize(rng=Streams.of(longer.config.seed).weights)
+    network.initialize(rng=longer.streams.weights)
     optimizer.allocate(network.theta)
     try:
         load_weights(network, weights)

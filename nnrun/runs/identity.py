@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from nnrun import NUMERICS_VERSION
@@ -31,6 +32,10 @@ class Identity:
         content = {"config": canonical, "data": data_sha256, "numerics": NUMERICS_VERSION}
         return cls(canonical_json(content))
 
+    def with_split_seed(self, seed: int | None) -> Identity:
+        """That of the same run with this seed of its split; None leaves it as it is."""
+        return self if seed is None else _with_split_seed(self, seed)
+
     def digest(self, seed: int) -> str:
         """SHA-256 over everything that decides the numbers of the run."""
         return hashlib.sha256(f"{self.text} {seed}".encode()).hexdigest()
@@ -38,6 +43,14 @@ class Identity:
     def run_id(self, seed: int) -> str:
         """The name of the run's folder."""
         return f"s{seed}-{self.digest(seed)[:10]}"
+
+
+@lru_cache(maxsize=1024)
+def _with_split_seed(identity: Identity, seed: int) -> Identity:
+    content = json.loads(identity.text)
+    dataset = content["config"]["dataset"]
+    dataset["split"] = {**dataset.get("split", {}), "seed": seed}
+    return Identity(canonical_json(content))
 
 
 def is_run_id(text: str) -> bool:

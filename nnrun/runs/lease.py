@@ -42,10 +42,8 @@ class Outcome:
 class RunLease:
     """A run that this process alone may train and save, until it is released.
 
-    Args:
-        store: where results are kept; None to keep nothing.
-        folder: of the run, locked; None to keep nothing.
-        resumes: whether it continues from an existing checkpoint.
+    Without a store and the locked folder of the run, nothing is kept. `resumes` is whether it
+    continues from an existing checkpoint.
     """
 
     def __init__(
@@ -69,8 +67,7 @@ class RunLease:
     def checkpoint(self, note: Callable[[str], None] = _ignore) -> TrainingState | None:
         """The state to continue from; None for a new start.
 
-        Args:
-            note: called with a sentence if the checkpoint is damaged.
+        `note` is called with a sentence if the checkpoint is damaged.
         """
         if self._folder is None or not self._resumes:
             return None
@@ -81,24 +78,15 @@ class RunLease:
             return None
 
     def save_checkpoint(self, state: TrainingState) -> None:
-        """Write the state of the run while it is in progress.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write the state of the run while it is in progress."""
         if self._folder is not None:
             self._folder.save_checkpoint(state)
             self._resumes = True
 
     def conclude(self, result: RunResult, note: Callable[[str], None] = _ignore) -> Outcome:
-        """Save the result unless a better one exists.
+        """Save the result unless a better one exists; an OSError if it cannot be written.
 
-        Args:
-            result: of training.
-            note: called with a sentence about anything unusual.
-
-        Raises:
-            OSError: it cannot be written.
+        `note` is called with a sentence about anything unusual.
         """
         if self._store is None or self._folder is None or self._adds_nothing(result.record):
             return self._outcome(result.record, result)
@@ -111,8 +99,6 @@ class RunLease:
         """Do what `conclude` does in the background; release the run after the future is done.
 
         An outcome that was saved holds no history and weights.
-
-        Raises: as `conclude` does, now or from the future.
         """
         if self._store is None or self._folder is None or self._adds_nothing(result.record):
             future: Future[Outcome] = Future()
@@ -125,11 +111,7 @@ class RunLease:
     def fail(self, failed: Callable[[TrainingState | None], RunResult]) -> None:
         """Save the report of a run that could not be trained, unless a complete one exists.
 
-        Args:
-            failed: makes the result from the run's checkpoint, if there is one.
-
-        Raises:
-            OSError: it cannot be written.
+        `failed` makes the result from the run's checkpoint, if there is one.
         """
         if self._store is None or self._folder is None or self._folder.is_complete:
             return
@@ -180,12 +162,9 @@ def begin(
         held: called if another process holds the run; returns whether to wait.
         brief: a record that is found may lack its config and network.
 
-    Returns:
-        The outcome of a complete run; else a lease; None if another process holds the run.
+    Returns: The outcome of a complete run; else a lease; None if another process holds the run.
 
-    Raises:
-        UsageError: the run is damaged, or a link leads out of the results folder.
-        OSError: the run's folder cannot be made.
+    Raises: UsageError if the run is damaged, or a link leads out of the results folder.
     """
     if store is None:
         return RunLease(None, None)

@@ -40,11 +40,9 @@ def train(
         force: train it even if it is complete or damaged.
         extension: the shorter run that this one continues, if any.
 
-    Raises:
-        UsageError: the stored run is damaged.
-        OSError: the results cannot be written.
-        EngineFaultError: the compiled engine does not compute what NumPy does; the run is kept as
-            failed.
+    Raises: UsageError if the stored run is damaged; OSError if the results cannot be written;
+    EngineFaultError if the compiled engine does not compute what NumPy does: the run is kept as
+    failed.
     """
     callbacks = callbacks or Callbacks()
     name, run_id = prepared.config.name, prepared.run_id

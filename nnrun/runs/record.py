@@ -57,11 +57,7 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> RunRecord:
-        """From JSON data; unknown fields are ignored, and values are not checked.
-
-        Raises:
-            TypeError: a field is missing.
-        """
+        """From JSON data; unknown fields are ignored; a TypeError if one is missing."""
         known = cls.__dataclass_fields__
         return cls(**{key: value for key, value in content.items() if key in known})
 

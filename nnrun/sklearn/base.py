@@ -37,7 +37,7 @@ _FEWEST = 2
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """See the two classes that are made of it."""
+    """The base class of the classifier and the regressor."""
 
     def __init__(
         self,
@@ -140,14 +140,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return hasattr(self, "model_")
 
     def _take_model(self, model: Model) -> None:
-        """Become the estimator of a model."""
+        """Take over a trained model."""
         raise NotImplementedError
 
     @property
     def _goes_on(self) -> bool:
         """Whether the next fit begins with the weights of the last one."""
         if self.warm_start and hasattr(self, "model_") and not hasattr(self, "_state"):
-            raise ValueError("warm_start cannot go on from a run; a clone trains a new network")
+            raise ValueError("warm_start cannot continue a run; a clone trains a new network")
         return bool(self.warm_start) and hasattr(self, "_state")
 
     def _fit(self, dataset: Dataset) -> None:
@@ -159,7 +159,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if goes_on:
             self._check_same(fitting)
             fitting.go_on_from(self._state, optimizer=False)
-        self._train(fitting, self._curves() if goes_on else ([], [], []))
+        self._train(fitting, continues=goes_on)
         self.n_iter_ = ceil(fitting.trainer.iteration / fitting.prepared.batches_per_epoch)
 
     def _fit_more(self, dataset: Dataset) -> None:
@@ -170,7 +170,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             raise ValueError("partial_fit takes a constant learning_rate: it knows no end")
         before: TrainingState | None = getattr(self, "_state", None)
         if before is None and hasattr(self, "model_"):
-            raise ValueError("partial_fit cannot go on from a run; fit trains a new network")
+            raise ValueError("partial_fit cannot continue a run; fit trains a new network")
         if before is None:
             self._first_seed, self.n_iter_ = self._seed(), 0
         rule = stopping_of(self, dataset, None if before is None else self._rule)
@@ -181,7 +181,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if before is not None:
             self._check_same(fitting)
             fitting.go_on_from(before, optimizer=True)
-        self._train(fitting, ([], [], []) if before is None else self._curves())
+        self._train(fitting, continues=before is not None)
         self.n_iter_ += 1
 
     def _prepare(self, dataset: Dataset, seed: int, epochs: int | None = None) -> Prepared:
@@ -205,27 +205,25 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         if weights_shapes(fitting.network) != weights_shapes(self.network_):
             raise ValueError("the network has other layers than the one that was fitted before")
 
-    def _train(
-        self, fitting: Fitting, before: tuple[list[float], list[float], list[float]]
-    ) -> None:
-        """Train, become the estimator of the result, and lengthen the curves."""
+    def _train(self, fitting: Fitting, *, continues: bool) -> None:
+        """Train, become the estimator of the result, and lengthen or replace the curves."""
         fitting.train(Callbacks())
         trainer, prepared = fitting.trainer, fitting.prepared
         if trainer.divergence is not None:
             raise ValueError(describe_divergence(prepared.config, trainer.divergence))
-        values = describe_model(prepared)
-        self.model_ = restore(weights_of(fitting.network), values)
+        self.model_ = restore(weights_of(fitting.network), describe_model(prepared))
         self._state, self._rule = trainer.checkpoint(), fitting.rule
-        losses, scores, held_out = before
-        self.loss_curve_ = [*losses, *fitting.curve]
+        before = self._curves() if continues else ([], [], [])
+        self.loss_curve_ = [*before[0], *fitting.curve]
         self.loss_ = self.loss_curve_[-1]
         self.best_loss_ = None if self.early_stopping else self._rule.best
         self.validation_scores_ = self.best_validation_score_ = None
         if self.early_stopping:
             rows = trainer.history
-            self.validation_scores_ = [*scores, *(row[self._rule.monitor] for row in rows)]
+            self.validation_scores_ = [*before[1], *(row[self._rule.monitor] for row in rows)]
             self.best_validation_score_ = -self._rule.best
-            self.validation_loss_curve_ = [*held_out, *(row["validation_loss"] for row in rows)]
+            losses = (row["validation_loss"] for row in rows)
+            self.validation_loss_curve_ = [*before[2], *losses]
 
     def _curves(self) -> tuple[list[float], list[float], list[float]]:
         """Losses of epochs; scores and losses of the rows held out."""
@@ -250,7 +248,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         return rows
 
     def _fills_in(self) -> bool:
-        """Whether missing numbers are filled in: as a run may have it that this is made of."""
+        """Whether missing numbers are filled in, as by the preprocessing of a run."""
         return hasattr(self, "model_") and bool(self.model_.layout.columns.imputed)
 
     def _shaped(self, x: Array) -> Array:

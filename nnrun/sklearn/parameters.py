@@ -27,14 +27,7 @@ _SELDOM = 10
 
 
 def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -> dict[str, Any]:
-    """The config of an estimator's run on this data set.
-
-    Args:
-        estimator: its parameters.
-        dataset: the rows.
-        seed: of the run.
-        epochs: in place of the estimator's own length.
-    """
+    """The config of an estimator's run on this data set; `epochs` replace its own length."""
     given = estimator.loss or _default_loss(dataset)
     loss = given if isinstance(given, str) else given.get("type")
     rows, held_out = len(dataset.x), 0

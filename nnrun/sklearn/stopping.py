@@ -18,10 +18,7 @@ def stopping_of(
 ) -> NoImprovement:
     """Counts epochs without a gain of `tol`, in the score of held-out rows or in the loss.
 
-    Args:
-        estimator: its parameters.
-        dataset: the rows.
-        before: what counted in the last fit, where this one goes on from there.
+    A fit that continues the last one starts with its counts, `before`.
 
     Raises:
         ValueError: a parameter cannot be used.

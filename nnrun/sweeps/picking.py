@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from nnrun.config.names import is_name
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look
-from nnrun.runs.catalog.select import BEST, is_run_folder, named, select_run
+from nnrun.runs.catalog.select import BEST, LATEST, is_run_folder, named, select_run
+from nnrun.runs.catalog.summary import varied
 
 if TYPE_CHECKING:
     from nnrun.sweeps.board.best import Choice
@@ -56,9 +57,21 @@ def best(root: Path, name: str, by: str | None = None) -> Choice:
     return best_of(root, name, by)
 
 
+def setting_word(run: str, root: Path) -> tuple[str, bool]:
+    """The word for a run of a setting, and whether it stands for all of its seeds.
+
+    An experiment's name alone means its best setting; a single run means its own setting and seed.
+    """
+    name, _, rest = named(run, root).rstrip("/").partition("/")
+    whole = is_name(name) and rest in ("", BEST) and run != LATEST
+    if not whole or is_run_folder(Path(run)):
+        return run, False
+    return f"{name}/{BEST}", True
+
+
 def settings_vary(name: str, root: Path) -> bool:
     """Whether the runs of an experiment differ in more than their seeds."""
-    return bool(look(root, (name,))[1].get(name))
+    return bool(varied(look(root, (name,))).get(name))
 
 
 def _experiment(run: str, root: Path) -> str | None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from nnrun.config.names import SPLITS
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import Plan, PlannedRun
 
 
@@ -30,10 +31,18 @@ class RunScore(NamedTuple):
     run_id: str = ""
     warned: bool = False
     arithmetic: str = ""
+    split_seed: int | None = None
+    fold: int | None = None
+
+    @property
+    def replicate(self) -> Replicate:
+        """What tells the run from others of its setting."""
+        return Replicate(self.seed, self.split_seed, self.fold)
 
     @classmethod
-    def of(cls, record: RunRecord) -> RunScore:
-        """The scores in a record."""
+    def of(cls, record: RunRecord, replicate: Replicate | None = None) -> RunScore:
+        """The scores in a record; its config says the replicate, unless that is given."""
+        replicate = replicate or Replicate.of(record.config, record.seed)
 
         def main(numbers: dict[str, dict[str, float] | None]) -> tuple[float | None, ...]:
             return tuple((numbers[split] or {}).get(record.main_metric) for split in SPLITS)
@@ -49,6 +58,8 @@ class RunScore(NamedTuple):
             run_id=record.run_id,
             warned=bool(record.warnings),
             arithmetic=intern(numeric_backend(record)),
+            split_seed=replicate.split_seed,
+            fold=replicate.fold,
         )
 
 
@@ -80,12 +91,15 @@ class SweepProgress:
     found: int = 0
     interrupted: int = 0
     failed: int = 0
-    _failures: dict[tuple[int, int], Failure] = field(default_factory=dict)
+    _failures: dict[tuple[int, Replicate], Failure] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[Failure]:
         """Diverged and failed runs by variant and seed, since their order in time is random."""
-        return [self._failures[place] for place in sorted(self._failures)]
+        return [
+            self._failures[place]
+            for place in sorted(self._failures, key=lambda place: (place[0], place[1].order))
+        ]
 
     @property
     def ended(self) -> int:
@@ -104,7 +118,7 @@ class SweepProgress:
 
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a complete run."""
-        self.scores.setdefault(run.variant.number, []).append(RunScore.of(record))
+        self.scores.setdefault(run.variant.number, []).append(RunScore.of(record, run.replicate))
         if trained:
             self.trained += 1
         else:
@@ -117,10 +131,11 @@ class SweepProgress:
 
     def note_failure(self, run: PlannedRun, reason: str) -> None:
         """Record why a run failed or diverged, without counting it."""
-        place = run.variant.number, run.seed
+        place = run.variant.number, run.replicate
         self._failures[place] = Failure(run.key, run.label, reason)
 
     def by_variant(self) -> Iterator[list[RunScore]]:
         """The scores of each variant of the plan, in its order and by seed."""
         for variant in self.plan.variants:
-            yield sorted(self.scores.get(variant.number, []), key=lambda score: score.seed)
+            scores = self.scores.get(variant.number, [])
+            yield sorted(scores, key=lambda score: score.replicate.order)

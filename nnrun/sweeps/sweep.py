@@ -50,7 +50,7 @@ class ActiveRun:
         return Job(
             run.key,
             variant.config,
-            run.seed,
+            run.replicate,
             run.run_id,
             variant.data,
             checkpoint,
@@ -351,7 +351,7 @@ class Sweep:
         return self.datasets.load(config_of(variant.config).dataset, variant.data)
 
     def _prepared(self, run: PlannedRun) -> Prepared:
-        config = config_of(run.variant.config).model_copy(update={"seed": run.seed})
+        config = run.replicate.applied(config_of(run.variant.config))
         return prepare_again(config, self.datasets.load(config.dataset))
 
 

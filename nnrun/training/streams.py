@@ -12,14 +12,19 @@ from nnrun.nn.signature import Rng
 
 @dataclass(frozen=True)
 class Streams:
-    """Independent generators: drawing more numbers from one does not change the others."""
+    """Independent generators: drawing more numbers from one does not change the others.
+
+    With a fold all but `split` are its own, so that the folds of a seed have different initial
+    weights, and their spread shows what these do.
+    """
 
     seed: int
+    fold: int | None = None
 
     @classmethod
-    def of(cls, seed: int) -> Streams:
-        """The streams of a run's seed."""
-        return cls(seed)
+    def of(cls, seed: int, fold: int | None = None) -> Streams:
+        """The streams of a run's seed, and of the fold that it tests."""
+        return cls(seed, fold)
 
     @cached_property
     def split(self) -> Rng:
@@ -29,19 +34,22 @@ class Streams:
     @cached_property
     def weights(self) -> Rng:
         """For initial weights."""
-        return self._stream(1)
+        return self._stream_of_fold(1)
 
     @cached_property
     def order(self) -> Rng:
         """For the order of training rows."""
-        return self._stream(2)
+        return self._stream_of_fold(2)
 
     @cached_property
     def dropout(self) -> Rng:
         """For dropout masks."""
-        return self._stream(3)
+        return self._stream_of_fold(3)
 
-    def _stream(self, number: int) -> Rng:
-        """The generator of `SeedSequence(seed).spawn(4)[number]`."""
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(number,))
+    def _stream_of_fold(self, number: int) -> Rng:
+        return self._stream(number) if self.fold is None else self._stream(number, self.fold)
+
+    def _stream(self, *key: int) -> Rng:
+        """The generator of `SeedSequence(seed).spawn(4)[number]`, or of a descendant of it."""
+        sequence = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(sequence))

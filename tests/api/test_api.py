@@ -265,7 +265,7 @@ def test_a_mistake_names_its_dotted_key(folder, changes, overrides, expected):
     assert [] == os.listdir(folder)
 
 
-def test_mistakes_of_a_file_are_told_as_by_the_command_line():
+def test_mistakes_of_a_file_are_reported_as_by_the_command_line():
     """Word for word."""
     Path("wrong.yaml").write_text(YAML.replace("tanh", "tnah").replace("seed: 3", "sead: 3"))
     done = CliRunner().invoke(cli, ["train", "wrong.yaml"])
@@ -276,7 +276,7 @@ def test_mistakes_of_a_file_are_told_as_by_the_command_line():
         nnrun.check("worng.yaml")
 
 
-def test_a_config_that_holds_itself_is_told():
+def test_a_config_that_holds_itself_is_reported():
     """And does not go on for ever."""
     config = dict(IRIS)
     config["dataset"] = config
@@ -302,7 +302,7 @@ def test_check_says_what_a_run_will_be(folder):
 
 
 def test_runs_are_loaded_by_their_names():
-    """As on the command line; what is not there is told."""
+    """As on the command line; what is missing is reported."""
     kept = nnrun.train(IRIS)
     for word in ("latest", "flowers", f"flowers/{kept.run_id[:4]}", str(kept.path)):
         assert kept.record == nnrun.load(word).record
@@ -313,7 +313,7 @@ def test_runs_are_loaded_by_their_names():
         nnrun.load(kept.path)
 
 
-def test_a_damaged_history_is_told():
+def test_a_damaged_history_is_reported():
     """Not as a traceback of the csv module."""
     kept = nnrun.train(IRIS)
     (kept.path / "history.csv").write_text("iteration,train_loss\n1,x\n")
@@ -357,7 +357,7 @@ def test_a_sweep_gives_its_leaderboard(folder, kind):
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
-def test_a_number_of_threads_that_makes_no_sense_is_told(threads):
+def test_a_number_of_threads_that_makes_no_sense_is_reported(threads):
     """In words, before anything is trained; whole numbers of NumPy are numbers."""
     words = f"threads={threads!r}: a whole number of at least 1"
     with pytest.raises(UsageError, match=words):
@@ -468,7 +468,7 @@ def test_a_run_is_verified(folder):
         (lambda: nnrun.load("latest", folder="x"), "'folder'; there are run, results"),
     ],
 )
-def test_an_argument_that_is_none_is_told_with_what_was_meant(call, expected):
+def test_an_unknown_argument_gets_a_suggestion(call, expected):
     """A setting by its place in a config, else a slip, else what there is."""
     with pytest.raises(TypeError) as caught:
         call()
@@ -488,7 +488,7 @@ def test_notebooks_see_tables_and_curves(folder):
     assert "<script" not in shown
 
 
-def test_a_notebook_is_told_what_is_wrong_with_a_result():
+def test_a_notebook_shows_what_is_wrong_with_a_result():
     """As the terminal is, and all of it."""
     Path("flowers.yaml").write_text(YAML)
     good, bad = (
@@ -499,7 +499,7 @@ def test_a_notebook_is_told_what_is_wrong_with_a_result():
 
 
 def test_training_prints_nothing_unless_asked(capfd):
-    """Neither run nor sweep; with quiet=False, what happens is told on stderr."""
+    """Neither run nor sweep; with quiet=False, progress goes to stderr."""
     Path("flowers.yaml").write_text(YAML)
     nnrun.train("flowers.yaml")
     nnrun.sweep("flowers.yaml", seeds=2)

@@ -163,7 +163,7 @@ def table() -> dict[str, Row]:
             of_trials("dtype", "rule"),
         ),
         "clipping": ({(limit,) for limit in CLIPS}, of_trials("clip_norm")),
-        "losses of batches": ({(True,), (False,)}, of_trials("told")),
+        "losses of batches": ({(True,), (False,)}, of_trials("with_losses")),
         "zeros skipped": ({(True,), (False,)}, of_trials("skips")),
     }
 

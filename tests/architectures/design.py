@@ -56,7 +56,7 @@ def _trial(deal: Decks, plan: Architecture, number: int, index: int) -> Trial:
         threads=deal(("threads", dtype), THREADS),
         rule=rule,
         clip_norm=deal("clip", CLIPS),
-        told=deal("told", (True, False)),
+        with_losses=deal("with_losses", (True, False)),
         skips=deal("skips", (False, False, True)),
         seed=1000 * number + index,
     )

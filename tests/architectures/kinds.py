@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import isclass
+from typing import Any, get_type_hints
 
 from nnrun.nn import ACTIVATIONS, LAYERS
+from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Shape
 
 VECTORS = "vectors"
@@ -31,9 +34,21 @@ def _second(shape: Shape) -> str:
     return "n" if shape[1] == 1 else "m"
 
 
+def holds_layers(name: str) -> bool:
+    """Whether layers are an argument of this layer."""
+    entry = LAYERS[name]
+    return Layers in get_type_hints(entry.__init__ if isclass(entry) else entry).values()
+
+
 def all_kinds() -> tuple[str, ...]:
-    """All kinds, from the tables as they are at the call."""
-    return (*(name for name in LAYERS if name != "activation"), "convolution", *ACTIVATIONS)
+    """All kinds, from the tables as they are at the call; of layers with layers only residuals."""
+    names = [name for name in LAYERS if name == "residual" or not holds_layers(name)]
+    return (*(name for name in names if name != "activation"), "convolution", *ACTIVATIONS)
+
+
+def with_attribute(name: str, value: Any) -> tuple[str, ...]:
+    """The layers whose classes have this value of an attribute."""
+    return tuple(kind for kind, cls in LAYERS.items() if getattr(cls, name, None) == value)
 
 
 @dataclass(frozen=True)
@@ -50,12 +65,13 @@ class Rule:
         return form in self.forms and (first in self.first or second in self.second)
 
 
-TAKE_VECTORS = ("dense", "matmul", "softmax")
-TAKE_IMAGES = ("conv2d", "convolution", "max_pool2d", "avg_pool2d")
+TAKE_VECTORS = ("dense", "softmax", *with_attribute("input_kind", "vectors"))
+TAKE_IMAGES = ("conv2d", "convolution", *with_attribute("input_kind", "images"))
+MAKE_VECTORS = with_attribute("makes_vectors", True)
 INVALID = (
     Rule("takes vectors, not images", MAPS, second=TAKE_VECTORS),
     Rule("takes images, not vectors", (VECTORS,), second=TAKE_IMAGES),
-    Rule("puts out vectors, not images", MAPS, first=(*TAKE_VECTORS, "flatten")),
+    Rule("puts out vectors, not images", MAPS, first=(*TAKE_VECTORS, *MAKE_VECTORS)),
     Rule("puts out images, not vectors", (VECTORS,), first=TAKE_IMAGES),
 )
 

@@ -26,8 +26,8 @@ OPTIMIZERS: dict[str, Callable[[], Any]] = {
     "adam": Adam,
     "adam decay": lambda: Adam(0.5, 0.9, 1e-4, 1e-2),
 }
-# Adam divides a gradient by its own size: one of mere rounding becomes a step, which says nothing
-# of an engine. In float32 rounding is beyond the default epsilon.
+# Adam and others with an epsilon divide a gradient by its own size: one of mere rounding becomes a
+# step, which says nothing of an engine. In float32 rounding is beyond the default epsilon.
 EPSILON = 1e-3
 
 
@@ -45,7 +45,7 @@ class Trial:
         threads: of the second training; the first has one.
         rule: the optimizer, by its name in OPTIMIZERS.
         clip_norm: as engines take it.
-        told: whether the losses of batches are asked for.
+        with_losses: whether the losses of batches are asked for.
         skips: whether zeros are looked for in every product.
         seed: of weights, data and dropout.
     """
@@ -59,7 +59,7 @@ class Trial:
     threads: int
     rule: str
     clip_norm: float | None
-    told: bool
+    with_losses: bool
     skips: bool
     seed: int
 
@@ -84,7 +84,7 @@ class Trial:
     def optimizer(self) -> Any:
         """A new one."""
         made = OPTIMIZERS[self.rule]()
-        if isinstance(made, Adam) and self.dtype == "float32":
+        if hasattr(made, "epsilon") and self.dtype == "float32":
             made.epsilon = EPSILON
         return made
 
@@ -93,10 +93,10 @@ class Trial:
         sizes = [self.batch_size, self.batch_size, self.rest][: 3 if self.rest else 2] * EPOCHS
         rng = np.random.default_rng(self.seed + 2)
         rows = np.concatenate([rng.permutation(self.rows) for _ in range(EPOCHS)])
-        rate = 0.002 if self.rule.startswith("adam") else 0.01
+        rate = 0.002 if hasattr(self.optimizer(), "epsilon") else 0.01
         return Batches(rows, np.cumsum([0, *sizes]), rate * np.linspace(1, 0.5, len(sizes)))
 
     def __str__(self) -> str:
         rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
-        rest = f"clip_norm {self.clip_norm}, told {self.told}, skips {self.skips}"
+        rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}, skips {self.skips}"
         return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {rest}\n{self.plan}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from nnrun.nn import LOSSES, Flatten, Residual, dense
 from nnrun.nn.signature import Shape
 from tests.architectures.dealing import Deal
-from tests.architectures.kinds import END, MAPS, START, VECTORS, followers, form_of
+from tests.architectures.kinds import END, MAKE_VECTORS, MAPS, START, VECTORS, followers, form_of
 from tests.architectures.plan import Architecture, Block, shape_after
 from tests.architectures.settings import POINTWISE, SETTINGS, Place, Space
 
@@ -105,7 +105,7 @@ class Walk:
 
         def fits(kind: str) -> bool:
             closed = kind == "residual" and depth >= DEPTH
-            leaves = kind == "flatten" and depth and form in MAPS
+            leaves = kind in MAKE_VECTORS and depth and form in MAPS
             return not closed and not leaves and kind not in self.without
 
         wanted = {kind for kind in kinds if fits(kind) and pair(kind) in self.missing}

@@ -10,7 +10,7 @@ from tests.benchmarks.works import WORKS
 
 @pytest.mark.parametrize("work", WORKS.values(), ids=WORKS)
 def test_peers_have_the_same_number_of_parameters(work):
-    """A work is one network, whoever trains it."""
+    """A work is one network for all contestants."""
     size = nnrun.build(work).size
     assert size == sum(parameter.numel() for parameter in pytorch.build(work).parameters())
     assert size == c.PARAMETERS.get(work.id, size)

@@ -38,9 +38,9 @@ def rates(timed: dict[str, TimedRun], rounds: int, seconds: float) -> dict[str, 
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """One core for all that is begun meanwhile, so that whoever moves to another loses nothing.
+    """One core for all processes that start meanwhile, so that moving to another core costs no one.
 
-    JAX has threads of its own, too, whatever it is told.
+    JAX has threads of its own, too, whatever its settings.
     """
     if not hasattr(os, "sched_setaffinity"):
         yield

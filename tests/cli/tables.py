@@ -101,7 +101,7 @@ def _petals() -> Table:
     return _last(_blanked(_rows(builtin.iris()), "species", 0.1, "", 4), "petal width (cm)")
 
 
-# Of each file: its rows, its separator, whether decimals follow a comma, and what `init` is told.
+# Of each file: its rows, its separator, the decimal sign, and the arguments of `init`.
 TABLES: dict[str, tuple[Callable[[], Table], str, bool, tuple[str, ...]]] = {
     "iris": (lambda: _rows(builtin.iris()), ",", False, ()),
     "wine": (lambda: _rows(builtin.wine()), ";", True, ()),

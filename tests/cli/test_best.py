@@ -21,7 +21,7 @@ VALIDATION = "dataset.validation_size=0.2"
 
 @pytest.fixture
 def swept(nnrun, cars):
-    """Two settings with three seeds, of which the newest run is one of the worse: its report."""
+    """Two settings with three seeds; the newest run has the worse setting: its report."""
     for rate in ("0.05", "0.0001"):
         words = (f"training.learning_rate={rate}", VALIDATION, "--seeds", "3", "-j1", "-q")
         assert 0 == nnrun("sweep", cars, *words).exit_code
@@ -108,16 +108,16 @@ def test_a_run_that_is_named_in_full_is_not_named_again(nnrun, swept):
 
 def test_a_choice_by_test_says_what_it_costs(nnrun, swept, cars):
     """Asked for, or for lack of a validation split; then it says how to have one."""
-    told = "chosen by the test split, so that its test result is too good to expect of new data; "
+    note = "chosen by the test split, so that its test result is too good to expect of new data; "
     assert (
-        f"  {told}--by validation is the honest choice\n"
+        f"  {note}--by validation is the honest choice\n"
         in nnrun("show", "cars/best", "--by", "test").stderr
     )
-    assert told not in nnrun("show", "cars/best").stderr
+    assert note not in nnrun("show", "cars/best").stderr
     write("plain.yaml", CARS.replace("cars", "plain"))
     nnrun("train", "plain.yaml", "-q")
     assert (
-        f"  {told}dataset.validation_size sets rows aside to choose by\n"
+        f"  {note}dataset.validation_size sets rows aside to choose by\n"
         in nnrun("show", "plain/best").stderr
     )
     done = nnrun("show", "plain/best", "--by", "validation")
@@ -148,7 +148,7 @@ def test_the_chosen_setting_is_a_config(nnrun, swept):
 
 
 def test_an_experiment_that_is_none_has_no_best(nnrun, swept):
-    """It is told as any name; so is a results folder that is none."""
+    """It is an error as for any name; so is a results folder that does not exist."""
     for words in (("show", "carz/best"), ("best", "carz")):
         done = nnrun(*words)
         assert (2, "") == (done.exit_code, done.stdout)

@@ -1,4 +1,4 @@
-"""`nnrun check`: what is right is shown, what is wrong is told, nothing is trained."""
+"""`nnrun check`: it shows valid configs, reports mistakes, and trains nothing."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_a_folder_is_all_its_configs(nnrun, cars, digits):
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
-def test_all_problems_of_all_files_are_told(nnrun, cars, digits):
-    """One bad config hides neither another one nor the good ones; an argument is told once."""
+def test_all_problems_of_all_files_are_reported(nnrun, cars, digits):
+    """One bad config hides no other config; a mistake in an argument is reported once."""
     Path("bad.yaml").write_text(DIGITS.replace("tanh", "tahn").replace("0.01", "-1"))
     Path("worse.yaml").write_text("[")
     done = nnrun("check", ".", "--json")

@@ -19,7 +19,7 @@ sweep: {seeds: 3, grid: {training.learning_rate: [0.1, 0.0001]}}
 
 @pytest.fixture
 def swept(nnrun):
-    """Six runs of two settings, of which one hardly learns; with a margin."""
+    """Six runs of two settings, one of which hardly learns; with a margin."""
     Path("flowers.yaml").write_text(CONFIG)
     shown = nnrun("sweep", "flowers.yaml", "-j", "1", "--margin", "0.9", "-q", "--json")
     assert 0 == shown.exit_code

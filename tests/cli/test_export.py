@@ -103,7 +103,7 @@ def test_other_columns_take_float32(model, nnrun):
 
 @pytest.mark.parametrize("arguments", [(), ("--code", "numpy"), ("--code", "pytorch")])
 def test_code(model, nnrun, arguments):
-    """A module to import, in NumPy unless told otherwise."""
+    """A module to import, in NumPy by default."""
     assert 0 == nnrun("export", "latest", "-o", "cars.py", *arguments).exit_code
     assert ("import torch" in Path("cars.py").read_text()) == ("pytorch" in arguments)
     names = {"__name__": "cars"}
@@ -124,7 +124,7 @@ def test_code(model, nnrun, arguments):
         (("cars",), "Missing option '-o' / '--output'"),
     ],
 )
-def test_mistakes_are_told(model, nnrun, arguments, expected):
+def test_mistakes_are_reported(model, nnrun, arguments, expected):
     """With exit code 2 and nothing written."""
     result = nnrun("export", *arguments)
     assert 2 == result.exit_code
@@ -138,5 +138,5 @@ def test_without_the_package_it_says_which(model):
     command = [sys.executable, "-c", code, "export", "cars", "-o", "cars.onnx"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert 2 == run.returncode
-    told = "error: an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
-    assert [told] == run.stderr.splitlines()[1:]
+    message = "error: an ONNX file needs the package onnx: pip install 'nnrun[onnx]'"
+    assert [message] == run.stderr.splitlines()[1:]

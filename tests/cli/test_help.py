@@ -85,7 +85,7 @@ def test_every_key_says_what_it_does_and_what_it_may_be(kind):
     assert [] == [(name, key.name) for name, key in keys if not (key.about and key.form)]
 
 
-def test_a_key_of_layers_is_told_from_each_that_has_it(nnrun):
+def test_a_key_of_layers_is_explained_for_each_that_has_it(nnrun):
     """Those first, by the line on it, though it is no topic."""
     lines = nnrun("help", "stride", env={"COLUMNS": "200"}).stdout.splitlines()
     assert ["conv2d", "max_pool2d", "avg_pool2d"] == [line.split()[0] for line in lines[1:4]]
@@ -115,7 +115,7 @@ def test_what_may_be_left_out_is_not_said_to_be_needed():
     assert "Default: none." in found["dataset.features"].text
 
 
-def test_a_key_of_several_entries_is_told_for_each():
+def test_a_key_of_several_entries_is_explained_for_each():
     """What it does where that differs, and its defaults."""
     text = of_kind("key")["training.learning_rate.factor"].text
     assert "(of step); The factor by which the rate changes (of exponential)." in text
@@ -192,10 +192,10 @@ def test_any_argument_without_default_has_an_example(monkeypatch):
 
 def test_exit_codes_are_those_of_the_pages(nnrun):
     """The same words in the terminal and in the table of `docs/results.md`."""
-    told = " ".join(nnrun("help", "exit-codes").stdout.split())
+    text = " ".join(nnrun("help", "exit-codes").stdout.split())
     rows = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", (DOCS / "results.md").read_text(), re.M))
     for code, meaning in EXIT_CODES.items():
-        assert f"{code}: {meaning}." in told
+        assert f"{code}: {meaning}." in text
         written = next(text for codes, text in rows.items() if str(code) in codes.split(", "))
         assert code > 3 or meaning == written
     assert "exit-codes  exit code" == nnrun("help", "exit codes").stdout.splitlines()[0]
@@ -249,7 +249,7 @@ def test_a_page_is_not_mentioned_by_the_examples_of_help(nnrun):
     assert "help  command" in nnrun("help", "an exit code, or any").stdout
 
 
-def test_what_is_nowhere_is_told_with_what_may_be_meant(nnrun):
+def test_an_unknown_word_gets_a_suggestion(nnrun):
     """Exit 2."""
     done = nnrun("help", "learnig_rate")
     assert 2 == done.exit_code

@@ -65,7 +65,7 @@ def test_a_rarer_separator_is_seen(nnrun, sign):
 
 
 def test_numbers_with_zeros_in_front_are_codes(nnrun):
-    """Few are categories, many are left out as text is; both are told."""
+    """Few are categories, many are left out as text is; both are reported."""
     rows = "".join(f"{'007' if i % 2 else '7'},{1001 + i:05},{i * i % 17}.5\n" for i in range(60))
     Path("t.csv").write_text("z,zip,y\n" + rows)
     done = nnrun("init", "--data", "t.csv", "--target", "y")
@@ -167,7 +167,7 @@ def test_the_report_shows_what_was_left_out(nnrun, report):
 
 @pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("command", ["init", "train", "check", "sweep"])
-def test_data_in_the_place_of_a_config_are_told(nnrun, folder, command, there):
+def test_data_in_the_place_of_a_config_are_reported(nnrun, folder, command, there):
     """With the command that makes a config for them, whether the file is there or not."""
     if there:
         Path("houses.csv").write_text("a,b\n1,2\n")
@@ -185,7 +185,7 @@ def test_a_file_of_data_by_another_ending_is_no_name(nnrun, folder):
 
 
 @pytest.mark.parametrize(
-    ("form", "rows", "told"),
+    ("form", "rows", "message"),
     [
         ('"{},715"', 60, "'100,715' is not a number: write 1.5 and 1200, without commas"),
         ('"{},715"', 5, "'100,715' is not a number: write 1.5 and 1200, without commas"),
@@ -193,29 +193,30 @@ def test_a_file_of_data_by_another_ending_is_no_name(nnrun, folder):
         ('"${},715"', 60, "leave the sign of the currency out, and the commas between digits"),
     ],
 )
-def test_amounts_are_no_words(nnrun, folder, form, rows, told):
-    """Commas between digits and signs of currencies, few or many, are told as in `nnrun check`."""
+def test_amounts_are_no_words(nnrun, folder, form, rows, message):
+    """Commas between digits and signs of currencies, are reported as in `nnrun check`."""
     cells = "".join(f"{i / 7},{form.format(100 + i)}\n" for i in range(rows))
     Path("t.csv").write_text("a,price\n" + cells)
     done = nnrun("init", "--data", "t.csv", "--target", "price")
     assert (2, True) == (done.exit_code, "'price' cannot be predicted: " in done.stderr)
-    assert told in done.stderr
+    assert message in done.stderr
     assert [] == list(folder.glob("*.yaml"))
 
 
-def test_what_it_chose_is_told(nnrun):
+def test_what_it_chose_is_reported(nnrun):
     """The target and whether it was guessed, the task, and what was left out for which reason."""
     rows = "".join(f"{i},{i / 7},2020-01-{i % 28 + 1:02d},{i * 0.3}\n" for i in range(40))
     Path("t.csv").write_text("id,a,day,price\n" + rows)
-    told = nnrun("init", "--data", "t.csv").stderr.splitlines()[-2:]
+    message = nnrun("init", "--data", "t.csv").stderr.splitlines()[-3:]
     date = "a date; what matters of it may be written as numbers"
     assert [
         "it predicts price (a guess; --target COLUMN says which): regression (numbers to predict; "
         "for labels, classification)",
         f"it leaves out id (a counter of the rows), day ({date})",
-    ] == told
-    told = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
-    assert "\nit predicts a: regression" in told
+        "it splits at random; a comment says how to split by time, day",
+    ] == message
+    message = nnrun("init", "b", "--data", "t.csv", "--target", "a").stderr
+    assert "\nit predicts a: regression" in message
 
 
 @pytest.mark.parametrize("rows", [2, 3, 4, 5, 6])

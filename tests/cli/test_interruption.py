@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGKILL: nothing reached is lost, and the same command goes on."""
+"""Ctrl-C, SIGTERM and SIGKILL: nothing reached is lost, and the same command continues."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def wait_for(pattern: str, seconds: float = 20.0) -> None:
 
 @pytest.fixture
 def interrupting(monkeypatch):
-    """Lets a signal come while a run is at its first stretch past an iteration."""
+    """Lets a signal come while a run is at its first steps past an iteration."""
 
     def at(iteration: int, number: int):
         sent = []
@@ -67,12 +67,12 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     reached = cut["timing"]["iterations"]
     assert 700 <= reached < 3000
     assert "interrupted" == cut["status"]
-    said = f"interrupted at iteration {reached:,}, which is saved; to go on:\n"
+    said = f"interrupted at iteration {reached:,}, which is saved; to continue:\n"
     command = "nnrun train cars.yaml seed=5 --iterations 3000 --results 'the results'"
     assert f"{said}  {command}\n" == done.stderr
     again = nnrun(*arguments)
     assert 0 == again.exit_code
-    assert f"going on from iteration {reached:,}\n" == again.stderr
+    assert f"continuing from iteration {reached:,}\n" == again.stderr
     whole, resumed = report(), report("the results/*/*/report.json")
     assert ("completed", 3000) == (resumed["status"], resumed["timing"]["iterations"])
     assert whole["weights_sha256"] == resumed["weights_sha256"]
@@ -102,8 +102,8 @@ def test_a_process_answers_a_signal_within_five_seconds(start, cars, report, num
     wait_for("results/cars/*")
     time.sleep(0.5)
     process.send_signal(number)
-    _, told = process.communicate(timeout=5)
-    assert "stopping here and saving; a second signal quits at once" in told
+    _, err = process.communicate(timeout=5)
+    assert "stopping here and saving; a second signal quits at once" in err
     assert code == process.returncode
     assert "interrupted" == report()["status"]
     assert list(Path("results").rglob("checkpoint.safetensors"))

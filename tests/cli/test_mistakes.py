@@ -151,7 +151,7 @@ def test_anchors_that_explode_are_refused(nnrun):
     assert not Path("results").exists()
 
 
-def test_five_mistakes_of_one_file_are_told_at_once(nnrun):
+def test_five_mistakes_of_one_file_are_reported_together(nnrun):
     """Five planted mistakes give five located messages, each with its line and a caret."""
     text = GOOD
     for old, new in (
@@ -175,7 +175,7 @@ def test_five_mistakes_of_one_file_are_told_at_once(nnrun):
 
 
 @pytest.mark.parametrize("command", ["train", "check", "sweep"])
-def test_wrong_cells_are_told_with_the_line_that_names_their_file(nnrun, command):
+def test_wrong_cells_are_reported_with_the_line_that_names_their_file(nnrun, command):
     """First the place in the config, then every place in the data."""
     Path("houses.csv").write_text("rooms,price\n1,2\nx,3\n,4\n5,6\n")
     block = "{path: houses.csv, columns: {target: price}, task: regression}"

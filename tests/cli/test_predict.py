@@ -1,4 +1,4 @@
-"""`nnrun predict`: files in, files out, and every mistake told with its place."""
+"""`nnrun predict`: files in, files out, and every mistake with its place."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_no_rows_give_no_predictions(prices, nnrun):
         ("size,size,colour\n", "new.csv:1:size: 2 columns have this name"),
     ],
 )  # fmt: skip
-def test_rows_that_cannot_be_read_are_told(prices, nnrun, text, expected):
+def test_rows_that_cannot_be_read_are_reported(prices, nnrun, text, expected):
     """With line and column; what is there already stays, and nothing else appears."""
     write("new.csv", text)
     write("out.csv", "old")
@@ -282,7 +282,7 @@ def test_all_mistakes_come_at_once(prices, nnrun):
         ({"x": np.ones((2, 6)), "y": [7, 9]}, ("--score",), "y[1]: '9' is none of the classes in"),
     ],
 )
-def test_arrays_that_do_not_fit_are_told(clothes, nnrun, arrays, arguments, expected):
+def test_arrays_that_do_not_fit_are_reported(clothes, nnrun, arrays, arguments, expected):
     """With array and row."""
     np.savez("new.npz", **arrays)
     result = nnrun("predict", "clothes", "new.npz", "-o", "out.npz", *arguments)
@@ -291,8 +291,8 @@ def test_arrays_that_do_not_fit_are_told(clothes, nnrun, arrays, arguments, expe
     assert not Path("out.npz").exists()
 
 
-def test_an_array_without_a_category_is_told(prices, nnrun):
-    """By its row in the whole array, as a blank cell is told by its line."""
+def test_an_array_without_a_category_is_reported(prices, nnrun):
+    """By its row in the whole array, as a blank cell is reported by its line."""
     x = np.tile([1.0, 0, 0, 1], (9000, 1))
     x[7000, 3] = 0
     np.savez("new.npz", x=x)
@@ -310,7 +310,7 @@ def test_pickles_are_not_opened(clothes, nnrun):
     assert "holds Python objects" in result.stderr
 
 
-def test_damaged_archives_are_told(clothes, nnrun):
+def test_damaged_archives_are_reported(clothes, nnrun):
     """Wherever they were cut or changed, without a traceback."""
     np.savez_compressed("new.npz", x=np.random.default_rng(0).normal(size=(50, 6)))
     whole = Path("new.npz").read_bytes()
@@ -338,7 +338,7 @@ def test_damaged_archives_are_told(clothes, nnrun):
         (("empty", "houses.csv"), "empty/model.safetensors: no trained model is kept there"),
     ],
 )
-def test_mistakes_of_the_command_are_told(prices, nnrun, arguments, expected):
+def test_mistakes_of_the_command_are_reported(prices, nnrun, arguments, expected):
     """With exit code 2, before anything is read."""
     Path("empty").mkdir()
     Path("empty/checkpoint.safetensors").touch()
@@ -353,8 +353,8 @@ def test_a_run_that_diverged_keeps_nothing_to_predict_with(prices, nnrun):
     for words in (("predict", "prices/s7", "houses.csv"), ("export", "prices/s7", "-o", "p.py")):
         result = nnrun(*words)
         assert (2, "") == (result.exit_code, result.stdout)
-        told = " diverged: no trained model is kept; name another run, as prices/ID-PREFIX\n"
-        assert result.stderr.endswith(told)
+        message = " diverged: no trained model is kept; name another run, as prices/ID-PREFIX\n"
+        assert result.stderr.endswith(message)
 
 
 def test_a_run_that_was_interrupted_says_so(prices, nnrun):
@@ -366,17 +366,17 @@ def test_a_run_that_was_interrupted_says_so(prices, nnrun):
     assert "interrupted: its weights are those of iteration 40\n" in result.stderr
 
 
-def test_a_damaged_model_is_told(prices, nnrun):
+def test_a_damaged_model_is_reported(prices, nnrun):
     """With the file's name."""
     model = next(Path("results").glob("*/*/model.safetensors"))
     model.write_bytes(model.read_bytes()[:200])
     result = nnrun("predict", "prices", "houses.csv")
-    told = f"{model.parent} is damaged: model.safetensors is not the file that was written"
+    message = f"{model.parent} is damaged: model.safetensors is not the file that was written"
     assert (2, "") == (result.exit_code, result.stdout)
-    assert told in result.stderr
+    assert message in result.stderr
 
 
-def test_whoever_reads_may_leave(prices, start):
+def test_a_closed_pipe_is_no_error(prices, start):
     """`nnrun predict … | head -1` ends quietly."""
     write("new.csv", "size,colour\n" + "1,red\n" * 30_000)
     process = start("predict", "prices", "new.csv")

@@ -56,14 +56,14 @@ def test_it_says_where_it_wrote(nnrun, trained) -> None:
         (["report", "-o", "x"], "--figures DIR with --format pdf, png or svg writes its charts"),
     ],
 )
-def test_mistakes_are_told(nnrun, trained, words, message) -> None:
+def test_mistakes_are_reported(nnrun, trained, words, message) -> None:
     """With exit code 2, and no file."""
     found = nnrun(*words)
     assert (2, True) == (found.exit_code, message in found.stderr)
     assert not [*Path().glob("report.html"), *Path().glob("x*")]
 
 
-def test_a_place_where_nothing_can_be_written_is_told(nnrun, trained) -> None:
+def test_a_place_where_nothing_can_be_written_is_reported(nnrun, trained) -> None:
     """With exit code 1, and without a traceback."""
     Path("file").touch()
     found = nnrun("report", "--figures", "file/figures")
@@ -109,7 +109,7 @@ def test_figures_are_files_of_their_own(nnrun, trained) -> None:
     assert Path("also.html").exists()
 
 
-def test_a_missing_extra_is_told(nnrun, trained, monkeypatch) -> None:
+def test_a_missing_extra_is_reported(nnrun, trained, monkeypatch) -> None:
     """With the command that brings it, and nothing written."""
     monkeypatch.setitem(sys.modules, "cairosvg", None)
     found = nnrun("report", "--figures", "figures", "--format", "pdf")

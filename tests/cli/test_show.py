@@ -92,7 +92,7 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     assert "damaged" == json.loads(nnrun("show", str(folder), "--json").stdout)["status"]
 
 
-def test_a_run_that_is_none_is_told(nnrun, cars):
+def test_a_run_that_is_none_is_reported(nnrun, cars):
     """With exit code 2, as everywhere."""
     nnrun("train", cars)
     shown = nnrun("show", "carz")
@@ -143,7 +143,7 @@ def test_compare_of_seeds_of_one_config_has_no_table_of_configs(nnrun, iris):
     assert data["leaderboard"] is None
 
 
-def test_what_cannot_be_compared_is_told(nnrun, cars):
+def test_what_cannot_be_compared_is_reported(nnrun, cars):
     """One run, or one whose report cannot be read."""
     nnrun("train", cars)
     assert "two runs or more" in nnrun("compare", "cars").stderr

@@ -32,6 +32,17 @@ def test_datasets_keep_their_names_whole(nnrun, monkeypatch):
     assert "left" in words
 
 
+def test_wide_leaves_out_no_column(nnrun, cars, monkeypatch):
+    """Tables are then as wide as their columns, and not as the terminal."""
+    monkeypatch.setenv("COLUMNS", "60")
+    nnrun("train", cars)
+    nnrun("train", cars, "training.learning_rate=0.02")
+    narrow, wide = nnrun("ls").stdout, nnrun("ls", "--wide").stdout
+    assert "left out: " in narrow
+    assert "left out: " not in wide
+    assert {"settings", "train", "started"} <= set(wide.split("\n", maxsplit=1)[0].split())
+
+
 def test_datasets_are_data_too(nnrun):
     """With --json: all of them, or the one that was named."""
     everything = json.loads(nnrun("datasets", "--json").stdout)

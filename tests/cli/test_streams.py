@@ -39,7 +39,7 @@ def shell(words, redirection):
 
 
 @pytest.mark.parametrize("words", ["train flowers.yaml", "check flowers.yaml", "datasets"])
-def test_a_closed_stdout_is_told(words):
+def test_a_closed_stdout_is_reported(words):
     """The work is done, what cannot be shown is an error, and there is no traceback."""
     code, out, err = shell(words, ">&-")
     assert (1, "") == (code, out)
@@ -90,14 +90,14 @@ def test_a_hangup_is_answered_like_a_termination():
     process.send_signal(signal.SIGHUP)
     _, err = process.communicate(timeout=30)
     assert 129 == process.returncode
-    assert "which is saved; to go on:" in err
+    assert "which is saved; to continue:" in err
     (report,) = Path("results").rglob("report.json")
     assert "interrupted" == json.loads(report.read_text())["status"]
 
 
 def test_a_hangup_that_is_to_be_ignored_is_ignored():
     """As under nohup."""
-    words = ("train", "flowers.yaml", "--iterations", "60000")
+    words = ("train", "flowers.yaml", "--iterations", "30000")
     process = start(
         *words,
         stdout=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ def test_a_terminal_that_is_gone_costs_no_run(command):
     """Nobody sees the bar any more; the run completes all the same."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm"}
-    words = (command, "flowers.yaml", "--iterations", "60000")
+    words = (command, "flowers.yaml", "--iterations", "30000")
     process = start(*words, stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     wait_for_a_run()

@@ -1,4 +1,4 @@
-"""The live view of a sweep fits its terminal, whatever goes on."""
+"""The live view of a sweep fits its terminal, whatever it shows."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, 
 def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
     """The time that is left stays where no run is in progress for a moment, and its room too.
 
-    It goes where all that is left belongs to another sweep, of which nothing is known.
+    It goes where all that is left belongs to another sweep, whose progress is unknown.
     """
     now = [100.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
@@ -146,9 +146,9 @@ def test_the_notice_of_a_stop_counts_the_runs(capsys):
     with watching_sweep(3, Output()) as lines:
         lines.stopping(1)
         lines.stopping(2)
-    told = capsys.readouterr().err
-    assert "stopping: 1 run in hand, saved half-way\n" in told
-    assert "stopping: 2 runs in hand, saved half-way\n" in told
+    err = capsys.readouterr().err
+    assert "stopping: 1 run in progress, saved half-way\n" in err
+    assert "stopping: 2 runs in progress, saved half-way\n" in err
 
 
 def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monkeypatch, capsys):
@@ -164,9 +164,9 @@ def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monk
             sweep = progress((variant, scores))
             sweep.trained = len(scores)
             lines.ended(PlannedRun(variant, seed, f"s{seed}"), CLASSIFICATION, sweep, trained=True)
-    told = [line.partition("]")[0] for line in capsys.readouterr().err.splitlines()]
+    counts = [line.partition("]")[0] for line in capsys.readouterr().err.splitlines()]
     expected = [*range(1, 21), 40, 60, 80, 100]
-    assert [f"[{done:>3}/100" for done in expected] == told
+    assert [f"[{done:>3}/100" for done in expected] == counts
 
 
 def test_a_log_shows_life_before_the_first_run_has_ended(monkeypatch, capsys):

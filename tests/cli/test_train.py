@@ -95,7 +95,7 @@ def test_results_can_lie_elsewhere(nnrun, cars, report, by_environment):
     assert not Path("results").exists()
 
 
-def test_divergence_is_told_in_full_each_time(nnrun, cars, report):
+def test_divergence_is_reported_in_full_each_time(nnrun, cars, report):
     """Exit 1 with the reason, when it happens and when it is found stored; the report is JSON."""
     wild = ["train", cars, "training.learning_rate=1e9"]
     first, second = nnrun(*wild), nnrun(*wild, "--json")
@@ -120,7 +120,7 @@ def test_published_numbers_are_shown_beside_ours(nnrun, cars, report):
     row = report()["published"][0]
     assert ("test_mse", 20.0) == (row["metric"], row["published"])
     line = next(line for line in done.stdout.splitlines() if line.startswith("test mse"))
-    assert ["test", "mse", "20.00", f"{row['ours']:#.4g}"] == line.split()[:4]
+    assert ["test", "mse", "20", f"{row['ours']:#.4g}"] == line.split()[:4]
     assert f"{row['difference'] / 20:+.1%}" == line.split()[-1]
     assert "published  a book" in done.stdout
 
@@ -216,7 +216,7 @@ def test_errors_of_the_command_line_name_their_argument(nnrun, cars, arguments, 
 
 
 @pytest.mark.parametrize("word", ["latest", "cars", "cars/s3", "results/cars/s3"])
-def test_a_run_in_the_place_of_a_config_is_told_what_can_be_done(nnrun, cars, word):
+def test_a_run_in_the_place_of_a_config_gets_a_hint(nnrun, cars, word):
     """Exit 2, with three commands, each of which works as it stands; nothing is trained."""
     nnrun("train", cars, "--results", "my runs")
     (folder,) = Path("my runs/cars").iterdir()
@@ -285,3 +285,16 @@ def test_a_useless_run_says_so_in_its_table(nnrun, report):
     assert ["worse_than_baseline", "feature_scale"] == kinds[:2]
     written = next(Path("results").rglob("report.md")).read_text()
     assert all(warning["message"][1:] in written for warning in report()["warnings"])
+
+
+def test_a_config_with_folds_trains_the_first_and_says_so(nnrun, cars, report):
+    """And how to train all; a fold that is named needs no word."""
+    done = nnrun("train", cars, "dataset.folds=4")
+    assert (0, f"fold 1 of 4; `nnrun sweep {cars}` trains all folds\n") == (
+        done.exit_code,
+        done.stderr,
+    )
+    assert "fold 1 of 4" in done.stdout
+    assert 1 == report()["config"]["dataset"]["fold"]
+    named = nnrun("train", cars, "dataset.folds=4", "dataset.fold=1")
+    assert "already trained; --force trains it again\n" == named.stderr

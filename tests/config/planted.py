@@ -20,4 +20,5 @@ def pairs(name: str) -> list[tuple[str, str]]:
 
 def says(message: str, said: str) -> bool:
     """Whether this is the message."""
-    return said.startswith(message[:-1]) if message.endswith("…") else message == said
+    first, dots, last = message.partition("…")
+    return said.startswith(first) and said.endswith(last) if dots else message == said

@@ -42,7 +42,7 @@ def test_nothing_is_left_of_defaults():
     } == canonical_of()
 
 
-def test_a_config_written_out_has_the_same_essence():
+def test_a_config_written_out_has_the_same_canonical_form():
     """Every default by its value, at every depth."""
     config = config_from_dict(SHORT)
     assert canonical(config) == canonical(config_from_dict(config_to_dict(config)))
@@ -141,7 +141,7 @@ def test_words_and_the_seed_are_no_part_of_it(changes):
         *ScheduleConfig.blocks.values(),
     ],
 )
-def test_a_key_more_leaves_the_essence_alone(block: type[Block]):
+def test_a_key_more_leaves_the_canonical_config_alone(block: type[Block]):
     """Whatever block of the language gets another key, with a default, runs keep their names."""
     wider = create_model("Wider", __base__=block, another=(dict[str, int], {"a": 1}))
     given = {key: None for key, field in block.model_fields.items() if field.is_required()}

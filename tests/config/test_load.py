@@ -80,8 +80,11 @@ dataset:
   separator: null
   decimal: "."
   test_size: null
+  folds: null
+  fold: null
+  split: {by: random, column: null, seed: null}
   validation_size: 0.0
-  stratify: false
+  stratify: null
   features: []
   target: none
 network:
@@ -186,7 +189,7 @@ def test_paths_are_relative_to_the_config_and_arguments_to_the_current_folder(
     """The resolved path is absolute, so that a stored config finds its data."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    content = "dataset: {path: ../data/x.npz}\n" + "\n".join(RESOLVED.split("\n")[15:])
+    content = "dataset: {path: ../data/x.npz}\n" + RESOLVED[RESOLVED.index("network:") :]
     file = Path(os.path.relpath(write(content)))
     assert str(tmp_path.parent / "data/x.npz") == load_config(file).config.dataset.path
     moved = load_config(file, ["dataset.path=../y.npz"]).config

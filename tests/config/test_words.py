@@ -31,8 +31,8 @@ NAMES = {
 @pytest.mark.parametrize(("argument", "words"), WORDS)
 def test_what_was_meant_is_said(problems_of, valid, argument, words):
     """a problem of this argument has the word that helps."""
-    (told,) = [line for line in problems_of(valid, argument) if words in line]
-    assert told.startswith(f"argument '{argument}': ")
+    (found,) = [line for line in problems_of(valid, argument) if words in line]
+    assert found.startswith(f"argument '{argument}': ")
 
 
 def test_there_are_enough_of_them():
@@ -56,7 +56,7 @@ def test_a_name_of_ours_is_never_taken_for_another():
         assert key == place_of(key)
 
 
-def test_the_option_that_is_wrong_is_told():
+def test_the_option_that_is_wrong_is_reported():
     """And not the right one beside it that begins like it."""
     done = CliRunner().invoke(cli, ["sweep", "a.yaml", "--seeds", "2", "--seed", "3"])
     assert 2 == done.exit_code
@@ -65,8 +65,8 @@ def test_the_option_that_is_wrong_is_told():
 
 def test_in_a_file_the_place_is_named_without_a_value(problems_of, valid):
     """The line is marked, so that the value stands there."""
-    (told,) = problems_of(f"{valid}lr: 0.1\n")
-    assert "5:1: lr: 'lr' is not a key of the config; did you mean training.learning_rate?" == told
+    (found,) = problems_of(f"{valid}lr: 0.1\n")
+    assert "5:1: lr: 'lr' is not a key of the config; did you mean training.learning_rate?" == found
 
 
 @pytest.mark.parametrize(

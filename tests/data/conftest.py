@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
+from nnrun.config.schema.splitting import SplitConfig
 
 
 @pytest.fixture
@@ -21,6 +22,7 @@ def config() -> Callable[..., DatasetConfig]:
     def make(**given: Any) -> DatasetConfig:
         if given.get("columns") is not None:
             given["columns"] = ColumnsConfig.model_construct(**given["columns"])
+        given.setdefault("split", SplitConfig())
         block = BuiltInConfig.blocks.get(given.get("name"), DatasetConfig)
         return block.model_construct(**given)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnrun.data import Dataset, make_split
+from nnrun.config.schema.dataset import DatasetConfig
+from nnrun.data.dataset import Dataset
 from nnrun.data.equal_rows import equal_rows
 from nnrun.data.held_out import duplicates, with_training_categories
 from nnrun.data.readers.table import read_csv
-from nnrun.data.splits import Split, SplitData
+from nnrun.data.splits.make import make_split
+from nnrun.data.splits.parts import Split, SplitData
 
 TOWNS = "age,town,shop,price\n1,A,u,10\n2,B,v,20\n3,C,u,30\n4,B,w,40\n5,D,u,50\n6,A,v,60\n"
 
@@ -107,7 +107,7 @@ def test_equal_rows_are_those_that_numpy_finds(rows, width, values, kind, seed):
     assert len(found) == len(pairs) == len(set(numbers.tolist()))
 
 
-def test_many_rows_of_small_whole_numbers_are_told_apart():
+def test_many_rows_of_small_whole_numbers_are_distinguished():
     """Their bits are mostly zeros, which a hash has to mix."""
     grid = np.stack(np.meshgrid(*[np.arange(50.0)] * 3), -1).reshape(-1, 3)
     assert equal_rows(grid, np.zeros(len(grid), np.int64)) is None
@@ -117,5 +117,5 @@ def test_many_rows_of_small_whole_numbers_are_told_apart():
 def test_a_split_without_other_parts_has_no_duplicates():
     """Nothing is compared then."""
     data = Dataset("same", "regression", np.zeros((4, 1)), np.zeros((4, 1)))
-    options = SimpleNamespace(test_size=0, validation_size=0, stratify=False)
+    options = DatasetConfig(path="a.npz", test_size=0)
     assert {} == duplicates(data, make_split(data, options, np.random.default_rng(0)))

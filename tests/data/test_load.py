@@ -9,9 +9,12 @@ import pytest
 
 from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.experiment import DatasetConfig
-from nnrun.data import DATASETS, DatasetProblem, Preprocessing, load_dataset, make_split
-from nnrun.data.dataset import hash_arrays
+from nnrun.data.builtin.registry import DATASETS
+from nnrun.data.dataset import DatasetProblem, hash_arrays
+from nnrun.data.load import load_dataset
 from nnrun.data.memory import available_memory
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.splits.make import make_split
 
 
 def test_csv_by_path_with_columns(csv, config):

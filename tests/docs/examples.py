@@ -55,7 +55,8 @@ def write_files() -> None:
     Path("new_cars.csv").write_text("\n".join([cars, *rows]), encoding="utf-8")
     scored = [f"{cars},mpg", *(f"{row},20" for row in rows)]
     Path("cars.csv").write_text("\n".join(scored), encoding="utf-8")
-    houses = ["size,price", *(f"{40 + n % 13},{2 * (n % 13) + n % 3}" for n in range(60))]
+    rooms = (f"{40 + n % 13},{n % 7},{2 * (n % 13) + n % 3}" for n in range(60))
+    houses = ["size,agent,price", *rooms]
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
     Path("configs").mkdir()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.hostile.refusals import (
     CONFIG,
+    REGRESSION,
     Case,
     both,
     csv,
@@ -63,6 +64,14 @@ def means(name: str, row: str, said: str) -> Case:
     return Case(name, both(table, text("a.yaml", CONFIG)), words, said)
 
 
+def times(name: str, cell: str, said: str) -> Case:
+    """A table that is split by the times in a column, of which this is one."""
+    split = "split: {by: time, column: t}, columns"
+    table = text("x.csv", f"t,a,y\n1,1,1\n{cell},2,2\n3,3,3\n")
+    made = text("a.yaml", REGRESSION.replace("DATA", "x.csv").replace("columns", split))
+    return Case(name, both(table, made), ("check", "a.yaml"), said)
+
+
 CASES = [
     # Headers of CSV files
     csv("NUL in the header", "a,b\0,y\n1,2,3\n", "x.csv:1: the name of column 2 has a NUL"),
@@ -112,6 +121,12 @@ CASES = [
         "a cell of megabytes", f"a,y\n{'1' * 200_000},2\n" + ROWS, "x.csv:2: is no CSV from here on"
     ),
     csv("one row", "a,y\n1,2\n", "of 1 rows and leaves none to train on"),
+    # Times to split by
+    times("a time of 5,000 digits", "9" * 5000, "x.csv:3:t: '999"),
+    times("a time in other digits", "２０２４-01-01", "' is not a time; write ISO dates such as"),
+    times("ESC in a time", "\x1b[31m", "x.csv:3:t: '\\x1b[31m' is not a time"),
+    times("a time that is a formula", "=1+1", "x.csv:3:t: '=1+1' is not a time"),
+    times("a time before all", "0000-01-01", "x.csv:3:t: '0000-01-01' is not a time"),
     # Encodings
     csv("Latin-1", "a,ü,y\n1,2,3\n".encode("latin-1"), "x.csv:1: is not UTF-8 text: byte 0xfc"),
     csv("Latin-1 below", b"a,y\n1,2\n\xe9,3\n", "x.csv:3: is not UTF-8 text: byte 0xe9"),

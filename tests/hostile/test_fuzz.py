@@ -108,7 +108,7 @@ def fuzz(strategy: st.SearchStrategy[Any], check: Check, examples: int = EXAMPLE
 
 
 def test_configs(tmp_path: Path) -> None:
-    """An experiment, or problems of which every one has its place."""
+    """An experiment, or problems that all have their places."""
     path = tmp_path / "a.yaml"
 
     def check(content: bytes) -> None:
@@ -124,7 +124,7 @@ def test_configs(tmp_path: Path) -> None:
 
 
 def test_overrides(tmp_path: Path) -> None:
-    """An experiment, or problems of which every one names its argument; likewise for grids."""
+    """An experiment, or problems that all name their arguments; likewise for grids."""
     path = tmp_path / "a.yaml"
     path.write_bytes(CONFIG)
     words = [b"training.learning_rate=0.1", b"network.layers.0.units=[1,2]", b"seed=range(1,5,2)"]
@@ -150,15 +150,18 @@ def test_csv_files(tmp_path: Path) -> None:
 
     def check(content: bytes) -> None:
         path.write_bytes(content)
-        for task in ("regression", "classification"):
-            try:
-                data = read_csv(path, "y", task=task, categorical=["b"])
-            except DataError as error:
-                assert str(error)
-            else:
-                assert isinstance(data, Dataset)
-                assert len(data.x) == len(data.y)
-                assert np.isfinite(data.x).all()
+        for task, by in (("regression", "time"), ("classification", "group")):
+            options = {"task": task, "split_by": by, "split_column": "a"}
+            for ways in ({"task": task}, {**options, "features": ["a", "b"]}):
+                try:
+                    data = read_csv(path, "y", categorical=["b"], **ways)
+                except DataError as error:
+                    assert str(error)
+                else:
+                    assert isinstance(data, Dataset)
+                    assert len(data.x) == len(data.y)
+                    assert np.isfinite(data.x).all()
+                    assert data.split_values is None or len(data.split_values) == len(data.y)
         with path.open("rb") as file:
             try:
                 assert all(isinstance(line, int) for line, _ in CsvFile(path, file).rows())

@@ -34,7 +34,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def seeds(root: Path) -> list[int]:
-    runs, _ = look(root)
+    runs = look(root)
     return sorted(run.seed for run in runs)
 
 

@@ -1,4 +1,4 @@
-"""Folders of runs of which one file is not what it was: no command believes it, or ends badly."""
+"""Run folders with one changed file: no command uses it or crashes."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ class Folder:
         """What each command makes of the folder as it is."""
         for words in COMMANDS:
             result = self.run(words)
-            told = f"{words}: {result.exit_code} {result.output[-1000:]} {result.exception!r}"
-            assert result.exit_code in (0, 1, 2, 3), told
-            assert "internal error" not in result.output, told
-            assert "Traceback" not in result.output, told
+            message = f"{words}: {result.exit_code} {result.output[-1000:]} {result.exception!r}"
+            assert result.exit_code in (0, 1, 2, 3), message
+            assert "internal error" not in result.output, message
+            assert "Traceback" not in result.output, message
             yield words, result
 
     def restore(self) -> None:
@@ -145,7 +145,7 @@ def test_every_command_notices_each_flipped_bit_of_a_report(
     monkeypatch.setattr("nnrun.runs.catalog.index.WORTH", 1 if index else 10**9)
     draw = random.Random(12)
     content = folder.files["report.json"]
-    told = "report.json is not the file that was written"
+    message = "report.json is not the file that was written"
     for bit in draw.sample(range(8 * len(content)), REPORT_FLIPS):
         folder.restore()
         assert "damaged" not in folder.run("ls").stdout
@@ -157,9 +157,9 @@ def test_every_command_notices_each_flipped_bit_of_a_report(
             shown = result.output
             if words.startswith("report"):
                 shown = html.unescape(Path("r.html").read_text(encoding="utf-8"))
-            why = "damaged" if words.startswith("ls") and "json" not in words else told
+            why = "damaged" if words.startswith("ls") and "json" not in words else message
             assert (code, True) == (result.exit_code, why in " ".join(shown.split())), (bit, words)
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             nnrun.load("flowers/s1")
         board = json.loads(Path("results/leaderboard.json").read_text())
         (row,) = board["groups"][0]["rows"]
@@ -205,8 +205,8 @@ def test_a_report_shows_no_curve_that_was_changed(folder: Folder) -> None:
         assert 0 == folder.run("report -o r.html").exit_code
         shown[content] = Path("r.html").read_text(encoding="utf-8")
     sound, changed = shown.values()
-    told = "Its learning curve cannot be shown: history.csv is not the file that was written."
-    assert (0, 1) == (sound.count(told), changed.count(told))
+    message = "Its learning curve cannot be shown: history.csv is not the file that was written."
+    assert (0, 1) == (sound.count(message), changed.count(message))
     assert changed.count("<polyline") + changed.count("<path") < sound.count("<polyline") + (
         sound.count("<path")
     )

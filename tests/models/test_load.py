@@ -220,7 +220,7 @@ def test_a_file_larger_than_the_memory_is_not_read(model, monkeypatch):
         load(path.parent)
 
 
-def test_a_run_without_a_model_is_told(tmp_path):
+def test_a_run_without_a_model_is_reported(tmp_path):
     """A folder that keeps none, and a folder that is not there."""
     with pytest.raises(UsageError, match="no trained model is kept there"):
         load(tmp_path)

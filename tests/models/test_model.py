@@ -149,7 +149,7 @@ def test_rows_are_the_same_whatever_comes_with_them(trained):
         (1.0, r"an array of shape \(\) was given"),
     ],
 )
-def test_rows_that_do_not_fit_are_told(trained, rows, expected):
+def test_rows_that_do_not_fit_are_reported(trained, rows, expected):
     """Before anything is computed from them."""
     with pytest.raises(DataError, match=expected):
         load(trained("iris").folder).predict(rows)

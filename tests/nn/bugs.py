@@ -40,7 +40,7 @@ class Bug:
     @property
     def images(self) -> bool:
         """Whether the network takes images (of any number of channels) and not vectors."""
-        return FLAT in self.layers
+        return nn.Sequential([built(layer) for layer in self.layers]).input_kind == "images"
 
     def plant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Replace the method by one with the bug, until the test ends."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from nnrun.nn import (
 from nnrun.nn import activation as activation_layer
 from nnrun.nn.gradient_check import TOLERANCE
 from nnrun.nn.network import LayerError
+from nnrun.nn.sequential import Layers
 from nnrun.nn.signature import Array, Shape
 
 VECTOR, IMAGE = (3,), (1, 4, 4)
@@ -43,19 +44,21 @@ def combinations() -> list[tuple[str, str, str]]:
 def blocks(layer: str, activation: str, loss: str, shape: Shape) -> list[Any]:
     """The layer between a bias, which needs its dx, and the output, with the activation in it."""
     hidden = "tanh" if activation == "softmax" else activation
-    given = {"units": 3, "channels": 2, "name": hidden, "activation": hidden}
-    given["layers"] = [Bias(), activation_layer(hidden)]
-    signature = inspect.signature(LAYERS[layer]).parameters
+    given: dict[str, Any] = {"units": 3, "channels": 2, "name": hidden, "activation": hidden}
+    entry = LAYERS[layer]
+    hints = get_type_hints(entry.__init__ if inspect.isclass(entry) else entry)
+    given |= {n: [Bias(), activation_layer(hidden)] for n, kind in hints.items() if kind == Layers}
+    signature = inspect.signature(entry).parameters
     required = [name for name, p in signature.items() if p.default is inspect.Parameter.empty]
     unknown = [name for name in required if name not in given]
     assert not unknown, f"{layer} needs {unknown}: say in `given` of this file what to try"
     arguments = {name: given[name] for name in {*required, "activation"} & set(signature)}
     # The tanh gives every row a weight of its own: batch_norm takes out what all rows share.
     first = [Bias(), activation_layer("tanh")]
-    stack = [first, LAYERS[layer](**arguments), activation_layer(hidden)]
+    stack = [first, entry(**arguments), activation_layer(hidden)]
     if "activation" in signature:
         stack.pop()
-    if len(shape) == 3 and layer != "flatten":
+    if len(shape) == 3 and not getattr(entry, "makes_vectors", False):
         stack.append(Flatten())
     return [*stack, dense(OUTPUTS, LAST.get(loss, activation), initializer=Initializer("uniform"))]
 

@@ -18,44 +18,45 @@ def rate(schedule: Schedule, t: int, total: int = TOTAL) -> float:
     return float(schedule.rates(np.array([t], float), total)[0])
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "expected"),
-    [
-        ("constant", {"value": 0.5}, {0: 0.5, 99: 0.5, 1000: 0.5}),
-        (
-            "step",
-            {"initial": 1.0, "every": 10},
-            {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9},
-        ),
-        ("step", {"initial": 8.0, "every": 3, "factor": 0.5}, {2: 8, 3: 4, 5: 4, 6: 2}),
-        (
-            "exponential",
-            {"initial": 1.0, "every": 10},
-            {0: 1, 5: sqrt(0.5), 10: 0.5, 20: 0.25, 30: 0.125},
-        ),
-        ("exponential", {"initial": 3.0, "every": 1, "factor": 0.1}, {0: 3, 1: 0.3, 2: 0.03}),
-        ("inverse_time", {"initial": 1.0, "every": 10}, {0: 1, 10: 1 / 2, 20: 1 / 3, 5: 1 / 1.5}),
-        ("inverse_time", {"initial": 1.0, "every": 1, "rate": 0.0}, {0: 1, 99: 1}),
-        ("inverse_time", {"initial": 6.0, "every": 2, "rate": 2.0}, {1: 3, 2: 2}),
-        (
-            "cosine",
-            {"initial": 1.0},
-            {0: 1, 25: (1 + sqrt(0.5)) / 2, 50: 0.5, 99: (1 + cos(0.99 * pi)) / 2, 100: 0, 500: 0},
-        ),
-        ("cosine", {"initial": 1.0, "final": 0.2, "over": 10}, {0: 1, 5: 0.6, 10: 0.2, 99: 0.2}),
-        (
-            "warmup_cosine",
-            {"peak": 1.0, "warmup": 20},
-            {0: 0.05, 9: 0.5, 18: 0.95, 19: 1, 20: 1, 60: 0.5, 100: 0, 500: 0},
-        ),
-        (
-            "warmup_cosine",
-            {"peak": 2.0, "warmup": 4, "final": 1.0, "over": 24},
-            {0: 0.5, 3: 2, 4: 2, 14: 1.5, 24: 1, 99: 1},
-        ),
-        ("warmup_cosine", {"peak": 1.0, "warmup": 0}, {0: 1, 50: 0.5, 100: 0}),
-    ],
-)
+# (name, arguments, {iteration: rate})
+BY_HAND = [
+    ("constant", {"value": 0.5}, {0: 0.5, 99: 0.5, 1000: 0.5}),
+    (
+        "step",
+        {"initial": 1.0, "every": 10},
+        {0: 1, 9: 1, 10: 0.1, 19: 0.1, 20: 0.01, 99: 1e-9},
+    ),
+    ("step", {"initial": 8.0, "every": 3, "factor": 0.5}, {2: 8, 3: 4, 5: 4, 6: 2}),
+    (
+        "exponential",
+        {"initial": 1.0, "every": 10},
+        {0: 1, 5: sqrt(0.5), 10: 0.5, 20: 0.25, 30: 0.125},
+    ),
+    ("exponential", {"initial": 3.0, "every": 1, "factor": 0.1}, {0: 3, 1: 0.3, 2: 0.03}),
+    ("inverse_time", {"initial": 1.0, "every": 10}, {0: 1, 10: 1 / 2, 20: 1 / 3, 5: 1 / 1.5}),
+    ("inverse_time", {"initial": 1.0, "every": 1, "rate": 0.0}, {0: 1, 99: 1}),
+    ("inverse_time", {"initial": 6.0, "every": 2, "rate": 2.0}, {1: 3, 2: 2}),
+    (
+        "cosine",
+        {"initial": 1.0},
+        {0: 1, 25: (1 + sqrt(0.5)) / 2, 50: 0.5, 99: (1 + cos(0.99 * pi)) / 2, 100: 0, 500: 0},
+    ),
+    ("cosine", {"initial": 1.0, "final": 0.2, "over": 10}, {0: 1, 5: 0.6, 10: 0.2, 99: 0.2}),
+    (
+        "warmup_cosine",
+        {"peak": 1.0, "warmup": 20},
+        {0: 0.05, 9: 0.5, 18: 0.95, 19: 1, 20: 1, 60: 0.5, 100: 0, 500: 0},
+    ),
+    (
+        "warmup_cosine",
+        {"peak": 2.0, "warmup": 4, "final": 1.0, "over": 24},
+        {0: 0.5, 3: 2, 4: 2, 14: 1.5, 24: 1, 99: 1},
+    ),
+    ("warmup_cosine", {"peak": 1.0, "warmup": 0}, {0: 1, 50: 0.5, 100: 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "expected"), BY_HAND)
 def test_rates_by_hand(name: str, arguments: dict[str, float], expected: dict[int, float]):
     """η(t) is what the schedule's equation gives, on either side of each boundary."""
     schedule = SCHEDULES[name](**arguments)
@@ -73,7 +74,7 @@ def test_every_is_where_one_factor_has_been_taken(name: str, every: int):
     assert 0.3 * 0.7 == pytest.approx(rate(schedule, every), rel=1e-14)
 
 
-def test_cosine_stretches_over_the_run_unless_told():
+def test_cosine_spans_the_run_by_default():
     """The half period is the run's length, or `over`."""
     schedule = SCHEDULES["cosine"](initial=1.0)
 

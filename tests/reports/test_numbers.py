@@ -141,7 +141,7 @@ def test_durations(seconds, text):
     assert text == duration(seconds)
 
 
-def test_time_left_is_told_in_whole_seconds():
+def test_time_left_is_rounded_to_whole_seconds():
     """What is still to come is not known to the hundredth, and never 0 before the end."""
     assert ["1 s", "3 s", "1 min 30 s"] == [remaining(s) for s in (0.01, 2.8, 90)]
 

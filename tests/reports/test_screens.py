@@ -32,7 +32,7 @@ from tests.sweeps.board.boards import named, progress, score
 
 SCREENS = Path(__file__).parent / "screens"
 WIDTHS = (60, 80, 120)
-# What stands behind these is to be copied, and is never broken.
+# What follows these words is for copying, and is never broken into lines.
 COPIED = ("again ", "report ")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 _COLOURS = re.compile(r"\x1b\[(?:\d+;)*[39][0-7](?:;\d+)*m")
@@ -67,14 +67,14 @@ RUNS = by_time(
         RunSummary(
             "iris_softmax", "s45-cccccccccc", "running", started="2026-01-02T03:00:00+00:00"
         ),
-        RunSummary("houses", "s1-dddddddddd", "interrupted", "it goes on from its checkpoint"),
+        RunSummary("houses", "s1-dddddddddd", "interrupted", "it continues from its checkpoint"),
         RunSummary("houses", "s2-eeeeeeeeee", "damaged", "report.json is not what nnrun writes"),
     ]
 )
 
 
 def board(validation=True):
-    """Three rows, of which one diverged in part; ordered by validation where there is any."""
+    """Three rows, one of which diverged in part; ordered by validation where there is any."""
     splits = ("train", "validation", "test") if validation else ("train", "test")
     shared = {"splits": splits, "seeds": range(3), "dataset": "iris"}
 
@@ -125,7 +125,7 @@ def compared():
 
 
 def planned():
-    """A sweep of two configs, of which one has a grid."""
+    """A sweep of two configs, one with a grid."""
     rates = [{"training.learning_rate": rate} for rate in (0.1, 0.01)]
     variants = [
         *(named("digits_cnn", choice=choice, seeds=range(42, 62)) for choice in rates),

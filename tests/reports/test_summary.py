@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from nnrun.reports.split_words import split_words
 from nnrun.reports.summary import layer_kind, layer_rows, layers_by_name
 
 INNER = {"type": "dense", "activation": "relu", "output_shape": [8], "parameters": 72}
@@ -50,3 +53,36 @@ def test_layers_are_found_by_the_names_in_those_of_parameters():
     layers = layers_by_name(NETWORK)
     assert ["0", "1", "1.0", "1.1", "1.1.0", "2"] == list(layers)
     assert "dense, relu" == layer_kind(layers["1.1.0.weight".rpartition(".")[0]])
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [
+        ({}, []),
+        ({"folds": 5, "fold": 2, "stratified": True}, ["fold 2 of 5, stratified"]),
+        (
+            {"column": "patient", "groups": {"test": 1200, "train": 3}, "stratified": True},
+            ["no patient is in two splits: 3 train, 1,200 test, stratified"],
+        ),
+        (
+            {"column": "year", "times": {"train": [1990.0, 2001.5], "test": [2002.0, 2003.0]}},
+            ["split by time, year: 1990 to 2001.5 train, 2002 to 2003 test"],
+        ),
+        (
+            {
+                "folds": 3,
+                "fold": 1,
+                "stratified": False,
+                "column": "day",
+                "times": {"train": ["2024-01-01", "2024-01-09"], "validation": ["a", "b"]},
+            },
+            [
+                "fold 1 of 3",
+                "split by time, day: 2024-01-01 to 2024-01-09 train, a to b validation",
+            ],
+        ),
+    ],
+)
+def test_how_rows_were_split_is_told_in_words(split, words):
+    """The fold, whether it is stratified, and the groups or times of each split; else nothing."""
+    assert words == list(split_words(split))

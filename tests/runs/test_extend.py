@@ -101,7 +101,7 @@ def test_an_extension_that_was_cut_off_goes_on(prepared, store):
     assert whole.record.weights_sha256 == end.record.weights_sha256
 
 
-def test_what_cannot_go_on_is_told(prepared, store, tmp_path):
+def test_what_cannot_be_extended_is_reported(prepared, store, tmp_path):
     """Nothing there, stopped early, an evaluation off the grid, other data, damaged weights."""
     with pytest.raises(UsageError, match="there is no run"):
         extend(tmp_path, 10)
@@ -132,7 +132,7 @@ NO_GAIN = ["training.learning_rate=1e-300", "training.evaluate_every=50"]
 
 
 @pytest.mark.parametrize(
-    ("iterations", "patience", "made", "early", "told"),
+    ("iterations", "patience", "made", "early", "message"),
     [
         (130, 2, 130, False, "has counted the evaluation at iteration 130, which a longer run"),
         (150, 2, 150, False, "early stopping ends it after 150 iterations in any case"),
@@ -141,7 +141,7 @@ NO_GAIN = ["training.learning_rate=1e-300", "training.evaluate_every=50"]
     ],
 )
 def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
-    prepared, store, iterations, patience, made, early, told
+    prepared, store, iterations, patience, made, early, message
 ):
     """Whatever its last evaluation says; and the message names the true reason."""
     stopping = f"training.early_stopping={{patience: {patience}}}"
@@ -149,14 +149,14 @@ def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
     outcome = train(run, store)
     record = outcome.record
     assert (made, early) == (record.timing["iterations"], record.stopped_early)
-    with pytest.raises(UsageError, match=told) as refused:
+    with pytest.raises(UsageError, match=message) as refused:
         extend(outcome.folder, 50)
     whole = f"nnrun train {outcome.folder}/config.yaml --iterations {iterations + 50}"
     assert (iterations == 130) == str(refused.value).endswith(whole)
 
 
 @pytest.mark.parametrize(
-    ("schedule", "told", "longer"),
+    ("schedule", "message", "longer"),
     [
         ("cosine, initial: 0.1", "is 0 after iteration 200", ""),
         ("cosine, initial: 0.1, over: 150", "is 0 after iteration 150", "over=300"),
@@ -168,11 +168,11 @@ def test_a_run_that_made_all_its_iterations_has_not_stopped_early(
         ),
     ],
 )
-def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, told, longer):
+def test_a_schedule_that_has_ended_trains_no_further(prepared, store, schedule, message, longer):
     """It is said, with the command that trains all iterations at once, which works."""
     run = prepared(None, f"training.learning_rate={{schedule: {schedule}}}")
     folder = train(run, store).folder
-    with pytest.raises(UsageError, match=told) as refused:
+    with pytest.raises(UsageError, match=message) as refused:
         extend(folder, 100)
     words = shlex.split(str(refused.value).splitlines()[-1])
     expected = ["nnrun", "train", f"{folder}/config.yaml", "--iterations", "300"]
@@ -193,7 +193,7 @@ def test_the_command_goes_on_with_a_run(tmp_path, monkeypatch):
     assert 0 == run("deep.yaml")[0]
     before = next(tmp_path.glob("results/deep/*")).name
     code, out, err = run("deep", "--extend", "100")
-    assert (0, "going on from iteration 200\n") == (code, err)
+    assert (0, "continuing from iteration 200\n") == (code, err)
     assert "300 iterations in " in out
     assert f"the first 200 of them in {before}" in " ".join(out.split())
     assert 2 == len(list(tmp_path.glob("results/deep/*")))

@@ -1,4 +1,4 @@
-"""One life cycle and one reader of runs, whoever trains and whoever looks."""
+"""All commands train runs in one way and read them in one way."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from nnrun.runs.lease import Outcome, begin
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import run_folder
 from nnrun.runs.storage.folders import is_held
-from nnrun.runs.storage.listing import list_runs
 from nnrun.runs.storage.locks import acquire
+from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.run_folder import RunFolder
 from tests.forging import revise
 
@@ -125,7 +125,7 @@ def test_without_a_store_everything_stays_in_memory(prepared, store, tmp_path, m
         np.testing.assert_array_equal(array, outcome.result.weights[name])
 
 
-def test_an_interruption_in_memory_is_told(prepared):
+def test_an_interruption_in_memory_is_reported(prepared):
     """There is nothing to save it in; its record says how far it came."""
     outcome = train(prepared(), None, Callbacks(stop=lambda: True))
     assert ("interrupted", False) == (outcome.record.status, outcome.saved)
@@ -138,21 +138,21 @@ def test_a_run_that_another_has_is_waited_for_or_not(prepared, store):
     name, run_id = run.config.name, run.run_id
     claim = begin(store, name, run_id)
     assert begin(store, name, run_id) is None
-    told = []
+    notes = []
     outcomes = []
 
     def second():
-        outcomes.append(train(run, store, Callbacks(note=told.append)))
+        outcomes.append(train(run, store, Callbacks(note=notes.append)))
 
     waiting = threading.Thread(target=second)
     waiting.start()
-    while not told:
+    while not notes:
         sleep(0.01)
     other = train(run, None)
     claim.conclude(other.result)
     claim.release()
     waiting.join(20)
-    assert ["another process is training this run; waiting for it"] == told
+    assert ["another process is training this run; waiting for it"] == notes
     assert [False] == [outcome.trained for outcome in outcomes]
     assert isinstance(begin(store, name, run_id), Outcome)
 
@@ -194,7 +194,7 @@ def test_a_complete_run_is_tidied_when_it_is_found(prepared, store):
 @pytest.mark.parametrize("level", ["run", "name"])
 def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, level):
     """What was trained is saved in a folder of its own, and nothing where the link leads."""
-    run, outside, told = prepared(), tmp_path / "outside", []
+    run, outside, notes = prepared(), tmp_path / "outside", []
     outside.mkdir()
 
     def exchange(progress):
@@ -203,11 +203,11 @@ def test_a_folder_that_becomes_a_link_loses_no_work(prepared, store, tmp_path, l
             place.rename(tmp_path / "moved")
             place.symlink_to(outside)
 
-    outcome = train(run, store, Callbacks(observe=exchange, note=told.append))
+    outcome = train(run, store, Callbacks(observe=exchange, note=notes.append))
     assert ("completed", True) == (outcome.record.status, outcome.saved)
     assert outcome.record == store.run(run.config.name, run.run_id).read().record
     assert [] == os.listdir(outside)
-    assert ["was removed"] == [line.rpartition(", and ")[2] for line in told]
+    assert ["was removed"] == [line.rpartition(", and ")[2] for line in notes]
 
 
 def test_a_folder_that_is_removed_loses_no_work(prepared, store):
@@ -224,7 +224,7 @@ def test_a_folder_that_is_removed_loses_no_work(prepared, store):
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monkeypatch):
-    """It is told, and training goes on."""
+    """A note says so, and training continues."""
     from nnrun.runs.execution import callbacks
 
     def full(*_):
@@ -232,7 +232,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_run(prepared, store, monke
 
     monkeypatch.setattr(callbacks, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(RunFolder, "save_checkpoint", full)
-    told = []
-    outcome = train(prepared(), store, Callbacks(note=told.append))
+    notes = []
+    outcome = train(prepared(), store, Callbacks(note=notes.append))
     assert "completed" == outcome.record.status
-    assert {"no checkpoint: No space left on device"} == set(told)
+    assert {"no checkpoint: No space left on device"} == set(notes)

@@ -197,7 +197,7 @@ def test_divergence_names_the_layer_inside(prepared):
 
 def test_engines_say_what_they_cannot(prepared, monkeypatch):
     """Kernels train what has residuals; for a layer without any the run is NumPy's, and a config
-    that insists is told why not.
+    that insists gets the reason.
     """
     long = prepared(NESTED, "training.iterations=10000")
     assert "compiled" == long.engine

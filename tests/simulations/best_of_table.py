@@ -8,13 +8,14 @@ file too.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
 
-from tests.simulations.rules import LEVEL, RULES, before, intervals, ours
+from tests.simulations import designs, second_opinion, ten_data_sets
+from tests.simulations.rules import LEVEL, RULES, before, ours
 from tests.simulations.tables import (
     COMMON_SPLITS,
     ROWS,
@@ -25,28 +26,19 @@ from tests.simulations.tables import (
     learned,
     over_data_sets,
 )
+from tests.simulations.truths import SEED, TRUTHS, Size, chunks, intervals_missed
 
-SEED = 42
 SIZES = [(rows, seeds) for rows in ROWS for seeds in SEEDS]
 OVERLAP = TESTED / TRAINED
 _ALARM = 1e-3
-_AT_A_TIME = 250
 _FEWER = 8
 _COMMAND = "python -m tests.simulations.best_of_table -o results/COMPARISONS.md"
 Rule = Callable[..., np.ndarray]
-Size = tuple[int, int]
 
 
 def most_by_chance(tables: int, cells: int) -> int:
     """The tables in which a rule of 5% drops the best, in all cells at once, but for 1 in 1,000."""
     return int(binom.isf(_ALARM / cells, tables, LEVEL))
-
-
-def chunks(tables: int) -> Iterator[int]:
-    """So many tables, in parts that need little memory."""
-    while tables > 0:
-        yield min(tables, _AT_A_TIME)
-        tables -= _AT_A_TIME
 
 
 def drawn(kind: Kind, size: Size, tables: int, rng: np.random.Generator) -> np.ndarray:
@@ -107,41 +99,6 @@ def worse_dropped(
     return float(worse), float(equal)
 
 
-def _half_noisy(k: int) -> np.ndarray:
-    return np.where(np.arange(k) % 2, 1, 10)
-
-
-TRUTHS: dict[str, Callable[[int], tuple[np.ndarray, np.ndarray]]] = {
-    "equal rows": lambda k: (np.zeros(k), np.ones(k)),
-    "half worse by 2 sd": lambda k: (-2.0 * (np.arange(k) >= (k + 1) // 2), np.ones(k)),
-    "all but one worse by 2 sd": lambda k: (-2.0 * (np.arange(k) > 0), np.ones(k)),
-    "equal rows, half 10 times as noisy": lambda k: (
-        np.zeros(k),
-        _half_noisy(k),
-    ),
-    "all but one worse by 2 sd, half 10 times as noisy": lambda k: (
-        -2.0 * (np.arange(k) > 0),
-        _half_noisy(k),
-    ),
-}
-
-
-def intervals_missed(truth: str, size: Size, tables: int, *, overlap: float) -> float:
-    """The share of tables in which any interval misses its row's difference to the best other."""
-    rng = np.random.default_rng([SEED, *size])
-    means, noise = TRUTHS[truth](size[0])
-    others = np.where(np.eye(size[0], dtype=bool), -np.inf, means).max(axis=1)
-    missed = 0
-    for part in chunks(tables):
-        values = means[:, None] + noise[:, None] * over_data_sets(
-            (part, *size), rng, overlap=overlap
-        )
-        found = intervals(values, overlap=overlap)
-        outside = (found.low > means - others) | (found.high < means - others)
-        missed += int(outside.any(axis=1).sum())
-    return missed / tables
-
-
 def report(tables: int) -> Iterator[str]:
     """The page, block by block."""
     yield "# Which rows may be the best: how often that is wrong, and what is dropped"
@@ -161,7 +118,10 @@ def report(tables: int) -> Iterator[str]:
     yield from _learned(tables // _FEWER)
     yield from _intervals(tables)
     yield from _power(tables)
+    yield from designs.report(tables // 4, table)
+    yield from ten_data_sets.report(table)
     yield from _others(tables // _FEWER)
+    yield from second_opinion.report(tables // _FEWER, table)
 
 
 def _both(tables: int) -> Iterator[tuple[str, Rule, int]]:
@@ -264,8 +224,7 @@ def _others(tables: int) -> Iterator[str]:
         "variance for each pair and held against every row, it drops the best of many rows too "
         "often. Held against the best row alone it keeps to 5% where all rows have the same noise, "
         "but not where they differ, and finds no more than the leaderboard's rule, which is "
-        "Bonferroni's over the other rows. Hansen's model confidence set, which resamples seeds, "
-        "is not in the table: of 5 seeds there is little to resample."
+        "Bonferroni's over the other rows."
     )
     rows = []
     for name, rule in RULES.items():
@@ -288,9 +247,13 @@ def _percent(shares: Iterable[float], most: float) -> list[str]:
 
 
 def _table(corner: str, rows: list[list[str]]) -> str:
-    header = [corner, *(f"{k}×{n}" for k, n in SIZES)]
-    rule = [":--", *["--:"] * len(SIZES)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
+    return table(corner, [f"{k}×{n}" for k, n in SIZES], rows)
+
+
+def table(corner: str, header: Sequence[str], rows: list[list[str]]) -> str:
+    """As Markdown."""
+    rule = [":--", *["--:"] * len(header)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ([corner, *header], rule, *rows))
 
 
 def main() -> None:

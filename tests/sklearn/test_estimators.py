@@ -320,7 +320,7 @@ def test_outputs_that_are_no_probabilities_are_not_called_so(iris):
           "output_activation": "linear"}, "diverged: "),
     ],
 )  # fmt: skip
-def test_parameters_that_cannot_be_are_told(iris, parameters, expected):
+def test_parameters_that_cannot_be_are_reported(iris, parameters, expected):
     """As a config's are, by a ValueError of `fit`."""
     with pytest.raises(ValueError, match=expected):
         NetworkClassifier(**{**QUICK, **parameters}).fit(*iris)
@@ -409,9 +409,9 @@ def test_a_run_keeps_its_task(results):
     assert load(next(root.glob("run/*"))).predict(x)[0] == model.predict(frame)[0]
     with pytest.raises(UsageError, match="is a regression; use NetworkRegressor"):
         NetworkClassifier.from_run("latest", root)
-    with pytest.raises(ValueError, match="partial_fit cannot go on from a run"):
+    with pytest.raises(ValueError, match="partial_fit cannot continue a run"):
         model.partial_fit(frame, [18])
-    with pytest.raises(ValueError, match="warm_start cannot go on from a run"):
+    with pytest.raises(ValueError, match="warm_start cannot continue a run"):
         model.set_params(warm_start=True).fit(frame, [18])
     with pytest.raises(UsageError, match="did you mean 'run'"):
         NetworkRegressor.from_run("runn", root)

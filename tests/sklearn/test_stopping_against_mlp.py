@@ -14,7 +14,7 @@ from sklearn.preprocessing import scale
 
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits import make_split
+from nnrun.data.splits.make import make_split
 from nnrun.sklearn import NetworkClassifier, NetworkRegressor
 from nnrun.training.streams import Streams
 

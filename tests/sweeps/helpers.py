@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from nnrun.runs.catalog.index import RunIndex
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.listener import SweepListener
@@ -53,7 +55,7 @@ def lasting(iterations: int) -> str:
 
 
 class Diary(SweepListener):
-    """Remembers what it is told."""
+    """Records the calls it gets."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str]] = []
@@ -179,6 +181,17 @@ def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def wait_for_workers(client: int, workers: int, seconds: float = 1.5) -> None:
+    """Wait until so many have worked longer than their start takes, however busy the machine is."""
+
+    def worked(process: psutil.Process) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return bool(process.cpu_times().user >= seconds)
+        return False
+
+    until(lambda: sum(map(worked, psutil.Process(client).children())) == workers, seconds=30)
 
 
 LONG = lasting(100_000_000)

@@ -12,14 +12,21 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
-import psutil
 import pytest
 
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.sweep import Sweep
-from tests.sweeps.helpers import BOSTON, IRIS, WILD, in_session, lasting, until, weights_of
+from tests.sweeps.helpers import (
+    BOSTON,
+    IRIS,
+    WILD,
+    in_session,
+    lasting,
+    until,
+    wait_for_workers,
+    weights_of,
+)
 
 
 def test_a_sweep_ends_in_a_leaderboard(run, write, tmp_path):
@@ -61,20 +68,20 @@ def test_what_is_there_is_no_garbage(run, write, monkeypatch):
     assert gc.get_freeze_count() <= before
 
 
-def test_a_leaderboard_in_the_place_of_another_is_told(run, write, tmp_path):
+def test_a_leaderboard_in_the_place_of_another_is_reported(run, write, tmp_path):
     """With the command that made that one; not where it was this one, or is none."""
     write("iris")
-    told = "they take the place of those of\n  nnrun sweep configs --seeds 2\n"
-    assert told not in run("sweep", "configs", "--seeds", 2)[2]
+    note = "they take the place of those of\n  nnrun sweep configs --seeds 2\n"
+    assert note not in run("sweep", "configs", "--seeds", 2)[2]
     assert "the place of" not in run("sweep", "configs", "--seeds", 2)[2]
-    assert told in run("sweep", "configs")[2]
+    assert note in run("sweep", "configs")[2]
     (tmp_path / "results/leaderboard.json").write_text("[" * 10_000)
     code, _, err = run("sweep", "configs", "--seeds", 2)
     assert (0, False) == (code, "the place of" in err)
 
 
 def test_a_dry_run_writes_nothing(run, write, tmp_path):
-    """The plan with its runs and an estimate; what is complete already is told."""
+    """The plan with its runs and an estimate; complete runs are counted."""
     write("iris"), write("boston", BOSTON)
     run("sweep", "configs/iris.yaml")
     before = sorted(tmp_path.rglob("*"))
@@ -133,11 +140,11 @@ def test_fail_fast_names_the_command_that_goes_on(run, write, tmp_path):
     code, _, err = run("sweep", "configs", "--seeds", 9, "--fail-fast", "-j", 1)
     assert 1 == code
     assert "error: of 9 runs, 1 diverged" in err
-    assert "to go on:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
+    assert "to continue:\n  nnrun sweep configs --seeds 9 --jobs 1 --fail-fast" in err
     assert not (tmp_path / "results/leaderboard.md").exists()
 
 
-def test_failures_are_told_though_the_leaderboard_cannot_be_written(run, write, monkeypatch):
+def test_failures_are_reported_though_the_leaderboard_cannot_be_written(run, write, monkeypatch):
     """What went wrong with the runs comes first, then what went wrong with their table."""
     write("wild", WILD)
 
@@ -148,10 +155,10 @@ def test_failures_are_told_though_the_leaderboard_cannot_be_written(run, write, 
     code, out, err = run("sweep", "configs")
     assert 1 == code
     assert "0 of 1" in out
-    told = err.partition("error: ")[2].splitlines()
-    assert "of 1 run, 1 diverged" == told[0]
+    lines = err.partition("error: ")[2].splitlines()
+    assert "of 1 run, 1 diverged" == lines[0]
     place = "results/leaderboard.csv: No space left on device"
-    assert f"the leaderboard cannot be written: {place}" == told[-1]
+    assert f"the leaderboard cannot be written: {place}" == lines[-1]
 
 
 def test_a_link_out_of_the_results_folder_is_refused_before_the_start(run, write, tmp_path):
@@ -212,8 +219,8 @@ def test_jobs_and_dask_exclude_each_other(run, write):
     assert 2 == code
     assert "--dask nonsense://x: " in err
     for address in ("x", "tcp://x", "tls://x:y"):
-        told = f"error: --dask {address}: it ends in no port, as tcp://127.0.0.1:8786 does\n"
-        assert (2, "", told) == run("sweep", "configs", "--dask", address)
+        message = f"error: --dask {address}: it ends in no port, as tcp://127.0.0.1:8786 does\n"
+        assert (2, "", message) == run("sweep", "configs", "--dask", address)
     assert 2 == run("sweep", "configs", "--dask", "")[0]
 
 
@@ -262,7 +269,7 @@ def test_a_signal_ends_it_in_time(shell, write, tmp_path, number, code, jobs):
     assert [] == in_session(process.pid)
     go_on = f"nnrun sweep configs --seeds 4 --jobs {jobs}"
     done = f"0 of 4 runs are complete, {jobs} saved half-way"
-    assert err.endswith(f"interrupted: {done}\nto go on:\n  {go_on}\n")
+    assert err.endswith(f"interrupted: {done}\nto continue:\n  {go_on}\n")
     assert jobs == len(list(tmp_path.glob("results/iris/*/checkpoint.safetensors")))
     reports = tmp_path.glob("results/iris/*/report.json")
     assert ["interrupted"] * jobs == [json.loads(path.read_text())["status"] for path in reports]
@@ -332,17 +339,6 @@ def wait_for_folder(folder, runs, pause=1.5):
         assert time.monotonic() < end
         time.sleep(0.02)
     time.sleep(pause)
-
-
-def wait_for_workers(client, workers, seconds=1.5):
-    """Wait until so many have worked longer than their start takes, however busy the machine is."""
-
-    def worked(process):
-        with suppress(psutil.NoSuchProcess):
-            return process.cpu_times().user >= seconds
-        return False
-
-    until(lambda: sum(map(worked, psutil.Process(client).children())) == workers, seconds=30)
 
 
 def test_a_terminal_sees_the_whole_and_each_run(write, tmp_path):

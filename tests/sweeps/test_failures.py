@@ -55,7 +55,7 @@ def test_a_run_that_loses_three_workers_fails(plan, sweep, write, store):
 
 
 def test_a_full_disk_fails_what_it_must(plan, sweep, write, store, monkeypatch):
-    """A run that cannot be saved is told; the others go on, and the next sweep makes it good."""
+    """A run that cannot be saved is reported; the others continue, and the next sweep trains it."""
     sync, calls = os.fsync, []
 
     def full(descriptor):
@@ -84,12 +84,12 @@ def test_few_files_may_be_open_and_the_disk_is_slow(plan, sweep, write, monkeypa
         hurried.wait()
         fsync(descriptor)
 
-    def told(store):
+    def hurrying(store):
         hurried.set()
         hurry(store)
 
     monkeypatch.setattr(files.os, "fsync", slow)
-    monkeypatch.setattr(Store, "hurry", told)
+    monkeypatch.setattr(Store, "hurry", hurrying)
     made = plan(write("iris", lasting(3)), seeds=40)
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 128, most))
@@ -140,7 +140,7 @@ def test_an_error_in_a_run_is_that_runs_alone(plan, sweep, write, monkeypatch):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_failures_are_told_in_one_order(order, plan, sweep, write, monkeypatch):
+def test_failures_are_reported_in_one_order(order, plan, sweep, write, monkeypatch):
     """By variant and seed, whichever was the first to fail."""
 
     def work(job, channel, dataset):
@@ -232,7 +232,7 @@ def test_results_that_no_report_can_hold_are_a_failure(plan, sweep, write, store
 
 
 def test_data_that_vanish_meanwhile_fail_their_runs(plan, sweep, write, store, tmp_path):
-    """A file that is removed after the plan was made: told for its runs, the others complete."""
+    """A file that is removed after the plan was made: its runs fail, the others complete."""
     rows = np.random.default_rng(0).normal(size=(60, 3))
     np.savetxt(tmp_path / "h.csv", rows, delimiter=",", header="a,b,price", comments="")
     block = f"{{path: {tmp_path / 'h.csv'}, columns: {{target: price}}, task: regression}}"

@@ -16,7 +16,7 @@ from tests.sweeps.helpers import run_inline, weights_of
 RUNS = 7
 GROUP = 3
 FILES = 5
-# Of the first group after a run was told: the first and last file that is forced to the disk, the
+# Of the first group after a run was reported: the first and last file that reaches the disk, the
 # first file that gets its name, a report that does, and the list of names when all are given.
 MOMENTS = {
     "first file": ("fsync", 1),
@@ -41,29 +41,29 @@ config, root, operation = map(Path, sys.argv[1:4])
 runs, group_commit.MOST, moment = map(int, sys.argv[4:])
 group_commit._SECONDS = 60.0
 real, calls, lock = getattr(os, operation.name), [], Lock()
-told = []
+keys = []
 
 def call(*arguments, **more):
     with lock:
-        calls.extend(told[:1])
+        calls.extend(keys[:1])
         if len(calls) == moment:
             os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments, **more)
 
-class Told(SweepListener):
+class Reports(SweepListener):
     def ended(self, run, record, progress, *, trained):
         print(run.key, flush=True)
-        told.append(run.key)
+        keys.append(run.key)
 
 setattr(os, operation.name, call)
 plan = make_plan({"iris": config}, Arguments.parse([], runs, None), Datasets())
-run_inline(Sweep(plan, make_store(root), Datasets(), Told()))
+run_inline(Sweep(plan, make_store(root), Datasets(), Reports()))
 """
 
 
 @pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
 def test_the_same_command_goes_on(moment, plan, sweep, write, store, tmp_path):
-    """Every report that is there is whole, none that was told is lost; it ends in the same bits."""
+    """Every report is whole, no reported run is lost; the bits are the same in the end."""
     operation, number = moment
     config = write("iris")
     words = [config, store.root, operation, RUNS, GROUP, number]
@@ -72,9 +72,9 @@ def test_the_same_command_goes_on(moment, plan, sweep, write, store, tmp_path):
         stdout=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     assert -signal.SIGKILL == killed.returncode
-    told, reports = killed.stdout.split(), [*store.root.glob("*/*/report.json")]
-    assert 1 <= len(told) < RUNS
-    assert {*told} <= {str(report.parent.relative_to(store.root)) for report in reports}
+    keys, reports = killed.stdout.split(), [*store.root.glob("*/*/report.json")]
+    assert 1 <= len(keys) < RUNS
+    assert {*keys} <= {str(report.parent.relative_to(store.root)) for report in reports}
     for report in reports:
         for name, digest in json.loads(report.read_text())["files"].items():
             content = (report.parent / name).read_bytes()

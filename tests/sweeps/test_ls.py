@@ -31,7 +31,7 @@ def test_runs_are_listed(run, write):
     assert 2 == len(json.loads(run("ls", "iris", "--json")[1]))
 
 
-def test_a_name_that_is_none_is_told(run, write):
+def test_a_name_that_is_none_is_reported(run, write):
     """A slip of the pen is no empty table."""
     write("iris")
     run("sweep", "configs")
@@ -115,7 +115,7 @@ def test_a_damaged_leaderboard_is_an_error(run, write, tmp_path):
 
 @pytest.fixture
 def rates(run, write):
-    """Six runs of two names, of which one varies its learning rate."""
+    """Six runs of two names, one of which varies its learning rate."""
     write("iris"), write("boston", BOSTON)
     run("sweep", "configs/iris.yaml", "training.learning_rate=0.1,0.01", "--seeds", 2)
     run("sweep", "configs/boston.yaml", "--seeds", 2)
@@ -214,7 +214,7 @@ def test_runs_are_ordered_by_what_matters(rates):
     assert [0.01, 0.01, 0.1, 0.1] == slow
 
 
-def test_a_key_that_no_run_has_is_told(run, rates):
+def test_a_key_that_no_run_has_is_reported(run, rates):
     """With what may have been meant; exit 2."""
     for words in (("--sort", "lerning_rate"), ("--where", "lerning_rate=1")):
         code, out, err = run("ls", *words)

@@ -1,4 +1,4 @@
-"""The loop: every run once, whoever trains it, and failures that stay where they are."""
+"""The loop: every run once, by any kind of worker; a failure concerns its run alone."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ from tests.sweeps.helpers import (
 
 
 def files_of(root: Path) -> dict[str, bytes]:
-    """What must be the same bytes whoever trained: all but the report and its times."""
+    """What must be the same bytes for all kinds of workers: all but the report and its times."""
     names = ("config.yaml", "history.csv", "model.safetensors")
     return {str(p.relative_to(root)): p.read_bytes() for n in names for p in root.glob(f"*/*/{n}")}
 
 
-def test_the_same_bits_whoever_trains(plan, sweep, write, tmp_path):
+def test_the_same_bits_by_all_workers(plan, sweep, write, tmp_path):
     """`nnrun train`, this process, two processes, and another order: the same files."""
     made = plan(write("iris"), write("boston", BOSTON), seeds=3)
     single = make_store(tmp_path / "single")
@@ -113,7 +113,7 @@ def test_complete_runs_are_found(plan, sweep, write, store):
 
 
 def test_a_diverged_run_fails_and_the_others_go_on(plan, sweep, write):
-    """It is told at once and in the end, and not trained again by the next sweep."""
+    """It is reported immediately and at the end, and not trained again by the next sweep."""
     made = plan(write("iris"), write("wild", WILD), seeds=2)
     first = sweep(made)
     progress = run_inline(first)
@@ -133,7 +133,7 @@ def test_fail_fast_stops_at_the_first(plan, sweep, write):
 
 
 def test_fail_fast_goes_on_past_old_failures(plan, sweep, write):
-    """What has diverged before is told again, but it is no news to stop at."""
+    """What has diverged before is reported again, but is no reason to stop."""
     made = plan(write("wild", WILD), write("iris"), seeds=2)
     first = run_inline(sweep(made, fail_fast=True))
     assert 1 == first.trained
@@ -172,7 +172,7 @@ def test_a_result_that_nobody_asked_to_leave_out_is_fetched_again(plan, sweep, w
 
 
 def test_a_forced_run_that_fails_keeps_the_old_result(plan, sweep, write, store, monkeypatch):
-    """The failure is told, and what was whole stays so."""
+    """The failure is reported; complete runs stay complete."""
     made = plan(write("iris"))
     run_inline(sweep(made))
     before = weights_of(store.root)
@@ -254,7 +254,7 @@ def test_a_run_trains_while_the_one_before_is_written(plan, sweep, write, monkey
 
 
 def test_a_run_counts_once_it_is_on_the_disk(plan, sweep, write, store):
-    """Who is told that a run has ended finds all of it, and nobody holds it any longer."""
+    """When a listener hears that a run has ended, its files are complete and its lock is free."""
     made, found = sweep(plan(write("iris"), seeds=4)), []
 
     def ended(run, record, progress, *, trained):

@@ -18,3 +18,15 @@ def test_streams_are_the_children_of_the_seed(seed: int) -> None:
         expected = np.random.Generator(np.random.PCG64(child)).random(3)
         assert expected.tolist() == getattr(streams, name).random(3).tolist()
         assert getattr(streams, name) is getattr(streams, name)
+
+
+def test_each_fold_has_streams_of_its_own_but_for_the_split() -> None:
+    """Children of the seed's own streams, so that the folds of a seed start from other weights."""
+    plain, *folds = (Streams.of(7, fold) for fold in (None, 1, 2))
+    assert {plain.split.random()} == {fold.split.random() for fold in folds}
+    for place, name in enumerate(("split", "weights", "order", "dropout")):
+        if place:
+            drawn = [getattr(streams, name).random() for streams in (plain, *folds)]
+            child = np.random.SeedSequence(7, spawn_key=(place, 2))
+            assert 3 == len(set(drawn))
+            assert np.random.Generator(np.random.PCG64(child)).random() == drawn[2]

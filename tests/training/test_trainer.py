@@ -52,7 +52,7 @@ def test_a_run_that_was_left_ends_with_the_same_bits(trainer, optimizer, left_af
         assert array.tobytes() == second.network.buffers[name].tobytes()
 
 
-def test_stretches_change_nothing(trainer):
+def test_the_number_of_steps_per_call_changes_nothing(trainer):
     """How many updates are made between two looks is a matter of time, not of results."""
     whole, stepwise = trainer(), trainer()
     finish(whole)
@@ -61,7 +61,7 @@ def test_stretches_change_nothing(trainer):
     assert whole.network.theta.tobytes() == stepwise.network.theta.tobytes()
 
 
-def test_a_loss_is_told_once_there_is_one(trainer):
+def test_a_loss_is_reported_once_there_is_one(trainer):
     """Before the first evaluation none is: that of the initial weights would stand for too long."""
     seen = [(progress.iteration, progress.loss) for progress in trainer(iterations=40).run()]
     assert {None} == {loss for iteration, loss in seen if iteration < 20}

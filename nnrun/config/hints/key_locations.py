@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.schema.experiment import (
+    CrossedSeeds,
+    ExperimentConfig,
+    PublishedConfig,
+    SweepConfig,
+)
 from nnrun.config.schema.from_signature import NamedBlock
-from nnrun.config.schema.network import STACK_KEYS, LayerConfig, LossConfig, NetworkConfig
+from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
 from nnrun.config.schema.training import (
     EarlyStoppingConfig,
     OptimizerConfig,
@@ -18,6 +23,29 @@ from nnrun.config.schema.training import (
     TrainingConfig,
 )
 from nnrun.suggestions import synonym
+
+BLOCKS: tuple[tuple[str, type[Block]], ...] = (
+    ("", ExperimentConfig),
+    ("training.", TrainingConfig),
+    ("dataset.", DatasetConfig),
+    ("network.", NetworkConfig),
+    ("network.", StackConfig),
+    ("dataset.columns.", ColumnsConfig),
+    ("training.early_stopping.", EarlyStoppingConfig),
+    ("sweep.", SweepConfig),
+    ("sweep.seeds.", CrossedSeeds),
+    ("published.", PublishedConfig),
+)
+"""The blocks with keys of their own, those with the most frequent keys first."""
+
+TABLES: dict[str, type[NamedBlock]] = {
+    "training.optimizer.": OptimizerConfig,
+    "training.learning_rate.": ScheduleConfig,
+    "network.layers.0.": LayerConfig,
+    "loss.": LossConfig,
+    "dataset.": BuiltInConfig,
+}
+"""Blocks whose keys depend on the entry of a table that they name."""
 
 
 def located(issue: ConfigIssue) -> ConfigIssue:
@@ -46,25 +74,8 @@ def _places() -> dict[str, str]:
 
 
 def _all_keys() -> Iterator[tuple[str, str]]:
-    keys = {
-        "": ExperimentConfig.model_fields,
-        "training.": TrainingConfig.model_fields,
-        "dataset.": DatasetConfig.model_fields,
-        "network.": (*NetworkConfig.model_fields, *sorted(STACK_KEYS)),
-        "dataset.columns.": ColumnsConfig.model_fields,
-        "training.early_stopping.": EarlyStoppingConfig.model_fields,
-        "sweep.": SweepConfig.model_fields,
-        "published.": PublishedConfig.model_fields,
-    }
-    for prefix, names in keys.items():
-        yield from ((name, f"{prefix}{name}") for name in names)
-    tables: dict[str, type[NamedBlock]] = {
-        "training.optimizer.": OptimizerConfig,
-        "training.learning_rate.": ScheduleConfig,
-        "network.layers.0.": LayerConfig,
-        "loss.": LossConfig,
-        "dataset.": BuiltInConfig,
-    }
-    for prefix, base in tables.items():
-        for block in base.blocks.values():
-            yield from ((name, f"{prefix}{name}") for name in block.parameters)
+    for prefix, block in BLOCKS:
+        yield from ((name, f"{prefix}{name}") for name in block.model_fields)
+    for prefix, base in TABLES.items():
+        for entry in base.blocks.values():
+            yield from ((name, f"{prefix}{name}") for name in entry.parameters)

@@ -42,7 +42,7 @@ def explained(problem: Problem, issue: ConfigIssue) -> Problem:
         hint = f"did you mean {issue.elsewhere}"
         return replace(problem, message=problem.message.replace(f"{hint}?", f"{hint}={value}?"))
     if issue.part == "value" and _has_several(value):
-        hint = "several values at once are for nnrun sweep"
+        hint = "only nnrun sweep takes several values"
         if "list" in issue.phrase or key in _LISTS:
             hint = f"a list stands in brackets: {key}=[{value}]"
         return replace(problem, message=f"{problem.message}; {hint}")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nnrun.characters import escaped
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
+from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.yaml.dump import flow
 from nnrun.data.dataset import Dataset
 from nnrun.data.readers.cell_errors import about_number, is_amount
@@ -19,7 +20,7 @@ from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
 _MOST_CLASSES = 10
-_MOST_TOLD = 8
+_MOST_LISTED = 8
 # With more values, some are in the training rows.
 _PLENTY = 30
 
@@ -38,12 +39,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Draft:
-    """A config, and the choices made in it.
-
-    Args:
-        text: of the config.
-        choices: what it predicts and what it leaves out, in a line each.
-    """
+    """A config, and a line for each choice in it: what it predicts and what it leaves out."""
 
     text: str
     choices: list[str]
@@ -58,6 +54,7 @@ class _Choice:
     labels: dict[str, int]
     features: list[ColumnProfile]
     dropped: list[ColumnProfile]
+    splits: list[Proposal]
 
 
 def draft(path: Path, target: str | None, folder: Path) -> Draft:
@@ -85,7 +82,7 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
-    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_told(choice)])
+    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_described(choice)])
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
@@ -95,16 +92,22 @@ def _choose(found: Survey, wanted: str | None) -> _Choice:
     usable = [column for column in found.columns if column.kind in ("number", "category")]
     target = by_name[wanted] if wanted is not None else _guess(usable, found)
     labels = _classes(target, found)
-    features = [c for c in usable if c is not target and not _is_scarce(c, target, found.rows)]
-    used = {column.name for column in (*features, target)}
+    splits = [*proposals(found.columns, target)]
+    split_by = [split.column for split in splits if split.sure]
+    features = [
+        column
+        for column in usable
+        if column not in (target, *split_by) and not _is_scarce(column, target, found.rows)
+    ]
+    used = {column.name for column in (*features, target, *split_by)}
     dropped = [column for column in found.columns if column.name not in used]
     if not features:
         why = f"; left out: {_listed(dropped)}" if dropped else ""
         raise DataError(f"{found.path}: no column is left to predict '{target.name}' from{why}")
-    return _Choice(target, wanted is None, labels, features, dropped)
+    return _Choice(target, wanted is None, labels, features, dropped, splits)
 
 
-def _told(choice: _Choice) -> Iterator[str]:
+def _described(choice: _Choice) -> Iterator[str]:
     """The choices in words, a line for each."""
     guess = " (a guess; --target COLUMN says which)" if choice.guessed else ""
     task = "classification" if choice.labels else "regression"
@@ -115,16 +118,17 @@ def _told(choice: _Choice) -> Iterator[str]:
         yield f"it takes as categories, for their zeros in front, {_clipped(codes)}"
     if choice.dropped:
         yield f"it leaves out {_listed(choice.dropped)}"
+    yield from (split.words() for split in choice.splits)
 
 
 def _listed(columns: Sequence[ColumnProfile]) -> str:
-    told = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_TOLD]]
-    more = len(columns) - len(told)
-    return _clipped(told) + (f" and {more:,} more" if more else "")
+    names = [f"{column.name} ({_reason(column)})" for column in columns[:_MOST_LISTED]]
+    more = len(columns) - len(names)
+    return _clipped(names) + (f" and {more:,} more" if more else "")
 
 
-def _clipped(told: Sequence[str]) -> str:
-    return clipped(escaped(", ".join(told), kept=""))
+def _clipped(names: Sequence[str]) -> str:
+    return clipped(escaped(", ".join(names), kept=""))
 
 
 def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
@@ -160,6 +164,7 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
         yield "  # one for what is missing. `drop_rows` would leave such rows out."
         yield "  missing: {impute: median}"
+    yield from (split.line() for split in choice.splits)
     yield from settings(size)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -58,6 +58,8 @@ class Block(BaseModel):
     noun: ClassVar[str] = "the config"
     digest_ignores: ClassVar[frozenset[str]] = frozenset()
     """Keys that change no result, or that the digest holds in another form."""
+    digest_defaults: ClassVar[Mapping[str, Any]] = {}
+    """Values that a digest leaves out as it does defaults: what a default of null comes to."""
     digest_when_empty: ClassVar[Any] = {}
     """The block's value in a digest if all its keys have their defaults."""
 

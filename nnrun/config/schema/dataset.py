@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.fields import Flag, Listed, OneOf, Rows, Text
+from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
+from nnrun.config.schema.splitting import Splitting
+from nnrun.config.schema.splitting import contradictions as about_splits
 from nnrun.config.schema.steps import Features
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.impute import STATISTICS
@@ -123,10 +125,20 @@ class PreparationConfig(Block):
     leaves the set's own test rows out.
 
     By default "given" where the data set has its own, else 0.2."""
+    folds: Annotated[int, Integer(ge=2)] | None = None
+    """How many parts to divide the rows into, each the test split of one run; in place of
+    `test_size`. `nnrun sweep` trains all folds."""
+    fold: Annotated[int, Integer(ge=1)] | None = None
+    """The fold to test, from 1 on; the others are trained on. By time, only earlier ones are."""
+    split: Splitting = Field(default="random", validate_default=True)
+    """`random`; {by: group, column: C} for no group in two splits; or {by: time, column: C} to
+    train on what came before. The column is no feature then, unless `columns.features` names it.
+    `seed`, beside `by`, draws the split alone."""
     validation_size: Annotated[float | int, Rows()] = 0.0
     """A share or a number of rows, taken out of the training split."""
-    stratify: Annotated[bool, Flag()] = False
-    """Whether every split gets the same share of each class."""
+    stratify: Annotated[bool, Flag()] | None = None
+    """Whether every split gets the same share of each class; by default with `folds` of classes,
+    unless by time."""
     features: Features = Field(default=[])
     """How features are prepared, in this order; fitted on the training split only."""
     target: Annotated[str, OneOf(TARGET_STEPS)] = "none"
@@ -138,12 +150,14 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 
     noun: ClassVar[str] = "dataset"
     digest_ignores: ClassVar[frozenset[str]] = frozenset({"path"})  # the data stand for it
+    digest_defaults: ClassVar[Mapping[str, Any]] = {"stratify": False}
     parameters: ClassVar[tuple[str, ...]] = ()
 
     @property
     def source(self) -> dict[str, Any]:
         """The keys that decide what is loaded."""
-        return self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
+        source = self.model_dump(mode="json", exclude=set(PreparationConfig.model_fields))
+        return {**source, "split": self.split.model_dump(exclude={"seed"})}
 
     @classmethod
     def hint(cls, value: Any) -> str:
@@ -157,6 +171,7 @@ class DatasetConfig(PreparationConfig, SourceConfig):
         if data.get("target") == "l2":
             message = "a row-wise norm would make every target 1; use 'standard' or 'minmax'"
             yield ConfigIssue(message, ("target",))
+        yield from about_splits(data)
         name, path = data.get("name"), data.get("path")
         if name is None and path is None and not cls.misspells(data, "name", "path"):
             yield ConfigIssue("dataset needs 'name' (see `nnrun datasets`) or 'path'", part="block")

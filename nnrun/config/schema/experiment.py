@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import ConfigDict, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
 from nnrun.config.names import (
@@ -14,19 +14,19 @@ from nnrun.config.names import (
     NAME_PATTERN,
     NAME_RULE,
     PUBLISHED,
-    changes_nothing,
     is_name,
 )
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
-from nnrun.config.schema.fields import Integer, Listed, Number, Text
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.fields import Integer, Number, Text
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
 from nnrun.suggestions import nearest
 
 __all__ = [
+    "CrossedSeeds",
     "DatasetConfig",
     "ExperimentConfig",
     "LayerConfig",
@@ -94,39 +94,6 @@ class PublishedConfig(Block):
             yield ConfigIssue(f"'{key}' is not a key of published; {form}", (key,), "key")
 
 
-class SweepConfig(Block):
-    """What `nnrun sweep` varies."""
-
-    noun: ClassVar[str] = "sweep"
-
-    seeds: (
-        Annotated[int, Integer(gt=0)]
-        | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
-        | None
-    ) = None
-    """How many seeds, counted from `seed` on, or a list of them."""
-    grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
-    """For keys in dotted form, such as training.learning_rate, the values to try."""
-
-    @classmethod
-    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        seeds, grid = data.get("seeds"), data.get("grid")
-        listed = seeds if isinstance(seeds, list) else []
-        known = set()
-        for index, seed in enumerate(listed):
-            if not isinstance(seed, int | float):
-                continue  # not a seed, which the field reports
-            if seed in known:
-                yield ConfigIssue(f"the seed {show(seed)} is given twice", ("seeds", index))
-            known.add(seed)
-        for key in grid if isinstance(grid, dict) else ():
-            if changes_nothing(key):
-                yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
-            if key == "seed" and seeds is not None:
-                message = "the seeds are given by 'seeds' already; remove one of the two"
-                yield ConfigIssue(message, ("grid", key), "key")
-
-
 class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
@@ -159,7 +126,18 @@ class ExperimentConfig(Block):
             if stops_early and dataset.get("validation_size", 0) in (0, None):
                 message = "early stopping watches a validation split; set dataset.validation_size"
                 yield ConfigIssue(message, ("training", "early_stopping"), "key")
+        yield from _drawing_nothing(dataset, data.get("sweep"))
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):
                 yield from lost_in_float32(data.get(key), (key,))
             yield from lost_in_float32(training.get("optimizer"), ("training", "optimizer"))
+
+
+def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
+    """Several seeds of a split that no seed draws."""
+    split = dataset.get("split") if isinstance(dataset, dict) else None
+    seeds = sweep.get("seeds") if isinstance(sweep, dict) else None
+    by_time = isinstance(split, dict) and split.get("by") == "time"
+    if by_time and isinstance(seeds, dict) and seeds.get("split") not in (None, 1):
+        message = "a split by time draws nothing, so no seed changes it"
+        yield ConfigIssue(message, ("sweep", "seeds", "split"), "key")

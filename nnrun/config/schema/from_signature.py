@@ -1,6 +1,6 @@
 """Tables of `nnrun.nn` to config blocks: the signature of each entry is its schema.
 
-An entry that is added to a table has its form in configs, its messages and its JSON Schema at once.
+An entry of a table gets its form in configs, its messages and its JSON Schema from it.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nnrun.config.schema.block import ConfigIssue
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.yaml.parse import KeyPath
 
 # Numbers up to the first are rounded to 0, those from the second on to infinity.

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.dataset import Dataset, hash_arrays, pixel_names
 from nnrun.data.readers.npz import read_npz
@@ -37,65 +35,43 @@ def mnist_5k() -> Dataset:
 
 def iris() -> Dataset:
     """Species of 150 irises."""
-    return _vectors("iris", "species")
+    return _stored("iris", "species")
 
 
 def wine() -> Dataset:
     """Cultivar of 178 wines."""
-    return _vectors("wine", "cultivar")
+    return _stored("wine", "cultivar")
 
 
 def breast_cancer() -> Dataset:
     """Diagnosis for 569 tumours."""
-    return _vectors("breast_cancer", "diagnosis")
+    return _stored("breast_cancer", "diagnosis")
 
 
 def diabetes() -> Dataset:
     """Disease progression of 442 patients."""
-    arrays = _arrays("diabetes")
-    x, y = arrays["x"], arrays["y"][:, None]
-    return Dataset(
-        name="diabetes",
-        task="regression",
-        x=x,
-        y=y,
-        feature_names=tuple(map(str, arrays["features"])),
-        target_names=("progression",),
-        sha256=hash_arrays(x, y),
-    )
+    return _stored("diabetes", "progression")
 
 
 def digits() -> Dataset:
     """1,797 handwritten digits of 8×8 pixels."""
-    arrays = _arrays("digits")
-    x, y = arrays["x"].astype(np.float64), arrays["y"].astype(np.int64)  # (n, 1, 8, 8)
-    return Dataset(
-        name="digits",
-        task="classification",
-        x=x,
-        y=y,
-        classes=DIGITS,
-        feature_names=pixel_names((1, 8, 8)),
-        target_names=("digit",),
-        sha256=hash_arrays(x, y),
-    )
+    return _stored("digits", "digit", DIGITS)
 
 
-def _vectors(name: str, target: str) -> Dataset:
-    arrays = _arrays(name)
-    x, y = arrays["x"], arrays["y"].astype(np.int64)
+def _stored(name: str, target: str, classes: tuple[str, ...] = ()) -> Dataset:
+    with np.load(FILES / f"{name}.npz", allow_pickle=False) as archive:
+        arrays = dict(archive)
+    classes = classes or tuple(map(str, arrays.get("classes", ())))
+    x = arrays["x"].astype(np.float64)
+    y = arrays["y"].astype(np.int64) if classes else arrays["y"][:, None]
+    images = x.ndim > 2  # (n, 1, 8, 8)
     return Dataset(
         name=name,
-        task="classification",
+        task="classification" if classes else "regression",
         x=x,
         y=y,
-        classes=tuple(map(str, arrays["classes"])),
-        feature_names=tuple(map(str, arrays["features"])),
+        classes=classes,
+        feature_names=pixel_names(x.shape[1:]) if images else tuple(map(str, arrays["features"])),
         target_names=(target,),
         sha256=hash_arrays(x, y),
     )
-
-
-def _arrays(name: str) -> dict[str, npt.NDArray[Any]]:
-    with np.load(FILES / f"{name}.npz", allow_pickle=False) as archive:
-        return dict(archive)

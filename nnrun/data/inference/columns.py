@@ -1,13 +1,32 @@
-"""The columns of new rows, which are read like those of training."""
+"""New rows, and their columns, which are read like those of training."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from nnrun.characters import escaped
 from nnrun.data.layout import Columns
 from nnrun.data.readers.columns import MISSING, LabelColumn, NumberColumn, Problems
 from nnrun.nn.signature import Array
+
+
+@dataclass(frozen=True, eq=False)
+class RowBatch:
+    """Consecutive rows.
+
+    x is raw, (rows, *shape); y is as in a data set: class numbers (rows,) or values
+    (rows, outputs); None if the target is not read.
+    """
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
 
 
 def input_column(

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.characters import escaped
-from nnrun.data.inference.columns import input_column
-from nnrun.data.inference.row_batch import RowBatch
+from nnrun.data.inference.columns import RowBatch, input_column
 from nnrun.data.layout import Layout
 from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
 from nnrun.data.readers.csv_file import CsvFile

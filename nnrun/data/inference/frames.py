@@ -24,15 +24,11 @@ _NOTHING = ("nan", "<NA>", "NaT")
 
 
 def raw_rows(x: Any, layout: Layout) -> Any:
-    """Rows for a model, from a table or an array.
+    """Rows for a model, from a table with `columns`, or an array.
 
-    Args:
-        x: a table with `columns`; or, if training had categories, an array (rows, columns) of text
-            or objects, with its columns in the order of training. Anything else is returned as is.
-        layout: that of the training data.
-
-    Raises:
-        DataError: as for `frame_rows`.
+    If training had categories, the array may be of text or objects, (rows, columns), with its
+    columns in the order of training. Anything else is returned as it is. Raises as `frame_rows`
+    does.
     """
     if hasattr(x, "columns"):
         return frame_rows(x, layout)
@@ -45,14 +41,11 @@ def raw_rows(x: Any, layout: Layout) -> Any:
 def frame_rows(frame: Any, layout: Layout) -> Any:
     """The rows of a table as an array (rows, features), encoded as in training.
 
-    Args:
-        frame: has `columns`, and a column under each name, like the tables of pandas and polars;
-            columns that are not features are ignored. If no column has a text as its name, the
-            order of columns counts.
-        layout: that of the training data.
+    The table has `columns`, and a column under each name, as tables of pandas and polars have;
+    columns that are not features are ignored. If no column has a text as its name, their order
+    counts.
 
-    Raises:
-        DataError: for missing columns and wrong cells, each with its row, counted from 0.
+    Raises: DataError for missing columns and wrong cells, each with its row, counted from 0.
     """
     names = [str(name) for name in frame.columns]
     features = layout.columns.features

@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from nnrun.data.inference.columns import RowBatch
 from nnrun.data.inference.csv_rows import CsvRows
 from nnrun.data.inference.npz_rows import NpzRows
-from nnrun.data.inference.row_batch import RowBatch
 from nnrun.data.layout import Layout
 from nnrun.data.readers.opening import disk_errors
 
@@ -44,15 +44,11 @@ class Rows(Protocol):
 def open_rows(source: Path, layout: Layout, *, with_target: bool = False) -> Iterator[Rows]:
     """The new rows of a CSV or npz file, or of stdin if the path is `-`.
 
-    The format is detected from the first bytes.
+    The format is detected from the first bytes. The layout is that of the training data;
+    `with_target` requires and reads the target too.
 
-    Args:
-        source: the file.
-        layout: that of the training data.
-        with_target: whether to read the target too; then it is required.
-
-    Raises: DataError for columns or arrays that are missing or have another shape; NnrunError
-    if the disk fails.
+    Raises: DataError for columns or arrays that are missing or have another shape; NnrunError if
+    the disk fails.
     """
     path = Path("<stdin>") if str(source) == STDIN else source
     with ExitStack() as stack:

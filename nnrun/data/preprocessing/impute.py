@@ -13,10 +13,8 @@ from nnrun.data.preprocessing.steps import Array, FeatureError
 class Impute:
     """Replaces NaN by a statistic of the feature over the training rows.
 
-    Args:
-        statistics: `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
-            by the index of each feature that may be missing; needed for `fit` only.
-        fill: the fitted values, for every feature; 0 for those that are never missing.
+    `statistics` has `mean`, `median` or `most_frequent` (of equally frequent values the smallest),
+    by the index of each feature that may be missing; `fill` the fitted values, for every feature.
     """
 
     name: ClassVar[str] = "impute"

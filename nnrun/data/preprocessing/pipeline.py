@@ -17,8 +17,7 @@ from nnrun.data.preprocessing.steps import (
     STEPS,
     Array,
     FeatureError,
-    MinMax,
-    Standard,
+    Scaler,
     Step,
 )
 from nnrun.data.settings import PreparationSettings
@@ -45,7 +44,7 @@ class Preprocessing:
         imputed = {} if layout is None else layout.columns.imputed_features
         if imputed:
             self.steps.insert(0, Impute(imputed))
-        self.target: Standard | MinMax | None = None if target == "none" else SCALERS[target]()
+        self.target: Scaler | None = None if target == "none" else SCALERS[target]()
         self.layout = layout
 
     @classmethod
@@ -154,7 +153,7 @@ def _step(step: Any) -> Step:
     return STEPS[name](option)
 
 
-def _described(step: Standard | MinMax) -> dict[str, Any]:
+def _described(step: Scaler) -> dict[str, Any]:
     return {"step": step.name, **step.state()}
 
 

@@ -81,12 +81,18 @@ class Binarize:
         return {"threshold": self.threshold}
 
 
-class _Affine:
-    """(x - shift) / scale with fitted statistics, and back."""
+class Scaler:
+    """The base class of steps that can be undone: (x - shift) / scale with fitted statistics."""
+
+    name: ClassVar[str]
 
     def __init__(self, shift: Any = None, scale: Any = None) -> None:
         self.shift: Array | None = None if shift is None else np.asarray(shift, dtype=np.float64)
         self.scale: Array | None = None if scale is None else np.asarray(scale, dtype=np.float64)
+
+    def fit(self, x: Array) -> None:
+        """Compute the statistics and keep them."""
+        raise NotImplementedError
 
     def apply(self, x: Array) -> Array:
         shift, scale = self._fitted()
@@ -115,7 +121,7 @@ class _Affine:
         self.shift, self.scale = shift, np.where(scale > 0, scale, 1.0)
 
 
-class Standard(_Affine):
+class Standard(Scaler):
     """(x - mean) / standard deviation (the population's); a constant feature becomes 0.
 
     A feature that differs from its mean by rounding alone counts as constant, as it does for
@@ -144,7 +150,7 @@ def _rounding(rows: int, mean: Array, variance: Array) -> Array:
     return bound
 
 
-class MinMax(_Affine):
+class MinMax(Scaler):
     """(x - min) / (max - min), so that the training rows fill [0, 1]; a constant becomes 0."""
 
     name: ClassVar[str] = "minmax"
@@ -158,6 +164,4 @@ class MinMax(_Affine):
 STEPS: dict[str, Callable[..., Step]] = {
     step.name: step for step in (L2, Standard, MinMax, Binarize)
 }
-SCALERS: dict[str, type[Standard] | type[MinMax]] = {
-    scaler.name: scaler for scaler in (Standard, MinMax)
-}
+SCALERS: dict[str, type[Scaler]] = {scaler.name: scaler for scaler in (Standard, MinMax)}

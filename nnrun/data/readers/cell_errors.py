@@ -24,6 +24,7 @@ CATEGORY_HINT = _DROP_HINT + "makes what is missing a category of its own"
 TARGET_HINT = (
     "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no target is filled in"
 )
+SPLIT_HINT = "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out of all splits"
 
 _DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})"
@@ -65,13 +66,10 @@ def is_amount(text: str) -> bool:
 
 
 def about_number(text: str, role: str, decimal: str) -> Mistake:
-    """Why a cell is not a number.
+    """Why the text of a cell is not a number.
 
-    Args:
-        text: of the cell, without blanks around it.
-        role: `feature`, `category` or `target`, whose keys are named; `input` for rows to predict
-            from, where nothing can be changed but the file.
-        decimal: what stands before the decimals.
+    The role is `feature`, `category`, `target` or `split`, whose keys are named; or `input`, for
+    rows to predict from, where nothing can be changed but the file.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
@@ -98,10 +96,7 @@ def about_missing(text: str, role: str) -> Mistake:
 def about_spelling(text: str, spellings: Sequence[str], known: Sequence[str]) -> Mistake:
     """A number in a table in memory, for a column that was text in training.
 
-    Args:
-        text: of the number.
-        spellings: the categories with this value.
-        known: all categories.
+    `spellings` are the categories with this value, `known` all of them.
     """
     hint = "; read the column as text, as with pandas.read_csv(…, dtype={'COLUMN': str})"
     if len(spellings) > 1:
@@ -121,7 +116,8 @@ def about_unknown(text: str, known: Sequence[str], what: str = "categories") -> 
 def _missing_hint(role: str) -> str:
     if role == "input":
         return "; fill it in or leave the row out: training had no such rows"
-    return {"target": TARGET_HINT, "category": CATEGORY_HINT}.get(role, MISSING_HINT)
+    hints = {"target": TARGET_HINT, "category": CATEGORY_HINT, "split": SPLIT_HINT}
+    return hints.get(role, MISSING_HINT)
 
 
 def _about_form(text: str, decimal: str) -> Mistake:

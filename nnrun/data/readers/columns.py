@@ -86,12 +86,8 @@ class TableProblems(Problems):
 class NumberColumn:
     """A column of finite numbers.
 
-    Args:
-        name: of the column.
-        problems: collects mistakes.
-        role: `feature`, `target`, or `input`; see `about_number`.
-        fills: whether missing values are allowed; they become NaN, to be filled in later.
-        decimal: the decimal sign.
+    The role is `feature`, `target`, or `input`, as for `about_number`. With `fills` missing values
+    are allowed; they become NaN, to be filled in later.
     """
 
     def __init__(
@@ -137,13 +133,13 @@ class LabelColumn:
 
     Args:
         name: of the column.
-        problems: where mistakes are noted.
-        known: what categories there are, if that is fixed.
+        problems: collects mistakes.
+        known: the categories, if they are fixed.
         role: `category`, `target`, or `input`; see `about_number`.
-        fills: whether what is missing is a category of its own.
+        fills: whether missing values are a category of their own.
         by_value: whether the known categories are numbers, which may be spelled in other ways.
-        decimal: what stands before the decimals of such numbers.
-        what: what the known ones are called in messages.
+        decimal: the decimal sign of such numbers.
+        what: the word for the known ones in messages.
     """
 
     def __init__(

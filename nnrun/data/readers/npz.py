@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +91,7 @@ def read_npz(path: Path, *, task: str | None = None) -> Dataset:
 
 def _named_arrays(path: Path) -> dict[str, Array]:
     """x and y, and either both or none of x_test and y_test."""
-    arrays = _read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
+    arrays = read_arrays(path, ("x", "y", "x_train", "y_train", "x_test", "y_test"))
     for name in ("x", "y"):
         if f"{name}_train" in arrays:
             if name in arrays:
@@ -100,11 +100,11 @@ def _named_arrays(path: Path) -> dict[str, Array]:
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing or ("x_test" in arrays) != ("y_test" in arrays):
         missing = missing or [name for name in ("x_test", "y_test") if name not in arrays]
-        raise DataError(f"{path}: has no array {' and no '.join(missing)}{_held(path)}")
+        raise DataError(f"{path}: has no array {' and no '.join(missing)}{held_names(path)}")
     return arrays
 
 
-def _held(path: Path) -> str:
+def held_names(path: Path) -> str:
     """The end of a message: the arrays of the file, and how to name them."""
     with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         names = [n.removesuffix(".npy") for n in archive.namelist() if n.endswith(".npy")]
@@ -113,11 +113,12 @@ def _held(path: Path) -> str:
     return f"; its arrays are {', '.join(first_of(names))}: np.savez(file, x=…, y=…) names them"
 
 
-def _read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, Array]:
+    """Those of these arrays that the file has."""
     with open_data(path) as file, damage_errors(path), zipfile.ZipFile(file) as archive:
         held = [n for n in names if f"{n}.npy" in archive.namelist()]
-        sizes = [_needed(path, archive, name) for name in held]
-        refuse_if_too_big(sum(sizes), str(path))
+        headers = [checked_header(path, archive, name) for name in held]
+        refuse_if_too_big(sum(header.needed for header in headers), str(path))
         return {name: read_array(archive, name) for name in held}
 
 
@@ -133,32 +134,42 @@ def damage_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: is damaged or no npz file: {error}") from error
 
 
-def declared_size(path: Path, archive: zipfile.ZipFile, name: str) -> int:
-    """The bytes of an array by its header; raises a DataError unless the archive has as many."""
+class Header(NamedTuple):
+    """What an archive says of an array; by columns is in Fortran order."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def needed(self) -> int:
+        """Bytes needed to read it, including its conversion to float64."""
+        plain = self.dtype in (np.uint8, np.float64)
+        return self.size + (0 if plain else math.prod(self.shape) * 8)
+
+
+def checked_header(path: Path, archive: zipfile.ZipFile, name: str) -> Header:
+    """The header of an array; raises a DataError unless the archive has as many bytes."""
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as stream:
-        shape, _, dtype = read_header(stream)
-        header = stream.tell()
-    if dtype.hasobject:
+        header = read_header(stream)
+        there = member.file_size - stream.tell()
+    if header.dtype.hasobject:
         message = "holds Python objects, which would have to be unpickled; save it as numbers"
         raise DataError(f"{path}: {name}: {message}")
-    size = math.prod(shape) * dtype.itemsize
-    if member.file_size - header != size:
-        message = f"says it has shape {shape}, {size} bytes, and has {member.file_size - header}"
+    if there != header.size:
+        message = f"says it has shape {header.shape}, {header.size} bytes, and has {there}"
         raise DataError(f"{path}: {name}: {message}")
-    return size
+    return header
 
 
-def _needed(path: Path, archive: zipfile.ZipFile, name: str) -> int:
-    """Bytes needed to read an array, including its conversion to float64."""
-    size = declared_size(path, archive, name)
-    with archive.open(f"{name}.npy") as stream:
-        shape, _, dtype = read_header(stream)
-    return size if dtype in (np.uint8, np.float64) else size + math.prod(shape) * 8
-
-
-def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether it is in Fortran order, and dtype of the array that follows."""
+def read_header(stream: IO[bytes]) -> Header:
+    """The header of the array that follows in a stream."""
     version = npy.read_magic(stream)
     width, form = (2, "<H") if version == (1, 0) else (4, "<I")
     length = stream.read(width)
@@ -174,7 +185,7 @@ def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]
         raise ValueError(f"a header is no array's: {error}") from error
     if any(isinstance(side, bool) or side < 0 for side in shape):
         raise ValueError(f"an array cannot have the shape {shape}")
-    return shape, fortran, dtype
+    return Header(shape, fortran, dtype)
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> Array:
@@ -242,7 +253,7 @@ def _targets(
     return values, ()
 
 
-def _check_text(path: Path, name: str, labels: Array) -> None:
+def check_text(path: Path, name: str, labels: Array) -> None:
     """Raise a DataError if a code point is not a character, which Python strings cannot hold."""
     width = labels.dtype.itemsize // 4
     if not width:
@@ -266,7 +277,7 @@ def _classes(path: Path, targets: dict[str, Array]) -> tuple[dict[str, Array], t
         if array.dtype.kind == "f":
             check_finite(path, name, array)
         if array.dtype.kind == "U":
-            _check_text(path, name, array)
+            check_text(path, name, array)
         texts[name] = array.astype(str)
     seen, numbers = np.unique(np.concatenate(list(texts.values())), return_inverse=True)
     if any(array.dtype.kind == "U" for array in targets.values()):

@@ -29,12 +29,7 @@ _MOST_KEPT = 1000
 
 @dataclass(eq=False)
 class ColumnProfile:
-    """Counts of a column's cells.
-
-    Args:
-        name: from the header.
-        values: the first different cells, each with its number of occurrences.
-    """
+    """Counts of a column's cells; `values` has the first different ones, with their numbers."""
 
     name: str
     values: dict[str, int] = field(default_factory=dict)
@@ -114,15 +109,7 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Survey:
-    """A file and its columns.
-
-    Args:
-        path: the file.
-        separator: None if it is detected from the header.
-        decimal: the decimal sign.
-        columns: in the order of the file.
-        rows: the number of rows.
-    """
+    """A file and its columns, in order; `separator` is None if it is detected from the header."""
 
     path: Path
     separator: str | None

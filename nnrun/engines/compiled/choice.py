@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.cost import (
     compiles_too_long,
     compiling_seconds,
@@ -17,7 +18,6 @@ from nnrun.engines.compiled.generated.cost import (
 )
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import layers as tape_layers
-from nnrun.engines.compiled.tape.updates import OPTIMIZERS as TAPE_OPTIMIZERS
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
@@ -88,7 +88,7 @@ def too_large(network: Network) -> str | None:
 def _refuses_tape(network: Network, optimizer: Optimizer) -> str | None:
     if (reason := _refuses_layers(network)) is not None:
         return reason
-    if optimizer.type not in TAPE_OPTIMIZERS:
+    if formula_name(optimizer) not in OPTIMIZERS:
         return f"has no optimizer {optimizer.type}"
     return None
 

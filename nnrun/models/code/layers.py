@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from nnrun.models.activations import ACTIVATIONS
-from nnrun.models.emitters import emitter_of
+from nnrun.models.emitters import Emitters, emitter_of
 from nnrun.models.naming import Names
+from nnrun.nn.sequential import Sequential
 
 Emitter = Callable[[Names, Any], list[str]]
 """From a layer to its lines."""
@@ -16,15 +16,7 @@ Emitter = Callable[[Names, Any], list[str]]
 SCRIPT = "a script"
 
 
-@dataclass(frozen=True)
-class Emitters:
-    """The emitters of one type of layer, by the library that the script uses."""
-
-    numpy: Emitter
-    pytorch: Emitter
-
-
-def _both(emitter: Emitter) -> Emitters:
+def _both(emitter: Emitter) -> Emitters[Emitter]:
     """The same lines for both libraries."""
     return Emitters(emitter, emitter)
 
@@ -81,7 +73,7 @@ def _torch_convolution(names: Names, layer: Any) -> list[str]:
     return [*pad, f'h = F.conv2d(h, W["{names[layer.w]}"], stride={layer.stride})']
 
 
-def _pooling(method: str, function: str) -> Emitters:
+def _pooling(method: str, function: str) -> Emitters[Emitter]:
     return Emitters(
         lambda names, layer: [
             f"h = windows(h, {layer.size}, {layer.stride}).{method}(axis=(4, 5))"
@@ -90,29 +82,30 @@ def _pooling(method: str, function: str) -> Emitters:
     )
 
 
+def _stack(names: Names, stack: Sequential, library: str) -> list[str]:
+    """The lines of a sequence within a layer."""
+    emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
+    found = (emitter_of(emitters, layer.type, SCRIPT)(names, layer) for layer in stack.layers)
+    return [line for lines in found for line in lines]
+
+
+def _variable(name: str, layer: Any) -> str:
+    """A variable of a layer that holds layers, numbered, since layers inside may have one too."""
+    inside = (inner for child in layer.children for _, inner in child.named_layers())
+    return f"{name}{sum(bool(inner.children) for inner in inside)}"
+
+
 def _residual(library: str) -> Emitter:
     """x, the layers' lines, and x added to their output."""
 
     def emitter(names: Names, layer: Any) -> list[str]:
-        emitters = {name: getattr(each, library) for name, each in LAYERS.items()}
-        lines = [
-            line
-            for inner in layer.inner.layers
-            for line in emitter_of(emitters, inner.type, SCRIPT)(names, inner)
-        ]
-        x = _kept_x(layer)
-        return [f"{x} = h", *lines, f"h = {x} + h"]
+        x = _variable("x", layer)
+        return [f"{x} = h", *_stack(names, layer.inner, library), f"h = {x} + h"]
 
     return emitter
 
 
-def _kept_x(layer: Any) -> str:
-    """A variable for the layer's x: numbered, since layers inside that hold layers have one too."""
-    inside = (inner for child in layer.children for _, inner in child.named_layers())
-    return f"x{sum(bool(inner.children) for inner in inside)}"
-
-
-LAYERS: dict[str, Emitters] = {
+LAYERS: dict[str, Emitters[Emitter]] = {
     "matmul": _both(_matmul),
     "bias": _both(_bias),
     "convolution": Emitters(_numpy_convolution, _torch_convolution),

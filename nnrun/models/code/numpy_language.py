@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnrun.models.code.language import Language
 from nnrun.models.code.layers import LAYERS
-from nnrun.models.code.steps import STEPS
+from nnrun.models.code.steps import CATEGORIES, STEPS
 
 _HELPERS = {
     "windows": '''
@@ -37,19 +37,7 @@ def gelu(h):
     share = np.vectorize(lambda v: math.erfc(-v / math.sqrt(2)) / 2, otypes=[float])(h)
     return (h * share).astype(h.dtype)
 ''',
-    "check_category": '''
-def check_category(h, first, end, column):
-    """Refuse rows with 0 in all one-hot columns of a column that none was missing from."""
-    if not (h[:, first:end] != 0).any(axis=1).all():
-        raise ValueError(f"a row has 0 in all one-hot columns of {column!r}")
-''',
-    "fill_category": '''
-def fill_category(h, first, end, missing):
-    """Rows with 0 in all one-hot columns of a column get the one for what is missing."""
-    h = h.copy()
-    h[~(h[:, first:end] != 0).any(axis=1), missing] = 1
-    return h
-''',
+    **CATEGORIES,
     "normalize": '''
 def normalize(h):
     """Every row divided by its Euclidean length; rows of zeros stay."""

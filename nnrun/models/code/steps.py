@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from nnrun.models.emitters import Emitters
 
 Emitter = Callable[[str, Any], list[str]]
 """From the prefix of a step's arrays, and the step, to its lines."""
 
 
-@dataclass(frozen=True)
-class Emitters:
-    """The emitters of one step, by the library that the script uses."""
-
-    numpy: Emitter
-    pytorch: Emitter
+# Helpers of scripts in either library.
+CATEGORIES = {
+    "check_category": '''
+def check_category(h, first, end, column):
+    """Refuse rows with 0 in all one-hot columns of a column that none was missing from."""
+    if not (h[:, first:end] != 0).any(1).all():
+        raise ValueError(f"a row has 0 in all one-hot columns of {column!r}")
+''',
+    "fill_category": '''
+def fill_category(h, first, end, missing):
+    """Rows with 0 in all one-hot columns of a column get the one for what is missing."""
+    h = 1 * h
+    h[~(h[:, first:end] != 0).any(1), missing] = 1
+    return h
+''',
+}
 
 
 def _affine(name: str, step: Any) -> list[str]:
@@ -26,7 +37,7 @@ def _normalize(name: str, step: Any) -> list[str]:
     return ["h = normalize(h)"]
 
 
-STEPS: dict[str, Emitters] = {
+STEPS: dict[str, Emitters[Emitter]] = {
     "l2": Emitters(_normalize, _normalize),
     "binarize": Emitters(
         lambda name, step: [f"h = (h >= {step.threshold!r}) * 1.0"],

@@ -17,11 +17,7 @@ _IR_VERSIONS = {20: 9}
 
 
 class Graph:
-    """Collects operators (nodes) and constants, under unique names.
-
-    Args:
-        opset: the version of the operators.
-    """
+    """Collects operators (nodes) and constants, under unique names."""
 
     def __init__(self, opset: int = OPSET) -> None:
         self.opset = opset
@@ -49,12 +45,7 @@ class Graph:
     ) -> str:
         """Append an operator and return the name of its output.
 
-        Args:
-            operator: its type.
-            inputs: the names of its inputs.
-            output: the name of its output; by default a new one.
-            title: its own name, which runtimes show in errors; by default that of its output.
-            attributes: its settings.
+        `title` is its own name, which runtimes show in errors; by default that of its output.
         """
         name = output or f"{operator.lower()}_{len(self.nodes)}"
         node = helper.make_node(operator, inputs, [name], name=title or name, **attributes)

@@ -14,6 +14,7 @@ from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
 from nnrun.nn.layer import Layer
+from nnrun.nn.sequential import Sequential
 
 Emitter = Callable[[Graph, Names, Any, str], str]
 
@@ -21,6 +22,13 @@ Emitter = Callable[[Graph, Names, Any, str], str]
 def emit(graph: Graph, names: Names, layer: Layer, x: str) -> str:
     """Append a layer of any type; raises a UsageError if the type has no emitter."""
     return emitter_of(EMITTERS, layer.type, "ONNX")(graph, names, layer, x)
+
+
+def _stack(graph: Graph, names: Names, stack: Sequential, x: str) -> str:
+    """Append the layers of a sequence within a layer."""
+    for layer in stack.layers:
+        x = emit(graph, names, layer, x)
+    return x
 
 
 def _matmul(graph: Graph, names: Names, layer: Any, x: str) -> str:
@@ -51,14 +59,6 @@ def _pooling(operator: str) -> Emitter:
     return emitter
 
 
-def _flatten(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return graph.add("Flatten", x, axis=1)
-
-
-def _dropout(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return x
-
-
 def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
     values = (layer.gamma.value, layer.beta.value, *layer.buffers.values())
     parts = (layer.gamma, layer.beta, *layer.buffers.values())
@@ -67,14 +67,7 @@ def _batch_norm(graph: Graph, names: Names, layer: Any, x: str) -> str:
 
 
 def _residual(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    y = x
-    for inner in layer.inner.layers:
-        y = emit(graph, names, inner, y)
-    return graph.add("Add", x, y)
-
-
-def _activation(graph: Graph, names: Names, layer: Any, x: str) -> str:
-    return ACTIVATIONS[layer.type].onnx(graph, x)
+    return graph.add("Add", x, _stack(graph, names, layer.inner, x))
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -83,9 +76,11 @@ EMITTERS: dict[str, Emitter] = {
     "convolution": _convolution,
     "max_pool2d": _pooling("MaxPool"),
     "avg_pool2d": _pooling("AveragePool"),
-    "flatten": _flatten,
-    "dropout": _dropout,
+    "flatten": lambda graph, names, layer, x: graph.add("Flatten", x, axis=1),
+    "dropout": lambda graph, names, layer, x: x,
     "batch_norm": _batch_norm,
     "residual": _residual,
-    **dict.fromkeys(ACTIVATIONS, _activation),
+    **dict.fromkeys(
+        ACTIVATIONS, lambda graph, names, layer, x: ACTIVATIONS[layer.type].onnx(graph, x)
+    ),
 }

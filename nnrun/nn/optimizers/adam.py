@@ -24,6 +24,7 @@ class Adam(Optimizer):
     """
 
     type = "adam"
+    usual_limit = 0.01
 
     def __init__(
         self,

@@ -15,6 +15,9 @@ class Optimizer:
     """
 
     type = ""
+    # The learning rate that it usually bears; None for steps in proportion to the gradient, whose
+    # largest stable rate depends on the loss and the rows.
+    usual_limit: float | None = None
 
     def __init__(self) -> None:
         self.state: dict[str, Array] = {}

@@ -22,6 +22,7 @@ class SGD(Optimizer):
     """
 
     type = "sgd"
+    usual_limit = None
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from nnrun.reports.charts.scales import Scale
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 WIDTH, HEIGHT = 360.0, 232.0
 _LONGEST_LABEL = 22
@@ -18,13 +18,7 @@ _LONGEST_LABEL = 22
 class Frame:
     """Two scales and the rectangle of the plot.
 
-    Args:
-        x: the scale from left to right.
-        y: the scale from bottom to top.
-        left: the left edge of the plot in pixels, at the natural size.
-        top: the top edge.
-        right: the right edge.
-        bottom: the bottom edge.
+    Its edges are in pixels, at the natural size.
     """
 
     x: Scale
@@ -43,11 +37,10 @@ class Frame:
         labels: Sequence[str] = (),
         width: float = WIDTH,
         height: float = HEIGHT,
-        below: float = 40.0,
     ) -> Frame:
         """A frame of this size with room for these labels of the y axis."""
         longest = max((len(shortened(label, _LONGEST_LABEL)) for label in labels), default=3)
-        return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - below)
+        return cls(x, y, 22 + longest * CHARACTER, 20.0, width - 20, height - 40)
 
     def across(self, value: float | None) -> float | None:
         """The x position of a value in pixels; None if the scale has no place for it."""
@@ -78,7 +71,8 @@ def x_axis(
             shown = shortened(text, max(3, int(room / CHARACTER)))
             parts.append(element("text", shown, x=x, y=frame.bottom + LINE, class_="mid"))
     middle = (frame.left + frame.right) / 2
-    return group(
+    return element(
+        "g",
         element("path", d=f"M{frame.left:.1f} {frame.bottom:.1f}H{frame.right:.1f}", class_="axis"),
         parts,
         element(
@@ -87,23 +81,18 @@ def x_axis(
     )
 
 
-def y_axis(
-    frame: Frame,
-    label: str,
-    names: Callable[[list[float]], list[str]] | None = None,
-    count: int = 5,
-) -> Markup:
+def y_axis(frame: Frame, label: str, count: int = 5) -> Markup:
     """The y axis with a grid line for each tick, and its label above."""
     ticks = frame.y.ticks(count)
     parts = []
-    for tick, text in zip(ticks, (names or tick_labels)(ticks), strict=True):
+    for tick, text in zip(ticks, tick_labels(ticks), strict=True):
         y = frame.up(tick)
         if y is not None:
             d = f"M{frame.left:.1f} {y:.1f}H{frame.right:.1f}"
             parts.append(element("path", d=d, class_="grid"))
             shown = shortened(text, _LONGEST_LABEL)
             parts.append(element("text", shown, x=frame.left - 6, y=y + 4, class_="end"))
-    return group(parts, element("text", shortened(label, 60), x=4.0, y=11.0))
+    return element("g", parts, element("text", shortened(label, 60), x=4.0, y=11.0))
 
 
 def tick_labels(ticks: Sequence[float]) -> list[str]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
+from nnrun.characters import clean
 from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.style import STANDALONE
-from nnrun.reports.charts.svg import CHARACTER, LINE, clean, element, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 
 _LINK = re.compile(r"</?a\b[^>]*>")
 _MARGIN = 10.0
@@ -45,6 +46,7 @@ class Chart:
         table: its numbers.
         interactive: whether there are links among the marks.
         legend: the number and name of each series; pages show it once for several charts.
+        log: the same on a logarithmic scale, which readers can switch to.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Chart:
     table: Table
     interactive: bool = False
     legend: Sequence[tuple[int, str]] = ()
+    log: Chart | None = None
 
     @property
     def svg(self) -> Markup:

@@ -27,11 +27,7 @@ Array = npt.NDArray[np.float64]
 class Picture:
     """An image with its description.
 
-    Args:
-        source: a data URI.
-        width: in pixels.
-        height: in pixels.
-        label: what it shows.
+    `source` is a data URI, `label` says what it shows.
     """
 
     source: str
@@ -50,20 +46,24 @@ def grey_picture(values: npt.NDArray[np.generic], label: str) -> Picture:
         return _colour_picture(pixels, label)
     if pixels.ndim == 3:
         pixels = pixels.mean(axis=0)
-    return _picture(_share(pixels), GREYS, label)
+    return shaded_picture(_share(pixels), GREYS, label)
 
 
 def signed_picture(values: npt.NDArray[np.generic], label: str, largest: float) -> Picture:
     """Weights (height, width): red below zero, blue above, white at zero.
 
-    Args:
-        values: the weights.
-        label: what they are.
-        largest: the absolute value that has the strongest colour.
+    Weights of the size `largest` have the strongest colour.
     """
     weights = np.asarray(values, np.float64)
     scale = largest if np.isfinite(largest) and largest > 0 else 1.0
-    return _picture(0.5 + np.clip(weights / scale, -1, 1) / 2, RED_BLUE, label)
+    return shaded_picture(0.5 + np.clip(weights / scale, -1, 1) / 2, RED_BLUE, label)
+
+
+def shaded_picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
+    """Shares from 0 to 1 (height, width) in the colours of a ramp."""
+    palette = [rgb(ramp(colours, i / (_SHADES - 1)) or colours[0]) for i in range(_SHADES)]
+    indices = np.rint(np.nan_to_num(shares).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
+    return _indexed(indices, palette, label)
 
 
 def raster(classes: npt.NDArray[np.int64], colours: Sequence[str], label: str) -> Picture:
@@ -76,12 +76,6 @@ def _share(pixels: Array) -> Array:
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
     shares: Array = (pixels - low) / (high - low) if high > low else np.zeros_like(pixels)
     return shares
-
-
-def _picture(shares: Array, colours: tuple[str, ...], label: str) -> Picture:
-    palette = [rgb(ramp(colours, i / (_SHADES - 1)) or colours[0]) for i in range(_SHADES)]
-    indices = np.rint(np.nan_to_num(shares).clip(0, 1) * (_SHADES - 1)).astype(np.int64)
-    return _indexed(indices, palette, label)
 
 
 def _indexed(

@@ -33,9 +33,7 @@ class Scale(Protocol):
 class Linear:
     """Equal differences have equal lengths.
 
-    Args:
-        low: the start of the domain.
-        high: its end, above `low`; both finite.
+    Both ends of the domain are finite.
     """
 
     low: float
@@ -45,10 +43,7 @@ class Linear:
     def over(cls, values: Iterable[float | None], *, zero: bool = False, count: int = 5) -> Linear:
         """A domain with round ends that holds all values with a place.
 
-        Args:
-            values: the data; a single value, or a constant, is placed in the middle.
-            zero: whether the domain includes zero.
-            count: the number of ticks, whose distance the ends are multiples of.
+        The ends are multiples of the distance of `count` ticks; a constant is in the middle.
         """
         known = _placeable(values)
         if not known:
@@ -64,6 +59,13 @@ class Linear:
         start, end = floor(low / unit), ceil(high / unit)
         # Multiples are rounded, possibly to the wrong side of a value.
         return cls(min(low, _multiple(start, step, power)), max(high, _multiple(end, step, power)))
+
+    @classmethod
+    def between(cls, values: Iterable[float | None]) -> Linear:
+        """A domain from the smallest value to the largest; as `over` where these are equal."""
+        known = _placeable(values)
+        low, high = min(known, default=0.0), max(known, default=0.0)
+        return cls(low, high) if low < high else cls.over(known)
 
     def place(self, value: float | None) -> float | None:
         return (value - self.low) / (self.high - self.low) if _is_placeable(value) else None
@@ -82,9 +84,7 @@ class Linear:
 class Log:
     """Equal ratios have equal lengths; zero and negative numbers have no place.
 
-    Args:
-        low: the start of the domain, positive.
-        high: its end, above `low` and finite.
+    Both ends of the domain are positive and finite.
     """
 
     low: float
@@ -122,30 +122,6 @@ class Log:
             for mantissa in mantissas
         ]
         return [tick for tick in ticks if self.low <= tick <= self.high]
-
-
-@dataclass(frozen=True)
-class Band:
-    """An interval of equal length for each of several names or consecutive numbers.
-
-    Args:
-        count: the number of intervals.
-    """
-
-    count: int
-
-    @property
-    def width(self) -> float:
-        """The length of an interval."""
-        return 1 / max(1, self.count)
-
-    def place(self, value: float | None) -> float | None:
-        """The middle of the interval with this number."""
-        return None if value is None else (value + 0.5) * self.width
-
-    def ticks(self, count: int) -> list[float]:
-        """Evenly spaced numbers, starting with 0."""
-        return list(map(float, range(0, self.count, max(1, ceil(self.count / max(1, count))))))
 
 
 def log_suits(values: Sequence[float | None]) -> bool:

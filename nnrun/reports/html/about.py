@@ -11,9 +11,10 @@ from nnrun.config.names import changes_nothing
 from nnrun.config.settings import flatten
 from nnrun.config.yaml.dump import flow
 from nnrun.errors import NnrunError
-from nnrun.reports.html.blocks import Block, Cell, Code, Grid, Note, Setting, Settings, text_of
-from nnrun.reports.numbers import MISSING, moment, plural, shape
-from nnrun.reports.summary import layer_rows
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Code, Note, Setting, Settings
+from nnrun.reports.numbers import MISSING
+from nnrun.reports.run_tables import environment_table
 from nnrun.runs.record import RunRecord
 
 
@@ -24,8 +25,8 @@ def config_blocks(record: RunRecord, varying: Sequence[str]) -> Iterator[Block]:
     yield Settings(
         [
             Setting(
-                text_of(key, 80),
-                MISSING if value is None else text_of(flow(value)),
+                shortened(key, 80),
+                MISSING if value is None else shortened(flow(value)),
                 default=key not in given,
                 differs=any(f"{key}.".startswith(f"{whole}.") for whole in varying),
             )
@@ -48,29 +49,8 @@ def _given(config: dict[str, Any]) -> set[str]:
     return set(flatten(canonical(whole))) | ({"seed"} if whole.seed != default else set())
 
 
-def network_blocks(record: RunRecord) -> Iterator[Block]:
-    """The layers with their shapes and parameters."""
-    rows = [[Cell(text_of(text)) for text in row] for row in layer_rows(record.network)]
-    start = [Cell(""), Cell("input"), Cell(shape(record.network["input_shape"])), Cell("")]
-    yield Grid("Layers", ["layer", "kind", "output", "parameters"], [start, *rows], texts=2)
-    yield Note(f"{plural(record.network['parameters'], 'parameter')} in all.")
-
-
 def again_blocks(record: RunRecord) -> Iterator[Block]:
     """The command, the environment, and the digests of data and weights."""
     yield Note("In the run's folder; on the same machine, to the same bits:")
     yield Code("nnrun train config.yaml --results again")
-    environment: dict[str, Any] = record.environment
-    packages = environment.get("packages") or {}
-    rows = [
-        ("seed", str(record.seed)),
-        ("engine", record.engine),
-        ("nnrun", record.nnrun_version),
-        *((key, str(value)) for key, value in environment.items() if key != "packages"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
-        ("SHA-256 of the data", str(record.dataset["sha256"])),
-        ("SHA-256 of the weights", record.weights_sha256 or MISSING),
-        ("started", moment(record.started)),
-    ]
-    lines = [[Cell(text_of(key)), Cell(text_of(value, 400))] for key, value in rows]
-    yield Grid("Environment and digests", ["", ""], lines, texts=2)
+    yield environment_table(record)

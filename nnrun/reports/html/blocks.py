@@ -6,84 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from markupsafe import Markup
-
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
-from nnrun.reports.charts.svg import shortened
-
-# Longer texts from configs and files are cut.
-LONGEST = 160
-
-
-def text_of(value: str, longest: int = LONGEST) -> str:
-    """A text from a config or a file, on one line and cut to this length."""
-    return shortened(value, longest)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table.
-
-    Args:
-        text: shown.
-        value: the number to sort by, if any.
-        drawing: shown instead of the text.
-        link: the id of a section of the page.
-        kind: a CSS class.
-    """
-
-    text: str
-    value: float | None = None
-    drawing: Markup | None = None
-    link: str | None = None
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table.
-
-    Args:
-        title: of the table.
-        header: a name for each column.
-        rows: of cells.
-        texts: the number of leading text columns; the others hold numbers.
-        sortable: whether readers can sort and filter it.
-        heads: the index of the column with the names of rows.
-        hidden: whether only screen readers get its title, since a heading repeats it.
-    """
-
-    block: ClassVar[str] = "grid"
-    title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    texts: int = 1
-    sortable: bool = False
-    heads: int = 0
-    hidden: bool = False
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart, optionally with a version on a logarithmic scale."""
-
-    block: ClassVar[str] = "figure"
-    chart: Chart
-    log: Chart | None = None
+from nnrun.reports.tables import Grid
 
 
 @dataclass(frozen=True)
 class Figures:
     """Charts side by side, with one legend.
 
-    Args:
-        figures: the charts.
-        legend: (index, name) of each series that readers can switch on and off.
+    Readers can switch each series of the legend, (index, name), on and off.
     """
 
     block: ClassVar[str] = "figures"
-    figures: Sequence[Figure]
+    charts: Sequence[Chart]
     legend: Sequence[tuple[int, str]] = ()
 
 
@@ -138,11 +74,13 @@ class MistakenCell:
 
     Args:
         id: the anchor that the cell links to.
+        place: the numbers of the true and the predicted class.
         title: names both classes.
         content: pictures of the rows, or a table of their values.
     """
 
     id: str
+    place: tuple[int, int]
     title: str
     content: Gallery | Grid
 
@@ -161,7 +99,7 @@ class Mistakes:
     cells: Sequence[MistakenCell]
 
 
-Block = Grid | Figure | Figures | Note | Settings | Code | Gallery | Mistakes
+Block = Grid | Figures | Note | Settings | Code | Gallery | Mistakes
 
 
 @dataclass(frozen=True)
@@ -174,7 +112,5 @@ class Section:
 
 def charts_of(block: Block) -> list[Chart]:
     """All charts of a block."""
-    figures = [block] if isinstance(block, Figure) else []
-    if isinstance(block, Figures):
-        figures = list(block.figures)
-    return [chart for figure in figures for chart in (figure.chart, figure.log) if chart]
+    charts = block.charts if isinstance(block, Figures) else []
+    return [chart for linear in charts for chart in (linear, linear.log) if chart]

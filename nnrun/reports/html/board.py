@@ -1,4 +1,4 @@
-"""The leaderboard of stored runs, with the spread over their seeds."""
+"""The leaderboard of stored runs, with the spread over them."""
 
 from __future__ import annotations
 
@@ -7,69 +7,68 @@ from collections.abc import Iterator, Mapping, Sequence
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
-from nnrun.reports.html.blocks import Block, Cell, Grid, Note, text_of
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Note
 from nnrun.reports.numbers import MISSING, duration, number
 from nnrun.reports.numbers import spread as sd_text
+from nnrun.reports.tables import Cell, Grid
 from nnrun.reports.terminal.leaderboard import (
+    SOURCES,
     TO_THE_BEST,
+    has_sources,
     heading,
+    incomplete,
     mean,
     notes,
     place,
     runs,
+    sources,
     to_the_best,
 )
-from nnrun.sweeps.board.leaderboard import Row
+from nnrun.reports.terminal.leaderboard import splits as all_splits
+from nnrun.sweeps.board.rows import Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
-_TOLD_ONCE = ("baseline", "published")
+_SHOWN_ONCE = ("baseline", "published")
 
 
 def config_name(standing: Standing) -> str:
     """The config with its choice."""
-    return text_of(standing.variant.label)
+    return shortened(standing.variant.label)
 
 
 def board_title(board: StoredBoard) -> str:
     """What the rows have in common."""
-    return text_of(heading(board.group))
+    return shortened(heading(board.group))
 
 
 def board_blocks(board: StoredBoard, anchors: Mapping[str, str], most: int) -> Iterator[Block]:
     """The table, and how to read it.
 
-    Args:
-        board: the leaderboard.
-        anchors: the ids of the sections of runs, by `name/run id`.
-        most: rows to show.
+    Runs with details on the page have an anchor, by `name/run id`; `most` rows are shown.
     """
     group, shown = board.group, board.standings[:most]
-    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-    splits = [s for s in splits if any(standing.row.summary(s) for standing in shown)] or splits[:1]
+    every = all_splits(group)
+    splits = [s for s in every if any(standing.row.summary(s) for standing in shown)] or every[:1]
     published = [f"{split}_{group.metric}" for split in splits]
     published = [key for key in published if any(key in s.row.published for s in shown)]
     header = [
-        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each seed"),
+        *("place", "config", "runs", f"{splits[0]} {group.metric} ± 95%", "sd", "each run"),
+        *([SOURCES] if has_sources(group) else []),
         *([TO_THE_BEST] if len(board.standings) > 1 else []),
         *("best run", "baseline"),
         *(f"published {key.partition('_')[0]}" for key in published),
         *(f"{split} {group.metric} ± 95%" for split in splits[1:]),
         "training",
     ]  # fmt: skip
-    values = [
-        value
-        for standing in shown
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]
-    scale = _scale(values)
+    scale = _scale([value for standing in shown for value in values_of(board, standing)])
     alone = len({standing.variant.name for standing in board.standings}) == 1
     rows = [_row(s, board, splits, published, scale, anchors, alone) for s in shown]
-    told = [name for name in header if name.startswith(_TOLD_ONCE)]
-    header, rows, same = _without_same(header, rows, told)
+    candidates = [name for name in header if name.startswith(_SHOWN_ONCE)]
+    header, rows, same = _without_same(header, rows, candidates)
     yield Grid(board_title(board), header, rows, texts=2, sortable=True, heads=1, hidden=True)
     if same:
         yield Note(f"The same in every row: {', '.join(same)}.", "small")
@@ -108,17 +107,22 @@ def _row(
     alone: bool,
 ) -> list[Cell]:
     row, variant = standing.row, standing.variant
-    choice = text_of(" ".join(choice_words(variant.choice))) if alone else ""
+    choice = shortened(" ".join(choice_words(variant.choice))) if alone else ""
     summary = row.summary(splits[0])
     sd = None if summary is None else summary.sd
     others = (row.summary(split) for split in splits[1:])
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
-        Cell(runs(row) + _troubles(row), row.completed),
+        Cell(", ".join([runs(row), *incomplete(row)]), row.completed),
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),
+        *(
+            [Cell(sources(row), (row.shares or {}).get("split"))]
+            if has_sources(board.group)
+            else []
+        ),
         *([_difference(row)] if len(board.standings) > 1 else []),
         _best(row, anchors),
         Cell(number(row.baseline), row.baseline),
@@ -136,24 +140,22 @@ def _difference(row: Row) -> Cell:
     return Cell(to_the_best(row).replace("-", "−"), row.difference)
 
 
-def _troubles(row: Row) -> str:
-    parts = [
-        f", {n} {what}" for n, what in ((row.diverged, "diverged"), (row.failed, "failed")) if n
-    ]
-    return "".join(parts)
-
-
 def _strip(standing: Standing, board: StoredBoard, summary: Summary | None, scale: Scale) -> Cell:
-    values = [
-        value
-        for score in standing.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]
+    values = values_of(board, standing)
     if summary is None or not values:
         return Cell(MISSING)
     drawing = strip(values[:_MOST_SEEDS], scale, summary.ci_low, summary.ci_high, summary.mean)
     spread = summary.maximum - summary.minimum
     return Cell(f"{number(summary.minimum)} – {number(summary.maximum)}", spread, drawing)
+
+
+def values_of(board: StoredBoard, standing: Standing) -> list[float]:
+    """The metric of each completed run, on the split that decides the order."""
+    return [
+        value
+        for score in standing.scores
+        if score.status == "completed" and (value := score.metrics[board.column]) is not None
+    ]
 
 
 def _best(row: Row, anchors: Mapping[str, str]) -> Cell:
@@ -171,6 +173,4 @@ def _scale(values: Sequence[float]) -> Scale:
     low, high = ordered[quarter], ordered[-1 - quarter]
     reach = 6 * (high - low)
     inside = [v for v in ordered if not reach or low - reach <= v <= high + reach]
-    if min(inside) == max(inside):
-        return Linear.over(inside)
-    return Linear(min(inside), max(inside))
+    return Linear.between(inside)

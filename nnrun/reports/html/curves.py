@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 
 from nnrun.config.names import SPLITS
+from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
-from nnrun.reports.html.blocks import Block, Figure, Figures, Note
+from nnrun.reports.html.blocks import Block, Figures, Note
 from nnrun.reports.html.board import config_name
-from nnrun.reports.numbers import count, plural
-from nnrun.reports.summary import metric_label
+from nnrun.reports.numbers import count, plural, thinned
+from nnrun.reports.summary import History, curve_names, metric_label
+from nnrun.sweeps.board.statistics import mean_of
 from nnrun.sweeps.board.stored import StoredBoard, StoredVariant
-
-History = Mapping[str, Sequence[float]]
 
 _MOST_POINTS = 60
 
@@ -22,26 +23,24 @@ _MOST_POINTS = 60
 def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterator[Block]:
     """The learning curves of the configs of a leaderboard: a chart for each metric and split.
 
-    Args:
-        board: the leaderboard.
-        histories: the columns of history.csv of the runs to draw, by `name/run id`.
+    `histories` are the columns of history.csv of the runs to draw, by `name/run id`.
     """
     shown = [
         (config_name(standing), found)
         for standing in board.standings
         if (found := _histories(standing.variant, histories))
     ]
-    figures = [
-        figure
-        for what in _numbers(board.group.metric, [h for _, found in shown for h in found])
-        for figure in _by_split(what, shown)
+    charts = [
+        chart
+        for what in curve_names(board.group.metric, [h for _, found in shown for h in found])
+        for chart in _by_split(what, shown)
     ]
-    if not figures:
+    if not charts:
         return
     legend = [(index, name) for index, (name, _) in enumerate(shown)]
-    yield Figures(figures, legend)
+    yield Figures(charts, legend)
     if any(len(found) > 1 for _, found in shown):
-        yield Note("Lines are means over seeds; bands go from the lowest seed to the highest.")
+        yield Note("Lines are means over runs; bands go from the lowest run to the highest.")
     if len(shown) < len(board.standings):
         drawn, every = plural(len(shown), "config"), count(len(board.standings))
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
@@ -49,23 +48,23 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
 
 def run_curves(history: History, metric: str) -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
-    figures = []
-    for what in _numbers(metric, [history]):
+    charts = []
+    for what in curve_names(metric, [history]):
         series = [
-            Series(split, x, y, index=index)
+            Series(split, x, [v if isfinite(v) else None for v in y], index=index)
             for index, split in enumerate(SPLITS)
             if (column := history.get(f"{split}_{what}"))
-            for x, y in [_thinned(history["iteration"], _known(column))]
+            for x, y in [(thinned(v, _MOST_POINTS) for v in (history["iteration"], column))]
         ]
         if series:
-            figures.append(_figure(metric_label(what), series, what))
-    if figures:
+            charts.append(_chart(metric_label(what), series, what))
+    if charts:
         legend = [
             (index, split)
             for index, split in enumerate(SPLITS)
             if any(f"{split}_{what}" in history for what in ("loss", metric))
         ]
-        yield Figures(figures, legend)
+        yield Figures(charts, legend)
 
 
 def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list[History]:
@@ -73,17 +72,7 @@ def _histories(variant: StoredVariant, histories: Mapping[str, History]) -> list
     return [history for history in found if history and history.get("iteration")]
 
 
-def _numbers(metric: str, histories: Sequence[History]) -> list[str]:
-    """The loss and the main metric, or one of them where they are equal."""
-    same = all(
-        history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
-        for history in histories
-        for split in SPLITS
-    )
-    return ["loss"] if same else ["loss", metric]
-
-
-def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Figure]:
+def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iterator[Chart]:
     every: dict[str, list[Series]] = {}
     for split in SPLITS:
         key = f"{split}_{what}"
@@ -94,20 +83,20 @@ def _by_split(what: str, shown: Sequence[tuple[str, Sequence[History]]]) -> Iter
     # One scale for all splits, so that they can be compared.
     domain = [v for all_of in every.values() for s in all_of for v in (*s.y, *s.low, *s.high)]
     for split, series in every.items():
-        yield _figure(f"{split} {metric_label(what)}", series, what, domain)
+        yield _chart(f"{split} {metric_label(what)}", series, what, domain)
 
 
-def _figure(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Figure:
+def _chart(title: str, series: Sequence[Series], what: str, domain: Numbers = ()) -> Chart:
     label = metric_label(what)
     chart = lines(title, series, x_label="iteration", y_label=label, domain=domain)
     values = [v for one in series for v in one.y if v is not None]
     if not values or min(values) <= 0 or what in ("accuracy", "r2"):
-        return Figure(chart)
+        return chart
     log = lines(
         f"{title}, logarithmic", series, x_label="iteration", y_label=label, log=True,
         domain=domain,
     )  # fmt: skip
-    return Figure(chart, log)
+    return replace(chart, log=log)
 
 
 def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -> Series:
@@ -116,32 +105,14 @@ def _over_seeds(name: str, histories: Sequence[History], key: str, index: int) -
     for history in histories:
         for iteration, value in zip(history["iteration"], history[key], strict=True):
             values.setdefault(iteration, []).append(value)
-    x, _ = _thinned(sorted(values), sorted(values))
+    x = thinned(sorted(values), _MOST_POINTS)
     several = len(histories) > 1
     known = [[v for v in values[iteration] if isfinite(v)] for iteration in x]
     return Series(
         name,
         x,
-        [_mean(v) for v in known],
+        [mean_of(v) if v else None for v in known],
         [min(v, default=None) for v in known] if several else (),
         [max(v, default=None) for v in known] if several else (),
         index,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    # Divided first, since the sum of large numbers may overflow.
-    return sum(value / len(values) for value in values) if values else None
-
-
-def _known(values: Sequence[float]) -> Numbers:
-    return [value if isfinite(value) else None for value in values]
-
-
-def _thinned(x: Sequence[float], y: Numbers) -> tuple[Sequence[float], Numbers]:
-    """At most `_MOST_POINTS` evenly spaced points, including the last one."""
-    last = len(x) - 1
-    if last < _MOST_POINTS:
-        return x, y
-    kept = [round(k * last / (_MOST_POINTS - 1)) for k in range(_MOST_POINTS)]
-    return [x[k] for k in kept], [y[k] for k in kept]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnrun.config.settings import choice_words, setting_words
+from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.parallel import Coordinate, parallel
 from nnrun.reports.charts.kinds.scatter import by_setting
 from nnrun.reports.charts.palette import CIVIDIS
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Figure, Figures, Note, text_of
+from nnrun.reports.html.blocks import Block, Figures, Note
+from nnrun.reports.html.board import values_of
 from nnrun.reports.numbers import number
 from nnrun.sweeps.board.stored import Standing, StoredBoard
 
@@ -36,7 +38,11 @@ class _Key:
 
     @property
     def texts(self) -> list[str]:
-        return [text_of(setting_words(self.key, value), 40) for value in self.values]
+        return [shortened(setting_words(self.key, value), 40) for value in self.values]
+
+    def coordinate(self, value: Any) -> float | str:
+        """A number itself; of other values, the words."""
+        return float(value) if self.numeric else shortened(setting_words(self.key, value), 40)
 
     def place(self, value: Any) -> float:
         """A number itself; of other values, the index."""
@@ -49,85 +55,62 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     for name in names:
         members = [s for s in board.standings if s.variant.name == name and s.variant.choice]
         if len(members) > 1:
-            yield name, list(_grid(board, members))
+            yield name, list(_Grid(board, members).blocks())
 
 
-def _grid(board: StoredBoard, members: Sequence[Standing]) -> Iterator[Block]:
-    keys = _keys(members)
-    metric = f"{board.group.ordered_by} {board.group.metric}"
-    shown = keys[:_MOST_KEYS]
-    charts = [chart for key in shown if (chart := _against(key, board, members, metric))]
-    if charts:
-        yield Figures(charts)
-    if len(shown) < len(keys):
-        left = ", ".join(key.name for key in keys[_MOST_KEYS:][:_MOST_KEYS])
-        yield Note(f"{len(keys) - len(shown)} more keys were varied: {left}.")
-    if len(keys) == 2:
-        yield from _pairs(keys[0], keys[1], board, members, metric)
-    if len(keys) > 2:
-        yield from _all(shown, board, members, metric)
+class _Grid:
+    """The configs of an experiment's grid."""
 
+    def __init__(self, board: StoredBoard, members: Sequence[Standing]) -> None:
+        self.board = board
+        self.members = members
+        self.split = board.group.ordered_by
+        self.metric = f"{self.split} {board.group.metric}"
+        self.pick = max if board.group.larger_is_better else min
 
-def _keys(members: Sequence[Standing]) -> list[_Key]:
-    choice = members[0].variant.choice
-    names = [word.partition("=")[0] for word in choice_words(choice)]
-    keys = []
-    for key, name in zip(choice, names, strict=True):
-        found: list[Any] = []
-        for member in members:
-            if (value := member.variant.choice.get(key)) not in found:
-                found.append(value)
-        # Numbers in order, then other values in their order of appearance.
-        found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
-        keys.append(_Key(key, text_of(name, 40), found))
-    return keys
+    def blocks(self) -> Iterator[Block]:
+        """Charts of each key, and of all keys together."""
+        keys = _keys(self.members)
+        shown = keys[:_MOST_KEYS]
+        if charts := [chart for key in shown if (chart := self._against(key))]:
+            yield Figures(charts)
+        if len(shown) < len(keys):
+            left = ", ".join(key.name for key in keys[_MOST_KEYS:][:_MOST_KEYS])
+            yield Note(f"{len(keys) - len(shown)} more keys were varied: {left}.")
+        if len(keys) > 1:
+            chart = self._pair(*keys) if len(keys) == 2 else self._all(shown)
+            if chart is not None:
+                yield Figures([chart])
 
+    def _against(self, key: _Key) -> Chart | None:
+        points = [
+            (key.place(member.variant.choice.get(key.key)), value)
+            for member in self.members
+            for value in values_of(self.board, member)
+        ][:_MOST_DOTS]
+        if not points:
+            return None
+        x, y = zip(*points, strict=True)
+        title = f"{self.metric} against {key.name}"
+        names = None if key.numeric else key.texts
+        return by_setting(title, x, y, x_label=key.name, y_label=self.metric, names=names)
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _against(
-    key: _Key, board: StoredBoard, members: Sequence[Standing], metric: str
-) -> Figure | None:
-    points = [
-        (key.place(member.variant.choice.get(key.key)), value)
-        for member in members
-        for value in _values(board, member)
-    ][:_MOST_DOTS]
-    if not points:
-        return None
-    x, y = zip(*points, strict=True)
-    return Figure(
-        by_setting(
-            f"{metric} against {key.name}", x, y, x_label=key.name, y_label=metric,
-            names=None if key.numeric else key.texts,
-        )
-    )  # fmt: skip
-
-
-def _pairs(
-    down: _Key, across: _Key, board: StoredBoard, members: Sequence[Standing], metric: str
-) -> Iterator[Block]:
-    if max(len(down.values), len(across.values)) > _MOST_CELLS:
-        return
-    means: dict[tuple[int, int], float] = {}
-    for member in members:
-        summary = member.row.summary(board.group.ordered_by)
-        if summary is not None:
-            choice = member.variant.choice
-            place = (
-                down.values.index(choice.get(down.key)),
-                across.values.index(choice.get(across.key)),
-            )
-            means[place] = summary.mean
-    if not means:
-        return
-    pick = max if board.group.larger_is_better else min
-    best = pick(means, key=lambda place: means[place])
-    yield Figure(
-        heatmap(
-            f"{metric} by {down.name} and {across.name}",
+    def _pair(self, down: _Key, across: _Key) -> Chart | None:
+        """The mean of each pair of values."""
+        if max(len(down.values), len(across.values)) > _MOST_CELLS:
+            return None
+        means: dict[tuple[int, int], float] = {}
+        for member in self.members:
+            if (summary := member.row.summary(self.split)) is not None:
+                row, column = (
+                    key.values.index(member.variant.choice.get(key.key)) for key in (down, across)
+                )
+                means[row, column] = summary.mean
+        if not means:
+            return None
+        best = self.pick(means, key=lambda place: means[place])
+        return heatmap(
+            f"{self.metric} by {down.name} and {across.name}",
             f"The best mean, {number(means[best])}, is at {down.name} {down.texts[best[0]]} and "
             f"{across.name} {across.texts[best[1]]}.",
             [
@@ -141,33 +124,36 @@ def _pairs(
             colours=CIVIDIS,
             text=number,
         )
-    )
 
-
-def _all(
-    keys: Sequence[_Key], board: StoredBoard, members: Sequence[Standing], metric: str
-) -> Iterator[Block]:
-    split = board.group.ordered_by
-    known = [m for m in members if m.row.summary(split) is not None][:_MOST_LINES]
-    if len(known) < 2:
-        return
-    axes = []
-    for key in keys:
-        found: list[Any] = [member.variant.choice.get(key.key) for member in known]
-        values = [
-            float(v) if key.numeric else shortened(setting_words(key.key, v), 40) for v in found
+    def _all(self, keys: Sequence[_Key]) -> Chart | None:
+        """The mean of each config, by all of its values."""
+        found = [(m.variant.choice, m.row.summary(self.split)) for m in self.members]
+        known = [(choice, summary.mean) for choice, summary in found if summary][:_MOST_LINES]
+        if len(known) < 2:
+            return None
+        axes = [
+            Coordinate(key.name, [key.coordinate(choice.get(key.key)) for choice, _ in known])
+            for key in keys
         ]
-        axes.append(Coordinate(key.name, values))
-    means = [summary.mean for m in known if (summary := m.row.summary(split)) is not None]
-    pick = max if board.group.larger_is_better else min
-    best = means.index(pick(means))
-    chart = parallel(f"{metric} of every config", [*axes, Coordinate(metric, means)], best)
-    yield Figure(chart)
+        means = [mean for _, mean in known]
+        axes.append(Coordinate(self.metric, means))
+        return parallel(f"{self.metric} of every config", axes, means.index(self.pick(means)))
 
 
-def _values(board: StoredBoard, member: Standing) -> list[float]:
-    return [
-        value
-        for score in member.scores
-        if score.status == "completed" and (value := score.metrics[board.column]) is not None
-    ]
+def _keys(members: Sequence[Standing]) -> list[_Key]:
+    choice = members[0].variant.choice
+    names = [word.partition("=")[0] for word in choice_words(choice)]
+    keys = []
+    for key, name in zip(choice, names, strict=True):
+        found: list[Any] = []
+        for member in members:
+            if (value := member.variant.choice.get(key)) not in found:
+                found.append(value)
+        # Numbers in order, then other values in their order of appearance.
+        found.sort(key=lambda value: (0, value) if _is_number(value) else (1, 0))
+        keys.append(_Key(key, shortened(name, 40), found))
+    return keys
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nnrun import __version__
-from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.style import DARK, LIGHT, ON_DARK, PAGE
 from nnrun.reports.html.report import Report
 from nnrun.reports.numbers import plural
+from nnrun.reports.templates import environment, resource
+
+_PACKAGE = "nnrun.reports.html"
 
 # Details of runs beyond this many bytes are left out, so that the file can be mailed.
 MOST_BYTES = 2_500_000
@@ -33,32 +32,27 @@ _DARK = {
 def render(report: Report, most_bytes: int = MOST_BYTES) -> str:
     """The report as HTML: the same bytes for the same results.
 
-    Args:
-        report: what to show.
-        most_bytes: of the details of runs; those of the first run are always shown.
+    The details of runs take at most `most_bytes`; those of the first run are always shown.
     """
-    style, script = _style(), _resource("page.js")
+    style, script = _style(), resource(_PACKAGE, "page.js")
     # First, since it decides which runs the sections can link to.
     runs, left_out = _runs(report, most_bytes)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            report=report,
-            sections=list(report.sections()),
-            runs=runs,
-            left_out=left_out,
-            style=Markup(style),
-            script=Markup(script),
-            policy=_policy(style, script),
-            version=__version__,
-            plural=plural,
-        )
+    page = environment(_PACKAGE).get_template("page.html")
+    return page.render(
+        report=report,
+        sections=list(report.sections()),
+        runs=runs,
+        left_out=left_out,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        version=__version__,
+        plural=plural,
     )
 
 
 def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
-    template = _environment().get_template("run.html")
+    template = environment(_PACKAGE).get_template("run.html")
     rendered: list[Markup] = []
     size = 0
     for run in report.runs():
@@ -74,15 +68,9 @@ def _runs(report: Report, most_bytes: int) -> tuple[list[Markup], int]:
 
 def _policy(style: str, script: str) -> str:
     """The content security policy: the page's own style and script, and embedded pictures."""
-    return "; ".join(
-        [
-            "default-src 'none'",
-            f"style-src {_hash(style)}",
-            f"script-src {_hash(script)}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -101,25 +89,7 @@ def _style() -> str:
             f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}",
             f"@media print{{:root{{{light};color-scheme:light}}}}",
             f"@media screen and (prefers-color-scheme:dark){{{ON_DARK}}}",
-            _resource("page.css"),
+            resource(_PACKAGE, "page.css"),
             PAGE,
         ]
     )
-
-
-@cache
-def _resource(name: str) -> str:
-    return (files("nnrun.reports.html") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("nnrun.reports.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["series_class"] = series_class
-    return environment

@@ -9,29 +9,28 @@ from typing import Any
 import numpy as np
 
 from nnrun.nn.signature import Array
+from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.scatter import calibration, predicted_and_true, residuals
 from nnrun.reports.charts.palette import BLUES
+from nnrun.reports.charts.pictures import Picture, grey_picture
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import (
-    Block,
-    Cell,
-    Figure,
-    Figures,
-    Grid,
-    MistakenCell,
-    Mistakes,
-    Note,
-    text_of,
-)
-from nnrun.reports.html.mistakes import mistaken_cells
-from nnrun.reports.numbers import count, number, plural
+from nnrun.reports.html.blocks import Block, Figures, Gallery, MistakenCell, Mistakes, Note
+from nnrun.reports.numbers import count, number, percent, plural
+from nnrun.reports.run_tables import classes_table
+from nnrun.reports.summary import splits
+from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_CLASSES = 26
 _MOST_POINTS = 400
 _BINS = 10
+_MOST_PICTURES = 60
+_MOST_IN_CELL = 8
+_MOST_CELLS = 24
+_MOST_COLUMNS = 12
 
 
 def class_blocks(
@@ -39,17 +38,14 @@ def class_blocks(
 ) -> Iterator[Block]:
     """The confusion matrix, the rows of its cells, calibration, precision and recall.
 
-    Args:
-        record: the run's report.
-        predictions: of its network; None if its network or data cannot be loaded.
-        anchor: the id of the run's section.
+    Without predictions, since the network or data cannot be loaded, only what the report has.
     """
-    split = _last_split(record)
+    split = splits(record.dataset)[-1]
     numbers: dict[str, Any] | None = record.metrics.get(split)
     if numbers is None:
         return
-    classes = [text_of(name, 40) for name in record.dataset["classes"]]
-    mistakes = [] if predictions is None else list(mistaken_cells(predictions, classes, anchor))
+    classes = [shortened(name, 40) for name in record.dataset["classes"]]
+    mistakes = [] if predictions is None else list(_mistaken_cells(predictions, classes, anchor))
     figures = [] if predictions is None else _calibration(predictions)
     if len(classes) <= _MOST_CLASSES:
         figures.insert(0, _confusion(numbers["confusion"], classes, split, mistakes))
@@ -62,50 +58,27 @@ def class_blocks(
         some = "all of them" if shown == wrong else f"{count(shown)} of them"
         yield Note(f"{plural(wrong, 'row')} misclassified; {some} are shown, cell by cell:")
         yield Mistakes(mistakes)
-    columns = ("precision", "recall", "f1")
-    rows = [
-        [
-            Cell(name),
-            Cell(count(numbers["support"][index]), numbers["support"][index]),
-            *(Cell(number(v := numbers[key][index]), v) for key in columns),
-        ]
-        for index, name in enumerate(classes)
-    ]
-    header = ["class", "rows", "precision", "recall", "F1"]
-    yield Grid(f"Classes, {split} split", header, rows, sortable=len(rows) > 3)
+    yield classes_table(record, split)
 
 
 def regression_blocks(predictions: Predictions) -> Iterator[Block]:
     """Predicted against true values, and residuals."""
     names = predictions.dataset.target_names
     for output in range(min(predictions.decoded.shape[1], 4)):
-        of = f" of {text_of(names[output], 30)}" if output < len(names) else ""
+        of = f" of {shortened(names[output], 30)}" if output < len(names) else ""
         true, predicted = predictions.part.y[:, output], predictions.decoded[:, output]
         known = np.isfinite(predicted)
-        true, predicted = true[known], predicted[known]
-        left = true - predicted
-        bars = Histogram.of(left)
-        some = slice(None, _MOST_POINTS)
-        split = predictions.split
-        yield Figures(
-            [
-                Figure(
-                    predicted_and_true(
-                        f"Predicted against true{of}, {split}", _list(true[some]),
-                        _list(predicted[some]),
-                    )
-                ),
-                Figure(
-                    residuals(f"Residuals{of}, {split}", _list(predicted[some]), _list(left[some]))
-                ),
-                Figure(
-                    histogram(
-                        f"How often each residual{of} occurs, {split}", bars.edges, bars.counts,
-                        "true − predicted", "rows",
-                    )
-                ),
-            ]
-        )  # fmt: skip
+        true, predicted = true[known].astype(np.float64), predicted[known].astype(np.float64)
+        bars = Histogram.of(true - predicted)
+        x, y = true[:_MOST_POINTS].tolist(), predicted[:_MOST_POINTS].tolist()
+        left = (true - predicted)[:_MOST_POINTS].tolist()
+        title = f"How often each residual{of} occurs, {predictions.split}"
+        charts = (
+            predicted_and_true(f"Predicted against true{of}, {predictions.split}", x, y),
+            residuals(f"Residuals{of}, {predictions.split}", y, left),
+            histogram(title, bars.edges, bars.counts, "true − predicted", "rows"),
+        )
+        yield Figures(charts)
         if len(true) > _MOST_POINTS:
             yield Note(f"The first {_MOST_POINTS} of {plural(len(true), 'row')} are drawn.")
 
@@ -124,51 +97,40 @@ def agree(record: RunRecord, predictions: Predictions) -> bool:
     return int(np.abs(confusion - np.array(numbers["confusion"])).sum()) <= 2 * len(y) // 1000
 
 
-def _last_split(record: RunRecord) -> str:
-    return next(s for s in ("test", "validation", "train") if record.dataset[f"n_{s}"])
-
-
 def _confusion(
     matrix: Sequence[Sequence[int]],
     classes: Sequence[str],
     split: str,
     mistakes: Sequence[MistakenCell],
-) -> Figure:
-    cells = {
-        (row, column): (value, classes[row], classes[column])
+) -> Chart:
+    wrong = [
+        (value, classes[row], classes[column])
         for row, line in enumerate(matrix)
         for column, value in enumerate(line)
-    }
-    wrong = {place: cell for place, cell in cells.items() if place[0] != place[1] and cell[0]}
-    total = sum(value for value, _, _ in cells.values())
-    right = total - sum(value for value, _, _ in wrong.values())
-    most = max(wrong.values(), default=None)
+        if value and row != column
+    ]
+    total = sum(map(sum, matrix))
+    right = total - sum(value for value, _, _ in wrong)
+    most = max(wrong, default=None)
     worst = f" Most often, {most[1]} is predicted as {most[2]} ({most[0]} rows)." if most else ""
-    links = {_place(cell.id): cell.id for cell in mistakes}
-    return Figure(
-        heatmap(
-            f"Confusion matrix, {split} split",
-            f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
-            + (" Cells link to their rows." if links else ""),
-            matrix,
-            classes,
-            classes,
-            row_label="true",
-            column_label="predicted",
-            colours=BLUES,
-            text=lambda value: count(int(value)),
-            empty=lambda row, column: matrix[row][column] == 0,
-            links=links,
-        )
+    links = {cell.place: cell.id for cell in mistakes}
+    return heatmap(
+        f"Confusion matrix, {split} split",
+        f"{count(right)} of {plural(total, 'row')} are classified correctly.{worst}"
+        + (" Cells link to their rows." if links else ""),
+        matrix,
+        classes,
+        classes,
+        row_label="true",
+        column_label="predicted",
+        colours=BLUES,
+        text=lambda value: count(int(value)),
+        empty=lambda row, column: matrix[row][column] == 0,
+        links=links,
     )
 
 
-def _place(anchor: str) -> tuple[int, int]:
-    row, column = anchor.split("-")[-2:]
-    return int(row), int(column)
-
-
-def _calibration(predictions: Predictions) -> list[Figure]:
+def _calibration(predictions: Predictions) -> list[Chart]:
     """The calibration chart: ten bins of predicted probability."""
     if predictions.probabilities is None:
         return []
@@ -176,15 +138,72 @@ def _calibration(predictions: Predictions) -> list[Figure]:
     right = predictions.decoded == predictions.part.y
     bins = np.minimum((sure * _BINS).astype(np.int64), _BINS - 1)
     filled = [b for b in range(_BINS) if (bins == b).any()]
-    chart = calibration(
+    found = calibration(
         f"Calibration, {predictions.split} split",
         [float(sure[bins == b].mean()) for b in filled],
         [float(right[bins == b].mean()) for b in filled],
         [int((bins == b).sum()) for b in filled],
     )
-    return [Figure(chart)]
+    return [found]
 
 
-def _list(values: Array) -> list[float]:
-    found: list[float] = np.asarray(values, np.float64).tolist()
-    return found
+def _mistaken_cells(
+    predictions: Predictions, classes: Sequence[str], anchor: str
+) -> Iterator[MistakenCell]:
+    """The rows of the cells with the most mistakes, in the order of the matrix."""
+    y, predicted = predictions.part.y, predictions.decoded
+    pairs, sizes = np.unique(
+        np.stack([y[y != predicted], predicted[y != predicted]], axis=1), axis=0, return_counts=True
+    )
+    order = sorted(range(len(pairs)), key=lambda index: -sizes[index])[:_MOST_CELLS]
+    left = _MOST_PICTURES
+    for index in sorted(order, key=lambda index: tuple(pairs[index])):
+        true, wrong = map(int, pairs[index])
+        rows = np.flatnonzero((y == true) & (predicted == wrong))
+        shown = rows[: min(_MOST_IN_CELL, left)]
+        left -= len(shown)
+        if not len(shown):
+            break
+        title = f"{classes[true]} predicted as {classes[wrong]}: {plural(len(rows), 'row')}"
+        identity = f"{anchor}-{true}-{wrong}"
+        if len(predictions.dataset.shape) == 3:
+            content: Gallery | Grid = _pictures(predictions, shown, title, classes)
+        else:
+            content = _values(predictions, shown, title)
+        yield MistakenCell(identity, (true, wrong), title, content)
+
+
+def _pictures(predictions: Predictions, rows: Array, title: str, classes: Sequence[str]) -> Gallery:
+    pictures = []
+    for row in rows:
+        true, wrong = classes[predictions.part.y[row]], classes[predictions.decoded[row]]
+        where = f"row {predictions.part.rows[row]}"
+        label = f"{where}: a {true}, predicted as {wrong}"
+        picture: Picture = grey_picture(predictions.part.x[row], label)
+        caption = f"{where}: {true} → {wrong}{_probability(predictions, row)}"
+        pictures.append((picture, caption))
+    return Gallery(title, pictures)
+
+
+def _values(predictions: Predictions, rows: Array, title: str) -> Grid:
+    names = predictions.dataset.feature_names[:_MOST_COLUMNS]
+    extra = [] if predictions.probabilities is None else ["probability"]
+    flat = predictions.part.x.reshape(len(predictions.part.x), -1)
+    more = flat.shape[1] - len(names)
+    header = ["row", *extra, *(shortened(name, 24) for name in names), *(["…"] if more > 0 else [])]
+    lines = []
+    for row in rows:
+        values = [Cell(number(float(v)), float(v)) for v in flat[row, : len(names)]]
+        first = [Cell(str(int(predictions.part.rows[row])))]
+        if extra:
+            first.append(Cell(_probability(predictions, row).strip(" ,")))
+        rest = [Cell(f"{more} more")] if more > 0 else []
+        lines.append([*first, *values, *rest])
+    return Grid(title, header, lines)
+
+
+def _probability(predictions: Predictions, row: int) -> str:
+    if predictions.probabilities is None:
+        return ""
+    probability = float(predictions.probabilities[row, predictions.decoded[row]])
+    return f", {percent(probability).lstrip('+')}"

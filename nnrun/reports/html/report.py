@@ -9,12 +9,15 @@ from pathlib import Path
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
-from nnrun.reports.html.blocks import Block, Cell, Grid, Note, Section, charts_of, text_of
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.html.blocks import Block, Note, Section, charts_of
 from nnrun.reports.html.board import board_blocks, board_title
-from nnrun.reports.html.curves import History, board_curves
+from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
+from nnrun.reports.summary import History
+from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING, RunSummary
 from nnrun.runs.record import RunRecord
@@ -48,10 +51,7 @@ class Limits:
 class Found:
     """A run folder and what was read from it.
 
-    Args:
-        folder: the run's folder.
-        overview: the summary of the run.
-        record: its report; None if it cannot be read.
+    `record` is None if its report cannot be read.
     """
 
     folder: Path
@@ -78,11 +78,7 @@ class _Sound:
 class Report:
     """The content of a report, before it is rendered.
 
-    Args:
-        found: the runs, in the order of the list.
-        load_data: returns the data set of a config.
-        limits: of the content.
-        margin: a difference that does not matter, in the units of the metric.
+    `margin` is a difference that does not matter, in the units of the metric.
     """
 
     def __init__(
@@ -105,7 +101,7 @@ class Report:
     def title(self) -> str:
         """The name of the experiment, or the number of experiments."""
         names = list(dict.fromkeys(found.key.partition("/")[0] for found in self.found))
-        return text_of(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
+        return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
     def counts(self) -> list[tuple[str, int]]:
@@ -125,13 +121,13 @@ class Report:
             if curves:
                 yield Section(f"Learning curves: {self._of(board)}", curves)
             for name, blocks in grid_blocks(board):
-                yield Section(f"Settings of {text_of(name)}", blocks)
+                yield Section(f"Settings of {shortened(name)}", blocks)
         yield Section("All runs" if several else "The run", [*self._list()])
 
     def _of(self, board: StoredBoard) -> str:
         """The data set, or all that the rows have in common where it has several boards."""
         same = [other for other in self.boards if other.group.dataset == board.group.dataset]
-        return text_of(board.group.dataset) if len(same) == 1 else board_title(board)
+        return shortened(board.group.dataset) if len(same) == 1 else board_title(board)
 
     def runs(self) -> Iterator[RunSections]:
         """The details of the chosen runs."""
@@ -205,7 +201,7 @@ class Report:
             yield Note(f"{count(left)} more runs are left out of this list.", "warning")
         unreadable = [found for found in shown if found.key not in self._sound]
         for found in unreadable[:20]:
-            yield Note(f"{text_of(_reason(found, self._status(found)), 400)}.", "warning")
+            yield Note(f"{shortened(_reason(found, self._status(found)), 400)}.", "warning")
         if len(self.in_full) < len(self._sound):
             yield Note(
                 f"Details of {plural(len(self.in_full), 'run')} of {count(len(self._sound))} are "
@@ -217,7 +213,7 @@ class Report:
     def _row(self, found: Found, variant: StoredVariant | None) -> list[Cell]:
         status = self._status(found)
         sound = self._sound.get(found.key)
-        name = Cell(text_of(found.key), link=self.anchors.get(found.key))
+        name = Cell(shortened(found.key), link=self.anchors.get(found.key))
         if sound is None:
             blank = [Cell(MISSING)] * 5
             return [name, Cell(MISSING), Cell(status, kind=f"status {_class(status)}"), *blank]
@@ -225,10 +221,10 @@ class Report:
         numbers = [Cell(number(value), value) for value in sound.score.metrics]
         return [
             name,
-            Cell(text_of(choice) or MISSING),
+            Cell(shortened(choice) or MISSING),
             Cell(status, kind=f"status {_class(status)}"),
             Cell(str(sound.record.seed), sound.record.seed),
-            Cell(text_of(sound.record.main_metric, 30)),
+            Cell(shortened(sound.record.main_metric, 30)),
             *numbers,
         ]
 
@@ -236,7 +232,7 @@ class Report:
         """The run's status; `damaged` if its report is not valid."""
         if found.record is not None and found.key not in self._sound:
             return DAMAGED
-        return text_of(found.overview.status, 20)
+        return shortened(found.overview.status, 20)
 
 
 def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[Block]:
@@ -246,7 +242,7 @@ def _without_curves(board: StoredBoard, faults: Mapping[str, str]) -> Iterator[B
     first, *others = [key for key in keys if key in faults] or [""]
     if first:
         more = f" ({count(len(others))} more like it)" if others else ""
-        yield Note(f"Without {text_of(first)}: {text_of(faults[first])}{more}.", "warning")
+        yield Note(f"Without {shortened(first)}: {shortened(faults[first])}{more}.", "warning")
 
 
 def _reason(found: Found, status: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnrun.config.schema.experiment import DatasetConfig
@@ -12,29 +12,20 @@ from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, predictions_of
-from nnrun.reports.html.about import again_blocks, config_blocks, network_blocks
-from nnrun.reports.html.blocks import (
-    Block,
-    Cell,
-    Code,
-    Grid,
-    Note,
-    Section,
-    text_of,
-)
+from nnrun.reports.html.about import again_blocks, config_blocks
+from nnrun.reports.html.blocks import Block, Code, Note, Section
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
 from nnrun.reports.markup import sentence
-from nnrun.reports.numbers import metric_number, number, percent, signed
+from nnrun.reports.run_tables import metrics_table, network_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
-    data_line,
-    metric_rows,
-    published_rows,
+    held_out_notes,
     published_source,
-    splits,
+    split_line,
     training_line,
     warnings_of,
 )
@@ -45,6 +36,7 @@ from nnrun.runs.storage.integrity import changed_file, refuse_changed
 from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
 LoadData = Callable[[DatasetConfig], Dataset]
+Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
 _DISAGREE = "Its network, loaded again, gives other metrics than its report."
@@ -56,11 +48,7 @@ DAMAGE = (KeyError, TypeError, ValueError, AttributeError, IndexError, Arithmeti
 class RunSections:
     """Everything about one run.
 
-    Args:
-        anchor: its id in the page.
-        name: of the experiment, and the run's own.
-        status: how it ended.
-        sections: in order.
+    `anchor` is its id in the page.
     """
 
     anchor: str
@@ -78,20 +66,15 @@ def run_sections(
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    Args:
-        record: its report.
-        folder: the run's folder.
-        anchor: its id in the page.
-        varying: the keys in which runs of its name differ.
-        load_data: returns the data set of a config.
+    `anchor` is its id in the page; in the keys `varying`, runs of its name differ.
     """
-    parts: list[tuple[str, Callable[[], Iterator[Block]]]] = [
+    parts: list[Part] = [
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
         *_trained(record, folder, anchor, load_data),
         ("Config", lambda: config_blocks(record, varying)),
-        ("Network", lambda: network_blocks(record)),
+        ("Network", lambda: iter([network_table(record.network)])),
         ("To repeat it", lambda: again_blocks(record)),
     ]
     sections = []
@@ -99,19 +82,15 @@ def run_sections(
         try:
             found = list(blocks())
         except DAMAGE as error:
-            found = [Note(f"This part of its report is damaged ({_kind_of(error)}).", "bad")]
+            kind = shortened(f"{type(error).__name__}: {error}", 80)
+            found = [Note(f"This part of its report is damaged ({kind}).", "bad")]
         if found:
             sections.append(Section(title, found))
-    return RunSections(anchor, text_of(f"{record.name}/{record.run_id}"), record.status, sections)
+    name = shortened(f"{record.name}/{record.run_id}")
+    return RunSections(anchor, name, record.status, sections)
 
 
-def _kind_of(error: Exception) -> str:
-    return text_of(f"{type(error).__name__}: {error}", 80)
-
-
-def _trained(
-    record: RunRecord, folder: Path, anchor: str, load_data: LoadData
-) -> list[tuple[str, Callable[[], Iterator[Block]]]]:
+def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
     """The sections that need the network or its data."""
     model, predictions, warning = _predictions(record, folder, load_data)
 
@@ -123,30 +102,20 @@ def _trained(
         elif predictions is not None:
             yield from regression_blocks(predictions)
 
-    def weights() -> Iterator[Block]:
-        if model is not None:
-            yield from weight_blocks(record, model)
-
-    def units() -> Iterator[Block]:
-        if predictions is not None:
-            yield from activity_blocks(record, predictions)
-
-    def surface() -> Iterator[Block]:
-        if model is not None and predictions is not None:
-            yield from surface_blocks(predictions, model)
-
-    return [
-        ("Predictions", classes),
-        ("Decision surface", surface),
-        ("Weights", weights),
-        ("Units", units),
-    ]
+    parts: list[Part] = [("Predictions", classes)]
+    if model is not None and predictions is not None:
+        parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
+    if model is not None:
+        parts.append(("Weights", lambda: weight_blocks(record, model)))
+    if predictions is not None:
+        parts.append(("Units", lambda: activity_blocks(record, predictions)))
+    return parts
 
 
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     fault = changed_file(folder, record, (HISTORY,))
     if fault is not None:
-        yield Note(f"Its learning curve cannot be shown: {text_of(fault)}.", "bad")
+        yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
     yield from run_curves(read_history(folder), record.main_metric)
 
@@ -160,52 +129,31 @@ def _predictions(
         refuse_changed(folder, record, MODEL)
         model = load(folder)
     except (NnrunError, OSError) as error:
-        return None, None, f"Its network cannot be shown: {text_of(str(error))}."
+        return None, None, f"Its network cannot be shown: {shortened(str(error))}."
     try:
-        predictions = predictions_of(record, folder, load_data, model)
+        predictions = predictions_of(record, model, load_data)
         warning = "" if agree(record, predictions) else _DISAGREE
         return model, predictions, warning
     except (NnrunError, OSError, MemoryError, *DAMAGE) as error:
-        why = text_of(str(error) or type(error).__name__)
+        why = shortened(str(error) or type(error).__name__)
         return model, None, f"Its predictions cannot be shown: {why}."
 
 
 def _result(record: RunRecord) -> Iterator[Block]:
     if record.description:
-        yield Note(text_of(record.description, 500))
+        yield Note(shortened(record.description, 500))
     if record.status != "completed":
-        yield Note(sentence(text_of(record.error or record.status, 500)), "bad")
+        yield Note(sentence(shortened(record.error or record.status, 500)), "bad")
     for warning in warnings_of(record):
-        yield Note(sentence(text_of(warning, 500)), "warning")
+        yield Note(sentence(shortened(warning, 500)), "warning")
     if any(record.metrics.values()):
-        parts = splits(record.dataset)
-        header = ["", *parts, *(f"baseline {part}" for part in parts)]
-        rows = [
-            [
-                Cell(row.label, kind="strong" if row.main else ""),
-                *(_metric(row.key, value, "strong" if row.main else "") for value in row.ours),
-                *(_metric(row.key, value, "soft") for value in row.baseline),
-            ]
-            for row in metric_rows(record)
-        ]
-        yield Grid("Metrics", header, rows)
+        yield metrics_table(record)
         yield Note(f"The baseline is {baseline_line(record)}.")
     if record.published:
-        title = "Published numbers"
-        if source := published_source(record):
-            title += f", from {text_of(source)}"
-        rows = [
-            [
-                Cell(text_of(row.label)),
-                _number(row.published),
-                _number(row.ours),
-                Cell(signed(row.difference), row.difference),
-                Cell(percent(row.share), row.share),
-            ]
-            for row in published_rows(record)
-        ]
-        yield Grid(title, ["", "published", "ours", "difference", "relative"], rows)
-    yield Note(f"{text_of(data_line(record.dataset))}.")
+        table, source = published_table(record), published_source(record)
+        yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table
+    yield Note(f"{shortened(split_line(record.dataset))}.")
+    yield from (Note(sentence(shortened(note))) for note in held_out_notes(record.dataset))
     yield Note(sentence(training_line(record)))
 
 
@@ -216,12 +164,4 @@ def _traceback(folder: Path) -> Iterator[Block]:
     except OSError:
         return
     lines = content.decode(errors="replace").splitlines()[-_TRACEBACK_LINES:]
-    yield Code("\n".join(text_of(line, 200) for line in lines))
-
-
-def _metric(key: str, value: float | None, kind: str) -> Cell:
-    return Cell(metric_number(key, value), value, kind=kind)
-
-
-def _number(value: float | None, kind: str = "") -> Cell:
-    return Cell(number(value), value, kind=kind)
+    yield Code("\n".join(shortened(line, 200) for line in lines))

@@ -13,11 +13,13 @@ from nnrun.reports.charts.kinds.heatmap import heatmap
 from nnrun.reports.charts.kinds.histogram import histogram
 from nnrun.reports.charts.kinds.surface import decision_surface
 from nnrun.reports.charts.palette import RED_BLUE
-from nnrun.reports.charts.pictures import Picture, signed_picture
+from nnrun.reports.charts.pictures import signed_picture
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Histogram, Predictions
-from nnrun.reports.html.blocks import Block, Cell, Figure, Figures, Gallery, Grid, Note, text_of
+from nnrun.reports.html.blocks import Block, Figures, Gallery, Note
 from nnrun.reports.numbers import count, number, plural
 from nnrun.reports.summary import layer_kind, layers_by_name
+from nnrun.reports.tables import Cell, Grid
 from nnrun.runs.record import RunRecord
 
 _MOST_PICTURES = 48
@@ -41,7 +43,7 @@ def weight_blocks(record: RunRecord, model: Model) -> Iterator[Block]:
             continue
         bars = Histogram.of(values)
         kind = name.rpartition(".")[2]
-        figures.append(Figure(histogram(title, bars.edges, bars.counts, kind, "values")))
+        figures.append(histogram(title, bars.edges, bars.counts, kind, "values"))
     yield Figures(figures)
     yield from map(Note, alike)
 
@@ -69,11 +71,9 @@ def activity_blocks(record: RunRecord, predictions: Predictions) -> Iterator[Blo
     )
     yield Figures(
         [
-            Figure(
-                histogram(
-                    f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
-                    layer.histogram.edges, layer.histogram.counts, "output", "outputs",
-                )
+            histogram(
+                f"Outputs of layer {layer.index} ({_kind(record, str(layer.index))})",
+                layer.histogram.edges, layer.histogram.counts, "output", "outputs",
             )
             for layer in predictions.activity
         ]
@@ -96,7 +96,7 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
     except NnrunError as error:
         yield Note(f"There is no decision surface: {error}", "warning")
         return
-    classes = [text_of(name, 40) for name in predictions.dataset.classes]
+    classes = [shortened(name, 40) for name in predictions.dataset.classes]
     part = predictions.part
     points = [
         (float(row[0]), float(row[1]), int(label) if classes else 0)
@@ -104,48 +104,41 @@ def surface_blocks(predictions: Predictions, model: Model) -> Iterator[Block]:
             part.x[:_MOST_POINTS], part.y[:_MOST_POINTS].reshape(-1), strict=False
         )
     ]
-    names = [text_of(name, 40) for name in predictions.dataset.feature_names]
+    names = [shortened(name, 40) for name in predictions.dataset.feature_names]
     pair = (names[0], names[1]) if len(names) == 2 else ("feature 0", "feature 1")
     title = f"Predictions, with rows of the {predictions.split} split"
     surface = predicted.astype(np.float64)
     extent = (left, right, bottom, top)
-    yield Figures([Figure(decision_surface(title, surface, extent, pair, points, classes))])
+    yield Figures([decision_surface(title, surface, extent, pair, points, classes)])
 
 
 def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
-    largest = float(np.abs(w).max())
+    largest, shape = float(np.abs(w).max()), model.layout.shape
     if w.ndim == 4:
-        yield _gallery(name, [*_filters(w, largest)], len(w), largest, "filter")
+        yield _gallery(name, w.mean(axis=1), largest, "filter")
         return
-    shape = model.layout.shape
     if len(shape) == 3 and w.shape[0] == np.prod(shape):
-        images = w.T.reshape(-1, *shape).mean(axis=1)
-        pictures = [
-            (signed_picture(image, f"weights of unit {unit}", largest), f"unit {unit}")
-            for unit, image in enumerate(images[:_MOST_PICTURES])
-        ]
-        yield _gallery(name, pictures, len(images), largest, "unit")
+        yield _gallery(name, w.T.reshape(-1, *shape).mean(axis=1), largest, "unit")
         return
-    names = [text_of(feature, 40) for feature in model.layout.columns.features]
+    names = [shortened(feature, 40) for feature in model.layout.columns.features]
     if len(names) != w.shape[0]:
         names = [f"input {index}" for index in range(w.shape[0])]
     shown = w[:_MOST_FEATURES, :_MOST_UNITS]
     limit = max(largest, 1e-300)
     cells = [[float(v) / limit for v in line] for line in shown]
-    yield Figure(
-        heatmap(
-            f"Weights of the first layer ({name})",
-            f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
-            cells,
-            names[:_MOST_FEATURES],
-            [str(unit) for unit in range(shown.shape[1])],
-            row_label="feature",
-            column_label="unit",
-            colours=RED_BLUE,
-            text=lambda share: number(share * limit),
-            domain=(-1.0, 1.0),
-        )
+    chart = heatmap(
+        f"Weights of the first layer ({name})",
+        f"From red, {number(-largest)}, through white, 0, to blue, {number(largest)}.",
+        cells,
+        names[:_MOST_FEATURES],
+        [str(unit) for unit in range(shown.shape[1])],
+        row_label="feature",
+        column_label="unit",
+        colours=RED_BLUE,
+        text=lambda share: number(share * limit),
+        domain=(-1.0, 1.0),
     )
+    yield Figures([chart])
     if shown.size < w.size:
         yield Note(
             f"{shown.shape[0]} of {plural(w.shape[0], 'feature')} and {shown.shape[1]} of "
@@ -153,18 +146,14 @@ def _first_layer(name: str, w: Array, model: Model) -> Iterator[Block]:
         )
 
 
-def _filters(w: Array, largest: float) -> Iterator[tuple[Picture, str]]:
-    for number_, channels in enumerate(w[:_MOST_PICTURES]):
-        label = f"weights of filter {number_}"
-        yield signed_picture(channels.mean(axis=0), label, largest), f"filter {number_}"
-
-
-def _gallery(
-    name: str, pictures: list[tuple[Picture, str]], total: int, largest: float, noun: str
-) -> Gallery:
+def _gallery(name: str, images: Array, largest: float, noun: str) -> Gallery:
+    pictures = [
+        (signed_picture(image, f"weights of {noun} {index}", largest), f"{noun} {index}")
+        for index, image in enumerate(images[:_MOST_PICTURES])
+    ]
     note = f"Red is negative, blue positive, from -{number(largest)} to {number(largest)}."
-    if len(pictures) < total:
-        note += f" The first {len(pictures)} of {plural(total, noun)} are shown."
+    if len(pictures) < len(images):
+        note += f" The first {len(pictures)} of {plural(len(images), noun)} are shown."
     return Gallery(f"Weights of the first layer ({name})", pictures, note)
 
 

@@ -10,13 +10,20 @@ from typing import Any
 
 from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
-from nnrun.reports.markup import code, escape, table
-from nnrun.reports.terminal.leaderboard import best_run, cells, columns, heading, name, notes, place
+from nnrun.reports.markup import code, escape
+from nnrun.reports.terminal.fitting import markdown_table
+from nnrun.reports.terminal.leaderboard import best_run, columns, heading, notes
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 BOARD = "leaderboard.json"
+_OF_GROUP = ("dataset", "target", "metric", "ordered_by")
+_OF_ROW = (
+    *("rank", "mean", "sd", "ci_low", "ci_high", "tied", "as_good", "p", "comparison", "note"),
+    *("difference", "difference_low", "difference_high", "name", "choice"),
+    *("runs", "completed", "weights", "splits", "diverged", "failed", "warned", "elsewhere"),
+)
 _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 
@@ -39,9 +46,8 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
     yield code(escaped(board.command), "sh")
     for group in board.groups:
         yield f"## {escape(heading(group))}"
-        header = ["", "config", *columns(group)]
-        rows = [[place(group, row), escape(name(row)), *cells(group, row)] for row in group.rows]
-        yield table(header, rows, texts=2)
+        place, config, *numbers = columns(group)
+        yield markdown_table([place, config.escaped, *numbers])
         if run := best_run(group):
             yield f"Best seed of the first row: `{run}`."
     yield from notes(board.groups)
@@ -59,41 +65,20 @@ def leaderboard_csv(board: Leaderboard) -> str:
 
 def flat_row(group: Group, row: Row) -> dict[str, Any]:
     """A row with what its group has in common, as one line of leaderboard.csv."""
-    record: dict[str, Any] = {
-        "dataset": group.dataset,
-        "target": group.target,
-        "metric": group.metric,
-        "ordered_by": group.ordered_by,
-        "rank": row.rank,
-        "mean": row.mean,
-        "sd": row.sd,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-        "tied": row.tied,
-        "as_good": row.as_good,
-        "p": row.p,
-        "comparison": row.comparison,
-        "note": row.note,
-        "difference": row.difference,
-        "difference_low": row.difference_low,
-        "difference_high": row.difference_high,
-        "name": row.name,
-        "choice": _compact(row.choice),
-        "runs": row.runs,
-        "completed": row.completed,
-        "diverged": row.diverged,
-        "failed": row.failed,
-        "warned": row.warned,
-        "elsewhere": sum(row.elsewhere.values()),
-    }
+    record = {key: getattr(group, key) for key in _OF_GROUP}
+    record |= {key: getattr(row, key) for key in _OF_ROW}
+    record |= {"choice": _compact(row.choice), "elsewhere": sum(row.elsewhere.values())}
     for split in SPLITS:
         summary = row.summary(split)
         for statistic in _STATISTICS:
             value = None if summary is None else getattr(summary, statistic)
             record[f"{split}_{statistic}"] = value
+    for source in ("split", "weights", "both"):
+        record[f"{source}_share"] = None if row.shares is None else row.shares[source]
     return record | {
         "baseline": row.baseline,
         "best_seed": row.best_seed,
+        "best_fold": row.best_fold,
         "best_run": row.best_run,
         "train_seconds": row.seconds,
         "parameters": row.parameters,

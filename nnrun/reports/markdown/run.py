@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nnrun.reports.markdown.classes import class_sections
-from nnrun.reports.markdown.curve import curve_section
-from nnrun.reports.markup import code, escape, sentence, table
-from nnrun.reports.numbers import count, metric_number, moment, number, percent, signed
+from nnrun.reports.markup import code, escape, grid_table, sentence, table
+from nnrun.reports.numbers import count, moment, number, sparkline, thinned
+from nnrun.reports.run_tables import (
+    classes_table,
+    environment_table,
+    metrics_table,
+    network_table,
+    published_table,
+)
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
-    layer_rows,
-    metric_rows,
-    published_rows,
     published_source,
     split_line,
     splits,
@@ -22,6 +24,10 @@ from nnrun.reports.summary import (
     warnings_of,
 )
 from nnrun.runs.record import RunRecord, RunResult
+
+# A larger matrix does not fit a page; report.json has it.
+_MOST_CLASSES = 20
+_MOST_ROWS = 10
 
 
 def report_markdown(result: RunResult) -> str:
@@ -39,9 +45,10 @@ def _blocks(result: RunResult) -> Iterator[str]:
         lines = [f"- {sentence(escape(warning))}" for warning in warnings]
         yield "\n".join(["**Warnings**, the likeliest cause first:", "", *lines])
     yield from _results(record)
-    yield from class_sections(record)
-    yield from curve_section(result.history, splits(record.dataset), record.main_metric)
-    yield from _network(record)
+    yield from _classes(record)
+    yield from _curve(result)
+    yield "## Network"
+    yield grid_table(network_table(record.network))
     yield from _about(result)
 
 
@@ -52,34 +59,14 @@ def _status(record: RunRecord) -> str:
 
 
 def _results(record: RunRecord) -> Iterator[str]:
-    parts = splits(record.dataset)
     yield "## Results"
-    header = ["", *parts, *(f"baseline {part}" for part in parts)]
-    rows = []
-    for row in metric_rows(record):
-        shown = [metric_number(row.key, value) for value in row.ours]
-        ours = [f"**{text}**" if row.main else text for text in shown]
-        rows.append([row.label, *ours, *(metric_number(row.key, v) for v in row.baseline)])
-    yield table(header, rows)
+    yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):
             yield f"From: {escape(source)}."
-        yield table(["", "published", "ours", "difference", "relative"], _published(record))
-
-
-def _published(record: RunRecord) -> Iterator[list[str]]:
-    for row in published_rows(record):
-        figures = [f"{row.published:g}", number(row.ours), signed(row.difference)]
-        yield [row.label, *figures, percent(row.share)]
-
-
-def _network(record: RunRecord) -> Iterator[str]:
-    yield "## Network"
-    rows = [[*row[:2], *row[2:]] for row in layer_rows(record.network)]
-    total = ["", "**total**", "", f"**{count(record.network['parameters'])}**"]
-    yield table(["#", "layer", "output", "parameters"], [*rows, total], texts=2)
+        yield grid_table(published_table(record))
 
 
 def _about(result: RunResult) -> Iterator[str]:
@@ -102,7 +89,7 @@ def _about(result: RunResult) -> Iterator[str]:
     )
     yield code("nnrun train config.yaml --results again", "sh")
     yield "## Environment"
-    yield table(["", ""], _environment(record), texts=2)
+    yield grid_table(environment_table(record))
 
 
 def _or_another(record: RunRecord) -> str:
@@ -110,12 +97,57 @@ def _or_another(record: RunRecord) -> str:
     return " or another of this architecture with FMA" if alike else ""
 
 
-def _environment(record: RunRecord) -> Iterator[list[str]]:
-    environment: dict[str, Any] = record.environment
-    yield ["nnrun", record.nnrun_version]
-    yield ["engine", record.engine]
-    for key, value in environment.items():
-        if key != "packages":
-            yield [escape(key), escape(str(value))]
-    packages = environment.get("packages", {})
-    yield ["packages", escape(", ".join(f"{name} {number}" for name, number in packages.items()))]
+def _classes(record: RunRecord) -> Iterator[str]:
+    """Metrics of each class and the confusion matrix on the last split; nothing for regression."""
+    split = splits(record.dataset)[-1]
+    numbers: dict[str, Any] | None = record.metrics[split]
+    if record.task != "classification" or numbers is None:
+        return
+    classes = [escape(name) for name in record.dataset["classes"]]
+    yield f"## Classes ({split})"
+    yield grid_table(classes_table(record, split))
+    if len(classes) > _MOST_CLASSES:
+        return
+    yield "Confusion matrix: a row for each true class, a column for each predicted class."
+    yield table(
+        ["", *classes],
+        [
+            [
+                f"**{name}**",
+                *(_cell(value, true == predicted) for predicted, value in enumerate(line)),
+            ]
+            for true, (name, line) in enumerate(zip(classes, numbers["confusion"], strict=True))
+        ],
+    )
+
+
+def _cell(value: int, right: bool) -> str:
+    if right:
+        return f"**{count(value)}**"
+    return count(value) if value else "·"
+
+
+def _curve(result: RunResult) -> Iterator[str]:
+    """Loss and main metric over the iterations; nothing for a run without evaluations."""
+    history, record = result.history, result.record
+    if not history:
+        return
+    yield "## Learning curve"
+    parts = splits(record.dataset)
+    keys = [f"{split}_{what}" for split in parts for what in ("loss", record.main_metric)]
+    keys = [key for key in keys if key in history[0]]
+    names = [key.replace("_", " ", 1) for key in keys]
+    if len(history) > 1:
+        curves = [[row[key] for row in history] for key in keys]
+        rows = [
+            [name, sparkline(values), number(values[0]), number(values[-1])]
+            for name, values in zip(names, curves, strict=True)
+        ]
+        yield table(["", "curve", "first", "last"], rows, texts=2)
+    header = ["iteration", "epoch", *names]
+    rows = [
+        [count(int(row["iteration"])), f"{row['epoch']:.1f}", *[number(row[key]) for key in keys]]
+        for row in thinned(history, _MOST_ROWS)
+    ]
+    yield table(header, rows, texts=0)
+    yield "Every evaluation is in `history.csv`."

@@ -37,7 +37,7 @@ def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:
         if isinstance(mark, Kind):
             yield from mark.names if isinstance(mark, OneOf) else [mark.phrase]
             return
-        if isinstance(mark, BeforeValidator) and _is_type(mark.json_schema_input_type):
+        if isinstance(mark, BeforeValidator) and get_origin(mark.json_schema_input_type):
             annotation = mark.json_schema_input_type
     yield from _unmarked(annotation)
 
@@ -59,10 +59,6 @@ def _unmarked(annotation: Any) -> Iterator[_Form]:
             yield _LIST
         for part in parts:
             yield from _forms(part)
-
-
-def _is_type(annotation: Any) -> bool:
-    return get_origin(annotation) is not None
 
 
 def _block_words(block: type[Block]) -> str:

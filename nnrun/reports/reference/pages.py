@@ -41,10 +41,7 @@ _OWN_LINK = re.compile(r"\[([^\]]*)\]\(#[\w-]*\)")
 class Page:
     """One page.
 
-    Args:
-        name: of its file, without the suffix.
-        title: its first heading.
-        text: what follows the title, as Markdown.
+    `name` is that of its file, without the suffix; `text`, in Markdown, follows the title.
     """
 
     name: str

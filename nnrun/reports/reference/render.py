@@ -17,10 +17,7 @@ _PAGE = re.compile(r"^([\w-]+)\.md(#.*)?$")
 class Section:
     """A heading of a page, and the text below it.
 
-    Args:
-        anchor: where it is in the page; empty for what comes before all headings.
-        title: the heading.
-        text: in plain words.
+    The anchor is empty for the text before all headings.
     """
 
     anchor: str

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
-from nnrun.reports.reference.pages import PICTURES, Page, pages, picture
+from nnrun.reports.reference.pages import PICTURES, pages, picture
 from nnrun.reports.reference.render import rendered, rendered_line, sections
 from nnrun.reports.reference.topics import KINDS, Topic, plural
+from nnrun.reports.templates import environment, resource
+
+_PACKAGE = "nnrun.reports.reference"
 
 
 def site(topics: Sequence[Topic], version: str) -> dict[str, bytes]:
-    """The files of the site by their names: a page for each of `pages`, and the reference.
-
-    Args:
-        topics: of the reference.
-        version: of nnrun.
-    """
+    """The files of the site by their names: a page for each of `pages`, and the reference."""
     known = [topic for topic in topics if topic.kind != "page"]
     frame = {"pages": pages(), "version": version}
+    entries = json.dumps(list(_entries(known)))
     contents = {
         "index.html": _template("index.html").render(**frame, line=rendered_line),
         "reference.html": _template("reference.html").render(
             **frame, kinds=list(_by_kind(known)), anchor=_anchor
         ),
-        "site.css": _resource("site.css"),
-        "site.js": f"const ENTRIES = {json.dumps(list(_entries(known)))};\n{_resource('site.js')}",
+        "site.css": resource(_PACKAGE, "site.css"),
+        "site.js": f"const ENTRIES = {entries};\n{resource(_PACKAGE, 'site.js')}",
     }
     for page in pages():
         text = _template("page.html").render(**frame, page=page, body=rendered(page.text))
@@ -49,7 +46,9 @@ def _entries(topics: Sequence[Topic]) -> Iterator[dict[str, str]]:
     """What can be searched: sections of pages, and topics."""
     for page in pages():
         for section in sections(page.text):
-            yield _entry(page, section.anchor, section.title, section.text)
+            url = f"{page.name}.html#{section.anchor}".removesuffix("#")
+            title = f"{page.title}: {section.title}" if section.title else page.title
+            yield {"url": url, "title": title, "text": section.text}
     for topic in topics:
         keys = [f"{key.name}: {key.about}" for key in topic.keys]
         text = " ".join([topic.text, topic.example, *keys])
@@ -57,32 +56,9 @@ def _entries(topics: Sequence[Topic]) -> Iterator[dict[str, str]]:
         yield {"url": f"reference.html#{_anchor(topic)}", "title": title, "text": text}
 
 
-def _entry(page: Page, anchor: str, title: str, text: str) -> dict[str, str]:
-    url = f"{page.name}.html#{anchor}" if anchor else f"{page.name}.html"
-    return {"url": url, "title": f"{page.title}: {title}" if title else page.title, "text": text}
-
-
 def _anchor(topic: Topic) -> str:
     return f"{topic.kind}-{topic.name}".replace(" ", "-")
 
 
-@cache
-def _environment() -> Environment:
-    loader = PackageLoader("nnrun.reports.reference", "templates")
-    return Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
 def _template(name: str) -> Template:
-    return _environment().get_template(name)
-
-
-def _resource(name: str) -> str:
-    place = files("nnrun.reports.reference").joinpath("templates", name)
-    return place.read_text(encoding="utf-8")
+    return environment(_PACKAGE).get_template(name)

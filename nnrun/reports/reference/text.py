@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
@@ -19,27 +19,21 @@ _MOST_MENTIONS = 12
 _FULL = 93
 
 
-def overview(topics: Sequence[Topic]) -> RenderableType:
+@group()
+def overview(topics: Sequence[Topic]) -> Iterator[RenderableType]:
     """The names of all topics, by kind."""
-    return Group(*_overview(topics))
-
-
-def _overview(topics: Sequence[Topic]) -> Iterator[RenderableType]:
     ordered = sorted(topics, key=lambda topic: KINDS.index(topic.kind))
-    for kind, group in groupby(ordered, key=lambda topic: topic.kind):
-        yield labelled(plural(kind), ", ".join(topic.name for topic in group), width=13)
+    for kind, members in groupby(ordered, key=lambda topic: topic.kind):
+        yield labelled(plural(kind), ", ".join(topic.name for topic in members), width=13)
     yield Text()
-    yield Text("nnrun help TOPIC says more of each, and finds where any word stands.", "dim")
+    yield Text("nnrun help TOPIC explains each of them, and finds any other word.", "dim")
 
 
-def topic_pages(found: Sequence[Topic], mentioned: Sequence[Topic], word: str) -> RenderableType:
-    """Topics in full, and below them the names of those that mention the word, and how."""
-    return Group(*_pages(found, mentioned, word))
-
-
-def _pages(
+@group()
+def topic_pages(
     found: Sequence[Topic], mentioned: Sequence[Topic], word: str
 ) -> Iterator[RenderableType]:
+    """Topics in full, and below them the names of those that mention the word, and how."""
     for index, topic in enumerate(found):
         if index:
             yield Text()

@@ -12,19 +12,13 @@ from typing import Any, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from nnrun.config.schema.block import Block
-from nnrun.config.schema.dataset import BuiltInConfig, ColumnsConfig, DatasetConfig
-from nnrun.config.schema.experiment import ExperimentConfig, PublishedConfig, SweepConfig
+from nnrun.config.hints.key_locations import BLOCKS, TABLES
+from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.fields import example
 from nnrun.config.schema.from_signature import NamedBlock
-from nnrun.config.schema.network import LayerConfig, LossConfig, NetworkConfig, StackConfig
+from nnrun.config.schema.network import LayerConfig, LossConfig
 from nnrun.config.schema.steps import STEP_BLOCKS
-from nnrun.config.schema.training import (
-    EarlyStoppingConfig,
-    OptimizerConfig,
-    ScheduleConfig,
-    TrainingConfig,
-)
+from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS
@@ -59,17 +53,6 @@ KINDS = (
 
 EXIT_CODES_TOPIC = "exit-codes"
 
-_BLOCKS: Mapping[str, type[Block]] = {
-    "": ExperimentConfig,
-    "dataset.": DatasetConfig,
-    "dataset.columns.": ColumnsConfig,
-    "network.": NetworkConfig,
-    "network": StackConfig,
-    "training.": TrainingConfig,
-    "training.early_stopping.": EarlyStoppingConfig,
-    "published.": PublishedConfig,
-    "sweep.": SweepConfig,
-}
 # Values of arguments without default that say more in examples than any valid value.
 _VALUES = {"units": 10, "channels": 8, "name": "relu", "initial": 0.1, "peak": 0.1, "every": 1000}
 _VALUES |= {"warmup": 100, "value": 0.1}
@@ -170,23 +153,19 @@ def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
 
 def _keys() -> Iterator[Topic]:
     known = set()
-    for prefix, block in _BLOCKS.items():
+    for prefix, block in BLOCKS:
         for name, field in block.model_fields.items():
-            dotted = f"{prefix.removesuffix('.')}.{name}".removeprefix(".")
-            if dotted not in known:
+            if (dotted := f"{prefix}{name}") not in known:
                 known.add(dotted)
                 yield _key_topic(dotted, {"": _key(name, field)})
-    tables: Mapping[str, type[NamedBlock]] = {
-        "training.optimizer": OptimizerConfig,
-        "training.learning_rate": ScheduleConfig,
-    }
-    for prefix, base in tables.items():
+    for prefix in ("training.optimizer.", "training.learning_rate."):
+        base = TABLES[prefix]
         owners: dict[str, dict[str, Key]] = {}
         for owner, entry in base.blocks.items():
             for name in entry.parameters:
                 owners.setdefault(name, {})[owner] = _key(name, entry.model_fields[name])
         for name, keys in owners.items():
-            if (dotted := f"{prefix}.{name}") not in known:
+            if (dotted := f"{prefix}{name}") not in known:
                 yield _key_topic(dotted, keys)
 
 
@@ -277,15 +256,15 @@ def _line(kind: str, example: dict[str, Any]) -> str:
 
 def _shapes(block: type[NamedBlock], example: dict[str, Any]) -> str:
     """The output shapes of the example for a vector and an image, if it takes them."""
-    made = []
+    shapes = []
     for row in _ROWS:
         try:
             layer = block.model_validate(example).build()
             network = Network([layer], LOSSES["mean_squared"](), row)
         except ShapeError:
             continue
-        made.append(f"{shape(row)} → {shape(network.output_shape)}")
-    return ", ".join(made)
+        shapes.append(f"{shape(row)} → {shape(network.output_shape)}")
+    return ", ".join(shapes)
 
 
 def _exit_codes() -> Topic:

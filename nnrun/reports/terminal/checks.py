@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group, RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.nn.gradient_check import TOLERANCE, GradientCheck
 from nnrun.reports.numbers import count, number, plural, size
+from nnrun.reports.run_tables import network_table
 from nnrun.reports.summary import data_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import clean, labelled, network_table
+from nnrun.reports.terminal.tables import labelled, rich_table
 from nnrun.runs.preparation.memory import MemoryEstimate
 
 
@@ -59,17 +61,14 @@ class CheckedRun:
         return {**asdict(self), "memory": memory, "gradients": gradients}
 
 
-def check_details(run: CheckedRun) -> RenderableType:
+@group()
+def check_details(run: CheckedRun) -> Iterator[RenderableType]:
     """Everything about one config."""
-    return Group(*_details(run))
-
-
-def _details(run: CheckedRun) -> Iterator[RenderableType]:
     yield Text.assemble((clean(run.file), "bold"), "  ", ("valid", "green"))
     if run.description:
         yield Text(clean(run.description), style="italic")
     yield Text()
-    yield network_table(run.network)
+    yield rich_table(network_table(run.network))
     yield Text()
     yield labelled("data", clean(data_line(run.dataset)))
     yield labelled("training", _training(run))

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from statistics import fmean
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count, duration, plural, spread
-from nnrun.reports.terminal.tables import clean
-from nnrun.sweeps.board.leaderboard import Group, Row
+from nnrun.reports.numbers import count, duration, first_of, plural, spread
+from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
-_NAMED = 5
 MAYBE = "*"
 
 
 def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
     """For people who choose among the rows of a group.
 
-    Args:
-        group: of rows.
-        several: whether it needs its name, beside others.
+    Beside `several` groups, each note names its own.
     """
     of = f"{clean(group.dataset)}: " if several else ""
+    yield from _sources(group, of)
     compared = [row for row in group.rows if row.comparison != NOT_COMPARED]
     if not compared:
         return
@@ -38,6 +37,27 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
     yield from _shown(group, of)
 
 
+def _sources(group: Group, of: str) -> Iterator[str]:
+    """Where the spread over runs comes from, on the average of the rows."""
+    known = [row.shares for row in group.rows if row.shares is not None]
+    if not known:
+        return
+    split, weights = (fmean(shares[key] for shares in known) for key in ("split", "weights"))
+    text = shares_text({"split": split, "weights": weights})
+    rows = f", the mean over {count(len(known))} rows" if len(known) > 1 else ""
+    yield (
+        f"{of}Of the variance over runs, {text[0]} comes from the split, {text[1]} from the "
+        f"weights (initial weights, order, dropout) and {text[2]} from both together{rows}. Such "
+        "shares are rough: few splits and seeds say little of a variance."
+    )
+
+
+def shares_text(shares: Mapping[str, float]) -> list[str]:
+    """Of the split, the weights, and both, as percentages with a sum of 100."""
+    parts = [round(100 * shares[key]) for key in ("split", "weights")]
+    return [f"{part}%" for part in (*parts, max(0, 100 - sum(parts)))]
+
+
 def _as_good(group: Group, of: str) -> Iterator[str]:
     if group.margin is None:
         return
@@ -48,9 +68,8 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
             "that takes more seeds, or a larger margin."
         )
         return
-    names = ", ".join(map(_name, good[:_NAMED]))
-    more = f" and {count(len(good) - _NAMED)} more" if len(good) > _NAMED else ""
-    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}{more}."
+    names = first_of([_name(row) for row in good])
+    text = f"{of}As good as the best to within {group.margin:g}, at 95%: {names}."
     cheapest = next((row for row in good if row.rank == group.cheapest), None)
     if cheapest is not None and len(good) > 1:
         text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."
@@ -68,10 +87,10 @@ def _shown(group: Group, of: str) -> Iterator[str]:
     found = group.shown
     if found is None:
         return
+    larger = ", ".join(f"with {words}, by {spread(gap)}" for words, gap in found.larger.items())
     text = (
-        f"{of}With {count(found.seeds)} seeds, a row that is worse by {spread(found.difference)} "
-        f"is dropped in 4 of 5 sweeps; with {count(2 * found.seeds)} seeds, by "
-        f"{spread(found.twice)}, with {count(4 * found.seeds)}, by {spread(found.four_times)}"
+        f"{of}With {found.design}, a row that is worse by {spread(found.difference)} is dropped in "
+        f"4 of 5 sweeps; {larger}"
     )
     if found.limit:
         text += (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
 from nnrun.reports.numbers import count
 from nnrun.reports.terminal.leaderboard import mean
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.best import Choice
-from nnrun.sweeps.board.leaderboard import Row
+from nnrun.sweeps.board.rows import Row
 
 
 def chosen_words(choice: Choice) -> Iterator[str]:
@@ -20,10 +20,19 @@ def chosen_words(choice: Choice) -> Iterator[str]:
     setting = f"with {words}" if (words := _setting(row)) else "of its setting"
     seeds = f"the median of {count(row.completed)} runs" if row.completed > 1 else "the only run"
     yield clean(f"run: {label}, {seeds} {setting}, {_place(choice, row)}")
-    if choice.group.ordered_by != "validation":
+    if choice.group.folds:
+        yield from _of_folds(choice)
+    elif choice.group.ordered_by != "validation":
         yield f"  {honesty(choice)}"
     if choice.others:
         yield f"  {count(choice.others)} of its runs, on other data or splits, cannot be compared"
+
+
+def _of_folds(choice: Choice) -> Iterator[str]:
+    """What a run of one fold is not, and how to train on all rows."""
+    name, folds = choice.record.name, choice.group.folds
+    yield f"  it is trained without the rows of one of {folds} folds; for use, train on all rows:"
+    yield clean(f"    nnrun best {name} -o best.yaml && nnrun train best.yaml")
 
 
 def honesty(choice: Choice) -> str:
@@ -40,10 +49,7 @@ def honesty(choice: Choice) -> str:
 def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
     """That there is a better setting than that of a run; nothing where there is none.
 
-    Args:
-        choice: of the run's experiment.
-        run_id: of the run.
-        command: that takes the best instead.
+    `choice` is that of the run's experiment, and `command` takes the best run instead.
     """
     row = choice.row_of(run_id)
     if row is choice.row:
@@ -66,5 +72,5 @@ def _place(choice: Choice, row: Row) -> str:
 
 def _setting(row: Row) -> str:
     """The choice, without what is null in it since only extended runs have it."""
-    told = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
-    return " ".join(choice_words(told))
+    shown = {k: v for k, v in row.choice.items() if v is not None or k not in CONTINUED}
+    return " ".join(choice_words(shown))

@@ -7,9 +7,10 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.settings import setting_words, short_key
 from nnrun.reports.numbers import (
     MISSING,
@@ -23,22 +24,22 @@ from nnrun.reports.numbers import (
 from nnrun.reports.summary import metric_label
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.leaderboard import leaderboard_tables
-from nnrun.reports.terminal.tables import clean
 from nnrun.runs.catalog.compare import Comparison
-from nnrun.sweeps.board.leaderboard import Leaderboard
 from nnrun.sweeps.board.pair import PairTest
+from nnrun.sweeps.board.rows import Leaderboard
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Long texts, such as the numeric backend, are wrapped to leave room for other columns.
 _WORDS = 24
 
 
+@group()
 def comparison_tables(
     comparison: Comparison,
     board: Leaderboard | None,
     root: Path | None,
     test: PairTest | None = None,
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """The runs, their differing settings and results, and the leaderboard of their configs.
 
     Args:
@@ -47,12 +48,6 @@ def comparison_tables(
         root: the results folder of all runs; None if they are in several.
         test: of two configs over their seeds; None for more, or too few seeds.
     """
-    return Group(*_parts(comparison, board, root, test))
-
-
-def _parts(
-    comparison: Comparison, board: Leaderboard | None, root: Path | None, test: PairTest | None
-) -> Iterator[RenderableType]:
     letters = [_letter(index) for index in range(len(comparison.labels))]
     for letter, label, status in zip(letters, comparison.labels, comparison.statuses, strict=True):
         ended = "" if status == "completed" else f"  {status}"

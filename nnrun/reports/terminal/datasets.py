@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.config.schema.dataset import Option
@@ -15,12 +15,9 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.tables import labelled
 
 
-def datasets_overview(entries: Mapping[str, Entry]) -> RenderableType:
+@group()
+def datasets_overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
     """A row for each data set, and their notes below the table."""
-    return Group(*_overview(entries))
-
-
-def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
     known = entries.values()
     targets = [f"{entry.classes} classes" if entry.classes else "a number" for entry in known]
     columns = [
@@ -40,12 +37,9 @@ def _overview(entries: Mapping[str, Entry]) -> Iterator[RenderableType]:
     yield Text("`nnrun datasets NAME` shows where one comes from and how it is divided.")
 
 
-def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> RenderableType:
+@group()
+def dataset_details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
     """Everything about one data set; of shipped tables, the names of the columns too."""
-    return Group(*_details(name, entry, options))
-
-
-def _details(name: str, entry: Entry, options: Sequence[Option]) -> Iterator[RenderableType]:
     yield Text(name, "bold")
     yield Text(entry.description)
     yield Text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count as counting
+from itertools import takewhile
 from textwrap import wrap
 
 from rich.cells import cell_len
@@ -12,7 +12,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.reports.terminal.tables import clean, plain_table
+from nnrun.characters import clean
+from nnrun.reports.markup import escape, table
+from nnrun.reports.terminal.tables import plain_table
 
 _BETWEEN = 3
 _STEPS = 2
@@ -55,12 +57,21 @@ class Column:
         return replace(column, title="\n".join(lines).replace(_GLUED, "± "))
 
     @property
+    def texts(self) -> list[str]:
+        """The cells without styles."""
+        return [cell.plain if isinstance(cell, Text) else cell for cell in self.cells]
+
+    @property
+    def escaped(self) -> Column:
+        """The column for Markdown, where its cells may hold any text."""
+        return replace(self, cells=[escape(text) for text in self.texts])
+
+    @property
     def least(self) -> int:
         """The smallest width that breaks no word or number."""
-        return max(map(self._width, (self.title, *self.cells)), default=1)
+        return max(map(self._width, (self.title, *self.texts)), default=1)
 
-    def _width(self, cell: str | Text) -> int:
-        text = cell.plain if isinstance(cell, Text) else cell
+    def _width(self, text: str) -> int:
         words = text.split() if self.wraps else text.splitlines()
         return max(map(cell_len, words), default=1)
 
@@ -117,10 +128,17 @@ class FittedTable:
             folded = table.columns[widest]
             folded.width = folded.min_width = max(_LEAST, columns[widest].least - excess)
             folded.no_wrap = False
-        styles = iter(self.styles) if self.styles else ("" for _ in counting())
-        for style, *cells in zip(styles, *(column.cells for column in columns), strict=False):
-            table.add_row(*(_shown(cell) for cell in cells), style=style)
+        rows = list(zip(*(map(_shown, column.cells) for column in columns), strict=True))
+        for style, cells in zip(self.styles or [""] * len(rows), rows, strict=True):
+            table.add_row(*cells, style=style)
         return table
+
+
+def markdown_table(columns: Sequence[Column]) -> str:
+    """All columns as a table in Markdown."""
+    rows = zip(*(column.texts for column in columns), strict=True)
+    texts = sum(1 for _ in takewhile(lambda column: column.left, columns))
+    return table([column.title for column in columns], rows, texts)
 
 
 def _shown(cell: str | Text) -> str | Text:

@@ -5,64 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Group as Lines
 from rich.console import RenderableType
+from rich.console import group as grouped
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import MISSING, count, duration, measured, number
+from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, number
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
-from nnrun.reports.terminal.choice import MAYBE, choice_notes
+from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
 from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.tables import clean
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
+from nnrun.sweeps.progress import SweepProgress
 
-_NAMED = 5
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
+SOURCES = "split/weights/both"
 
 
+@grouped()
 def leaderboard_tables(
     board: Leaderboard, root: Path | None = None, more: str = "--wide or leaderboard.csv"
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """A table for each data set, and how to read it.
 
-    Args:
-        board: to show.
-        root: the results folder that its runs lie in.
-        more: what shows the columns that there is no room for.
+    `root` is the results folder of its runs, and `more` shows columns that do not fit.
     """
-    return Lines(*_parts(board, root, more))
-
-
-def _parts(board: Leaderboard, root: Path | None, more: str) -> Iterator[RenderableType]:
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
-        yield _table(group, more)
+        styles = ["" if row.rank is not None else "red" for row in group.rows]
+        yield FittedTable(columns(group), styles, more=more)
         if root is not None and (run := best_run(group)):
             yield Text()
             yield Text(f"best seed of the first row: {root / run}")
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
-
-
-def _table(group: Group, more: str) -> FittedTable:
-    numbers = list(zip(*(cells(group, row) for row in group.rows), strict=True))
-    shown = [
-        Column("", [place(group, row) for row in group.rows], left=True),
-        Column("config", [clean(name(row)) for row in group.rows], left=True, wraps=True),
-        *(
-            Column(title, column, need)
-            for title, need, column in zip(columns(group), needs(group), numbers, strict=True)
-        ),
-    ]
-    styles = ["" if row.rank is not None else "red" for row in group.rows]
-    return FittedTable(shown, styles, more=more)
 
 
 def best_run(group: Group) -> str | None:
@@ -73,38 +55,48 @@ def best_run(group: Group) -> str | None:
 def heading(group: Group) -> str:
     """What the rows of a group have in common."""
     of = "" if group.target is None else f" of {group.target}"
-    return f"{group.dataset}: {group.metric}{of}, ordered by the {group.ordered_by} split"
+    by = f"the {group.ordered_by} split"
+    if group.folds:
+        by = (
+            f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
+        )
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
 
 
-def columns(group: Group) -> list[str]:
-    """The headings of the numbers of a row."""
-    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-    others = [f"{split} ± 95%" for split in splits[1:]]
-    first = [f"{splits[0]} ± 95%", "sd"]
-    return ["n", *first, TO_THE_BEST, "baseline", *others, "best of n (seed)", "time"]
+def splits(group: Group) -> list[str]:
+    """The split that decides the order, then the others that there may be."""
+    return [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
 
 
-def needs(group: Group) -> list[int]:
-    """How soon each of these is missed: the result never, the test split last of all others."""
-    others = [1, 6] if group.ordered_by == "validation" else [6]
-    if group.ordered_by == "train":
-        others = [1]
-    return [2, 0, 4, 3, 5, *others, 7, 8]
+def has_sources(group: Group) -> bool:
+    """Whether any row says where its spread comes from."""
+    return any(row.shares is not None for row in group.rows)
 
 
-def cells(group: Group, row: Row) -> list[str]:
-    """The numbers of a row."""
-    splits = [group.ordered_by, *(s for s in ("test", "train") if s != group.ordered_by)]
-    first = row.summary(splits[0])
+def columns(group: Group) -> list[Column]:
+    """The columns of a group's table, in any form."""
+    rows, (first, *others) = group.rows, splits(group)
+    summaries = [row.summary(first) for row in rows]
+    spread = [Column(SOURCES, [sources(row) for row in rows], 7)] if has_sources(group) else []
     return [
-        runs(row),
-        mean(first),
-        sd_text(None if first is None else first.sd),
-        to_the_best(row),
-        number(row.baseline),
-        *(mean(row.summary(split)) for split in splits[1:]),
-        best(group, row),
-        MISSING if row.seconds is None else duration(row.seconds),
+        Column("", [place(group, row) for row in rows], left=True),
+        Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
+        Column("n", [runs(row) for row in rows], 2),
+        Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
+        Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
+        *spread,
+        Column(TO_THE_BEST, [to_the_best(row) for row in rows], 3),
+        Column("baseline", [number(row.baseline) for row in rows], 5),
+        *(
+            Column(
+                f"{split} ± 95%",
+                [mean(row.summary(split)) for row in rows],
+                1 if split == "test" else 6,
+            )
+            for split in others
+        ),
+        Column("best of n (seed)", [best(group, row) for row in rows], 7),
+        Column("time", [MISSING if r.seconds is None else duration(r.seconds) for r in rows], 8),
     ]
 
 
@@ -135,9 +127,22 @@ def runs(row: Row) -> str:
     return f"{count(row.completed)} of {count(row.runs)}{mark}"
 
 
+def incomplete(runs: Row | SweepProgress) -> list[str]:
+    """`3 diverged`, `2 failed`, both or neither."""
+    numbers = {"diverged": runs.diverged, "failed": runs.failed}
+    return [f"{count(number)} {what}" for what, number in numbers.items() if number]
+
+
 def mean(summary: Summary | None) -> str:
     """The mean ± half of its 95% interval."""
     return MISSING if summary is None else measured(summary.mean, summary.half)
+
+
+def sources(row: Row) -> str:
+    """`70/20/10%`: the shares of the variance from the split, the weights, and both."""
+    if row.shares is None:
+        return MISSING
+    return f"{'/'.join(text.rstrip('%') for text in shares_text(row.shares))}%"
 
 
 def to_the_best(row: Row) -> str:
@@ -153,7 +158,8 @@ def best(group: Group, row: Row) -> str:
     if summary is None or row.best_seed is None:
         return MISSING
     value = summary.maximum if group.larger_is_better else summary.minimum
-    return f"{number(value)} ({row.best_seed})"
+    fold = "" if row.best_fold is None else f", fold {row.best_fold}"
+    return f"{number(value)} ({row.best_seed}{fold})"
 
 
 def notes(groups: Sequence[Group]) -> Iterator[str]:
@@ -164,7 +170,13 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
             "Ordered by validation: the test numbers took no part in the order, so that the test "
             "number of the first row may be quoted as it is."
         )
-    if any(group.ordered_by == "test" and len(group.rows) > 1 for group in groups):
+    by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
+    if any(group.folds for group in by_test):
+        yield (
+            "Ordered by folds: each row of the data is tested once for every seed. The number of a "
+            "row that is chosen by it is somewhat too good."
+        )
+    if not all(group.folds for group in by_test):
         yield (
             "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
             "is too good. Set dataset.validation_size to choose by validation."
@@ -177,24 +189,34 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     if any(row.comparison == UNPAIRED for row in rows):
         yield "Rows whose seeds or splits differ are compared without pairing by seed."
     yield from _missing_runs(groups)
-    if warned := [row for row in rows if row.warned]:
-        told = [
-            f"{clean(name(row))} {count(row.warned)} of {count(row.completed)}" for row in warned
-        ]
-        more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
-        yield (
-            f"Runs with warnings: {', '.join(told[:_NAMED])}{more}. Their reports say what is "
-            "wrong and what to try."
-        )
+    if any(row.warned for row in rows):
+        shares = _shares(rows, [row.warned for row in rows])
+        yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(rows)
     if any(row.completed == row.runs == 1 for row in rows):
         yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
     if any(row.completed > 1 for row in rows):
         yield (
-            "± is the 95% interval of the mean, sd the standard deviation over the seeds. Where "
-            "seeds draw the splits the interval allows for training sets that overlap, so that it "
-            "speaks of new data and not of these rows alone. The best of n seeds is the maximum of "
-            "their noise; the mean is the row's result."
+            "± is the 95% interval of the mean, sd the standard deviation over the runs. Where "
+            "splits are drawn or are folds the interval allows for training sets that overlap, so "
+            "that it speaks of new data and not of these rows alone. The best of n runs is the "
+            "maximum of their noise; the mean is the row's result."
+        )
+    yield from _fixed(rows)
+
+
+def _fixed(rows: Sequence[Row]) -> Iterator[str]:
+    """What the runs of a row have in common, so that their spread does not show it."""
+    several = [row for row in rows if row.completed > 1]
+    if any(row.weights == 1 for row in several):
+        yield (
+            "Where all runs of a row have one seed of weights, its interval does not allow for "
+            "what other initial weights would do; several seeds would show that."
+        )
+    if any(row.splits == 1 for row in several):
+        yield (
+            "Where all runs of a row have one split, its interval does not allow for what other "
+            "rows to train and to test on would do."
         )
 
 
@@ -203,16 +225,23 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     marked = [row for row in rows if row.elsewhere]
     if not marked:
         return
-    told = [
-        f"{clean(name(row))} {count(sum(row.elsewhere.values()))} of {count(row.completed)}"
-        for row in marked
-    ]
-    more = f", and {count(len(told) - _NAMED)} more rows" if len(told) > _NAMED else ""
+    shares = _shares(marked, [sum(row.elsewhere.values()) for row in marked])
     where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
     yield (
         f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
-        f"again beside those they may have other last digits: {', '.join(told[:_NAMED])}{more} "
-        f"({'; '.join([*where][:_NAMED])})."
+        f"again beside those they may have other last digits: {shares} "
+        f"({'; '.join([*where][:5])})."
+    )
+
+
+def _shares(rows: Sequence[Row], counts: Sequence[int]) -> str:
+    """How many of the runs of each row are counted, without rows that have none."""
+    return first_of(
+        [
+            f"{clean(name(row))} {count(n)} of {count(row.completed)}"
+            for row, n in zip(rows, counts, strict=True)
+            if n
+        ]
     )
 
 
@@ -227,8 +256,7 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
     if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
         yield "? marks rows that were not compared, so that they cannot be dropped."
     for reason, names in reasons.items():
-        more = f" and {count(len(names) - _NAMED)} more" if len(names) > _NAMED else ""
-        yield f"{reason}: {', '.join(names[:_NAMED])}{more}"
+        yield f"{reason}: {first_of(names)}"
     if any(row.diverged and row.completed for row in rows):
         yield (
             "Rows with diverged runs stand by the runs that are left, which flatters them; no "

@@ -57,6 +57,8 @@ def _variant(variant: Variant, complete: int) -> dict[str, Any]:
         "choice": variant.choice,
         "dataset": variant.dataset,
         "seeds": list(variant.seeds),
+        "split_seeds": [seed for seed in variant.split_seeds if seed is not None],
+        "folds": [fold for fold in variant.identities if fold is not None],
         "complete": complete,
         "iterations": variant.estimate.iterations,
         "parameters": variant.estimate.parameters,
@@ -70,8 +72,8 @@ def plan_table(outlook: Outlook) -> RenderableType:
     table = FittedTable([
         Column("config", [v.label for v, _ in pairs], left=True, wraps=True),
         Column("data", [v.dataset for v, _ in pairs], need=4, left=True),
-        Column("seeds", [seeds(v.seeds) for v, _ in pairs], need=3, left=True, wraps=True),
-        Column("runs", [count(len(v.seeds)) for v, _ in pairs]),
+        Column("seeds", [_runs(v) for v, _ in pairs], need=3, left=True, wraps=True),
+        Column("runs", [count(v.planned) for v, _ in pairs]),
         Column("complete", [count(complete) for _, complete in pairs], need=5),
         Column("iterations", [count(v.estimate.iterations) for v, _ in pairs], need=2),
         Column("about", [duration(_seconds(v, complete)) for v, complete in pairs], need=1),
@@ -86,7 +88,16 @@ def plan_table(outlook: Outlook) -> RenderableType:
 
 
 def _seconds(variant: Variant, complete: int) -> float:
-    return variant.estimate.seconds * (len(variant.seeds) - complete)
+    return variant.estimate.seconds * (variant.planned - complete)
+
+
+def _runs(variant: Variant) -> str:
+    """`42–44`, `42–44 × split 42–46`, `42–44 × fold 1–10`."""
+    splits = [seed for seed in variant.split_seeds if seed is not None]
+    folds = [fold for fold in variant.identities if fold is not None]
+    parts = [seeds(variant.seeds)]
+    parts += [f"{name} {seeds(of)}" for name, of in (("split", splits), ("fold", folds)) if of]
+    return " × ".join(parts)
 
 
 def seeds(values: Sequence[int]) -> str:

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
-from nnrun.config.settings import choice_words, setting_of
-from nnrun.reports.markup import escape, table
-from nnrun.reports.numbers import MISSING, count, number
-from nnrun.reports.terminal.fitting import Column, FittedTable
-from nnrun.reports.terminal.sort_column import metric_column, sort_column
-from nnrun.reports.terminal.tables import clean
+from nnrun.characters import clean
+from nnrun.config.names import SPLITS
+from nnrun.config.settings import choice_words, setting_of, setting_words
+from nnrun.reports.numbers import MISSING, count, number, plural
+from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
 from nnrun.runs.catalog.bookkeeping import DATA
+from nnrun.runs.catalog.filter import RESULT, value_of
 from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
 from nnrun.spreadsheet import cell
 
@@ -25,6 +25,9 @@ _STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 _LEAST_DIGITS = 4
 
 Varied = Mapping[str, Sequence[str]]
+# Keys that the other columns of the list show.
+_SHOWN = ("name", "status", "started", "seed")
+Metrics = Sequence[tuple[str, float] | None]
 
 
 def listed_data(run: RunSummary) -> dict[str, Any]:
@@ -32,27 +35,19 @@ def listed_data(run: RunSummary) -> dict[str, Any]:
     return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
 
 
+@group()
 def runs_table(
     runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None = None
-) -> RenderableType:
+) -> Iterator[RenderableType]:
     """A row for each run, and the total.
 
-    Args:
-        runs: to show.
-        total: the number of runs before the list was cut.
-        keys: the settings in which runs of a name differ, by name.
-        sort: the full key that they are sorted by, which has a column.
+    `keys` are the settings in which runs of a name differ, by name. The list is cut from `total`
+    runs; a full key `sort` that it is sorted by has a column.
     """
-    return Group(*_parts(runs, total, keys, sort))
-
-
-def _parts(
-    runs: Sequence[RunSummary], total: int, keys: Varied, sort: str | None
-) -> Iterator[RenderableType]:
     yield FittedTable(_columns(runs, keys, sort), more="--wide")
     yield Text()
     shown = "" if len(runs) == total else f", {count(len(runs))} of them shown; --all shows all"
-    yield Text(f"{count(total)} {'run' if total == 1 else 'runs'}{shown}")
+    yield Text(plural(total, "run") + shown)
 
 
 def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> list[Column]:
@@ -75,28 +70,31 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
         Column("train", [number(run.train) for run in runs], need=4),
         Column("started", [_moment(run.started) for run in runs], need=3, left=True),
     ]
-    train_is_shown = all(_only_train(run) for run in runs) or sort == "train"
+    only_train = all(run.result is None or run.result[0] == "train" for run in runs)
+    train_is_shown = only_train or sort == "train"
     empty = {"settings": not any(words), "train": train_is_shown}
     return [column for column in columns if not empty.get(column.title)]
 
 
 def _results(runs: Sequence[RunSummary], sort: str | None) -> list[Column]:
     """What the runs are sorted by, and the main metric on the most telling split of each."""
-    result = metric_column(runs, [run.result for run in runs])
-    column = None if sort is None else sort_column(runs, sort)
+    result = _metric_column(runs, [run.result for run in runs])
+    column = None if sort is None else _sort_column(runs, sort)
     if column is None or (column.title, column.cells) == (result.title, result.cells):
         return [result]
     return [column, replace(result, need=1)]
 
 
 def _words(run: RunSummary, keys: Varied) -> str:
-    """The settings in which runs of its name differ.
+    """The settings in which runs of its name differ, and the fold.
 
     Null values are left out: extended runs would have many of them.
     """
     values = {key: setting_of(run.settings, key) for key in keys.get(run.name, ())}
     data = values.pop(DATA, None)
     words = choice_words({k: v for k, v in values.items() if v is not None})
+    own = {"split.seed": run.split_seed, "fold": run.fold}
+    words += [f"{key}={value}" for key, value in own.items() if value is not None]
     if data is not None:
         words.append(f"data with digest {data}")
     if run.extended_from is not None:
@@ -129,10 +127,6 @@ def _moment(started: str | None) -> str:
     return clean(str(started))[5:16].replace("T", " ") if started else MISSING
 
 
-def _only_train(run: RunSummary) -> bool:
-    return run.result is None or run.result[0] == "train"
-
-
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
     """CSV with full precision and a column for each differing setting."""
     text = io.StringIO()
@@ -147,10 +141,34 @@ def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
 
 def runs_markdown(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) -> str:
     """The table as Markdown."""
-    columns = _columns(runs, keys, sort)
-    header = [column.title for column in columns]
-    rows = [
-        [escape(c.plain if isinstance(c, Text) else c) for c in line]
-        for line in zip(*(column.cells for column in columns), strict=True)
-    ]
-    return table(header, rows, texts=1 + sum(c.left for c in columns[1:3])) + "\n"
+    return markdown_table([column.escaped for column in _columns(runs, keys, sort)]) + "\n"
+
+
+def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
+    """A column for a key; None where each list has it."""
+    if key == RESULT:
+        return _metric_column(runs, [run.ranking for run in runs])
+    if key in SPLITS:
+        values = [getattr(run, key) for run in runs]
+        return _metric_column(runs, [None if v is None else (key, v) for v in values])
+    if key in _SHOWN:
+        return None
+    return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
+
+
+def _metric_column(runs: Sequence[RunSummary], values: Metrics) -> Column:
+    """The main metric of runs on some split of each; its heading says which, or else each cell."""
+    kinds = {f"{found[0]} {run.metric}" for run, found in zip(runs, values, strict=True) if found}
+    title = kinds.pop() if len(kinds) == 1 else "result"
+    cells = []
+    for run, found in zip(runs, values, strict=True):
+        what = "" if found is None or title != "result" else f"{found[0]} {run.metric} "
+        cells.append(MISSING if found is None else clean(f"{what}{number(found[1])}"))
+    return Column(title, cells)
+
+
+def _cell(run: RunSummary, key: str) -> str:
+    value = value_of(run, key)
+    if value is None:
+        return MISSING
+    return number(value) if key == "seconds" else clean(setting_words(key, value))

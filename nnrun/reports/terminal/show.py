@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
-from nnrun.reports.summary import metric_label, splits
+from nnrun.reports.run_tables import network_table
+from nnrun.reports.summary import History, curve_names, metric_label, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
-from nnrun.reports.terminal.tables import clean, labelled, network_table, run_summary, unbroken
+from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
 from nnrun.runs.catalog.summary import DAMAGED, RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import remedy
@@ -24,23 +26,11 @@ _MARKS = {"test": ("•", "cyan"), "validation": ("+", "yellow"), "train": ("·"
 _MOST_CLASSES = 20
 
 
+@group()
 def run_in_full(
-    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
-) -> RenderableType:
-    """Results, learning curves, confusion matrix, network, and the command that repeats it.
-
-    Args:
-        run: its current summary.
-        record: its report.
-        history: the columns of its history.
-        folder: the run's folder.
-    """
-    return Group(*_parts(run, record, history, folder))
-
-
-def _parts(
-    run: RunSummary, record: RunRecord, history: Mapping[str, Sequence[float]], folder: Path
+    run: RunSummary, record: RunRecord, history: History, folder: Path
 ) -> Iterator[RenderableType]:
+    """Results, learning curves, confusion matrix, network, and the command that repeats it."""
     if run.status != record.status:
         yield Text(f"{run.status}: the following is from its last report", "bold yellow")
     if run.error:
@@ -52,25 +42,24 @@ def _parts(
         yield plot
     yield from _confusion(record)
     yield Text()
-    yield network_table(record.network)
+    yield rich_table(network_table(record.network))
     yield Text()
     yield unbroken("again", again(folder))
 
 
-def run_at_a_glance(run: RunSummary, folder: Path) -> RenderableType:
+@group()
+def run_at_a_glance(run: RunSummary, folder: Path) -> Iterator[RenderableType]:
     """The summary of a run without a readable report."""
-    lines: list[RenderableType] = [
-        Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}"), Text(),
-    ]  # fmt: skip
+    yield Text.assemble((clean(run.name), "bold"), "  ", run.run_id, f"  {run.status}")
+    yield Text()
     if run.error:
-        lines.append(labelled("why", clean(run.error)))
+        yield labelled("why", clean(run.error))
     if run.status == DAMAGED:
-        lines.append(labelled("to do", clean(remedy(run.error))))
+        yield labelled("to do", clean(remedy(run.error)))
     if run.started:
         changed = moment(run.started).replace("T", " ").partition("+")[0]
-        lines.append(labelled("changed", f"{changed} UTC"))
-    lines.append(unbroken("folder", clean(str(folder))))
-    return Group(*lines)
+        yield labelled("changed", f"{changed} UTC")
+    yield unbroken("folder", clean(str(folder)))
 
 
 def again(folder: Path) -> str:
@@ -78,25 +67,16 @@ def again(folder: Path) -> str:
     return shlex.join(["nnrun", "train", str(folder / "config.yaml"), "--results", "again"])
 
 
-def _plots(record: RunRecord, history: Mapping[str, Sequence[float]]) -> Iterator[Plot]:
+def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
     """The loss, and the main metric unless it equals the loss."""
-    for key in dict.fromkeys(["loss", record.main_metric]):
+    for key in curve_names(record.main_metric, [history]):
         curves = [
             Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
             for split in reversed(splits(record.dataset))
             if f"{split}_{key}" in history
         ]
-        if curves and any(len(curve.x) > 1 for curve in curves) and not _repeats(key, history):
+        if any(len(curve.x) > 1 for curve in curves):
             yield Plot(metric_label(key), curves)
-
-
-def _repeats(key: str, history: Mapping[str, Sequence[float]]) -> bool:
-    """Whether a metric equals the loss."""
-    return key != "loss" and all(
-        history[column] == history.get(column.replace(f"_{key}", "_loss"))
-        for column in history
-        if column.endswith(f"_{key}")
-    )
 
 
 def _confusion(record: RunRecord) -> Iterator[RenderableType]:

@@ -7,47 +7,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.table import Table
 from rich.text import Text
 
-from nnrun.reports.numbers import count, metric_number, number, percent, shape, signed
+from nnrun.characters import clean
+from nnrun.reports.numbers import metric_number
+from nnrun.reports.run_tables import metrics_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
     data_line,
-    layer_rows,
     metric_label,
-    metric_rows,
-    published_rows,
     published_source,
     short_note,
     splits,
     training_line,
     warning_line,
 )
+from nnrun.reports.tables import Grid
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
+_CELL_STYLES = {"strong": "bold", "soft": "dim"}
 _STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
 
 
-def run_summary(record: RunRecord, folder: Path) -> RenderableType:
+@group()
+def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     """A run's result: name, metrics, remarks, and the path of its report."""
-    return Group(*_parts(record, folder))
-
-
-def _parts(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
     yield heading(record)
     if record.description:
         yield Text(clean(record.description), style="italic")
     if any(record.metrics.values()):
         yield Text()
-        yield metrics_table(record)
+        n = len(splits(record.dataset))
+        # Of the baselines, only that of the last split: lines are narrow.
+        yield rich_table(metrics_table(record).only([*range(n + 1), 2 * n]))
     if record.published:
         yield Text()
-        yield published_table(record)
+        yield rich_table(published_table(record))
     yield Text()
     if record.warnings and record.status == "completed":
         yield labelled("warning", clean(warning_line(record)), style="yellow")
@@ -78,29 +78,6 @@ def heading(record: RunRecord) -> Text:
     return text
 
 
-def metrics_table(record: RunRecord) -> Table:
-    """Metrics by split, and the baseline on the last split."""
-    parts = splits(record.dataset)
-    table = plain_table("", *parts, f"baseline {parts[-1]}")
-    for row in metric_rows(record):
-        style = "bold" if row.main else ""
-        cells = [
-            Text(row.label, style=style),
-            *(Text(metric_number(row.key, v), style=style) for v in row.ours),
-        ]
-        table.add_row(*cells, Text(metric_number(row.key, row.baseline[-1]), style="dim"))
-    return table
-
-
-def published_table(record: RunRecord) -> Table:
-    """Published numbers compared with ours."""
-    table = plain_table("", "published", "ours", "difference", "")
-    for row in published_rows(record):
-        figures = [number(row.published), number(row.ours), signed(row.difference)]
-        table.add_row(row.label, *figures, percent(row.share))
-    return table
-
-
 def score_table(metrics: dict[str, Any]) -> Table:
     """How good the predictions for a file are: a row for each metric that is a single number."""
     table = plain_table("", "score")
@@ -110,22 +87,19 @@ def score_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
-def network_table(network: dict[str, Any]) -> Table:
-    """The layers of a network with shapes and parameters."""
-    table = plain_table("#", "layer", "output", "parameters")
-    table.columns[0].justify, table.columns[1].justify = "right", "left"
-    table.add_row("", "input", shape(network["input_shape"]), "", style="dim")
-    for row in layer_rows(network):
-        table.add_row(*row)
-    table.add_row("", "total", "", count(network["parameters"]), style="bold")
+def rich_table(grid: Grid) -> Table:
+    """A table of a report."""
+    table = plain_table(*grid.header, texts=grid.texts)
+    for row in grid.rows:
+        table.add_row(*(Text(clean(cell.text), _CELL_STYLES.get(cell.kind, "")) for cell in row))
     return table
 
 
-def plain_table(*columns: str) -> Table:
-    """A table without borders: the first column left-aligned, the others right-aligned."""
+def plain_table(*columns: str, texts: int = 1) -> Table:
+    """A table without borders: the first columns left-aligned, the others right-aligned."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold")
+        table.add_column(column, justify="left" if index < texts else "right", overflow="fold")
     return table
 
 
@@ -142,8 +116,3 @@ def unbroken(label: str, text: str) -> Text:
     """A label and a path or command on one line of any length, so that it can be copied."""
     parts = (f"{label:<{_LABEL_WIDTH}}  ", "dim"), text
     return Text.assemble(*parts, no_wrap=True, overflow="ignore")
-
-
-def clean(text: str) -> str:
-    """Text without line breaks and other control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)

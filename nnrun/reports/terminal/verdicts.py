@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType, group
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.errors import clipped
 from nnrun.reports.numbers import MISSING, count, plural
-from nnrun.reports.terminal.tables import clean, labelled, plain_table
+from nnrun.reports.terminal.tables import labelled, plain_table
+from nnrun.runs.verification.agreement import Difference
 from nnrun.runs.verification.verify import Finding, Verification
 
 _WORDS: dict[Finding, str] = {
@@ -25,14 +27,10 @@ _STYLES: dict[Finding, str] = {"same_bits": "green", "within_tolerance": "green"
 _MOST_CHANGES = 8
 
 
-def verdicts_table(verdicts: Sequence[Verification]) -> RenderableType:
+@group()
+def verdicts_table(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
     """A row for each run, details of those that differ, and the totals."""
-    return Group(*_parts(verdicts))
-
-
-def _parts(verdicts: Sequence[Verification]) -> Iterator[RenderableType]:
-    table = plain_table("run", "verified")
-    table.columns[1].justify = "left"
+    table = plain_table("run", "verified", texts=2)
     for verdict in verdicts:
         words = Text(_WORDS[verdict.finding], _STYLES.get(verdict.finding, "bold red"))
         table.add_row(clean(f"{verdict.name}/{verdict.run_id}"), words)
@@ -55,17 +53,20 @@ def summary(verdicts: Sequence[Verification]) -> str:
     return f"{plural(len(verdicts), 'run')}: {', '.join(parts)}"
 
 
-def exact(value: Any) -> str:
-    """A value with all its digits; long ones are cut in the middle."""
-    return MISSING if value is None else clipped(repr(value))
+def difference_words(difference: Difference) -> str:
+    """Both values with all their digits; long ones are cut in the middle."""
+    stored, again = (
+        MISSING if value is None else clipped(repr(value))
+        for value in (difference.stored, difference.again)
+    )
+    return f"{difference.place}: {stored} is stored, and again it is {again}"
 
 
 def _lines(verdict: Verification) -> Iterator[tuple[str, str]]:
     if verdict.reason is not None:
         yield "reason", verdict.reason
     for difference in verdict.differences:
-        stored, again = exact(difference.stored), exact(difference.again)
-        yield "differs", f"{difference.place}: {stored} is stored, and again it is {again}"
+        yield "differs", difference_words(difference)
     if verdict.finding == "same_bits":
         return
     changes = list(verdict.environment.items())

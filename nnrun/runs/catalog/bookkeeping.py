@@ -19,10 +19,6 @@ def set_by_hand(
 
     What an extended run has in common with the run that it goes on from is left out where other
     runs do not differ in it; so is the digest of a built-in data set that other keys tell apart.
-
-    Args:
-        keys: for each name, the settings in which its runs differ.
-        runs: all runs of these names.
     """
     by_name: dict[str, list[RunSummary]] = {}
     for run in runs:

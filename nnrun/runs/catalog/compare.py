@@ -12,6 +12,7 @@ from nnrun.config.settings import differing, setting_of
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import KEYS, Replicate
 
 # How far a metric may be from a loss that it repeats; float32 sums differ most.
 _ROUNDING = 1e-5
@@ -21,12 +22,9 @@ _ROUNDING = 1e-5
 class Comparison:
     """Several runs, compared.
 
-    Args:
-        labels: `name/run id` of each.
-        statuses: how each ended.
-        settings: for each key that differs, the value of each run; seeds and names are included.
-        results: likewise for metrics by split, iterations, seconds, engine, versions and numeric
-            backend.
+    `labels` and `statuses` have one of each run; `settings` and `results` its value for each key
+    that differs. Seeds, folds and names are among the settings; metrics by split, iterations,
+    seconds, engine, versions and numeric backend are results.
     """
 
     labels: list[str]
@@ -42,8 +40,7 @@ class Comparison:
 def compare(records: Sequence[RunRecord]) -> Comparison:
     """The differences between these runs.
 
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: a record is invalid.
+    Raises: KeyError, TypeError, ValueError or AttributeError if a record is invalid.
     """
     return Comparison(
         labels=[f"{record.name}/{record.run_id}" for record in records],
@@ -58,7 +55,8 @@ def _differing(columns: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _settings(record: RunRecord) -> dict[str, Any]:
-    return {"seed": record.seed, **settings_of(record)}
+    replicate = Replicate.of(record.config, record.seed)
+    return {**dict(zip(KEYS, replicate, strict=True)), **settings_of(record)}
 
 
 def _results(record: RunRecord, left_out: Container[str]) -> dict[str, Any]:

@@ -11,7 +11,18 @@ from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary
 from nnrun.suggestions import suggestion
 
 RESULT = "result"
-_PLAIN = ("name", "status", "seed", "metric", *SPLITS, "started", "seconds", "iterations")
+_PLAIN = (
+    "name",
+    "status",
+    "seed",
+    "split_seed",
+    "fold",
+    "metric",
+    *SPLITS,
+    "started",
+    "seconds",
+    "iterations",
+)
 _RESULTS = (RESULT, *SPLITS)
 _TYPE = ".type"
 
@@ -19,12 +30,9 @@ _TYPE = ".type"
 def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -> list[RunSummary]:
     """The runs that have one of the given values for each key.
 
-    Args:
-        runs: to filter.
-        conditions: values by key: a setting, in full or by its last words, or a column of the list.
+    A key is a column of the list, or a setting, in full or by its last words.
 
-    Raises:
-        UsageError: there is no such key, or no such status.
+    Raises: UsageError if there is no such key, or no such status.
     """
     kept = list(runs)
     for key, values in conditions.items():
@@ -38,15 +46,10 @@ def where(runs: Sequence[RunSummary], conditions: Mapping[str, Sequence[Any]]) -
 def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> list[RunSummary]:
     """Runs sorted by a result, the best first and grouped by metric; or by a setting, ascending.
 
-    Runs without the value come last.
+    Runs without the value come last. `top` is how many to keep: by a result, so many of those that
+    can be compared.
 
-    Args:
-        runs: to order.
-        key: a column of the list, or a setting.
-        top: how many to keep; by a result, so many of those that can be compared.
-
-    Raises:
-        UsageError: there is no such key.
+    Raises: UsageError if there is no such key.
     """
     found = resolve(key, runs)
     if found not in _RESULTS:
@@ -64,8 +67,7 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
 def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     """The full key for a short one; the key of a block stands for the block's type.
 
-    Raises:
-        UsageError: there is none, or there are several.
+    Raises: UsageError if there is none, or there are several.
     """
     if key == RESULT or key in _PLAIN:
         return key

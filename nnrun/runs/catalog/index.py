@@ -14,12 +14,10 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
-from nnrun.config.settings import outermost
 from nnrun.runs.catalog.index_file import IndexFile, Line
-from nnrun.runs.catalog.summary import RunSummary, varied
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import folders, names_in
 
@@ -35,16 +33,10 @@ _ERRORS = (sqlite3.Error, ValueError, KeyError, TypeError)
 _TEMPORARY = ("locked", "busy", "readonly", "read-only", "full", "unable to open")
 
 Stamps = Mapping[str, str]
-Varied = dict[str, list[str]]
 
 
-def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varied]:
-    """The runs in a results folder, and for each name the settings in which its runs differ.
-
-    Args:
-        root: the results folder.
-        names: of the experiments; by default all.
-    """
+def look(root: Path, names: Iterable[str] = ()) -> list[RunSummary]:
+    """The runs of these experiments, by default of all in a results folder."""
     stamps = {name: stamps_in(root / name) for name in [*names] or names_in(root)}
     if sum(map(len, stamps.values())) >= WORTH or (root / FILE).exists():
         for _ in range(2):
@@ -55,16 +47,11 @@ def look(root: Path, names: Iterable[str] = ()) -> tuple[list[RunSummary], Varie
                     break
                 with suppress(OSError):
                     (root / FILE).unlink(missing_ok=True)
-    runs = [run for name in stamps for run in _read(root / name, stamps[name])]
-    return runs, varied(runs)
+    return [run for name in stamps for run in _read(root / name, stamps[name])]
 
 
 class RunIndex:
-    """The index as a sweep uses it: finds complete runs one by one, and adds those it trains.
-
-    Args:
-        root: the results folder.
-    """
+    """The index as a sweep uses it: finds complete runs one by one, and adds those it trains."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -73,10 +60,7 @@ class RunIndex:
         self._lines: list[Line] = []  # not yet written
 
     def find(self, name: str, run_id: str) -> RunRecord | None:
-        """A record without its config and network.
-
-        None where the index does not have the run, or its folder has changed since.
-        """
+        """A record without its config and network; None if its folder is not as it was."""
         found = stamp(f"{self._root}/{name}/{run_id}")
         if not found:
             return None
@@ -105,13 +89,9 @@ class RunIndex:
                 self._write(file)
 
     def refresh(self, names: Iterable[str], coming: int = 0) -> None:
-        """Bring the lines of these experiments up to date, if there are enough runs.
+        """Bring the lines of these experiments up to date, if there are enough runs, or will be.
 
-        Whatever fails here is found by the next `look`.
-
-        Args:
-            names: of the experiments.
-            coming: how many runs will be added next.
+        Whatever fails here is found by the next `look`; so many `coming` runs are added next.
         """
         stamps = {name: stamps_in(self._root / name) for name in names}
         there = sum(map(len, stamps.values()))
@@ -123,10 +103,7 @@ class RunIndex:
                     _update(file, self._root / name, found)
 
     def _write(self, file: IndexFile) -> None:
-        """Write the new lines in place of older ones."""
         lines, self._lines = self._lines, []
-        for name in {line.summary.name for line in lines}:
-            file.drop(name, [one.summary.run_id for one in lines if one.summary.name == name])
         file.write(lines)
 
 
@@ -147,9 +124,8 @@ def stamp(folder: str) -> str:
     return f"{times} {report.st_size} {report.st_ino}"
 
 
-def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], Varied]:
+def _look(root: Path, stamps: Mapping[str, Stamps]) -> list[RunSummary]:
     runs: list[RunSummary] = []
-    keys: Varied = {}
     with IndexFile(root / FILE) as file:
         for name, found in stamps.items():
             others = {run.run_id: run for run in _update(file, root / name, found)}
@@ -158,9 +134,7 @@ def _look(root: Path, stamps: Mapping[str, Stamps]) -> tuple[list[RunSummary], V
             left = {k: found[k] for k in found.keys() - lines.keys() - others.keys()}
             others |= {run.run_id: run for run in _read(root / name, left)}
             runs += ({**others, **lines}).values()
-            beside = varied([*islice(lines.values(), 1), *others.values()]).get(name, [])
-            keys[name] = outermost([*file.varied(name), *beside])
-    return runs, keys
+    return runs
 
 
 def _update(file: IndexFile, folder: Path, stamps: Stamps) -> list[RunSummary]:

@@ -29,8 +29,7 @@ def select_run(run: str, root: Path) -> Path:
             either with the results folder before it; or `latest`, for the newest of all.
         root: the results folder in which names are looked up.
 
-    Raises:
-        UsageError: there is no such run, or several.
+    Raises: UsageError if there is no such run, or several.
     """
     if is_run_folder(Path(run)):
         return Path(run)
@@ -85,7 +84,7 @@ def _newest(root: Path, name: str | None) -> Path:
 
     Runs without metrics, being damaged or just begun, count only if there is no other.
     """
-    found, _ = look(root, () if name is None else (name,))
+    found = look(root, () if name is None else (name,))
     if not found:
         raise _unknown(root, name)
     last = max((run.metric is not None, run.started or "") for run in found)
@@ -123,7 +122,7 @@ def _by_prefix(root: Path, name: str, prefix: str) -> Path:
 
 def _with_differences(root: Path, name: str, ids: list[str]) -> list[str]:
     """Each of these runs with the settings that differ."""
-    runs = {run.run_id: run.settings for run in look(root, (name,))[0] if run.run_id in ids}
+    runs = {run.run_id: run.settings for run in look(root, (name,)) if run.run_id in ids}
     keys = differing([settings for settings in runs.values() if settings])
     described = []
     for run_id in ids:
@@ -141,5 +140,5 @@ def _listed(ids: list[str]) -> str:
 def _unknown(root: Path, name: str | None) -> UsageError:
     if name is None:
         return UsageError(f"there is no run in {root}; nnrun train and sweep put them there")
-    names = sorted({run.name for run in look(root)[0]})
+    names = sorted({run.name for run in look(root)})
     return UsageError(f"no run in {root} is called '{name}'{suggestion(name, names)}")

@@ -16,18 +16,23 @@ from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate, setting
 from nnrun.runs.storage.files import has_leftovers
 from nnrun.runs.storage.folders import is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT, StoredRun, read_run
 
+# Keys that reports of older versions do not have, and what these runs had in their place.
+_ADDED = {
+    "dataset.folds": None,
+    "dataset.fold": None,
+    "dataset.split.by": "random",
+    "dataset.split.column": None,
+    "dataset.split.seed": None,
+}
+
 
 def summary_of(folder: Path, *, placed: bool = False) -> RunSummary | None:
-    """The run in a folder; None where there is none.
-
-    Args:
-        folder: of the run.
-        placed: whether the folder is in a results folder, as for `read_run`.
-    """
+    """The run in a folder, `placed` as for `read_run`; None where there is none."""
     return summarize(read_run(folder, placed=placed), folder)
 
 
@@ -42,20 +47,25 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
 
 
 def settings_of(record: RunRecord) -> dict[str, Any]:
-    """The settings that decide a run's numbers, without its seed, by dotted key; data by digest."""
+    """The settings that decide a run's numbers, by dotted key, without seeds and fold, which tell
+    runs of one setting apart; data by digest.
+    """
     return dict(_settings(record))
 
 
 def _settings(record: RunRecord) -> Settings:
-    config = {k: v for k, v in record.config.items() if k != "seed" and not changes_nothing(k)}
-    return Settings(_flat(json.dumps(config), str(record.dataset["sha256"])[:10]))
+    config = {k: v for k, v in setting(record.config).items() if not changes_nothing(k)}
+    return _flat(json.dumps(config), str(record.dataset["sha256"])[:10])
 
 
-@lru_cache(maxsize=64)  # the same for all seeds of a config
-def _flat(config: str, data: str) -> str:
+@lru_cache(maxsize=64)  # the same for all runs of a setting
+def _flat(config: str, data: str) -> Settings:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
-    return json.dumps({**found, "dataset.sha256": data})
+    for key, default in _ADDED.items():
+        if found.get(key) == default:
+            found.pop(key, None)
+    return Settings(json.dumps({**found, "dataset.sha256": data}))
 
 
 def _described(run: StoredRun, folder: Path) -> RunSummary:
@@ -68,6 +78,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
         )
     record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
+        replicate = Replicate.of(record.config, record.seed)
         numbers = {s: (record.metrics.get(s) or {}).get(record.main_metric) for s in SPLITS}
         return RunSummary(
             name=run.name,
@@ -75,6 +86,8 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             status=RUNNING if held else str(status),
             error=run.problem or record.error,
             seed=record.seed,
+            split_seed=replicate.split_seed,
+            fold=replicate.fold,
             metric=record.main_metric,
             larger_is_better=record.task == "classification",
             **{split: value for split, value in numbers.items() if isinstance(value, int | float)},
@@ -100,9 +113,7 @@ def _changed(folder: Path) -> str | None:
 def line_of(folder: Path, stamp: str) -> Line | None:
     """The line of the run in a folder; None unless it is complete and has no leftovers.
 
-    Args:
-        folder: of the run.
-        stamp: of the folder, taken before this call.
+    The stamp must be older than this call.
     """
     run = read_run(folder, placed=True)
     if run is None or not stamp or has_leftovers(folder) or (folder / CHECKPOINT).exists():

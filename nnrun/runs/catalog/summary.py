@@ -20,23 +20,12 @@ _LATE = {INTERRUPTED: 1, RUNNING: 2}
 class RunSummary:
     """A run in a few plain values; None for what is not known.
 
-    Args:
-        name: of the experiment.
-        run_id: of the run.
-        status: as in its report; `running` while a process holds it, `interrupted` if it can be
-            continued, and `damaged` if its report or its model is missing or has changed.
-        error: what went wrong, in a sentence.
-        seed: of the run.
-        metric: its main metric.
-        larger_is_better: whether larger values of the metric are better.
-        train: the main metric on the training split.
-        validation: likewise.
-        test: likewise.
-        started: when, in UTC; of a run without a report, when its folder was changed last.
-        seconds: of training.
-        iterations: that were made.
-        extended_from: the id of the shorter run that this one goes on from.
-        settings: of its config, by dotted keys.
+    `status` is as in its report; or `running` while a process holds it, `interrupted` if it can be
+    continued, and `damaged` if its report or its model is missing or has changed. `split_seed` is
+    that of its split, where that has one of its own; `fold` the one that it tests. `train`,
+    `validation` and `test` are its main metric on these splits. `started` is in UTC: of a run
+    without a report, when its folder was changed last. `extended_from` is the id of the shorter run
+    that this one goes on from; `settings` are those of its config, by dotted keys.
     """
 
     name: str
@@ -44,6 +33,8 @@ class RunSummary:
     status: str
     error: str | None = None
     seed: int | None = None
+    split_seed: int | None = None
+    fold: int | None = None
     metric: str | None = None
     larger_is_better: bool = False
     train: float | None = None
@@ -81,12 +72,15 @@ class RunSummary:
     @property
     def splits(self) -> tuple[str, ...]:
         """Those that its config makes."""
-        return tuple(s for s in SPLITS if s == "train" or self.settings.get(f"dataset.{s}_size"))
+        sizes = {s: self.settings.get(f"dataset.{s}_size") for s in SPLITS}
+        sizes |= {"train": True, "test": sizes["test"] or self.settings.get("dataset.folds")}
+        return tuple(split for split in SPLITS if sizes[split])
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Data, target, metric and splits: where these are the same, numbers can be compared."""
-        data = (self.settings.get(f"dataset.{key}") for key in ("sha256", "columns.target"))
+        """Data, folds, target, metric and splits: with the same, numbers can be compared."""
+        keys = ("sha256", "folds", "columns.target")
+        data = (self.settings.get(f"dataset.{key}") for key in keys)
         return *data, self.metric, self.splits
 
 
@@ -96,11 +90,13 @@ PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings
 
 def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:
     """The settings that differ between runs of the same name, by name."""
-    by_name: dict[str, list[Mapping[str, Any]]] = {}
-    for run in runs:
-        if run.settings:
-            by_name.setdefault(run.name, []).append(run.settings)
-    return {name: differing(settings) for name, settings in by_name.items()}
+    by_name: dict[str, dict[int, Mapping[str, Any]]] = {}
+    for run in runs:  # seeds of one config share their settings
+        by_name.setdefault(run.name, {})[id(run.settings)] = run.settings
+    return {
+        name: differing([dict(settings) for settings in found.values() if settings])
+        for name, found in by_name.items()
+    }
 
 
 def by_time(runs: Iterable[RunSummary]) -> list[RunSummary]:

@@ -8,6 +8,7 @@ from math import floor, log10
 import numpy as np
 
 from nnrun.nn.losses import LOSSES
+from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic, root_mean_square
 from nnrun.runs.diagnosis.units import ConstantUnits, constant_units
 
@@ -19,7 +20,6 @@ _FALL = 0.02
 _RISE = 1.5
 # The share of constant units from which they are a problem.
 _DEAD = 0.25
-_LARGE_FOR_ADAM = 0.01
 # A learning rate is tiny if it is this many times below the stable one, and the loss has moved by
 # no more than a small share from the first evaluation to the last.
 _TINY = 1000.0
@@ -84,10 +84,11 @@ def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
         scale = feature_scale(case)
         badly_scaled = scale is not None
         scaled = (rate_limit(case, scaled=True) or limit) if badly_scaled else limit
+        optimizer = case.config.training.optimizer.type
         much = f"{_rounded(rate / limit)} times what "
-        much += "rows of this size bear" if _is_sgd(case) else "Adam usually bears"
+        much += f"{optimizer} usually bears" if _usual_limit(case) else "rows of this size bear"
         whether = ""
-        if badly_scaled and _is_sgd(case):
+        if badly_scaled and _usual_limit(case) is None:
             whether = "with scaled features, " if rate > scaled else "without scaling, "
         suggested = _one_digit((scaled if rate > scaled else limit) / 2)
         text = (
@@ -122,8 +123,8 @@ def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
 def rate_limit(case: DiagnosisInput, *, scaled: bool = False) -> float | None:
     """The largest stable learning rate for the training rows, or for features of size 1."""
     optimizer = case.config.training.optimizer
-    if not _is_sgd(case):
-        return _LARGE_FOR_ADAM
+    if (usual := _usual_limit(case)) is not None:
+        return usual
     curvature = LOSSES[case.config.loss.type].curvature(case.network.output_shape[0])
     if curvature is None:
         return None
@@ -228,8 +229,9 @@ def _most_dead(case: DiagnosisInput) -> ConstantUnits | None:
     return max(constant_units(case.network, case.examples["train"].x), default=None)
 
 
-def _is_sgd(case: DiagnosisInput) -> bool:
-    return bool(case.config.training.optimizer.type == "sgd")
+def _usual_limit(case: DiagnosisInput) -> float | None:
+    """The learning rate that the optimizer usually bears; None where that depends on the rows."""
+    return OPTIMIZERS[case.config.training.optimizer.type].usual_limit
 
 
 def _rounded(factor: float) -> str:

@@ -11,11 +11,7 @@ _SHOWN = 3
 
 
 def about_held_out(dataset: dict[str, Any]) -> list[Diagnostic]:
-    """Diagnostics about duplicates and unseen categories.
-
-    Args:
-        dataset: as a record describes it.
-    """
+    """About duplicates and unseen categories of a data set, as a record describes it."""
     return [*_unseen(dataset), *_duplicates(dataset)]
 
 

@@ -22,11 +22,8 @@ from nnrun.training.state import HistoryRow
 class Diagnostic:
     """A symptom, or a cause with advice.
 
-    Args:
-        kind: a fixed word, for programs.
-        message: a phrase for the user.
-        weight: of a cause, how much it explains: powers of ten, roughly.
-        split: of a symptom, the split that shows it; `train` if the training split does.
+    `kind` is a fixed word, for programs. `weight` is how much a cause explains: powers of ten,
+    roughly. `split` is the one that shows a symptom.
     """
 
     kind: str
@@ -43,18 +40,9 @@ class Diagnostic:
 class DiagnosisInput:
     """A run that was trained to its end, or diverged.
 
-    Args:
-        config: resolved.
-        task: what the outputs mean.
-        features: the names of the columns of x; empty for images.
-        examples: the splits as the network sees them.
-        outputs: of the network, by split; empty for a run that diverged.
-        metrics: by split, likewise.
-        baseline: the metrics of a model that ignores x.
-        history: a row for each evaluation.
-        network: with the weights at the end of training.
-        peak_rate: the largest learning rate of the run.
-        iterations: how many updates were made.
+    `features` names the columns of x; empty for images. `examples`, `outputs`, `metrics` and
+    `baseline` are by split; a run that diverged has no outputs and metrics. `network` has the
+    weights at the end of training.
     """
 
     config: ExperimentConfig
@@ -87,9 +75,7 @@ class DiagnosisInput:
     def skill(self, split: str, against: str = "") -> float | None:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
 
-        Args:
-            split: of the predictions.
-            against: the split of the baseline; the same one by default.
+        The baseline is that of the split `against`, by default the same one.
         """
         ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
         if ours is None or base is None:

@@ -28,7 +28,6 @@ from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
-from nnrun.training.streams import Streams
 from nnrun.training.trainer import Progress, Trainer
 
 # Errors from restoring the state of another run.
@@ -82,7 +81,7 @@ def _resumed(
 
 
 class Execution:
-    """One run being trained.
+    """One run being trained, from a checkpoint if there is one.
 
     Args:
         prepared: the run; its network is trained in place.
@@ -91,8 +90,7 @@ class Execution:
         callbacks: `note` and `wait` are called before training begins.
         checked: whether the engine has been checked before.
 
-    Raises:
-        EngineFaultError: the compiled engine does not compute what NumPy does.
+    Raises: EngineFaultError if the compiled engine does not compute what NumPy does.
     """
 
     def __init__(
@@ -148,7 +146,7 @@ class Execution:
     def _trainer(self, callbacks: Callbacks) -> Trainer:
         config, train = self.prepared.config.training, self.examples["train"]
         curve, stopping = self._curve(), self._stopping()
-        streams = Streams.of(self.prepared.config.seed)
+        streams = self.prepared.streams
         self.network.initialize(rng=streams.weights)
         self.network.reuse_memory()
         optimizer = config.optimizer.build()
@@ -220,7 +218,7 @@ class Execution:
     ) -> tuple[str | None, list[Diagnostic]]:
         """What went wrong, in a sentence, and what is wrong with the result."""
         if status == "interrupted":
-            return "stopped before its end; it can go on from here", []
+            return "stopped before its end; it can continue from here", []
         found = self.trainer.divergence
         if found is None:
             outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}

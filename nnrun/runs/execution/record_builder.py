@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from math import prod
 from typing import Any
 
 from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
+from nnrun.data.splits.describe import describe_split
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
@@ -42,13 +44,9 @@ def build_record(
 ) -> RunRecord:
     """The record of a run, whatever its status.
 
-    Args:
-        prepared: the run.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training; those of its data are added here.
-        trained: fields of the record that are known after training; their defaults are those of a
-            run that was not trained.
+    `diagnostics` are those of its training; those of its data are added here. `trained` has fields
+    of the record that are known after training; their defaults are those of a run that was not
+    trained.
     """
     config, dataset, nothing = prepared.config, describe_dataset(prepared), dict.fromkeys(SPLITS)
     if status == "completed":
@@ -92,13 +90,7 @@ def trained_result(
 ) -> RunResult:
     """The result of a run that was trained, to its end or not.
 
-    Args:
-        prepared: the run.
-        trainer: as training left it.
-        status: how it ended.
-        error: what went wrong, in a sentence.
-        diagnostics: of its training.
-        fields: of the record, which the trainer does not know.
+    `fields` are those of the record that the trainer does not know.
     """
     stopping, found = trainer.stopping, trainer.divergence
     weights = None if is_lost(trainer) else weights_of(trainer.network)
@@ -129,13 +121,9 @@ def failed_result(
     checkpoint: TrainingState | None,
     traceback: str | None = None,
 ) -> RunResult:
-    """The result of a run that could not be trained.
+    """The result of a run that could not be trained, for this reason.
 
-    Args:
-        prepared: the run.
-        reason: why not, in a sentence.
-        checkpoint: the last one, if there is any.
-        traceback: of the error, where nnrun did not expect it.
+    `traceback` is that of an error that nnrun did not expect.
     """
     record = build_record(prepared, "failed", reason)
     return RunResult(record, [], None, checkpoint=checkpoint, traceback=traceback)
@@ -163,15 +151,14 @@ def now() -> str:
 
 def describe_dataset(prepared: Prepared) -> Description:
     """The data set and the sizes of its splits."""
-    dataset, examples = prepared.dataset, prepared.examples
-    sizes = {name: len(part) for name, part in examples.items()}
+    dataset, split = prepared.dataset, prepared.split
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
-        "n_train": sizes["train"],
-        "n_validation": sizes.get("validation", 0),
-        "n_test": sizes.get("test", 0),
-        "n_features": int(examples["train"].x[0].size),
+        "n_train": len(split.train),
+        "n_validation": len(split.validation) if split.validation else 0,
+        "n_test": len(split.test) if split.test else 0,
+        "n_features": prod(dataset.shape),
         "classes": list(dataset.classes) or None,
         "description": dataset.description,
         "note": dataset.note,
@@ -182,13 +169,14 @@ def describe_dataset(prepared: Prepared) -> Description:
 
 
 def describe_held_out(prepared: Prepared) -> Description:
-    """Counts of unusual held-out rows.
+    """How rows were split, and counts of unusual held-out rows.
 
     By split, `duplicates` counts those that are training rows too, and `unseen` those with a
     category of a column that no training row has. `left_out` counts rows that are in no split:
     `dropped` ones, with missing values, and own test rows of the set.
     """
     split = prepared.split
+    how = describe_split(prepared.dataset, prepared.config.dataset, split)
     unseen = [
         {
             "split": found.part,
@@ -199,10 +187,11 @@ def describe_held_out(prepared: Prepared) -> Description:
         for found in split.unseen
     ]
     return {
-        "left_out": split.left_out + prepared.dataset.dropped,
-        "dropped": prepared.dataset.dropped,
+        "left_out": split.left_out + len(prepared.dataset.dropped),
+        "dropped": len(prepared.dataset.dropped),
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
+        **({} if how is None else {"split": how}),
     }
 
 
@@ -220,8 +209,8 @@ def _described_network(prepared: Prepared) -> Description:
 def describe_network(config: ExperimentConfig, network: Network) -> Description:
     """The layers of the config, with their output shapes and numbers of parameters.
 
-    A layer with inner layers has them under `layers`, each with a `name`; its number of parameters
-    includes theirs.
+    A layer with inner layers has them under `layers`, each with a `name`, and counts their
+    parameters.
     """
     blocks: dict[Place, list[Layer]] = {}
     for place, layer in network.named_layers():

@@ -11,26 +11,22 @@ from nnrun.runs.execution.environment import environment, one_thread
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.training.sampling import Sampler
 from nnrun.training.selfcheck import Disagreement, compare_engines
-from nnrun.training.streams import Streams
 from nnrun.training.trainer import Trainer
 
 
 def check_engine(prepared: Prepared, trainer: Trainer) -> None:
     """Compare the compiled engine with NumPy on the first batch, once for each compiled code.
 
-    Args:
-        prepared: the run.
-        trainer: before its first update; it is not changed.
+    The trainer, which has made no update yet, is not changed.
 
-    Raises:
-        EngineFaultError: they differ beyond rounding, for this run or for another of its config.
+    Raises: EngineFaultError if they differ beyond rounding, for this run or another of its config.
     """
     if trainer.engine.name == "numpy":
         return
 
     def compare() -> Disagreement | None:
         training, train = prepared.config.training, trainer.splits["train"]
-        order = Streams.of(prepared.config.seed).order  # new: the run may have drawn
+        order = prepared.streams.order  # new: the run may have drawn
         sampler = Sampler(len(train), training.batch_size, training.sampling, rng=order)
         batches = Batches(*sampler.take(2), rates=np.zeros(2))
         with one_thread():

@@ -13,10 +13,5 @@ def cores() -> int:
 
 
 def threads_for(asked: int | None, jobs: int = 1) -> int:
-    """The number asked for; by default the run's share of the cores.
-
-    Args:
-        asked: None for the default.
-        jobs: how many runs are trained at the same time.
-    """
+    """The number asked for; by default the share of the cores of one of `jobs` runs at a time."""
     return max(1, cores() // jobs) if asked is None else asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from math import prod
 
 from nnrun.config.schema.experiment import ExperimentConfig
@@ -23,20 +23,16 @@ _METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class ConfigMismatch:
-    """A mistake, and the key of the config that is at fault."""
-
-    path: KeyPath
-    message: str
+Mismatch = tuple[KeyPath, str]
+"""The key of the config that is at fault, and a message."""
 
 
 class ConfigMismatchError(ValueError):
-    """The network does not fit the data or the loss; `mismatches` has all that was found."""
+    """The network does not fit the data or the loss; `problems` has all that was found."""
 
-    def __init__(self, mismatches: list[ConfigMismatch]) -> None:
-        super().__init__("; ".join(mismatch.message for mismatch in mismatches))
-        self.mismatches = mismatches
+    def __init__(self, problems: Sequence[Mismatch]) -> None:
+        super().__init__("; ".join(message for _, message in problems))
+        self.problems = problems
 
 
 def build_network(
@@ -44,8 +40,7 @@ def build_network(
 ) -> Network:
     """The network of a config for a data set; it takes no memory yet.
 
-    Raises:
-        ConfigMismatchError: its layers do not fit together.
+    Raises: ConfigMismatchError if its layers do not fit together.
     """
     blocks = [layer.build() for layer in config.network.layers]
     images = Sequential(blocks).input_kind == "images"
@@ -54,16 +49,13 @@ def build_network(
         return Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
     except LayerError as error:
         field = (error.field,) if error.field else ()
-        raise ConfigMismatchError(
-            [ConfigMismatch(("network", *error.place, *field), str(error))]
-        ) from None
+        raise ConfigMismatchError([(("network", *error.place, *field), str(error))]) from None
 
 
 def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) -> None:
     """Check that a network fits the data, the loss and the rest of the config.
 
-    Raises:
-        ConfigMismatchError: with everything that does not fit, by path.
+    Raises: ConfigMismatchError with everything that does not fit, by path.
     """
     mismatches = [
         *_softmax_in_the_middle(network),
@@ -77,80 +69,53 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         raise ConfigMismatchError(mismatches)
 
 
-def _softmax_in_the_middle(network: Network) -> list[ConfigMismatch]:
+def _softmax_in_the_middle(network: Network) -> Iterator[Mismatch]:
     last = ("layers", len(network.blocks) - 1)
-    return [
-        ConfigMismatch(
-            ("network", *place, "activation"),
-            "softmax belongs in the last layer: it makes a distribution over the classes",
-        )
-        for place, layer in network.named_layers()
-        if layer.type == "softmax" and place != last
-    ]
+    for place, layer in network.named_layers():
+        if layer.type == "softmax" and place != last:
+            message = "softmax belongs in the last layer: it makes a distribution over the classes"
+            yield ("network", *place, "activation"), message
 
 
-def _outputs(network: Network, dataset: Dataset) -> list[ConfigMismatch]:
-    last = len(network.blocks) - 1
-    path = ("network", "layers", last, "units")
+def _outputs(network: Network, dataset: Dataset) -> Iterator[Mismatch]:
+    path = ("network", "layers", len(network.blocks) - 1)
     if len(network.output_shape) != 1:
-        return [
-            ConfigMismatch(
-                ("network", "layers", last),
-                f"the network ends in images of {shape_text(network.output_shape)}; put a flatten "
-                "and a dense layer after them",
-            )
-        ]
+        shape = shape_text(network.output_shape)
+        advice = "put a flatten and a dense layer after them"
+        yield path, f"the network ends in images of {shape}; {advice}"
+        return
     units, wanted = network.output_shape[0], dataset.outputs
     outputs = f"{units} output" + "s" * (units != 1)
     if dataset.task == "regression":
         if units != wanted:
-            what = "number" if wanted == 1 else "numbers"
-            return [
-                ConfigMismatch(
-                    path, f"{outputs}, but {dataset.name} has {wanted} {what} to predict"
-                )
-            ]
-        return []
-    activation = _last_activation(network)
-    if units == wanted or (units == 1 and wanted == 2 and activation != "softmax"):
-        return []
-    either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
-    return [
-        ConfigMismatch(path, f"{outputs}, but {dataset.name} has {wanted} classes; use {either}")
-    ]
+            numbers = "number" + "s" * (wanted != 1)
+            message = f"{outputs}, but {dataset.name} has {wanted} {numbers} to predict"
+            yield (*path, "units"), message
+        return
+    one_for_two = units == 1 and wanted == 2 and _last_activation(network) != "softmax"
+    if units != wanted and not one_for_two:
+        either = f"{wanted} units" + (", or 1 with sigmoid" if wanted == 2 else "")
+        message = f"{outputs}, but {dataset.name} has {wanted} classes; use {either}"
+        yield (*path, "units"), message
 
 
-def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+def _loss(network: Network, config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
     loss, activation = config.loss.type, _last_activation(network)
     path = ("network", "layers", len(network.blocks) - 1, "activation")
     needed = LOSSES[loss].needs
     if needed is not None and dataset.task == "regression":
-        return [
-            ConfigMismatch(("loss",), f"{loss} is for classes, but {dataset.name} is regression")
-        ]
-    if needed is not None and activation != needed:
-        return [
-            ConfigMismatch(
-                path, f"loss {loss} needs {needed} in the last layer, but this is {activation}"
-            )
-        ]
-    if dataset.task == "regression" and activation == "softmax":
-        return [
-            ConfigMismatch(
-                path, "softmax makes a distribution over classes; regression needs linear"
-            )
-        ]
-    return []
+        yield ("loss",), f"{loss} is for classes, but {dataset.name} is regression"
+    elif needed is not None and activation != needed:
+        yield path, f"loss {loss} needs {needed} in the last layer, but this is {activation}"
+    elif dataset.task == "regression" and activation == "softmax":
+        yield path, "softmax makes a distribution over classes; regression needs linear"
 
 
-def _single_rows(network: Network, config: ExperimentConfig) -> list[ConfigMismatch]:
-    if config.training.batch_size > 1:
-        return []
-    return [
-        ConfigMismatch(("network", *place), f"{needs_rows(layer)}; raise training.batch_size")
-        for place, layer in network.named_layers()
-        if layer.needs_rows
-    ]
+def _single_rows(network: Network, config: ExperimentConfig) -> Iterator[Mismatch]:
+    if config.training.batch_size == 1:
+        for place, layer in network.named_layers():
+            if layer.needs_rows:
+                yield ("network", *place), f"{needs_rows(layer)}; raise training.batch_size"
 
 
 def needs_rows(layer: Layer) -> str:
@@ -160,32 +125,25 @@ def needs_rows(layer: Layer) -> str:
     return f"{layer.type} on {what} needs batches of more than one row"
 
 
-def _monitor(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+def _monitor(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
     """Early stopping can only follow what every evaluation computes."""
     stopping = config.training.early_stopping
     followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
-    if stopping is None or stopping.monitor in followed:
-        return []
-    message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
-    return [ConfigMismatch(("training", "early_stopping", "monitor"), message)]
+    if stopping is not None and stopping.monitor not in followed:
+        message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
+        yield ("training", "early_stopping", "monitor"), message
 
 
-def _published(config: ExperimentConfig, dataset: Dataset) -> list[ConfigMismatch]:
+def _published(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
     """Published numbers that the run will not compute cannot be compared."""
-    sizes = {
-        "validation": config.dataset.validation_size,
-        "test": config.dataset.test_size,
-    }
-    mismatches = []
+    sizes = {"validation": config.dataset.validation_size, "test": config.dataset.test_size}
     for key in config.published.numbers if config.published else ():
         split, _, metric = key.partition("_")
         if metric not in _METRICS[dataset.task]:
             known = ", ".join(_METRICS[dataset.task])
-            message = f"{dataset.task} has no {metric}; there are {known}"
-            mismatches.append(ConfigMismatch(("published", key), message))
+            yield ("published", key), f"{dataset.task} has no {metric}; there are {known}"
         elif sizes.get(split, 1) == 0:
-            mismatches.append(ConfigMismatch(("published", key), f"there is no {split} split"))
-    return mismatches
+            yield ("published", key), f"there is no {split} split"
 
 
 def _last_activation(network: Network) -> str:

@@ -11,7 +11,7 @@ from nnrun.data.memory import available_memory
 from nnrun.engines.selection import buffers
 from nnrun.models.chunks import chunk_rows
 from nnrun.nn.network import Network
-from nnrun.runs.preparation.build import ConfigMismatch
+from nnrun.runs.preparation.build import Mismatch
 from nnrun.runs.preparation.config_cache import GridCache
 
 # θ, its gradient, the optimizer's scratch and up to two moments, a checkpoint and the best weights.
@@ -54,7 +54,7 @@ def estimate_memory(config: ExperimentConfig, network: Network, dataset: Dataset
 
 def excess(
     config: ExperimentConfig, network: Network, estimate: MemoryEstimate, cache: GridCache
-) -> ConfigMismatch | None:
+) -> Mismatch | None:
     """An error if the run cannot fit, at the key that takes most of the memory."""
     available = cache.get("memory", None, available_memory)
     if estimate.total <= available:
@@ -66,14 +66,14 @@ def excess(
     }
     path = max(parts, key=lambda path: parts[path])
     if path == ("training", "batch_size") and config.training.batch_size < chunk_rows(network):
-        path = ("network",)  # evaluations take as many rows at once whatever the batch
-    return ConfigMismatch(
-        path,
+        path = ("network",)  # evaluations take the same number of rows whatever the batch
+    message = (
         f"this run would take about {human_bytes(estimate.total)} of memory "
         f"({human_bytes(estimate.parameters)} for parameters, "
         f"{human_bytes(estimate.activations)} for layers, {human_bytes(estimate.data)} for "
-        f"data), and {human_bytes(available)} are free; {_REMEDIES[path[-1]]}",
+        f"data), and {human_bytes(available)} are free; {_REMEDIES[path[-1]]}"
     )
+    return path, message
 
 
 _REMEDIES = {

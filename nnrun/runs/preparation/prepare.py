@@ -15,17 +15,14 @@ from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
 from nnrun.data.held_out import with_training_categories
 from nnrun.data.load import load_dataset
-from nnrun.data.splits import Split, make_split
+from nnrun.data.splits.make import make_split
+from nnrun.data.splits.parts import Split
 from nnrun.engines.selection import EngineError
 from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
-from nnrun.runs.preparation.build import (
-    ConfigMismatch,
-    ConfigMismatchError,
-    check_network,
-)
+from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
@@ -45,15 +42,11 @@ def prepare(
 ) -> Prepared:
     """Load the data, split it, and check that everything fits together.
 
-    Args:
-        experiment: what to prepare.
-        load: loads the data.
-        penalty: on large weights; only estimators have one.
-        cache: of the settings that are prepared one after the other.
+    Only estimators have a penalty on large weights. The cache serves settings that are prepared one
+    after the other.
 
-    Raises:
-        ConfigError: the data cannot be used or do not fit the config, or the network does not fit
-            together, or the run needs more memory than there is.
+    Raises: ConfigError if the data cannot be used or do not fit the config, or the network does not
+    fit together, or the run needs more memory than there is.
     """
     cache = cache or GridCache()
     config, inference = _with_task(experiment.config)
@@ -72,36 +65,28 @@ def prepare(
         network = prepared.network
         check_network(network, prepared.config, dataset)
         mismatch = (
-            check_batches(prepared.config.training, network, len(prepared.split.train))
+            check_batches(prepared.config.training, network, len(split.train))
             or _rates(prepared)
             or excess(prepared.config, network, prepared.memory, cache)
         )
         if mismatch is not None:
             raise ConfigMismatchError([mismatch])
-    except ConfigMismatchError as error:
-        raise _config_error(experiment, [(m.path, m.message) for m in error.mismatches]) from None
-    try:
         prepared.select_engine()
         numbers = rows, network.input_shape, network.dtype
         cache.get("ranges", numbers, lambda: check_ranges(prepared))
+    except (ConfigMismatchError, DatasetProblem) as error:
+        raise _config_error(experiment, error.problems) from None
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
-    except DatasetProblem as error:
-        raise _config_error(experiment, error.problems) from None
     return prepared
 
 
 def prepare_arrays(
     data: dict[str, Any], dataset: Dataset, penalty: L2Penalty | None = None
 ) -> Prepared:
-    """A run on rows in memory.
+    """A run on rows in memory; raises as `prepare` does.
 
-    Args:
-        data: a config as plain values; the source in its `dataset` block is ignored.
-        dataset: the rows.
-        penalty: on large weights.
-
-    Raises: as `prepare` does.
+    `data` is a config as plain values; the source in its `dataset` block is ignored.
     """
     experiment = Experiment(config_from_dict(data), Source("", data), Path())
     return prepare(experiment, lambda _: dataset, penalty)
@@ -120,7 +105,7 @@ def _with_task(config: ExperimentConfig) -> tuple[ExperimentConfig, InferredTask
     return config.model_copy(update={"dataset": block}), inference
 
 
-def _rates(prepared: Prepared) -> ConfigMismatch | None:
+def _rates(prepared: Prepared) -> Mismatch | None:
     """The first learning rate that overflows, if there is one."""
     schedule, last = prepared.schedule, max(prepared.iterations - 1, 0)
     if isinstance(schedule, Constant):
@@ -132,7 +117,7 @@ def _rates(prepared: Prepared) -> ConfigMismatch | None:
         return None
     iteration = int(t[sound.argmin()]) + 1
     message = f"at iteration {iteration:,} it is larger than any number (1.8e308)"
-    return ConfigMismatch(("training", "learning_rate"), message)
+    return ("training", "learning_rate"), message
 
 
 def prepare_again(
@@ -140,17 +125,16 @@ def prepare_again(
 ) -> Prepared:
     """A run of a config that was prepared before, perhaps with another seed; nothing is checked.
 
-    Args:
-        config: resolved.
-        dataset: raw.
-        cache: of the config's other runs.
+    The config is resolved, the data set raw, the cache that of the config's other runs.
     """
     return Prepared(config, *_divided(config, dataset), cache=cache or ConfigCache())
 
 
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
     dataset = dataset.whole or dataset  # another seed may have been prepared with it
-    split = make_split(dataset, config.dataset, Streams.of(config.seed).split)
+    seed = config.dataset.split.seed
+    streams = Streams.of(config.seed if seed is None else seed)
+    split = make_split(dataset, config.dataset, streams.split)
     if config.training.sampling == "in_order":
         split = split.in_file_order()
     return with_training_categories(dataset, split)
@@ -158,6 +142,11 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
 
 def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> ExperimentConfig:
     """The config with the values that depend on the data."""
-    decided = {"task": dataset.task, "test_size": split.test_size}
+    decided = {
+        "task": dataset.task,
+        "test_size": split.test_size,
+        "fold": config.dataset.fold or (1 if config.dataset.folds else None),
+        "stratify": split.stratified,
+    }
     block = config.dataset.model_copy(update=decided)
     return config.model_copy(update={"dataset": block, "sweep": None})

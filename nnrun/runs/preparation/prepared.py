@@ -15,7 +15,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
-from nnrun.data.splits import Split, SplitData
+from nnrun.data.splits.parts import Split, SplitData
 from nnrun.engines.selection import select_engine
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task, task_of
@@ -30,6 +30,7 @@ from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
+from nnrun.training.streams import Streams
 
 _POINTS = 20
 
@@ -63,6 +64,11 @@ class Prepared:
         return {**json.loads(text), "seed": self.config.seed}
 
     @property
+    def streams(self) -> Streams:
+        """New generators of its random numbers, but for the split."""
+        return Streams.of(self.config.seed, self.config.dataset.fold)
+
+    @property
     def identity(self) -> Identity:
         """What tells the run from others, except for its seed."""
         return self.cache.get("identity", self._identity)
@@ -86,15 +92,24 @@ class Prepared:
     @property
     def iterations(self) -> int:
         """How many updates the run has."""
+        return self._iterations(len(self.split.train))
+
+    @property
+    def planned_iterations(self) -> int:
+        """The updates of a training split of the size asked for, whatever the seed draws."""
+        return self._iterations(self.split.planned)
+
+    def _iterations(self, rows: int) -> int:
         training = self.config.training
         if training.iterations is not None:
             return training.iterations
-        return (training.epochs or 0) * self.batches_per_epoch
+        return (training.epochs or 0) * batches_per_epoch(rows, training.batch_size)
 
     @property
     def evaluate_every(self) -> int:
-        """Iterations from one evaluation to the next."""
-        return self.config.training.evaluate_every or max(1, -(-self.iterations // _POINTS))
+        """Iterations from one evaluation to the next, the same for every seed."""
+        every = self.config.training.evaluate_every
+        return every or max(1, -(-self.planned_iterations // _POINTS))
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -107,8 +122,7 @@ class Prepared:
     def network(self) -> Network:
         """The network; it takes memory for its parameters when it is initialized.
 
-        Raises:
-            ConfigMismatchError: it does not fit the data or the loss.
+        Raises: ConfigMismatchError if it does not fit the data or the loss.
         """
         return build_network(self.config, self.dataset, self.penalty)
 
@@ -120,8 +134,7 @@ class Prepared:
     def select_engine(self) -> str:
         """Choose the engine, from the config alone.
 
-        Raises:
-            EngineError: the engine that the config names cannot train the network.
+        Raises: EngineError if the engine that the config names cannot train the network.
         """
         training = self.config.training
 
@@ -131,7 +144,7 @@ class Prepared:
                 self.network,
                 training.optimizer.build(),
                 batch_size=training.batch_size,
-                iterations=self.iterations,
+                iterations=self.planned_iterations,
             )
 
         return self.cache.code.get(f"engine for {self.network.input_shape}", select)

@@ -17,8 +17,7 @@ _FEW = 1_000_000
 def check_ranges(prepared: Prepared) -> None:
     """Fit the preprocessing, and require that all prepared numbers are finite.
 
-    Raises:
-        DatasetProblem: with the column.
+    Raises: DatasetProblem with the column.
     """
     _, dataset = prepared.preprocessing, prepared.dataset  # fitting may find a problem
     if dataset.x.size > _FEW and not any(map(_is_large, (dataset.x, dataset.y))):

@@ -10,7 +10,6 @@ from typing import Any
 from nnrun.errors import NnrunError
 from nnrun.models.tensors import pack, unpack
 from nnrun.nn.signature import Array
-from nnrun.runs.storage.files import read_regular
 from nnrun.training.state import TrainingState
 
 # The digest is over the file with these zeros in its place.
@@ -26,22 +25,8 @@ def pack_checkpoint(state: TrainingState, run_id: str) -> bytes:
     return content.replace(_MARK + _BLANK.encode(), _MARK + digest.encode(), 1)
 
 
-def unpack_checkpoint(path: Path, run_id: str) -> TrainingState:
-    """The state in a checkpoint.
-
-    Raises:
-        NnrunError: it is damaged, or of another run.
-        OSError: it cannot be read, or is no regular file.
-    """
-    return parse_checkpoint(read_regular(path), run_id, path)
-
-
 def parse_checkpoint(content: bytes, run_id: str, path: Path) -> TrainingState:
-    """The state in the bytes of a checkpoint; `path` is for error messages.
-
-    Raises:
-        NnrunError: it is damaged, or of another run.
-    """
+    """The state in the bytes of a checkpoint; `path` is for errors, which are NnrunErrors."""
     arrays, values = unpack(path, content)
     try:
         digest = values["sha256"]

@@ -18,15 +18,7 @@ _IN_MEMORY = 2**24  # bytes of output that are held in memory
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
-    """The content of a regular file: a pipe might never end.
-
-    Args:
-        path: of the file.
-        most: the largest size in bytes.
-
-    Raises:
-        OSError: it is no regular file, larger, or cannot be read.
-    """
+    """The content of a regular file, of `most` bytes at most; an OSError for all else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
@@ -38,38 +30,23 @@ def read_regular(path: Path, most: int | None = None) -> bytes:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file: the new one is written under a temporary name, forced to the disk, renamed.
-
-    Raises:
-        OSError: the disk is full, or the folder not writable; the old file is untouched.
-    """
+    """Replace a file, as `write_together` does: where that fails, the old one is untouched."""
     write_together(path.parent, {path.name: content})
 
 
 def write_together(folder: Path, contents: dict[str, bytes], descriptor: int | None = None) -> None:
-    """Write the files of one folder, so that where the last of them is, all are there.
+    """Write files, so that where the last of them is, all are there.
 
-    Args:
-        folder: of the files.
-        contents: of the files, by name.
-        descriptor: of the folder, if it is open already.
-
-    Raises:
-        OSError: the disk is full, or the folder not writable; some old files may be replaced.
+    Raises: OSError if the disk is full, or the folder not writable; some old files may be replaced.
     """
     staged = Staged(folder, contents, descriptor)
     commit([staged])
-    if staged.error is not None:
-        raise staged.error
+    staged.conclude()
 
 
 @contextmanager
-def made(folder: Path) -> Iterator[None]:
-    """Make a folder and its parents; remove them again if the block fails.
-
-    Raises:
-        OSError: it cannot be made.
-    """
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; remove them again if the block fails."""
     lacking = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,9 +63,6 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write piece by piece; it replaces the old one at the end, if the block succeeds.
 
     A pipe or device gets all content at the end, too.
-
-    Raises:
-        OSError: the disk is full, or the folder not writable; the old file is untouched.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file, kept_back(file) as held:
@@ -114,9 +88,6 @@ def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
     """A file to write piece by piece; its content goes to `sink` if the block succeeds.
 
     Large contents are kept in a temporary file, not in memory.
-
-    Raises:
-        OSError: there is no room for it; `sink` got nothing.
     """
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as held:
         folder = Path(tempfile.gettempdir())
@@ -128,10 +99,7 @@ def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
-    """Put the name of the final file into errors of the disk.
-
-    The error of a full disk has no name, and a temporary name means nothing to the user.
-    """
+    """Put the final file's name into errors of the disk, in place of none or a temporary one."""
     try:
         yield
     except OSError as error:

@@ -34,8 +34,7 @@ def history_csv(history: list[HistoryRow]) -> str:
 def load_history(folder: Path) -> list[HistoryRow]:
     """The evaluations that `history_csv` wrote, to the last bit; empty without the file.
 
-    Raises:
-        NnrunError: it is damaged, or cannot be read.
+    Raises: NnrunError if it is damaged, or cannot be read.
     """
     file = folder / HISTORY
     try:

@@ -17,13 +17,7 @@ _SMALL = 2**24
 
 
 def changed_file(folder: Path, record: RunRecord, names: Iterable[str] = ()) -> str | None:
-    """What is wrong with the first file that has changed; None if none has.
-
-    Args:
-        folder: of the run.
-        record: its report, with the digests.
-        names: of the files to check; by default all.
-    """
+    """What is wrong with the first of these files, by default all, that has changed; else None."""
     wanted = {*names}
     for name, digest in record.files.items():
         if wanted and name not in wanted:
@@ -53,22 +47,14 @@ def _refuse_huge(file: Path) -> None:
 
 
 def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
-    """Refuse a run if one of these files has changed since it was written.
-
-    Raises:
-        UsageError: one has.
-    """
+    """Raise a UsageError if one of these files has changed since it was written."""
     fault = changed_file(folder, record, names)
     if fault is not None:
         raise UsageError(damaged(folder, fault))
 
 
 def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
-    """Refuse a run whose model is missing or has changed.
-
-    Raises:
-        UsageError: it is; runs that diverged or failed have no model.
-    """
+    """Raise a UsageError if there is no model, as after a divergence, or it has changed."""
     if MODEL not in record.files and record.status in ("diverged", "failed"):
         raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
     refuse_changed(folder, record, MODEL)

@@ -39,15 +39,7 @@ class Lock:
 
 
 def acquire(folder: Path, *, wait: bool) -> Lock | None:
-    """Lock a folder, making it if needed; None if it is locked and `wait` is false.
-
-    Args:
-        folder: to lock.
-        wait: until another process unlocks it.
-
-    Raises:
-        OSError: the folder cannot be made.
-    """
+    """Lock a folder, making it if needed; None if another process has it and `wait` is false."""
     attempts = 0
     while True:
         try:

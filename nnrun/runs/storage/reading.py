@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.identity import is_run_id
+from nnrun.runs.identity import by_seed, is_run_id
 from nnrun.runs.record import SCHEMA_VERSION, UNSEALED_VERSION, RunRecord
 from nnrun.runs.storage.files import read_regular
+from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.seal import is_sealed
 from nnrun.runs.storage.validation import invalid_part
 
@@ -73,11 +75,7 @@ def remedy(why: str | None) -> str:
 
 
 def refuse_damaged(run: StoredRun | None, folder: Path) -> None:
-    """Refuse a damaged run.
-
-    Raises:
-        UsageError: it is damaged.
-    """
+    """Raise a UsageError if a run is damaged."""
     if run is not None and run.is_damaged:
         raise UsageError(damaged(folder, run.problem))
 
@@ -101,7 +99,7 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
     except (FileNotFoundError, NotADirectoryError):
         if not (folder / CHECKPOINT).exists():
             return None
-        return StoredRun(name, run_id, None, "it goes on from its checkpoint", unfinished=True)
+        return StoredRun(name, run_id, None, "it continues from its checkpoint", unfinished=True)
     except OSError as error:
         problem = f"{REPORT} cannot be read: {error.strerror or error}"
         return StoredRun(name, run_id, None, problem)
@@ -109,6 +107,15 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
         return StoredRun(name, run_id, None, str(error))
     missing = record.status == "completed" and not (folder / MODEL).is_file()
     return StoredRun(name, run_id, record, f"{MODEL} is missing" if missing else None)
+
+
+def list_runs(root: Path) -> Iterator[StoredRun]:
+    """All runs in a results folder, ordered by name and seed; other folders are skipped."""
+    for name in names_in(root):
+        for run_id in sorted(folders(root / name), key=by_seed):
+            run = read_run(root / name / run_id, placed=True)
+            if run is not None:
+                yield run
 
 
 def _read(report: Path) -> RunRecord:

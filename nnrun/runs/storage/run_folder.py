@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from nnrun.errors import NnrunError, UsageError
 from nnrun.models.files import MODEL
-from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
-from nnrun.runs.storage.files import has_leftovers, remove_leftovers, write_together
+from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
+from nnrun.runs.storage.files import (
+    has_leftovers,
+    read_regular,
+    remove_leftovers,
+    write_together,
+)
 from nnrun.runs.storage.locks import Lock, acquire
 from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
-from nnrun.runs.storage.staged import Staged, commit, is_temporary
+from nnrun.runs.storage.staged import Staged, is_temporary
 from nnrun.training.state import TrainingState
 
 # Files that not every result has: without one, that of an earlier result is removed.
@@ -24,19 +29,10 @@ _OPTIONAL = {CHECKPOINT, MODEL, STATE, TRACEBACK}
 class RunFolder:
     """The folder of one run, `<root>/<name>/<run id>/`, which need not exist yet.
 
-    Anyone may read; whatever writes needs `lock` first.
+    Anyone may read; whatever writes needs `lock` first. `locked_run` is the run that was there
+    then.
 
-    Args:
-        root: the results folder.
-        name: of the experiment.
-        run_id: of the run.
-
-    Attributes:
-        path: of the folder.
-        locked_run: the run that was in the folder when it was locked.
-
-    Raises:
-        UsageError: a link leads out of the results folder, or to itself.
+    Raises: UsageError if a link leads out of the results folder, or to itself.
     """
 
     def __init__(self, root: Path, name: str, run_id: str) -> None:
@@ -53,12 +49,11 @@ class RunFolder:
     def checkpoint(self) -> TrainingState | None:
         """The state that an interrupted run continues from; None if there is no checkpoint.
 
-        Raises:
-            NnrunError: it is damaged.
+        Raises: NnrunError if it is damaged.
         """
         path = self.path / CHECKPOINT
         try:
-            return unpack_checkpoint(path, self.path.name)
+            return parse_checkpoint(read_regular(path), self.path.name, path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -67,12 +62,8 @@ class RunFolder:
     def lock(self, *, wait: bool = False) -> bool:
         """Hold the folder, making it if needed, and read it; false where another process holds it.
 
-        Args:
-            wait: until the other process lets go.
-
-        Raises:
-            UsageError: it has become a link that leads out of the results folder.
-            OSError: it cannot be made.
+        Raises: UsageError if it has become a link that leads elsewhere; OSError if it cannot be
+        made.
         """
         lock = acquire(self.path, wait=wait)
         try:
@@ -95,51 +86,29 @@ class RunFolder:
         return run is not None and run.complete
 
     def save_checkpoint(self, state: TrainingState) -> None:
-        """Write the state of a run that is still in progress.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write the state of a run that is still in progress."""
         content = {CHECKPOINT: pack_checkpoint(state, self.path.name)}
         write_together(self.path, content, self._held.descriptor)
 
-    def write(self, files: dict[str, bytes], note: Callable[[str], None]) -> None:
-        """Write files so that where the last of them is, all are there.
+    def stage(self, files: dict[str, bytes], note: Callable[[str], None]) -> Staged:
+        """Write files under temporary names, for `commit`: where the last one is, all are there.
 
-        Args:
-            files: contents by name; optional files of an earlier result are removed.
-            note: called with a sentence if a link has taken the folder's place; it is removed.
+        Optional files of an earlier result are superseded. A link that has taken the folder's place
+        is removed, and `note` called with a sentence about it.
 
-        Raises:
-            OSError: the disk is full or not writable, or another process holds a folder that has
-                taken this one's place.
-        """
-        staged, remove_superseded = self.stage(files, note)
-        commit([staged])
-        if staged.error is not None:
-            raise staged.error
-        remove_superseded()
-
-    def stage(
-        self, files: dict[str, bytes], note: Callable[[str], None]
-    ) -> tuple[Staged, Callable[[], None]]:
-        """Do what `write` does under temporary names.
-
-        Returns:
-            The files, for `commit`; and a function to call afterwards, which removes the optional
-            files of an earlier result.
+        Raises: OSError if the disk is full, or another process holds a folder in this one's place.
         """
         self._reclaim(note)
         descriptor = self._held.descriptor
         found = set(os.listdir(descriptor))
         leftovers = {*filter(is_temporary, found)}
-        _remove(descriptor, leftovers)
+        for name in leftovers:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=descriptor)
         for name in found.intersection(files):
             with suppress(OSError):  # fails unless an empty folder has taken the file's place
                 os.rmdir(name, dir_fd=descriptor)
-        superseded = (found - leftovers) & _OPTIONAL - files.keys()
-        staged = Staged(self.path, files, descriptor)
-        return staged, lambda: _remove(descriptor, superseded)
+        return Staged(self.path, files, descriptor, found & _OPTIONAL - files.keys())
 
     @property
     def is_tidy(self) -> bool:
@@ -195,9 +164,3 @@ class RunFolder:
             raise UsageError(f"{self.path} is a link that leads to itself; remove it") from None
         if not inside:
             raise UsageError(f"{self.path} leads out of the results folder; remove that link")
-
-
-def _remove(folder: int, names: Iterable[str]) -> None:
-    for name in names:
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)

@@ -12,11 +12,7 @@ _KEY = "report_sha256"
 
 
 def sealed(report: bytes) -> bytes:
-    """A report with its digest as the last entry.
-
-    Args:
-        report: an object with a line for each entry, as `strict_json` writes it.
-    """
+    """A report with its digest as the last entry; `strict_json` gives each entry a line."""
     return _closed(report.removesuffix(b"\n}\n"))
 
 

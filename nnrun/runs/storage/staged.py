@@ -12,13 +12,11 @@ import errno
 import os
 import secrets
 import sys
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from threading import Semaphore
 from typing import TypeVar
 
 from nnrun.runs.storage.locks import is_still_there
@@ -49,18 +47,24 @@ class Staged:
         folder: of the files.
         contents: of the files, by name.
         descriptor: of the folder, if it is open already; it must stay open.
+        superseded: names of older files, which `conclude` removes.
 
-    Raises:
-        OSError: the disk is full, or the folder not writable; nothing is left.
+    Raises: OSError if the disk is full, or the folder not writable; nothing is left.
     """
 
     def __init__(
-        self, folder: Path, contents: Mapping[str, bytes], descriptor: int | None = None
+        self,
+        folder: Path,
+        contents: Mapping[str, bytes],
+        descriptor: int | None = None,
+        superseded: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.error: OSError | None = None
-        self._folder = _open_folder(folder) if descriptor is None else descriptor
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        self._folder = os.open(folder, flags) if descriptor is None else descriptor
         self._opened = descriptor is None
+        self._superseded = superseded
         self._temporary: dict[str, str] = {}
         self._files: dict[str, int] = {}
         try:
@@ -74,6 +78,14 @@ class Staged:
     def files(self) -> list[tuple[Staged, str]]:
         """The files, to be forced to the disk."""
         return [(self, name) for name in self._files]
+
+    def conclude(self) -> None:
+        """After `commit`, raise its error, or remove superseded files."""
+        if self.error is not None:
+            raise self.error
+        for name in self._superseded:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._folder)
 
     def discard(self) -> None:
         """Remove files that were not renamed, and close all."""
@@ -158,37 +170,29 @@ def commit(group: Sequence[Staged]) -> None:
             staged.discard()
 
 
-def _open_folder(folder: Path) -> int:
-    """A descriptor of a folder."""
-    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
 def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
     """Do work in a few threads, since a disk serves several requests at the same time.
 
-    This thread is one of them, and does all if no other can be started.
+    This thread does what is left if no other can be started; nothing goes on after an error. Each
+    gets a part of the work, since handing over every file by itself costs 2% of a short run.
     """
-    left, done = deque(work), Semaphore(0)
-    errors: list[BaseException] = []
+    parts = [work[first::_THREADS] for first in range(min(_THREADS, len(work)))]
+    futures: list[Future[None]] = []
+    try:
+        with suppress(RuntimeError):
+            for part in parts[1:]:
+                futures.append(_threads().submit(_each, do, part))  # noqa: PERF401  # keeps those before an error
+        for part in parts[:1] + parts[1 + len(futures) :]:
+            _each(do, part)
+    finally:
+        wait(futures)
+    for future in futures:
+        future.result()
 
-    def take() -> None:
-        with suppress(IndexError):
-            while True:
-                each = left.popleft()
-                try:
-                    do(each)
-                except BaseException as error:  # raised below, where all have ended
-                    errors.append(error)
-                done.release()
 
-    with suppress(RuntimeError):
-        for _ in range(min(_THREADS, len(work)) - 1):
-            _threads().submit(take)
-    take()
-    for _ in work:
-        done.acquire()
-    if errors:
-        raise errors[0]
+def _each(do: Callable[[T], None], part: Sequence[T]) -> None:
+    for work in part:
+        do(work)
 
 
 @cache

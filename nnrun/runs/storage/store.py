@@ -20,6 +20,7 @@ from nnrun.runs.storage.locks import locked
 from nnrun.runs.storage.reading import CHECKPOINT, CONFIG, HISTORY, REPORT, STATE, TRACEBACK
 from nnrun.runs.storage.run_folder import RunFolder
 from nnrun.runs.storage.seal import sealed
+from nnrun.runs.storage.staged import commit
 from nnrun.runs.storage.strict_json import strict_json
 
 V = TypeVar("V")
@@ -54,10 +55,7 @@ class NoIndex:
 class Store:
     """Runs on disk, each in `<root>/<name>/<run id>/`.
 
-    Args:
-        root: the results folder; made when the first run is written.
-        render: makes report.md from a run's result.
-        index: of the runs, which makes large sweeps faster.
+    `render` makes report.md from a result; `index` makes large sweeps faster.
     """
 
     def __init__(
@@ -71,17 +69,12 @@ class Store:
     def run(self, name: str, run_id: str) -> RunFolder:
         """The folder of a run, which need not exist yet.
 
-        Raises:
-            UsageError: a link leads out of the results folder, or to itself.
+        Raises: UsageError if a link leads out of the results folder, or to itself.
         """
         return RunFolder(self.root, name, run_id)
 
     def folder(self, name: str, run_id: str) -> Path:
-        """The path of a run's folder.
-
-        Raises:
-            UsageError: as `run` does.
-        """
+        """The path of a run's folder; raises as `run` does."""
         return self.run(name, run_id).path
 
     def save(self, result: RunResult, folder: RunFolder, note: Callable[[str], None]) -> RunRecord:
@@ -92,14 +85,12 @@ class Store:
             folder: of the run, locked.
             note: called with a sentence about anything unusual.
 
-        Returns:
-            The record with the digests of the other files, as it is written.
-
-        Raises:
-            OSError: the disk is full, or not writable.
+        Returns: The record as it is written, with the digests of the other files.
         """
         record, files = self._content(result)
-        folder.write(files, note)
+        staged = folder.stage(files, note)
+        commit([staged])
+        staged.conclude()
         return record
 
     def save_soon(
@@ -111,35 +102,23 @@ class Store:
     ) -> Future[V]:
         """Do what `save` does, together with other results that come soon.
 
-        Args:
-            result: of the run.
-            folder: of the run, locked until the future is done.
-            note: called with a sentence about anything unusual.
-            then: called with the record once it is on the disk; its value is the future's.
-
-        Raises:
-            OSError: the disk is full, or not writable; later, the future has such an error.
+        The folder must stay locked until the future is done; its value is that of `then`, which is
+        called with the record once it is on the disk.
         """
         record, files = self._content(result)
-        staged, remove_superseded = folder.stage(files, note)
 
         def conclude() -> V:
-            remove_superseded()
             self.index.add(record)
             return then(record)
 
-        return self._group.add(staged, conclude)
+        return self._group.add(folder.stage(files, note), conclude)
 
     def hurry(self) -> None:
         """Force to the disk what has been saved so far, without waiting for more."""
         self._group.hurry()
 
     def write(self, files: dict[str, bytes]) -> None:
-        """Write files of the results folder itself.
-
-        Raises:
-            OSError: the disk is full, or not writable.
-        """
+        """Write files of the results folder itself."""
         with locked(self.root):
             remove_leftovers(self.root)
             write_together(self.root, files)

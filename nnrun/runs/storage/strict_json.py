@@ -17,12 +17,8 @@ _key = lru_cache(maxsize=512)(_encode)  # reports have most of them in common
 def strict_json(value: Any, levels: int = 2) -> str:
     """JSON without NaN or Infinity, which no other program could read.
 
-    What would steer a terminal is escaped, as JSON itself asks for below U+0020.
-
-    Args:
-        value: of what JSON can hold.
-        levels: of objects, and lists of objects, that have a line for each item; what is deeper
-            stays on its line.
+    What would steer a terminal is escaped, as JSON itself asks for below U+0020. So many `levels`
+    of objects, and lists of objects, have a line for each item; what is deeper stays on its line.
     """
     return hidden_escaped(_laid_out(value, "\n", levels)) + "\n"
 

@@ -48,10 +48,7 @@ _DERIVED = {
 class Difference:
     """One value, as stored and as computed again; None where it is missing.
 
-    Args:
-        place: of the value: `train_loss at iteration 250`, `weights 0.weight[3, 2]`, `seed`.
-        stored: the value in the run's folder.
-        again: the value from training again.
+    Places are `train_loss at iteration 250`, `weights 0.weight[3, 2]`, `seed`.
     """
 
     place: str
@@ -68,12 +65,8 @@ def pairs(
 ) -> Iterator[list[Difference]]:
     """All values, stored and computed again: history, metrics, weights, the rest of the report.
 
-    Args:
-        folder: of the run.
-        record: its report.
-        result: of training again.
-        config: the content of `config.yaml`.
-        changed: the parts of the environment that differ.
+    `config` is the content of `config.yaml`; `changed` has the parts of the environment that
+    differ.
     """
     again = json.loads(strict_json(result.record.to_dict()))
     yield list(_history(load_history(folder), result.history))
@@ -90,12 +83,7 @@ def first(found: list[Difference]) -> Difference | None:
 
 
 def is_tolerable(pair: Difference, dtype: str) -> bool:
-    """Whether two values are close enough in a different environment.
-
-    Args:
-        pair: the two values.
-        dtype: of the run.
-    """
+    """Whether two values of a run of this dtype are close enough in another environment."""
     stored, again = pair.stored, pair.again
     place, _, row = pair.place.partition(" at iteration ")
     if _within(place, _DERIVED):

@@ -6,25 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnrun.data.splits import SplitData
+from nnrun.data.splits.parts import SplitData
 from nnrun.nn.gradient_check import GradientCheck, check_gradients
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepared import Prepared
-from nnrun.training.streams import Streams
 
 ROWS = 5
 
 
 def check_run_gradients(prepared: Prepared) -> list[GradientCheck]:
-    """Compare every parameter's gradient with a numerical one, always in float64.
-
-    Args:
-        prepared: the run; it is not changed.
-    """
+    """Compare every parameter's gradient with a numerical one, always in float64."""
     training = prepared.config.training.model_copy(update={"dtype": "float64"})
     config = prepared.config.model_copy(update={"training": training})
     double = replace(prepared, config=config, cache=ConfigCache())
-    streams = Streams.of(config.seed)
+    streams = double.streams
     double.network.initialize(rng=streams.weights)
     batch = double.prepare_rows(_few_rows(prepared.split.train))
     return check_gradients(double.network, batch.x, batch.target, rng=streams.order)

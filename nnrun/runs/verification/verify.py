@@ -66,8 +66,7 @@ class Verification:
 def verify(folder: Path) -> Verification:
     """Check the files of a run, train it again, and compare.
 
-    Raises:
-        UsageError: there is no complete run.
+    Raises: UsageError if there is no complete run.
     """
     run = read_run(folder)
     if run is None:

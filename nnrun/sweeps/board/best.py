@@ -13,9 +13,13 @@ from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.leaderboard import Group, Row, completed_by_seed, groups_of, kind_of
+from nnrun.sweeps.board.leaderboard import groups_of, kind_of
+from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.stored import StoredVariant, stored_variants
-from nnrun.sweeps.board.verdicts import known_values
+from nnrun.sweeps.board.verdicts import completed_runs, known_values
+
+_FINAL = "-final"
+_LONGEST = 100
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,19 @@ class Choice:
 def chosen_config(choice: Choice) -> dict[str, Any]:
     """The config of the run that stands for the choice, without a sweep, under its folder's name.
 
-    Trained where it is stored, it is that run again.
+    Trained where it is stored, it is that run again; but of folds, it trains on the rows of all of
+    them, under a name of its own.
     """
     config = {key: value for key, value in choice.record.config.items() if key != "sweep"}
-    return {**config, "name": choice.record.name}
+    if choice.group.folds is None:
+        return {**config, "name": choice.record.name}
+    whole = {**config["dataset"], "folds": None, "fold": None, "test_size": 0}
+    return {**config, "name": final_name(choice.record.name), "dataset": whole}
+
+
+def final_name(name: str) -> str:
+    """Of the experiment that trains on all rows what was chosen by folds."""
+    return f"{name[: _LONGEST - len(_FINAL)]}{_FINAL}"
 
 
 def config_yaml(choice: Choice) -> str:
@@ -91,7 +104,7 @@ def best_of(root: Path, name: str, by: str | None = None) -> Choice:
 
 def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Choice:
     """The choice among these runs of an experiment; see `best_of`."""
-    variants = [variant for variant in stored_variants(records) if variant.seeds]
+    variants = [variant for variant in stored_variants(records) if variant.planned]
     completed = [r for v in variants for r in v.records if r.status == "completed"]
     if not completed:
         raise UsageError(f"{name}/best: no run of {name} has completed")
@@ -113,11 +126,11 @@ def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Ch
 
 
 def _median_id(variant: StoredVariant, split: str) -> str:
-    values = known_values((variant, variant.scores), SPLITS.index(split))
-    runs = completed_by_seed(variant.scores)
+    member = variant, variant.scores
+    values, runs = known_values(member, SPLITS.index(split)), completed_runs(member)
     sign = -1 if variant.larger_is_better else 1
     # Where no run has a number, any is as good.
-    ordered = sorted(values or runs, key=lambda seed: (sign * values.get(seed, 0.0), seed))
+    ordered = sorted(values or runs, key=lambda run: (sign * values.get(run, 0.0), run.order))
     return runs[ordered[len(ordered) // 2]].run_id
 
 

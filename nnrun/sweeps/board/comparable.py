@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nnrun.sweeps.progress import RunScore
@@ -21,7 +21,7 @@ class Comparable(Protocol):
     def choice(self) -> dict[str, Any]: ...
 
     @property
-    def seeds(self) -> Sequence[int]: ...
+    def planned(self) -> int: ...
 
     @property
     def dataset(self) -> str: ...
@@ -51,10 +51,16 @@ class Comparable(Protocol):
     def parameters(self) -> int: ...
 
     @property
-    def rows(self) -> Mapping[str, int]: ...
+    def rows(self) -> Mapping[str, float]: ...
 
     @property
     def overlap(self) -> Mapping[str, float]: ...
+
+    @property
+    def drawn(self) -> bool: ...
+
+    @property
+    def folds(self) -> int | None: ...
 
 
 Member = tuple[Comparable, list[RunScore]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import inf
 
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 
 
 def with_margin(board: Leaderboard, margin: float | None) -> Leaderboard:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
-from statistics import fmean, variance
+from math import hypot, isfinite
+
+import numpy as np
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparable import Member
-from nnrun.sweeps.board.statistics import CONFIDENCE, t_quantile
-from nnrun.sweeps.board.verdicts import known_values, same_splits
+from nnrun.sweeps.board.statistics import CONFIDENCE, in_units
+from nnrun.sweeps.board.variance.components import Estimate, estimate
+from nnrun.sweeps.board.variance.degrees import Degrees
+from nnrun.sweeps.board.variance.sharing import numbers
+from nnrun.sweeps.board.verdicts import design_of, known_values, same_splits
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,7 @@ class PairTest:
 
 
 def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
-    """Student's paired test over common seeds and splits, else Welch's; None with too few runs.
-
-    Variances of means are s²·(1/n + n_test/n_train) where seeds draw the splits (Nadeau and Bengio,
-    Machine Learning 52, 2003).
+    """Student's paired test over common replicates, else Welch's; None with too few runs.
 
     Args:
         one: a row.
@@ -61,19 +64,25 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
     """
     column = SPLITS.index(split)
     values = [known_values(member, column) for member in (one, other)]
-    common = [seed for seed in values[0] if seed in values[1]]
+    common = [replicate for replicate in values[0] if replicate in values[1]]
     paired = same_splits(one[0], other[0]) and len(common) > 1
     overlaps = [member[0].overlap.get(split, 0.0) for member in (one, other)]
+    unit, _ = in_units([value for row in values for value in row.values()] or [1.0])
     if paired:
-        found = _paired([values[0][s] - values[1][s] for s in common], overlaps[0])
+        differences = {key: values[0][key] / unit - values[1][key] / unit for key in common}
+        parts = [_estimate(differences, overlaps[0])]
         sizes = [len(common)] * 2
     elif min(map(len, values)) > 1:
-        found = _welch([[*row.values()] for row in values], overlaps)
+        parts = [
+            _estimate({key: value / unit for key, value in row.items()}, overlap)
+            for row, overlap in zip(values, overlaps, strict=True)
+        ]
         sizes = [len(row) for row in values]
     else:
         return None
-    difference, error, degrees = found
-    half = t_quantile((1 + CONFIDENCE) / 2, degrees) * error
+    difference, error, degrees = _combined(parts)
+    difference, error = difference * unit, error * unit
+    half = float(degrees.quantile((1 - CONFIDENCE) / 2)) * error
     if not isfinite(difference) or not isfinite(half):
         return None
     overlap = max(overlaps)
@@ -88,40 +97,33 @@ def pair_test(one: Member, other: Member, split: str) -> PairTest | None:
         low=difference - half,
         high=difference + half,
         p=_p(difference, error, degrees),
-        degrees=degrees,
+        degrees=float(degrees.least),
         overlap=overlap,
         assumed=_assumed(paired, overlap),
     )
 
 
-def _paired(differences: list[float], overlap: float) -> tuple[float, float, float]:
-    """Mean, its standard error and degrees of freedom."""
-    n = len(differences)
-    return fmean(differences), _error(differences, overlap), float(n - 1)
+def _estimate(values: Mapping[Replicate, float], overlap: float) -> Estimate:
+    return estimate(np.array([*values.values()]), design_of(values), overlap)
 
 
-def _welch(values: list[list[float]], overlaps: list[float]) -> tuple[float, float, float]:
-    errors = [_error(*both) for both in zip(values, overlaps, strict=True)]
-    both = sqrt(errors[0] ** 2 + errors[1] ** 2)
-    difference = fmean(values[0]) - fmean(values[1])
-    if both == 0:
-        return difference, 0.0, float(min(map(len, values)) - 1)
-    shares = [(e / both) ** 4 / (len(v) - 1) for e, v in zip(errors, values, strict=True)]
-    return difference, both, 1 / sum(shares)
+def _combined(parts: Sequence[Estimate]) -> tuple[float, float, Degrees]:
+    """Mean, standard error and degrees of freedom of the first sample less the second, if any."""
+    mean, *others = (float(part.mean) for part in parts)
+    errors = [float(part.error) for part in parts]
+    both = hypot(*errors)
+    if not others:
+        return mean, both, parts[0].degrees
+    known = [float(part.degrees.least) for part in parts]
+    shares = [(error / (both or 1.0)) ** 4 / own for error, own in zip(errors, known, strict=True)]
+    degrees = 1 / sum(shares) if both else min(known)
+    return mean - sum(others), both, Degrees(*numbers(degrees, 1, 1))
 
 
-def _error(values: list[float], overlap: float) -> float:
-    unit = max(map(abs, values)) or 1.0  # no square leaves the range of numbers
-    spread = variance([value / unit for value in values])
-    return unit * sqrt(spread * (1 / len(values) + overlap))
-
-
-def _p(difference: float, error: float, degrees: float) -> float | None:
-    from scipy.special import stdtr  # noqa: PLC0415  # slow to import
-
+def _p(difference: float, error: float, degrees: Degrees) -> float | None:
     if error == 0:
         return 1.0 if difference == 0 else None
-    return float(2 * stdtr(degrees, -abs(difference) / error))
+    return float(2 * degrees.tail(*numbers(abs(difference) / error)))
 
 
 def _assumed(paired: bool, overlap: float) -> str:
@@ -132,8 +134,8 @@ def _assumed(paired: bool, overlap: float) -> str:
     parts[1] += f" ({'Student' if paired else 'Welch'}'s t, two-sided)"
     if overlap:
         parts.append(
-            "splits overlap, so that the variance of a mean is s²·(1/n + "
-            f"{overlap:.2g}) (Nadeau and Bengio 2003)"
+            "training sets overlap, so that the variance that splits cause counts "
+            f"1/n + {overlap:.2g} times, for n splits (Nadeau and Bengio 2003)"
         )
     return "; ".join([*parts, "the two rows were chosen before looking at all of them"])
 

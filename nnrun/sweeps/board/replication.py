@@ -73,7 +73,7 @@ def replications(
                     ours,
                     published,
                     inside,
-                    len(variant.seeds),
+                    variant.planned,
                     (references or {}).get((variant.name, metric)),
                 )
             )

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from statistics import fmean, stdev
 
+import numpy as np
+
+from nnrun.sweeps.board.variance.components import estimate
+from nnrun.sweeps.board.variance.sharing import Array, Design
+
 CONFIDENCE = 0.95
 
 
@@ -18,8 +23,7 @@ class Summary:
         n: how many.
         mean: of them.
         sd: the standard deviation of the sample (n - 1); None for a single value.
-        ci_low: lower end of the 95% t-interval of the mean, mean - t·sd·√(1/n + overlap); None
-            likewise.
+        ci_low: lower end of the 95% t-interval of the mean, by `variance`; None likewise.
         ci_high: its upper end.
         minimum: the smallest value.
         maximum: the largest.
@@ -42,16 +46,18 @@ class Summary:
 
 
 def summarize(
-    values: Sequence[float], overlap: float = 0.0, within: tuple[float, float] = (-inf, inf)
+    values: Sequence[float],
+    overlap: float = 0.0,
+    within: tuple[float, float] = (-inf, inf),
+    design: Design | None = None,
 ) -> Summary | None:
     """Their summary; None where there are none.
 
     Args:
         values: finite. An end of the interval that leaves the range of numbers is None.
-        overlap: rows tested per row trained on, where the seeds draw the split: results of
-            training sets that overlap are less independent than their spread shows. Nadeau and
-            Bengio, Machine Learning 52 (2003).
+        overlap: rows tested per row trained on, where splits are drawn.
         within: the values that are possible, which the interval does not leave.
+        design: which values share a split or weights; by default none do.
     """
     n = len(values)
     if n == 0:
@@ -60,15 +66,31 @@ def summarize(
     if n == 1:
         return Summary(1, mean, None, None, None, mean, mean)
     sd = stdev(values)
-    half = half_interval(sd, n, overlap)
+    if design is None or not design.shares:
+        half = half_interval(sd, n, overlap)
+    else:
+        half = _half_of(values, overlap, design)
     ends = (max(mean - half, within[0]), min(mean + half, within[1]))
     low, high = (end if isfinite(end) else None for end in ends)
     return Summary(n, mean, sd, low, high, min(values), max(values))
 
 
 def half_interval(sd: float, n: int, overlap: float = 0.0) -> float:
-    """Half the 95% t-interval of the mean of two values or more; arguments as in `summarize`."""
+    """Half the 95% t-interval of the mean of two values or more that share nothing."""
     return t_quantile((1 + CONFIDENCE) / 2, n - 1) * sd * sqrt(1 / n + overlap)
+
+
+def _half_of(values: Sequence[float], overlap: float, design: Design) -> float:
+    unit, scaled = in_units(values)
+    found = estimate(scaled, design, overlap)
+    return float(found.degrees.quantile((1 - CONFIDENCE) / 2) * found.error) * unit
+
+
+def in_units(values: Sequence[float] | Array) -> tuple[float, Array]:
+    """A power of two near the largest size, and values in units of it: no square is infinite."""
+    array = np.asarray(values, dtype=np.float64)
+    unit = 2.0 ** (np.frexp(np.nanmax(np.abs(array)))[1] - 1)
+    return float(unit), array / unit
 
 
 def mean_of(values: Sequence[float]) -> float:

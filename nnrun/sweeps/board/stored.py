@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from nnrun.config.names import SPLITS
@@ -15,28 +16,28 @@ from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
+from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.leaderboard import Group, Leaderboard, Row, groups_of, kind_of
+from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
-from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.board.rows import Group, Leaderboard, Row
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of
 from nnrun.sweeps.progress import RunScore
 
 _ENDED = ("completed", "diverged", "failed")
-# What a row of a leaderboard is about, besides its runs.
-_DIVISION = ("test_size", "validation_size", "stratify")
 
 
 @dataclass(frozen=True)
 class StoredVariant:
-    """One config with its runs, which differ in their seed and nothing else.
+    """One config with its runs, which differ in seeds and folds and nothing else.
 
     Args:
         number: its place among the others.
         name: of the experiment.
         choice: in what it differs from others of its name, by dotted keys.
-        records: of its runs, by seed.
+        records: of its runs, by seed and fold.
         dataset: the name of its data.
         sha256: of its data.
         target: what is predicted, where a config says so.
@@ -46,8 +47,10 @@ class StoredVariant:
         larger_is_better: its direction.
         published: numbers from elsewhere, by `<split>_<metric>`.
         parameters: of its network.
-        rows: of each split.
-        overlap: for each split, rows tested per row trained on, as far as the seed draws them.
+        rows: of each split, the mean over the runs.
+        overlap: for each split, rows tested per row trained on, as far as seeds or folds vary it.
+        drawn: whether the seed decides which rows are in which split.
+        folds: of cross-validation; None without.
     """
 
     number: int
@@ -63,8 +66,10 @@ class StoredVariant:
     larger_is_better: bool
     published: dict[str, float]
     parameters: int
-    rows: dict[str, int]
+    rows: dict[str, float]
     overlap: dict[str, float]
+    drawn: bool
+    folds: int | None
 
     @property
     def label(self) -> str:
@@ -72,9 +77,9 @@ class StoredVariant:
         return " ".join([self.name, *choice_words(self.choice)])
 
     @property
-    def seeds(self) -> Sequence[int]:
-        """Those of runs that have ended."""
-        return [record.seed for record in self.records if record.status in _ENDED]
+    def planned(self) -> int:
+        """The number of runs that have ended."""
+        return sum(record.status in _ENDED for record in self.records)
 
     @property
     def scores(self) -> list[RunScore]:
@@ -114,7 +119,7 @@ def stored_boards(
         variants: the configs.
         margin: a difference that does not matter, in the units of the metric.
     """
-    members = [(variant, variant.scores) for variant in variants if variant.seeds]
+    members = [(variant, variant.scores) for variant in variants if variant.planned]
     known = {(kind_of(v), v.name, repr(v.choice)): (v, scores) for v, scores in members}
     kinds = dict.fromkeys(kind for kind, _, _ in known)
     groups = [within(group, margin) for group in groups_of([*known.values()])]
@@ -153,7 +158,7 @@ def comparison_board(
         if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
     ]
     members = [(variant, variant.scores) for variant in stored_variants(found)]
-    several = len(members) > 1 and any(len(variant.seeds) > 1 for variant, _ in members)
+    several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
     if not several:
         return None, None
     board = with_margin(Leaderboard(command, groups_of(members)), margin)
@@ -169,7 +174,9 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
     Raises:
         KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
     """
-    ordered = sorted(records, key=lambda record: (record.name, record.seed, record.run_id))
+    ordered = sorted(
+        records, key=lambda r: (r.name, *Replicate.of(r.config, r.seed).order, r.run_id)
+    )
     by_config: dict[tuple[str, str], list[RunRecord]] = {}
     settings: dict[tuple[str, str], dict[str, Any]] = {}
     for record in ordered:
@@ -191,7 +198,8 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
     task = Classification if record.task == "classification" else Regression
-    rows = {split: int(n) for split in SPLITS if (n := dataset[f"n_{split}"])}
+    sizes = {split: fmean(r.dataset[f"n_{split}"] for r in records) for split in SPLITS}
+    rows = {split: size for split, size in sizes.items() if size}
     numbers = (record.config.get("published") or {}).items()
     return StoredVariant(
         number=number,
@@ -202,11 +210,13 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
         sha256=dataset["sha256"],
         target=(block.get("columns") or {}).get("target"),
         splits=tuple(rows),
-        division=" ".join(str(block.get(key)) for key in _DIVISION),
+        division=division_of(block),
         metric=record.main_metric,
         larger_is_better=task.larger_is_better,
         published={key: value for key, value in numbers if key != "source"},
         parameters=int(record.network["parameters"]),
         rows=rows,
-        overlap=overlap_of(rows, drawn=block.get("test_size") != "given"),
+        overlap=overlap_of(rows, block),
+        drawn=is_drawn(rows, block),
+        folds=block.get("folds"),
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 
 import numpy as np
 
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparable import Comparable, Member
-from nnrun.sweeps.board.comparisons import Array, Standings, Table, standings
-from nnrun.sweeps.board.design import Shown, shown_by
+from nnrun.sweeps.board.comparisons import Standings, Table, standings
+from nnrun.sweeps.board.design import Shown, shown_by, size_of
+from nnrun.sweeps.board.statistics import in_units
+from nnrun.sweeps.board.variance.components import estimate
+from nnrun.sweeps.board.variance.sharing import Array, Design
+from nnrun.sweeps.progress import RunScore
 
 PAIRED, UNPAIRED, NOT_COMPARED = "paired", "unpaired", "not compared"
 
@@ -65,9 +70,10 @@ def verdicts(
     if len(places) < 2:
         return found, None
     variants = [ranked[place][0] for place in places]
+    compared = [values[place] for place in places]
     result = standings(
         Table(
-            _by_seed([values[place] for place in places]),
+            *_table(compared),
             _splits(variants),
             np.array([variant.overlap.get(split, 0.0) for variant in variants]),
             np.array([_resolution(variant, split) for variant in variants]),
@@ -76,31 +82,63 @@ def verdicts(
     )
     for index, place in enumerate(places):
         found[place] = _verdict(result, index, sign, notes[place])
-    return found, shown_by(result, variants[0].overlap.get(split, 0.0))
+    usual = sorted(compared, key=len)[len(compared) // 2]
+    return found, shown_by(result, size_of(usual), variants[0].overlap.get(split, 0.0))
 
 
-def known_values(member: Member, column: int) -> dict[int, float]:
-    """The metric of each completed run, by its seed."""
-    return _values(member, column, 1)
-
-
-def same_splits(one: Comparable, other: Comparable) -> bool:
-    """Whether runs of one seed have the same rows in the same splits."""
-    return _kind(one) == _kind(other)
-
-
-def _values(member: Member, column: int, sign: int) -> dict[int, float]:
-    """The metric of each completed run, by its seed, larger is better."""
+def completed_runs(member: Member) -> dict[Replicate, RunScore]:
+    """The runs that a row is about."""
+    variant, scores = member
     return {
-        score.seed: sign * number
-        for score in member[1]
-        if score.status == "completed" and (number := score.metrics[column]) is not None
+        score.replicate.resolved(drawn=variant.drawn): score
+        for score in scores
+        if score.status == "completed"
     }
 
 
-def _note(member: Member, values: dict[int, float]) -> str | None:
+def known_values(member: Member, column: int) -> dict[Replicate, float]:
+    """The metric of each completed run, by its replicate."""
+    return _values(member, column, 1)
+
+
+def design_of(replicates: Iterable[Replicate]) -> Design:
+    """Which of these share a split or weights; every fold has its own of both.
+
+    Without a seed that draws it, the split of all runs of a fold is one.
+    """
+    return Design.of([((r.split_seed, r.fold), (r.seed, r.fold)) for r in replicates])
+
+
+def shares_of(values: Mapping[Replicate, float]) -> dict[str, float] | None:
+    """The parts of a row's variance by what they come from; None where that is not known."""
+    design = design_of(values)
+    if not design.shares or len(values) < 2:
+        return None
+    found = estimate(in_units([*values.values()])[1], design)
+    total = float(found.components.total)
+    if total == 0 or not (found.layout.same_split and found.layout.same_weights):
+        return None
+    names = ("split", "weights", "both")
+    return {name: float(part) / total for name, part in zip(names, found.components, strict=True)}
+
+
+def same_splits(one: Comparable, other: Comparable) -> bool:
+    """Whether runs of one replicate have the same rows in the same splits."""
+    return _kind(one) == _kind(other)
+
+
+def _values(member: Member, column: int, sign: int) -> dict[Replicate, float]:
+    """The metric of each completed run, by its replicate, larger is better."""
+    return {
+        replicate: sign * number
+        for replicate, score in completed_runs(member).items()
+        if (number := score.metrics[column]) is not None
+    }
+
+
+def _note(member: Member, values: Mapping[Replicate, float]) -> str | None:
     """Which runs have no result, or that there is only one run; None where there is no such."""
-    (variant, scores), planned = member, len(member[0].seeds)
+    (variant, scores), planned = member, member[0].planned
     diverged = sum(score.status == "diverged" for score in scores)
     completed = sum(score.status == "completed" for score in scores)
     failed = planned - len(scores)
@@ -118,13 +156,14 @@ def _note(member: Member, values: dict[int, float]) -> str | None:
     return "; ".join(parts) or None
 
 
-def _sound(member: Member, values: dict[int, float]) -> bool:
+def _sound(member: Member, values: Mapping[Replicate, float]) -> bool:
     """Whether all runs that ended have a result."""
-    return len(values) == len(member[1])
+    ended = {score.replicate.resolved(drawn=member[0].drawn) for score in member[1]}
+    return len(values) == len(ended)
 
 
-def _kind(variant: Comparable) -> tuple[str, tuple[tuple[str, int], ...]]:
-    return variant.division, tuple(sorted(variant.rows.items()))
+def _kind(variant: Comparable) -> tuple[str, int]:
+    return variant.division, round(sum(variant.rows.values()))
 
 
 def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
@@ -139,10 +178,11 @@ def _resolution(variant: Comparable, split: str) -> float:
     return 1 / rows if variant.metric == "accuracy" and rows else 0.0
 
 
-def _by_seed(values: Sequence[dict[int, float]]) -> Array:
-    """A line for each row, a column for each seed that any of them has."""
-    seeds = dict.fromkeys(seed for row in values for seed in row)
-    return np.array([[row.get(seed, nan) for seed in seeds] for row in values])
+def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:
+    """A line for each row, a column for each replicate that any of them has."""
+    replicates = dict.fromkeys(replicate for row in values for replicate in row)
+    table = np.array([[row.get(replicate, nan) for replicate in replicates] for row in values])
+    return table, design_of(replicates)
 
 
 def _verdict(found: Standings, index: int, sign: int, note: str | None) -> Verdict:

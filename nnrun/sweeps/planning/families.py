@@ -17,6 +17,7 @@ from nnrun.config.schema.training import TrainingConfig
 from nnrun.runs.identity import Identity, canonical_json
 from nnrun.sweeps.planning.grid import Grid
 from nnrun.sweeps.planning.plan import Variant
+from nnrun.sweeps.planning.variants import joined
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Family(Collection[Variant]):
 
     Args:
         first: the variant that was checked.
-        evaluate_every: of its runs.
+        evaluate_every: of its runs, for each fold.
         grid: with the values.
         groups: of each axis, the positions of the family's values.
         offset: the number of the grid's first variant.
     """
 
     first: Variant
-    evaluate_every: int
+    evaluate_every: Mapping[int | None, int]
     grid: Grid
     groups: Sequence[Sequence[int]]
     offset: int
@@ -60,23 +61,31 @@ class Family(Collection[Variant]):
             name, inner = str(path[0]), path[1:]
             block = blocks.get(name, getattr(resolved, name))
             blocks[name] = _with_number(block, inner, number)
-        config, identity = json.loads(self.first.config), json.loads(self.first.identity.text)
-        for name, block in blocks.items():
-            config[name] = block.model_dump(mode="json")
-            identity["config"][name] = canonical(self._decided(block))
+        config = json.loads(self.first.config)
+        config |= {name: block.model_dump(mode="json") for name, block in blocks.items()}
         return replace(
             self.first,
             number=self.offset + self.grid.number(positions),
             choice=self.grid.choice(positions),
             config=json.dumps(config, allow_nan=False),
-            identity=Identity(canonical_json(identity)),
+            identities={fold: self._identity(fold, blocks) for fold in self.first.identities},
         )
 
-    def _decided(self, block: Any) -> Any:
-        """The block as the identity of a run has it."""
-        if isinstance(block, TrainingConfig):
-            return block.model_copy(update={"evaluate_every": self.evaluate_every})
-        return block
+    def _identity(self, fold: int | None, blocks: Mapping[str, Any]) -> Identity:
+        """The identity of the runs of a fold, with other blocks."""
+        content = json.loads(self.first.identities[fold].text)
+        for name, block in blocks.items():
+            decided = block
+            if isinstance(block, TrainingConfig):
+                update = {"evaluate_every": self.evaluate_every[fold]}
+                decided = block.model_copy(update=update)
+            content["config"][name] = canonical(decided)
+        return Identity(canonical_json(content))
+
+    def joined(self, other: Family) -> Family:
+        """With the folds and the seeds of splits of a family that differs in nothing else."""
+        every = {**self.evaluate_every, **other.evaluate_every}
+        return replace(self, first=joined(self.first, other.first), evaluate_every=every)
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""From arguments and a config's `sweep` block to grid points and seeds."""
+"""From arguments and a config's `sweep` block to grid points."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from nnrun.config.overrides import (
     parse_grid,
     split_argument,
 )
-from nnrun.config.schema.messages import show
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.errors import ConfigError, Problem, UsageError
+from nnrun.runs.replicate import KEYS
 from nnrun.sweeps.planning.axes import Axis, axes_of
+from nnrun.sweeps.planning.seeds import is_seed
 
-_SEED_LIMIT = 2**63
 _MOST_SHOWN = 4
 _RANGE = re.compile(r"\d+ ?(\.\.+|:|-|to) ?\d+")
 _MOST_TRIED = 100
@@ -80,7 +81,7 @@ class Arguments:
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all invalid values of `seed`."""
-        wrong = [seed for seed in self.seed if not _is_seed(seed)]
+        wrong = [seed for seed in self.seed if not is_seed(seed)]
         if wrong:
             shown = ", ".join(map(show, wrong[:_MOST_SHOWN])) + ", …" * (len(wrong) > _MOST_SHOWN)
             what = "is not a whole number" if len(wrong) == 1 else "are not whole numbers"
@@ -102,7 +103,7 @@ class Arguments:
     @property
     def first_seed(self) -> dict[str, Any]:
         """The first valid seed by its key, if there is any, to load a config with."""
-        valid = next(filter(_is_seed, self.seed), None)
+        valid = next(filter(is_seed, self.seed), None)
         return {} if valid is None else {"seed": valid}
 
 
@@ -139,30 +140,6 @@ def refuse_too_many(runs: int, most: int) -> None:
         raise UsageError(f"{message}; --max-runs {runs} allows as many")
 
 
-def seeds_of(experiment: Experiment, arguments: Arguments) -> Sequence[int]:
-    """The seeds of a config's runs; arguments override the config.
-
-    Invalid seeds among the arguments are left out; `wrong_seeds` reports them.
-
-    Raises:
-        ConfigError: they are too many or too large.
-    """
-    config, sweep = experiment.config, experiment.config.sweep
-    if arguments.seed and arguments.seeds is None:
-        return [*dict.fromkeys(int(seed) for seed in arguments.seed if _is_seed(seed))]
-    wanted: int | list[Any] | None = arguments.seeds
-    if wanted is None and sweep is not None:
-        wanted = sweep.seeds if sweep.seeds is not None else sweep.grid.get("seed")
-    if isinstance(wanted, list):
-        return [*dict.fromkeys(map(int, wanted))]
-    count = wanted or 1
-    if config.seed + count > _SEED_LIMIT or count > MAX_RANGE:
-        path = ("seed",) if count <= MAX_RANGE else ("sweep", "seeds")
-        message = f"{count} seeds from {config.seed} on are too many or too large"
-        raise ConfigError([experiment.problem(path, message)])
-    return range(config.seed, config.seed + count)
-
-
 @dataclass(frozen=True)
 class Grid:
     """A config with the axes of its grid.
@@ -172,7 +149,7 @@ class Grid:
         arguments: of the sweep.
         base: the config with the first value of each argument.
         axes: one for each key.
-        varied: the keys with several values.
+        varied: the keys with several values that differ between settings, not between runs of one.
     """
 
     content: Content
@@ -185,6 +162,17 @@ class Grid:
     def count(self) -> int:
         """How many settings there are, those that are equal included."""
         return prod(axis.count for axis in self.axes)
+
+    @property
+    def count_of_folds(self) -> int:
+        """How many settings there are, each as often as it has folds to train."""
+        block = self.base.config.dataset
+        values = {axis.key: axis.values for axis in self.axes}
+        if "dataset.fold" in values or block.fold is not None:
+            return self.count
+        numbers = values.get("dataset.folds", [block.folds])
+        known = [number if isinstance(number, int) and number > 0 else 1 for number in numbers]
+        return self.count * sum(known) // len(numbers)
 
     def combinations(self) -> Iterator[tuple[tuple[int, ...], GridPoint | ConfigError]]:
         """Each combination of the groups of all axes, with its first setting, valid or not."""
@@ -252,8 +240,9 @@ def load_grid(origin: Origin, arguments: Arguments) -> Grid:
     own = {} if sweep is None else sweep.grid
     own = {key: values for key, values in own.items() if key not in {*arguments.grid, "seed"}}
     grid = {**own, **arguments.grid}
-    varied = [key for key, values in grid.items() if len(values) > 1]
-    axes = axes_of(grid, base.config) if own or varied else []
+    several = [key for key, values in grid.items() if len(values) > 1]
+    axes = axes_of(grid, base.config) if own or several else []
+    varied = [key for key in several if key not in KEYS]
     return Grid(content.without_sweep(), arguments, base, axes, varied)
 
 
@@ -279,8 +268,3 @@ def _override(key: str, value: Any) -> Override:
     """The override of a key, with a value of its own, which others may change."""
     steps, _ = split_argument(f"{key}=")
     return Override(format_override(key, value), steps, copy.deepcopy(value))
-
-
-def _is_seed(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value < _SEED_LIMIT and value == int(value)

@@ -1,19 +1,45 @@
-"""The overlap of the splits of several seeds."""
+"""How data are divided, and what that means for the results of several seeds or folds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
+
+_DIVISION = ("test_size", "validation_size", "stratify", "folds")
 
 
-def overlap_of(rows: Mapping[str, int], *, drawn: bool) -> dict[str, float]:
-    """For each split, the ratio of its rows to training rows, as far as the seed draws them.
+def division_of(block: Mapping[str, Any]) -> str:
+    """The settings by which data are divided, of the resolved `dataset` block of a config."""
+    split = block.get("split") or {}
+    settings = [block.get(key) for key in _DIVISION]
+    return " ".join(map(str, [*settings, split.get("by", "random"), split.get("column")]))
+
+
+def is_drawn(rows: Mapping[str, float], block: Mapping[str, Any]) -> bool:
+    """Whether a seed decides which rows are in which split.
 
     Args:
         rows: the size of each split.
-        drawn: whether the seed draws the test split; it always draws the validation split.
+        block: the resolved `dataset` block of a config.
     """
-    by_seed = {name for name in rows if name == "validation" or (name == "test" and drawn)}
+    if (block.get("split") or {}).get("by") == "time":
+        return False
+    return "validation" in rows or ("test" in rows and block.get("test_size") != "given")
+
+
+def overlap_of(rows: Mapping[str, float], block: Mapping[str, Any]) -> dict[str, float]:
+    """For each split, the ratio of its rows to training rows, as far as seeds or folds vary it.
+
+    Args:
+        rows: the size of each split.
+        block: the resolved `dataset` block of a config.
+    """
+    varied = {"validation"} if is_drawn(rows, block) else set()
+    if block.get("folds") or (varied and block.get("test_size") != "given"):
+        varied.add("test")
+    if block.get("folds"):
+        varied.add("validation")
     # On fixed rows, runs differ in the rows held out of their training.
-    held_out = sum(rows[name] for name in by_seed)
-    tested = {name: count if name in by_seed else held_out for name, count in rows.items()}
+    held_out = sum(rows[name] for name in rows if name in varied)
+    tested = {name: count if name in varied else held_out for name, count in rows.items()}
     return {name: count / rows["train"] for name, count in tested.items()}

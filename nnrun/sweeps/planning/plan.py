@@ -1,20 +1,21 @@
-"""The plan of a sweep: configs × grid × seeds, all valid."""
+"""The plan of a sweep: configs × grid × seeds × folds, all valid."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from nnrun.config.settings import choice_words
 from nnrun.runs.identity import Identity
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.estimate import Estimate
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One config with one choice from its grid: its runs differ only in their seeds.
+    """One config with one choice from its grid: its runs differ only in seeds and folds.
 
     Args:
         number: by which the plan knows it; numbers rise in the order of the plan.
@@ -22,21 +23,25 @@ class Variant:
         file: its config.
         choice: the chosen values by their dotted keys; empty without a grid.
         config: the resolved config as JSON.
-        identity: the identity of its runs except for their seeds.
+        identities: for each fold, the identity of its runs except for their seeds.
         dataset: the name of its data set.
         sha256: the digest of the data's file or arrays.
         data: the `data_key` of its data.
         target: the target column, if the config names one.
         splits: `train`, and `validation` and `test` if they have rows.
-        division: the settings of the split. Variants with equal data, seed and division have the
-            same rows in their splits.
+        division: the settings of the split. Variants with equal data, seed, fold and division have
+            the same rows in their splits.
         metric: the main metric, `accuracy` or `mse`.
         larger_is_better: whether larger values of the metric are better.
-        seeds: of its runs.
+        seeds: of its runs, without those of splits.
         published: published numbers, by `<split>_<metric>`.
         estimate: of one run.
-        rows: the size of each split.
-        overlap: for each split that the seed draws, the ratio of its rows to training rows; else 0.
+        rows: the size of each split; with folds, the mean.
+        overlap: for each split that a seed draws, or a fold is, the ratio of its rows to training
+            rows; else 0.
+        split_seeds: crossed with `seeds` and folds; None for the seed of the run.
+        drawn: whether the seed decides which rows are in which split.
+        folds: of cross-validation; None without.
     """
 
     number: int
@@ -44,7 +49,7 @@ class Variant:
     file: str
     choice: dict[str, Any]
     config: str
-    identity: Identity
+    identities: Mapping[int | None, Identity]
     dataset: str
     sha256: str
     data: str
@@ -56,8 +61,11 @@ class Variant:
     seeds: Sequence[int]
     published: dict[str, float]
     estimate: Estimate
-    rows: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, float] = field(default_factory=dict)
     overlap: dict[str, float] = field(default_factory=dict)
+    split_seeds: Sequence[int | None] = (None,)
+    drawn: bool = True
+    folds: int | None = None
 
     @property
     def label(self) -> str:
@@ -69,10 +77,18 @@ class Variant:
         """Of its network."""
         return self.estimate.parameters
 
+    @property
+    def planned(self) -> int:
+        """The number of its runs."""
+        return len(self.seeds) * len(self.split_seeds) * len(self.identities)
+
     def runs(self) -> Iterator[PlannedRun]:
-        """One for each seed."""
+        """One for each seed, seed of the split, and fold."""
         for seed in self.seeds:
-            yield PlannedRun(self, seed, self.identity.run_id(seed))
+            for split_seed in self.split_seeds:
+                for fold, identity in self.identities.items():
+                    run_id = identity.with_split_seed(split_seed).run_id(seed)
+                    yield PlannedRun(self, Replicate(seed, split_seed, fold), run_id)
 
 
 @dataclass(frozen=True)
@@ -80,8 +96,13 @@ class PlannedRun:
     """One run of a sweep."""
 
     variant: Variant
-    seed: int
+    replicate: Replicate
     run_id: str
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random, but for the split where that has a seed of its own."""
+        return self.replicate.seed
 
     @property
     def key(self) -> str:
@@ -90,8 +111,8 @@ class PlannedRun:
 
     @property
     def label(self) -> str:
-        """Name, choice and seed, for messages."""
-        return f"{self.variant.label} seed={self.seed}"
+        """Name, choice, seeds and fold, for messages."""
+        return f"{self.variant.label} {self.replicate.words}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +132,7 @@ class Plan:
             object.__setattr__(self, "families", [[variant] for variant in self.variants])
 
     def __len__(self) -> int:
-        return sum(len(family) * len(first.seeds) for first, family in self._firsts())
+        return sum(len(family) * first.planned for first, family in self._firsts())
 
     @property
     def names(self) -> dict[str, None]:
@@ -122,8 +143,7 @@ class Plan:
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
         return sum(
-            len(family) * len(first.seeds) * first.estimate.seconds
-            for first, family in self._firsts()
+            len(family) * first.planned * first.estimate.seconds for first, family in self._firsts()
         )
 
     def firsts(self) -> Iterator[Variant]:
@@ -144,5 +164,5 @@ class Plan:
             for variant in family:
                 yield from islice(variant.runs(), 1)
         for first, family in ordered:
-            for variant in family if len(first.seeds) > 1 else ():
+            for variant in family if first.planned > 1 else ():
                 yield from islice(variant.runs(), 1, None)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 
 from nnrun.config.content import Origin
-from nnrun.config.names import SPLITS
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
-from nnrun.models.task import Classification, Regression
-from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.runs.preparation.prepared import Prepared
-from nnrun.sweeps.planning.datasets import Datasets, data_key
-from nnrun.sweeps.planning.estimate import estimate
+from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid import (
     Arguments,
@@ -25,10 +21,10 @@ from nnrun.sweeps.planning.grid import (
     GridPoint,
     load_grid,
     refuse_too_many,
-    seeds_of,
 )
-from nnrun.sweeps.planning.overlap import overlap_of
-from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.seeds import Seeds, seeds_of
+from nnrun.sweeps.planning.variants import folds_of, make_variant
 
 
 class PlanError(ConfigError):
@@ -81,7 +77,7 @@ class _Planner:
         self.choices = 0
         self.problems: dict[str, Problem] = {}
         self.codes: set[int] = set()
-        self._opened: list[tuple[str, Grid, Sequence[int]]] = []
+        self._opened: list[tuple[str, Grid, Seeds]] = []
         self._names: dict[str, tuple[str, str]] = {}
         self._unwritten: set[str] = set()
         self._cache = GridCache()
@@ -93,12 +89,12 @@ class _Planner:
             self._unwritten.add(file)
         try:
             grid = load_grid(origin, self.arguments)
-            seeds = seeds_of(grid.base, self.arguments)
+            seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
             self.refuse(error.problems, error.exit_code, file)
         else:
-            self.count += grid.count * len(seeds)
+            self.count += grid.count_of_folds * len(seeds)
             self.choices += grid.count
             self._opened.append((file, grid, seeds))
 
@@ -107,21 +103,19 @@ class _Planner:
         offset = 0
         for file, grid, seeds in self._opened:
             families: dict[tuple[int, ...], Family] = {}
+            settings: dict[tuple[int, ...], tuple[int, ...]] = {}
+            varied = [axis.key not in KEYS for axis in grid.axes]
             for groups, choice in grid.combinations():
                 if isinstance(choice, ConfigError):
                     self.refuse(choice.problems, choice.exit_code, file)
                     continue
-                prepared = self._prepared(file, choice)
-                if prepared is not None:
-                    members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
-                    number = offset + grid.number(member[0] for member in members)
-                    families[groups] = Family(
-                        _variant(number, file, choice, prepared, seeds),
-                        prepared.evaluate_every,
-                        grid,
-                        members,
-                        offset,
-                    )
+                members = [axis.groups[g] for axis, g in zip(grid.axes, groups, strict=True)]
+                family = self._family(file, grid, choice, seeds, members, offset)
+                if family is not None:
+                    # Folds and seeds of splits in a grid are runs of the same setting.
+                    first = settings.setdefault(tuple(compress(groups, varied)), groups)
+                    known = families.get(first)
+                    families[first] = family if known is None else known.joined(family)
             self.grids.append((grid, families))
             offset += grid.size
 
@@ -130,10 +124,24 @@ class _Planner:
         """The families of all grids."""
         return [family for _, families in self.grids for family in families.values()]
 
-    def _prepared(self, file: str, choice: GridPoint) -> Prepared | None:
-        """The first run of a setting; None if it is invalid, or equal to an earlier one."""
+    def _family(
+        self,
+        file: str,
+        grid: Grid,
+        choice: GridPoint,
+        seeds: Seeds,
+        members: Sequence[Sequence[int]],
+        offset: int,
+    ) -> Family | None:
+        """The family of a setting; None if it is invalid, or equal to an earlier one."""
+        number = offset + grid.number(member[0] for member in members)
         try:
             prepared = prepare(choice.experiment, self.datasets.load, cache=self._cache)
+            runs = folds_of(choice.experiment, prepared)
+            variant = make_variant(number, file, choice, runs, seeds)
+            if seeds.splits is not None and len(seeds.splits) > 1 and not variant.drawn:
+                message = "no seed decides which rows are in which split"
+                raise ConfigError([choice.experiment.problem(("sweep", "seeds", "split"), message)])
         except ConfigError as error:
             self.refuse(map(choice.relocated, error.problems), error.exit_code, file)
         except InterruptionError:
@@ -141,10 +149,11 @@ class _Planner:
         except NnrunError as error:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
-            known = prepared.config.name, prepared.identity
-            if known not in self._known:
-                self._known.add(known)
-                return prepared
+            identities = {(variant.name, identity) for identity in variant.identities.values()}
+            if not identities <= self._known:
+                self._known |= identities
+                every = {fold: run.evaluate_every for fold, run in runs.items()}
+                return Family(variant, every, grid, members, offset)
         return None
 
     def _require_new_name(self, name: str, file: str) -> None:
@@ -170,34 +179,3 @@ class _Planner:
             else:
                 found = problem
             self.problems.setdefault(str(found), found)
-
-
-def _variant(
-    number: int, file: str, choice: GridPoint, prepared: Prepared, seeds: Sequence[int]
-) -> Variant:
-    config, dataset, split = prepared.config, prepared.dataset, prepared.split
-    block = config.dataset
-    task = Classification if dataset.task == "classification" else Regression
-    parts = {name: part for name in SPLITS if (part := getattr(split, name)) is not None}
-    rows = {name: len(part) for name, part in parts.items()}
-    return Variant(
-        number=number,
-        name=config.name,
-        file=file,
-        choice=choice.choice,
-        config=json.dumps(prepared.config_dict, allow_nan=False),
-        identity=prepared.identity,
-        dataset=dataset.name,
-        sha256=dataset.sha256,
-        data=data_key(block, dataset.sha256),
-        target=None if block.columns is None else block.columns.target,
-        splits=tuple(rows),
-        division=f"{block.test_size} {block.validation_size} {block.stratify}",
-        metric=task.main_metric,
-        larger_is_better=task.larger_is_better,
-        seeds=seeds,
-        published=published_of(config),
-        estimate=estimate(prepared),
-        rows=rows,
-        overlap=overlap_of(rows, drawn=split.test_size != "given"),
-    )

@@ -159,7 +159,7 @@ class DaskWorkers:
         except Exception:  # it may answer the next time
             return
         for address in before.keys() - self._workers.keys():
-            gone = f"the Dask worker at {address} is gone; others take over what it had in hand"
+            gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
 
     def _find_workers(self) -> dict[str, int]:

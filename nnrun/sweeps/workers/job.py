@@ -21,6 +21,7 @@ from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.compiling import code_key
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -38,8 +39,8 @@ class Job:
 
     Args:
         key: of the run in its sweep.
-        config: resolved, as JSON; its seed is not used.
-        seed: of the run.
+        config: resolved, as JSON; its seeds and its fold are not used.
+        replicate: the seeds and the fold of the run.
         run_id: which the worker must compute, too.
         data: the key of its data.
         checkpoint: the state to continue from.
@@ -49,12 +50,17 @@ class Job:
 
     key: str
     config: str
-    seed: int
+    replicate: Replicate
     run_id: str
     data: str
     checkpoint: TrainingState | None = None
     threads: int = 1
     seconds: float = inf
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return self.replicate.seed
 
     @property
     def is_short(self) -> bool:
@@ -80,8 +86,9 @@ def execute_job(job: Job, channel: Channel, dataset: Dataset) -> RunResult | Non
     """
     if channel.stopped():
         return None
-    config = config_of(job.config).model_copy(update={"seed": job.seed})
-    prepared = prepare_again(config, dataset, _cache_of(job.config, job.data))
+    replicate = job.replicate
+    cache = _cache_of(job.config, job.data, replicate.split_seed, replicate.fold)
+    prepared = prepare_again(replicate.applied(config_of(job.config)), dataset, cache)
     if prepared.run_id != job.run_id:
         raise NnrunError(f"this worker's nnrun makes it {prepared.run_id}: versions differ")
     return execute(prepared, job.checkpoint, _callbacks(channel, job.threads))
@@ -102,9 +109,9 @@ def config_of(text: str) -> ExperimentConfig:
     return config_from_dict(json.loads(text))
 
 
-@lru_cache(maxsize=64)
-def _cache_of(config: str, data: str) -> ConfigCache:
-    """The cache shared by all seeds of a config on these data."""
+@lru_cache(maxsize=512)
+def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
+    """The cache shared by all seeds of a config on these data and this split or fold."""
     return ConfigCache(_code_cache_of(code_key(json.loads(config), data)))
 
 

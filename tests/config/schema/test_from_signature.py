@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.from_signature import NamedBlock, Translator
-from nnrun.config.schema.messages import issues
 from nnrun.config.schema.network import LayerConfig, LossConfig
+from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig
 from nnrun.nn.initializers import Initializer
 from nnrun.nn.layers import LAYERS

@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.hints.key_locations import located
-from nnrun.config.schema.messages import issues
+from nnrun.config.schema.pydantic_errors import issues
 from nnrun.config.schema.steps import STEP_BLOCKS, step_blocks, step_type
 from nnrun.data.preprocessing.steps import L2, Binarize
 from nnrun.nn.signature import PositiveFloat

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnrun.data import DatasetProblem, load_dataset
 from nnrun.data.builtin.moons import moons
+from nnrun.data.dataset import DatasetProblem
+from nnrun.data.load import load_dataset
 
 
 def test_they_are_those_of_scikit_learn():

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from sklearn.preprocessing import StandardScaler
 
-from nnrun.data import Columns, DatasetProblem, Layout, Preprocessing, load_dataset, make_split
+from nnrun.data.dataset import DatasetProblem
+from nnrun.data.layout import Columns, Layout
+from nnrun.data.load import load_dataset
+from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
 
 X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 10.0]])

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from nnrun.config.schema.dataset import DatasetConfig
-from nnrun.data import DatasetProblem, Preprocessing, load_dataset, load_features, make_split
+from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
+from nnrun.data.load import load_dataset, load_features
 from nnrun.data.preprocessing.impute import Impute
+from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.data.readers.table import read_csv
+from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
 
 TABLE = "age,town,price\n1,A,10\n,B,20\n3,,30\nNA,A,40\n8,B,50\n8,A,60\n"
@@ -175,7 +178,7 @@ def test_a_target_is_never_filled_in(table):
     assert [[5], [6]] == data.y.tolist()
 
 
-def test_a_column_without_values_is_told(table):
+def test_a_column_without_values_is_reported(table):
     """Nothing can be filled in where the training split has nothing."""
     data, block = table("age,town,price\n,A,1\n,B,2\n", missing={"impute": "median"})
     message = r"dataset\.missing: column 'age' has no value in the training split"
@@ -183,7 +186,7 @@ def test_a_column_without_values_is_told(table):
         fitted(data, block)
 
 
-def test_no_row_left_is_told_at_the_key(table):
+def test_no_row_left_is_reported_at_the_key(table):
     """Leaving out all rows is a mistake, not an empty data set."""
     with pytest.raises(DatasetProblem, match=r"dataset\.missing: each of the 2 rows of houses.csv"):
         table("age,town,price\n,A,1\n,B,2\n", missing="drop_rows")

@@ -10,8 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from nnrun.data import DatasetProblem, load_features
+from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
+from nnrun.data.load import load_features
 from nnrun.data.readers.npz import read_npz
 from nnrun.errors import DataError
 

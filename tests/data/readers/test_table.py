@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nnrun.data import DatasetProblem, load_features
+from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
+from nnrun.data.load import load_features
 from nnrun.data.readers.csv_file import CsvFile
-from nnrun.data.readers.table import CsvFormat, read_csv
+from nnrun.data.readers.table import read_csv
 from nnrun.errors import DataError, NnrunError
 
 
@@ -181,19 +182,19 @@ def test_a_wrong_column_does_not_hide_the_others(csv):
     rows = "".join(f"red,{'' if line == 90 else 1},1\n" for line in range(100))
     with pytest.raises(DataError) as error:
         read_csv(csv("a,b,y\n" + rows), "y", task="regression")
-    told = messages(error)
-    assert ["houses.csv:2:a", "houses.csv:92:b"] == [line.partition(": ")[0] for line in told]
-    assert "'red' is not a number (99 more like it in this column); " in told[0]
+    found = messages(error)
+    assert ["houses.csv:2:a", "houses.csv:92:b"] == [line.partition(": ")[0] for line in found]
+    assert "'red' is not a number (99 more like it in this column); " in found[0]
 
 
-def test_twenty_mistakes_are_told(csv):
+def test_twenty_mistakes_are_reported(csv):
     """Of mistakes that differ; the rest is counted."""
     header = ",".join(f"c{i}" for i in range(30))
     with pytest.raises(DataError) as error:
         read_csv(csv(f"{header},y\n{'red,' * 30}1\n{'red,' * 30}1\n"), "y", task="regression")
-    told = messages(error)
-    assert 21 == len(told)
-    assert "houses.csv: and 20 more like these" == told[-1]
+    found = messages(error)
+    assert 21 == len(found)
+    assert "houses.csv: and 20 more like these" == found[-1]
 
 
 def test_unknown_columns_are_all_reported_with_their_keys(csv):
@@ -298,8 +299,7 @@ def test_categories_that_are_numbers_are_compared_by_value(csv):
 def test_categories_with_decimal_commas_are_compared_by_value(csv):
     """1,5 and 1,50 are one category and one class, in a file and in a table in memory."""
     rows = csv("k;y\n1,5;1,5\n1,50;2\n2,5;1,50\n")
-    form = CsvFormat(decimal=",")
-    data = read_csv(rows, "y", categorical=["k"], task="classification", form=form)
+    data = read_csv(rows, "y", categorical=["k"], task="classification", decimal=",")
     assert {"k": ("1.5", "2.5")} == data.layout.columns.categories
     assert (("1.5", "2"), [0, 1, 0]) == (data.classes, data.y.tolist())
     expected = [[1, 0], [0, 1]]
@@ -349,7 +349,7 @@ def test_a_blank_cell_is_named_among_the_categories(csv):
         load_features(csv("colour\npink\n"), layout)
 
 
-def test_missing_files_and_failing_disks_are_told_apart(tmp_path, monkeypatch):
+def test_missing_files_and_failing_disks_have_messages_of_their_own(tmp_path, monkeypatch):
     """A wrong path is the user's mistake (2), a folder in place of a file too; not the disk's."""
     with pytest.raises(DataError, match="does not exist"):
         read_csv(tmp_path / "none.csv", "y")

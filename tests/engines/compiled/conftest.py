@@ -1,10 +1,9 @@
-"""What the tests of the compiled engine share: a cache of their own, and runs of both engines."""
+"""What the tests of the compiled engine share: runs of both engines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,6 @@ from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, CrossEntropy, L2Penalty, Network
 
 TOLERANCE = 1e-9
-
-
-@pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests, so that no architecture is compiled twice."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def _own_cache(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNRUN_CACHE", str(cache_folder))
 
 
 @dataclass

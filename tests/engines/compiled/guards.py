@@ -185,10 +185,10 @@ def apart(function: Callable[[], Any]) -> Any:
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         errors.seek(0)
-        told = errors.read().decode(errors="replace")
+        output = errors.read().decode(errors="replace")
     if code:
         by = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise GuardError(f"ended by {by}: {told}")
+        raise GuardError(f"ended by {by}: {output}")
     fine, value = pickle.loads(answer)
     if not fine:
         raise value

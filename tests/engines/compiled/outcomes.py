@@ -23,10 +23,10 @@ TRIES = 3
 SUMS = {"matmul", "convolution"}
 
 
-def outcome(engine: Any, batches: Batches, *, told: bool) -> Outcome:
+def outcome(engine: Any, batches: Batches, *, with_losses: bool) -> Outcome:
     """Train and evaluate by an engine; all resulting numbers by name."""
     network, losses = engine.network, np.zeros(len(batches))
-    engine.run(batches, losses if told else None)
+    engine.run(batches, losses if with_losses else None)
     loss, outputs = engine.evaluate(engine.x.reshape(-1, *network.input_shape), engine.target)
     found = {name: one.value.copy() for name, one in network.parameters.items()}
     found |= {name: array.copy() for name, array in network.buffers.items()}
@@ -54,7 +54,7 @@ def reference(trial: Trial, roughened: int | None = None) -> Outcome:
     if roughened is not None:
         _roughen(engine.network, np.random.default_rng(roughened))
     with np.errstate(all="ignore"):
-        return outcome(engine, trial.batches(), told=trial.told)
+        return outcome(engine, trial.batches(), with_losses=trial.with_losses)
 
 
 def _roughen(network: Network, rng: np.random.Generator) -> None:

@@ -56,12 +56,12 @@ def test_optimizers_agree(
 @WAYS
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_losses_of_batches_hold_the_cost(kind: Any, batch_size: int, task: Any) -> None:
-    """What is told of a batch is its loss and the cost of the weights before its update."""
+    """The reported loss of a batch is its loss plus the cost of the weights before its update."""
     one = task(
         lambda: [dense(9, "tanh"), dense(3, "softmax")], (4,), batch_size=batch_size,
         iterations=30, rate=0.1, penalty=L2Penalty(2.0),
     )  # fmt: skip
-    batches, told = one.batches(), []
+    batches, reported = one.batches(), []
     for each in (NumpyEngine, kind):
         network, optimizer = one.network(), SGD()
         optimizer.allocate(network.theta)
@@ -69,11 +69,11 @@ def test_losses_of_batches_hold_the_cost(kind: Any, batch_size: int, task: Any) 
         engine = each(network, optimizer, *one.data(), rng=np.random.default_rng(4), **more)
         losses = np.empty(len(batches))
         engine.run(batches, losses)
-        told.append(losses)
-    np.testing.assert_allclose(told[1], told[0], rtol=1e-11)
+        reported.append(losses)
+    np.testing.assert_allclose(reported[1], reported[0], rtol=1e-11)
     x, target = one.data()
     rows = batches.rows[: batches.bounds[1]]
     network = one.network()
     loss, _ = network.evaluate(x[rows], target[rows])
     cost = sum((network.parameters[f"{layer}.weight"].value ** 2).sum() for layer in (0, 1))
-    assert loss + cost / len(rows) == pytest.approx(told[0][0], rel=1e-12)
+    assert loss + cost / len(rows) == pytest.approx(reported[0][0], rel=1e-12)

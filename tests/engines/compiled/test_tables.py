@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from nnrun.engines.compiled import CompiledEngine, supports, way
 from nnrun.engines.compiled.formulas.losses import LOSSES as LOSS_FORMULAS
 from nnrun.engines.compiled.formulas.losses import LossFormula
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
+from nnrun.engines.compiled.formulas.optimizers import OptimizerFormula, formula_name
 from nnrun.engines.compiled.generated.cost import refuses_function
 from nnrun.engines.compiled.generated.layers import EMITTERS
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS as OPTIMIZER_EMITTERS
-from nnrun.engines.compiled.kernels import KERNELS, loss_kernels
+from nnrun.engines.compiled.kernels import KERNELS, loss_kernels, optimizer_kernel
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
 from nnrun.engines.selection import EngineError, select_engine
@@ -34,6 +36,7 @@ from nnrun.nn import (
     dense,
 )
 from nnrun.nn.losses import FUSED, Loss
+from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
 from tests.nn.examples import NETWORKS
 
@@ -60,7 +63,9 @@ def test_every_entry_has_an_emitter() -> None:
     assert {cls.type for cls in LOSSES.values()} | {cls.type for cls in FUSED.values()} == set(
         LOSS_FORMULAS
     )
-    assert set(OPTIMIZERS) - NUMPY_ONLY == set(OPTIMIZER_EMITTERS)
+    variants = [one() for name in OPTIMIZERS_TRIED for one in OPTIMIZERS_TRIED[name]]
+    assert {formula_name(one) for one in variants} == set(OPTIMIZER_FORMULAS)
+    assert set(OPTIMIZERS) - NUMPY_ONLY == set(OPTIMIZERS_TRIED)
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
@@ -75,7 +80,7 @@ def test_layers(engine: Any, name: str, batch_size: int, task: Any, agree: Any) 
 def test_layers_without_a_function_are_for_kernels() -> None:
     """Every layer is trained by a function or by kernels; batch norm and residuals by kernels."""
     assert set(LAYERS) - NUMPY_ONLY == {name for _, name in WAYS}
-    assert {"batch_norm", "residual"} == {name for _, name in WAYS} - {
+    assert {"batch_norm", "residual"} <= {name for _, name in WAYS} - {
         name for engine, name in WAYS if engine is CompiledEngine
     }
     for make in NETWORKS["residual"]:
@@ -109,10 +114,10 @@ def test_losses(name: str, task: Any, agree: Any) -> None:
     )
 
 
-class LogCosh(Loss):
+class UnlistedLoss(Loss):
     """L = mean log cosh(y - t): a loss that is added by its formulas alone."""
 
-    type = "log_cosh"
+    type = "unlisted_loss"
 
     def value(self, y: Array, target: Array) -> float:
         return float(np.mean(np.log(np.cosh(y - target))))
@@ -132,10 +137,10 @@ def test_a_formula_is_all_that_a_new_loss_needs(
         over_outputs=True,
         functions=("softplus", "tanh"),
     )
-    monkeypatch.setitem(LOSS_FORMULAS, "log_cosh", formula)
-    for name, kernel in loss_kernels("log_cosh", formula).items():
+    monkeypatch.setitem(LOSS_FORMULAS, UnlistedLoss.type, formula)
+    for name, kernel in loss_kernels(UnlistedLoss.type, formula).items():
         monkeypatch.setitem(KERNELS, name, kernel)
-    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), LogCosh(), batch_size=3)
+    one = task(lambda: [dense(6, "tanh"), dense(3)], (5,), UnlistedLoss(), batch_size=3)
     assert supports(one.network(), SGD()) is None
     agree(one, kind=kind)
 
@@ -143,8 +148,8 @@ def test_a_formula_is_all_that_a_new_loss_needs(
 def test_a_loss_without_a_formula_is_trained_by_numpy() -> None:
     """The reason is given, also if the compiled engine is requested."""
     network, reason = (
-        Network([dense(3)], LogCosh(), (5,)),
-        "the compiled engine has no loss log_cosh",
+        Network([dense(3)], UnlistedLoss(), (5,)),
+        "the compiled engine has no loss unlisted_loss",
     )
     assert reason == supports(network, SGD())
     wish = {"batch_size": 1, "iterations": 10**9}
@@ -159,7 +164,7 @@ def test_fused_losses(last: str, name: str, task: Any, agree: Any) -> None:
     agree(task(lambda: [dense(6, "tanh"), dense(3, last)], (5,), LOSSES[name]()))
 
 
-OPTIMIZERS_TRIED = {
+OPTIMIZERS_TRIED: dict[str, list[Callable[[], Optimizer]]] = {
     "sgd": [
         SGD,
         lambda: SGD(momentum=0.9),
@@ -188,6 +193,55 @@ def test_optimizers(name: str, task: Any, agree: Any) -> None:
                 batch_size=1 + 3 * (index % 3),
             )
         )
+
+
+class UnlistedOptimizer(Optimizer):
+    """v ← 0.9 v + 0.1 g², θ ← θ - η g / (√v + ε), an optimizer that no table has."""
+
+    type = "unlisted_optimizer"
+
+    def allocate(self, theta: Array) -> None:
+        super().allocate(theta)
+        self.state = {"square": np.zeros_like(theta)}
+
+    def step(self, theta: Array, g: Array, learning_rate: float) -> None:
+        self.steps += 1
+        square = self.state["square"]
+        square *= 0.9
+        square += 0.1 * g * g
+        theta -= learning_rate * g / (np.sqrt(square) + 1e-4)
+
+
+@pytest.mark.parametrize("kind", [CompiledEngine, TapeEngine])
+def test_a_formula_is_all_that_a_new_optimizer_needs(
+    kind: Any, task: Any, agree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Generated functions and kernels make the steps from the same entry of the table."""
+    formula = OptimizerFormula(
+        update=(
+            ("square", "{square} * {alpha} + {g} * {g} * {rest}"),
+            ("theta", "{theta} - {rate} * ({g} / (sqrt({square}) + {epsilon}))"),
+        ),
+        state=("square",),
+        settings={
+            "alpha": lambda optimizer: 0.9,
+            "rest": lambda optimizer: 0.1,
+            "epsilon": lambda optimizer: 1e-4,
+        },
+    )
+    monkeypatch.setitem(OPTIMIZER_FORMULAS, UnlistedOptimizer.type, formula)
+    monkeypatch.setitem(KERNELS, UnlistedOptimizer.type, optimizer_kernel(formula))
+    one = task(
+        lambda: [dense(6, "tanh"), dense(3)], (5,), MeanSquared(), UnlistedOptimizer, batch_size=3
+    )
+    assert supports(one.network(), UnlistedOptimizer()) is None
+    agree(one, kind=kind)
+
+
+def test_an_optimizer_without_a_formula_is_trained_by_numpy() -> None:
+    """The reason is given."""
+    reason = "the compiled engine has no optimizer unlisted_optimizer"
+    assert reason == supports(Network([dense(3)], MeanSquared(), (5,)), UnlistedOptimizer())
 
 
 @pytest.mark.parametrize("batch_size", [1, 8])

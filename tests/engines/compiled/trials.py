@@ -78,8 +78,8 @@ def _split(trials: Sequence[Trial], text: str) -> tuple[list[Trial], Trial]:
 
 def _trained(trial: Trial, kind: Callable[..., Any], side: Side, **more: Any) -> Outcome:
     with guarded(side):
-        engine = made(trial, kind, batch_size=trial.batch_size, losses=trial.told, **more)
-        return outcome(engine, trial.batches(), told=trial.told)
+        engine = made(trial, kind, batch_size=trial.batch_size, losses=trial.with_losses, **more)
+        return outcome(engine, trial.batches(), with_losses=trial.with_losses)
 
 
 def _compared(way: str, trial: Trial, expected: Outcome, twice: Sequence[Outcome]) -> list[str]:

@@ -158,7 +158,7 @@ def test_a_histogram_has_three_ticks_or_more(low: float, high: float) -> None:
 
 
 def test_a_line_is_broken_where_there_is_no_number() -> None:
-    """Two stretches and a lone point: two moves of the pen, and a dot."""
+    """Two segments and a lone point: two moves of the pen, and a dot."""
     chart = curve("a", [1.0, 2.0, nan, 3.0, 4.0, nan, 5.0])
     root = ET.fromstring(chart.file)
     paths = [e.get("d", "") for e in root.iter(f"{SVG}path") if "line" in e.get("class", "")]
@@ -173,7 +173,7 @@ def test_rows_of_a_table_know_their_place() -> None:
     assert [["0", "3.000"], ["1", "2.000"], ["2", "1.000"]] == [*map(list, chart.table.rows)]
 
 
-def test_what_has_no_place_on_a_log_scale_is_told() -> None:
+def test_what_has_no_place_on_a_log_scale_is_reported() -> None:
     """A reader of the alternative knows as much as one who sees the gap."""
     chart = lines("a", [Series("a", [0, 1], [0.0, 1.0])], x_label="x", y_label="y", log=True)
     assert "1 values of zero or less have no place on a log scale." in chart.alternative

@@ -1,4 +1,4 @@
-"""Colours that can be told apart, and read on."""
+"""Colours that can be distinguished, and text on them read."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnrun.reports.charts.axes import tick_labels
-from nnrun.reports.charts.scales import Band, Linear, Log, log_suits
+from nnrun.reports.charts.scales import Linear, Log, log_suits
 
 TINY, HUGE = 1e-300, 1e300
 ANY = st.floats(allow_nan=True, allow_infinity=True) | st.floats(-HUGE, HUGE)
@@ -127,12 +127,6 @@ def test_ticks_are_few_and_lie_inside(values: list[float], count: int) -> None:
         assert len(ticks) <= 3 * count + 4
         assert all(-1e-6 <= (scale.place(tick) or 0.0) <= 1 + 1e-6 for tick in ticks)
         assert len(ticks) == len(set(tick_labels(ticks)))
-
-
-def test_a_band_is_a_stretch_for_each() -> None:
-    """Names have places in the middle of theirs."""
-    band = Band(4)
-    assert ([0.125, 0.875], 0.25) == ([band.place(0), band.place(3)], band.width)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def notes(blocks: list) -> str:
 
 
 def titles(blocks: list) -> list[str]:
-    figures = [f for block in blocks if isinstance(block, Figures) for f in block.figures]
+    figures = [f for block in blocks if isinstance(block, Figures) for f in block.charts]
     figures += [block for block in blocks if hasattr(block, "chart")]
-    return [figure.chart.title for figure in figures]
+    return [figure.title for figure in figures]
 
 
 def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> None:
@@ -50,7 +50,7 @@ def test_every_kind_of_run_appears_as_what_it_is(results, make_report, page) -> 
         in listed
     )
     assert "broken/s4-00000000dd is damaged: the 'config' of report.json is not what" in listed
-    assert "broken/s5-00000000ee: it goes on from its checkpoint" in listed
+    assert "broken/s5-00000000ee: it continues from its checkpoint" in listed
     text = Page(page).text
     assert "The disk is full." in text
     assert 'File "a.py", line 1, in <module> ValueError: <b>"' in " ".join(text.split())
@@ -97,14 +97,14 @@ def test_the_leaderboard_has_the_numbers_of_the_runs(results, make_report) -> No
 
 
 @pytest.mark.parametrize(
-    ("published", "columns", "told"),
+    ("published", "columns", "note"),
     [
         ((0.9, 0.9), [], "baseline {}, published test 0.9000"),
         ((0.9, 0.8), ["published test"], "baseline {}"),
     ],
 )
-def test_what_is_the_same_in_every_row_is_told_once(
-    results, make_report, tmp_path, published, columns, told
+def test_what_is_the_same_in_every_row_is_shown_once(
+    results, make_report, tmp_path, published, columns, note
 ) -> None:
     """Below the table and not in a column; where rows differ in it, it is a column."""
     source = next((results / "flowers").iterdir())
@@ -119,7 +119,7 @@ def test_what_is_the_same_in_every_row_is_told_once(
     assert columns == [n for n in grid.header if n.startswith(("baseline", "published"))]
     assert {len(grid.header)} == {len(row) for row in grid.rows}
     baseline = f"{record['baseline']['test']['accuracy']:.4f}"
-    expected = [f"The same in every row: {told.format(baseline)}."]
+    expected = [f"The same in every row: {note.format(baseline)}."]
     assert expected == [block.text for block in rest if block.text.startswith("The same")]
 
 
@@ -144,7 +144,7 @@ def test_a_grid_of_three_keys_has_parallel_coordinates(results, make_report, tmp
         changed["training"]["sampling"] = ["shuffle", "with_replacement"][index // 2]
         with_report(source, tmp_path / "grid" / f"s1-000000000{index}", config=changed)
     blocks = sections(make_report(tmp_path))["Settings of grid"]
-    chart = next(b.chart for b in blocks if getattr(b, "chart", None))
+    chart = [b for b in blocks if isinstance(b, Figures)][-1].charts[0]
     assert "test accuracy of every config" == chart.title
     expected = ["learning_rate", "batch_size", "sampling", "test accuracy"]
     assert expected == list(chart.table.header)
@@ -154,13 +154,13 @@ def test_learning_curves_are_means_over_seeds(results, make_report) -> None:
     """With a band from the lowest to the highest; the loss can be seen on a log scale."""
     (figures, *_) = sections(make_report(results))["Learning curves: iris"]
     expected = ["train loss", "test loss", "train accuracy", "test accuracy"]
-    assert expected == [figure.chart.title for figure in figures.figures]
-    assert [True, True, False, False] == [figure.log is not None for figure in figures.figures]
+    assert expected == [chart.title for chart in figures.charts]
+    assert [True, True, False, False] == [chart.log is not None for chart in figures.charts]
     assert 4 == len(figures.legend)
-    assert 4 == figures.figures[0].chart.drawing.count('class="area')
+    assert 4 == figures.charts[0].drawing.count('class="area')
 
 
-def test_curves_of_one_data_set_are_told_apart(results, make_report, tmp_path) -> None:
+def test_curves_of_one_data_set_are_distinguished(results, make_report, tmp_path) -> None:
     """Where runs have a validation split, and others of the same data have none."""
     for folder in (results / "flowers").iterdir():
         with_report(folder, tmp_path / "flowers" / folder.name)
@@ -206,7 +206,7 @@ def test_regression_shows_how_far_it_is_off(results, make_report) -> None:
     ]
     assert expected == titles(answers)
     (figures,) = [block for block in answers if isinstance(block, Figures)]
-    assert 102 == figures.figures[0].chart.drawing.count("<circle")
+    assert 102 == figures.charts[0].drawing.count("<circle")
 
 
 def test_two_features_have_a_decision_surface(results, make_report) -> None:
@@ -221,15 +221,15 @@ def test_weights_and_units_are_shown(results, make_report) -> None:
     run = full(make_report(results, "pictures"), "pictures")
     gallery, figures = run["Weights"]
     assert ["filter 0", "filter 1"] == [caption for _, caption in gallery.pictures]
-    assert 4 == len(figures.figures)
+    assert 4 == len(figures.charts)
     grid = next(block for block in run["Units"] if isinstance(block, Grid))
     assert ["2", "72", "10"] == [row[2].text for row in grid.rows]
 
 
-def test_a_single_weight_is_told_in_words(results, make_report) -> None:
+def test_a_single_weight_is_given_in_words(results, make_report) -> None:
     """One bar as wide as its chart would show nothing of it; nor would one for equal weights."""
     figures, note = full(make_report(results, "houses"), "houses")["Weights"][1:]
-    assert 3 == len(figures.figures)
+    assert 3 == len(figures.charts)
     assert re.fullmatch(r"1\.bias \(bias of dense\), 1 value: -?0\.\d+\.", note.text)
 
 
@@ -256,7 +256,7 @@ def test_the_config_shows_what_was_chosen(results, make_report) -> None:
     assert (True, False) == found["training.optimizer.momentum"]
 
 
-def test_changed_data_are_told(results, make_report, tmp_path) -> None:
+def test_changed_data_are_reported(results, make_report, tmp_path) -> None:
     """What needs them says why it is missing; all else is shown."""
     source = next((results / "moons").iterdir())
     folder = with_report(source, tmp_path / "moons" / source.name)
@@ -268,19 +268,21 @@ def test_changed_data_are_told(results, make_report, tmp_path) -> None:
     assert "Weights" in run
 
 
-def test_numbers_that_the_network_does_not_give_are_told(results, make_report, tmp_path) -> None:
+def test_numbers_that_the_network_does_not_give_are_reported(
+    results, make_report, tmp_path
+) -> None:
     """A report whose metrics are not those of the weights beside it says so."""
     for name, change in (("houses", {"mse": 1.0}), ("moons", {"confusion": [[8, 0], [0, 8]]})):
         source = next((results / name).iterdir())
         metrics = json.loads((source / "report.json").read_text())["metrics"]
         metrics["test"] |= change
         with_report(source, tmp_path / name / source.name, metrics=metrics)
-        told = "Its network, loaded again, gives other metrics than its report"
-        assert told in notes(full(make_report(tmp_path), name)["Predictions"])
-        assert told not in notes(full(make_report(results, name), name)["Predictions"])
+        note = "Its network, loaded again, gives other metrics than its report"
+        assert note in notes(full(make_report(tmp_path), name)["Predictions"])
+        assert note not in notes(full(make_report(results, name), name)["Predictions"])
 
 
-def test_missing_data_are_told(results, make_report, tmp_path) -> None:
+def test_missing_data_are_reported(results, make_report, tmp_path) -> None:
     """Likewise."""
     source = next((results / "moons").iterdir())
     config = json.loads((source / "report.json").read_text())["config"]
@@ -289,25 +291,25 @@ def test_missing_data_are_told(results, make_report, tmp_path) -> None:
     assert "gone.csv does not exist" in notes(full(make_report(tmp_path), "moons")["Predictions"])
 
 
-def test_a_damaged_curve_is_told(results, make_report, tmp_path) -> None:
+def test_a_damaged_curve_is_reported(results, make_report, tmp_path) -> None:
     """Where the curves of several runs are drawn, too; the first run, and the number of others."""
     shutil.copytree(results / "flowers", tmp_path / "flowers")
     folders = sorted((tmp_path / "flowers").iterdir())
 
-    def told():
+    def note():
         return notes(sections(make_report(tmp_path))["Learning curves: iris"])
 
-    assert "Without" not in told()
+    assert "Without" not in note()
     (folders[0] / "history.csv").write_text("iteration\n1\n")
     why = "history.csv is not the file that was written"
-    assert told().endswith(f"Without flowers/{folders[0].name}: {why}.")
+    assert note().endswith(f"Without flowers/{folders[0].name}: {why}.")
     for folder in folders:
         (folder / "history.csv").write_text("iteration\n1\n")
-    assert told().endswith(f": {why} ({len(folders) - 1} more like it).")
+    assert note().endswith(f": {why} ({len(folders) - 1} more like it).")
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 100], ids=["empty", "zeros"])
-def test_a_damaged_model_is_told(results, make_report, tmp_path, damage) -> None:
+def test_a_damaged_model_is_reported(results, make_report, tmp_path, damage) -> None:
     """The numbers of the run are shown all the same."""
     source = next((results / "houses").iterdir())
     folder = with_report(source, tmp_path / "houses" / source.name)

@@ -19,7 +19,7 @@ def test_results_hold_every_number_and_its_baseline(regression, result):
     """A column for each split, and for the baseline on each."""
     lines = section(report_markdown(result(regression)), "Results").strip().splitlines()
     assert "|  | train | test | baseline train | baseline test |" == lines[0]
-    assert "| mse | **12.50** | **25.00** | 84.00 | 81.00 |" == lines[2]
+    assert "| **mse** | **12.50** | **25.00** | 84.00 | 81.00 |" == lines[2]
     assert "| R² | 0.8500 | 0.7000 | 0 | -0.01000 |" == lines[5]
     assert "The baseline is always the mean of the training split." == lines[-1]
 
@@ -113,7 +113,7 @@ def test_a_diverged_run_says_why(regression, result):
     )
     text = report_markdown(result(record, 0))
     assert "**diverged**. Diverged: the loss of Layer 0 left the range. 10,000" in text
-    assert "| mse | **–** | **–** | 84.00 | 81.00 |" in text
+    assert "| **mse** | **–** | **–** | 84.00 | 81.00 |" in text
     assert "| test mse | 20 | – | – | – |" in text
     assert "None" not in text
 

@@ -28,9 +28,9 @@ mae     2.250    3.125           6.500
 R²     0.8500   0.7000        -0.01000
 loss    12.50    25.00           81.00
 
-           published    ours   difference
-──────────────────────────────────────────────────
-test mse       20.00   25.00       +5.000   +25.0%
+           published    ours   difference   relative
+────────────────────────────────────────────────────
+test mse          20   25.00       +5.000     +25.0%
 
 baseline   always the mean of the training split
 published  a | book
@@ -66,7 +66,7 @@ def test_a_classification_run(classification):
     assert "log loss" in shown(other)
 
 
-def test_early_stopping_is_told(regression):
+def test_early_stopping_is_reported(regression):
     """Whether training stopped early, and which weights were kept."""
     training = {"early_stopping": {"restore_best": True}}
     record = replace(
@@ -90,18 +90,18 @@ def test_what_did_not_end_well_says_so(regression, status):
 
 
 @pytest.mark.parametrize(
-    ("planned", "told"),
+    ("planned", "line"),
     [
         ({"iterations": 80_000}, "10,000 of 80,000 iterations in 0.50 s"),
         ({"iterations": None, "epochs": 200, "batch_size": 4}, "10,000 of 20,200 iterations in"),
         ({}, "10,000 iterations in 0.50 s"),
     ],
 )
-def test_how_far_it_came_before_it_was_interrupted_is_told(regression, planned, told):
+def test_how_far_it_came_before_it_was_interrupted_is_reported(regression, planned, line):
     """Beside what the config asks for, in iterations."""
     training = {"early_stopping": None, **planned}
     config = {**regression.config, "training": training}
-    assert f"training   {told}" in shown(replace(regression, status="interrupted", config=config))
+    assert f"training   {line}" in shown(replace(regression, status="interrupted", config=config))
     assert "training   10,000 iterations in" in shown(replace(regression, config=config))
 
 

@@ -1,4 +1,4 @@
-"""The index of runs is a cache: whatever becomes of it or of the runs, what is told is so."""
+"""The index of runs is a cache: whatever happens to it or to the runs, results are right."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def root(tmp_path):
 
 def seen(root):
     """What a look finds, in an order of its own."""
-    runs, keys = look(root)
+    runs = look(root)
+    keys = varied(runs)
     found = [(*(getattr(run, key) for key in PLAIN), dict(run.settings)) for run in runs]
     return sorted(found, key=repr), {name: sorted(key) for name, key in keys.items() if key}
 
@@ -70,7 +71,7 @@ def truth(root, monkeypatch):
 
 @pytest.fixture
 def no_reading(monkeypatch):
-    """Whoever reads a report from here on fails."""
+    """From here on, reading a report fails."""
 
     def refuse(folder, **_):
         raise AssertionError(f"{folder} is read")
@@ -93,7 +94,7 @@ def test_the_second_look_reads_no_report(root, no_reading):
 def test_few_runs_have_no_index(tmp_path):
     """There is nothing to be gained, and the folder stays as it was."""
     put(tmp_path, 1), put(tmp_path, 2)
-    assert 2 == len(look(tmp_path)[0])
+    assert 2 == len(look(tmp_path))
     assert not (tmp_path / FILE).exists()
 
 
@@ -125,7 +126,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_changes_behind_its_back_is_found(root, monkeypatch, change):
-    """Twice: when it is new, and when the index has been told."""
+    """Twice: when it is new, and when the index has an entry for it."""
     seen(root)
     change(root)
     found, again = seen(root), seen(root)
@@ -249,9 +250,7 @@ def test_two_writers_and_a_kill(root):
 def test_settings_in_which_runs_differ_are_those_of_all(root):
     """As if they were looked for among all runs at once."""
     put(root, 40, rate=7.0, name="houses")
-    runs, keys = look(root)
-    assert varied(runs) == keys
-    assert {"houses": ["training.learning_rate"]} == keys
+    assert {"houses": ["training.learning_rate"]} == varied(look(root))
 
 
 def test_settings_of_several_kinds_are_one(root):
@@ -261,8 +260,7 @@ def test_settings_of_several_kinds_are_one(root):
         put(root, seed, rate=rate, name="rates")
     put(root, 50, rate={"initial": 1.0}, name="flats")
     put(root, 51, rate={"initial": 2.0}, name="flats")
-    runs, keys = look(root)
-    assert varied(runs) == keys
+    keys = varied(look(root))
     assert ["training.learning_rate"] == keys["rates"]
     assert ["training.learning_rate.initial"] == keys["flats"]
 
@@ -273,7 +271,7 @@ def test_numbers_survive_as_they_are(root):
     metrics = {**REGRESSION.metrics, "test": {**REGRESSION.metrics["test"], "mse": value}}
     put(root, 70, metrics=metrics)
     seen(root)
-    (run,) = [run for run in look(root)[0] if run.seed == 70]
+    (run,) = [run for run in look(root) if run.seed == 70]
     assert (value, False, 10_000) == (run.test, run.larger_is_better, run.iterations)
     assert json.loads(json.dumps(run.test)) == value
 
@@ -349,7 +347,7 @@ def test_few_runs_leave_no_index(tmp_path, monkeypatch):
 
 
 def test_a_line_is_used_only_while_its_folder_is_as_it_was(tmp_path, monkeypatch):
-    """Also where that changes before the index has been told, or the run is there already."""
+    """Also where that changes before the index has an entry, or the run is there already."""
     for seed in range(RUNS):
         put(tmp_path, seed)
     first = seen(tmp_path)

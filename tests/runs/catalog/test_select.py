@@ -84,7 +84,7 @@ def test_a_folder_is_found_wherever_it_lies(results, tmp_path):
         ("iris/s3-aa11/x", "'iris/s3-aa11/x' is no run folder"),
     ],
 )
-def test_what_names_no_run_is_told(results, word, expected):
+def test_what_names_no_run_is_reported(results, word, expected):
     """With what there is instead, where that helps."""
     with pytest.raises(UsageError) as caught:
         select_run(word, results)
@@ -92,7 +92,7 @@ def test_what_names_no_run_is_told(results, word, expected):
 
 
 def test_without_any_run_there_is_no_latest(tmp_path):
-    """An empty folder and none are told apart."""
+    """An empty folder and a missing one have messages of their own."""
     with pytest.raises(UsageError, match="there is no run in"):
         select_run("latest", tmp_path)
     with pytest.raises(UsageError, match="there is no results folder"):
@@ -114,7 +114,7 @@ def test_the_newest_of_one_second(prepared, store):
         started = [train(prepared(None, f"training.iterations={n}", "seed=1"), store).record.started
                    for n in (shorter, shorter + 10)]  # fmt: skip
         assert started == sorted(set(started))
-        (last,) = [run for run in look(store.root, ("tiny",))[0] if run.started == started[1]]
+        (last,) = [run for run in look(store.root, ("tiny",)) if run.started == started[1]]
         assert store.root / last.label == select_run("tiny", store.root)
 
 
@@ -127,7 +127,7 @@ def test_of_whole_seconds_the_last_report_is_the_newest(results):
     assert results / "iris" / "s3-aa11" == select_run("iris", results)
 
 
-def test_runs_with_one_start_are_told_apart(prepared, store):
+def test_runs_with_one_start_are_distinguished(prepared, store):
     """By the settings in which they differ, as after a sweep over learning rates."""
     for rate in ("0.25", "0.5"):
         train(prepared(None, f"training.learning_rate={rate}"), store)

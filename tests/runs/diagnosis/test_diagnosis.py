@@ -128,7 +128,7 @@ def test_a_large_learning_rate_for_adam(record):
     """It has a limit of its own, whatever the rows."""
     run = record(BOSTON, "training.optimizer=adam", "training.learning_rate=5")
     assert ["worse_than_baseline", "learning_rate"] == kinds(run)[:2]
-    assert "500 times what Adam usually bears" in said(run, "learning_rate")
+    assert "500 times what adam usually bears" in said(run, "learning_rate")
 
 
 def test_an_unscaled_target(record):
@@ -166,7 +166,7 @@ def test_a_tiny_learning_rate_and_the_majoritys_share(record):
     assert [] == kinds(record(IRIS))
 
 
-def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_told_with_both_numbers(prepared):
+def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both_numbers(prepared):
     """It is above the majority's share, and not at it."""
     execution = Execution(prepared(IRIS, "dataset.test_size=5"))
     execution.run(Callbacks())

@@ -38,11 +38,6 @@ training:
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path_factory.getbasetemp() / "kernels"))
-
-
 def test_threads_change_no_bit(prepared):
     """Weights, history and the run's id are the same; the report says how many there were."""
     found = [train(prepared(IMAGES), None, Callbacks(threads=count)) for count in (1, 2, 16)]

@@ -88,7 +88,7 @@ def test_seeds_of_one_config_may_have_other_categories(towns, engine):
     assert len(widths) > 1
 
 
-def test_rows_that_are_training_rows_too_are_told(prepared, tmp_path):
+def test_rows_that_are_training_rows_too_are_reported(prepared, tmp_path):
     """A count in the report whatever it is, and a warning where it is more than chance."""
 
     def run(rows):
@@ -116,7 +116,7 @@ def test_in_order_visits_rows_as_they_stand_in_the_file(towns):
     assert "completed" == execution.run(Callbacks()).record.status
 
 
-def test_own_test_rows_that_are_left_out_are_told(prepared, tmp_path):
+def test_own_test_rows_that_are_left_out_are_reported(prepared, tmp_path):
     """In the report's sentence on the data."""
     x, y = np.arange(20.0)[:, None], np.arange(20.0)
     np.savez(tmp_path / "own.npz", x=x, y=y, x_test=x[:5] + 0.5, y_test=y[:5])

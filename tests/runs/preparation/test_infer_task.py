@@ -68,7 +68,7 @@ def test_the_report_says_why(prepared):
 
 
 def test_what_is_open_is_asked_at_columns(prepared):
-    """One sigmoid under a squared error may be a share or a label: the line to add is told."""
+    """One sigmoid under a squared error may be a share or a label: the message says what to add."""
     with pytest.raises(ConfigError) as error:
         prepared([0, 1, 1], "[1]", "[sigmoid]", "mean_squared")
     first, excerpt, caret = str(error.value).splitlines()

@@ -115,7 +115,7 @@ def test_many_rows_are_refused_at_the_data(refused, monkeypatch):
         ),
     ],
 )
-def test_numbers_that_preparation_cannot_hold_are_told_with_their_column(
+def test_numbers_that_preparation_cannot_hold_are_reported_with_their_column(
     refused, rows, overrides, message
 ):
     """By `check` as by `train`, since both prepare."""

@@ -13,7 +13,7 @@ from nnrun.models.tensors import pack, unpack
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.lifecycle import train
 from nnrun.runs.storage import checkpoints
-from nnrun.runs.storage.checkpoints import pack_checkpoint, unpack_checkpoint
+from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.training.state import TrainingState
 
 
@@ -29,8 +29,8 @@ def half(prepared, store):
 def test_a_checkpoint_is_read_as_it_was_written(half):
     """Arrays and values, to the last bit; and it is gone on from."""
     run, path, _ = half
-    state = unpack_checkpoint(path, run.run_id)
-    again = unpack_checkpoint(path, run.run_id)
+    state = parse_checkpoint(path.read_bytes(), run.run_id, path)
+    again = parse_checkpoint(path.read_bytes(), run.run_id, path)
     assert state.values == again.values
     assert 0 < state.iteration < run.iterations
     assert path.read_bytes() == pack_checkpoint(state, run.run_id)
@@ -46,7 +46,7 @@ def test_any_flipped_bit_is_seen(half):
         spoilt[place // 8] ^= 1 << place % 8
         path.write_bytes(spoilt)
         with pytest.raises(NnrunError):
-            unpack_checkpoint(path, run.run_id)
+            parse_checkpoint(path.read_bytes(), run.run_id, path)
 
 
 def signed(path, run_id, values, arrays):
@@ -82,7 +82,7 @@ def signed(path, run_id, values, arrays):
 def test_what_makes_no_sense_is_started_over(half, store, change):
     """It is said, and the run ends with the weights that it should."""
     run, path, whole = half
-    state = unpack_checkpoint(path, run.run_id)
+    state = parse_checkpoint(path.read_bytes(), run.run_id, path)
     if isinstance(change, dict):
         signed(path, run.run_id, {**state.values, **change}, state.arrays)
     elif change == "null":
@@ -99,34 +99,34 @@ def test_what_makes_no_sense_is_started_over(half, store, change):
     else:
         path.unlink()
         path.mkdir()
-    told, starts = [], []
+    notes, starts = [], []
     if change == "folder":
         with pytest.raises(OSError, match="Is a directory"):
-            train(run, store, Callbacks(note=told.append, start=starts.append))
+            train(run, store, Callbacks(note=notes.append, start=starts.append))
     else:
-        outcome = train(run, store, Callbacks(note=told.append, start=starts.append))
+        outcome = train(run, store, Callbacks(note=notes.append, start=starts.append))
         assert whole == outcome.record.weights_sha256
         assert not path.exists()
     assert [0] == starts
-    (line,) = told
+    (line,) = notes
     assert "so it starts over" in line
 
 
 def test_arrays_of_another_network_are_started_over(half, store):
     """The digest fits, the shapes do not."""
     run, path, whole = half
-    state = unpack_checkpoint(path, run.run_id)
+    state = parse_checkpoint(path.read_bytes(), run.run_id, path)
     signed(path, run.run_id, state.values, {"theta": np.zeros(3)})
-    told = []
-    outcome = train(run, store, Callbacks(note=told.append))
+    notes = []
+    outcome = train(run, store, Callbacks(note=notes.append))
     assert whole == outcome.record.weights_sha256
-    assert 1 == len(told)
+    assert 1 == len(notes)
 
 
 def test_the_digest_is_over_everything(half):
     """Written with other values, the file has another digest."""
     run, path, _ = half
-    state = unpack_checkpoint(path, run.run_id)
+    state = parse_checkpoint(path.read_bytes(), run.run_id, path)
     digest = unpack(path)[1]["sha256"]
     other = pack_checkpoint(TrainingState(state.arrays, {**state.values, "rate": 2.0}), run.run_id)
     path.write_bytes(other)

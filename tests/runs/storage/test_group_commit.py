@@ -165,7 +165,7 @@ def test_what_one_of_a_group_raises_is_its_own(patient, tmp_path):
     assert FileNotFoundError is type(futures[2].exception(timeout=20))
 
 
-def test_what_nobody_foresaw_is_told_to_all_that_wait(tmp_path, monkeypatch):
+def test_an_unforeseen_error_reaches_all_that_wait(tmp_path, monkeypatch):
     """No result is waited for in vain."""
 
     def exhausted(group):

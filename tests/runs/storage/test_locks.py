@@ -41,7 +41,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path):
 
 
 def test_folders_that_come_and_go_are_no_error(tmp_path):
-    """While others hold, release and remove the same folder, whoever wants it gets it."""
+    """While others hold, release and remove the same folder, a waiting process gets it."""
     errors = []
 
     def come_and_go():

@@ -96,7 +96,7 @@ def test_a_finished_run_is_not_trained_again(prepared, store):
     assert stamp == (first.folder / "report.json").stat().st_mtime_ns
 
 
-def test_a_finished_run_is_told_in_todays_words(prepared, store):
+def test_a_finished_run_is_shown_in_todays_words(prepared, store):
     """Description and published numbers may be put right without training again."""
     before = train(prepared(), store).record
     words = ("description=put right", "published={test_accuracy: 0.5, source: a book}")
@@ -222,8 +222,8 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         sleep(0.1)
         sync(descriptor)
 
-    def interrupted(work):
-        threading.Thread(target=work).start()
+    def interrupted(*work):
+        threading.Thread(target=work[0], args=work[1:]).start()
         assert entered.wait(10)
         raise KeyboardInterrupt
 

@@ -17,7 +17,7 @@ from nnrun.cli import cli
 from nnrun.errors import UsageError
 from nnrun.runs.lease import begin
 from nnrun.runs.lifecycle import train
-from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.reading import list_runs
 from nnrun.runs.storage.seal import sealed
 from nnrun.runs.storage.strict_json import strict_json
 from tests.forging import revise, said
@@ -75,7 +75,7 @@ KINDS = [
     *("no digest", "another's digest", "laid out anew", "more behind"),
     *("empty", "text", "huge", "fifo", "loop", "device", "folder", "no model"),
 ]
-# Each with {folder} and with the name, of which there is no other run.
+# Each with {folder} and with the name; there is no other run of that name.
 SHOWING = ["show {folder}", "show tiny", "show latest", "show tiny/s3"]
 REFUSING = [
     *("compare tiny tiny", "predict tiny new.csv", "export tiny -o model.onnx"),
@@ -110,7 +110,7 @@ def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, co
     before = {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
     renamed = "if its folder was renamed, rename it back to s3-0123456789; otherwise "
     to_do = f"{renamed if kind == 'other id' else ''}nnrun train --force trains it again"
-    told = f"is damaged: {listed.problem}; {to_do}"
+    message = f"is damaged: {listed.problem}; {to_do}"
     for words in SHOWING:
         code, out, _ = command(f"{words} --json", folder=folder)
         data = json.loads(out)
@@ -119,17 +119,17 @@ def test_a_tampered_report_is_damaged_and_force_trains_again(prepared, store, co
     for words in REFUSING:
         code, out, err = command(words, folder=folder, config=config)
         assert (2, "") == (code, out), words
-        assert told in err, words
+        assert message in err, words
     for words in ("verify tiny", "verify"):
         code, _, err = command(words)
         assert 3 == code
-        assert told in err
+        assert message in err
     for words in ("report", "report {folder}", "report tiny"):
         code, _, err = command(f"{words} -o x.html", folder=folder)
         assert (0, "wrote x.html: 1 run") == (code, err[:19])
-        assert told in html.unescape(Path("x.html").read_text())
+        assert message in html.unescape(Path("x.html").read_text())
     for word in ("tiny", folder):
-        with pytest.raises(UsageError, match=re.escape(told)):
+        with pytest.raises(UsageError, match=re.escape(message)):
             nnrun.load(word, results=store.root)
     assert before == {path: path.lstat().st_mtime_ns for path in folder.iterdir()}
     assert 0 == command("train {config} --force", config=config)[0]
@@ -144,12 +144,12 @@ def test_a_sweep_tells_of_a_damaged_run_and_trains_the_others(prepared, store, c
     first = train(prepared(), store)
     spoil(first.folder / "report.json", kind)
     (listed,) = list_runs(store.root)
-    told = f"is damaged: {listed.problem}; nnrun train --force trains it again"
+    message = f"is damaged: {listed.problem}; nnrun train --force trains it again"
     words = f"sweep {first.folder}/config.yaml --seeds 3 -j 1"
     code, _, err = command(f"{words} --dry-run")
-    assert (0, 1) == (code, err.count(told))
+    assert (0, 1) == (code, err.count(message))
     code, _, err = command(words)
-    assert (1, 1) == (code, err.count(told))
+    assert (1, 1) == (code, err.count(message))
     assert "3 runs: 2 trained" in err
     assert [False, True, True] == [run.complete for run in list_runs(store.root)]
     assert 0 == command(f"{words} --force")[0]
@@ -168,7 +168,7 @@ def test_a_damaged_run_is_meant_where_there_is_no_other(prepared, store, command
 
 
 def test_a_damaged_run_that_another_process_is_at_is_running(prepared, store, command):
-    """It is being trained again: whoever wants it waits, and finds it complete."""
+    """It is being trained again: another process waits, and finds it complete."""
     run = prepared()
     first = train(run, store)
     spoil(first.folder / "report.json", "empty")

@@ -33,7 +33,7 @@ training: {learning_rate: {schedule: cosine, initial: 0.01}, iterations: 900}
 
 
 def feature_sets() -> str:
-    """The sets of vector instructions that NumPy can be told to leave."""
+    """The sets of vector instructions that NumPy can be made not to use."""
     details: Any = np.show_config(mode="dicts")
     return " ".join(details["SIMD Extensions"]["found"])
 

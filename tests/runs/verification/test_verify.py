@@ -8,10 +8,10 @@ import json
 import operator
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from nnrun.runs.verification import parallel
 from nnrun.runs.verification import verify as module
 from nnrun.runs.verification.verify import Difference, verify
 from tests.forging import forge, revise, said
+from tests.sweeps.helpers import wait_for_workers
 
 WILD = """
 name: wild
@@ -217,8 +218,8 @@ def test_what_a_report_says_is_named(prepared, store):
     rewrite(folder, config={**config, "training": training})
     verdict = verify(folder)
     found = [Difference("config.training.learning_rate", 0.07, 0.05)]
-    told = ("differs", "its report has values that training does not reproduce", found, {}, 3)
-    assert told == (
+    expected = ("differs", "its report has values that training does not reproduce", found, {}, 3)
+    assert expected == (
         *(verdict.finding, verdict.reason, verdict.differences),
         *(verdict.environment, verdict.exit_code),
     )
@@ -271,7 +272,7 @@ def test_elsewhere_a_tolerance_decides(prepared, store, monkeypatch):
     assert ("differs", 3) == (stored(1 + 1e-4).finding, stored(1 + 1e-4).exit_code)
 
 
-def test_what_cannot_be_verified_is_told(prepared, store, tmp_path):
+def test_what_cannot_be_verified_is_reported(prepared, store, tmp_path):
     """No run, half a run, other data; and a report that is damaged."""
     with pytest.raises(UsageError, match="there is no run"):
         verify(tmp_path)
@@ -321,12 +322,16 @@ def test_the_command_verifies_all_of_a_folder(results, jobs):
 
 def test_ctrl_c_ends_it_and_its_processes(results):
     """Exit 130, in time, without a traceback."""
-    text = Path("flowers.yaml").read_text().replace("iterations: 100", "iterations: 200000")
-    Path("long.yaml").write_text(text)
-    CliRunner().invoke(cli, ["sweep", "long.yaml", "--seeds", "2", "-j", "1"])
+    for folder in results:  # as if they had been trained for hours
+        config, report = folder / "config.yaml", folder / "report.json"
+        config.write_text(
+            re.sub("iterations: 100\n", "iterations: 100000000\n", config.read_text())
+        )
+        digest = sha256(config.read_bytes()).hexdigest()
+        revise(report, files=said(report)["files"] | {config.name: digest})
     words = [sys.executable, "-m", "nnrun", "verify", "-j", "2"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    time.sleep(4)
+    wait_for_workers(process.pid, 2)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert 130 == process.returncode

@@ -11,7 +11,7 @@ import pytest
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
-from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.best import best_of, choose
 from nnrun.sweeps.board.leaderboard import kind_of, make_leaderboard
 from nnrun.sweeps.board.stored import stored_boards, stored_variants
@@ -103,7 +103,7 @@ def test_runs_that_have_not_completed_are_not_chosen(swept):
         choose([replace(best, status="failed"), *lost], "mine")
 
 
-def test_a_split_that_the_runs_do_not_have_is_told(swept, store):
+def test_a_split_that_the_runs_do_not_have_is_reported(swept, store):
     """With the setting that makes one."""
     swept(BOSTON, seeds=1)
     expected = (
@@ -139,7 +139,7 @@ def test_lists_put_together_what_a_board_does(swept, store):
     for variant in stored_variants(records):
         for record in variant.records:
             kinds[record.run_id] = kind_of(variant)
-    runs, _ = look(store.root)
+    runs = look(store.root)
     ranked = ordered(runs, RESULT)
     found = dict.fromkeys(kinds[run.run_id] for run in ranked)
     assert [kinds[run.run_id] for run in ranked] == [kind for kind in found for _ in range(9)]

@@ -1,4 +1,4 @@
-"""Boards that once helped nobody to choose, told right."""
+"""Regressions: boards whose notes on choosing were wrong."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_an_untrained_network_can_be_dropped():
     assert "| 1 * | trained | 10 | 3.65 ± 1.8 | 1.4 |" in leaderboard_markdown(board)
 
 
-def test_two_boards_of_other_data_are_told_apart():
+def test_two_boards_of_other_data_are_distinguished():
     """Each with what can be dropped of it, by the name of its data."""
     other = [
         member(f"w{k}", normal(0.5 + k / 5, 0.01, 5, k), dataset="wine", sha256="2") for k in (0, 1)

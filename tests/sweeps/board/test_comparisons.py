@@ -11,15 +11,10 @@ from scipy.stats import ttest_ind, ttest_rel
 
 from nnrun.sweeps.board import comparisons
 from nnrun.sweeps.board.comparisons import Table, standings
-from tests.simulations.best_of_table import (
-    TRUTHS,
-    best_dropped,
-    intervals_missed,
-    most_by_chance,
-    worse_dropped,
-)
+from tests.simulations.best_of_table import best_dropped, most_by_chance, worse_dropped
 from tests.simulations.rules import intervals, ours
 from tests.simulations.tables import COMMON_SPLITS
+from tests.simulations.truths import TRUTHS, intervals_missed
 
 SIZES = [(2, 3), (8, 5), (20, 10)]
 TABLES = 250

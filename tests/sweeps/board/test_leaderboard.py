@@ -1,4 +1,4 @@
-"""The leaderboard: what is compared with what, by which split, and how it is told."""
+"""The leaderboard: what is compared with what, by which split, and how it is shown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from nnrun.reports.markdown.leaderboard_files import (
     leaderboard_markdown,
 )
 from nnrun.reports.markdown.replication import replication_markdown
-from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.replication import replications
+from nnrun.sweeps.board.rows import Leaderboard
 from tests.sweeps.board.boards import VARIANT, named, progress, score
 
 
@@ -80,7 +81,7 @@ def test_rows_with_other_splits_have_a_table_of_their_own():
     assert ["test", "train"] == [group.ordered_by for group in board.groups]
 
 
-def test_ties_are_told_by_the_common_seeds():
+def test_ties_are_decided_by_the_common_seeds():
     """Noise around the same level is a tie; a shift that every seed shares is none."""
     levels = [0.5, 0.7, 0.6, 0.8, 0.4]
     variant = {"seeds": range(5)}

@@ -9,14 +9,21 @@ import pytest
 from scipy.stats import t as student
 
 from nnrun.reports.markdown.leaderboard_files import leaderboard_markdown
-from nnrun.sweeps.board.design import smallest_difference
-from nnrun.sweeps.board.leaderboard import Leaderboard, make_leaderboard
+from nnrun.sweeps.board.design import Size, smallest_difference
+from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
+from nnrun.sweeps.board.rows import Leaderboard
+from nnrun.sweeps.board.variance.components import Components
+from nnrun.sweeps.board.variance.sharing import numbers
 from nnrun.sweeps.planning.estimate import Estimate
 from tests.simulations.tables import over_data_sets
 from tests.sweeps.board.boards import named, progress, score
 
 SIZES = {"large": 5000, "small": 50, "medium": 500}
+
+
+def variance(split=0.0, weights=0.0, rest=0.0):
+    return Components(*numbers(split, weights, rest))
 
 
 def board(level=0.0, sign=1, **changes):
@@ -69,7 +76,7 @@ def test_a_board_with_a_margin_is_read_back():
     """With the margin, the cheapest row and what the design could show."""
     found = with_margin(board(), 0.01)
     assert found == Leaderboard.from_dict(found.to_dict())
-    assert found.groups[0].shown.seeds == 5
+    assert "5 seeds" == found.groups[0].shown.design
 
 
 def test_what_more_seeds_would_show_is_a_line_below_the_board():
@@ -79,7 +86,9 @@ def test_what_more_seeds_would_show_is_a_line_below_the_board():
     assert "; with 10 seeds, by " in text
     assert "No number of seeds gets below" not in text
     drawn = board(overlap={"test": 0.25}).groups[0].shown
-    assert drawn.difference > drawn.twice > drawn.four_times > drawn.limit > 0
+    assert ["10 seeds", "20 seeds"] == [*drawn.larger]
+    twice, four_times = drawn.larger.values()
+    assert drawn.difference > twice > four_times > drawn.limit > 0
     assert "No number of seeds gets below" in leaderboard_markdown(board(overlap={"test": 0.25}))
 
 
@@ -87,7 +96,7 @@ def test_what_more_seeds_would_show_is_a_line_below_the_board():
 def test_the_smallest_difference_is_found_four_times_in_five(seeds, overlap):
     """Of two rows of normal noise, in simulation: 80% of tables drop the worse one."""
     rng = np.random.default_rng([42, seeds])
-    gap = smallest_difference(2**0.5, seeds, 2, overlap)
+    gap = smallest_difference(variance(split=2.0), Size(seeds), 2, overlap)
     x = over_data_sets((4000, 2, seeds), rng, overlap=overlap)
     d = x[:, 1] - x[:, 0] - gap
     error = d.std(axis=1, ddof=1) * (1 / seeds + overlap) ** 0.5
@@ -97,6 +106,6 @@ def test_the_smallest_difference_is_found_four_times_in_five(seeds, overlap):
 
 def test_no_number_of_seeds_shows_less_than_the_limit():
     """It is what ever more seeds come to."""
-    many = smallest_difference(1.0, 10**7, 20, 0.25)
-    assert many == pytest.approx(smallest_difference(1.0, None, 20, 0.25), rel=1e-3)
-    assert 0 == smallest_difference(1.0, None, 20, 0.0)
+    many = smallest_difference(variance(split=1.0), Size(10**7), 20, 0.25)
+    assert many == pytest.approx(smallest_difference(variance(split=1.0), None, 20, 0.25), rel=1e-3)
+    assert 0 == smallest_difference(variance(split=1.0), None, 20, 0.0)

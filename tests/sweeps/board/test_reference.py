@@ -46,7 +46,7 @@ def test_holm():
         (HEADER + "a,test_mse,nan,2,3,x\n", ":2: mean and sd"),
     ],
 )
-def test_a_file_that_is_no_reference_is_told_by_its_line(tmp_path, text, said):
+def test_a_file_that_is_no_reference_is_reported_by_its_line(tmp_path, text, said):
     """Before anything is trained."""
     path = tmp_path / "reference.csv"
     path.write_text(text)

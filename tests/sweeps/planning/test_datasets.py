@@ -10,7 +10,7 @@ from pydantic import create_model
 from nnrun.config import load as config_loading
 from nnrun.config.schema.dataset import DatasetConfig
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.data import DatasetProblem
+from nnrun.data.dataset import DatasetProblem
 from nnrun.sweeps.planning import datasets as sweep_data
 from nnrun.sweeps.planning.datasets import Datasets
 from tests.sweeps.helpers import run_inline
@@ -82,7 +82,7 @@ def test_preparation_alone_loads_nothing_again(monkeypatch):
 
 
 def test_data_that_are_there_are_still_checked():
-    """What does not go with the task is told for every config, loaded or not."""
+    """What does not go with the task is reported for every config, loaded or not."""
     datasets = Datasets()
     datasets.load(DatasetConfig(name="boston"))
     with pytest.raises(DatasetProblem, match="needs classes"):

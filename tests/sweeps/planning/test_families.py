@@ -64,9 +64,32 @@ def test_a_member_is_what_loading_gives(plan, write, grid):
     assert len(made.families) < len(values)
     for value, variant in zip(values, made.variants, strict=True):
         prepared = prepare(load_config(file, [f"{key}={value}"]))
-        assert prepared.identity == variant.identity
+        assert {None: prepared.identity} == variant.identities
         assert prepared.config_dict == json.loads(variant.config)
         assert {key: None if value == "null" else value} == variant.choice
+
+
+@pytest.mark.parametrize("length", ["iterations: 60", "epochs: 37"])
+@pytest.mark.parametrize("folds", ["", "dataset.fold=2,3"])
+def test_a_member_has_the_folds_that_loading_gives(plan, write, length, folds):
+    """Run ids of all folds, whose epochs differ in length, or of those named by the grid."""
+    file = write("iris", IRIS.replace("iterations: 60", length))
+    words = [*folds.split(), "dataset.folds=7", "training.learning_rate=0.1,0.2,0.3"]
+    made = plan(file, *words)
+    fold_numbers = [2, 3] if folds else range(1, 8)
+    expected = [
+        prepare(
+            load_config(
+                file,
+                [f"training.learning_rate={rate}", "dataset.folds=7", f"dataset.fold={fold}"],
+            )
+        ).run_id
+        for rate in (0.1, 0.2, 0.3)
+        for fold in fold_numbers
+    ]
+    assert expected == [run.run_id for variant in made.variants for run in variant.runs()]
+    assert 1 == len(made.families)
+    assert len(expected) == len(made)
 
 
 def test_members_are_in_the_order_of_the_product(plan, write):
@@ -103,7 +126,7 @@ def test_what_is_checked(plan, write, monkeypatch, words, prepared):
     monkeypatch.setattr(validate, "prepare", counted)
     made = plan(write("iris"), *words)
     assert prepared == len(checked)
-    assert len(made) == len({variant.identity for variant in made.variants})
+    assert len(made) == len({variant.identities[None] for variant in made.variants})
 
 
 @pytest.mark.parametrize(

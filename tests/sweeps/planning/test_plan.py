@@ -126,7 +126,7 @@ def test_all_mistakes_of_all_files(plan, write):
 
 
 def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
-    """What shows only when the network is built is told at the value in the config."""
+    """What shows only when the network is built is reported at the value in the config."""
     block = "sweep: {grid: {network.sizes: [[4, 3], [4, 5]]}}\n"
     with pytest.raises(ConfigError, match=r"grid\.yaml:7:40: .*5 outputs, but iris has 3 classes"):
         plan(write("grid", IRIS + block))
@@ -143,7 +143,7 @@ def test_mistakes_of_a_grid_point_at_the_grid(plan, write):
         ("seed=range(-9,2)", "-9, -8, -7, -6, … are not whole numbers"),
     ],
 )
-def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
+def test_a_seed_that_is_none_is_reported_as_such(plan, write, word, wrong):
     """With everything else that is wrong."""
     with pytest.raises(ConfigError) as caught:
         plan(write("iris"), word, "training.batch_size=0")
@@ -153,7 +153,7 @@ def test_a_seed_that_is_none_is_told_as_such(plan, write, word, wrong):
 
 
 @pytest.mark.parametrize("word", ["seed=[1,2]", "seed=0..4", "seed=0:5", "seed=0-4"])
-def test_several_seeds_that_are_written_otherwise_are_told_how(plan, write, word):
+def test_several_seeds_that_are_written_otherwise_get_a_hint(plan, write, word):
     """Lists and ranges of other languages."""
     with pytest.raises(ConfigError) as caught:
         plan(write("iris"), word)
@@ -167,9 +167,9 @@ def test_all_values_of_an_argument_are_tried(plan, write):
     """Also where the first one is wrong already."""
     with pytest.raises(ConfigError) as caught:
         plan(write("iris"), "training.batch_size=0,4,-1", "training.learning_rate=0.1,x")
-    told = [str(problem).partition(": training.")[2] for problem in caught.value.problems]
+    found = [str(problem).partition(": training.")[2] for problem in caught.value.problems]
     assert ["batch_size: 0 is", "batch_size: -1 is", "learning_rate: 'x' is"] == [
-        text.partition(" not")[0].partition(" neither")[0] for text in told
+        text.partition(" not")[0].partition(" neither")[0] for text in found
     ]
 
 
@@ -234,7 +234,7 @@ def test_a_plan_does_not_hold_its_runs(plan, write):
 @pytest.mark.parametrize(
     ("most", "terminal", "said"), [(101, True, 1), (100, True, 0), (101, False, 0)]
 )
-def test_what_takes_a_while_is_told_to_a_terminal(run, write, monkeypatch, most, terminal, said):
+def test_a_terminal_shows_what_takes_a_while(run, write, monkeypatch, most, terminal, said):
     """How many configs are looked at, where they are a hundred or more; logs need none of it."""
     write("iris")
     stream = SimpleNamespace(isatty=lambda: terminal)

@@ -66,7 +66,7 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     assert 2 == len(list(tmp_path.glob("results/iris/*")))
 
 
-def test_workers_of_unlike_arithmetic_are_told(shell, write, tmp_path):
+def test_workers_of_unlike_arithmetic_are_reported(shell, write, tmp_path):
     """A row whose runs two workers share is marked, where bits depend on whose they are."""
     write("by_numpy", lasting(10_000))
     write("compiled", lasting(500_000).replace("engine: numpy", "engine: compiled"))
@@ -90,7 +90,7 @@ def test_workers_of_unlike_arithmetic_are_told(shell, write, tmp_path):
 
 
 def kernels_of(root, name):
-    """How many runs were trained with each kernel of BLAS, of which there are two."""
+    """How many runs were trained with each of the two kernels of BLAS."""
     reports = [json.loads(p.read_text()) for p in root.glob(f"results/{name}/*/report.json")]
     kernels = Counter(report["environment"]["blas_kernel"] for report in reports)
     assert (2, 9) == (len(kernels), kernels.total())
@@ -117,7 +117,7 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
         campaign.hold(root)
 
 
-def test_a_lost_worker_is_told(shell, cluster, write, tmp_path):
+def test_a_lost_worker_is_reported(shell, cluster, write, tmp_path):
     """With its address, while the sweep goes on."""
     write("iris", lasting(80_000))
     process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)

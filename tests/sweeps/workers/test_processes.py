@@ -98,7 +98,7 @@ _SocketChannel.next_task = next_task
 """
 
 
-def test_what_a_worker_told_before_its_end_counts(plan, sweep, write, worker_module):
+def test_messages_of_a_worker_before_its_end_count(plan, sweep, write, worker_module):
     """No run is trained again that it had ended, and none is blamed that it was not sent."""
     worker_module(ENDS_AFTER_RESULT)
     ended = []
@@ -175,7 +175,7 @@ def test_a_worker_that_ends_before_it_is_ready_costs_no_attempt(plan, sweep, wri
 
 
 def test_workers_that_end_before_they_are_ready(plan, sweep, write, store):
-    """Else a machine on which none stays would start them for ever; no run is told as failed."""
+    """Only a few are started; no run is reported as failed."""
     killed = []
 
     def look(workers):
@@ -225,7 +225,7 @@ def test_no_process_can_be_started(plan, sweep, write, monkeypatch):
 
 
 def test_no_process_can_be_started_any_more(plan, sweep, write, store, monkeypatch):
-    """The sweep ends; what is not trained is not told as failed."""
+    """The sweep ends; untrained runs are not reported as failed."""
     refusing(monkeypatch, 1)
     with pytest.raises(NnrunError, match=r"^no worker can be started: Resource"):
         sweep(plan(write("iris"), seeds=12)).run(Observed(1, killing(lambda count: count > 2)))
@@ -252,7 +252,7 @@ def test_no_thread_can_be_started(plan, sweep, write, store, monkeypatch):
 
 
 class Unsendable:
-    """Data for which there is not enough memory when they are to be sent."""
+    """Data for which there is not enough memory when they are sent."""
 
     def __reduce__(self):
         raise MemoryError

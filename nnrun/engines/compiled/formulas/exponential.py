@@ -52,25 +52,26 @@ def exponentials(dtype: str) -> SimpleNamespace:
         rest = from_bits(integer((bits(second) << exponent) + unit))
         return (one + (r + r * r * tail(r))) * scale * rest
 
+    def parts(x: Any) -> Any:
+        """2ⁿ, and exp(r) - 1, where 2ⁿ needs no second factor."""
+        shifted = x * log2_e + magic
+        n = shifted - magic
+        r = (x - n * ln2_high) - n * ln2_low
+        return from_bits(integer((bits(shifted) << exponent) + unit)), r + r * r * tail(r)
+
     def exp_nonpositive(x: Any) -> Any:
         """exp(x) for x ≤ 0, with nothing before the power that would take time: a softmax waits.
 
         Results below the normal numbers are 0, which changes no softmax: its sum has a term of 1.
         """
-        shifted = x * log2_e + magic
-        n = shifted - magic
-        r = (x - n * ln2_high) - n * ln2_low
-        scale = from_bits(integer((bits(shifted) << exponent) + unit))
-        value = scale + scale * (r + r * r * tail(r))
+        scale, grown = parts(x)
+        value = scale + scale * grown
         return zero if x < deepest else value
 
     def expm1(x: Any) -> Any:
         """exp(x) - 1 for |x| ≤ 60, without cancellation."""
-        shifted = x * log2_e + magic
-        n = shifted - magic
-        r = (x - n * ln2_high) - n * ln2_low
-        scale = from_bits(integer((bits(shifted) << exponent) + unit))
-        return scale * (r + r * r * tail(r)) + (scale - one)
+        scale, grown = parts(x)
+        return scale * grown + (scale - one)
 
     def tanh(x: Any) -> Any:
         x = -flat if x < -flat else x
@@ -82,11 +83,8 @@ def exponentials(dtype: str) -> SimpleNamespace:
         held = edge if -x > edge else -x
         held = -edge if held < -edge else held
         # Within ± edge 2ⁿ needs no second factor: where it is lost, so is the sum's digit.
-        shifted = held * log2_e + magic
-        n = shifted - magic
-        r = (held - n * ln2_high) - n * ln2_low
-        scale = from_bits(integer((bits(shifted) << exponent) + unit))
-        return one / (one + (scale + scale * (r + r * r * tail(r))))
+        scale, grown = parts(held)
+        return one / (one + (scale + scale * grown))
 
     def elu(x: Any) -> Any:
         held = -two * flat if x < -two * flat else x

@@ -1,8 +1,8 @@
 """log, written so that LLVM vectorises loops over it.
 
 x = 2ᵏ m with m in [√½, √2), from the bits of x; then log x = k ln 2 + log m, where log m is
-2 artanh(s) = f - s (f - r), s = f / (2 + f), f = m - 1, arranged such that f, of which no digit is
-lost, is added last. The integer k becomes a number by way of the bits of 2⁵² (2²³ in float32), as
+2 artanh(s) = f - s (f - r), s = f / (2 + f), f = m - 1, arranged such that f, which is exact, is
+added last. The integer k becomes a number by way of the bits of 2⁵² (2²³ in float32), as
 in `exponential`.
 """
 

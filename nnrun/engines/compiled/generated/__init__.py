@@ -2,6 +2,6 @@
 
 For single rows and small batches it saves calls: kernels take 15 times as long on W1, 5 times on W2
 and W3, 2.4 times on W4 and 3.3 times on W5 (`tests/benchmarks/works.py`). A batch is computed row
-by row; what needs all rows at once, such as batch normalisation, and large matrix products are left
+by row; what needs all rows, such as batch normalisation, and large matrix products are left
 to the tape.
 """

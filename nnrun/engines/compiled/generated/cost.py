@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from math import prod
 
 from nnrun.engines.compiled.formulas.losses import LOSSES
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name
 from nnrun.engines.compiled.generated.layers import compiling, refusal
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS
 from nnrun.nn.layer import Layer
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 
 # Seconds of compiling a function, besides those of each layer (`Emitter.compiling`), and for each
-# pair of layers, since LLVM looks at all of them at once.
+# pair of layers, since LLVM looks at all of them together.
 COMPILING_BASE, COMPILING_PAIR = 0.03, 0.0003
 # No function is generated that takes longer to compile.
 LONGEST = 10.0
@@ -38,7 +38,7 @@ def refuses_function(network: Network, optimizer: Optimizer) -> str | None:
         return reason
     if network.loss.type not in LOSSES:
         return f"the compiled engine has no loss {network.loss.type}"
-    if optimizer.type not in OPTIMIZERS:
+    if formula_name(optimizer) not in OPTIMIZERS:
         return f"the compiled engine has no optimizer {optimizer.type}"
     if not network.size:
         return "there are no parameters to train"

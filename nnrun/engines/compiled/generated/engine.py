@@ -38,16 +38,8 @@ class CompiledEngine:
     """Updates by a function that is generated and compiled for this one network.
 
     Args:
-        network: initialized.
-        optimizer: allocated for the network's parameters.
-        x: rows of the training split, in the network's dtype.
-        target: their targets, in the network's dtype.
-        rng: the stream of dropout masks.
-        clip_norm: as for the NumPy engine.
         batch_size: the largest batch. With 1, the function takes only single rows; None takes
             the size of the first batches.
-        losses: whether `run` can return the losses of batches.
-        wait: is called before the function is compiled, if it is not cached.
         compiled_functions: those of networks of the same config; a new one is added to them.
 
     Raises:

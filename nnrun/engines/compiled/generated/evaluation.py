@@ -38,8 +38,6 @@ class Evaluation:
     """Evaluates a network in portions of rows.
 
     Args:
-        blocks: of memory, where the weights are gathered.
-        function: that was generated for the network.
         arrange: copies rows into the function's layout.
         single: whether it takes one row at a time.
     """
@@ -63,10 +61,7 @@ class Evaluation:
     def of(self, x: Array, target: Array, inputs: Array | None = None) -> RowsEvaluator:
         """An evaluator of these rows (see `Engine.evaluator`).
 
-        Args:
-            x: the rows.
-            target: theirs.
-            inputs: the rows in the function's layout, if they exist already.
+        `inputs` are the rows in the function's layout, if they exist already.
         """
         network = self.blocks.network
         target = allocation.given(target.reshape(len(x), -1), network.dtype)
@@ -77,14 +72,7 @@ class Evaluation:
 
 
 class RowsEvaluator:
-    """Evaluates the same rows at each call.
-
-    Args:
-        evaluation: of the network.
-        x: the rows.
-        target: theirs, (rows, outputs).
-        inputs: the rows in the function's layout, if they exist already.
-    """
+    """Evaluates the same rows at each call."""
 
     def __init__(
         self, evaluation: Evaluation, x: Array, target: Array, inputs: Array | None
@@ -131,9 +119,6 @@ class Portion:
     """Rows that one call evaluates, with arguments that are the same in each call.
 
     Args:
-        evaluation: of the network.
-        inputs: the rows in the function's layout.
-        target: theirs.
         times: the number of evaluations, each one call.
     """
 

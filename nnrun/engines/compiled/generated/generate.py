@@ -7,21 +7,17 @@ from math import prod
 
 import numpy as np
 
-from nnrun.engines.compiled.generated.optimizers import OPTIMIZERS, clip, plain
+from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.generated.passes import Passes
 from nnrun.engines.compiled.generated.penalty import penalise
 from nnrun.engines.compiled.generated.program import ArraySlice, Program
 from nnrun.engines.compiled.generated.row import Row
-from nnrun.engines.compiled.generated.text import Text, settled, title_lines, words
+from nnrun.engines.compiled.generated.text import Text, title_lines, words
+from nnrun.engines.compiled.generated.update import clip, step
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
 from nnrun.nn.network import Network
 from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array
-
-# Networks with so many parameters at most are evaluated in a separate loop: a test of `evaluating`
-# in each iteration takes up to a fifth of their time. In larger ones it costs nothing, and the
-# forward pass is compiled once.
-APART = 2000
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Generated:
     source: str
     program: Program
     x: Row
-    state: list[str]
+    state: tuple[str, ...]
     positions: Array
 
 
@@ -53,19 +49,14 @@ def generate(
 ) -> Generated:
     """Write the training function of a network, which also evaluates it.
 
-    Args:
-        network: need not be initialized.
-        optimizer: its settings become constants.
-        clip_norm: gradients longer than this are scaled down to it.
-        single: all batches are of one row.
-        losses: whether training writes the loss of every batch, before its update.
+    With `single` all batches are of one row; with `losses` training writes the loss of every batch,
+    before its update.
     """
-    simple = plain(optimizer) and clip_norm is None and network.penalty is None
+    simple = is_plain(optimizer) and clip_norm is None and network.penalty is None
     p = Program(network.dtype, plain=simple, single=single)
     x = _input(p, network)
     passes = Passes(p, network, x, losses=losses)
-    state: list[str] = []
-    first = len(p.lines)
+    state: tuple[str, ...] = ()
     with p.block("for k in range(count):"):
         p.line("rate = real(rates[k])")
         if p.direct:
@@ -87,12 +78,6 @@ def generate(
         if not p.direct:
             with p.training():
                 state = _update(p, network, optimizer, clip_norm, losses)
-    if network.size <= APART:
-        loop = p.lines[first:]
-        del p.lines[first:]
-        for head, evaluating in (("if evaluating:", True), ("else:", False)):
-            with p.block(head):
-                p.lines += [f"    {line}" for line in settled(loop, "evaluating", evaluating)]
     positions = [p.positions[id(parameter)] for parameter in network.parameters.values()]
     return Generated(_module(p, network, optimizer), p, x, state, np.concatenate(positions))
 
@@ -118,7 +103,7 @@ def _input(p: Program, network: Network) -> Row:
 
 def _update(
     p: Program, network: Network, optimizer: Optimizer, clip_norm: float | None, losses: bool
-) -> list[str]:
+) -> tuple[str, ...]:
     size = p.size("theta")
     p.places.append(ArraySlice("all_theta", "theta", 0, (size,)))
     p.places.append(ArraySlice("all_gradient", "gradient", 0, (size,)))
@@ -126,7 +111,7 @@ def _update(
     if clip_norm is not None:
         p.array("squares", (4 * p.lanes,))
         clip(p, clip_norm, size, 4 * p.lanes)
-    names = OPTIMIZERS[optimizer.type](p, optimizer, size)
+    names = step(p, optimizer, size)
     for index, name in enumerate(names):
         p.places.append(ArraySlice(name, "state", index * size, (size,)))
     return names

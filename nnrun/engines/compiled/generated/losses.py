@@ -17,8 +17,6 @@ class Loss:
     """Writes the loss of one row, its gradient, and the network's outputs.
 
     Args:
-        program: that is written.
-        loss: of the network.
         y: the row that reaches the loss; the row's targets are called t.
     """
 

@@ -34,9 +34,6 @@ class Passes:
     Evaluation has no backward pass: it writes the loss and the outputs instead.
 
     Args:
-        program: that is written.
-        network: to be trained.
-        x: the input row.
         losses: whether training writes the loss of every batch too.
     """
 

@@ -89,9 +89,7 @@ class Program(Text):
     def call(self, function: str, *, double: bool = False) -> str:
         """Note that a function of `formulas` is used, and return its name in the source.
 
-        Args:
-            function: its name there.
-            double: the one for float64, whatever the network's dtype.
+        With `double` it is the one for float64, whatever the network's dtype.
         """
         if double:
             self.doubles.add(function)
@@ -164,9 +162,7 @@ class Program(Text):
     def each(self, row: Row, *, extra: bool = True) -> Iterator[int | str]:
         """Indices for statements on each number of a row: a loop, or one after the other.
 
-        Args:
-            row: that is indexed.
-            extra: run over the padding too, which is faster.
+        With `extra` the loop runs over the padding too, which is faster.
         """
         if row.scalar:
             yield from range(row.size)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Random numbers for dropout are drawn about so many at a time.
 _DRAWN = 1 << 18
-# Learning rates that are computed at once, if they change.
+# Learning rates that are computed together, if they change.
 _RATES = 1 << 15
 
 
@@ -30,12 +30,7 @@ class StepsRunner:
     """Runs the generated function on steps that follow one order of rows.
 
     Args:
-        order: of the training split.
-        function: that was generated for the network.
         blocks: its memory, with room for batches of this order.
-        inputs: rows of the training split in the function's layout.
-        target: their targets.
-        rng: the stream of dropout masks.
     """
 
     def __init__(
@@ -85,13 +80,7 @@ class StepsRunner:
     def run_and_evaluate(
         self, steps: Steps, stops: Sequence[int], portions: Sequence[Portion]
     ) -> Evaluations:
-        """Do all updates in one call, with evaluations after so many of them.
-
-        Args:
-            steps: no longer than one call can make.
-            stops: ascending; the last one is all of it.
-            portions: for as many evaluations as there are stops.
-        """
+        """Do all updates in one call, with evaluations after so many of them."""
         self._provide(steps, self._begin(steps), 0, len(steps))
         updates, evaluations = self._sampling.run_and_evaluate(
             self._table_place,
@@ -139,5 +128,5 @@ class StepsRunner:
 
 
 def portion(numbers: int, iterations: int) -> int:
-    """Iterations for which dropout's random numbers are drawn at once."""
+    """Iterations for which dropout's random numbers are drawn together."""
     return max(_DRAWN // numbers, 1) if numbers else max(iterations, 1)

@@ -31,25 +31,6 @@ def affine(index: str, stride: int, offset: int | str) -> str:
     return index if offset == 0 else f"{index} + {offset}"
 
 
-def settled(lines: Sequence[str], name: str, value: bool) -> list[str]:
-    """The lines without `if <name>:` and `if not <name>:`, for a known value."""
-    kept: list[str] = []
-    taken: dict[int, bool] = {}  # by its indentation, whether an `if` has been gone into
-    for line in lines:
-        depth = len(line) - len(line.lstrip())
-        branches = [outer for outer in taken if outer < depth]
-        text = line.lstrip()
-        if text == "else:" and depth in taken:
-            taken[depth] = not taken[depth]
-            continue
-        taken = {outer: taken[outer] for outer in branches}
-        if text in (f"if {name}:", f"if not {name}:"):
-            taken[depth] = value == (text == f"if {name}:")
-        elif all(taken.values()):
-            kept.append(line[4 * len(taken) :])
-    return kept
-
-
 def words(lines: Sequence[str]) -> set[str]:
     """All names in lines of source, without comments."""
     code = [line for line in lines if not line.lstrip().startswith("#")]

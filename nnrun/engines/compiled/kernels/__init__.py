@@ -25,8 +25,9 @@ from inspect import signature
 from typing import Any
 
 from nnrun.engines.clipping import UNITS
-from nnrun.engines.compiled.formulas.activations import POINTWISE
+from nnrun.engines.compiled.formulas.activations import POINTWISE, Pointwise
 from nnrun.engines.compiled.formulas.losses import LOSSES, LossFormula
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, OptimizerFormula
 from nnrun.engines.compiled.kernels.sizes import scratch
 
 # Modules whose kernels are compiled together, since they share subroutines.
@@ -44,9 +45,6 @@ class Kernel:
     """A kernel's function and parameters.
 
     Args:
-        module: its module, in this folder.
-        function: in the module.
-        parameters: their names, in order.
         constants: values of names in the source.
         scratch: the function of `sizes.scratch` for its scratch memory, if it needs any.
     """
@@ -68,9 +66,8 @@ class Kernel:
         return self.scratch(*(known[name] for name in signature(self.scratch).parameters))
 
 
-def _kernel(
-    module: str, function: str, parameters: str, pieces: Pieces | None = None, **constants: Any
-) -> Kernel:
+def _kernel(place: str, parameters: str, pieces: Pieces | None = None, **constants: Any) -> Kernel:
+    module, _, function = place.rpartition(".")
     return Kernel(module, function, tuple(parameters.split()), constants, pieces)
 
 
@@ -79,229 +76,162 @@ def _image(name: str) -> str:
 
 
 _X, _Y, _DX, _DY = (_image(name) for name in ("x", "y", "dx", "dy"))
+_SIDES, _TASK = "channels height width rows", "size chunk"
+_KERNEL, _OUTPUTS = "kh kw sh sw", "oh ow rows"
+_DW = f"{_X} {_DY} dw dw_task channels units"
+_PRODUCT = "x x_row w b z z_row inputs units rows"
+_BACK = "dz dz_row w dx dx_row inputs units"
+_UPDATE = "x x_row dz dz_row w stored inputs units descend"
+_LINES = "lines numbers rows"
+
+# Those whose name is that of the function.
+_BY_FUNCTION = [
+    _kernel("elementwise.rows.gather", f"order data data_row {_X} {_SIDES}"),
+    _kernel("elementwise.rows.flatten", f"{_X} y y_row placed {_SIDES}"),
+    _kernel("elementwise.rows.flatten_back", f"dy dy_row {_DX} {_SIDES}"),
+    _kernel("elementwise.rows.clear", f"{_X} {_SIDES}"),
+    _kernel("dense.matrix.product", f"{_PRODUCT} counts counted"),
+    _kernel("dense.matrix.product_back", f"{_BACK} counts counted", scratch.product_back),
+    _kernel("dense.matrix.product_update", f"{_UPDATE} counts counted", scratch.product_update),
+    _kernel("dense.nonzeros.nonzeros", "x x_row size masks capacity counts rows"),
+    _kernel(
+        "dense.sparse_matrix.sparse_product",
+        f"{_PRODUCT} columns masks capacity counts counted",
+        scratch.sparse_product,
+    ),
+    _kernel(
+        "dense.sparse_matrix.sparse_product_back",
+        f"{_BACK} columns masks capacity counts counted",
+        scratch.sparse_product,
+    ),
+    _kernel(
+        "dense.sparse_matrix.sparse_product_update",
+        f"{_UPDATE} rows columns counts counted",
+        scratch.sparse_product_update,
+    ),
+    _kernel(
+        "conv.convolution.convolve",
+        f"{_X} w b b_line b_pixel {_Y} channels units {_KERNEL} {_OUTPUTS}",
+        scratch.convolve,
+    ),
+    _kernel(
+        "conv.convolution.turn_weights",
+        "w turned channels channels_stored units units_stored taps rows",
+    ),
+    _kernel(
+        "conv.convolution.convolve_back",
+        f"{_DY} w {_DX} channels units {_KERNEL} top left height width {_OUTPUTS}",
+        scratch.convolve_back,
+    ),
+    _kernel(
+        "conv.convolution.convolve_weights",
+        f"{_DW} {_KERNEL} {_OUTPUTS} groups strip",
+        scratch.convolve,
+    ),
+    _kernel(
+        "conv.winograd.winograd",
+        f"{_X} u b b_line b_pixel {_Y} channels units top left height width {_OUTPUTS}",
+        scratch.winograd,
+    ),
+    _kernel("conv.winograd.winograd_weights", f"{_DW} {_OUTPUTS}", scratch.winograd_weights),
+    _kernel("conv.winograd.transform_weights", "w u channels units rows"),
+    _kernel(
+        "conv.winograd.transform_turned",
+        "w u channels channels_stored units units_stored rows",
+    ),
+    _kernel("conv.pooling.max_pool", f"{_X} {_Y} place {_KERNEL} {_OUTPUTS}"),
+    _kernel("conv.pooling.avg_pool", f"{_X} {_Y} {_KERNEL} {_OUTPUTS}"),
+    _kernel("conv.pooling.max_pool_back", f"{_DY} {_DX} place {_KERNEL} height width {_OUTPUTS}"),
+    _kernel("conv.pooling.avg_pool_back", f"{_DY} {_DX} {_KERNEL} height width {_OUTPUTS}"),
+    _kernel("elementwise.bias.add_bias", f"{_X} b b_line b_pixel {_Y} {_SIDES}"),
+    _kernel("conv.bias_gradient.sum_rows", f"{_DY} db db_task db_line db_pixel {_SIDES}"),
+    _kernel("conv.batch_norm.moments", f"{_X} sums squares part {_SIDES}"),
+    _kernel(
+        "conv.batch_statistics.statistics",
+        f"sums squares part mean inverse running_mean running_variance {_TASK} rows pixels"
+        " epsilon momentum",
+    ),
+    _kernel("conv.batch_statistics.inverses", f"variance inverse {_TASK} epsilon"),
+    _kernel("conv.batch_norm.normalise", f"{_X} mean inverse gamma beta {_Y} {_SIDES}"),
+    _kernel(
+        "conv.batch_norm.normalise_sums", f"{_X} mean inverse {_DY} dbeta dgamma part {_SIDES}"
+    ),
+    _kernel(
+        "conv.batch_norm.normalise_back",
+        f"{_X} mean inverse gamma {_DY} dbeta dgamma {_DX} {_SIDES}",
+    ),
+    _kernel(
+        "elementwise.dropout.dropout", f"uniforms drawn before share factor {_X} {_Y} {_SIDES}"
+    ),
+    _kernel("elementwise.softmax.softmax", "x x_row y y_row size rows"),
+    _kernel("elementwise.softmax.softmax_back", "y y_row dy dy_row dx dx_row size rows"),
+    _kernel("elementwise.update.reduce", f"buffers buffer_task total {_TASK} rows most"),
+    _kernel("elementwise.penalty.penalty", f"theta gradient {_TASK} alpha sums"),
+    _kernel("elementwise.penalty.penalty_value", "sums count half losses"),
+    _kernel("elementwise.update.squares", f"gradient {_TASK} sums", units=UNITS),
+    _kernel("elementwise.update.clip", "sums count limit factors"),
+    _kernel(
+        "elementwise.pointwise.add",
+        f"a a_row a_line b b_row b_line y y_row y_line {_LINES}",
+        scratch.pointwise,
+    ),
+]
 
 
 def loss_kernels(name: str, loss: LossFormula) -> dict[str, Kernel]:
     """Two kernels for a loss: the gradient, and the losses of rows."""
-    kind = "softmax_" if name == "softmax_cross_entropy" else ""
+    place = "elementwise.losses." + ("softmax_" if name == "softmax_cross_entropy" else "")
     given = {setting: f"settings.{setting}" for setting in loss.settings}
-    common: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
     more = " ".join(loss.settings)
+    options: dict[str, Any] = {"names": loss.settings, "over_outputs": loss.over_outputs}
+    gradient, value = (loss.written(text, "y", "t", given) for text in (loss.gradient, loss.value))
     return {
         name: _kernel(
-            "elementwise.losses",
-            f"{kind}gradient",
-            f"y y_row t t_row dy dy_row size rows {more}",
-            formula=loss.written(loss.gradient, "y", "t", given),
-            factor=loss.factor,
-            **common,
+            f"{place}gradient", f"y y_row t t_row dy dy_row size rows {more}",
+            formula=gradient, factor=loss.factor, **options,
         ),
         f"{name}_value": _kernel(
-            "elementwise.losses",
-            f"{kind}value",
-            f"y y_row t t_row losses size rows {more}",
-            formula=loss.written(loss.value, "y", "t", given),
-            **common,
+            f"{place}value", f"y y_row t t_row losses size rows {more}", formula=value, **options
+        ),
+    }  # fmt: skip
+
+
+def activation_kernels(name: str, pair: Pointwise) -> dict[str, Kernel]:
+    """Two kernels for an activation: forward and backward."""
+    forward, backward = pair.value.format(x="x"), pair.gradient.format(x="x", y="y", dy="dy")
+    lines = "x x_row x_line y y_row y_line"
+    return {
+        name: _kernel(
+            "elementwise.pointwise.forward", f"{lines} {_LINES}", scratch.pointwise, formula=forward
+        ),
+        f"{name}_back": _kernel(
+            "elementwise.pointwise.backward",
+            f"{lines} dy dy_row dy_line dx dx_row dx_line {_LINES}",
+            scratch.pointwise,
+            formula=backward,
         ),
     }
 
 
-KERNELS: dict[str, Kernel] = {
-    "gather": _kernel(
-        "elementwise.rows", "gather", f"order data data_row {_X} channels height width rows"
-    ),
-    "flatten": _kernel(
-        "elementwise.rows", "flatten", f"{_X} y y_row channels height width placed rows"
-    ),
-    "flatten_back": _kernel(
-        "elementwise.rows", "flatten_back", f"dy dy_row {_DX} channels height width rows"
-    ),
-    "clear": _kernel("elementwise.rows", "clear", f"{_X} channels height width rows"),
-    "product": _kernel(
-        "dense.matrix", "product", "x x_row w b z z_row inputs units rows counts counted"
-    ),
-    "product_back": _kernel(
-        "dense.matrix",
-        "product_back",
-        "dz dz_row w dx dx_row inputs units counts counted",
-        scratch.product_back,
-    ),
-    "product_update": _kernel(
-        "dense.matrix",
-        "product_update",
-        "x x_row dz dz_row w stored inputs units descend counts counted dz_counts",
-        scratch.product_update,
-    ),
-    "nonzeros": _kernel("dense.nonzeros", "nonzeros", "x x_row size masks capacity counts rows"),
-    "sparse_product": _kernel(
-        "dense.sparse_matrix",
-        "sparse_product",
-        "x x_row w b z z_row inputs units rows columns masks capacity counts counted",
-        scratch.sparse_product,
-    ),
-    "sparse_product_back": _kernel(
-        "dense.sparse_matrix",
-        "sparse_product_back",
-        "dz dz_row w dx dx_row inputs units columns masks capacity counts counted",
-        scratch.sparse_product,
-    ),
-    "sparse_product_update": _kernel(
-        "dense.sparse_matrix",
-        "sparse_product_update",
-        "x x_row dz dz_row w stored inputs units descend rows columns counts counted",
-        scratch.sparse_product_update,
-    ),
-    "sparse_product_turned": _kernel(
-        "dense.sparse_matrix",
-        "sparse_product_turned",
-        "x x_row dz dz_row w stored inputs units descend rows columns counts counted dz_counts"
-        " span",
-        scratch.sparse_product_turned,
-    ),
-    "convolve": _kernel(
-        "conv.convolution",
-        "convolve",
-        f"{_X} w b b_line b_pixel {_Y} channels units kh kw sh sw oh ow rows",
-        scratch.convolve,
-    ),
-    "turn_weights": _kernel(
-        "conv.convolution",
-        "turn_weights",
-        "w turned channels channels_stored units units_stored taps rows",
-    ),
-    "convolve_back": _kernel(
-        "conv.convolution",
-        "convolve_back",
-        f"{_DY} w {_DX} channels units kh kw sh sw top left height width oh ow rows",
-        scratch.convolve_back,
-    ),
-    "convolve_weights": _kernel(
-        "conv.convolution",
-        "convolve_weights",
-        f"{_X} {_DY} dw dw_task channels units kh kw sh sw oh ow rows groups strip",
-        scratch.convolve,
-    ),
-    "winograd": _kernel(
-        "conv.winograd",
-        "winograd",
-        f"{_X} u b b_line b_pixel {_Y} channels units top left height width oh ow rows",
-        scratch.winograd,
-    ),
-    "winograd_weights": _kernel(
-        "conv.winograd",
-        "winograd_weights",
-        f"{_X} {_DY} dw dw_task channels units oh ow rows",
-        scratch.winograd_weights,
-    ),
-    "transform_weights": _kernel("conv.winograd", "transform_weights", "w u channels units rows"),
-    "transform_turned": _kernel(
-        "conv.winograd", "transform_turned", "w u channels channels_stored units units_stored rows"
-    ),
-    "max_pool": _kernel("conv.pooling", "max_pool", f"{_X} {_Y} place kh kw sh sw oh ow rows"),
-    "avg_pool": _kernel("conv.pooling", "avg_pool", f"{_X} {_Y} kh kw sh sw oh ow rows"),
-    "max_pool_back": _kernel(
-        "conv.pooling", "max_pool_back", f"{_DY} {_DX} place kh kw sh sw height width oh ow rows"
-    ),
-    "avg_pool_back": _kernel(
-        "conv.pooling", "avg_pool_back", f"{_DY} {_DX} kh kw sh sw height width oh ow rows"
-    ),
-    "add_bias": _kernel(
-        "elementwise.bias", "add_bias", f"{_X} b b_line b_pixel {_Y} channels height width rows"
-    ),
-    "sum_rows": _kernel(
-        "conv.bias_gradient",
-        "sum_rows",
-        f"{_DY} db db_task db_line db_pixel channels height width rows",
-    ),
-    "moments": _kernel(
-        "conv.batch_norm", "moments", f"{_X} sums squares part channels height width rows"
-    ),
-    "statistics": _kernel(
-        "conv.batch_statistics",
-        "statistics",
-        "sums squares part mean inverse running_mean running_variance size chunk rows pixels"
-        " epsilon momentum",
-    ),
-    "inverses": _kernel("conv.batch_statistics", "inverses", "variance inverse size chunk epsilon"),
-    "normalise": _kernel(
-        "conv.batch_norm",
-        "normalise",
-        f"{_X} mean inverse gamma beta {_Y} channels height width rows",
-    ),
-    "normalise_sums": _kernel(
-        "conv.batch_norm",
-        "gradients",
-        f"{_X} mean inverse {_DY} dbeta dgamma part channels height width rows",
-    ),
-    "normalise_back": _kernel(
-        "conv.batch_norm",
-        "normalise_back",
-        f"{_X} mean inverse gamma {_DY} dbeta dgamma {_DX} channels height width rows",
-    ),
-    "dropout": _kernel(
-        "elementwise.dropout",
-        "dropout",
-        f"uniforms drawn before share factor {_X} {_Y} channels height width rows",
-    ),
-    "softmax": _kernel("elementwise.softmax", "softmax", "x x_row y y_row size rows"),
-    "softmax_back": _kernel(
-        "elementwise.softmax", "softmax_back", "y y_row dy dy_row dx dx_row size rows"
-    ),
-    "reduce": _kernel(
-        "elementwise.update", "reduce", "buffers buffer_task total size chunk rows most"
-    ),
-    "penalty": _kernel(
-        "elementwise.penalty", "penalty", "theta gradient size chunk alpha sums", scratch.squares
-    ),
-    "penalty_value": _kernel("elementwise.penalty", "penalty_value", "sums count half losses"),
-    "squares": _kernel(
-        "elementwise.update", "squares", "gradient size chunk sums", scratch.squares, units=UNITS
-    ),
-    "clip": _kernel("elementwise.update", "clip", "sums count limit factors"),
-    "sgd": _kernel(
-        "elementwise.update",
-        "sgd",
-        "theta gradient velocity size chunk momentum nesterov decay factors",
-    ),
-    "adam": _kernel(
-        "elementwise.update",
-        "adam",
-        "theta gradient mean square size chunk beta1 rest1 beta2 rest2 epsilon decay"
-        " mean_parts square_parts factors",
-    ),
-    **{
-        kernel: entry
-        for name, loss in LOSSES.items()
-        for kernel, entry in loss_kernels(name, loss).items()
-    },
-    **{
-        name: _kernel(
-            "elementwise.pointwise",
-            "forward",
-            "x x_row x_line y y_row y_line lines numbers rows columns",
-            scratch.pointwise,
-            formula=pair.value.format(x="x"),
-        )
-        for name, pair in POINTWISE.items()
-    },
-    **{
-        f"{name}_back": _kernel(
-            "elementwise.pointwise",
-            "backward",
-            "x x_row x_line y y_row y_line dy dy_row dy_line dx dx_row dx_line"
-            " lines numbers rows columns",
-            scratch.pointwise,
-            formula=pair.gradient.format(x="x", y="y", dy="dy"),
-        )
-        for name, pair in POINTWISE.items()
-    },
-    "add": _kernel(
-        "elementwise.pointwise",
-        "add",
-        "a a_row a_line b b_row b_line y y_row y_line lines numbers rows columns",
-        scratch.pointwise,
-    ),
-}
+def optimizer_kernel(formula: OptimizerFormula) -> Kernel:
+    """The kernel of an optimizer's step."""
+    numbers, corrections = tuple(formula.settings), tuple(formula.corrections)
+    names = (*formula.state, *numbers, *corrections)
+    return _kernel(
+        "elementwise.update.step",
+        f"theta gradient {_TASK} weight_decay factors {' '.join(names)}",
+        names=names, update=formula.update, state=formula.state,
+        numbers=numbers, corrections=corrections,
+    )  # fmt: skip
+
+
+KERNELS: dict[str, Kernel] = {kernel.function: kernel for kernel in _BY_FUNCTION}
+for _name, _loss in LOSSES.items():
+    KERNELS |= loss_kernels(_name, _loss)
+for _name, _formula in OPTIMIZERS.items():
+    KERNELS[_name] = optimizer_kernel(_formula)
+for _name, _pair in POINTWISE.items():
+    KERNELS |= activation_kernels(_name, _pair)
 
 
 def unit_of(name: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
-from typing import Any
+from types import FunctionType, SimpleNamespace
+from typing import Any, cast
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.formulas.functions import functions
+from nnrun.engines.compiled.kernels.sizes.scratch import lines
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
@@ -16,9 +17,19 @@ from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
 @intrinsic
-def parameters(t: Code, p: Any, count: int) -> tuple[Any, ...]:
-    """The first `count` of an op's parameters."""
-    return tuple(t.builder.load(t.builder.gep(p, [t.integer(i)])) for i in range(count))
+def pieces(t: Code, scratch: Any, lengths: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The addresses of pieces of scratch memory of these lengths."""
+    places = [scratch]
+    for length in lengths[:-1]:
+        rounded = t.inline(cast("FunctionType", lines), [length])
+        places.append(t.builder.add(places[-1], t.integer(rounded)))
+    return tuple(places)
+
+
+@intrinsic
+def itemsize(t: Code) -> int:
+    """Bytes of a number."""
+    return t.size
 
 
 @intrinsic
@@ -74,15 +85,82 @@ def settings(t: Code, p: Any, first: int, names: tuple[str, ...]) -> SimpleNames
 @intrinsic
 def evaluated(t: Code, formula: str, names: str, *values: Any) -> Any:
     """The value of a text of `formulas` in which these names mean these values."""
+    return _evaluated(t, formula, dict(zip(names.split(), values, strict=True)))
+
+
+def _evaluated(t: Code, formula: str, names: dict[str, Any]) -> Any:
     known: dict[str, Any] = {
         **vars(functions(t.dtype)),
         "real": real,
         "sqrt": sqrt,
         "zero": t.number(0),
         "one": t.number(1),
-        **dict(zip(names.split(), values, strict=True)),
+        **names,
     }
     return t.evaluate(formula.format(**{name: name for name in known}), known)
+
+
+@intrinsic
+def moved(t: Code, maps: Any, r: Any, i: Any) -> tuple[Any, ...]:
+    """The addresses of a line of a row, in maps of an address and the distances of both."""
+
+    def place(base: Any, row: Any, line: Any) -> Any:
+        distance = t.builder.add(t.builder.mul(r, row), t.builder.mul(i, line))
+        return t.address(base, distance)
+
+    return tuple(place(*one) for one in maps)
+
+
+@intrinsic
+def evaluated_at(t: Code, formula: str, names: str, places: Any, index: Any) -> Any:
+    """The value of a formula of the numbers at an index after these addresses."""
+    numbers = [t.builder.load(t.address(place, index)) for place in places]
+    return _evaluated(t, formula, dict(zip(names.split(), numbers, strict=True)))
+
+
+@intrinsic
+def optimizer(
+    t: Code,
+    p: Any,
+    first: int,
+    k: Any,
+    state: tuple[str, ...],
+    numbers: tuple[str, ...],
+    corrections: tuple[str, ...],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """From this parameter on: pointers to an optimizer's arrays; its numbers in iteration k."""
+    names = (*state, *numbers, *corrections)
+    held = {
+        n: t.builder.load(t.builder.gep(p, [t.integer(first + i)])) for i, n in enumerate(names)
+    }
+    arrays = {name: t.builder.inttoptr(held[name], t.real.as_pointer()) for name in state}
+    known = {name: t.number(t.builder.bitcast(held[name], DOUBLE)) for name in numbers}
+    for name in corrections:
+        steps = t.builder.inttoptr(held[name], DOUBLE.as_pointer())
+        known[name] = t.number(t.builder.load(t.address(steps, k)))
+    return arrays, known
+
+
+@intrinsic
+def stepped(
+    t: Code,
+    update: tuple[tuple[str, str], ...],
+    arrays: dict[str, Any],
+    numbers: dict[str, Any],
+    j: Any,
+    theta: Any,
+    g: Any,
+    rate: Any,
+) -> Any:
+    """The parameter after the assignments of an `OptimizerFormula`, which store the state at j."""
+    known = {**numbers, "theta": theta, "g": g, "rate": rate}
+    places = {name: t.address(array, j) for name, array in arrays.items()}
+    known |= {name: t.builder.load(place) for name, place in places.items()}
+    for name, text in update:
+        known[name] = _evaluated(t, text, known)
+        if name in places:
+            t.builder.store(known[name], places[name])
+    return known["theta"]
 
 
 @intrinsic

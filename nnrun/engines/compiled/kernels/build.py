@@ -1,23 +1,28 @@
 """From kernels to machine code.
 
-A module of kernels may set the `LEVEL` of LLVM's passes. A function marked `written` writes its
-code itself, as `f(module, symbol, dtype)`.
+A kernel takes its parameters by name, those of the table and of all kernels' arguments. Its module
+may set the `LEVEL` of LLVM's passes.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels import KERNELS, LOOPS, members
+from nnrun.engines.compiled.language import definitions
+from nnrun.engines.compiled.language.definitions import Definition
 from nnrun.engines.compiled.language.kinds import DOUBLE, I64
 from nnrun.engines.compiled.language.translator import Translator
 from nnrun.engines.compiled.llvm.machine import object_file
 
-# p, task, n, k, start, rate, scratch
-ARGUMENTS = [I64.as_pointer(), I64, I64, I64, I64, DOUBLE, I64]
+ARGUMENTS = {
+    "p": I64.as_pointer(), "task": I64, "n": I64, "k": I64, "start": I64, "rate": DOUBLE,
+    "scratch": I64,
+}  # fmt: skip
 
 
 def build(unit: str, dtype: str) -> bytes:
@@ -29,14 +34,32 @@ def build(unit: str, dtype: str) -> bytes:
     together = members(unit)
     code = ir.Module(name=unit)
     for name in together:
-        kernel = KERNELS[name]
-        function = getattr(_module(kernel.module), kernel.function)
-        if getattr(function, "written", False):
-            function(code, name, dtype)
-        else:
-            Translator(function, name, ARGUMENTS, dtype, kernel.constants, code)
+        _KernelTranslator(name, dtype, code)
     level = getattr(_module(KERNELS[together[0]].module), "LEVEL", 3)
     return object_file(str(code), level=level)
+
+
+class _KernelTranslator(Translator):
+    """Translates a kernel of the table."""
+
+    def __init__(self, name: str, dtype: str, module: ir.Module) -> None:
+        self.kernel = KERNELS[name]
+        function = getattr(_module(self.kernel.module), self.kernel.function)
+        kinds = list(ARGUMENTS.values())
+        super().__init__(function, name, kinds, dtype, self.kernel.constants, module)
+
+    def given(self, function: FunctionType | Definition) -> list[Any]:
+        arguments = dict(zip(ARGUMENTS, self.function.args, strict=True))
+        places = {name: index for index, name in enumerate(self.kernel.parameters)}
+        assert isinstance(function, FunctionType)
+        return [
+            arguments[name] if name in arguments else self._parameter(places[name])
+            for name in definitions.of(function).parameters
+        ]
+
+    def _parameter(self, index: int) -> Any:
+        p = self.function.args[0]
+        return self.builder.load(self.builder.gep(p, [self.integer(index)]))
 
 
 def _module(name: str) -> Any:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache as memo
 from pathlib import Path
-from typing import Any
 
-from nnrun.engines.compiled import allocation
 from nnrun.engines.compiled.kernels import KERNELS, members, unit_of
-from nnrun.engines.compiled.kernels.sizes import scratch
 from nnrun.engines.compiled.llvm import cache
 
 _lock = threading.Lock()
@@ -62,24 +58,6 @@ def object_code(
         )
         for unit in sorted({unit_of(name) for name in names})
     }
-
-
-def kernel_function(name: str, dtype: str) -> Callable[..., None]:
-    """A kernel to be called from Python, as tests do: `f(parameters, task, n, k, start, rate)`."""
-    place = addresses([name], dtype)[name]
-    integer, real = ctypes.c_int64, ctypes.c_double
-    function = ctypes.CFUNCTYPE(None, *[integer] * 5, real, integer)(place)
-
-    def call(
-        parameters: dict[str, int], task: int, n: int, k: int = 0, start: int = 0, rate: float = 0.0
-    ) -> None:
-        values: Any = [parameters[key] for key in KERNELS[name].parameters]
-        array = (integer * len(values))(*values)
-        known = {**parameters, "n": n, "itemsize": int(dtype[-2:]) // 8}
-        held = allocation.unwritten(scratch.total(KERNELS[name].pieces(known)), "uint8")
-        function(ctypes.addressof(array), task, n, k, start, rate, held.ctypes.data)
-
-    return call
 
 
 def _digest(unit: str, dtype: str) -> str:

@@ -7,7 +7,8 @@ of Python, such as Numba, takes a second.
     numbers      int64 and `real`, the precision of the code; `double(x)` is a float64
     addresses    `x[i]` reads and writes, `x + i` is another address
     arrays       `view(address, offset, shape)`, of a constant shape; `a[i, j]`
-    statements   assignments, if, while, for over range(…) with a step above 0
+    vectors      `read(x, lanes)`, `write(v, x)`; operators take vectors, and numbers beside them
+    statements   assignments, if, while, for over range(…) with a step above 0 or over a tuple
     expressions  + - * / // % << >>, comparisons, and, or, not, `a if c else b` (a select)
     functions    other plain functions, always inlined, with one return at their end
 

@@ -13,11 +13,13 @@ from nnrun.engines.compiled.language.kinds import (
     BYTES,
     DOUBLE,
     I1,
+    I32,
     I64,
     REAL,
     REGISTER,
     is_float,
     is_integer,
+    is_vector,
 )
 
 
@@ -116,10 +118,12 @@ class Code(ABC):
 
     def typed(self, value: Any, kind: Any) -> Any:
         """A value as one of this type, if it is of the same sort or a constant."""
+        if isinstance(value, ir.Value) and value.type == kind:
+            return value
+        if is_vector(kind):
+            return self.spread(self.typed(value, kind.element), kind.count)
         if not isinstance(value, ir.Value):
             return ir.Constant(kind, value)
-        if value.type == kind:
-            return value
         given = value.type
         if is_integer(given) and is_float(kind):
             return self.builder.sitofp(value, kind)
@@ -129,6 +133,15 @@ class Code(ABC):
         if is_float(given) and is_float(kind):
             return (self.builder.fpext if kind == DOUBLE else self.builder.fptrunc)(value, kind)
         raise TypeError(f"{given} is no {kind}")
+
+    def spread(self, number: Any, lanes: int) -> Any:
+        """The vector that has this number in all its lanes."""
+        kind = ir.VectorType(number.type, lanes)
+        if isinstance(number, ir.Constant):
+            return ir.Constant(kind, [number] * lanes)
+        first = self.builder.insert_element(ir.Constant(kind, ir.Undefined), number, I32(0))
+        mask = ir.Constant(ir.VectorType(I32, lanes), None)
+        return self.builder.shuffle_vector(first, first, mask)
 
     def call(self, name: str, *values: Any) -> Any:
         """LLVM's function of this name, such as `llvm.fma`, for numbers or vectors of one type."""

@@ -59,10 +59,6 @@ def generated(source: str, path: str) -> Definition:
     """The last function of a module that was written by a program.
 
     Its loops are not unrolled: the program has done that.
-
-    Args:
-        source: of the module.
-        path: what messages call it.
     """
     module = ast.parse(source)
     *head, function = module.body

@@ -27,7 +27,6 @@ class Expressions:
     """Values of expressions in a scope.
 
     Args:
-        translator: that writes the code.
         names: that change while translating: slots, or values that are constant.
         around: names outside of the function.
     """

@@ -21,9 +21,14 @@ class LanguageError(TypeError):
     """Source that is not in the language, and where."""
 
 
+def is_vector(kind: Any) -> bool:
+    """Whether a type is one of vectors."""
+    return isinstance(kind, ir.VectorType)
+
+
 def is_float(kind: Any) -> bool:
-    """Whether a type is one of floating-point numbers."""
-    return isinstance(kind, ir.FloatType | ir.DoubleType)
+    """Whether a type is one of floating-point numbers, or of vectors of them."""
+    return isinstance(kind.element if is_vector(kind) else kind, ir.FloatType | ir.DoubleType)
 
 
 def is_integer(kind: Any) -> bool:

@@ -18,7 +18,8 @@ def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
 def subroutine(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that stays one in the machine code, once for all that call it.
 
-    Its arguments have the types of the first call's; it returns nothing.
+    Its arguments have the types of the first call's, but tuples of constants stay constants: there
+    is one function for each. It returns nothing.
     """
     function.stays = True  # type: ignore[attr-defined]
     return function

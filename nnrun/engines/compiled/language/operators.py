@@ -11,7 +11,7 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.language.code import Code
-from nnrun.engines.compiled.language.kinds import I1, I64, is_float
+from nnrun.engines.compiled.language.kinds import I1, I64, is_float, is_vector
 
 # By Python's: what it is for constants, for integers, and for floating-point numbers.
 _ARITHMETIC: dict[type[ast.operator], tuple[Callable[[Any, Any], Any], str, str]] = {
@@ -93,7 +93,8 @@ def condition(t: Code, value: Any) -> Any:
     """A value as true or false: what is not 0 is true."""
     if not isinstance(value, ir.Value):
         return ir.Constant(I1, bool(value))
-    return value if value.type == I1 else _compare(t, ast.NotEq(), value, 0)
+    is_condition = getattr(value.type, "element", value.type) == I1
+    return value if is_condition else _compare(t, ast.NotEq(), value, 0)
 
 
 def select(t: Code, test: Any, left: Any, right: Any) -> Any:
@@ -105,10 +106,15 @@ def select(t: Code, test: Any, left: Any, right: Any) -> Any:
 
 
 def alike(t: Code, *values: Any) -> tuple[list[Any], bool]:
-    """Values of one type, constants as that type too; and whether it is a float."""
-    known = next(value.type for value in values if isinstance(value, ir.Value))
+    """Values of one type, constants as that type too; and whether it is a float.
+
+    Beside a vector, a number becomes one that has it in all lanes.
+    """
+    kinds = [value.type for value in values if isinstance(value, ir.Value)]
+    known = next(filter(is_vector, kinds), kinds[0])
     for value in values:
-        if isinstance(value, ir.Value) and value.type != known:
+        held = getattr(value, "type", known)
+        if held not in (known, known.element if is_vector(known) else known):
             raise TypeError(f"{known} and {value.type} do not go together")
         if isinstance(value, float) and not is_float(known):
             raise TypeError(f"{value} is no {known}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llvmlite import ir
@@ -18,13 +18,7 @@ _MISTAKES = (TypeError, ValueError, LookupError, AttributeError)
 
 
 class Scope(Expressions):
-    """One function while its body is translated.
-
-    Args:
-        translator: that writes the code.
-        definition: of the function.
-        names: constants.
-    """
+    """One function while its body is translated."""
 
     def __init__(self, translator: Code, definition: Definition, names: Mapping[str, Any]) -> None:
         super().__init__(translator, names, definition.names)
@@ -32,7 +26,8 @@ class Scope(Expressions):
 
     def call(self, values: list[Any]) -> Any:
         """Translate the body for these arguments; what it returns."""
-        for name, value in zip(self.definition.parameters, values, strict=True):
+        parameters = [name for name in self.definition.parameters if name not in self.names]
+        for name, value in zip(parameters, values, strict=True):
             if name in self.definition.assigned:
                 self.bind(name, value)
             else:
@@ -67,8 +62,14 @@ class Scope(Expressions):
                     self.value(value)
             case ast.If(test=test, body=body, orelse=orelse):
                 self.branch(self.value(test), body, orelse)
-            case ast.For(target=ast.Name(id=name), iter=ast.Call(args=args), body=body):
+            case ast.For(
+                target=ast.Name(id=name),
+                iter=ast.Call(func=ast.Name(id="range"), args=args),
+                body=body,
+            ):
                 self.loop(name, [self.value(arg) for arg in args], body)
+            case ast.For(target=ast.Name(id=name), iter=values, body=body):
+                self.unroll(name, self.value(values), body)
             case ast.While(test=test, body=body):
                 self.t.repeat(
                     lambda: operators.condition(self.t, self.value(test)), lambda: self.block(body)
@@ -125,9 +126,7 @@ class Scope(Expressions):
         start, stop, step = [0, *bounds, 1] if len(bounds) == 1 else [*bounds, 1][:3]
         constant = not any(isinstance(bound, ir.Value) for bound in (start, stop, step))
         if constant and self.definition.unrolled:
-            for value in range(start, stop, step):
-                self.names[name] = value
-                self.block(body)
+            self.unroll(name, range(start, stop, step), body)
             return
 
         def once(value: Any) -> None:
@@ -135,6 +134,12 @@ class Scope(Expressions):
             self.block(body)
 
         self.t.loop(start, stop, step, once)
+
+    def unroll(self, name: str, values: Iterable[Any], body: list[ast.stmt]) -> None:
+        """A block for each of some values that a name has."""
+        for value in values:
+            self.names[name] = value
+            self.block(body)
 
 
 def _as_load(target: Any) -> Any:

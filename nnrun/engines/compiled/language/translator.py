@@ -21,12 +21,7 @@ class Translator(Code):
     """Translates one function, with all that it calls.
 
     Args:
-        function: plain, or its definition.
-        symbol: its name in the machine code.
-        arguments: LLVM's types.
-        dtype: what `real` is, float64 or float32.
         constants: what further names mean in the function.
-        module: that it becomes a part of; a new one by default.
     """
 
     def __init__(
@@ -40,9 +35,13 @@ class Translator(Code):
     ) -> None:
         super().__init__(symbol, arguments, dtype, module)
         first = self.builder.block
-        self.inline(function, list(self.function.args), constants)
+        self.inline(function, self.given(function), constants)
         self.builder.ret_void()
         self.entry.branch(first)
+
+    def given(self, function: FunctionType | Definition) -> list[Any]:
+        """The values of the function's parameters that are no constants."""
+        return list(self.function.args)
 
     def inline(
         self,
@@ -55,17 +54,21 @@ class Translator(Code):
         return Scope(self, known, constants or {}).call(values)
 
     def subroutine(self, function: FunctionType, values: list[Any]) -> None:
-        """Call a function that is translated once for the module."""
-        values = [self.variable(value) for value in values]
-        name = f"{function.__module__}.{function.__name__}"
+        """Call a function that is translated once for the module and the tuples it gets."""
+        names = definitions.of(function).parameters
+        given = dict(zip(names, values, strict=True))
+        fixed = {name: value for name, value in given.items() if isinstance(value, tuple)}
+        values = [self.variable(value) for name, value in given.items() if name not in fixed]
+        name = ".".join([function.__module__, function.__name__, *map(str, fixed.values())])
         found = self.module.globals.get(name)
         if found is None:
             kinds = [value.type for value in values]
-            found = Translator(function, name, kinds, self.dtype, module=self.module).function
+            code = Translator(function, name, kinds, self.dtype, fixed, self.module)
+            found = code.function
             found.linkage = "internal"
             found.attributes.add("noinline")
-        given = found.function_type.args
-        arguments = [self.typed(value, kind) for value, kind in zip(values, given, strict=True)]
+        kinds = found.function_type.args
+        arguments = [self.typed(value, kind) for value, kind in zip(values, kinds, strict=True)]
         self.builder.call(found, arguments)
 
     def evaluate(self, text: str, names: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Dot products, which LLVM does not vectorise, since that reorders a sum."""
+"""Vectors of any width, and dot products, which LLVM does not vectorise: that reorders a sum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def dot(t: Code, x: View, w: View, row: Any) -> Any:
     sums = _zeros(t, SUMS)
 
     def add(index: Any, place: Any) -> None:
-        factors = (_load(t, t.address(base, index)) for base in (left, right))
+        factors = (read(t, t.address(base, index), t.lanes) for base in (left, right))
         t.builder.store(t.call("llvm.fma", *factors, t.builder.load(place)), place)
 
     def add_all(start: Any) -> None:
@@ -38,34 +38,44 @@ def dot(t: Code, x: View, w: View, row: Any) -> Any:
     return _across(t, t.builder.fadd(t.builder.fadd(a, b), t.builder.fadd(c, d)))
 
 
-def spread(t: Code, value: Any, lanes: int) -> Any:
-    """A number in all places of a vector."""
-    kind = ir.VectorType(value.type, lanes)
-    first = t.builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
-    mask = ir.Constant(ir.VectorType(I32, lanes), None)
-    return t.builder.shuffle_vector(first, first, mask)
+@intrinsic
+def read(t: Code, address: Any, lanes: int) -> Any:
+    """The vector of the numbers from an address on."""
+    kind = ir.VectorType(address.type.pointee, lanes)
+    return t.builder.load(t.builder.bitcast(address, kind.as_pointer()), align=t.size)
 
 
-def _register(t: Code) -> Any:
-    return ir.VectorType(t.real, t.lanes)
+@intrinsic
+def write(t: Code, vector: Any, address: Any) -> None:
+    """Write a vector to an address."""
+    t.builder.store(vector, t.builder.bitcast(address, vector.type.as_pointer()), align=t.size)
+
+
+@intrinsic
+def spread(t: Code, number: Any, lanes: int) -> Any:
+    """The vector with a number in all its lanes."""
+    return t.spread(t.number(number), lanes)
+
+
+@intrinsic
+def lane(t: Code, vector: Any, index: int) -> Any:
+    """One of a vector's numbers."""
+    return t.builder.extract_element(vector, I32(index))
+
+
+@intrinsic
+def room(t: Code, count: int, like: Any) -> View:
+    """An array in registers, for so many values of one type."""
+    place = t.place(ir.ArrayType(t.variable(like).type, count))
+    return View(t.builder.gep(place, [I32(0), I32(0)]), (count,))
 
 
 def _zeros(t: Code, count: int) -> list[Any]:
     """The places of so many registers of zeros."""
-    places = [t.place(_register(t)) for _ in range(count)]
+    places = [t.place(ir.VectorType(t.real, t.lanes)) for _ in range(count)]
     for place in places:
-        t.builder.store(ir.Constant(_register(t), None), place)
+        t.builder.store(ir.Constant(place.type.pointee, None), place)
     return places
-
-
-def _whole(t: Code, address: Any) -> Any:
-    """The address of a number as that of a register."""
-    return t.builder.bitcast(address, _register(t).as_pointer())
-
-
-def _load(t: Code, address: Any) -> Any:
-    """A register that begins at any number."""
-    return t.builder.load(_whole(t, address), align=t.size)
 
 
 def _across(t: Code, vector: Any) -> Any:

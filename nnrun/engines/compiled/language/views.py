@@ -12,12 +12,7 @@ from nnrun.engines.compiled.language.marks import intrinsic
 
 
 class View:
-    """An array in row-major order; it exists only while translating.
-
-    Args:
-        start: the address of its first number.
-        shape: constant.
-    """
+    """An array in row-major order; it exists only while translating."""
 
     def __init__(self, start: Any, shape: tuple[int, ...]) -> None:
         self.start = start

@@ -83,11 +83,8 @@ def kept(
 ) -> bytes:
     """The object file of this key, from the cache, or compiled and stored.
 
-    Args:
-        key: a digest of all that the machine code depends on.
-        compile_: compiles it.
-        wait: is called before with `announced`.
-        announced: a message.
+    `key` is a digest of all that the machine code depends on; `wait` is called with `announced`
+    before anything is compiled.
     """
     place, name = folder() / "compiled", f"{key}.o"
     try:
@@ -160,7 +157,7 @@ def _secret() -> bytes:
     forbidden = private_files.OTHERS_WRITE | private_files.OTHERS_READ
     secret = private_files.read(place, _SECRET, forbidden=forbidden)
     if secret is None or len(secret) != _SECRET_BYTES:
-        # If two processes come here at once, both use the first one's key.
+        # If two processes come here together, both use the first one's key.
         private_files.write(
             place, _SECRET, secrets.token_bytes(_SECRET_BYTES), replace=secret is not None
         )

@@ -15,11 +15,7 @@ from nnrun.engines.compiled.llvm.machine import SYMBOL, Processor
 def compile_source(source: str, dtype: str, path: str, target: Processor | None = None) -> bytes:
     """An object file that holds the `train` of this source.
 
-    Args:
-        source: generated.
-        dtype: of its numbers.
-        path: what messages call it.
-        target: that the code is for; by default the processor that this runs on.
+    It is for the processor that this runs on, unless a `target` is given.
 
     Raises:
         LanguageError: the source is wrong.

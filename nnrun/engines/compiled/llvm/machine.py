@@ -63,19 +63,18 @@ def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
 def object_file(code: str, target: Processor | None = None, level: int = 3) -> bytes:
     """Machine code of LLVM code, after the passes of a level.
 
-    Level 1 only moves variables into registers; 0 has no passes.
+    Level 1 only moves variables into registers.
     """
-    # Code written by hand gains nothing from more effort, which takes a tenth longer.
+    # Code in vectors gains nothing from more effort, which takes a tenth longer.
     machine = target_machine(target, effort=3 if level > 1 else 1)
     parsed = llvm.parse_assembly(code)
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
     parsed.verify()
-    if level:
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        builder = llvm.create_pass_builder(machine, options)
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    builder = llvm.create_pass_builder(machine, options)
     if level > 1:
         builder.getModulePassManager().run(parsed, builder)
-    elif level == 1:
+    else:
         passes = llvm.create_new_function_pass_manager()
         passes.add_sroa_pass()
         for function in parsed.functions:
@@ -108,11 +107,7 @@ _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
 
 
 class Function:
-    """A function in memory.
-
-    Args:
-        address: where its code begins.
-    """
+    """A function in memory."""
 
     def __init__(self, address: int) -> None:
         self.address = address

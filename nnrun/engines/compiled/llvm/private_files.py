@@ -26,10 +26,7 @@ class NotPrivateError(Exception):
 def read(folder: Path, name: str, *, forbidden: int = OTHERS_WRITE) -> bytes | None:
     """The content of a file, or None if it does not exist.
 
-    Args:
-        folder: is created if it does not exist.
-        name: of the file in it.
-        forbidden: permissions that the file must not have.
+    `forbidden` are permissions that the file must not have.
 
     Raises:
         NotPrivateError: the file, or the folder, could be somebody else's.
@@ -55,11 +52,7 @@ def read(folder: Path, name: str, *, forbidden: int = OTHERS_WRITE) -> bytes | N
 def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> None:
     """Write a file whole or not at all, for this user alone.
 
-    Args:
-        folder: is created if it does not exist.
-        name: of the file in it.
-        content: of the file.
-        replace: whether to replace an existing file, or to leave it.
+    Without `replace` an existing file stays.
 
     Raises:
         NotPrivateError: the folder could be somebody else's.

@@ -25,9 +25,7 @@ class Driver:
     So a fork loses no threads, and signals reach the main thread, which waits for the others.
 
     Args:
-        encoded: the tape.
         scratch: bytes that each thread needs.
-        threads: how many share the tasks.
     """
 
     def __init__(self, encoded: Encoded, scratch: int, threads: int) -> None:

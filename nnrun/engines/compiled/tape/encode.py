@@ -18,9 +18,6 @@ class Encoded:
     """Stages, ops and their parameters, as int64.
 
     Args:
-        plan: the tape.
-        memory: where its arrays are.
-        kernels: addresses of the code.
         scratch: bytes of scratch memory that each thread has.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod, sqrt
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from nnrun.engines.compiled.tape.driver import DRIVEN, Driver
 from nnrun.engines.compiled.tape.encode import Encoded
 from nnrun.engines.compiled.tape.memory import Memory, Parameters, contiguous
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.compiled.tape.updates import corrections
 from nnrun.nn.network import Network
-from nnrun.nn.optimizers import Adam, Optimizer
+from nnrun.nn.optimizers import Optimizer
 from nnrun.nn.signature import Array, Rng
 
 # Random numbers for dropout are drawn about so many at a time.
@@ -31,16 +32,7 @@ class TapeEngine:
     """Updates by kernels that are compiled once for all networks.
 
     Args:
-        network: initialized.
-        optimizer: allocated for the network's parameters.
-        x: rows of the training split, in the network's dtype.
-        target: their targets, in the network's dtype.
-        rng: the stream of dropout masks.
-        clip_norm: as for the NumPy engine.
-        batch_size: the largest batch.
-        losses: whether `run` can return the losses of batches.
         threads: the number of threads; the bits do not depend on it.
-        wait: is called before kernels are compiled, if they are not cached.
     """
 
     name = "compiled"
@@ -112,8 +104,9 @@ class TapeEngine:
             "x": self.x.ctypes.data,
             "target": self.target.ctypes.data,
         }
-        corrections = self._corrections(rates)
-        late |= {name: array.ctypes.data for name, array in corrections.items()}
+        steps = corrections(self.optimizer, rates)
+        given = {name: allocation.given(one, np.float64) for name, one in steps.items()}
+        late |= {name: array.ctypes.data for name, array in given.items()}
         row_losses = allocation.unwritten(len(rows) if self.losses else 0, np.float64)
         late["losses"] = row_losses.ctypes.data
         drawn = self._drawn
@@ -167,18 +160,6 @@ class TapeEngine:
     def _driven(self, plan: ExecutionPlan, memory: Memory) -> Driver:
         scratch = plan.scratch
         return Driver(Encoded(plan, memory, self._code, scratch), scratch, self.threads)
-
-    def _corrections(self, rates: Array) -> dict[str, Array]:
-        """Adam's factors of each iteration: η / (1 - β₁ᵗ) and √(1 - β₂ᵗ)."""
-        if not isinstance(self.optimizer, Adam):
-            return {}
-        steps = range(self.optimizer.steps + 1, self.optimizer.steps + 1 + len(rates))
-        beta1, beta2 = self.optimizer.beta1, self.optimizer.beta2
-        parts = {
-            "mean_parts": rates / np.array([1 - beta1**step for step in steps]),
-            "square_parts": np.array([sqrt(1 - beta2**step) for step in steps]),
-        }
-        return {name: allocation.given(one, np.float64) for name, one in parts.items()}
 
 
 def kernels_of(plan: ExecutionPlan) -> set[str]:

@@ -40,7 +40,7 @@ def add_values(
         outputs = plan.vector("outputs", y.size)
         if head.type in POINTWISE:
             values = {**y.lines("x"), **outputs.lines("y"), **y.runs}
-            plan.by_rows(head.type, **values, columns=0)
+            plan.by_rows(head.type, **values)
         else:
             plan.by_rows(head.type, **y.rows("x"), **outputs.rows("y"), size=y.size)
         y = outputs

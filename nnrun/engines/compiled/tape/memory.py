@@ -23,9 +23,7 @@ class Memory:
     """Arrays by name.
 
     Args:
-        plan: says which there are.
         state: names of the optimizer's arrays; each parameter has one of each.
-        shared: existing arrays.
     """
 
     def __init__(

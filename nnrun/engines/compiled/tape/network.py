@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.generated.optimizers import plain
+from nnrun.engines.compiled.formulas.optimizers import is_plain
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.sequence import Sequence, Step, border_of, steps_of
 from nnrun.engines.compiled.tape.losses import add_gradient, add_values
@@ -21,7 +21,7 @@ def training(
     losses: bool = False,
 ) -> ExecutionPlan:
     """One update for each batch; with `losses` also each row's loss before the update."""
-    descends = plain(optimizer) and clip_norm is None and network.penalty is None
+    descends = is_plain(optimizer) and clip_norm is None and network.penalty is None
     plan = ExecutionPlan(network.dtype, batch_size, descends, training=True)
     plan.shared("ones", 1)
     layers, target = _forward(plan, network)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
+from nnrun.engines.compiled.tape.stages import Value
 
 _BYTES = 8  # of a mask, and of a count
 
@@ -16,7 +17,6 @@ class Nonzeros:
     """The masks and the counts of an array.
 
     Args:
-        masks: their address.
         capacity: the distance between the masks of a row.
         counts: the address of the counts, one for each block of rows.
         counted: rows of a block.
@@ -27,19 +27,12 @@ class Nonzeros:
     counts: Address
     counted: int
 
-    @property
-    def choice(self) -> dict[str, Address | int]:
-        """The parameters by which kernels choose whether zeros are skipped."""
-        return {"counts": self.counts, "counted": self.counted}
 
-    @property
-    def named(self) -> dict[str, Address | int]:
-        """These, and the masks."""
-        return {"masks": self.masks, "capacity": self.capacity, **self.choice}
-
-
-# For kernels that never skip zeros.
-NONE_COUNTED: dict[str, Address | int] = {"counts": 0, "counted": 1}
+def named(found: Nonzeros | None) -> dict[str, Value]:
+    """The parameters by which kernels choose whether zeros are skipped; never without any."""
+    if found is None:
+        return {"counts": 0, "counted": 1}
+    return {name: getattr(found, name) for name in ("masks", "capacity", "counts", "counted")}
 
 
 def mark(plan: ExecutionPlan, x: Map) -> Nonzeros:

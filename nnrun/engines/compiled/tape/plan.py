@@ -48,10 +48,6 @@ class Placed:
     """A parameter's place.
 
     Args:
-        parameter: the layer's.
-        block: its array.
-        size: of the array.
-        places: positions of the parameter's numbers in it.
         parts: the number of gradients that are summed for its gradient; 0 if it is computed whole.
         waits: whether the update changes it, and not the op that computes its gradient.
     """
@@ -77,14 +73,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Statistic:
-    """The place of a layer's buffer, such as a running mean.
-
-    Args:
-        layer: that owns it.
-        name: in the layer.
-        block: its array.
-        places: positions of its numbers in the array.
-    """
+    """The place of a layer's buffer, such as a running mean."""
 
     layer: Layer
     name: str
@@ -97,10 +86,7 @@ class ExecutionPlan:
     """Arrays and stages, while emitters add to them.
 
     Args:
-        dtype: float64 or float32.
-        batch_size: the largest batch.
         descends: the update is only θ ← θ - η g, made by the op that computes g.
-        training: for training; else for evaluation.
     """
 
     dtype: np.dtype[np.floating]
@@ -249,39 +235,33 @@ class ExecutionPlan:
         if stage is None or not stage.rows:
             stage = Stage(rows=self.rows)
             self.stages.append(stage)
-        stage.ops.append(Op(kernel, {**values, "rows": self.rows}, self.label))
+        stage.ops.append(self.op(kernel, **{**values, "rows": self.rows}))
 
-    def by_strips(self, strips: str, tasks: int, *ops: Op) -> None:
-        """A stage of ops on strips of an array."""
-        self.stages.append(Stage(tasks=tasks, strips=strips, ops=list(ops)))
+    def by_tasks(self, tasks: int, *ops: Op) -> None:
+        """A stage of ops with so many tasks."""
+        self.stages.append(Stage(tasks=tasks, ops=list(ops)))
 
     def before(self, kernel: str, tasks: int, /, **values: Value) -> None:
         """An op that comes before all others."""
-        self.first.ops.append(Op(kernel, dict(values), self.label, tasks))
+        self.first.ops.append(self.op(kernel, tasks, **values))
         self.first.tasks = max(self.first.tasks, tasks)
 
     def after(self, kernel: str, tasks: int, /, **values: Value) -> None:
         """An op after all others but the update; until then nothing overwrites what it reads."""
         blocks = {value.block for value in values.values() if isinstance(value, Address)}
         self.awaited |= blocks & {one.block for one in self.maps}
-        self.last.ops.append(Op(kernel, dict(values), self.label, tasks))
+        self.last.ops.append(self.op(kernel, tasks, **values))
         self.last.tasks = max(self.last.tasks, tasks)
 
     def pointwise(self, kernel: str, at: Map, /, **maps: Map) -> None:
-        """An elementwise op on these maps, in the stage that has just computed `at` if possible."""
+        """An elementwise op on these maps, which have the form of `at` but for borders."""
         values = {
             key: value for name, one in maps.items() for key, value in one.lines(name).items()
         }
-        if not all(one.runs == at.runs for one in maps.values()):  # one has a border, another not
-            lines = {"lines": at.height, "numbers": at.width * at.pixel}
-            self.by_rows(kernel, **values, **lines, columns=0)
-            return
-        stage = self.stages[-1] if self.stages else None
-        if stage is None or stage.strips != at.block:
-            self.by_rows(kernel, **values, **at.runs, columns=0)
-            return
-        strip = shapes.strip(self.dtype.name)
-        stage.ops.append(Op(kernel, {**values, **at.runs, "rows": 0, "columns": strip}, self.label))
+        lines = {"lines": at.height, "numbers": at.width * at.pixel}
+        if all(one.runs == at.runs for one in maps.values()):  # else one has a border, another not
+            lines = at.runs
+        self.by_rows(kernel, **values, **lines)
 
     def free(self, dy: Map) -> Map:
         """The map itself to overwrite, or a new array of its form if it is read again."""
@@ -296,8 +276,9 @@ class ExecutionPlan:
         self.kept = before
 
     def op(self, kernel: str, limit: int = EVERY_TASK, /, **values: Value) -> Op:
-        """An op of the current layer."""
-        return Op(kernel, dict(values), self.label, limit)
+        """An op of the current layer, with those of the values that the kernel takes."""
+        taken = {name: values[name] for name in KERNELS[kernel].parameters}
+        return Op(kernel, taken, self.label, limit)
 
     def _taken(self, new: Map, name: str) -> Map:
         self.blocks[name] = self.batch_size * new.row

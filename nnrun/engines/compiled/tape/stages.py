@@ -18,8 +18,6 @@ class Op:
     """The call of a kernel.
 
     Args:
-        kernel: its name.
-        values: its parameters.
         label: the part of the network it belongs to.
         limit: tasks from this one on do nothing.
     """
@@ -37,13 +35,11 @@ class Stage:
     Args:
         rows: of the batch in a task; 0 if tasks are not made of rows.
         tasks: the number of tasks in that case.
-        strips: the array that the tasks share, a strip of columns each.
         ops: of each task.
     """
 
     rows: int = 0
     tasks: int = 0
-    strips: str = ""
     ops: list[Op] = field(default_factory=list)
 
 

@@ -45,8 +45,7 @@ def _stages(plan: ExecutionPlan) -> Iterator[str]:
 def _tasks(stage: Stage) -> str:
     if stage.rows:
         return "tasks of 1 row" if stage.rows == 1 else f"tasks of {stage.rows} rows"
-    count = "1 task" if stage.tasks == 1 else f"{stage.tasks} tasks"
-    return f"{count}, strips of {stage.strips}" if stage.strips else count
+    return "1 task" if stage.tasks == 1 else f"{stage.tasks} tasks"
 
 
 def _op(op: Op, stage: Stage) -> Iterator[str]:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
+from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS, formula_name, weight_decay
 from nnrun.engines.compiled.tape.arrays import Address
 from nnrun.engines.compiled.tape.penalty import add_penalty
 from nnrun.engines.compiled.tape.plan import ExecutionPlan, Placed
 from nnrun.engines.compiled.tape.stages import CHUNKS, Op, Stage, Value, chunks
 from nnrun.nn.network import Network
-from nnrun.nn.optimizers import SGD, Adam, Optimizer
+from nnrun.nn.optimizers import Optimizer
+from nnrun.nn.signature import Array
 
 
-def sgd(optimizer: SGD, block: str) -> dict[str, Value]:
-    """The parameters of `kernels.update.sgd` that depend on the optimizer."""
+def corrections(optimizer: Optimizer, rates: Array) -> dict[str, Array]:
+    """The corrections of the next steps, which have these learning rates."""
+    steps = range(optimizer.steps + 1, optimizer.steps + 1 + len(rates))
+    found = {}
+    for name, correction in OPTIMIZERS[formula_name(optimizer)].corrections.items():
+        beta = getattr(optimizer, correction.beta)
+        rests = np.array([1 - beta**step for step in steps])
+        found[name] = np.sqrt(rests) if correction.root else rates / rests
+    return found
+
+
+def _values(optimizer: Optimizer, block: str) -> dict[str, Value]:
+    """The parameters of the optimizer's kernel that depend on the optimizer."""
+    formula = OPTIMIZERS[formula_name(optimizer)]
     return {
-        "velocity": Address(f"{block}.velocity") if optimizer.momentum else 0,
-        "momentum": float(optimizer.momentum),
-        "nesterov": int(optimizer.nesterov),
-        "decay": float(optimizer.weight_decay),
+        "weight_decay": weight_decay(optimizer),
+        **{name: Address(f"{block}.{name}") for name in formula.state},
+        **formula.numbers(optimizer),
+        **{name: Address(f"@{name}") for name in formula.corrections},
     }
-
-
-def adam(optimizer: Adam, block: str) -> dict[str, Value]:
-    """The parameters of `kernels.update.adam` that depend on the optimizer."""
-    return {
-        "mean": Address(f"{block}.mean"),
-        "square": Address(f"{block}.square"),
-        "beta1": float(optimizer.beta1),
-        "rest1": 1 - float(optimizer.beta1),
-        "beta2": float(optimizer.beta2),
-        "rest2": 1 - float(optimizer.beta2),
-        "epsilon": float(optimizer.epsilon),
-        "decay": float(optimizer.weight_decay),
-        "mean_parts": Address("@mean_parts"),
-        "square_parts": Address("@square_parts"),
-    }
-
-
-OPTIMIZERS: dict[str, Callable[..., dict[str, Value]]] = {"sgd": sgd, "adam": adam}
 
 
 def add_update(
@@ -62,27 +57,18 @@ def add_update(
         factors = _add_clip(plan, ready, placed, clip_norm)
         ready = Stage(tasks=CHUNKS)
     for one in placed:
-        values: dict[str, Value] = {
-            "theta": Address(one.block),
-            "gradient": Address(one.gradient),
-            **chunks(one.size),
-        }
-        more = OPTIMIZERS[optimizer.type](optimizer, one.block)
-        ready.ops.append(plan.op(optimizer.type, **values, **more, factors=factors))
+        values: dict[str, Value] = {"theta": Address(one.block), "gradient": Address(one.gradient)}
+        values |= {**_values(optimizer, one.block), **chunks(one.size)}
+        ready.ops.append(plan.op(formula_name(optimizer), **values, factors=factors))
     plan.stages.append(ready)
     if cost is not None and losses:
         plan.stages.append(Stage(tasks=1, ops=[cost]))
 
 
 def _reduce(plan: ExecutionPlan, one: Placed) -> Op:
-    gradient = Address(one.gradient)
-    values: dict[str, Value] = {
-        "buffers": gradient,
-        "buffer_task": one.size,
-        "total": gradient,
-        **chunks(one.size),
-    }
-    return plan.op("reduce", **values, rows=plan.rows, most=one.parts)
+    gradient, cut = Address(one.gradient), {**chunks(one.size), "rows": plan.rows}
+    arrays: dict[str, Value] = {"buffers": gradient, "buffer_task": one.size, "total": gradient}
+    return plan.op("reduce", **arrays, **cut, most=one.parts)
 
 
 def _add_clip(plan: ExecutionPlan, ready: Stage, placed: list[Placed], limit: float) -> Address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import ceil, isfinite
+from math import ceil
 
 from markupsafe import Markup
 
@@ -11,7 +11,7 @@ from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import BLUES, ink_on, ramp
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.style import amount_class
-from nnrun.reports.charts.svg import CHARACTER, LINE, element, group, shortened
+from nnrun.reports.charts.svg import CHARACTER, LINE, element, shortened
 from nnrun.reports.numbers import MISSING
 
 _LONGEST = 16
@@ -36,23 +36,11 @@ def heatmap(
 ) -> Chart:
     """A chart of cells.
 
-    Args:
-        title: of the chart.
-        alternative: what the chart shows.
-        values: a list for each row.
-        rows: the names of the rows.
-        columns: the names of the columns.
-        row_label: what rows are.
-        column_label: what columns are.
-        colours: from the smallest value to the largest.
-        text: formats a value.
-        empty: whether a cell has no colour.
-        links: the ids that cells link to, by (row, column).
-        domain: the values of the first and last colour; by default the smallest and largest value.
+    Colours go from the smallest value to the largest, or from one end of `domain` to the other;
+    cells for which `empty` is true have none. `text` formats a value; `links` are the ids that
+    cells link to, by (row, column).
     """
-    known = [v for line in values for v in line if v is not None and isfinite(v)]
-    low, high = domain or (min(known, default=0.0), max(known, default=0.0))
-    scale = Linear(low, high) if low < high else Linear.over(known)
+    scale = Linear.between(domain or (value for line in values for value in line))
     names = [shortened(name, _LONGEST) for name in rows]
     left = 24 + CHARACTER * max(map(len, names), default=1)
     side = min(46.0, max(14.0, 420 / max(1, len(columns))))
@@ -96,30 +84,17 @@ def heatmap(
 
 
 def _cell(
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    fill: str | None,
-    amount: str,
-    label: str,
+    x: float, y: float, width: float, height: float, fill: str | None, amount: str, label: str,
     text: str,
-) -> Markup:
-    area = element(
-        "rect",
-        x=x,
-        y=y,
-        width=width - 1,
-        height=height - 1,
-        fill=fill,
-        class_=amount or None,
-    )
+) -> Markup:  # fmt: skip
+    size = {"width": width - 1, "height": height - 1}
+    area = element("rect", x=x, y=y, **size, fill=fill, class_=amount or None)
     shown = Markup("")
     if text and len(text) * CHARACTER <= width + 4:
         ink = "name" if fill is None else "dark" if ink_on(fill) == "#000000" else "light"
         middle = {"x": x + width / 2, "y": y + height / 2 + 4}
         shown = element("text", text, class_=f"mid {ink}", **middle)
-    return group(element("title", shortened(label, 200)), area, shown)
+    return element("g", element("title", shortened(label, 200)), area, shown)
 
 
 def _table(

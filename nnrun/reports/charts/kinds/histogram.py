@@ -18,18 +18,8 @@ _TICKS = 3
 def histogram(
     title: str, edges: Sequence[float], counts: Sequence[int], x_label: str, y_label: str
 ) -> Chart:
-    """A bar for each bin.
-
-    Args:
-        title: of the chart.
-        edges: of the bins; one more than `counts`.
-        counts: the number of values in each bin.
-        x_label: what the values are.
-        y_label: what is counted.
-    """
-    x = Linear.over(edges, count=4)
-    if len(edges) > 1 and edges[0] < edges[-1]:
-        x = Linear(edges[0], edges[-1])
+    """A bar for each bin, between its two edges."""
+    x = Linear.between(edges)
     y = Linear.over(counts, zero=True, count=3)
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(3)), width=_WIDTH, height=_HEIGHT)
     drawing = y_axis(frame, y_label, count=3) + x_axis(frame, x_label, ticks=_ticks(frame))

@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from nnrun.reports.charts.axes import HEIGHT, WIDTH, Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
-from nnrun.reports.charts.marks import Numbers, area, dots, line
+from nnrun.reports.charts.marks import Numbers, area, line
 from nnrun.reports.charts.palette import series_class
 from nnrun.reports.charts.scales import Linear, Log
-from nnrun.reports.charts.svg import element, group
+from nnrun.reports.charts.svg import element
 from nnrun.reports.numbers import MISSING, number
 
 
@@ -44,31 +44,19 @@ def lines(
     x_label: str,
     y_label: str,
     log: bool = False,
-    log_x: bool = False,
     domain: Sequence[float | None] = (),
-    marked: bool = False,
 ) -> Chart:
     """A chart of lines.
 
-    Args:
-        title: of the chart.
-        series: the lines.
-        x_label: of the x axis.
-        y_label: of the y axis.
-        log: whether the y scale is logarithmic.
-        log_x: whether the x scale is logarithmic.
-        domain: more values for the y scale, so that several charts share it.
-        marked: whether each point has a dot.
+    `log` makes the y scale logarithmic; `domain` has more values for it, so that several charts
+    share a scale.
     """
     values = [v for one in series for part in (one.y, one.low, one.high) for v in part]
     values += domain
-    across = [x for one in series for x in one.x]
-    x = Log.over(across) if log_x else Linear(min(across), max(across)) if _wide(across) else None
+    x = Linear.between(x for one in series for x in one.x)
     y = Log.over(values) if log else Linear.over(values)
-    frame = Frame.around(
-        x or Linear.over(across), y, labels=tick_labels(y.ticks(5)), width=WIDTH, height=HEIGHT
-    )
-    parts = [_one(frame, one, marked) for one in series]
+    frame = Frame.around(x, y, labels=tick_labels(y.ticks(5)))
+    parts = [_one(frame, one) for one in series]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     return Chart(
         title,
@@ -81,18 +69,11 @@ def lines(
     )
 
 
-def _wide(values: Sequence[float]) -> bool:
-    return bool(values) and min(values) < max(values)
-
-
-def _one(frame: Frame, one: Series, marked: bool) -> Markup:
+def _one(frame: Frame, one: Series) -> Markup:
     class_ = series_class(one.index)
-    parts = [line(frame, one.x, one.y, class_)]
-    if one.low:
-        parts.insert(0, area(frame, one.x, one.low, one.high, class_))
-    if marked:
-        parts.append(dots(frame, one.x, one.y, class_, 3, "point"))
-    return group(element("title", one.name), parts, class_=f"s{one.index}")
+    band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
+    drawn = line(frame, one.x, one.y, class_)
+    return element("g", element("title", one.name), band, drawn, class_=f"s{one.index}")
 
 
 def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str:

@@ -10,8 +10,8 @@ from markupsafe import Markup
 from nnrun.reports.charts.axes import tick_labels
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.palette import CIVIDIS, ramp
-from nnrun.reports.charts.scales import Linear, Log
-from nnrun.reports.charts.svg import LINE, coordinate, element, group, shortened
+from nnrun.reports.charts.scales import Linear, Log, Scale
+from nnrun.reports.charts.svg import LINE, coordinate, element, shortened
 from nnrun.reports.numbers import number
 
 _TOP, _BOTTOM, _HEIGHT = 44.0, 250.0, 270.0
@@ -26,9 +26,7 @@ _BRIGHTEST = 0.8
 class Coordinate:
     """One axis.
 
-    Args:
-        name: of the setting or metric.
-        values: of each config: numbers, or texts, which are placed in their order of appearance.
+    Texts among its values, one for each config, are placed in their order of appearance.
     """
 
     name: str
@@ -38,10 +36,7 @@ class Coordinate:
 def parallel(title: str, axes: Sequence[Coordinate], best: int) -> Chart:
     """A line for each config across all axes, coloured by the last axis.
 
-    Args:
-        title: of the chart.
-        axes: the settings, then the metric.
-        best: the index of the config with the thick line.
+    The last axis is that of the metric; the config with index `best` has a thick line.
     """
     width = _SPACE * (len(axes) - 1) + 140
     columns = [_places(axis) for axis in axes]
@@ -95,7 +90,7 @@ def _line(
         stroke_width=4.0 if best else 1.5,
         stroke_opacity="1" if best else "0.75",
     )
-    return group(element("title", shortened(label, 300)), path)
+    return element("g", element("title", shortened(label, 300)), path)
 
 
 def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
@@ -103,12 +98,10 @@ def _places(axis: Coordinate) -> tuple[list[float], list[tuple[float, str]]]:
     numbers = [v for v in axis.values if not isinstance(v, str)]
     if len(numbers) == len(axis.values):
         low, high = min(numbers), max(numbers)
-        scale: Linear | Log = Linear.over(numbers)
-        if low < high:
-            scale = Log(low, high) if low > 0 and high / low >= 20 else Linear(low, high)
-        ends = dict.fromkeys([low, high])
+        logarithmic = low > 0 and high / low >= 20
+        scale: Scale = Log(low, high) if logarithmic else Linear.between(numbers)
         different = list(dict.fromkeys(numbers))
-        ticks = different if len(different) <= 8 else [*ends]
+        ticks = different if len(different) <= 8 else [low, high]
         labels = tick_labels(ticks)
         known = [(scale.place(tick) or 0.0, text) for tick, text in zip(ticks, labels, strict=True)]
         return [scale.place(value) or 0.0 for value in numbers], known

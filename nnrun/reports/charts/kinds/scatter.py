@@ -10,7 +10,7 @@ from markupsafe import Markup
 from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.marks import dots, line, rule
-from nnrun.reports.charts.scales import Linear, Log
+from nnrun.reports.charts.scales import Linear, Log, Scale
 from nnrun.reports.numbers import count, number
 
 _WIDTH, _HEIGHT = 340.0, 300.0
@@ -59,11 +59,8 @@ def calibration(
 ) -> Chart:
     """The predicted probability against the share of correct predictions.
 
-    Args:
-        title: of the chart.
-        predicted: the mean probability of the predicted class in each bin.
-        correct: the share of correct predictions in each bin.
-        rows_in: the number of rows in each bin.
+    Each bin has its mean probability of the predicted class, its share of correct predictions and
+    its number of rows.
     """
     scale = Linear(0.0, 1.0)
     frame = _frame(scale, scale)
@@ -98,15 +95,9 @@ def by_setting(
 ) -> Chart:
     """A metric against a setting: a dot for each run, a ring at the mean for each value.
 
-    Args:
-        title: of the chart.
-        x: the setting of each run, or its index in `names`.
-        y: the metric of each run.
-        x_label: the name of the setting.
-        y_label: the name of the metric.
-        names: the values of a setting that is not a number.
+    The values of a setting that is not a number are in `names`, and `x` has their indices.
     """
-    shown: Linear | Log
+    shown: Scale
     if names is not None:
         shown = Linear(-0.5, len(names) - 0.5)
     elif min(x) > 0 and max(x) / min(x) >= 20:
@@ -140,7 +131,7 @@ def by_setting(
     return Chart(title, alternative, drawing, _WIDTH, _HEIGHT, table)
 
 
-def _frame(x: Linear | Log, y: Linear) -> Frame:
+def _frame(x: Scale, y: Scale) -> Frame:
     return Frame.around(x, y, labels=tick_labels(y.ticks(5)), width=_WIDTH, height=_HEIGHT)
 
 

@@ -17,14 +17,9 @@ _WIDTH, _HEIGHT = 130.0, 22.0
 def strip(
     values: Sequence[float], scale: Scale, low: float | None, high: float | None, mean: float
 ) -> Markup:
-    """A dot for each seed, a bar for the interval of the mean, and a line at the mean.
+    """A dot for each run, a bar for the interval of the mean, and a line at the mean.
 
-    Args:
-        values: one for each seed.
-        scale: shared by all rows of the table.
-        low: the lower end of the interval; None for no interval.
-        high: the upper end.
-        mean: of the values.
+    All rows of a table share the scale; `low` and `high` are None where there is no interval.
     """
     frame = Frame(scale, scale, 5, 3, _WIDTH - 5, _HEIGHT - 3)
     parts = [element("path", d=f"M5 {_HEIGHT / 2:g}H{_WIDTH - 5:g}", class_="grid")]

@@ -11,14 +11,13 @@ from markupsafe import Markup
 from nnrun.reports.charts.axes import Frame, tick_labels, x_axis, y_axis
 from nnrun.reports.charts.chart import Chart, Table
 from nnrun.reports.charts.marks import dots
-from nnrun.reports.charts.palette import CIVIDIS, SERIES, ramp, rgb, series_class
-from nnrun.reports.charts.pictures import raster
+from nnrun.reports.charts.palette import CIVIDIS, SERIES, rgb, series_class
+from nnrun.reports.charts.pictures import Picture, raster, shaded_picture
 from nnrun.reports.charts.scales import Linear
 from nnrun.reports.charts.svg import element, shortened
 from nnrun.reports.numbers import count, number
 
 _WIDTH, _HEIGHT = 380.0, 320.0
-_SHADES = 15
 _MOST_CLASSES = 16
 
 
@@ -32,22 +31,16 @@ def decision_surface(
 ) -> Chart:
     """Predictions on a grid, with a dot for each row in the colour of its class.
 
-    Args:
-        title: of the chart.
-        predictions: (height, width), from bottom to top: class numbers, or values for regression.
-        extent: left, right, bottom, top of the grid.
-        names: of the two features.
-        points: the rows: two features and the class, 0 for regression.
-        classes: their names; empty for regression.
+    Predictions (height, width), from bottom to top, are class numbers, or values for regression,
+    which has no classes. The extent is left, right, bottom, top of the grid; a point is two
+    features and the class, or 0.
     """
     left, right, bottom, top = extent
     frame = Frame.around(
         Linear(left, right), y := Linear(bottom, top), labels=tick_labels(y.ticks(5)),
         width=_WIDTH, height=_HEIGHT,
     )  # fmt: skip
-    colours = _colours(classes)
-    indices = predictions.astype(np.int64) % len(colours) if classes else _shades(predictions)
-    picture = raster(indices[::-1], colours, title)
+    picture = _picture(predictions[::-1], classes, title)
     image = element(
         "image", href=picture.source, x=frame.left, y=frame.top, width=frame.right - frame.left,
         height=frame.bottom - frame.top, preserveAspectRatio="none",
@@ -64,19 +57,14 @@ def decision_surface(
     )  # fmt: skip
 
 
-def _colours(classes: Sequence[str]) -> list[str]:
-    """Pale tones of the series' colours for classes, a ramp for regression."""
+def _picture(values: npt.NDArray[np.float64], classes: Sequence[str], title: str) -> Picture:
+    """Classes in pale tones of the series' colours, numbers by a ramp."""
     if not classes:
-        return [ramp(CIVIDIS, index / (_SHADES - 1)) or CIVIDIS[0] for index in range(_SHADES)]
+        scale = Linear.over(values.ravel().tolist())
+        return shaded_picture((values - scale.low) / (scale.high - scale.low), CIVIDIS, title)
     solid = [SERIES[index % len(SERIES)] for index in range(min(len(classes), _MOST_CLASSES))]
-    return ["#" + "".join(f"{255 - (255 - part) * 2 // 5:02x}" for part in rgb(c)) for c in solid]
-
-
-def _shades(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    scale = Linear.over([float(v) for v in values.ravel()])
-    shares = (values - scale.low) / (scale.high - scale.low)
-    shades: npt.NDArray[np.int64] = np.rint(shares.clip(0, 1) * (_SHADES - 1)).astype(np.int64)
-    return shades
+    pale = ["#" + "".join(f"{255 - (255 - part) * 2 // 5:02x}" for part in rgb(c)) for c in solid]
+    return raster(values.astype(np.int64) % len(pale), pale, title)
 
 
 def _alternative(predictions: npt.NDArray[np.float64], classes: Sequence[str], points: int) -> str:

@@ -11,9 +11,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.reports.numbers import MISSING, count, measured, number
-from nnrun.reports.terminal.tables import clean
 from nnrun.sweeps.board.statistics import half_interval
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore
@@ -60,7 +60,7 @@ class _Row:
     @property
     def runs(self) -> str:
         """The numbers of ended, planned and diverged runs."""
-        of = f"{count(self.ended)}/{count(len(self.variant.seeds))}"
+        of = f"{count(self.ended)}/{count(self.variant.planned)}"
         return f"{of}, {count(self.diverged)} diverged" if self.diverged else of
 
 

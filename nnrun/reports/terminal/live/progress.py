@@ -40,15 +40,19 @@ class Output(Protocol):
     def note(self, text: str) -> None:
         """Write a line."""
 
-    def console(self, stream: IO[str]) -> Console:
-        """A console that draws on this terminal."""
-
 
 class Observer(Protocol):
     """Called with the progress of a run."""
 
     def __call__(self, progress: Progress) -> None:
         """Show the progress."""
+
+
+def console_of(stream: IO[str], width: int | None = None) -> Console:
+    """A console that shows text as it is: names of runs and files are no markup."""
+    from rich.console import Console  # noqa: PLC0415  # `--help` does without
+
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
 
 
 def draws(stream: IO[str]) -> bool:
@@ -64,7 +68,7 @@ def watching(label: str, output: Output) -> Iterator[Observer]:
     elif not draws(sys.stderr):
         yield _Lines(label, output)
     else:
-        bar = _bar(output)
+        bar = _bar()
         try:
             yield _Live(label, bar)
         finally:
@@ -78,7 +82,7 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
     if output.quiet or total < 2 or not draws(sys.stderr):
         yield _Counted(total, output)
         return
-    bar = _bar(output)
+    bar = _bar()
     task = bar.add_task("", total=total, figures=f"0 of {count(total)}")
 
     def advance(label: str) -> None:
@@ -214,7 +218,7 @@ def _knows_bars(encoding: str) -> bool:
     return True
 
 
-def _bar(output: Output) -> Any:
+def _bar() -> Any:
     from rich.progress import (  # noqa: PLC0415  # terminals only
         BarColumn,
         Progress,
@@ -222,7 +226,7 @@ def _bar(output: Output) -> Any:
         TextColumn,
     )
 
-    console = output.console(sys.stderr)
+    console = console_of(sys.stderr)
     columns: list[ProgressColumn] = [
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[figures]}", markup=False),

@@ -80,7 +80,7 @@ def test_the_bits_of_one_thing_after_the_other(
     assert stepwise.state() == whole.state()
 
 
-def test_its_time_is_told_apart(task: Any) -> None:
+def test_its_time_is_measured_separately(task: Any) -> None:
     """Updates take theirs and evaluations theirs, together no longer than the call."""
     for often, stops in ((True, [1] * 2000), (False, [5000])):
         run = going(task(**SMALL["batches"]))

@@ -163,7 +163,7 @@ def test_losses_of_batches(batch_size: int, task: Any) -> None:
     whether they are asked for changes nothing.
     """
     one = small(task, batch_size=batch_size, optimizer=lambda: SGD(0.9))
-    batches, engines, told = one.batches(), [], []
+    batches, engines, losses = one.batches(), [], []
     for kind in (NumpyEngine, CompiledEngine, CompiledEngine):
         network, optimizer = one.network(), one.optimizer()
         optimizer.allocate(network.theta)
@@ -171,16 +171,16 @@ def test_losses_of_batches(batch_size: int, task: Any) -> None:
         if kind is CompiledEngine:
             settings |= {"batch_size": batch_size, "losses": True}
         engines.append(kind(network, optimizer, *one.data(), **settings))
-        told.append(np.zeros(len(batches)))
-    engines[0].run(batches, told[0])
+        losses.append(np.zeros(len(batches)))
+    engines[0].run(batches, losses[0])
     engines[1].run(batches)
     for first, last in ((0, 1), (1, 60), (60, 100)):
-        engines[2].run(part(batches, first, last), told[2][first:last])
-    np.testing.assert_allclose(told[2], told[0], rtol=1e-8)
+        engines[2].run(part(batches, first, last), losses[2][first:last])
+    np.testing.assert_allclose(losses[2], losses[0], rtol=1e-8)
     np.testing.assert_array_equal(engines[1].network.theta, engines[2].network.theta)
 
 
-def test_losses_are_not_told_unasked(task: Any) -> None:
+def test_losses_are_not_computed_unasked(task: Any) -> None:
     """An engine that was built without them says so."""
     engine = small(task).train(CompiledEngine)
     with pytest.raises(ValueError, match="built without `losses`"):

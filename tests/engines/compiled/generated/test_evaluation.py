@@ -138,7 +138,7 @@ def cut(batches: Batches, first: int, last: int | None = None) -> Batches:
 
 
 def test_weights_are_those_of_the_moment(task: Any) -> None:
-    """Whoever writes into the network's weights is heard at the next evaluation."""
+    """A change of the network's weights shows at the next evaluation."""
     engine = task(lambda: [dense(1)], (2,), MeanSquared(), iterations=1).train(CompiledEngine)
     for theta, expected in (([2.0, 3.0, 1.0], (1.0, 6.0)), ([2.0, 3.0, 0.0], (0.0, 5.0))):
         engine.network.theta[...] = theta

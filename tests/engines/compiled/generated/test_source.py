@@ -24,37 +24,27 @@ SMALLEST = """\
     w0_0_0 = w0[0]
     w0_1_0 = w0[1]
     b0_0 = b0[0]
-    if evaluating:
-        for k in range(count):
-            rate = real(rates[k])
-            n, r = 1, 0
-            row = rows[k]
-            t = view(targets, row * 1, (1,))
-            out = view(outputs, row * 1, (1,))
-            x = view(inputs, row * 8, (8,))
-            # 0.weight: z = x w, 2 -> 1
-            x_0 = x[0]
-            x_1 = x[1]
-            z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
+    for k in range(count):
+        rate = real(rates[k])
+        if not evaluating:
+            # draw a row of the next block while the update is computed
+            if bound > 1:
+                fresh[k] = below(stream, bound)
+        n, r = 1, 0
+        row = rows[k]
+        t = view(targets, row * 1, (1,))
+        out = view(outputs, row * 1, (1,))
+        x = view(inputs, row * 8, (8,))
+        # 0.weight: z = x w, 2 -> 1
+        x_0 = x[0]
+        x_1 = x[1]
+        z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
+        if evaluating:
             # the loss, mean_squared
             cost = (z0_0 - t[0]) * (z0_0 - t[0])
             losses[k] = double(cost) / 1
             out[0] = z0_0
-    else:
-        for k in range(count):
-            rate = real(rates[k])
-            # draw a row of the next block while the update is computed
-            if bound > 1:
-                fresh[k] = below(stream, bound)
-            n, r = 1, 0
-            row = rows[k]
-            t = view(targets, row * 1, (1,))
-            out = view(outputs, row * 1, (1,))
-            x = view(inputs, row * 8, (8,))
-            # 0.weight: z = x w, 2 -> 1
-            x_0 = x[0]
-            x_1 = x[1]
-            z0_0 = ((x_0 * w0_0_0 + x_1 * w0_1_0) + b0_0)
+        if not evaluating:
             # the gradient of mean_squared
             scale = rate * real(2.0 / double(n * 1))
             dz0_0 = (z0_0 - t[0]) * scale

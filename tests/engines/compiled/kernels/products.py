@@ -41,7 +41,7 @@ class Kernels:
 
 
 class Layer:
-    """A layer's numbers, of which a share is not 0, in memory as the kernels want them."""
+    """A layer's numbers, a share of them not 0, in memory as the kernels want them."""
 
     def __init__(
         self, kernels: Kernels, rows: int, inputs: int, units: int, share: float = 1.0
@@ -104,7 +104,7 @@ class Layer:
         self.kernels.run(
             "product_update", self.update_tasks, len(x), rate, x=x, x_row=x.shape[1],
             dz=dz, dz_row=dz.shape[1], w=w, stored=shapes.padded(inputs), inputs=inputs,
-            units=units, descend=int(descend), **{"dz_counts": 0, **choice},
+            units=units, descend=int(descend), **choice,
         )  # fmt: skip
         return w
 
@@ -125,14 +125,13 @@ class SparseLayer(Layer):
 
     Args:
         always: whether zeros are skipped however few there are; else that is left to the kernels.
-        by_x: whether dw skips the zeros of x; else those of dz.
     """
 
     counted = 5  # rows: there may be a last block of fewer
 
-    def __init__(self, *sizes: Any, always: bool = True, by_x: bool = True) -> None:
+    def __init__(self, *sizes: Any, always: bool = True) -> None:
         super().__init__(*sizes)
-        self.always, self.by_x = always, by_x
+        self.always = always
 
     def marked(self, x: Any, size: int) -> dict[str, Any]:
         """The masks and counts of some rows."""
@@ -174,17 +173,13 @@ class SparseLayer(Layer):
         self, x: Any, dz: Any, w: Any, rate: float, descend: bool, choice: Any = None
     ) -> Any:
         _, inputs, units = self.sizes
-        of_dz = 0 if self.by_x else self.marked(dz, units)["counts"]
-        choice = self.marked(x, inputs)
-        found = {**choice, "dz_counts": of_dz, "counts": choice["counts"] if self.by_x else 0}
+        found = self.marked(x, inputs)
         super().update(x, dz, w, rate, descend, found)
-        kernel = "sparse_product_update" if self.by_x else "sparse_product_turned"
-        cut = inputs, units, self.dtype
-        tasks = sparse.tiles(inputs, self.dtype) if self.by_x else sparse.turned_tasks(*cut)
         self.kernels.run(
-            kernel, tasks, len(x), rate, x=x, x_row=x.shape[1], dz=dz, dz_row=dz.shape[1], w=w,
+            "sparse_product_update", sparse.tiles(inputs, self.dtype), len(x), rate,
+            x=x, x_row=x.shape[1], dz=dz, dz_row=dz.shape[1], w=w,
             stored=shapes.padded(inputs), inputs=inputs, units=units, descend=int(descend),
             rows=sparse.columns(inputs, self.dtype), columns=sparse.columns(units, self.dtype),
-            **found, span=sparse.turned_inputs(*cut),
+            **found,
         )  # fmt: skip
         return w

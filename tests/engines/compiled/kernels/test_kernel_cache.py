@@ -35,7 +35,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def trained(units: int = 5, *, told: list[str] | None = None) -> bytes:
+def trained(units: int = 5, *, notes: list[str] | None = None) -> bytes:
     """The weights after a few updates, and after an evaluation."""
     layers = [conv2d(3, 2, activation="relu"), Flatten(), dense(units, "softmax")]
     network = Network(layers, CrossEntropy(), (1, 4, 4), "float32")
@@ -45,7 +45,7 @@ def trained(units: int = 5, *, told: list[str] | None = None) -> bytes:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((20, 1, 4, 4)).astype("float32")
     target = np.eye(units, dtype="float32")[rng.integers(units, size=20)]
-    wait = (lambda text: None) if told is None else told.append
+    wait = (lambda text: None) if notes is None else notes.append
     engine = TapeEngine(network, optimizer, x, target, rng=rng, batch_size=10, wait=wait)
 
     engine.run(Batches(np.arange(20), np.array([0, 10, 20]), np.full(2, 0.1)))
@@ -55,11 +55,11 @@ def trained(units: int = 5, *, told: list[str] | None = None) -> bytes:
 
 def test_once_for_all_networks(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A second network of such layers compiles nothing, nor does another process, to which the
-    cache has it all; who waits is told once.
+    cache has it all; waiting is announced once.
     """
-    told: list[str] = []
-    weights = trained(told=told)
-    assert ["compiling kernels, once for all networks"] == told
+    notes: list[str] = []
+    weights = trained(notes=notes)
+    assert ["compiling kernels, once for all networks"] == notes
     assert len(built) == len(set(built)) > 5
     built.clear()
     trained(7)

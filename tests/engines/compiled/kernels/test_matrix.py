@@ -122,7 +122,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
     one[0] = 1
     kernels.run(
         "product_update", 1, 9, x=one, x_row=0, dz=dz, dz_row=dz.shape[1], w=db, stored=1,
-        inputs=1, units=units, descend=0, **NEVER, dz_counts=0,
+        inputs=1, units=units, descend=0, **NEVER,
     )  # fmt: skip
     near(layer.dz.sum(0), db[:units], dtype)
 
@@ -131,7 +131,7 @@ def test_a_bias_is_weights_of_an_input_that_is_one(compiled: Any, dtype: str, un
 def test_bits_are_the_same_on_other_processors(
     compiled: Any, dtype: str, cpu: str, register: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Machine code for registers of half the size, of which there are half as many, agrees."""
+    """Machine code for half as many registers of half the size agrees."""
     if register > machine.register():
         cpu, register = "haswell", 32  # what this processor can run
     monkeypatch.setattr(machine, "processor", lambda: machine.Processor(cpu))

@@ -65,7 +65,7 @@ def trained(given: Any, threads: int = 1, cuts: tuple[int, ...] = (0, 10)) -> li
 def test_bits_are_those_of_all_products(
     name: str, dtype: str, optimizer: str, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On any number of threads, whoever sees the zeros."""
+    """On any number of threads, whichever of them finds the zeros."""
     given = made(task, name, dtype, optimizer)
     expected = trained(given)
     monkeypatch.setattr(sparse, "suits", lambda *sizes: True)

@@ -47,13 +47,10 @@ def equal(expected: list[Any], actual: list[Any]) -> bool:
 def test_bits_are_those_of_all_products(
     compiled: Any, dtype: str, sizes: tuple[int, int, int], share: float
 ) -> None:
-    """Z, dx, dw and the weights after a step, whatever the sizes and however many zeros; dw by
-    skipping the zeros of x or those of dz.
-    """
+    """Z, dx, dw and the weights after a step, whatever the sizes and however many zeros."""
     given = compiled(dtype), *sizes, share
     expected = Layer(*given).everything()
     assert equal(expected, SparseLayer(*given).everything())
-    assert equal(expected[2:], SparseLayer(*given, by_x=False).everything()[2:])
 
 
 def test_blocks_of_zeros(compiled: Any, dtype: str) -> None:
@@ -83,7 +80,7 @@ def test_a_product_without_bias_begins_at_zero(compiled: Any, dtype: str) -> Non
 @pytest.mark.parametrize("size", [1, 15, 16, 17, 63, 64, 65, 127, 130])
 def test_masks(compiled: Any, dtype: str, size: int) -> None:
     """A bit says that a number is not 0: NaN and the smallest are not, -0 is, and so is nothing
-    that lies beside the row. Counts are of all rows of a block.
+    next to the row. Counts are of all rows of a block.
     """
     rng = np.random.default_rng(size)
     kinds = np.array([0, -0.0, np.nan, np.inf, np.finfo(dtype).smallest_subnormal, -1], dtype)
@@ -100,12 +97,11 @@ def test_masks(compiled: Any, dtype: str, size: int) -> None:
     assert blocks == found["counts"].tolist()
 
 
-@pytest.mark.parametrize("by_x", [True, False])
 @pytest.mark.parametrize("more", [0, 1])
-def test_few_zeros_are_multiplied_by(compiled: Any, dtype: str, more: int, by_x: bool) -> None:
+def test_few_zeros_are_multiplied_by(compiled: Any, dtype: str, more: int) -> None:
     """Kernels skip zeros up to a share of numbers that are not 0, which is counted in all rows."""
     n, inputs, units = 22, 65, 70
-    layer = SparseLayer(compiled(dtype), n, inputs, units, always=False, by_x=by_x)
+    layer = SparseLayer(compiled(dtype), n, inputs, units, always=False)
     for numbers in (layer.x, layer.dz):
         numbers.flat[: numbers.size - (numbers.size * SPARSE // 100 + more)] = 0
     ran: list[str] = []
@@ -114,7 +110,6 @@ def test_few_zeros_are_multiplied_by(compiled: Any, dtype: str, more: int, by_x:
     def watched(name: str, *given: Any, **values: Any) -> None:
         """Note who changes what is made of the product."""
         names = {"product": "z", "product_back": "dx", "product_update": "w", "nonzeros": "x"}
-        names["product_turned"] = "w"
         made = values[names[name.removeprefix("sparse_")]]
         before = made.tobytes()
         run(name, *given, **values)
@@ -127,8 +122,8 @@ def test_few_zeros_are_multiplied_by(compiled: Any, dtype: str, more: int, by_x:
     finally:
         layer.kernels.run = run  # type: ignore[method-assign]
     kind = "" if more else "sparse_"
-    update = "product_update" if more or by_x else "product_turned"
-    assert [kind + name for name in ("product", "product_back", update, update)] == ran
+    names = ("product", "product_back", "product_update", "product_update")
+    assert [kind + name for name in names] == ran
     dense = Layer(compiled(dtype), n, inputs, units)
     dense.x, dense.dz = layer.x, layer.dz
     assert equal(dense.everything(), made)
@@ -179,15 +174,13 @@ def test_bits_are_the_same_on_other_processors(
     monkeypatch.setattr(machine, "register", lambda: register)
     there = Kernels(dtype, *UNITS)
     for sizes in ((9, 17, 10), (17, 100, 49), (70, 210, 210), (3, 1, 7)):
-        for by_x in (True, False):
-            expected = SparseLayer(compiled(dtype), *sizes, 0.5, by_x=by_x).everything()
-            assert equal(expected, SparseLayer(there, *sizes, 0.5, by_x=by_x).everything())
+        expected = SparseLayer(compiled(dtype), *sizes, 0.5).everything()
+        assert equal(expected, SparseLayer(there, *sizes, 0.5).everything())
 
 
-@pytest.mark.parametrize("by_x", [True, False])
-def test_padding_stays_zero(compiled: Any, dtype: str, by_x: bool) -> None:
+def test_padding_stays_zero(compiled: Any, dtype: str) -> None:
     """What is stored beside the numbers stays zero, up to where a kernel may write."""
-    layer = SparseLayer(compiled(dtype), 17, 70, 49, 0.5, by_x=by_x)
+    layer = SparseLayer(compiled(dtype), 17, 70, 49, 0.5)
     z, dx, dw, w = layer.everything()
     assert not z[:, 49 : shapes.padded(49)].any()
     assert not dx[:, 70 : shapes.padded(70)].any()

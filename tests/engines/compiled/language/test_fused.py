@@ -15,7 +15,7 @@ import pytest
 
 from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.formulas.functions import functions
-from nnrun.engines.compiled.generated.optimizers.adam import logarithm
+from nnrun.engines.compiled.generated.update import logarithm
 from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.language.kinds import LanguageError
 from nnrun.engines.compiled.llvm.compiler import compile_source
@@ -96,7 +96,7 @@ def test_integers_are_multiplied_and_added() -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "int64"])
 def test_numbers_of_two_kinds_do_not_go_together(dtype: str) -> None:
-    """What one is to become is said in the source."""
+    """A conversion is explicit in the source."""
     arrays = [np.ones(3, kind) for kind in ("float32", dtype, "float32", "float32")]
     with pytest.raises(LanguageError, match=r"test_fused\.py:\d+: .* do not go together"):
         translated.run(ordinary, *arrays)

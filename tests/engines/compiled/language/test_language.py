@@ -34,7 +34,7 @@ def extremes(a: Any, b: Any, low: Any, high: Any, n: Any) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_min_and_max_are_pythons(dtype: str) -> None:
-    """The first of equals, and of two of which one is NaN."""
+    """The first of equals, and of two where one is NaN."""
     pairs = list(itertools.product(NUMBERS, NUMBERS))
     a, b = (np.array(side, dtype) for side in zip(*pairs, strict=True))
     low, high = np.zeros((2, len(pairs)), dtype)

@@ -81,7 +81,7 @@ def test_losses_of_batches(task: Any, batch_size: int) -> None:
         return [dense(5, "tanh"), Dropout(0.4), dense(3, "softmax")]
 
     one = task(blocks, (4,), batch_size=batch_size, iterations=50)
-    batches, engines, told = one.batches(), [], []
+    batches, engines, losses = one.batches(), [], []
     for kind, asked in ((NumpyEngine, True), (TapeEngine, True), (TapeEngine, False)):
         network, optimizer = one.network(), one.optimizer()
         optimizer.allocate(network.theta)
@@ -89,9 +89,9 @@ def test_losses_of_batches(task: Any, batch_size: int) -> None:
         if kind is TapeEngine:
             settings |= {"batch_size": batch_size, "losses": asked}
         engines.append(kind(network, optimizer, *one.data(), **settings))
-        told.append(np.zeros(len(batches)))
-        engines[-1].run(batches, *([told[-1]] if asked else []))
-    np.testing.assert_allclose(told[1], told[0], rtol=1e-12)
+        losses.append(np.zeros(len(batches)))
+        engines[-1].run(batches, *([losses[-1]] if asked else []))
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-12)
     np.testing.assert_array_equal(engines[1].network.theta, engines[2].network.theta)
     with pytest.raises(ValueError, match="built without `losses`"):
-        engines[2].run(batches, told[2])
+        engines[2].run(batches, losses[2])

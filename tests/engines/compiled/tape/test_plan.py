@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from nnrun.engines.compiled import supports
+from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import network as tapes
-from nnrun.engines.compiled.tape.arrays import Address, Map, image, like, vector
+from nnrun.engines.compiled.tape.arrays import Map, image, like, vector
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.compiled.tape.layers.convolution import Convolution
 from nnrun.engines.compiled.tape.layers.pooling import LARGEST_WINDOW, MaxPool2d
@@ -81,7 +82,8 @@ def test_what_is_read_at_the_end_is_not_overwritten() -> None:
     pooling = emitter_of(MaxPool2d, plan, layer, x)
     dy = plan.like("dy", pooling.y)
     assert (x, dy) == (pooling.backward(dy), plan.free(dy))
-    plan.after("convolve_weights", 1, x=Address(x.block), dy=Address(dy.block))
+    others = dict.fromkeys(KERNELS["convolve_weights"].parameters, 0)
+    plan.after("convolve_weights", 1, **{**others, **x.named("x"), **dy.named("dy")})
     assert {x.block, dy.block}.isdisjoint({pooling.backward(dy).block, plan.free(dy).block})
 
 

@@ -12,10 +12,7 @@ class Emitter:
     """Writes one layer's forward and backward pass for one row.
 
     Args:
-        program: that is written.
-        layer: of the network.
         tag: the layer's index in the config: w0 and b0 are the parameters of layer 0.
-        x: the row that comes in.
         needs_dx: whether a layer before this one has parameters.
     """
 

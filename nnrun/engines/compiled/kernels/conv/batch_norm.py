@@ -3,174 +3,146 @@
 x̂ = (x - mean) · inverse with inverse = 1 / sqrt(variance + ε), all of them by channel. Lines of
 pixels are summed up by themselves, then the lines of an image, then the images: thousands of
 numbers one after the other would lose digits in float32.
+
+Maps of a kernel are tuples of an address and the distances to the next row, line and pixel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from nnrun.engines.compiled.kernels.access import pointer
+from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.kernels.sizes.shapes import LEAST, vectors
+from nnrun.engines.compiled.language.numbers import real
+from nnrun.engines.compiled.language.vectors import read, room, spread, write
 
-from nnrun.engines.compiled.kernels.conv.channels import (
-    LANES,
-    Channels,
-    each,
-    line_pixels,
-    lines,
-    pixels,
-    rows,
-)
-from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
-
-LEVEL = 0  # of LLVM's passes: none
+LEVEL = 1
+WIDTHS = 2 * LEAST, LEAST
 
 
-@written
-def moments(module: Any, symbol: str, dtype: str) -> None:
+def moments(task, n, x, x_row, x_line, x_pixel, sums, squares, part, channels, height, width, rows):
     """The task's Σ x, and Σ (x - m)² with m the mean of the task's own numbers."""
-    k = Kernel(module, symbol, dtype)
-    sums, squares = (_part(k, name) for name in ("sums", "squares"))
-    first, last = k.rows(k.n)
-    held = _spread(k, _numbers(k, k.sub(last, first)))
-
-    def measure(channels: Channels) -> None:
-        total = _sums(k, channels, ["x"], 1, lambda places: channels.load(places[0]))
-        channels.store(total, sums)
-        means = [k.b.fdiv(one, held) for one in total]
-
-        def deviations(places: list[Value]) -> list[Value]:
-            values = channels.load(places[0])
-            centred = [k.b.fsub(x, mean) for x, mean in zip(values, means, strict=True)]
-            return [k.b.fmul(one, one) for one in centred]
-
-        channels.store(_sums(k, channels, ["x"], 1, deviations), squares)
-
-    each(k, (2, 1), measure)
-    k.end()
+    sums, squares = pointer(sums) + task * part, pointer(squares) + task * part
+    first, last = row_range(task, rows, n)
+    held = real((last - first) * height * width)
+    c = 0
+    for lanes in WIDTHS:
+        while c + lanes <= vectors(channels):
+            here = pointer(x) + c, x_row, x_line, x_pixel
+            block, zero = (first, last, height, width), spread(0, lanes)
+            total = sum_up(number, 1, lanes, here, here, zero, block)
+            write(total[0], sums + c)
+            deviations = sum_up(square, 1, lanes, here, here, total[0] / held, block)
+            write(deviations[0], squares + c)
+            c += lanes
 
 
-@written
-def normalise(module: Any, symbol: str, dtype: str) -> None:
-    """y = γ x̂ + β; y may be x."""
-    k = Kernel(module, symbol, dtype)
-
-    def scale(channels: Channels) -> None:
-        means, inverses, gammas, betas = _loaded(k, channels, "mean inverse gamma beta")
-        factors = [k.b.fmul(gamma, one) for gamma, one in zip(gammas, inverses, strict=True)]
-
-        def pixel(places: list[Value]) -> None:
-            results = [
-                k.fma(k.b.fsub(x, mean), factor, beta)
-                for x, mean, factor, beta in zip(
-                    channels.load(places[0]), means, factors, betas, strict=True
-                )
-            ]
-            channels.store(results, places[1])
-
-        _each_pixel(k, ["x", "y"], pixel)
-
-    each(k, (2, 1), scale)
-    k.end()
-
-
-@written
-def gradients(module: Any, symbol: str, dtype: str) -> None:
+def normalise_sums(
+    task, n, x, x_row, x_line, x_pixel, mean, inverse, dy, dy_row, dy_line, dy_pixel,
+    dbeta, dgamma, part, channels, height, width, rows,
+):  # fmt: skip
     """The task's Σ dy and Σ dy x̂, which are parts of dβ and dγ."""
-    k = Kernel(module, symbol, dtype)
-    dbeta, dgamma = (_part(k, name) for name in ("dbeta", "dgamma"))
-
-    def measure(channels: Channels) -> None:
-        means, inverses = _loaded(k, channels, "mean inverse")
-
-        def terms(places: list[Value]) -> list[Value]:
-            x, dy = (channels.load(place) for place in places)
-            along = [
-                k.b.fmul(slope, k.b.fsub(value, mean))
-                for slope, value, mean in zip(dy, x, means, strict=True)
-            ]
-            return [*dy, *along]
-
-        found = _sums(k, channels, ["x", "dy"], 2, terms)
-        channels.store(found[: channels.count], dbeta)
-        along = zip(found[channels.count :], inverses, strict=True)
-        channels.store([k.b.fmul(total, inverse) for total, inverse in along], dgamma)
-
-    each(k, (2, 1), measure)
-    k.end()
+    dbeta, dgamma = pointer(dbeta) + task * part, pointer(dgamma) + task * part
+    first, last = row_range(task, rows, n)
+    c = 0
+    for lanes in WIDTHS:
+        while c + lanes <= vectors(channels):
+            here = pointer(x) + c, x_row, x_line, x_pixel
+            slopes = pointer(dy) + c, dy_row, dy_line, dy_pixel
+            block, center = (first, last, height, width), read(pointer(mean) + c, lanes)
+            totals = sum_up(slopes_of, 2, lanes, here, slopes, center, block)
+            write(totals[0], dbeta + c)
+            write(totals[1] * read(pointer(inverse) + c, lanes), dgamma + c)
+            c += lanes
 
 
-@written
-def normalise_back(module: Any, symbol: str, dtype: str) -> None:
+def sum_up(terms, count, lanes, x, dy, mean, block):
+    """The sums of so many terms of each pixel, over a block of rows."""
+    total, image, line = (room(count, mean), room(count, mean), room(count, mean))
+    clear(total, count, lanes)
+    for r in range(block[0], block[1]):
+        clear(image, count, lanes)
+        for i in range(block[2]):
+            clear(line, count, lanes)
+            here, slopes = x[0] + (r * x[1] + i * x[2]), dy[0] + (r * dy[1] + i * dy[2])
+            for j in range(block[3]):
+                found = terms(read(here + j * x[3], lanes), slopes + j * dy[3], mean, lanes)
+                add(found, line, count)
+            add(line, image, count)
+        add(image, total, count)
+    return total
+
+
+def number(x, dy, mean, lanes):
+    """A pixel's number."""
+    return (x,)
+
+
+def square(x, dy, mean, lanes):
+    """(x - m)²."""
+    centred = x - mean
+    return (centred * centred,)
+
+
+def slopes_of(x, dy, mean, lanes):
+    """dy, and dy (x - mean)."""
+    slope = read(dy, lanes)
+    return slope, slope * (x - mean)
+
+
+def clear(sums, count, lanes):
+    """Zeros for the sums."""
+    for m in range(count):
+        sums[m] = spread(0, lanes)
+
+
+def add(values, sums, count):
+    """Add values to the sums."""
+    for m in range(count):
+        sums[m] = sums[m] + values[m]
+
+
+def normalise(
+    task, n, x, x_row, x_line, x_pixel, mean, inverse, gamma, beta, y, y_row, y_line, y_pixel,
+    channels, height, width, rows,
+):  # fmt: skip
+    """y = γ x̂ + β; y may be x."""
+    first, last = row_range(task, rows, n)
+    c = 0
+    for lanes in WIDTHS:
+        while c + lanes <= vectors(channels):
+            center, shift = read(pointer(mean) + c, lanes), read(pointer(beta) + c, lanes)
+            factor = read(pointer(gamma) + c, lanes) * read(pointer(inverse) + c, lanes)
+            for r in range(first, last):
+                for i in range(height):
+                    source = pointer(x) + (r * x_row + i * x_line + c)
+                    target = pointer(y) + (r * y_row + i * y_line + c)
+                    for j in range(width):
+                        centred = read(source + j * x_pixel, lanes) - center
+                        write(centred * factor + shift, target + j * y_pixel)
+            c += lanes
+
+
+def normalise_back(
+    task, n, x, x_row, x_line, x_pixel, mean, inverse, gamma, dy, dy_row, dy_line, dy_pixel,
+    dbeta, dgamma, dx, dx_row, dx_line, dx_pixel, channels, height, width, rows,
+):  # fmt: skip
     """dx = γ · inverse · (dy - dβ / N - x̂ dγ / N), with N numbers in each sum; dx may be dy."""
-    k = Kernel(module, symbol, dtype)
-    count = _spread(k, _numbers(k, k.n))
-
-    def scale(channels: Channels) -> None:
-        means, inverses, gammas, dbetas, dgammas = _loaded(
-            k, channels, "mean inverse gamma dbeta dgamma"
-        )
-        factors = [k.b.fmul(gamma, one) for gamma, one in zip(gammas, inverses, strict=True)]
-        shifts = [k.b.fdiv(one, count) for one in dbetas]
-        slopes = [
-            k.b.fmul(k.b.fdiv(one, count), inverse)
-            for one, inverse in zip(dgammas, inverses, strict=True)
-        ]
-
-        def pixel(places: list[Value]) -> None:
-            values = zip(
-                channels.load(places[0]), channels.load(places[1]), means, shifts, slopes, factors,
-                strict=True,
-            )  # fmt: skip
-            results = []
-            for x, dy, mean, shift, slope, factor in values:
-                along = k.fma(k.b.fsub(x, mean), slope, shift)
-                results.append(k.b.fmul(k.b.fsub(dy, along), factor))
-            channels.store(results, places[2])
-
-        _each_pixel(k, ["x", "dy", "dx"], pixel)
-
-    each(k, (2, 1), scale)
-    k.end()
-
-
-def _part(k: Kernel, name: str) -> Value:
-    """The task's place in a buffer."""
-    return k.at(k.pointer(name), k.mul(k.task, k.bytes("part")))
-
-
-def _loaded(k: Kernel, channels: Channels, names: str) -> list[list[Value]]:
-    return [channels.load(k.pointer(name)) for name in names.split()]
-
-
-def _numbers(k: Kernel, count: Value) -> Value:
-    """How many numbers of a channel so many rows have."""
-    return k.mul(k.mul(count, k["height"]), k["width"])
-
-
-def _spread(k: Kernel, count: Value) -> Value:
-    return k.spread(k.b.sitofp(count, k.real), LANES)
-
-
-def _sums(
-    k: Kernel, channels: Channels, names: Sequence[str], arrays: int,
-    terms: Callable[[list[Value]], list[Value]],
-) -> list[Value]:  # fmt: skip
-    """The sums of `terms` of each pixel, over the task's rows."""
-    zeros = channels.zeros(arrays)
-
-    def added(sums: Sequence[Value], values: Sequence[Value]) -> list[Value]:
-        return [k.b.fadd(total, value) for total, value in zip(sums, values, strict=True)]
-
-    def pixel(places: list[Value], *sums: Value) -> list[Value]:
-        return added(sums, terms(places))
-
-    def line(starts: list[Value], *sums: Value) -> list[Value]:
-        return added(sums, line_pixels(k, names, starts, pixel, zeros))
-
-    def row(images: list[Value], *sums: Value) -> list[Value]:
-        return added(sums, lines(k, names, images, line, zeros))
-
-    return rows(k, names, row, zeros)
-
-
-def _each_pixel(k: Kernel, names: Sequence[str], body: Callable[[list[Value]], None]) -> None:
-    rows(k, names, lambda images: pixels(k, names, images, body) and None)
+    first, last = row_range(task, rows, n)
+    count = real(n * height * width)
+    c = 0
+    for lanes in WIDTHS:
+        while c + lanes <= vectors(channels):
+            center, inverse_c = read(pointer(mean) + c, lanes), read(pointer(inverse) + c, lanes)
+            factor = read(pointer(gamma) + c, lanes) * inverse_c
+            shift = read(pointer(dbeta) + c, lanes) / count
+            slope = read(pointer(dgamma) + c, lanes) / count * inverse_c
+            for r in range(first, last):
+                for i in range(height):
+                    before = pointer(x) + (r * x_row + i * x_line + c)
+                    source = pointer(dy) + (r * dy_row + i * dy_line + c)
+                    target = pointer(dx) + (r * dx_row + i * dx_line + c)
+                    for j in range(width):
+                        along = (read(before + j * x_pixel, lanes) - center) * slope + shift
+                        rest = read(source + j * dy_pixel, lanes) - along
+                        write(rest * factor, target + j * dx_pixel)
+            c += lanes

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import floating, parameters, pointer
+from nnrun.engines.compiled.kernels.access import floating, pointer
 from nnrun.engines.compiled.kernels.parts import column_range
 from nnrun.engines.compiled.language.numbers import real, sqrt
 
 
-def statistics(p, task, n, k, start, rate, scratch):
+def statistics(
+    task, n, sums, squares, part, mean, inverse, running_mean, running_variance, size, chunk, rows,
+    pixels, epsilon, momentum,
+):  # fmt: skip
     """mean, and inverse = 1 / sqrt(variance + ε), from the tasks' sums; running ← running +
     momentum (batch - running), with the unbiased variance.
 
-    Tasks are of `rows` rows, of which each has `pixels` numbers. Their deviations are from means of
+    Tasks are of `rows` rows of `pixels` numbers each. Their deviations are from means of
     their own; with hᵢ numbers of mean mᵢ, the batch's are Σᵢ squaresᵢ + hᵢ (mᵢ - mean)².
     Chan, Golub and LeVeque, 1979.
     """
-    (
-        sums, squares, part, mean, inverse, running_mean, running_variance, size, chunk, rows,
-        pixels, epsilon, momentum,
-    ) = parameters(p, 13)  # fmt: skip
     sums, squares, mean, inverse = pointer(sums), pointer(squares), pointer(mean), pointer(inverse)
     running_mean, running_variance = pointer(running_mean), pointer(running_variance)
     epsilon, momentum = real(floating(epsilon)), real(floating(momentum))
@@ -42,9 +41,8 @@ def statistics(p, task, n, k, start, rate, scratch):
         running_variance[j] = running_variance[j] + momentum * (unbiased - running_variance[j])
 
 
-def inverses(p, task, n, k, start, rate, scratch):
+def inverses(task, variance, inverse, size, chunk, epsilon):
     """inverse = 1 / sqrt(variance + ε)."""
-    variance, inverse, size, chunk, epsilon = parameters(p, 5)
     variance, inverse, epsilon = pointer(variance), pointer(inverse), real(floating(epsilon))
     first, last = column_range(task, chunk, size)
     for j in range(first, last):

@@ -15,219 +15,147 @@ Lavin, Gray: Fast Algorithms for Convolutional Neural Networks. CVPR 2016.
 
 from __future__ import annotations
 
-from typing import Any
-
-from nnrun.engines.compiled.kernels.conv.convolution import gathered, identity
-from nnrun.engines.compiled.kernels.conv.pieces import LEAST, Group, Pieces
+from nnrun.engines.compiled.kernels.access import integers, itemsize, pieces, pointer
+from nnrun.engines.compiled.kernels.conv.convolution import list_numbers
+from nnrun.engines.compiled.kernels.conv.pieces import clear, sum_pixels, sum_taps, widths
 from nnrun.engines.compiled.kernels.conv.winograd_tiles import (
-    Places,
-    both_ways,
     gradient_line,
     input_line,
     output_line,
-    pixels,
     spaced,
     spread_line,
+    square,
+    tile_at,
+    tiles_of,
     transform,
+    transform_one,
     weight_line,
 )
-from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK
-from nnrun.engines.compiled.kernels.writer import Kernel, Value, written
+from nnrun.engines.compiled.kernels.parts import row_range
+from nnrun.engines.compiled.kernels.sizes import scratch as sizes
+from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK, PLACES
 
-LEVEL = 0  # of LLVM's passes: none
+# Of LLVM's passes, the one that moves variables into registers.
+LEVEL = 1
 
 
-@written
-def winograd(module: Any, symbol: str, dtype: str) -> None:
+def winograd(
+    task, n, scratch, x, x_row, x_line, x_pixel, u, b, b_line, b_pixel, y, y_row, y_line, y_pixel,
+    channels, units, top, left, height, width, oh, ow, rows,
+):  # fmt: skip
     """y[i, j, o] = b + Σ_{a, b, c} x[i + a - top, j + b - left, c] w[a, b, c, o], from u of w.
 
     x has height × width pixels, and zeros outside of them; y has oh × ow. `channels` are those of
     u; `units` are as stored, with u and b as wide as y. With the u of turned weights, and
     2 - padding for top and left, it computes dx from dy.
     """
-    k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
-    channels, u_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
-    zeros, table, v, m, lost = k.pieces()
-    k.clear(zeros, k.largest(k.largest(x_length, u_row), pieces.widest * k.size))
-    identity(k, table, channels)
-    # A row more than there are tiles, so that the 16 places do not share a set of the cache.
-    v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, u_row)
-    u_place = k.mul(channels, u_row)
-    places = Places(k)
-
-    def block(start: Value) -> None:
-        count = k.least(k.sub(places.total, start), BLOCK)
-
-        def tile(n: Value) -> None:
-            row, i, j = places.of(k.add(start, n))
-            i, j = k.sub(i, k["top"]), k.sub(j, k["left"])
-            sources = pixels(k, "x", 4, (row, i, j), (k["height"], k["width"]), zeros)
-            targets = spaced(k, k.at(v, k.mul(n, x_length)), v_place)
-            transform(k, input_line(k), sources, targets, (k.integer(0), x_length))
-
-        k.repeat(count, tile)
-
-        def place(e: Value) -> None:
-            v_here, m_here = k.at(v, k.mul(e, v_place)), k.at(m, k.mul(e, m_place))
-            u_here = k.at(k.pointer("u"), k.mul(e, u_place))
-
-            def columns(group: Group, column: Value) -> None:
-                offset = k.mul(column, k.size)
-
-                def piece(rows: int, n: Value) -> None:
-                    k.call(
-                        pieces.pixels(rows, group),
-                        zeros, k.at(v_here, k.mul(n, x_length)), k.at(u_here, offset),
-                        k.at(m_here, k.mul(n, u_row), offset), table, channels,
-                        0, x_length, u_row, u_row,
+    x, y, u = pointer(x), pointer(y), pointer(u)
+    lengths = sizes.winograd(x_pixel, units, channels, itemsize())
+    zeros, table, v, m, lost = pieces(scratch, lengths)
+    zeros, table, lost = pointer(zeros), integers(table), pointer(lost)
+    v, m = pointer(v), pointer(m)
+    clear(zeros, x_pixel + units + widths()[0])
+    list_numbers(table, channels)
+    bias = zeros if b == 0 else pointer(b)
+    first, last = row_range(task, rows, n)
+    total, places = tiles_of(last - first, oh, ow), 16  # a variable: its loop stays one
+    for start in range(0, total, BLOCK):
+        count = min(total - start, BLOCK)
+        for tile in range(count):
+            r, i, j = tile_at(start + tile, oh, ow)
+            image = x + (first + r) * x_row
+            i, j = i - top, j - left
+            sources = square(4, image, x_line, x_pixel, i, j, height, width, zeros)
+            targets = spaced(v + tile * x_pixel, PLACES * x_pixel)
+            transform(input_line, sources, targets, 0, x_pixel)
+        for e in range(places):
+            o = 0
+            for lanes in widths():
+                while o + lanes <= units:
+                    sum_pixels(
+                        lanes, count, zeros, v + e * PLACES * x_pixel,
+                        u + (e * channels * units + o), m + (e * PLACES * units + o),
+                        table, channels, 0, x_pixel, units, units,
                     )  # fmt: skip
-
-                pieces.rows(k, count, group, piece)
-
-            pieces.columns(k, k["units"], columns)
-
-        k.repeat(16, place)
-        _outputs_of(k, places, (start, count), m, (zeros, lost))
-
-    k.repeat(places.total, block, step=BLOCK)
-    k.end()
+                    o += lanes
+        for tile in range(count):
+            r, i, j = tile_at(start + tile, oh, ow)
+            image = y + (first + r) * y_row
+            sources = spaced(m + tile * units, PLACES * units)
+            targets = square(2, image, y_line, y_pixel, i, j, oh, ow, lost)
+            biases = square(2, bias, b_line, b_pixel, i, j, oh, ow, zeros)
+            transform(output_line, sources, targets, 0, units, biases)
 
 
-def _outputs_of(
-    k: Kernel,
-    places: Places,
-    block: tuple[Value, Value],
-    m: Value,
-    outside: tuple[Value, Value],
-) -> None:
-    """Transform a block's sums into pixels of y; those beyond y go to `outside`."""
-    (start, count), m_row, (zeros, lost) = block, k.bytes("units"), outside
-    place = k.mul(BLOCK + 1, m_row)
-    absent = k.compare("==", k["b"], 0)
-    bias = k.b.select(absent, zeros, k.pointer("b"))
-
-    def tile(n: Value) -> None:
-        row, i, j = places.of(k.add(start, n))
-        sources, biases = spaced(k, k.at(m, k.mul(n, m_row)), place), []
-        targets = pixels(k, "y", 2, (row, i, j), (k["oh"], k["ow"]), lost)
-        for index, here in enumerate(targets):
-            absent_here = k.b.icmp_unsigned("==", here, lost)
-            line, pixel = k.add(i, index // 2), k.add(j, index % 2)
-            distances = k.mul(line, k.bytes("b_line")), k.mul(pixel, k.bytes("b_pixel"))
-            biases.append(k.b.select(absent_here, zeros, k.at(bias, *distances)))
-
-        def numbers(at: Value) -> None:
-            square = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
-            values = both_ways(output_line(k), square)
-            for value, b_here, target in zip(values, biases, targets, strict=True):
-                total = k.b.fadd(value, k.load(value.type, k.at(b_here, at)))
-                k.store(total, k.at(target, at))
-
-        k.repeat(m_row, numbers, step=LEAST * k.size)
-
-    k.repeat(count, tile)
-
-
-@written
-def winograd_weights(module: Any, symbol: str, dtype: str) -> None:
+def winograd_weights(
+    task, n, scratch, x, x_row, x_line, x_pixel, dy, dy_row, dy_line, dy_pixel, dw, dw_task,
+    channels, units, oh, ow, rows,
+):  # fmt: skip
     """dw[a, b, c, o] = Σ x[i + a, j + b, c] dy[i, j, o] over the pixels of the task's rows.
 
     It is written to place number `task`, `dw_task` numbers from one to the next. `channels` are
     those of dw; `units` are as stored.
     """
-    k, pieces = Kernel(module, symbol, dtype), Pieces(module, dtype)
-    channels, dw_row, x_length = k["channels"], k.bytes("units"), k.bytes("x_pixel")
-    zeros, table, v, m, du = k.pieces()
-    k.clear(zeros, k.largest(k.largest(x_length, dw_row), pieces.widest * k.size))
-    identity(k, table, channels)
-    v_place, m_place = k.mul(BLOCK + 1, x_length), k.mul(BLOCK + 1, dw_row)
-    du_place = k.mul(channels, dw_row)
-    k.clear(du, k.mul(16, du_place))
-    places = Places(k)
-    x_sides, y_sides = (k.add(k["oh"], 2), k.add(k["ow"], 2)), (k["oh"], k["ow"])
-
-    def block(start: Value) -> None:
-        count = k.least(k.sub(places.total, start), BLOCK)
-
-        def tile(n: Value) -> None:
-            where = places.of(k.add(start, n))
-            sources = pixels(k, "x", 4, where, x_sides, zeros)
-            targets = spaced(k, k.at(v, k.mul(n, x_length)), v_place)
-            transform(k, input_line(k), sources, targets, (k.integer(0), x_length))
-            sources = pixels(k, "dy", 2, where, y_sides, zeros)
-            targets = spaced(k, k.at(m, k.mul(n, dw_row)), m_place)
-            transform(k, spread_line(k), sources, targets, (k.integer(0), dw_row))
-
-        k.repeat(count, tile)
-
-        def place(e: Value) -> None:
-            v_here, m_here = k.at(v, k.mul(e, v_place)), k.at(m, k.mul(e, m_place))
-
-            def columns(group: Group, column: Value) -> None:
-                offset = k.mul(column, k.size)
-
-                def piece(rows: int, c: Value) -> None:
-                    here = k.at(du, k.mul(e, du_place), k.mul(c, dw_row), offset)
-                    k.call(
-                        pieces.taps(rows, group),
-                        here, v_here, k.at(m_here, offset), here, k.at(table, k.mul(c, 8)),
-                        1, count, dw_row, 0, x_length, 0, dw_row, dw_row,
+    x, dy = pointer(x), pointer(dy)
+    lengths = sizes.winograd_weights(x_pixel, units, channels, itemsize())
+    zeros, table, v, m, du = pieces(scratch, lengths)
+    zeros, table, v, m, du = pointer(zeros), integers(table), pointer(v), pointer(m), pointer(du)
+    clear(zeros, x_pixel + units + widths()[0])
+    list_numbers(table, channels)
+    clear(du, 16 * channels * units)
+    first, last = row_range(task, rows, n)
+    total, places = tiles_of(last - first, oh, ow), 16  # a variable: its loop stays one
+    for start in range(0, total, BLOCK):
+        count = min(total - start, BLOCK)
+        for tile in range(count):
+            r, i, j = tile_at(start + tile, oh, ow)
+            image, slopes = x + (first + r) * x_row, dy + (first + r) * dy_row
+            sources = square(4, image, x_line, x_pixel, i, j, oh + 2, ow + 2, zeros)
+            targets = spaced(v + tile * x_pixel, PLACES * x_pixel)
+            transform(input_line, sources, targets, 0, x_pixel)
+            sources = square(2, slopes, dy_line, dy_pixel, i, j, oh, ow, zeros)
+            targets = spaced(m + tile * units, PLACES * units)
+            transform(spread_line, sources, targets, 0, units)
+        for e in range(places):
+            o = 0
+            for lanes in widths():
+                while o + lanes <= units:
+                    into = du + (e * channels * units + o)
+                    sum_taps(
+                        lanes, 0, channels, into, v + e * PLACES * x_pixel,
+                        m + (e * PLACES * units + o), into, table, 1, count,
+                        units, 0, x_pixel, 0, units, units,
                     )  # fmt: skip
-
-                pieces.rows(k, channels, group, piece)
-
-            pieces.columns(k, k["units"], columns)
-
-        k.repeat(16, place)
-
-    k.repeat(places.total, block, step=BLOCK)
-    dw = k.at(k.pointer("dw"), k.mul(k.task, k.bytes("dw_task")))
-
-    sources, targets = spaced(k, du, du_place), spaced(k, dw, du_place, 9)
-    transform(k, gradient_line(k), sources, targets, (k.integer(0), du_place))
-    k.end()
+                    o += lanes
+    place = channels * units
+    sources, targets = spaced(du, place), spaced(pointer(dw) + task * dw_task, place, 9)
+    transform(gradient_line, sources, targets, 0, place)
 
 
-@written
-def transform_weights(module: Any, symbol: str, dtype: str) -> None:
+def transform_weights(task, w, u, channels, units, rows):
     """u = G g Gᵀ, as (16, channels, units), of w, as (3, 3, channels, units).
 
     `units` are as stored. A task transforms `rows` channels.
     """
-    k = Kernel(module, symbol, dtype)
-    row = k.bytes("units")
-    place = k.mul(k["channels"], row)
-    first, last = k.rows(k["channels"])
-
-    sources, targets = spaced(k, k.pointer("w"), place, 9), spaced(k, k.pointer("u"), place)
-    transform(k, weight_line(k), sources, targets, (k.mul(first, row), k.mul(last, row)))
-    k.end()
+    first, last = row_range(task, rows, channels)
+    sources = spaced(pointer(w), channels * units, 9)
+    targets = spaced(pointer(u), channels * units)
+    transform(weight_line, sources, targets, first * units, last * units)
 
 
-@written
-def transform_turned(module: Any, symbol: str, dtype: str) -> None:
+def transform_turned(task, w, u, channels, channels_stored, units, units_stored, rows):
     """u = G g Gᵀ, as (16, units, channels), of w by half a turn: for dx from dy.
 
     `channels_stored` and `units_stored` are those of u and w. A task transforms `rows` units.
     """
-    k = Kernel(module, symbol, dtype)
-    w_row, u_row = k.bytes("units_stored"), k.bytes("channels_stored")
-    tap, place = k.mul(k["channels"], w_row), k.mul(k["units"], u_row)
-    first, last = k.rows(k["units"])
-
-    def unit(o: Value) -> None:
-        source = k.at(k.pointer("w"), k.mul(o, k.size))
-        targets = spaced(k, k.at(k.pointer("u"), k.mul(o, u_row)), place)
-
-        def channels(c: Value) -> None:
-            taps = [
-                gathered(k, k.at(source, k.mul(tap, 8 - n)), w_row, c, k["channels"])
-                for n in range(9)
-            ]
-            for value, target in zip(both_ways(weight_line(k), taps), targets, strict=True):
-                k.store(value, k.at(target, k.mul(c, k.size)))
-
-        k.repeat(k["channels_stored"], channels, step=LEAST)
-
-    k.repeat(last, unit, start=first)
-    k.end()
+    w, u = pointer(w), pointer(u)
+    first, last = row_range(task, rows, units)
+    for o in range(first, last):
+        targets = spaced(u + o * channels_stored, units * channels_stored)
+        for c in range(channels):
+            end = w + (8 * channels * units_stored + c * units_stored + o)
+            taps = spaced(end, -channels * units_stored, 9)
+            transform_one(weight_line, taps, targets, c)
+        for c in range(channels, channels_stored):
+            for e in range(16):
+                targets[e][c] = 0

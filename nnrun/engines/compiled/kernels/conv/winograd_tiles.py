@@ -6,127 +6,114 @@ A square's transform is that of a line, A x, for all its columns and then for al
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import isqrt
+from typing import Any
 
-from llvmlite import ir
-
-from nnrun.engines.compiled.kernels.conv.pieces import LEAST
-from nnrun.engines.compiled.kernels.writer import Kernel, Value
-
-Line = Callable[[list[Value]], list[Value]]
-"""The transform of a line of vectors."""
+from nnrun.engines.compiled.kernels.sizes.shapes import LEAST
+from nnrun.engines.compiled.language.code import Code
+from nnrun.engines.compiled.language.marks import intrinsic
+from nnrun.engines.compiled.language.vectors import read, write
 
 
-class Places:
-    """The positions of a task's tiles, numbered through all its rows.
+def tiles_of(rows, oh, ow):
+    """The number of tiles of so many rows."""
+    return rows * ((oh + 1) // 2) * ((ow + 1) // 2)
 
-    Args:
-        k: the kernel.
+
+def tile_at(number, oh, ow):
+    """The row of a tile among them, and line and column of its first output."""
+    across = (ow + 1) // 2
+    in_row = across * ((oh + 1) // 2)
+    rest = number % in_row
+    return number // in_row, rest // across * 2, rest % across * 2
+
+
+@intrinsic
+def square(
+    t: Code, side: int, base: Any, line: Any, step: Any, i: Any, j: Any,
+    height: Any, width: Any, outside: Any,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Addresses of side × side pixels of a map from (i, j) on; `outside` for pixels beyond it."""
+    b, steps = t.builder, [t.integer(n) for n in range(side)]
+    # As unsigned numbers negative ones are large.
+    columns = [b.add(j, n) for n in steps]
+    places = [(b.mul(one, step), b.icmp_unsigned("<", one, width)) for one in columns]
+    found = []
+    for n in steps:
+        row = b.add(i, n)
+        start, inside = t.address(base, b.mul(row, line)), b.icmp_unsigned("<", row, height)
+        found += [
+            b.select(b.and_(inside, within), t.address(start, place), outside)
+            for place, within in places
+        ]
+    return tuple(found)
+
+
+@intrinsic
+def spaced(t: Code, base: Any, pitch: Any, count: int = 16) -> tuple[Any, ...]:
+    """Addresses of so many places."""
+    return tuple(t.address(base, t.builder.mul(pitch, t.integer(n))) for n in range(count))
+
+
+@intrinsic
+def transform(
+    t: Code, line: Any, sources: Any, targets: Any, first: Any, last: Any, added: Any = ()
+) -> None:
+    """Transform squares from some addresses to others, for these distances from them.
+
+    Numbers at the addresses `added` are added to the results.
     """
 
-    def __init__(self, k: Kernel) -> None:
-        self._k = k
-        self._first, last = k.rows(k.n)
-        self._across = k.div(k.add(k["ow"], 1), 2)
-        self._in_row = k.mul(self._across, k.div(k.add(k["oh"], 1), 2))
-        self.total = k.mul(k.sub(last, self._first), self._in_row)
+    def once(at: Any) -> None:
+        values = both_ways(t, line, [read(t, t.address(one, at), LEAST) for one in sources])
+        biases = [read(t, t.address(one, at), LEAST) for one in added]
+        if biases:
+            pairs = zip(values, biases, strict=True)
+            values = [t.builder.fadd(value, bias) for value, bias in pairs]
+        for value, target in zip(values, targets, strict=True):
+            write(t, value, t.address(target, at))
 
-    def of(self, number: Value) -> tuple[Value, Value, Value]:
-        """The row, and line and column of the tile's first output."""
-        k = self._k
-        row = k.div(number, self._in_row)
-        rest = k.sub(number, k.mul(row, self._in_row))
-        i = k.div(rest, self._across)
-        j = k.sub(rest, k.mul(i, self._across))
-        return k.add(self._first, row), k.mul(i, 2), k.mul(j, 2)
+    t.loop(first, last, LEAST, once)
 
 
-def pixels(
-    k: Kernel, name: str, side: int, where: tuple[Value, Value, Value],
-    sides: tuple[Value, Value], outside: Value,
-) -> list[Value]:  # fmt: skip
-    """Addresses of side × side pixels of a map; `outside` for pixels beyond it."""
-    row, i, j = where
-    base = k.at(k.pointer(name), k.mul(row, k.bytes(f"{name}_row")))
-    found = []
-    for a in range(side):
-        line = k.add(i, a)
-        start = k.at(base, k.mul(line, k.bytes(f"{name}_line")))
-        for b in range(side):
-            column = k.add(j, b)
-            inside = k.b.and_(k.within(line, sides[0]), k.within(column, sides[1]))
-            here = k.at(start, k.mul(column, k.bytes(f"{name}_pixel")))
-            found.append(k.b.select(inside, here, outside))
-    return found
+@intrinsic
+def transform_one(t: Code, line: Any, sources: Any, targets: Any, at: Any) -> None:
+    """Transform a square of single numbers, to this distance from the addresses."""
+    values = both_ways(t, line, [t.builder.load(one) for one in sources])
+    for value, target in zip(values, targets, strict=True):
+        t.builder.store(value, t.address(target, at))
 
 
-def transform(
-    k: Kernel, line: Line, sources: list[Value], targets: list[Value], numbers: tuple[Value, Value]
-) -> None:
-    """Transform squares from some addresses to others, for these distances from them."""
-    first, last = numbers
-
-    def vector(at: Value) -> None:
-        values = [k.load(k.vector(LEAST), k.at(source, at)) for source in sources]
-        for value, target in zip(both_ways(line, values), targets, strict=True):
-            k.store(value, k.at(target, at))
-
-    k.repeat(last, vector, start=first, step=LEAST * k.size)
-
-
-def spaced(k: Kernel, base: Value, pitch: Value, count: int = 16) -> list[Value]:
-    """Addresses of so many places."""
-    return [k.at(base, k.mul(pitch, n)) for n in range(count)]
-
-
-def both_ways(line: Line, values: list[Value]) -> list[Value]:
+def both_ways(t: Code, line: Any, values: Any) -> list[Any]:
     """A square, line by line: all columns are transformed, then all rows of the result."""
     side = isqrt(len(values))
     rows = [values[n : n + side] for n in range(0, len(values), side)]
-    columns = [line(list(column)) for column in zip(*rows, strict=True)]
-    return [value for row in zip(*columns, strict=True) for value in line(list(row))]
+    columns = [t.inline(line, list(column)) for column in zip(*rows, strict=True)]
+    return [one for row in zip(*columns, strict=True) for one in t.inline(line, list(row))]
 
 
-def input_line(k: Kernel) -> Line:
+def input_line(a, b, c, d):
     """Bᵀ d."""
-    add, sub = k.b.fadd, k.b.fsub
-    return lambda d: [sub(d[0], d[2]), add(d[1], d[2]), sub(d[2], d[1]), sub(d[1], d[3])]
+    return a - c, b + c, c - b, b - d
 
 
-def output_line(k: Kernel) -> Line:
+def output_line(a, b, c, d):
     """Aᵀ m."""
-    add, sub = k.b.fadd, k.b.fsub
-    return lambda m: [add(add(m[0], m[1]), m[2]), sub(sub(m[1], m[2]), m[3])]
+    return a + b + c, b - c - d
 
 
-def spread_line(k: Kernel) -> Line:
+def spread_line(a, b):
     """A dy."""
-    return lambda dy: [dy[0], k.b.fadd(*dy), k.b.fsub(*dy), k.b.fneg(dy[1])]
+    return a, a + b, a - b, -b
 
 
-def weight_line(k: Kernel) -> Line:
+def weight_line(a, b, c):
     """G g."""
-    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
-
-    def line(g: list[Value]) -> list[Value]:
-        outer = add(g[0], g[2])
-        return [g[0], half(add(outer, g[1])), half(sub(outer, g[1])), g[2]]
-
-    return line
+    outer = a + c
+    return a, 0.5 * (outer + b), 0.5 * (outer - b), c
 
 
-def gradient_line(k: Kernel) -> Line:
+def gradient_line(a, b, c, d):
     """Gᵀ du."""
-    add, sub, half = k.b.fadd, k.b.fsub, _half(k)
-
-    def line(du: list[Value]) -> list[Value]:
-        inner = half(add(du[1], du[2]))
-        return [add(du[0], inner), half(sub(du[1], du[2])), add(inner, du[3])]
-
-    return line
-
-
-def _half(k: Kernel) -> Callable[[Value], Value]:
-    halves = ir.Constant(k.vector(LEAST), [ir.Constant(k.real, 0.5)] * LEAST)
-    return lambda value: k.b.fmul(halves, value)
+    inner = 0.5 * (b + c)
+    return a + inner, 0.5 * (b - c), inner + d

@@ -6,7 +6,7 @@ tiles nor threads change its bits. `shapes` describes the layout of the weights 
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import parameters, pointer
+from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.dense.matrix_tile import (
     lanes,
     strip,
@@ -21,13 +21,12 @@ from nnrun.engines.compiled.kernels.sizes.shapes import ROWS, padded
 from nnrun.engines.compiled.language.marks import subroutine
 from nnrun.engines.compiled.language.numbers import real
 
-# No passes of LLVM: they would find nothing to improve.
-LEVEL = 0
+# Of LLVM's passes, the one that moves variables into registers.
+LEVEL = 1
 
 
-def product(p, task, n, k, start, rate, scratch):
+def product(task, n, x, x_row, w, b, z, z_row, inputs, units, rows, counts, counted):
     """z = b + x w for a strip of units and some rows."""
-    x, x_row, w, b, z, z_row, inputs, units, rows, counts, counted = parameters(p, 11)
     count = (padded(units) + strip() - 1) // strip()
     first, top = task % count * strip(), task // count * rows
     width, rows = min(strip(), padded(units) - first), min(rows, n - top)
@@ -45,9 +44,8 @@ def product(p, task, n, k, start, rate, scratch):
             begin, begin_row = z, z_row
 
 
-def product_back(p, task, n, k, start, rate, scratch):
+def product_back(task, n, scratch, dz, dz_row, w, dx, dx_row, inputs, units, counts, counted):
     """dx = dz wᵀ for some inputs: with turned weights it is a product like z."""
-    dz, dz_row, w, dx, dx_row, inputs, units, counts, counted = parameters(p, 9)
     first = task * strip()
     width = min(strip(), padded(inputs) - first)
     block = STRIPS * strip()
@@ -80,17 +78,16 @@ def turn_weights(w, inputs, units, first, width, unit, count, turned):
             turn_square(source + i * row, row, turned + (j - unit) * width + i, width)
 
 
-def product_update(p, task, n, k, start, rate, scratch):
+def product_update(
+    task, n, rate, scratch, x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts,
+    counted,
+):  # fmt: skip
     """w -= rate xᵀ dz for some inputs, or w = xᵀ dz."""
-    (
-        x, x_row, dz, dz_row, w, stored, inputs, units, descend, counts, counted, dz_counts,
-    ) = parameters(p, 12)  # fmt: skip
     first = task * strip()
     count = min(strip(), inputs - first)
     x, dz, w, sums = pointer(x) + first, pointer(dz), pointer(w), pointer(scratch)
     last = (n - 1) // ROWS * ROWS
-    x_sparse = is_sparse(counts, counted, n, inputs)
-    if count > 0 and not (x_sparse or is_sparse(dz_counts, counted, n, units)):
+    if count > 0 and not is_sparse(counts, counted, n, inputs):
         for j in range(0, units, strip()):
             width = min(strip(), padded(units) - j)
             begin, begin_row = zeros(), 0

@@ -13,7 +13,7 @@ from nnrun.engines.compiled.kernels.sizes import shapes
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
-from nnrun.engines.compiled.language.vectors import spread
+from nnrun.engines.compiled.language.vectors import read, room, spread, write
 from nnrun.engines.compiled.llvm import machine
 
 # Three registers wide, so that of 32 registers 24 hold sums, and of 16 twelve.
@@ -29,7 +29,7 @@ def strip(t: Code) -> int:
 @intrinsic
 def lanes(t: Code) -> int:
     """Numbers in a register of the processor."""
-    return machine.register() // _size(t)
+    return machine.register() // t.size
 
 
 @intrinsic
@@ -38,15 +38,10 @@ def tallest(t: Code) -> int:
     return _TALLEST[machine.register()]
 
 
-@intrinsic
-def tile(
-    t: Code, rows: int, registers: int, a: Any, b: Any, c: Any, begin: Any, steps: Any,
-    update: Any, ahead: Any,
-) -> None:  # fmt: skip
+def tile(rows, registers, a, b, c, begin, steps, update, ahead):
     """C = begin + a b, or c += factor (begin + a b), in registers while the sums run.
 
     Args:
-        t: the translator.
         rows: of the tile.
         registers: the tile's width.
         a: address, distance to the next row, distance to the next step.
@@ -57,54 +52,40 @@ def tile(
         update: the factor, and whether c is added to.
         ahead: where something begins that will be needed soon, and how far to go with each step.
     """
-    builder = t.builder
-    vector = _vector(t)
-    parts = [t.integer(part * vector.count) for part in range(registers)]
+    zero = spread(0, lanes())
+    sums, weights = room(rows * registers, zero), room(registers, zero)
+    for r in range(rows):
+        for part in range(registers):
+            prefetch(c[0] + (r * c[1] + part * lanes()))
+            place = begin[0] + (r * begin[1] + part * lanes())
+            sums[r * registers + part] = read(place, lanes())
+    left, right, soon = a[0], b[0], ahead[0]
+    for _ in range(steps):
+        prefetch(soon)
+        for part in range(registers):
+            weights[part] = read(right + part * lanes(), lanes())
+        place = left
+        for r in range(rows):
+            number = place[0]
+            for part in range(registers):
+                sums[r * registers + part] = number * weights[part] + sums[r * registers + part]
+            place = place + a[1]
+        left, right, soon = left + a[2], right + b[1], soon + ahead[1]
+    put_tile(rows, registers, sums, c, update)
 
-    def places(where: Any) -> list[Any]:
-        base, row = where
-        lines = _lines(t, base, row, rows)
-        return [_at(t, builder.gep(line, [part]), vector) for line in lines for part in parts]
 
-    for place in places(c):
-        prefetch(t, place)
-    first = [builder.load(place, align=_size(t)) for place in places(begin)]
-    before = builder.block
-    body, after = (builder.append_basic_block(name) for name in ("step", "tile"))
-    builder.branch(body)
-    builder.position_at_end(body)
-    left, right, soon, count = (builder.phi(value.type) for value in (a[0], b[0], ahead[0], steps))
-    sums = [builder.phi(vector) for _ in first]
-    prefetch(t, soon)
-    weights = [
-        builder.load(_at(t, builder.gep(right, [part]), vector), align=_size(t)) for part in parts
-    ]
-    numbers = [spread(t, builder.load(line), vector.count) for line in _lines(t, left, a[1], rows)]
-    factors = [(number, weight) for number in numbers for weight in weights]
-    later = [t.call("llvm.fma", *pair, total) for pair, total in zip(factors, sums, strict=True)]
-    left_over = builder.sub(count, I64(1))
-    state = [
-        (left, a[0], builder.gep(left, [t.integer(a[2])])),
-        (right, b[0], builder.gep(right, [t.integer(b[1])])),
-        (soon, ahead[0], builder.gep(soon, [t.integer(ahead[1])])),
-        (count, steps, left_over),
-        *zip(sums, first, later, strict=True),
-    ]
-    for variable, old, new in state:
-        variable.add_incoming(old, before)
-        variable.add_incoming(new, body)
-    builder.cbranch(builder.icmp_signed(">", left_over, I64(0)), body, after)
-    builder.position_at_end(after)
-    factor, add = update
-    with builder.if_else(add) as (then, otherwise):
-        with then:
-            scale = spread(t, factor, vector.count)
-            for place, total in zip(places(c), later, strict=True):
-                held = builder.load(place, align=_size(t))
-                builder.store(t.call("llvm.fma", scale, total, held), place, align=_size(t))
-        with otherwise:
-            for place, total in zip(places(c), later, strict=True):
-                builder.store(total, place, align=_size(t))
+def put_tile(rows, registers, sums, c, update):
+    """Write a tile's sums, or add them to c."""
+    if update[1]:
+        for r in range(rows):
+            for part in range(registers):
+                place = c[0] + (r * c[1] + part * lanes())
+                total = update[0] * sums[r * registers + part] + read(place, lanes())
+                write(total, place)
+    else:
+        for r in range(rows):
+            for part in range(registers):
+                write(sums[r * registers + part], c[0] + (r * c[1] + part * lanes()))
 
 
 @intrinsic
@@ -115,8 +96,7 @@ def turn(t: Code, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
     costs processors less than to move them from register to register; then the small squares
     within the quarters are transposed.
     """
-    builder, vector = t.builder, _vector(t)
-    count, quarter = vector.count, 16 // _size(t)
+    builder, count, quarter = t.builder, machine.register() // t.size, 16 // t.size
 
     def shuffled(a: Any, b: Any, mask: list[int]) -> Any:
         return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(mask)), mask))
@@ -128,11 +108,10 @@ def turn(t: Code, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
             parts = [shuffled(a, b, whole) for a, b in pairs]
         return parts[0]
 
-    piece = ir.VectorType(t.real, quarter)
     lines = []
     for column in range(0, count, quarter):
         places = _lines(t, builder.gep(source, [I64(column)]), row, count)
-        parts = [builder.load(_at(t, place, piece), align=_size(t)) for place in places]
+        parts = [read(t, place, quarter) for place in places]
         lines += [joined(parts[first::quarter]) for first in range(quarter)]
     # The first halves of the quarters of two lines, alternating; the second halves.
     halves = [i for i in range(count) if i % quarter < quarter // 2]
@@ -146,7 +125,7 @@ def turn(t: Code, source: Any, row: Any, turned: Any, turned_row: Any) -> None:
                 lines[first], lines[first + apart] = (shuffled(*pair, m) for m in (low, high))
         apart //= 2
     for line, place in zip(lines, _lines(t, turned, turned_row, count), strict=True):
-        builder.store(line, _at(t, place, vector), align=_size(t))
+        write(t, line, place)
 
 
 @intrinsic
@@ -161,6 +140,7 @@ def zeros(t: Code) -> Any:
     return t.builder.bitcast(constant, t.real.as_pointer())
 
 
+@intrinsic
 def prefetch(t: Code, place: Any, near: int = 3) -> None:
     """Prefetch an address, which need not be valid: 3 for the nearest cache."""
     byte, name = ir.IntType(8).as_pointer(), "llvm.prefetch.p0"
@@ -168,16 +148,9 @@ def prefetch(t: Code, place: Any, near: int = 3) -> None:
     if function is None:
         kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         function = ir.Function(t.module, kind, name)
-    read, data = I32(0), I32(1)
-    t.builder.call(function, [t.builder.bitcast(place, byte), read, I32(near), data])
-
-
-def _size(t: Code) -> int:
-    return t.size
-
-
-def _vector(t: Code) -> Any:
-    return ir.VectorType(t.real, machine.register() // _size(t))
+    of_data, to_read = I32(1), I32(0)
+    where = t.builder.bitcast(place, byte)
+    t.builder.call(function, [where, to_read, I32(near), of_data])
 
 
 def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
@@ -186,7 +159,3 @@ def _lines(t: Code, base: Any, row: Any, count: int) -> list[Any]:
     while len(found) < count:
         found.append(t.builder.gep(found[-1], [t.integer(row)]))
     return found
-
-
-def _at(t: Code, place: Any, kind: Any) -> Any:
-    return t.builder.bitcast(place, kind.as_pointer())

@@ -6,7 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.sparse import BLOCK, SPARSE
 from nnrun.engines.compiled.language.code import Code
@@ -14,13 +14,12 @@ from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic
 
 
-def nonzeros(p, task, n, k, start, rate, scratch):
+def nonzeros(task, n, x, x_row, size, masks, capacity, counts, rows):
     """The masks of a block of rows, and the number of its nonzeros; NaN is one.
 
     Bit i of a row's word b is that of number 64 b + i. The words b of all rows lie together, and
     are `capacity` rows from the next.
     """
-    x, x_row, size, masks, capacity, counts, rows = parameters(p, 7)
     x, masks, counts = pointer(x), integers(masks), integers(counts)
     first, last = row_range(task, rows, n)
     total = 0

@@ -6,16 +6,15 @@ bias per channel.
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import parameters, pointer
+from nnrun.engines.compiled.kernels.access import pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 
-def add_bias(p, task, n, k, start, rate, scratch):
+def add_bias(
+    task, n, x, x_row, x_line, x_pixel, b, b_line, b_pixel, y, y_row, y_line, y_pixel, channels,
+    height, width, rows,
+):  # fmt: skip
     """y = x + b."""
-    (
-        x, x_row, x_line, x_pixel, b, b_line, b_pixel, y, y_row, y_line, y_pixel,
-        channels, height, width, rows,
-    ) = parameters(p, 15)  # fmt: skip
     x, b, y = pointer(x), pointer(b), pointer(y)
     first, last = row_range(task, rows, n)
     for r in range(first, last):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
+from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.language.numbers import real
 
 
-def dropout(p, task, n, k, start, rate, scratch):
+def dropout(
+    task, n, start, uniforms, drawn, before, share, factor, x, x_row, x_line, x_pixel, y, y_row,
+    y_line, y_pixel, channels, height, width, rows,
+):  # fmt: skip
     """y = x · factor where the uniform number is at least `share`, else 0; forward and backward.
 
     A batch's uniforms begin at its first row, `drawn` for each row: all rows of the first dropout
     layer, then all rows of the next; `before` is a row's number of uniforms in earlier layers. A
     row's are in the order (channels, height, width).
     """
-    (
-        uniforms, drawn, before, share, factor, x, x_row, x_line, x_pixel,
-        y, y_row, y_line, y_pixel, channels, height, width, rows,
-    ) = parameters(p, 17)  # fmt: skip
     x, y = pointer(x), pointer(y)
     uniforms = doubles(uniforms) + (start * drawn + n * before)
     share, factor = floating(share), real(floating(factor))

@@ -9,7 +9,6 @@ from nnrun.engines.compiled.kernels.access import (
     doubles,
     evaluated,
     function,
-    parameters,
     pointer,
     settings,
 )
@@ -20,9 +19,8 @@ from nnrun.engines.compiled.language.numbers import double, real
 # ruff: noqa: F821 - constants of the kernels: formula, names, factor, over_outputs
 
 
-def gradient(p, task, n, k, start, rate, scratch):
+def gradient(p, task, n, y, y_row, t, t_row, dy, dy_row, size, rows):
     """dL/dy, number by number."""
-    y, y_row, t, t_row, dy, dy_row, size, rows = parameters(p, 8)
     y, t, dy, given = pointer(y), pointer(t), pointer(dy), settings(p, 8, names)
     first, last = row_range(task, rows, n)
     scale = real(factor) / real(n * (size if over_outputs else 1))
@@ -33,9 +31,8 @@ def gradient(p, task, n, k, start, rate, scratch):
             )
 
 
-def value(p, task, n, k, start, rate, scratch):
+def value(p, task, n, start, y, y_row, t, t_row, losses, size, rows):
     """The loss of each row, in float64."""
-    y, y_row, t, t_row, losses, size, rows = parameters(p, 7)
     y, t, losses, given = pointer(y), pointer(t), doubles(losses), settings(p, 7, names)
     first, last = row_range(task, rows, n)
     for r in range(first, last):
@@ -46,9 +43,8 @@ def value(p, task, n, k, start, rate, scratch):
         losses[start + r] = total / double(size) if over_outputs else total
 
 
-def softmax_gradient(p, task, n, k, start, rate, scratch):
+def softmax_gradient(task, n, y, y_row, t, t_row, dy, dy_row, size, rows):
     """dL/dz from the logits z, by the outputs softmax(z)."""
-    y, y_row, t, t_row, dy, dy_row, size, rows = parameters(p, 8)
     y, t, dy = pointer(y), pointer(t), pointer(dy)
     first, last = row_range(task, rows, n)
     scale = real(factor) / real(n)
@@ -59,9 +55,8 @@ def softmax_gradient(p, task, n, k, start, rate, scratch):
             target[j] = evaluated(formula, "y t scale", target[j], truth[j], scale)
 
 
-def softmax_value(p, task, n, k, start, rate, scratch):
+def softmax_value(task, n, start, y, y_row, t, t_row, losses, size, rows):
     """The loss of each row from the logits z, in float64."""
-    y, y_row, t, t_row, losses, size, rows = parameters(p, 7)
     y, t, losses = pointer(y), pointer(t), doubles(losses)
     exp, log = function("exp_nonpositive"), function("log")
     first, last = row_range(task, rows, n)

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import doubles, floating, parameters, pointer
+from nnrun.engines.compiled.kernels.access import doubles, floating, pointer
+from nnrun.engines.compiled.kernels.elementwise.update import sum_of_squares
 from nnrun.engines.compiled.kernels.parts import column_range
-from nnrun.engines.compiled.kernels.sizes.scratch import SQUARES
 from nnrun.engines.compiled.language.numbers import double, real
 
 
-def penalty(p, task, n, k, start, rate, scratch):
+def penalty(task, n, theta, gradient, size, chunk, alpha, sums):
     """g ← g + α w / rows, and Σ w² over the task's chunk into its place of `sums`."""
-    theta, gradient, size, chunk, alpha, sums = parameters(p, 6)
-    theta, gradient, sums, parts = (
-        pointer(theta),
-        pointer(gradient),
-        doubles(sums),
-        pointer(scratch),
-    )
+    theta, gradient, sums = pointer(theta), pointer(gradient), doubles(sums)
     shrink = real(floating(alpha) / double(n))
     first, last = column_range(task, chunk, size)
-    for j in range(SQUARES):
-        parts[j] = 0
-    for i in range(first, last, SQUARES):
-        for j in range(SQUARES):
-            w = theta[i + j]
-            gradient[i + j] = gradient[i + j] + w * shrink
-            parts[j] = parts[j] + w * w
-    total = real(0)
-    for j in range(SQUARES):
-        total = total + parts[j]
-    sums[task] = total
+    for i in range(first, last):
+        gradient[i] = gradient[i] + theta[i] * shrink
+    sums[task] = sum_of_squares(theta, first, last, real(1))
 
 
-def penalty_value(p, task, n, k, start, rate, scratch):
+def penalty_value(start, sums, count, half, losses):
     """α / 2 · Σ w² added to the loss of the batch's first row: losses of rows are averaged."""
-    sums, count, half, losses = parameters(p, 4)
     sums, losses = doubles(sums), doubles(losses)
     total = sums[0]
     for j in range(1, count):

@@ -1,78 +1,51 @@
-"""Elementwise: activations, from `formulas.activations`, and sums.
-
-Results go through scratch memory, a piece of a line at a time: LLVM does not vectorise a loop that
-may overwrite its input.
-"""
+"""Elementwise: activations, from `formulas.activations`, and sums."""
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import evaluated, parameters, pointer
-from nnrun.engines.compiled.kernels.parts import column_range, row_range
+from nnrun.engines.compiled.kernels.access import evaluated_at, moved, pointer
+from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.kernels.sizes.scratch import PIECE
 
+# ruff: noqa: F821 - a constant of the kernels: formula
 
-def forward(p, task, n, k, start, rate, scratch):
+
+def forward(task, n, scratch, x, x_row, x_line, y, y_row, y_line, lines, numbers, rows):
     """y = f(x); y may be x."""
-    x, x_row, x_line, y, y_row, y_line, lines, numbers, rows, columns = parameters(p, 10)
-    x, y, held = pointer(x), pointer(y), pointer(scratch)
-    first, last = row_range(task, rows, n)
-    left, right = column_range(task, columns, numbers)
-    for r in range(first, last):
-        for i in range(lines):
-            source, target = x + (r * x_row + i * x_line), y + (r * y_row + i * y_line)
-            for begin in range(left, right, PIECE):
-                end = min(begin + PIECE, right)
-                for j in range(begin, end):
-                    held[j - begin] = evaluated(formula, "x", source[j])  # noqa: F821 - a constant
-                copy(held, target + begin, end - begin)
+    x, y = (pointer(x), x_row, x_line), (pointer(y), y_row, y_line)
+    compute(formula, "x", (x,), y, row_range(task, rows, n), lines, numbers, pointer(scratch))
 
 
-def backward(p, task, n, k, start, rate, scratch):
+def backward(
+    task, n, scratch, x, x_row, x_line, y, y_row, y_line, dy, dy_row, dy_line, dx, dx_row, dx_line,
+    lines, numbers, rows,
+):  # fmt: skip
     """dx = dy · f'(x), from x and y = f(x); dx may be dy."""
-    (
-        x, x_row, x_line, y, y_row, y_line, dy, dy_row, dy_line, dx, dx_row, dx_line,
-        lines, numbers, rows, columns,
-    ) = parameters(p, 16)  # fmt: skip
-    x, y, dy, dx, held = pointer(x), pointer(y), pointer(dy), pointer(dx), pointer(scratch)
-    first, last = row_range(task, rows, n)
-    left, right = column_range(task, columns, numbers)
-    for r in range(first, last):
-        for i in range(lines):
-            before, after = x + (r * x_row + i * x_line), y + (r * y_row + i * y_line)
-            source, target = dy + (r * dy_row + i * dy_line), dx + (r * dx_row + i * dx_line)
-            for begin in range(left, right, PIECE):
-                end = min(begin + PIECE, right)
-                for j in range(begin, end):
-                    held[j - begin] = evaluated(
-                        formula,  # noqa: F821 - a constant
-                        "x y dy",
-                        before[j],
-                        after[j],
-                        source[j],
-                    )
-                copy(held, target + begin, end - begin)
+    x, y = (pointer(x), x_row, x_line), (pointer(y), y_row, y_line)
+    dy, dx = (pointer(dy), dy_row, dy_line), (pointer(dx), dx_row, dx_line)
+    block = row_range(task, rows, n)
+    compute(formula, "x y dy", (x, y, dy), dx, block, lines, numbers, pointer(scratch))
 
 
-def add(p, task, n, k, start, rate, scratch):
+def add(
+    task, n, scratch, a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows
+):
     """y = a + b; y may be one of them."""
-    (
-        a, a_row, a_line, b, b_row, b_line, y, y_row, y_line, lines, numbers, rows, columns,
-    ) = parameters(p, 13)  # fmt: skip
-    a, b, y, held = pointer(a), pointer(b), pointer(y), pointer(scratch)
-    first, last = row_range(task, rows, n)
-    left, right = column_range(task, columns, numbers)
-    for r in range(first, last):
+    a, b, y = (pointer(a), a_row, a_line), (pointer(b), b_row, b_line), (pointer(y), y_row, y_line)
+    compute("a + b", "a b", (a, b), y, row_range(task, rows, n), lines, numbers, pointer(scratch))
+
+
+def compute(formula, names, sources, target, block, lines, numbers, held):
+    """The formula of numbers of the sources into the target, for a block of rows.
+
+    Maps are an address, and the distances to the next row and line. Results go through scratch
+    memory, a piece of a line at a time: LLVM does not vectorise loops that overwrite their input.
+    """
+    for r in range(block[0], block[1]):
         for i in range(lines):
-            one, other = a + (r * a_row + i * a_line), b + (r * b_row + i * b_line)
-            target = y + (r * y_row + i * y_line)
-            for begin in range(left, right, PIECE):
-                end = min(begin + PIECE, right)
+            places, into = moved(sources, r, i), target[0] + (r * target[1] + i * target[2])
+            for begin in range(0, numbers, PIECE):
+                end = min(begin + PIECE, numbers)
                 for j in range(begin, end):
-                    held[j - begin] = one[j] + other[j]
-                copy(held, target + begin, end - begin)
-
-
-def copy(source, target, count):
-    """Copy numbers."""
-    for j in range(count):
-        target[j] = source[j]
+                    held[j - begin] = evaluated_at(formula, names, places, j)
+                for j in range(begin, end):
+                    into[j] = held[j - begin]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import integers, parameters, pointer
+from nnrun.engines.compiled.kernels.access import integers, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 
 
-def gather(p, task, n, k, start, rate, scratch):
+def gather(
+    task, n, start, order, data, data_row, x, x_row, x_line, x_pixel, channels, height, width,
+    rows,
+):  # fmt: skip
     """Rows of the batch from a data set of (channels, height, width), in the kernels' layout.
 
     `order` holds which rows, those of the batch from `start` on; 0: they follow one another.
     """
-    (
-        order, data, data_row, x, x_row, x_line, x_pixel, channels, height, width, rows,
-    ) = parameters(p, 11)  # fmt: skip
     listed = integers(order)
     data, x = pointer(data), pointer(x)
     first, last = row_range(task, rows, n)
@@ -33,14 +33,13 @@ def gather(p, task, n, k, start, rate, scratch):
                         target[j * x_pixel] = source[j]
 
 
-def flatten(p, task, n, k, start, rate, scratch):
+def flatten(
+    task, n, start, x, x_row, x_line, x_pixel, y, y_row, channels, height, width, placed, rows,
+):  # fmt: skip
     """Images to vectors in the order (channels, height, width).
 
     With `placed` they go to the rows from `start` on.
     """
-    (
-        x, x_row, x_line, x_pixel, y, y_row, channels, height, width, placed, rows,
-    ) = parameters(p, 11)  # fmt: skip
     x, y = pointer(x), pointer(y)
     first, last = row_range(task, rows, n)
     for r in range(first, last):
@@ -53,11 +52,8 @@ def flatten(p, task, n, k, start, rate, scratch):
                     target[c * height * width] = source[c]
 
 
-def flatten_back(p, task, n, k, start, rate, scratch):
+def flatten_back(task, n, dy, dy_row, dx, dx_row, dx_line, dx_pixel, channels, height, width, rows):
     """Vectors to images: dx[i, j, c] = dy[(c · height + i) · width + j]."""
-    (
-        dy, dy_row, dx, dx_row, dx_line, dx_pixel, channels, height, width, rows,
-    ) = parameters(p, 10)  # fmt: skip
     dy, dx = pointer(dy), pointer(dx)
     first, last = row_range(task, rows, n)
     for r in range(first, last):
@@ -69,9 +65,8 @@ def flatten_back(p, task, n, k, start, rate, scratch):
                     target[c] = source[c * height * width]
 
 
-def clear(p, task, n, k, start, rate, scratch):
+def clear(task, n, x, x_row, x_line, x_pixel, channels, height, width, rows):
     """Write zeros to padding channels."""
-    x, x_row, x_line, x_pixel, channels, height, width, rows = parameters(p, 8)
     x = pointer(x)
     first, last = row_range(task, rows, n)
     for r in range(first, last):

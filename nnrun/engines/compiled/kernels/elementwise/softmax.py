@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnrun.engines.compiled.kernels.access import function, parameters, pointer
+from nnrun.engines.compiled.kernels.access import function, pointer
 from nnrun.engines.compiled.kernels.parts import row_range
 from nnrun.engines.compiled.language.numbers import real
 
@@ -23,18 +23,16 @@ def normalised(x, y, size):
         y[j] = y[j] / total
 
 
-def softmax(p, task, n, k, start, rate, scratch):
+def softmax(task, n, x, x_row, y, y_row, size, rows):
     """yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)."""
-    x, x_row, y, y_row, size, rows = parameters(p, 6)
     x, y = pointer(x), pointer(y)
     first, last = row_range(task, rows, n)
     for r in range(first, last):
         normalised(x + r * x_row, y + r * y_row, size)
 
 
-def softmax_back(p, task, n, k, start, rate, scratch):
+def softmax_back(task, n, y, y_row, dy, dy_row, dx, dx_row, size, rows):
     """dxᵢ = yᵢ (dyᵢ - Σⱼ dyⱼ yⱼ)."""
-    y, y_row, dy, dy_row, dx, dx_row, size, rows = parameters(p, 8)
     y, dy, dx = pointer(y), pointer(dy), pointer(dx)
     first, last = row_range(task, rows, n)
     for r in range(first, last):

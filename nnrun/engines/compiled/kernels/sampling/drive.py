@@ -12,33 +12,8 @@ from typing import Any
 from llvmlite import ir
 
 from nnrun.engines.compiled.kernels.access import integers, nanoseconds
-from nnrun.engines.compiled.kernels.sampling.fields import (
-    AHEAD,
-    BATCH,
-    BLOCK,
-    BLOCK_STREAM,
-    BOUND,
-    DRAWN,
-    EVALUATION_TIME,
-    EVALUATIONS,
-    FUNCTION,
-    NEXT,
-    NEXT_STREAM,
-    OUTPUT_BYTES,
-    PIECE,
-    RATE_BYTES,
-    SAMPLING,
-    SHUFFLE,
-    SIZE,
-    SKIP,
-    STREAM,
-    TABLES,
-    TOGETHER,
-    UPDATE_TIME,
-    USED,
-    WITH_REPLACEMENT,
-)
-from nnrun.engines.compiled.kernels.sampling.pcg64 import below, copied, masked, put_back
+from nnrun.engines.compiled.kernels.sampling import fields as at
+from nnrun.engines.compiled.kernels.sampling.pcg64 import below, copied, half, put_back
 from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import I64
 from nnrun.engines.compiled.language.marks import intrinsic, subroutine
@@ -63,67 +38,67 @@ def drive(fields: Any, table: Any, stops: Any, count: Any) -> None:
         begun = nanoseconds()
         advance(s, integers(table), stops[stop])
         there = nanoseconds()
-        for evaluation in range(s[TABLES]):
-            evaluate(s, integers(s[EVALUATIONS] + 8 * (OUTPUT_BYTES + 1) * evaluation))
-        s[UPDATE_TIME] += there - begun
-        s[EVALUATION_TIME] += nanoseconds() - there
+        for evaluation in range(s[at.TABLES]):
+            evaluate(s, integers(s[at.EVALUATIONS] + 8 * (at.OUTPUT_BYTES + 1) * evaluation))
+        s[at.UPDATE_TIME] += there - begun
+        s[at.EVALUATION_TIME] += nanoseconds() - there
 
 
 def evaluate(s: Any, table: Any) -> None:
     """Evaluate some rows; the next time outputs and losses come after these."""
-    call(s[FUNCTION], table)
-    table[_OUTPUTS] += table[OUTPUT_BYTES]
+    call(s[at.FUNCTION], table)
+    table[_OUTPUTS] += table[at.OUTPUT_BYTES]
     table[_LOSSES] += 8 * table[_COUNT]
 
 
 def advance(s: Any, table: Any, iterations: Any) -> None:
     """Make so many updates."""
-    bounds, size, batch = integers(table[_BOUNDS]), s[SIZE], s[BATCH]
+    bounds, size, batch = integers(table[_BOUNDS]), s[at.SIZE], s[at.BATCH]
     while iterations > 0:
-        while s[USED] == size:
+        while s[at.USED] == size:
             turn(s)
-        used = s[USED]
+        used = s[at.USED]
         left = (size - used + batch - 1) // batch
-        count = min(min(iterations, PIECE), left)  # noqa: PLW3301 - the language has one for two
+        count = min(min(iterations, at.PIECE), left)  # noqa: PLW3301 - the language has one for two
         rows = min(count * batch, size - used)
-        table[_ROWS] = s[BLOCK] + 8 * used
+        table[_ROWS] = s[at.BLOCK] + 8 * used
         table[_COUNT] = count
-        if s[TOGETHER] != 0:
+        if s[at.TOGETHER] != 0:
             draw(s, used)
-            table[_FRESH] = s[NEXT] + 8 * used
-            table[_BOUND] = s[BOUND]
-            s[AHEAD] = used + rows
+            table[_FRESH] = s[at.NEXT] + 8 * used
+            table[_BOUND] = s[at.BOUND]
+            s[at.AHEAD] = used + rows
         bounds[count] = rows
-        call(s[FUNCTION], table)
+        call(s[at.FUNCTION], table)
         bounds[count] = count * batch
-        table[_RATES] += count * s[RATE_BYTES]
-        table[_UNIFORMS] += 8 * rows * s[DRAWN]
+        table[_RATES] += count * s[at.RATE_BYTES]
+        table[_UNIFORMS] += 8 * rows * s[at.DRAWN]
         table[_STEPS] += count
-        s[USED] = used + rows
+        s[at.USED] = used + rows
         iterations -= count
 
 
 def turn(s: Any) -> None:
     """Begin the next block."""
-    if s[SAMPLING] == SHUFFLE:
+    if s[at.SAMPLING] == at.SHUFFLE:
         shuffle(s)
-    if s[SAMPLING] == WITH_REPLACEMENT:
-        draw(s, s[SIZE])
-        s[BLOCK], s[NEXT] = s[NEXT], s[BLOCK]
-    for index in range(STREAM):
-        s[BLOCK_STREAM + index] = s[NEXT_STREAM + index]
-        s[NEXT_STREAM + index] = s[index]
-    s[USED] = s[SKIP]
-    s[SKIP], s[AHEAD] = 0, 0
+    if s[at.SAMPLING] == at.WITH_REPLACEMENT:
+        draw(s, s[at.SIZE])
+        s[at.BLOCK], s[at.NEXT] = s[at.NEXT], s[at.BLOCK]
+    for index in range(at.STREAM):
+        s[at.BLOCK_STREAM + index] = s[at.NEXT_STREAM + index]
+        s[at.NEXT_STREAM + index] = s[index]
+    s[at.USED] = s[at.SKIP]
+    s[at.SKIP], s[at.AHEAD] = 0, 0
 
 
 @subroutine
 def draw(s: Any, until: Any) -> None:
     """Draw rows of the next block with replacement, up to before this one."""
-    bound = s[BOUND]
+    bound = s[at.BOUND]
     if bound > 1:
-        fresh, stream = integers(s[NEXT]), copied(s)
-        for index in range(s[AHEAD], until):
+        fresh, stream = integers(s[at.NEXT]), copied(s)
+        for index in range(s[at.AHEAD], until):
             fresh[index] = below(stream, bound)
         put_back(stream, s)
 
@@ -134,23 +109,23 @@ def shuffle(s: Any) -> None:
     Of numbers with as many bits as are needed, those that are too large are left out. No processor
     can foresee which: so each is written, and the next one over those.
     """
-    stream, block, chosen = copied(s), integers(s[BLOCK]), integers(s[NEXT])
-    last, index, mask = s[SIZE] - 1, 0, 1
+    stream, block, chosen = copied(s), integers(s[at.BLOCK]), integers(s[at.NEXT])
+    last, index, mask = s[at.SIZE] - 1, 0, 1
     while mask < last:
         mask = 2 * mask + 1
     while last > 0:
         while last > mask // 2:
-            other = masked(stream, mask)
+            other = half(stream) & mask
             chosen[index] = other
             fits = 1 if other <= last else 0
             index += fits
             last -= fits
         mask = mask // 2
     put_back(stream, s)
-    for index in range(s[SIZE]):
+    for index in range(s[at.SIZE]):
         block[index] = index
-    for index in range(s[SIZE] - 1):
-        last, other = s[SIZE] - 1 - index, chosen[index]
+    for index in range(s[at.SIZE] - 1):
+        last, other = s[at.SIZE] - 1 - index, chosen[index]
         block[last], block[other] = block[other], block[last]
 
 

@@ -1,7 +1,7 @@
 """Scratch memory of kernels, one for each thread.
 
-Each function returns the bytes of a kernel's pieces from its parameters. Written kernels use it for
-their layout, with `Number`s for integers; a tape allocates as much as its calls need.
+Each function returns the bytes of a kernel's pieces from its parameters: kernels call it for their
+layout, and a tape allocates as much as its calls need.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import Any
 
 from nnrun.engines.compiled.kernels.sizes import shapes, sparse
-from nnrun.engines.compiled.kernels.sizes.winograd import BLOCK
+from nnrun.engines.compiled.kernels.sizes.winograd import PLACES
 
 # Bytes of the widest piece of a row that stays in registers: two of 64 bytes.
 ZEROS = 128
 PIECE = 512  # numbers that are put down before they replace others
-SQUARES = 16  # sums of squares that run side by side
 STRIPS = 4  # so many strips of weights are multiplied by while they are near to the processor
 _ENTRY = 8  # of a table
 
-Integer = Any  # an int, or a `writer.Number`
+Integer = Any  # an int, in kernels one of LLVM's
 
 
 def lines(length: Integer) -> Integer:
@@ -31,13 +30,6 @@ def total(pieces: tuple[int, ...]) -> int:
     return sum(map(lines, pieces))
 
 
-def largest(first: Integer, *others: Integer) -> Integer:
-    """The largest of some integers."""
-    for other in others:
-        first = max(first, other) if isinstance(first, int) else first.or_larger(other)
-    return first
-
-
 def convolve(kh: Integer, kw: Integer, channels: Integer) -> tuple[Integer, ...]:
     """Zeros, and the table of taps."""
     return ZEROS, kh * kw * channels * _ENTRY
@@ -48,25 +40,23 @@ def convolve_back(units: Integer) -> tuple[Integer, ...]:
     return (units * _ENTRY,)
 
 
-def _winograd(x_row: Integer, y_row: Integer, channels: Integer) -> tuple[Integer, ...]:
-    tiles = 16 * (BLOCK + 1)
-    return largest(x_row, y_row, ZEROS), channels * _ENTRY, x_row * tiles, y_row * tiles
-
-
 def winograd(
     x_pixel: Integer, units: Integer, channels: Integer, itemsize: int
 ) -> tuple[Integer, ...]:
     """Zeros, the table of channels, tiles of x and of y, and pixels that y has not."""
-    y_row = units * itemsize
-    return *_winograd(x_pixel * itemsize, y_row, channels), y_row
+    x_row, y_row = x_pixel * itemsize, units * itemsize
+    zeros = x_row + y_row + ZEROS
+    return zeros, channels * _ENTRY, 16 * PLACES * x_row, 16 * PLACES * y_row, y_row
 
 
 def winograd_weights(
     x_pixel: Integer, units: Integer, channels: Integer, itemsize: int
 ) -> tuple[Integer, ...]:
     """Zeros, the table of channels, tiles of x and of dy, and du."""
-    y_row = units * itemsize
-    return *_winograd(x_pixel * itemsize, y_row, channels), y_row * channels * 16
+    x_row, y_row = x_pixel * itemsize, units * itemsize
+    zeros = x_row + y_row + ZEROS
+    places = 16 * PLACES
+    return zeros, channels * _ENTRY, places * x_row, places * y_row, 16 * channels * y_row
 
 
 def product_back(itemsize: int) -> tuple[int, ...]:
@@ -90,20 +80,9 @@ def sparse_product_update(n: int, rows: int, columns: int, itemsize: int) -> tup
     return (masks + end * itemsize,)
 
 
-def sparse_product_turned(n: int, rows: int, columns: int, itemsize: int) -> tuple[int, ...]:
-    """Masks, zeros, rows of x, sums, and a square."""
-    masks, _, _, square = sparse.update_places(n, columns, rows)
-    return (masks + square * itemsize + 64 * 64 // itemsize,)
-
-
 def pointwise(itemsize: int) -> tuple[int, ...]:
     """A piece of a line."""
     return (PIECE * itemsize,)
-
-
-def squares(itemsize: int) -> tuple[int, ...]:
-    """The sums."""
-    return (SQUARES * itemsize,)
 
 
 def _strip(itemsize: int) -> int:

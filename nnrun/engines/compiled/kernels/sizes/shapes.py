@@ -17,6 +17,7 @@ import numpy as np
 
 from nnrun.nn.signature import Array
 
+LEAST = 8  # numbers of a vector, in multiples of which channels are stored
 _PADDING = 16
 # Tasks of a product, if it is large enough: more than most machines have cores.
 _TASKS = 16
@@ -28,6 +29,11 @@ _STRIP = 192  # bytes: three registers of 64, six of 32
 def padded(size: int) -> int:
     """The next multiple of what all kernels may write beyond the last number of a row."""
     return (size + (_PADDING - 1)) // _PADDING * _PADDING
+
+
+def vectors(channels: int) -> int:
+    """Channels up to whole vectors."""
+    return (channels + (LEAST - 1)) // LEAST * LEAST
 
 
 def strip(dtype: str) -> int:
@@ -45,9 +51,6 @@ class Strips:
     """The positions of a product's weights.
 
     Args:
-        inputs: as they are stored.
-        units: of the layer.
-        dtype: of the numbers.
         order: which of the stored inputs the layer's are, in its order; all by default.
     """
 

@@ -17,8 +17,6 @@ _WIDEST, _CACHE_LINE = 512, 64  # bytes
 _NARROWEST, _FEWEST, _LEAST = 256, 16, 2**21
 # Tasks of z = b + x w, and least rows of each: each task copies weights.
 _TASKS, _ROWS = 4, 16
-# Tasks of dw; each has to look for the zeros of its columns.
-_TURNED = 8
 
 
 def suits(rows: int, terms: int, numbers: int, dtype: str) -> bool:
@@ -47,17 +45,6 @@ def product_rows(units: int, batch_size: int, dtype: str) -> int:
 def product_tasks(units: int, batch_size: int, dtype: str) -> int:
     """Tasks of it: the tiles of the first rows, and so on."""
     return tiles(units, dtype) * -(-batch_size // product_rows(units, batch_size, dtype))
-
-
-def turned_inputs(inputs: int, units: int, dtype: str) -> int:
-    """Inputs of a task of dwᵀ = dzᵀ x, so many of their tiles that there are tasks enough."""
-    parts = -(-_TURNED // tiles(units, dtype))
-    return -(-tiles(inputs, dtype) // parts) * columns(inputs, dtype)
-
-
-def turned_tasks(inputs: int, units: int, dtype: str) -> int:
-    """Tasks of it: the tiles of units for the first inputs, and so on."""
-    return tiles(units, dtype) * -(-padded(inputs) // turned_inputs(inputs, units, dtype))
 
 
 def words(numbers: int) -> int:

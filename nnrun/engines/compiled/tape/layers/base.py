@@ -12,10 +12,7 @@ class Emitter:
     """Adds one layer's ops to a tape, forward and backward.
 
     Args:
-        plan: to add to.
-        layer: of the network.
         tag: the layer's index in the config; within layers `1.0`.
-        x: the input.
         border: that the next layer needs around y.
         in_place: whether y is x, overwritten or unchanged.
         kept: whether the backward pass needs x unchanged.

@@ -108,7 +108,7 @@ class BatchNorm(Emitter):
         return -(-self.size // chunks(self.size)["chunk"])
 
     def _by_chunks(self, *ops: Op) -> None:
-        self.plan.by_strips("", self._tasks, *ops)
+        self.plan.by_tasks(self._tasks, *ops)
 
     def _by_pixels(self, kernel: str, /, **values: Map | Address | int) -> None:
         """An op on a block of rows, with maps among its parameters."""

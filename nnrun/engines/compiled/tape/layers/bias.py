@@ -10,6 +10,8 @@ from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
 from nnrun.engines.compiled.tape.plan import ExecutionPlan, Placed
 
+Values = dict[str, Address | int]
+
 
 def place_bias(plan: ExecutionPlan, layer: Any, tag: str, y: Map) -> Placed:
     """A place in the form of a row of y without a border, or of one of its pixels."""
@@ -25,18 +27,17 @@ def strides(b: Placed, y: Map) -> tuple[int, int]:
     return y.width * y.pixel, y.pixel
 
 
+def added(b: Placed, y: Map) -> Values:
+    """The parameters of kernels that add a bias."""
+    line, pixel = strides(b, y)
+    return {"b": Address(b.block), "b_line": line, "b_pixel": pixel}
+
+
 def sum_bias(plan: ExecutionPlan, b: Placed, dy: Map) -> None:
     """Add the op that sums the bias' gradient over a block of rows."""
     line, pixel = strides(b, dy)
-    plan.by_rows(
-        "sum_rows",
-        **dy.named("dy"),
-        db=Address(b.gradient),
-        db_task=b.size,
-        db_line=line,
-        db_pixel=pixel,
-        **dy.shape,
-    )
+    db: Values = {"db": Address(b.gradient), "db_task": b.size, "db_line": line, "db_pixel": pixel}
+    plan.by_rows("sum_rows", **dy.named("dy"), **db, **dy.shape)
 
 
 class Bias(Emitter):
@@ -47,16 +48,9 @@ class Bias(Emitter):
         self.b = place_bias(self.plan, self.layer, self.tag, self.y)
 
     def forward(self) -> None:
-        line, pixel = strides(self.b, self.y)
-        self.plan.by_rows(
-            "add_bias",
-            **self.x.named("x"),
-            b=Address(self.b.block),
-            b_line=line,
-            b_pixel=pixel,
-            **self.y.named("y"),
-            **self.x.shape,
-        )
+        x, y = self.x, self.y
+        values = {**x.named("x"), **added(self.b, y), **y.named("y"), **x.shape}
+        self.plan.by_rows("add_bias", **values)
 
     def backward(self, dy: Map) -> Map:
         sum_bias(self.plan, self.b, dy)

@@ -10,7 +10,7 @@ from nnrun.engines.compiled.kernels.sizes import winograd
 from nnrun.engines.compiled.kernels.sizes.shapes import padded
 from nnrun.engines.compiled.tape.arrays import Address, Border, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
-from nnrun.engines.compiled.tape.layers.bias import place_bias, strides, sum_bias
+from nnrun.engines.compiled.tape.layers.bias import added, place_bias, sum_bias
 from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.nn.layers.windows import padding_of
 
@@ -65,11 +65,8 @@ class Convolution(Emitter):
     @property
     def _window(self) -> Values:
         (kh, kw), (sh, sw) = self.layer.kernel, self.layer.stride
-        return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, **self._outputs}
-
-    @property
-    def _outputs(self) -> Values:
-        return {"oh": self.y.height, "ow": self.y.width}
+        sides = {"oh": self.y.height, "ow": self.y.width}
+        return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, **sides}
 
     @property
     def _read(self) -> Values:
@@ -83,11 +80,9 @@ class Convolution(Emitter):
 
     def forward(self) -> None:
         plan, x, y = self.plan, self.x, self.y
-        line, pixel = strides(self.bias, y) if self.bias else (0, 0)
-        bias = Address(self.bias.block) if self.bias else 0
+        bias = added(self.bias, y) if self.bias else {"b": 0, "b_line": 0, "b_pixel": 0}
         values: Values = {
-            **self._read, "b": bias, "b_line": line, "b_pixel": pixel, **y.named("y"),
-            **self._sizes, **self._window,
+            **self._read, **bias, **y.named("y"), **self._sizes, **self._window,
         }  # fmt: skip
         if not self.by_winograd:
             plan.by_rows("convolve", w=Address(self.w.block), **values)
@@ -141,38 +136,19 @@ class Convolution(Emitter):
         turned = plan.shared(f"turned{self.tag}", self.taps * units * dx.pixel)
         values = {"w": Address(self.w.block), "turned": turned, **self._turned(dx)}
         plan.before("turn_weights", self.taps, **values, taps=self.taps, rows=1)
-        plan.by_rows(
-            "convolve_back",
-            **dy.named("dy"),
-            w=turned,
-            **dx.named("dx"),
-            channels=dx.pixel,
-            units=units,
-            **self._window,
-            top=self.top,
-            left=self.left,
-            height=dx.height,
-            width=dx.width,
-        )
+        values = {
+            **dy.named("dy"), "w": turned, **dx.named("dx"), **self._window,
+            **dx.shape, "channels": dx.pixel, "units": units, "top": self.top, "left": self.left,
+        }  # fmt: skip
+        plan.by_rows("convolve_back", **values)
 
     def _back_by_winograd(self, dy: Map, dx: Map) -> None:
         plan, units = self.plan, self.y.channels
         u = plan.shared(f"turned{self.tag}", 16 * units * dx.pixel)
         self._transform("transform_turned", units, u=u, **self._turned(dx))
-        plan.by_rows(
-            "winograd",
-            **dy.named("x"),
-            u=u,
-            b=0,
-            b_line=0,
-            b_pixel=0,
-            **dx.named("y"),
-            channels=units,
-            units=dx.pixel,
-            top=2 - self.top,
-            left=2 - self.left,
-            height=dy.height,
-            width=dy.width,
-            oh=dx.height,
-            ow=dx.width,
-        )
+        values: Values = {
+            **dy.named("x"), "u": u, "b": 0, "b_line": 0, "b_pixel": 0, **dx.named("y"),
+            **dy.shape, "channels": units, "units": dx.pixel, "oh": dx.height, "ow": dx.width,
+            "top": 2 - self.top, "left": 2 - self.left,
+        }  # fmt: skip
+        plan.by_rows("winograd", **values)

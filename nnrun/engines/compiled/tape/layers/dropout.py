@@ -6,6 +6,7 @@ from typing import Any
 
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
+from nnrun.engines.compiled.tape.stages import Value
 
 
 class Dropout(Emitter):
@@ -35,14 +36,9 @@ class Dropout(Emitter):
         return dx
 
     def _multiply(self, x: Map, y: Map) -> None:
-        self.plan.by_rows(
-            "dropout",
-            uniforms=Address("@uniforms"),
-            drawn=self.plan.drawn,
-            before=self.before,
-            share=float(self.layer.rate),
-            factor=1 / (1 - self.layer.rate),
-            **x.named("x"),
-            **y.named("y"),
-            **self.x.shape,
-        )
+        rate = self.layer.rate
+        values: dict[str, Value] = {
+            "uniforms": Address("@uniforms"), "drawn": self.plan.drawn, "before": self.before,
+            "share": float(rate), "factor": 1 / (1 - rate), **x.named("x"), **y.named("y"),
+        }  # fmt: skip
+        self.plan.by_rows("dropout", **values, **self.x.shape)

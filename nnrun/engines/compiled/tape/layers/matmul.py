@@ -9,7 +9,7 @@ import numpy as np
 from nnrun.engines.compiled.kernels.sizes import shapes, sparse
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.layers.base import Emitter
-from nnrun.engines.compiled.tape.nonzeros import NONE_COUNTED, Nonzeros, mark
+from nnrun.engines.compiled.tape.nonzeros import Nonzeros, mark, named
 from nnrun.engines.compiled.tape.plan import Placed
 from nnrun.engines.compiled.tape.stages import Op, Value
 
@@ -43,110 +43,73 @@ class MatMul(Emitter):
     def forward(self) -> None:
         plan, (inputs, units) = self.plan, self.sizes
         cut = units, plan.batch_size, self.dtype
-        values: dict[str, Value] = {
-            **self.x.rows("x"),
-            "w": Address(self.w.block),
-            "b": Address(self.bias.block) if self.bias else 0,
-            **self.y.rows("z"),
-            "inputs": inputs,
-            "units": units,
-        }
         if sparse.suits(plan.batch_size, inputs, units, self.dtype):
             self.nonzeros = mark(plan, self.x)
-        rows, tasks = shapes.product_rows(*cut), shapes.product_tasks(*cut)
-        ops = [self._dense("product", tasks, self.nonzeros, **values, rows=rows)]
+        values: dict[str, Value] = {
+            **self.x.rows("x"), "w": Address(self.w.block), **self.y.rows("z"), **self._shape,
+            "b": Address(self.bias.block) if self.bias else 0, **named(self.nonzeros),
+            "rows": shapes.product_rows(*cut),
+        }  # fmt: skip
+        ops = [plan.op("product", shapes.product_tasks(*cut), **values)]
         if self.nonzeros:
-            rows, tasks = sparse.product_rows(*cut), sparse.product_tasks(*cut)
-            ops.append(self._sparse("product", tasks, self.nonzeros, units, **values, rows=rows))
-        # The next op can only join if the tasks are whole columns.
-        self._add(self.y if rows >= plan.batch_size else None, *ops)
+            values |= {"rows": sparse.product_rows(*cut), "columns": self._columns(units)}
+            ops.append(plan.op("sparse_product", sparse.product_tasks(*cut), **values))
+        self._add(*ops)
 
     def backward(self, dy: Map) -> Map:
         plan, (inputs, units) = self.plan, self.sizes
         dx = plan.like(f"d{self.x.block}", self.x) if self.needs_dx else dy
         suits = sparse.suits(plan.batch_size, units, inputs, self.dtype)
-        nonzeros = mark(plan, dy) if suits else None
+        nonzeros = mark(plan, dy) if suits and self.needs_dx else None
         back = self._back(dy, nonzeros, dx) if self.needs_dx else []
-        updates = self._updates(dy, nonzeros)
-        if back and not (nonzeros or self.nonzeros):
-            self._add(dx, *back, *updates)
-            return dx
-        # Strips and tiles hold different weights: none may change before dx is complete.
-        if back:
-            self._add(dx, *back)
-        self._add(None, *updates)
+        if back and (nonzeros or self.nonzeros):
+            # Strips and tiles hold different weights: none may change before dx is complete.
+            self._add(*back)
+            back = []
+        self._add(*back, *self._updates(dy))
         return dx
 
     def _back(self, dy: Map, nonzeros: Nonzeros | None, dx: Map) -> list[Op]:
-        inputs, units = self.sizes
+        plan, (inputs, _) = self.plan, self.sizes
         values: dict[str, Value] = {
-            **dy.rows("dz"),
-            "w": Address(self.w.block),
-            **dx.rows("dx"),
-            "inputs": inputs,
-            "units": units,
-        }
-        tasks = shapes.update_tasks(inputs, self.dtype)
-        ops = [self._dense("product_back", tasks, nonzeros, **values)]
+            **dy.rows("dz"), "w": Address(self.w.block), **dx.rows("dx"), **self._shape,
+            **named(nonzeros), "columns": self._columns(inputs),
+        }  # fmt: skip
+        ops = [plan.op("product_back", shapes.update_tasks(inputs, self.dtype), **values)]
         if nonzeros:
             tasks = sparse.tiles(inputs, self.dtype)
-            ops.append(self._sparse("product_back", tasks, nonzeros, inputs, **values))
+            ops.append(plan.op("sparse_product_back", tasks, **values))
         return ops
 
-    def _updates(self, dy: Map, nonzeros: Nonzeros | None) -> list[Op]:
+    def _updates(self, dy: Map) -> list[Op]:
         plan, (inputs, units) = self.plan, self.sizes
-        stored, tasks = shapes.padded(inputs), shapes.update_tasks(inputs, self.dtype)
         values: dict[str, Value] = {
-            **self._update(self.w, self.x.rows("x"), dy, inputs, stored),
-            "counts": self.nonzeros.counts if self.nonzeros else 0,
-            "counted": plan.rows,
-        }
-        of_dz = {"dz_counts": nonzeros.counts if nonzeros else 0}
-        ops = [plan.op("product_update", tasks, **values, **of_dz)]
-        columns = sparse.columns(units, self.dtype)
-        values |= {"rows": sparse.columns(inputs, self.dtype), "columns": columns}
+            **self.x.rows("x"), **dy.rows("dz"), "w": self._target(self.w), **self._shape,
+            "stored": shapes.padded(inputs), "descend": int(plan.descends), **named(self.nonzeros),
+            "rows": self._columns(inputs), "columns": self._columns(units),
+        }  # fmt: skip
+        ops = [plan.op("product_update", shapes.update_tasks(inputs, self.dtype), **values)]
         if self.nonzeros:
             tasks = sparse.tiles(inputs, self.dtype)
             ops.append(plan.op("sparse_product_update", tasks, **values))
-        if nonzeros:
-            tasks = sparse.turned_tasks(*self.sizes, self.dtype)
-            span = sparse.turned_inputs(*self.sizes, self.dtype)
-            ops.append(plan.op("sparse_product_turned", tasks, **values, **of_dz, span=span))
         if self.bias:
             # The weights of one input, which is always 1.
-            ones: dict[str, Address | int] = {"x": Address("ones"), "x_row": 0}
-            values = self._update(self.bias, ones, dy, 1, 1)
-            ops.append(plan.op("product_update", 1, **values, **NONE_COUNTED, dz_counts=0))
+            values |= {"x": Address("ones"), "x_row": 0, "inputs": 1, "stored": 1, **named(None)}
+            values["w"] = self._target(self.bias)
+            ops.append(plan.op("product_update", 1, **values))
         return ops
 
-    def _update(
-        self, placed: Placed, x: dict[str, Address | int], dy: Map, inputs: int, stored: int
-    ) -> dict[str, Value]:
-        descends = self.plan.descends
-        return {
-            **x,
-            **dy.rows("dz"),
-            "w": Address(placed.block if descends else placed.gradient),
-            "stored": stored,
-            "inputs": inputs,
-            "units": self.layer.units,
-            "descend": int(descends),
-        }
+    def _target(self, placed: Placed) -> Address:
+        """The parameter that the step changes, or its gradient."""
+        return Address(placed.block if self.plan.descends else placed.gradient)
 
-    def _dense(self, kernel: str, tasks: int, nonzeros: Nonzeros | None, **values: Value) -> Op:
-        """A dense product; it does nothing if zeros are skipped."""
-        choice = nonzeros.choice if nonzeros else NONE_COUNTED
-        return self.plan.op(kernel, tasks, **values, **choice)
+    @property
+    def _shape(self) -> dict[str, Value]:
+        return dict(zip(("inputs", "units"), self.sizes, strict=True))
 
-    def _sparse(
-        self, kernel: str, tasks: int, nonzeros: Nonzeros, numbers: int, **values: Value
-    ) -> Op:
-        """A product that skips zeros, in tiles of so many columns."""
-        columns = sparse.columns(numbers, self.dtype)
-        return self.plan.op(f"sparse_{kernel}", tasks, **values, columns=columns, **nonzeros.named)
+    def _columns(self, numbers: int) -> int:
+        """The width of a tile where zeros are skipped."""
+        return sparse.columns(numbers, self.dtype)
 
-    def _add(self, done: Map | None, *ops: Op) -> None:
-        """A stage of these ops; the next op may join it if the tasks are strips of `done`."""
-        skips = any(op.kernel.startswith("sparse_") for op in ops)
-        strips = done.block if done and not skips else ""
-        self.plan.by_strips(strips, max(op.limit for op in ops), *ops)
+    def _add(self, *ops: Op) -> None:
+        self.plan.by_tasks(max(op.limit for op in ops), *ops)

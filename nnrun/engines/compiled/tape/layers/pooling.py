@@ -21,7 +21,7 @@ class Pooling(Emitter):
     def place(self) -> None:
         self.y = self.plan.array(f"z{self.tag}", self.layer.output_shape, self.border)
         assert self.x.pixel == self.y.pixel
-        self.winners: dict[str, Address | int] = {}  # what the backward pass needs besides dy
+        self.winners: Address | int = 0  # what the backward pass needs besides dy
 
     @property
     def _window(self) -> dict[str, int]:
@@ -29,7 +29,7 @@ class Pooling(Emitter):
         return {"kh": kh, "kw": kw, "sh": sh, "sw": sw, "oh": self.y.height, "ow": self.y.width}
 
     def forward(self) -> None:
-        values = {**self.x.named("x"), **self.y.named("y"), **self.winners, **self._window}
+        values = {**self.x.named("x"), **self.y.named("y"), "place": self.winners, **self._window}
         self.plan.by_rows(self.kernel, **values)
         self.plan.clear(self.y)
 
@@ -40,15 +40,8 @@ class Pooling(Emitter):
         # x is not needed any more; a second map of its size would fill the cache.
         dx = self.plan.like(f"d{x.block}", x) if self.kept else self.plan.free(x)
         assert dy.pixel == self.y.pixel  # the winners lie as y does
-        self.plan.by_rows(
-            f"{self.kernel}_back",
-            **dy.named("dy"),
-            **dx.named("dx"),
-            **self.winners,
-            **self._window,
-            height=x.height,
-            width=x.width,
-        )
+        values = {**dy.named("dy"), **dx.named("dx"), "place": self.winners, **self._window}
+        self.plan.by_rows(f"{self.kernel}_back", **values, **x.shape)
         return dx
 
 
@@ -66,10 +59,9 @@ class MaxPool2d(Pooling):
     def place(self) -> None:
         super().place()
         y = self.y
-        self.winners = {"place": 0}
         if self.plan.training and self.needs_dx:
             size = self.plan.batch_size * y.height * y.width * y.pixel
-            self.winners = {"place": self.plan.shared(f"place{self.tag}", size)}
+            self.winners = self.plan.shared(f"place{self.tag}", size)
 
 
 class AvgPool2d(Pooling):

@@ -19,8 +19,6 @@ class Step:
     """A layer where it is computed.
 
     Args:
-        layer: of the network.
-        tag: its index in the config.
         in_place: whether y is x, overwritten or unchanged.
         kept: whether something else needs x unchanged.
     """
@@ -53,11 +51,7 @@ def steps_of(
 
     Max-pooling after a rising function is moved before it, so that the function has fewer numbers.
 
-    Args:
-        layers: as they are written.
-        training: for training; else for evaluation.
-        holder: the tag of the layer that holds them.
-        kept: whether the input must stay unchanged.
+    `holder` is the tag of the layer that holds them; if `kept`, the input must stay unchanged.
     """
     tags = {id(layer): f"{holder}{i}" for i, block in enumerate(layers.blocks) for layer in block}
     active_layers = list(layers.active_layers)
@@ -86,9 +80,6 @@ class Sequence:
     """The emitters of layers, each with the output of the one before.
 
     Args:
-        plan: what they add to.
-        steps: the layers.
-        x: the input.
         border: of the output.
         needs_dx: whether anything before them has parameters.
     """

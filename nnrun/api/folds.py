@@ -1,0 +1,40 @@
+"""Out-of-fold predictions of an experiment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nnrun.api.arguments import explained
+from nnrun.api.run import Run
+from nnrun.errors import UsageError
+from nnrun.sweeps.out_of_fold.collect import OutOfFold
+from nnrun.sweeps.out_of_fold.collect import out_of_fold as collect
+from nnrun.sweeps.picking import pick_run, setting_word
+
+
+@explained
+def out_of_fold(
+    run: Run | str | os.PathLike[str], *, results: str | os.PathLike[str] = "results"
+) -> OutOfFold:
+    """Predictions for every row of the data by the models that were not trained on it.
+
+    Args:
+        run: the name of an experiment whose runs are folds, for its best setting with all seeds;
+            or one of its runs, for the setting and the seed of that run.
+        results: the results folder, for looking up names.
+
+    Returns:
+        Row numbers, folds, targets, predictions and probabilities; `to_frame()` is a table.
+
+    Raises:
+        UsageError: there is no such run, or it has no folds, or is damaged.
+        NnrunError: no seed has a completed run of each fold, or the data have changed.
+    """
+    root = Path(results)
+    if isinstance(run, Run):
+        if run.path is None:
+            raise UsageError(f"{run.name}/{run.run_id} was kept in memory only")
+        return collect(run.path, all_seeds=False)
+    word, all_seeds = setting_word(os.fspath(run), root)
+    return collect(pick_run(word, root), all_seeds=all_seeds)

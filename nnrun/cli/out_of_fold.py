@@ -1,0 +1,55 @@
+"""`nnrun predict NAME --out-of-fold`: predictions for the data that the runs were made on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnrun.cli.arguments import check_target
+from nnrun.cli.output import Output
+from nnrun.cli.picking import picked
+from nnrun.cli.signals import Interruption
+from nnrun.cli.sinks import format_of, opened_sink
+from nnrun.reports.numbers import plural
+from nnrun.reports.terminal.tables import score_table
+from nnrun.sweeps.out_of_fold.collect import out_of_fold
+from nnrun.sweeps.out_of_fold.write import OUT_OF_FOLD_WRITERS
+from nnrun.sweeps.picking import setting_word
+
+
+def predict_out_of_fold(
+    output: Output, run: str, file: Path | None, by: str | None, score: bool, results: Path
+) -> None:
+    """Write the predictions, and say what they are made of."""
+    if file is not None:
+        check_target(file)
+    word, all_seeds = setting_word(run, results)
+    folder = picked(word, results, output, by)
+    with Interruption(before="the predictions were complete"):
+        found = out_of_fold(folder, all_seeds=all_seeds)
+        if file is not None or not output.json:
+            kind = format_of(file, "csv")
+            with opened_sink(file, kind) as sink:
+                OUT_OF_FOLD_WRITERS[kind](found, sink)
+    several = f", each the mean of {len(found.drawn)} runs" if len(found.drawn) > 1 else ""
+    output.note(f"out of fold: {plural(len(found.rows), 'row')} in {found.folds} folds{several}")
+    for words in found.incomplete:
+        output.note(f"left out: {words}")
+    if found.untested:
+        output.note(f"no fold tests {plural(found.untested, 'row')}, the first by time")
+    if file is not None:
+        output.note(f"wrote {plural(len(found.rows), 'prediction')} to {file}")
+    output.data(
+        {
+            "name": found.name,
+            "folds": found.folds,
+            "seeds": found.seeds,
+            "split_seeds": [split for split, _ in found.drawn],
+            "rows": len(found.rows),
+            "untested": found.untested,
+            "incomplete": list(found.incomplete),
+            "output": None if file is None else str(file),
+            "score": found.score if score else None,
+        }
+    )
+    if score:
+        output.show(score_table(found.score), to_stderr=file is None)

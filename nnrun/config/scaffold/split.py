@@ -1,0 +1,107 @@
+"""Columns of a table whose rows should not be split at random, by their names and values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nnrun.characters import escaped
+from nnrun.config.yaml.dump import flow
+from nnrun.data.readers.profile import ColumnProfile
+from nnrun.data.readers.times import read_time
+
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_PEOPLE = {
+    *("patient", "subject", "participant", "person", "respondent", "donor", "proband", "case"),
+    *("user", "customer", "client", "member", "student", "pupil", "employee", "player"),
+    *("household", "family", "speaker", "author", "animal"),
+}
+_KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
+_FEWEST_PEOPLE = 5
+_FEWEST = 10
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A way to split by a column.
+
+    Args:
+        by: `group` or `time`.
+        column: that column.
+        sure: whether the config splits so; else it says how in a comment.
+    """
+
+    by: str
+    column: ColumnProfile
+    sure: bool
+
+    def line(self) -> str:
+        """The line of the config."""
+        name = flow(self.column.name)
+        why = (
+            f"the rows of one {name} are in one split"
+            if self.by == "group"
+            else "trained on what comes first, tested on what comes last"
+        )
+        comment = "" if self.sure else "# "
+        return f"  {comment}split: {{by: {self.by}, column: {name}}}            # {why}"
+
+    def words(self) -> str:
+        """The same for the terminal."""
+        name = escaped(self.column.name, kept="")
+        if self.sure:
+            return f"it splits by group: the rows of one {name} are in one split"
+        return f"it splits at random; a comment says how to split by {self.by}, {name}"
+
+
+def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[Proposal]:
+    """The first column of groups, and of times unless the groups are sure.
+
+    People (patients, customers) are sure: their rows resemble each other, and a network that has
+    seen some of them is tested on the others. Shops or dates may well be known when the network is
+    used, which the file does not say.
+    """
+    others = [column for column in columns if column is not target and not column.missing]
+    group = next((column for column in others if _has_groups(column)), None)
+    sure = group is not None and _is_person(group.name)
+    if group is not None:
+        yield Proposal("group", group, sure)
+    time = next((column for column in others if _has_times(column)), None)
+    if time is not None and not sure:
+        yield Proposal("time", time, sure=False)
+
+
+def _has_groups(column: ColumnProfile) -> bool:
+    """Whether it seems to name what rows belong to: values that repeat, none in most rows."""
+    fewest = _FEWEST_PEOPLE if _is_person(column.name) else _FEWEST
+    words = _words(column.name)
+    named = _is_person(column.name) or (words and words[-1] in ("id", "group"))
+    whole = column.numbers in (0, column.whole) or column.holds_codes
+    repeats = fewest <= column.different < column.rows
+    return bool(named and whole and repeats and 2 * max(column.values.values()) <= column.rows)
+
+
+def _has_times(column: ColumnProfile) -> bool:
+    return (
+        column.kind == "date" and column.different >= _FEWEST and all(map(_is_iso, column.values))
+    )
+
+
+def _is_iso(text: str) -> bool:
+    try:
+        read_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_person(name: str) -> bool:
+    """`patient`, `Patient ID`, `userId`, `customerid`."""
+    words = _words(name)
+    first = words[0].removesuffix("id").removesuffix("s") if words else ""
+    return first in _PEOPLE and len(words) <= 2 and set(words[1:]) <= _KEYS
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name)]

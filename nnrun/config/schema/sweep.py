@@ -1,0 +1,72 @@
+"""The `sweep` block: which seeds, and which values of which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from nnrun.config.names import changes_nothing
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.fields import Integer, Listed
+from nnrun.config.schema.pydantic_errors import show
+
+Seeds = (
+    Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
+)
+
+
+class CrossedSeeds(Block):
+    """Each seed of the split with each seed of everything else that is random."""
+
+    noun: ClassVar[str] = "seeds"
+
+    split: Seeds = 1
+    """How many seeds of the split (`dataset.split.seed`), counted from it or from `seed` on, or a
+    list of them."""
+    weights: Seeds = 1
+    """How many seeds of initial weights, sample order and dropout (`seed`), or a list of them."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {split: 5, weights: 4}"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        for key in cls.model_fields:
+            yield from _twice(data.get(key), (key,))
+
+
+class SweepConfig(Block):
+    """What `nnrun sweep` varies."""
+
+    noun: ClassVar[str] = "sweep"
+
+    seeds: Seeds | CrossedSeeds | None = None
+    """How many seeds, counted from `seed` on, or a list of them; {split: 5, weights: 4} crosses
+    five seeds of the split with four of everything else."""
+    grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
+    """For keys in dotted form, such as training.learning_rate, the values to try."""
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        seeds, grid = data.get("seeds"), data.get("grid")
+        yield from _twice(seeds, ("seeds",))
+        for key in grid if isinstance(grid, dict) else ():
+            if changes_nothing(key):
+                yield ConfigIssue(f"'{key}' changes no result, so no sweep", ("grid", key), "key")
+            crossed = isinstance(seeds, dict) and key == "dataset.split.seed"
+            if crossed or (key == "seed" and seeds is not None):
+                message = "the seeds are given by 'seeds' already; remove one of the two"
+                yield ConfigIssue(message, ("grid", key), "key")
+
+
+def _twice(seeds: Any, path: tuple[str, ...]) -> Iterator[ConfigIssue]:
+    known = set()
+    for index, seed in enumerate(seeds if isinstance(seeds, list) else ()):
+        if not isinstance(seed, int | float):
+            continue  # not a seed, which the field reports
+        if seed in known:
+            yield ConfigIssue(f"the seed {show(seed)} is given twice", (*path, index))
+        known.add(seed)

@@ -1,0 +1,89 @@
+"""The header of a CSV file against the columns that a config names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nnrun.characters import escaped
+from nnrun.data.dataset import DatasetProblem, Key
+from nnrun.data.readers.csv_file import CsvFile
+from nnrun.errors import MOST_SHOWN, first_of
+from nnrun.suggestions import suggestion
+
+_MOST_OF_HEADER = 60
+
+
+def check_separator(table: CsvFile, target: str) -> None:
+    """Raise a DatasetProblem if the columns seem to have another separator."""
+    if table.other_separator is not None and target not in table.header:
+        header = table.header[0]
+        shown = header if len(header) <= _MOST_OF_HEADER else f"{header[:_MOST_OF_HEADER]}…"
+        message = (
+            f"there is no column '{target}'; the header is a single one, '{shown}': is it "
+            f"another separator, `separator: '{table.other_separator}'`?"
+        )
+        raise DatasetProblem([(("dataset", "columns", "target"), escaped(message, kept=""))])
+
+
+def check_missing_rules(named: Iterable[str], header: Sequence[str]) -> None:
+    """Raise a DatasetProblem if a column with a rule of its own does not exist."""
+    known = set(header)
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        base: Key = ("dataset", "columns", "missing")
+        raise DatasetProblem([((*base, name), _unknown(name, header)) for name in unknown])
+
+
+def choose_features(
+    header: tuple[str, ...],
+    target: str,
+    features: Sequence[str] | None,
+    drop: Sequence[str],
+    categorical: Sequence[str],
+    split_by: str | None = None,
+) -> list[str]:
+    """The names of the feature columns; raises a DatasetProblem with all contradictions.
+
+    `split_by` names the column that rows are split by, which is a feature only if `features` has
+    it.
+    """
+    base: Key = ("dataset", "columns")
+    lists = {"features": features or (), "drop": drop, "categorical": categorical}
+    found: list[tuple[Key, str]] = []
+    known, dropped = set(header), set(drop)
+    chosen = [name for name in header if name != split_by] if features is None else [*features]
+    chosen_ones = set(chosen)
+    for place, column in (("columns", "target"), target), (("split", "column"), split_by):
+        if column is not None and column not in known:
+            found.append((("dataset", *place), _unknown(column, header)))
+    for key, names in lists.items():
+        before: set[str] = set()
+        for position, name in enumerate(names):
+            message = ""
+            if name not in known:
+                # Suggestions take time, and only the first problems are shown.
+                message = _unknown(name, header if len(found) < MOST_SHOWN else ())
+            elif name == target:
+                message = f"'{name}' is the target"
+            elif name in before:
+                message = f"'{name}' is listed twice"
+            elif key != "drop" and name in dropped:
+                message = f"'{name}' is also under drop"
+            elif key == "categorical" and name not in chosen_ones:
+                message = f"'{name}' is not among the features"
+                message += ", as rows are split by it; `features` may name it" * (name == split_by)
+            before.add(name)
+            if message:
+                found.append(((*base, key, position), message))
+    if found:
+        raise DatasetProblem(found)
+    chosen = [name for name in chosen if name != target and name not in dropped]
+    if not chosen:
+        columns = ", ".join(first_of(header))
+        message = f"no features are left beside the target; the columns are {columns}"
+        raise DatasetProblem([(base, escaped(message, kept=""))])
+    return chosen
+
+
+def _unknown(name: str, header: Sequence[str]) -> str:
+    return escaped(f"there is no column '{name}'{suggestion(name, header)}", kept="")

@@ -1,0 +1,66 @@
+"""The rows of each split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitData:
+    """Raw rows of a data set; `rows` are their indices, with the set's own test rows last."""
+
+    x: npt.NDArray[Any]
+    y: npt.NDArray[Any]
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Categories of a column in a held-out split that no training row has, and in how many rows."""
+
+    part: str
+    column: str
+    rows: int
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The splits of a data set.
+
+    `test_size` is the size used, with defaults resolved; None with folds. `stratified` says whether
+    classes were kept in proportion. `planned` is the number of training rows that the sizes ask
+    for: whole groups may be more or fewer, as the seed draws them. `left_out` counts rows in no
+    split: the set's own test rows if the config wants no test split, and with folds by time what
+    comes later. `unseen` lists categories of held-out rows that no training row has.
+    """
+
+    train: SplitData
+    validation: SplitData | None
+    test: SplitData | None
+    test_size: float | int | str | None
+    stratified: bool = False
+    planned: int = 0
+    left_out: int = 0
+    unseen: tuple[Unseen, ...] = ()
+
+    @property
+    def held_out(self) -> dict[str, SplitData]:
+        """The validation and test splits that exist, by name."""
+        parts = {"validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def in_file_order(self) -> Split:
+        """The same split with the training rows in the order of the file."""
+        order = np.argsort(self.train.rows)
+        train = SplitData(self.train.x[order], self.train.y[order], self.train.rows[order])
+        return replace(self, train=train)

@@ -1,0 +1,179 @@
+"""A leaderboard as a value: groups of rows, with all that is said of each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nnrun.config.names import SPLITS
+from nnrun.sweeps.board.design import Shown
+from nnrun.sweeps.board.statistics import CONFIDENCE, Summary
+
+
+@dataclass(frozen=True)
+class Row:
+    """A config with one choice of its grid.
+
+    Args:
+        rank: by the mean of the group's metric, 1 for the best; None where no run has completed.
+            Runs that diverged or failed take no part; `note` counts them.
+        name: of the experiment.
+        choice: from its grid.
+        runs: that were planned, for each seed, seed of the split, and fold.
+        completed: all numbers below are about these.
+        diverged: runs that left the range of numbers.
+        failed: runs that could not be trained.
+        train: the main metric on the training split, over these runs.
+        validation: likewise.
+        test: likewise.
+        mean: of the metric on the split that the order is by.
+        sd: its standard deviation over the runs.
+        ci_low: lower end of the 95% interval of the mean.
+        ci_high: its upper end.
+        baseline: the mean of what a model that ignores the features reaches, on the split that the
+            order is by.
+        best_seed: of the best run, by that split.
+        best_fold: that this run tests; None without folds.
+        best_run: its folder within the results, which is also what commands call it.
+        seconds: of training, the mean.
+        parameters: of the network.
+        comparison: how it was compared with the best of the others: `paired` over common seeds,
+            splits and folds, `unpaired` where splits or seeds differ, or `not compared`.
+        note: why it was not compared, and which of its runs have no result.
+        difference: of the means, this row less the best of the others.
+        difference_low: lower end of its 95% interval, which holds for all rows of the group at
+            once; None where that is not finite. One end is 0 where the sign is certain.
+        difference_high: its upper end.
+        p: the smallest level at which the row could be dropped.
+        tied: whether the row may be the best of its group. At least 95% of groups keep the row
+            that is truly best among these; the others can be dropped.
+        as_good: whether the row is worse than the best of the others by less than the margin, at
+            95%; None where no margin was given.
+        published: numbers from elsewhere.
+        warned: completed runs whose reports have warnings.
+        elsewhere: completed runs by the arithmetic they were trained with, where it is not that of
+            most runs of their engine: another kernel of the BLAS, other vectors. Trained again
+            beside the others they may have other last digits.
+        shares: the parts of the variance of one run's result that come from the `split`, from the
+            `weights` (initial weights, order, dropout), and from `both` together; None where runs
+            do not show that. They do where seeds of splits are crossed with seeds of weights.
+        weights: how many different initial weights its completed runs have, one for each seed and
+            fold.
+        splits: how many different splits these have; every fold is one.
+    """
+
+    rank: int | None
+    name: str
+    choice: dict[str, Any]
+    runs: int
+    completed: int
+    diverged: int
+    failed: int
+    train: Summary | None
+    validation: Summary | None
+    test: Summary | None
+    mean: float | None
+    sd: float | None
+    ci_low: float | None
+    ci_high: float | None
+    baseline: float | None
+    best_seed: int | None
+    best_run: str | None
+    seconds: float | None
+    parameters: int
+    comparison: str
+    note: str | None
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    p: float | None
+    tied: bool
+    published: dict[str, float]
+    as_good: bool | None = None
+    warned: int = 0
+    elsewhere: dict[str, int] = field(default_factory=dict)
+    best_fold: int | None = None
+    shares: dict[str, float] | None = None
+    weights: int = 0
+    splits: int = 0
+
+    def summary(self, split: str) -> Summary | None:
+        """The main metric on this split."""
+        found: Summary | None = getattr(self, split)
+        return found
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Row:
+        """As it was written."""
+        summaries = {
+            split: None if content[split] is None else Summary(**content[split]) for split in SPLITS
+        }
+        return cls(**{**content, **summaries})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that can be compared: one data set, one metric, the same kinds of splits.
+
+    Args:
+        dataset: its name.
+        target: the column that is predicted, where a config says so.
+        metric: the main metric, `accuracy` or `mse`.
+        larger_is_better: its direction.
+        ordered_by: the split that rank, best seed and ties are by: `validation` where there is
+            one, so that nothing is chosen by the test split; else `test`, else `train`.
+        rows: the best first.
+        shown: the smallest differences that the runs of this group could show; None where that is
+            not known.
+        margin: a difference that does not matter, in the units of the metric; None without any.
+        cheapest: the rank of the row with the fewest parameters, then the least time, of those
+            that are as good as the best.
+        folds: of cross-validation, whose test splits are those that the order is by; None without.
+    """
+
+    dataset: str
+    target: str | None
+    metric: str
+    larger_is_better: bool
+    ordered_by: str
+    rows: list[Row]
+    shown: Shown | None = None
+    margin: float | None = None
+    cheapest: int | None = None
+    folds: int | None = None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What came of a sweep.
+
+    Args:
+        command: that made it.
+        groups: in the order of the plan.
+    """
+
+    command: str
+    groups: list[Group]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"schema_version": 4, "confidence": CONFIDENCE, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
+        """As it was written.
+
+        Raises:
+            KeyError, TypeError: it was not written by this version of nnrun.
+        """
+        groups = [
+            Group(
+                **{
+                    **group,
+                    "rows": [Row.from_dict(row) for row in group["rows"]],
+                    "shown": Shown.from_dict(group["shown"]),
+                }
+            )
+            for group in content["groups"]
+        ]
+        return cls(content["command"], groups)

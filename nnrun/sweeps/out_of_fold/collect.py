@@ -1,0 +1,263 @@
+"""The predictions of all folds of a setting, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.config.load import config_from_dict
+from nnrun.data.dataset import Dataset
+from nnrun.data.load import load_dataset
+from nnrun.errors import NnrunError, UsageError
+from nnrun.models.load import load
+from nnrun.models.model import Model
+from nnrun.models.scores import Metrics, score_of
+from nnrun.models.task import Classification, Regression, Task
+from nnrun.nn.signature import Array
+from nnrun.runs.catalog.summarize import settings_of
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.record import RunRecord
+from nnrun.runs.storage.folders import ids_in
+from nnrun.runs.storage.integrity import refuse_unusable_model
+from nnrun.runs.storage.reading import read_run, refuse_damaged
+
+# What tells apart the runs of one setting: the fold, and the seeds.
+_WITHIN = ("dataset.fold", "dataset.split.seed")
+Drawn = tuple[int | None, int]
+"""The seed of the split, if it has its own, and that of the run."""
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Predictions of an experiment for the rows that its folds test, in the order of the file.
+
+    Args:
+        name: of the experiment.
+        folds: the number of folds.
+        drawn: the seed of the split, if it has its own, and that of the runs; with several such
+            pairs, predictions are means over them: of values, or of the probabilities of classes.
+        rows: the number of each row in the file, from 1 on.
+        fold: the fold that tests the row, for each pair of seeds: (rows, pairs).
+        target: values in their own units, or labels.
+        prediction: likewise.
+        probability: (rows, classes); None where the network's outputs are no probabilities.
+        classes: the labels, in the order of the probabilities.
+        targets: the names of the target columns.
+        score: the metrics of the predictions.
+        untested: how many rows no fold tests, as the first ones by time.
+        incomplete: in words, the seeds that lack folds and are left out.
+    """
+
+    name: str
+    folds: int
+    drawn: tuple[Drawn, ...]
+    rows: npt.NDArray[np.intp]
+    fold: npt.NDArray[np.intp]
+    target: Array
+    prediction: Array
+    probability: Array | None
+    classes: Array
+    targets: tuple[str, ...]
+    score: Metrics
+    untested: int
+    incomplete: tuple[str, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the runs."""
+        return [seed for _, seed in self.drawn]
+
+    def columns(self) -> dict[str, Array]:
+        """A table: row, fold, target, prediction and, for classes, `p_<class>`.
+
+        With several seeds, `fold` has the fold for each, as text. Several targets have columns
+        `target_<name>` and `prediction_<name>`.
+        """
+        one = self.fold.shape[1] == 1
+        fold = self.fold[:, 0] if one else np.array([" ".join(map(str, f)) for f in self.fold])
+        table: dict[str, Array] = {"row": self.rows, "fold": fold}
+        for name, values in (("target", self.target), ("prediction", self.prediction)):
+            several = zip(self.targets, values.T, strict=True) if values.ndim > 1 else ()
+            table |= {f"{name}_{target}": column for target, column in several}
+            if values.ndim == 1:
+                table[name] = values
+        if self.probability is not None:
+            names = (f"p_{label}" for label in self.classes)
+            table |= dict(zip(names, self.probability.T, strict=True))
+        return table
+
+    def to_frame(self) -> Any:
+        """The same as a pandas DataFrame.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        return import_module("pandas").DataFrame(self.columns())
+
+
+@dataclass(frozen=True)
+class _Stored:
+    record: RunRecord
+    folder: Path
+
+
+def out_of_fold(folder: Path, *, all_seeds: bool) -> OutOfFold:
+    """The out-of-fold predictions of a run's setting.
+
+    Args:
+        folder: of one of its runs.
+        all_seeds: whether to take all seeds of the setting, and not that of the run alone.
+
+    Raises:
+        UsageError: the run has no folds, is damaged, or its data cannot be read.
+        NnrunError: no seed has all folds, or the data have changed.
+    """
+    run = _read(folder)
+    if run is None:
+        refuse_damaged(read_run(folder, placed=True), folder)
+        raise UsageError(f"{folder}: there is no run that has ended")
+    folds = run.record.config["dataset"].get("folds")
+    if not folds:
+        raise UsageError(
+            f"{run.record.name}/{run.record.run_id} has no folds; `nnrun sweep CONFIG "
+            "dataset.folds=5` trains a config in folds, in place of dataset.test_size"
+        )
+    drawn = _by_seed(run)
+    if not all_seeds:
+        drawn = {_drawn(run.record): drawn[_drawn(run.record)]}
+    lacking = {key: _lacking(key, runs, folds) for key, runs in drawn.items()}
+    complete = {key: runs for key, runs in drawn.items() if not lacking[key]}
+    incomplete = tuple(filter(None, lacking.values()))
+    if not complete:
+        raise NnrunError(
+            f"{run.record.name}: no seed has all of its {folds} folds: {'; '.join(incomplete)}; "
+            "`nnrun sweep` of its config trains them"
+        )
+    return _predicted(complete, incomplete)
+
+
+def _read(folder: Path) -> _Stored | None:
+    found = read_run(folder, placed=True)
+    if found is None or found.record is None or found.problem:
+        return None
+    return _Stored(found.record, folder)
+
+
+def _drawn(record: RunRecord) -> Drawn:
+    split = record.config["dataset"].get("split")
+    return split.get("seed") if isinstance(split, dict) else None, record.seed
+
+
+def _setting(record: RunRecord) -> dict[str, Any]:
+    return {key: value for key, value in settings_of(record).items() if key not in _WITHIN}
+
+
+def _by_seed(run: _Stored) -> dict[Drawn, dict[int, _Stored]]:
+    """The runs of a setting by seed and fold; of equal ones, the last completed one."""
+    wanted, parent = _setting(run.record), run.folder.parent
+    stored = (_read(parent / run_id) for run_id in ids_in(parent.parent, parent.name))
+    alike = [found for found in stored if found and _setting(found.record) == wanted]
+    by_seed: dict[Drawn, dict[int, _Stored]] = {}
+    for found in sorted(alike, key=_by_merit):
+        runs = by_seed.setdefault(_drawn(found.record), {})
+        runs[found.record.config["dataset"].get("fold")] = found
+    return by_seed
+
+
+def _by_merit(run: _Stored) -> tuple[int, bool, str]:
+    return run.record.seed, run.record.status == "completed", run.record.started
+
+
+def _lacking(drawn: Drawn, runs: Mapping[int, _Stored], folds: int) -> str:
+    """The folds that a seed has no completed run of, in words; empty if it has all."""
+    status = {fold: run.record.status for fold, run in runs.items()}
+    missing = {fold: status.get(fold, "not trained") for fold in range(1, folds + 1)}
+    words = [f"fold {fold} ({why})" for fold, why in missing.items() if why != "completed"]
+    split, seed = drawn
+    which = f"seed {seed}" + ("" if split is None else f" of split {split}")
+    return f"{which} lacks {', '.join(words)}" if words else ""
+
+
+def _predicted(
+    complete: Mapping[Drawn, Mapping[int, _Stored]], incomplete: tuple[str, ...]
+) -> OutOfFold:
+    run = next(iter(complete.values()))[1]
+    dataset = load_dataset(config_from_dict(run.record.config).dataset)
+    if dataset.sha256 != run.record.dataset["sha256"]:
+        raise NnrunError(f"{run.record.name}: the data are not those its runs were trained on")
+    model = load(run.folder)
+    each = [_of_seed(runs, dataset) for runs in complete.values()]
+    numbers = np.stack([fold for _, fold in each], axis=1)
+    tested = numbers[:, 0] > 0
+    values = _mean([values[tested] for values, _ in each])
+    y = dataset.pooled[1][tested]
+    task = _task(model)
+    score = score_of(task)
+    score.add(values, y)
+    return OutOfFold(
+        name=run.record.name,
+        folds=int(run.record.config["dataset"]["folds"]),
+        drawn=tuple(complete),
+        rows=dataset.row_numbers[tested],
+        fold=numbers[tested],
+        target=_labelled(model, y),
+        prediction=_labelled(model, task.decode(values)),
+        probability=values if model.probabilistic else None,
+        classes=model.classes,
+        targets=model.layout.target_names,
+        score=score.metrics(),
+        untested=int(np.count_nonzero(~tested)),
+        incomplete=incomplete,
+    )
+
+
+def _mean(values: list[Array]) -> Array:
+    """Of one seed the values as they are, in their dtype."""
+    return values[0] if len(values) == 1 else np.stack(values).mean(axis=0, dtype=np.float64)
+
+
+def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> tuple[Array, npt.NDArray[np.intp]]:
+    """What the runs of a seed give for each row, and the fold that tests it; 0 for no fold."""
+    values: Array | None = None
+    folds = np.zeros(len(dataset.pooled[0]), np.intp)
+    for fold, run in runs.items():
+        refuse_unusable_model(run.folder, run.record)
+        model = load(run.folder)
+        test = prepare_again(config_from_dict(run.record.config), dataset).split.test
+        assert test is not None  # a fold always tests rows
+        found = _values(model, model.evaluate(test.x))
+        if values is None:
+            values = np.full((len(folds), found.shape[1]), np.nan, found.dtype)
+        values[test.rows], folds[test.rows] = found, fold
+    assert values is not None
+    return values, folds
+
+
+def _values(model: Model, outputs: Array) -> Array:
+    """What is averaged: values in their own units, probabilities, or else the outputs."""
+    if isinstance(model.task, Regression):
+        return model.task.decode(outputs)
+    probabilities = model.task.probabilities(outputs)
+    return outputs if probabilities is None else probabilities
+
+
+def _task(model: Model) -> Task:
+    """The meaning of such values."""
+    if isinstance(model.task, Regression):
+        return Regression(scale=np.asarray, unscale=np.asarray)
+    if not model.probabilistic:
+        return model.task
+    return Classification(model.task.classes, outputs=model.task.classes, probabilistic=True)
+
+
+def _labelled(model: Model, decoded: Array) -> Array:
+    """The labels of class numbers; values (rows,) where a single one is predicted."""
+    if isinstance(model.task, Classification):
+        return model.classes[decoded]
+    return decoded[:, 0] if decoded.shape[1] == 1 else decoded

@@ -1,0 +1,95 @@
+"""From a prepared config to a variant of a plan, with the folds that it trains."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from nnrun.config.load import Experiment
+from nnrun.models.task import Classification, Regression
+from nnrun.runs.execution.record_builder import published_of
+from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.planning.datasets import data_key
+from nnrun.sweeps.planning.estimate import estimate
+from nnrun.sweeps.planning.grid import GridPoint
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of
+from nnrun.sweeps.planning.plan import Variant
+from nnrun.sweeps.planning.seeds import Seeds
+
+
+def make_variant(
+    number: int,
+    file: str,
+    choice: GridPoint,
+    runs: Mapping[int | None, Prepared],
+    seeds: Seeds,
+) -> Variant:
+    """The variant of a grid point.
+
+    Args:
+        number: by which the plan knows it.
+        file: its config.
+        choice: the grid point.
+        runs: the first run of each fold.
+        seeds: of its runs.
+    """
+    prepared = next(iter(runs.values()))
+    config, dataset = prepared.config, prepared.dataset
+    block = config.dataset
+    task = Classification if dataset.task == "classification" else Regression
+    rows = _mean_rows([*runs.values()])
+    splits: Sequence[int | None] = (block.split.seed,) if seeds.splits is None else seeds.splits
+    return Variant(
+        number=number,
+        name=config.name,
+        file=file,
+        choice=choice.choice,
+        config=json.dumps(prepared.config_dict, allow_nan=False),
+        identities={fold: run.identity for fold, run in runs.items()},
+        dataset=dataset.name,
+        sha256=dataset.sha256,
+        data=data_key(block, dataset.sha256),
+        target=None if block.columns is None else block.columns.target,
+        splits=tuple(rows),
+        division=division_of(prepared.config_dict["dataset"]),
+        metric=task.main_metric,
+        larger_is_better=task.larger_is_better,
+        seeds=seeds.weights,
+        published=published_of(config),
+        estimate=estimate(prepared),
+        rows=rows,
+        overlap=overlap_of(rows, prepared.config_dict["dataset"]),
+        split_seeds=splits,
+        drawn=is_drawn(rows, prepared.config_dict["dataset"]),
+        folds=block.folds,
+    )
+
+
+def joined(one: Variant, other: Variant) -> Variant:
+    """One variant with the folds and the seeds of splits of two that differ in nothing else."""
+    seeds = dict.fromkeys([*one.split_seeds, *other.split_seeds])
+    folds = {**one.identities, **other.identities}
+    identities = dict(sorted(folds.items(), key=lambda item: item[0] or 0))
+    return replace(one, split_seeds=tuple(seeds), identities=identities)
+
+
+def folds_of(experiment: Experiment, prepared: Prepared) -> Mapping[int | None, Prepared]:
+    """The first run of each fold: of all folds, unless the config names one."""
+    config = prepared.config
+    if config.dataset.folds is None or experiment.config.dataset.fold is not None:
+        return {config.dataset.fold: prepared}
+    found: dict[int | None, Prepared] = {}
+    for fold in range(1, config.dataset.folds + 1):
+        replicate = Replicate(config.seed, config.dataset.split.seed, fold)
+        found[fold] = prepare_again(replicate.applied(config), prepared.dataset)
+    return found
+
+
+def _mean_rows(runs: Sequence[Prepared]) -> dict[str, float]:
+    """The size of each split."""
+    parts = [{"train": run.split.train, **run.split.held_out} for run in runs]
+    return {name: fmean(len(part[name]) for part in parts) for name in parts[0]}

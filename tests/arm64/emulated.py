@@ -1,0 +1,63 @@
+"""A Python for ARM64 with what nnrun needs, in a folder of its own, run by QEMU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import distributions, requires
+from pathlib import Path
+
+from tests.arm64.debian import unpack
+
+ROOT = Path(__file__).parents[2]
+# Wheels are looked for by each version of glibc; Debian 12 has 2.36.
+GLIBC = range(17, 37)
+
+
+class EmulatedPython:
+    """Debian's QEMU and Python, unpacked, and packages of the versions that this Python has.
+
+    Args:
+        folder: for all of it, half a gigabyte.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._packages = folder / "packages"
+        native = _output("dpkg", "--print-architecture").strip()
+        unpack(folder / "emulator", native, "qemu-user")
+        unpack(folder / "system", "arm64", "python3", "libstdc++6")
+        (folder / "system/lib").symlink_to("usr/lib")  # as in every Debian
+        self._command = [
+            str(folder / "emulator/usr/bin/qemu-aarch64"),
+            "-L", str(folder / "system"),
+            str(folder / "system/usr/bin/python3"),
+        ]  # fmt: skip
+        self._install(folder / "constraints.txt")
+
+    def run(self, *words: str, **environment: str) -> str:
+        """What it prints, given some words and variables of the environment."""
+        paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{self._packages}"}
+        return _output(*self._command, *words, **paths, **environment)
+
+    def _install(self, constraints: Path) -> None:
+        installed = (f"{one.name}=={one.version}\n" for one in distributions())
+        constraints.write_text("".join(sorted(installed)), encoding="utf-8")
+        version = self.run("-c", "import sys; print('{}.{}'.format(*sys.version_info))").strip()
+        platforms = [f"--platform=manylinux_2_{minor}_aarch64" for minor in GLIBC]
+        needed = [line for line in requires("nnrun") or [] if "extra ==" not in line]
+        subprocess.run(
+            [
+                sys.executable, "-m", "pip", "install", "--quiet", "--target", self._packages,
+                "--only-binary=:all:", f"--python-version={version}", *platforms,
+                "--constraint", constraints, *needed,
+            ],
+            check=True,
+        )  # fmt: skip
+
+
+def _output(*command: str, **environment: str) -> str:
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout

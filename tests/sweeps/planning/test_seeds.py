@@ -1,0 +1,151 @@
+"""Seeds of splits crossed with seeds of weights, and folds: which runs a sweep plans."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+
+from nnrun.config.load import load_config
+from nnrun.errors import ConfigError, UsageError
+from nnrun.runs.preparation.prepare import prepare
+from tests.sweeps.helpers import IRIS
+
+FOLDS = IRIS.replace("iris,", "iris, folds: 3,")
+SIX = "sweep: {seeds: {split: 2, weights: 3}}\n"
+TIMES = """
+dataset:
+  path: days.csv
+  columns: {target: y}
+  split: {by: time, column: day}
+network: {sizes: [1], activations: [linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 5}
+"""
+
+
+def keys(plan):
+    (variant,) = plan.variants
+    return [tuple(run.replicate) for run in variant.runs()]
+
+
+def trained(file, *words):
+    """The id of the run that `nnrun train` makes of a config with these arguments."""
+    return prepare(load_config(file, words)).run_id
+
+
+def test_crossed_runs_are_those_of_train(plan, write):
+    """Each seed of the split with each seed of the run, by the ids of single runs."""
+    file = write("iris", IRIS + SIX)
+    made = plan(file)
+    expected = {
+        trained(file, f"seed={seed}", f"dataset.split.seed={split}")
+        for seed, split in product((3, 4, 5), (3, 4))
+    }
+    assert 6 == len(made) == len(expected)
+    assert expected == {run.run_id for run in made.runs()}
+
+
+def test_runs_of_folds_are_those_of_train(plan, write):
+    """All folds of each seed, whose training splits differ by a row."""
+    file = write("iris", FOLDS.replace("iterations: 60", "epochs: 3"))
+    made = plan(file, "dataset.folds=7", seeds=2)
+    expected = {
+        trained(file, "dataset.folds=7", f"seed={seed}", f"dataset.fold={fold}")
+        for seed, fold in product((3, 4), range(1, 8))
+    }
+    assert 14 == len(made) == len(expected)
+    assert expected == {run.run_id for run in made.runs()}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        (IRIS + SIX, (), [(s, d, None) for s in (3, 4, 5) for d in (3, 4)]),
+        (IRIS + SIX, ("dataset.split.seed=9",), [(s, d, None) for s in (3, 4, 5) for d in (9, 10)]),
+        (IRIS, ("sweep.seeds={split: [7, 5]}",), [(3, 7, None), (3, 5, None)]),
+        (IRIS + SIX, ("sweep.seeds.split=1",), [(3, 3, None), (4, 3, None), (5, 3, None)]),
+        (IRIS + SIX, ("seed=8",), [(8, None, None)]),
+        (IRIS, ("dataset.split.seed=9", "seed=1,2"), [(1, 9, None), (2, 9, None)]),
+        (FOLDS, (), [(3, None, 1), (3, None, 2), (3, None, 3)]),
+        (FOLDS, ("dataset.fold=2", "seed=1,2"), [(1, None, 2), (2, None, 2)]),
+        (FOLDS, ("sweep.seeds={weights: 2}",), [(s, 3, f) for s in (3, 4) for f in (1, 2, 3)]),
+    ],
+)
+def test_the_runs_of_a_setting(plan, write, text, words, expected):
+    """By seed, seed of the split (null where the seed draws it), and fold."""
+    assert expected == keys(plan(write("iris", text), *words))
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "expected"),
+    [
+        (FOLDS, "dataset.fold=3,1", [(3, None, 1), (3, None, 3)]),
+        (IRIS, "dataset.split.seed=8,5", [(3, 8, None), (3, 5, None)]),
+    ],
+)
+def test_a_grid_over_folds_or_splits_is_one_row(plan, write, text, word, expected):
+    """They are replicates of one setting, as seeds are."""
+    made = plan(write("iris", text), word)
+    assert expected == keys(made)
+    assert {} == made.variants[0].choice
+    both = plan(write("iris", text), word, "training.batch_size=4,8")
+    assert [{"training.batch_size": 4}, {"training.batch_size": 8}] == [
+        variant.choice for variant in both.variants
+    ]
+    assert 4 == len(both)
+
+
+def test_rows_of_a_grid_have_their_own_folds(plan, write):
+    """Each number of folds is a setting, with all of its folds."""
+    made = plan(write("iris", FOLDS), "dataset.folds=3,5", seeds=2)
+    assert [6, 10] == [variant.planned for variant in made.variants]
+
+
+def test_folds_count_as_runs(plan, write):
+    """Before anything is planned."""
+    with pytest.raises(UsageError, match="this sweep would have 3,200,000 runs"):
+        plan(write("iris", FOLDS), "dataset.folds=3,5", seeds=400_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (TIMES + SIX, "days.yaml:9:17", "a split by time draws nothing, so no seed changes it"),
+        (
+            IRIS.replace("iris,", "moons, rows: 40, test_size: 0,").replace("[4, 3]", "[4, 2]")
+            + SIX,
+            "days.yaml:7:24",
+            "no seed decides which rows are in which split",
+        ),
+        (IRIS + "sweep: {seeds: {split: 0}}", "days.yaml:7:24", "0 is not a whole number greater"),
+        (IRIS + "sweep: {seeds: {split: [4, 4]}}", "days.yaml:7:28", "the seed 4 is given twice"),
+        (
+            IRIS + "sweep: {seeds: {weights: 2}, grid: {dataset.split.seed: [1, 2]}}",
+            "days.yaml:7:37",
+            "the seeds are given by 'seeds' already; remove one of the two",
+        ),
+    ],
+)
+def test_seeds_that_make_no_sense_are_refused_at_their_place(plan, write, text, place, message):
+    """With file, line and column, before anything is trained."""
+    file = write("days", text)
+    (file.parent / "days.csv").write_text("day,x,y\n" + "\n".join(f"{d},1,2" for d in range(9)))
+    with pytest.raises(ConfigError) as caught:
+        plan(file)
+    (problem,) = map(str, caught.value.problems)
+    assert place in problem
+    assert message in problem
+
+
+def test_a_dry_run_shows_seeds_splits_and_folds(run, write):
+    """In the table and as JSON, with the number of runs."""
+    write("iris", FOLDS + SIX)
+    point = json.loads(run("sweep", "configs", "--dry-run", "--json")[1])["points"][0]
+    assert ([3, 4, 5], [3, 4], [1, 2, 3]) == (
+        point["seeds"], point["split_seeds"], point["folds"],
+    )  # fmt: skip
+    out = run("sweep", "configs", "--dry-run")[1]
+    assert "3–5 × split 3–4 × fold 1–3" in out
+    assert "18 runs" in out
