@@ -13,7 +13,6 @@ from pydantic import TypeAdapter
 
 from nnrun.config.schema.block import Block
 
-
 _SINGLE = (str, int, float, bool)
 
 

@@ -147,7 +147,9 @@ class Prepared:
                 iterations=self.planned_iterations,
             )
 
-        return self.cache.code.get(f"engine for {self.network.input_shape}", select)
+        return self.cache.code.get(
+            f"engine for {self.network.input_shape}, {self.iterations}", select
+        )
 
     @cached_property
     def memory(self) -> MemoryEstimate:
