@@ -169,9 +169,8 @@ def test_settings_have_the_engines_of_single_runs(plan, sweep, write, store):
     made = plan(file, f"dataset.test_size={sizes[0]},{sizes[1]}", "training.learning_rate=0.1,0.2")
     assert 4 == run_inline(sweep(made)).trained
     for size in sizes:
-        run = prepare(
-            load_config(file, [f"dataset.test_size={size}", "training.learning_rate=0.2"])
-        )
+        words = [f"dataset.test_size={size}", "training.learning_rate=0.2"]
+        run = prepare(load_config(file, words))
         report = json.loads((store.folder("iris", run.run_id) / "report.json").read_text())
         assert run.engine == report["engine"]
         engines.append(run.engine)
