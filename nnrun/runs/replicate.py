@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nnrun.config.schema.experiment import ExperimentConfig
+if TYPE_CHECKING:  # slow to import
+    from nnrun.config.schema.experiment import ExperimentConfig
 
 SEED, SPLIT_SEED, FOLD = "seed", "dataset.split.seed", "dataset.fold"
 KEYS = (SEED, SPLIT_SEED, FOLD)
@@ -44,7 +45,7 @@ class Replicate(NamedTuple):
 
     def resolved(self, *, drawn: bool) -> Replicate:
         """With the seed that draws the split; None where none does, as for given test rows."""
-        return self._replace(split_seed=self.split[0] if drawn else None)
+        return Replicate(self.seed, self.split[0] if drawn else None, self.fold)
 
     @property
     def order(self) -> tuple[int, int, int]:

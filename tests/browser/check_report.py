@@ -18,6 +18,7 @@ from tests.reports.html.test_page import WORDS
 
 AA = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 BOARD = "table.sortable >> nth=0"
+BOARD_PART = "section"
 
 
 def open_everything(page) -> None:
@@ -80,6 +81,41 @@ def test_a_leaderboard_of_many_settings_fits_a_screen(tmp_path, open_page) -> No
     lines = "cell => Math.round(cell.querySelector('bdi').getBoundingClientRect().height / 20)"
     heights = [row.evaluate(lines) for row in board.locator("tbody th").all()]
     assert 3 >= max(heights)
+
+
+@pytest.fixture(scope="module")
+def many_rows(tmp_path_factory) -> Path:
+    """The report of 24 settings, by crossed seeds."""
+    folder = tmp_path_factory.mktemp("many")
+    config = Path(__file__).parents[2] / "configs" / "iris_softmax.yaml"
+    words = ["training.learning_rate=0.3,0.1,0.03,0.01", "training.batch_size=4,16"]
+    words += ["training.optimizer=sgd,adam,{type: sgd, momentum: 0.9}"]
+    words += ["sweep.seeds={split: 2, weights: 2}"]
+    options = ["--iterations", "20", "--results", str(folder / "results"), "-q"]
+    outcome = CliRunner().invoke(cli, ["sweep", str(config), *words, *options])
+    assert 0 == outcome.exit_code, outcome.output
+    return write_report(folder / "results", folder / "report.html")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_board_of_24_rows_can_be_read(many_rows, open_page, width, scheme) -> None:
+    """At 1280 pixels nothing scrolls sideways; on a telephone the board scrolls in its own frame,
+    and place, setting and result are in view. axe-core finds nothing wrong with it.
+    """
+    page = open_page(many_rows, width=width, color_scheme=scheme).page
+    board = page.locator(BOARD)
+    frame = board.locator("xpath=..")
+    assert 24 == board.locator("tbody tr").count()
+    assert width == page.evaluate("document.documentElement.scrollWidth")
+    fits = frame.evaluate("frame => frame.scrollWidth === frame.clientWidth")
+    assert (width == 1280) == fits
+    for heading in ("place", "config", "test accuracy ± 95%"):
+        cell = board.locator("thead th", has_text=heading).first
+        assert width >= cell.evaluate("cell => cell.getBoundingClientRect().right")
+    assert 1 == board.locator("thead th", has_text="split/weights/both").count()
+    found = Axe().run(page, context=BOARD_PART, options=AA).response["violations"]
+    assert [] == [(f["id"], [node["html"][:300] for node in f["nodes"][:3]]) for f in found]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

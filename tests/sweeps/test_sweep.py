@@ -334,7 +334,7 @@ def test_a_run_in_other_hands_is_waited_for(plan, sweep, write, store):
 def test_a_worker_with_another_nnrun_is_refused(plan, sweep, write):
     """Its results would pass for those of this version."""
     made = plan(write("iris"))
-    other = Plan([replace(made.variants[0], identity=Identity("another"))])
+    other = Plan([replace(made.variants[0], identities={None: Identity("another")})])
     progress = run_inline(sweep(other))
     assert "versions differ" in progress.failures[0].reason
 

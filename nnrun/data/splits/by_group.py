@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.splits.folds import check_classes, check_folds, take
+from nnrun.data.splits.folds import check_classes, check_folds, take, take_all
 from nnrun.data.splits.parts import Rows
 from nnrun.data.splits.sizes import about, check_enough, nearest, problem
 
@@ -73,9 +73,9 @@ class ByGroup:
         taken = min(max(1, round(parts * count / len(rows))), parts - leave)
         splitter = self._stratifier(parts)
         # A large group is in the first part whatever the seed, so parts are drawn too.
-        drawn = self.rng.permutation(parts)[:taken] + 1
-        tests = [take(splitter, part, rows, labels, self.groups[rows])[1] for part in drawn]
-        held_out = np.isin(rows, np.concatenate(tests))
+        drawn = self.rng.permutation(parts)[:taken]
+        tests = [test for _, test in take_all(splitter, rows, labels, self.groups[rows])]
+        held_out = np.isin(rows, np.concatenate([tests[part] for part in drawn]))
         return rows[~held_out], rows[held_out]
 
     def _stratifier(self, parts: int) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -38,9 +37,18 @@ def take(
     groups: npt.NDArray[Any] | None = None,
 ) -> tuple[Rows, Rows]:
     """The training and the test rows of one fold, from 1 on."""
+    return take_all(splitter, rows, labels, groups)[fold - 1]
+
+
+def take_all(
+    splitter: Any,
+    rows: Rows,
+    labels: npt.NDArray[Any] | None = None,
+    groups: npt.NDArray[Any] | None = None,
+) -> list[tuple[Rows, Rows]]:
+    """The training and the test rows of each fold."""
     with warnings.catch_warnings():
         # Of rare classes: they are in some folds only, which is no mistake.
         warnings.simplefilter("ignore", UserWarning)
         parts = splitter.split(np.zeros(len(rows)), labels, groups)
-        train, test = next(islice(parts, fold - 1, None))
-    return rows[train], rows[test]
+        return [(rows[train], rows[test]) for train, test in parts]
