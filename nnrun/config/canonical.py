@@ -13,6 +13,8 @@ from pydantic import TypeAdapter
 
 from nnrun.config.schema.block import Block
 
+_SINGLE = (str, int, float, bool)
+
 
 def canonical(block: Block) -> dict[str, Any]:
     """The keys of a block, and of those within it, that differ from their defaults."""
@@ -26,6 +28,8 @@ def canonical(block: Block) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if value is None or type(value) in _SINGLE:  # asking whether these are blocks is slow
+        return value
     if isinstance(value, Block):
         return canonical(value) or value.digest_when_empty
     if isinstance(value, dict):

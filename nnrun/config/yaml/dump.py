@@ -25,7 +25,12 @@ def dump_known(data: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=64)
 def _blocks(content: str) -> dict[str, str]:
-    return {key: dump({key: value}) for key, value in json.loads(content).items()}
+    return {key: _block_of(json.dumps({key: part})) for key, part in json.loads(content).items()}
+
+
+@lru_cache(maxsize=256)  # settings of a grid share most blocks
+def _block_of(content: str) -> str:
+    return dump(json.loads(content))
 
 
 def flow(value: Any) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nnrun.data.splits.folds import check_classes, check_folds, take, take_all
 from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import about, check_enough, nearest, problem
+from nnrun.data.splits.sizes import asked, check_enough, nearest, problem
 
 # Groups are stratified by parts of at least this share of the rows.
 _PARTS = 20
@@ -48,7 +48,7 @@ class ByGroup:
         self, rows: Rows, size: float | int | str, key: str, leave: int = 1
     ) -> tuple[Rows, Rows]:
         """The remaining rows and those of the groups held out."""
-        count = about(size, len(rows))
+        count = asked(size, len(rows))
         if count == 0:
             return rows, rows[:0]
         names, numbers = np.unique(self.groups[rows], return_inverse=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.splits.parts import Rows
-from nnrun.data.splits.sizes import about, check_enough, nearest, problem
+from nnrun.data.splits.sizes import asked, check_enough, nearest, problem
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ByTime:
         self, rows: Rows, size: float | int | str, key: str, leave: int = 1
     ) -> tuple[Rows, Rows]:
         """The earlier rows and the held-out later ones, in the order of time."""
-        count = about(size, len(rows))
+        count = asked(size, len(rows))
         if count == 0:
             return rows, rows[:0]
         rows, cuts = self._in_order(rows)

@@ -19,18 +19,14 @@ def count_of(size: float | int | str, available: int, key: str) -> int:
         raise problem(key, f"{size!r} is neither a fraction nor a number of rows")
     if isinstance(size, float) and size >= 1:
         raise problem(key, f"{size} is no fraction below 1; a number of rows is written whole")
-    count = _rows(size, available)
+    count = asked(size, available)
     if count >= available > 0 and count > 0:
         raise problem(key, f"{size} takes {count} of {available} rows and leaves none to train on")
     return count
 
 
-def about(size: float | int | str, available: int) -> int:
-    """The same of rows that are held out in groups, whose number may leave fewer than planned."""
-    return min(_rows(size, available), available - 1)
-
-
-def _rows(size: float | int | str, available: int) -> int:
+def asked(size: float | int | str, available: int) -> int:
+    """The same unchecked: where whole groups are held out, fewer rows may be left than planned."""
     return math.ceil(size * available) if isinstance(size, float) else int(size)
 
 

@@ -147,7 +147,9 @@ class Prepared:
                 iterations=self.planned_iterations,
             )
 
-        return self.cache.code.get(f"engine for {self.network.input_shape}", select)
+        # Settings with the same code may have splits of other sizes, and so other iterations.
+        shape, iterations = self.network.input_shape, self.iterations
+        return self.cache.code.get(f"engine for {shape} and {iterations}", select)
 
     @cached_property
     def memory(self) -> MemoryEstimate:

@@ -99,3 +99,20 @@ def test_data_are_found_by_their_key(monkeypatch):
     assert dataset is datasets.load(block, key)
     with pytest.raises(DatasetProblem, match="needs classes"):
         datasets.load(DatasetConfig(name="boston", stratify=True), key)
+
+
+def test_the_column_of_a_split_makes_another_data_set(tmp_path):
+    """Its groups or times are loaded with the rows; the seed of the split is not."""
+    rows = "".join(f"{i % 4},{i % 3},{i},{i}\n" for i in range(12))
+    (tmp_path / "t.csv").write_text("a,b,x,y\n" + rows)
+    base = {"path": str(tmp_path / "t.csv"), "columns": {"target": "y"}, "task": "regression"}
+
+    def load(**split):
+        return datasets.load(DatasetConfig.model_validate({**base, "split": split}))
+
+    datasets = Datasets()
+    a, b = load(by="group", column="a"), load(by="group", column="b")
+    assert (4, 3) == (len({*a.split_values}), len({*b.split_values}))
+    assert "f" == load(by="time", column="a").split_values.dtype.kind
+    assert None is load(by="random").split_values
+    assert a is load(by="group", column="a", seed=3)

@@ -13,7 +13,7 @@ from nnrun.errors import ConfigError
 from nnrun.runs.preparation import prepare as preparation
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.sweeps.planning import validate
-from tests.sweeps.helpers import BOSTON, IRIS
+from tests.sweeps.helpers import BOSTON, IRIS, run_inline
 
 LAYERS = """
 dataset: {name: iris, features: standard}
@@ -24,6 +24,13 @@ network:
     - {type: dense, units: 3, activation: softmax}
 loss: cross_entropy
 training: {learning_rate: 0.05, iterations: 60, batch_size: 8}
+"""
+# Few training rows make a hundred updates, most of them more than a thousand.
+EPOCHS = """
+dataset: {name: iris, features: standard}
+network: {sizes: [3], activations: [softmax]}
+loss: cross_entropy
+training: {learning_rate: 0.1, epochs: 10}
 """
 
 
@@ -153,3 +160,18 @@ def test_a_large_grid_is_planned_from_one_check(plan, write):
     assert (5000, 1) == (len(made), len(made.families))
     assert 0.1 == next(made.runs()).variant.choice["training.learning_rate"]
     assert rates[4321] == made.variants[4321].choice["training.learning_rate"]
+
+
+def test_settings_have_the_engines_of_single_runs(plan, sweep, write, store):
+    """Of epochs of different lengths, whichever was trained first in the same worker."""
+    file = write("iris", EPOCHS)
+    sizes, engines = (140, 0.2), []
+    made = plan(file, f"dataset.test_size={sizes[0]},{sizes[1]}", "training.learning_rate=0.1,0.2")
+    assert 4 == run_inline(sweep(made)).trained
+    for size in sizes:
+        words = [f"dataset.test_size={size}", "training.learning_rate=0.2"]
+        run = prepare(load_config(file, words))
+        report = json.loads((store.folder("iris", run.run_id) / "report.json").read_text())
+        assert run.engine == report["engine"]
+        engines.append(run.engine)
+    assert ["numpy", "compiled"] == engines
