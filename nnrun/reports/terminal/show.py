@@ -85,7 +85,7 @@ def _confusion(record: RunRecord) -> Iterator[RenderableType]:
     numbers: dict[str, Any] = record.metrics[split] or {}
     classes = [clean(str(name)) for name in record.dataset.get("classes") or ()]
     matrix = numbers.get("confusion")
-    if not matrix or len(classes) > _MOST_CLASSES:
+    if not matrix or len(matrix) != len(classes) or len(classes) > _MOST_CLASSES:
         return
     columns = [
         Column("true class", classes, left=True),
