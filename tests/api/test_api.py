@@ -369,6 +369,16 @@ def test_a_number_of_threads_that_makes_no_sense_is_reported(threads):
     assert nnrun.train(IRIS, threads=np.int64(1), results=None).status == "completed"
 
 
+def test_a_sweep_crosses_seeds_of_the_split_with_those_of_the_weights(folder):
+    """As numbers or lists; mistakes are refused as on the command line."""
+    board = nnrun.sweep(IRIS, seeds={"split": [7, 8], "weights": 3}, iterations=3, results=None)
+    (row,) = board.groups[0].rows
+    assert (6, 2, 3) == (row.completed, row.splits, row.weights)
+    assert ["split", "weights", "both"] == [*row.shares]
+    with pytest.raises(nnrun.errors.ConfigError, match="sweep.seeds.split: 0 is not a whole"):
+        nnrun.sweep(IRIS, seeds={"split": 0}, results=None)
+
+
 def test_a_sweep_tells_mistakes_and_failures():
     """Of configs before anything is trained; of runs in the board."""
     Path("flowers.yaml").write_text(YAML)

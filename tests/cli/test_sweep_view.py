@@ -10,6 +10,7 @@ import pytest
 from nnrun.cli import sweep_view as module
 from nnrun.cli.output import Output
 from nnrun.cli.sweep_view import watching_sweep
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.plan import PlannedRun
 from nnrun.training.trainer import Progress
 from tests.reports.conftest import CLASSIFICATION
@@ -30,7 +31,7 @@ def test_it_fits_80_by_24_and_shows_rows_forming(terminal):
     with watching_sweep(200, Output()) as view:
         for number in range(40):
             variant = replace(VARIANT, number=number, name=f"{'long_' * 20}{number}")
-            run = PlannedRun(variant, 0, f"s0-{number}")
+            run = PlannedRun(variant, Replicate(0), f"s0-{number}")
             view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
             if number < 10:
                 view.progressed(run, Progress(1, 100, 0.5, 1.0))
@@ -53,7 +54,7 @@ def test_a_wide_screen_shows_more(terminal, monkeypatch):
     with watching_sweep(200, Output()) as view:
         for number in range(40):
             variant = replace(VARIANT, number=number, name=f"config_{number}")
-            run = PlannedRun(variant, 0, f"s0-{number}")
+            run = PlannedRun(variant, Replicate(0), f"s0-{number}")
             view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
         shown = view.live.console.render_lines(view.live.get_renderable())
         text = "\n".join("".join(part.text for part in line) for line in shown)
@@ -70,7 +71,9 @@ def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, 
     def left(scores, at):
         for seed in range(2):
             if at < 100:
-                view.progressed(PlannedRun(long, seed, f"s{seed}"), Progress(at, 100, 0.5, 1.0))
+                view.progressed(
+                    PlannedRun(long, Replicate(seed), f"s{seed}"), Progress(at, 100, 0.5, 1.0)
+                )
         view.tick(progress((long, scores), (short, [])))
         return view._counts(len(scores)).partition(", ")[2]
 
@@ -80,10 +83,10 @@ def test_the_time_that_is_left_goes_by_what_runs_are_expected_to_take(terminal, 
         now[0] += 10
         assert "17 s left" == left([], 50)
         for seed in range(2):
-            run = PlannedRun(long, seed, f"s{seed}")
+            run = PlannedRun(long, Replicate(seed), f"s{seed}")
             view.ended(run, CLASSIFICATION, progress((long, [])), trained=True)
             view.released(run)
-        view.progressed(PlannedRun(short, 0, "s0"), Progress(1, 100, 0.5, 1.0))
+        view.progressed(PlannedRun(short, Replicate(0), "s0"), Progress(1, 100, 0.5, 1.0))
         assert "4 s left" == left([score(0, 0.9), score(1, 0.9)], 100)
 
 
@@ -111,7 +114,7 @@ def test_the_bar_keeps_its_length_between_runs(terminal, monkeypatch):
     with watching_sweep(60, Output()) as view:
         seen = []
         for seed in range(50):
-            run = PlannedRun(variant, seed, f"s{seed}")
+            run = PlannedRun(variant, Replicate(seed), f"s{seed}")
             view.progressed(run, Progress(1, 100, 0.5, 1.0))
             view.tick(so_far())
             seen.append(shown())
@@ -135,7 +138,7 @@ def test_runs_too_short_to_be_seen_in_progress_have_a_time_left(terminal, monkey
         assert "left" not in view._counts(0)
         for seed in range(50):
             now[0] += 0.2
-            run = PlannedRun(variant, seed, f"s{seed}")
+            run = PlannedRun(variant, Replicate(seed), f"s{seed}")
             view.ended(run, CLASSIFICATION, progress((variant, [])), trained=True)
         # 13 s for the 5 expected and 3 that are believed: 8.1 for the other 5, rounded up.
         assert view._counts(50).endswith(", 9 s left")
@@ -163,7 +166,12 @@ def test_a_log_gets_a_line_for_each_of_a_few_runs_and_then_one_now_and_then(monk
             scores.append(score(seed, 0.5))
             sweep = progress((variant, scores))
             sweep.trained = len(scores)
-            lines.ended(PlannedRun(variant, seed, f"s{seed}"), CLASSIFICATION, sweep, trained=True)
+            lines.ended(
+                PlannedRun(variant, Replicate(seed), f"s{seed}"),
+                CLASSIFICATION,
+                sweep,
+                trained=True,
+            )
     counts = [line.partition("]")[0] for line in capsys.readouterr().err.splitlines()]
     expected = [*range(1, 21), 40, 60, 80, 100]
     assert [f"[{done:>3}/100" for done in expected] == counts

@@ -8,13 +8,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nnrun.runs.storage.listing import list_runs
 from scipy.stats import t as student
 
 from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
 from nnrun.reports.markdown.leaderboard_files import leaderboard_csv, leaderboard_markdown
 from nnrun.reports.terminal.chosen import chosen_words
+from nnrun.runs.storage.reading import list_runs
 from nnrun.sweeps.board.best import best_of, chosen_config, config_yaml
 from nnrun.sweeps.board.design import Size
 from nnrun.sweeps.board.leaderboard import make_leaderboard
