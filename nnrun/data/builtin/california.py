@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tarfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +35,8 @@ def california() -> Dataset:
 
     Raises: NnrunError if the archive is not in scikit-learn's folder and cannot be fetched.
     """
+    import tarfile  # noqa: PLC0415  # slow to import
+
     from sklearn.datasets import get_data_home  # noqa: PLC0415  # slow to import
 
     path = Path(get_data_home()) / ARCHIVE

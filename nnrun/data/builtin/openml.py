@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import socket
 import warnings
@@ -36,13 +35,15 @@ def fetch_images(name: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
 @contextmanager
 def fetching(what: str, advice: str) -> Iterator[None]:
     """Limit the time of network operations, and say what to do if they fail."""
+    from http.client import HTTPException  # noqa: PLC0415  # loads ssl and email
+
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
         with warnings.catch_warnings():  # the error repeats what the warning of a retry says
             warnings.simplefilter("ignore")
             yield
-    except (OSError, ValueError, http.client.HTTPException) as error:
+    except (OSError, ValueError, HTTPException) as error:
         message = f"{what} is not in scikit-learn's cache and could not be fetched ({error})"
         raise NnrunError(f"{message}; {advice}") from error
     finally:

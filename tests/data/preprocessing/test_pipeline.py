@@ -16,6 +16,7 @@ from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Columns, Layout
 from nnrun.data.load import load_dataset
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.data.preprocessing.steps import sums_of_squares
 from nnrun.data.splits.make import make_split
 from nnrun.errors import DataError
 
@@ -75,6 +76,21 @@ def test_minmax_fills_the_unit_interval():
     fitted = Preprocessing(["minmax"]).fit(X, Y)
     assert [[0, 0], [0.5, 0], [1, 0]] == fitted.transform_x(X).tolist()
     assert [[2, 0]] == fitted.transform_x(np.array([[9.0, 10.0]])).tolist()
+
+
+@pytest.mark.parametrize("columns", [1, 7, 8, 13, 16, 21])
+def test_sums_of_squares_have_one_order(columns):
+    """Even and odd columns apart, four pairs at a time from the last, each operation rounded."""
+    x = np.random.default_rng(columns).standard_normal((5, columns))
+    fours = columns // 8 * 8
+    order = [four + k for four in range(0, fours, 8) for k in (6, 4, 2, 0)]
+    order += range(fours, columns, 2)
+    for row, actual in zip(x.tolist(), sums_of_squares(x).tolist(), strict=True):
+        even = odd = 0.0
+        for k in order:
+            even += row[k] * row[k]
+            odd += row[k + 1] * row[k + 1] if k + 1 < columns else 0.0
+        assert even + odd == actual
 
 
 def test_l2_gives_every_row_length_one():
