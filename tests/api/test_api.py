@@ -375,7 +375,7 @@ def test_a_sweep_crosses_seeds_of_the_split_with_those_of_the_weights(folder):
     (row,) = board.groups[0].rows
     assert (6, 2, 3) == (row.completed, row.splits, row.weights)
     assert ["split", "weights", "both"] == [*row.shares]
-    with pytest.raises(nnrun.errors.ConfigError, match="sweep.seeds.split: 0 is not a whole"):
+    with pytest.raises(nnrun.errors.ConfigError, match=r"sweep\.seeds\.split: 0 is not a whole"):
         nnrun.sweep(IRIS, seeds={"split": 0}, results=None)
 
 
