@@ -58,9 +58,8 @@ class Proposal:
 def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[Proposal]:
     """The first column of groups, and of times unless the groups are sure.
 
-    People (patients, customers) are sure: their rows resemble each other, and a network that has
-    seen some of them is tested on the others. Shops or dates may well be known when the network is
-    used, which the file does not say.
+    People (patients, customers) are sure: rows of one person resemble each other, and new rows are
+    of other people. Shops or dates may be known when predictions are made: the file does not say.
     """
     others = [column for column in columns if column is not target and not column.missing]
     group = next((column for column in others if _has_groups(column)), None)
