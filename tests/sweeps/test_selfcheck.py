@@ -52,8 +52,9 @@ TEXT = "the compiled engine does not train this network as NumPy does"
 
 
 @pytest.mark.parametrize("text", [KERNELS, FUNCTIONS])
-def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text):
-    """However many seeds it has."""
+@pytest.mark.parametrize(("key", "checks"), [("optimizer.weight_decay", 2), ("learning_rate", 1)])
+def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text, key, checks):
+    """However many seeds and learning rates it has: the first gradient depends on none."""
     seen, right = [], selfcheck.compare_engines
 
     def compare(engine, *arguments, **more):
@@ -61,16 +62,16 @@ def test_each_config_is_checked_once(plan, sweep, write, monkeypatch, text):
         return right(engine, *arguments, **more)
 
     monkeypatch.setattr(selfcheck, "compare_engines", compare)
-    rates = "training.learning_rate=0.01,0.05"
-    progress = run_inline(sweep(plan(write("config", text), rates, seeds=4)))
-    assert (8, 2) == (progress.trained, len(seen))
+    made = plan(write(f"checked_{key[:8]}", text), f"training.{key}=0.01,0.05", seeds=4)
+    progress = run_inline(sweep(made))
+    assert (8, checks) == (progress.trained, len(seen))
 
 
 def test_each_process_checks_each_config_once(plan, sweep, write, worker_module, tmp_path):
     """Two processes, two configs, twenty seeds."""
     worker_module(COUNTED)
-    rates = "training.learning_rate=0.01,0.05"
-    progress = run_processes(sweep(plan(write("config", KERNELS), rates, seeds=20)))
+    decays = "training.optimizer.weight_decay=0.01,0.05"
+    progress = run_processes(sweep(plan(write("config", KERNELS), decays, seeds=20)))
     counts = [len(file.read_text()) for file in tmp_path.glob("checks-*")]
     assert 40 == progress.trained
     assert 2 <= sum(counts)

@@ -12,7 +12,7 @@ class ConfigCache:
     """Values by name, each made by the first run that needs it.
 
     Args:
-        code: the cache of all configs with the same compiled code; by default this one.
+        code: the cache of all configs with the same compiled code and data; by default this one.
     """
 
     def __init__(self, code: ConfigCache | None = None) -> None:

@@ -22,7 +22,6 @@ from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.record import RunResult
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.planning.compiling import code_key
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
@@ -112,12 +111,18 @@ def config_of(text: str) -> ExperimentConfig:
 @lru_cache(maxsize=512)
 def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
-    return ConfigCache(_code_cache_of(code_key(json.loads(config), data)))
+    content = json.loads(config)
+    if not isinstance(content["training"]["learning_rate"], dict):
+        del content["training"]["learning_rate"]
+    return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold])))
 
 
 @lru_cache(maxsize=64)
-def _code_cache_of(key: str) -> ConfigCache:
-    """The cache shared by all configs with the same code."""
+def _shared_cache_of(key: str) -> ConfigCache:
+    """The cache shared by configs that differ only in the number that is their learning rate.
+
+    Their code, the check of it and their engine are the same.
+    """
     return ConfigCache()
 
 

@@ -11,6 +11,7 @@ from nnrun.nn import SGD
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.extend import extend
 from nnrun.runs.lifecycle import train
+from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.workers.job import Job, execute_job
 
 IMAGES = """
@@ -89,7 +90,7 @@ def test_what_kernels_take_is_counted(prepared, batch_size):
 def test_a_sweeps_worker_uses_its_threads(prepared):
     """A job says how many, and its numbers are those of any other number."""
     run = prepared(IMAGES)
-    job = Job("a", run.config.model_dump_json(), run.config.seed, run.run_id, "")
+    job = Job("a", run.config.model_dump_json(), Replicate(run.config.seed), run.run_id, "")
 
     class Channel:
         stopped = staticmethod(lambda: False)
