@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
 
 # What has made some reader stumble at some time.
 ODD = [
@@ -16,35 +18,60 @@ ODD = [
 ]  # fmt: skip
 
 
-@st.composite
-def flipped(draw: st.DrawFn, sound: bytes) -> bytes:
+Making = Callable[[Random], Any]
+"""Makes an example of a random stream."""
+
+
+def flipped(sound: bytes) -> Making:
     """The bytes with one bit of them turned."""
-    content = bytearray(sound)
-    content[draw(st.integers(0, len(content) - 1))] ^= 1 << draw(st.integers(0, 7))
-    return bytes(content)
+
+    def make(random: Random) -> bytes:
+        content = bytearray(sound)
+        content[random.randrange(len(content))] ^= 1 << random.randrange(8)
+        return bytes(content)
+
+    return make
 
 
-@st.composite
-def mutated(draw: st.DrawFn, sound: bytes) -> bytes:
+def mutated(sound: bytes) -> Making:
     """Up to four things done to these bytes."""
-    content = bytearray(sound)
-    for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(content)))
-        length = draw(st.integers(0, 12) | st.integers(0, max(1, len(content))))
-        piece = bytes(content[start : start + length])
-        match draw(st.sampled_from(("flip", "cut", "remove", "double", "put", "move"))):
-            case "flip" if start < len(content):
-                content[start] ^= 1 << draw(st.integers(0, 7))
-            case "cut":
-                del content[start:]
-            case "remove":
-                del content[start : start + length]
-            case "double":
-                content[start:start] = piece
-            case "put":
-                content[start:start] = draw(st.sampled_from(ODD) | st.binary(max_size=8))
-            case "move":
-                del content[start : start + length]
-                place = draw(st.integers(0, len(content)))
-                content[place:place] = piece
-    return bytes(content)
+
+    def make(random: Random) -> bytes:
+        content = bytearray(sound)
+        for _ in range(random.randint(0, 4)):
+            _mutate(content, random)
+        return bytes(content)
+
+    return make
+
+
+def one_of(*makings: Making) -> Making:
+    """Examples of all of these, each as often as another."""
+    return lambda random: random.choice(makings)(random)
+
+
+def sampled(examples: Sequence[Any]) -> Making:
+    """These examples."""
+    return lambda random: random.choice(examples)
+
+
+def _mutate(content: bytearray, random: Random) -> None:
+    start = random.randint(0, len(content))
+    length = random.randint(0, random.choice((12, max(1, len(content)))))
+    piece = bytes(content[start : start + length])
+    match random.choice(("flip", "cut", "remove", "double", "put", "move")):
+        case "flip" if start < len(content):
+            content[start] ^= 1 << random.randrange(8)
+        case "cut":
+            del content[start:]
+        case "remove":
+            del content[start : start + length]
+        case "double":
+            content[start:start] = piece
+        case "put":
+            odd = random.choice((random.choice(ODD), random.randbytes(random.randint(0, 8))))
+            content[start:start] = odd
+        case "move":
+            del content[start : start + length]
+            place = random.randint(0, len(content))
+            content[place:place] = piece

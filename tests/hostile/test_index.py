@@ -8,13 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import strategies as st
 
 from nnrun.runs.catalog import index
 from nnrun.runs.catalog.index import FILE, RunIndex, look
 from nnrun.runs.lifecycle import train
 from nnrun.runs.preparation.prepare import prepare
-from tests.hostile.mutations import ODD, mutated
+from tests.hostile.mutations import ODD, mutated, one_of, sampled
 from tests.hostile.test_fuzz import SMALL, fuzz
 from tests.sweeps.helpers import make_store
 
@@ -109,4 +108,4 @@ def test_a_damaged_index_changes_nothing(results: Path) -> None:
         path.write_bytes(content)
         assert [1, 2] == seeds(results)
 
-    fuzz(mutated(sound) | st.sampled_from(ODD), check)
+    fuzz(one_of(mutated(sound), sampled(ODD)), check)
