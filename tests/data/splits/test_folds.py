@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from sklearn.model_selection import (
-    GroupKFold,
     KFold,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -107,17 +106,49 @@ def test_only_folds_are_stratified_by_default(config):
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("classes", [0, 3])
 def test_no_group_is_in_two_folds(config, seed, classes):
-    """As GroupKFold, or StratifiedGroupKFold for classes, for groups of any sizes."""
+    """Every row is tested once, and every fold has a group, for groups of any sizes."""
     count = (2, 3, 5)[seed % 3]
     groups = random_groups(120, 30, seed)
-    data = table(120, classes, groups, seed)
-    splits = folds_of(data, config, count, seed, split=BY_GROUP)
-    splitter = StratifiedGroupKFold if classes else GroupKFold
-    peer = splitter(count, shuffle=True, random_state=state(seed))
-    same(peer, splits, data.y if classes else None, groups)
+    splits = folds_of(table(120, classes, groups, seed), config, count, seed, split=BY_GROUP)
     once(splits, 120)
     for split in splits:
+        assert len(split.test)
         assert not {*groups[split.train.rows]} & {*groups[split.test.rows]}
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_folds_of_groups_have_about_the_same_number_of_rows(config, classes):
+    """Of 60 groups of 1 to 12 rows, five folds differ by less than a large group."""
+    groups = np.repeat(np.arange(60), np.arange(60) % 12 + 1)
+    for seed in range(10):
+        splits = folds_of(table(len(groups), classes, groups), config, 5, seed, split=BY_GROUP)
+        assert np.ptp([len(split.test) for split in splits]) <= 12
+
+
+def test_folds_of_groups_are_about_as_stratified_as_scikit_learns(config):
+    """The share of each class strays from fold to fold by at most half as much again."""
+    groups = random_groups(600, 60, 1)
+    data = table(600, 3, groups, 1)
+    ours, theirs = [], []
+    for seed in range(10):
+        splits = folds_of(data, config, 4, seed, split=BY_GROUP)
+        peer = StratifiedGroupKFold(4, shuffle=True, random_state=seed)
+        parts = peer.split(np.zeros(600), data.y, groups)
+        ours.append(np.std([np.bincount(split.test.y, minlength=3) for split in splits], axis=0))
+        theirs.append(np.std([np.bincount(data.y[test], minlength=3) for _, test in parts], axis=0))
+    assert np.all(np.mean(ours, axis=0) <= 1.5 * np.mean(theirs, axis=0) + 1)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_every_seed_has_other_folds_of_groups(config, classes):
+    """Also of groups that all differ in size, which StratifiedGroupKFold deals out by size."""
+    groups = np.repeat(np.arange(12), np.arange(12) + 4)
+    data = table(len(groups), classes, groups)
+    divisions = {
+        frozenset(frozenset(split.test.rows.tolist()) for split in splits)
+        for splits in (folds_of(data, config, 4, seed, split=BY_GROUP) for seed in range(20))
+    }
+    assert len(divisions) == 20
 
 
 @pytest.mark.parametrize(("rows", "count"), [(11, 10), (50, 4), (101, 5)])
