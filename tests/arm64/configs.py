@@ -12,7 +12,7 @@ training: {learning_rate: {schedule: cosine, initial: 0.01}, iterations: 1500}
 """,
     # The same in batches, with the options that a config may have.
     "batches": """
-dataset: {name: wine, features: standard, validation_size: 20, stratify: true}
+dataset: {name: wine, features: standard, validation_size: 20}
 network:
   layers:
     - {type: dense, units: 20, activation: tanh}

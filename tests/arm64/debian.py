@@ -26,6 +26,7 @@ def unpack(folder: Path, architecture: str, *packages: str) -> None:
         "Dir::Etc::preferences": "/dev/null",
         "Dir::Etc::preferencesparts": "/dev/null",
         "Acquire::Languages": "none",
+        "APT::Sandbox::User": "root",  # no other user could read a temporary folder
     }
     apt = ["apt-get", "-qq", *(f"-o{name}={value}" for name, value in settings.items())]
     subprocess.run([*apt, "update"], check=True)

@@ -48,7 +48,8 @@ class EmulatedPython:
         needed = [line for line in requires("nnrun") or [] if "extra ==" not in line]
         subprocess.run(
             [
-                sys.executable, "-m", "pip", "install", "--quiet", "--target", self._packages,
+                sys.executable, "-m", "pip", "install", "--quiet", "--no-compile",
+                "--target", self._packages,
                 "--only-binary=:all:", f"--python-version={version}", *platforms,
                 "--constraint", constraints, *needed,
             ],
