@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from nnrun.training.trainer import Progress
 
 _REFRESH_SECONDS = 0.1
-# Of runs in progress; the rest of the screen is for the rows of the leaderboard.
+# The most runs in progress to show; the leaderboard has the rest of the screen.
 _MOST_LINES = 8
 _TRUST = 3.0
 
 
 @contextmanager
 def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
-    """Shows the progress of a sweep of so many runs."""
+    """Shows the progress of a sweep of `runs` runs."""
     if output.quiet or not draws(sys.stderr):
         yield _Lines(runs, output)
         return
@@ -49,7 +49,7 @@ def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
 class _Lines(SweepListener):
     """A line for each run that was trained, and for each problem.
 
-    Of many runs, after the first a line now and then that counts them.
+    After the first LINES_EACH lines, there is at most one every LINE_SECONDS.
     """
 
     def __init__(self, runs: int, output: Output) -> None:
@@ -101,7 +101,7 @@ class _Lines(SweepListener):
 
 
 class _View(_Lines):
-    """A bar for the sweep, a line for each run in progress, and below them the rows that form."""
+    """A bar for the sweep, a line for each run in progress, and below them the leaderboard so far."""
 
     def __init__(self, runs: int, output: Output) -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only
@@ -175,7 +175,7 @@ class _View(_Lines):
         done = self.progress.ended if self.progress else 0
         begun = sum(_share(progress) for _, progress in self.running.values())
         counts = self._counts(done)
-        # Words that get shorter leave their room free: the bar would change its length with them.
+        # The counts keep their widest width, so that the bar does not change its length.
         self.widest = max(self.widest, len(counts))
         overall = Table.grid(padding=(0, 2, 0, 0), expand=True)
         overall.add_column(ratio=1)
@@ -196,10 +196,10 @@ class _View(_Lines):
         return ", ".join(parts)
 
     def _left(self, progress: SweepProgress) -> float:
-        """Seconds, by what the plan expects of each run and how that has held so far.
+        """Seconds left: the plan's estimate, scaled by elapsed over estimated time so far.
 
-        Runs differ in length, and the first ones wait for their workers: until there is more to go
-        by, as many seconds as `_TRUST` are taken to have gone as expected.
+        The first runs wait for their workers, so that their times say little: the ratio starts as
+        if `_TRUST` seconds had gone as estimated.
         """
         begun = sum(run.variant.estimate.seconds * _share(at) for run, at in self.running.values())
         done = self.trained + begun

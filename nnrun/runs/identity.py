@@ -33,7 +33,7 @@ class Identity:
         return cls(canonical_json(content))
 
     def with_split_seed(self, seed: int | None) -> Identity:
-        """That of the same run with this seed of its split; None leaves it as it is."""
+        """The identity of the same run with this split seed; None changes nothing."""
         return self if seed is None else _with_split_seed(self, seed)
 
     def digest(self, seed: int) -> str:

@@ -14,8 +14,8 @@ from nnrun.nn.signature import Rng
 class Streams:
     """Independent generators: drawing more numbers from one does not change the others.
 
-    With a fold all but `split` are its own, so that the folds of a seed have different initial
-    weights, and their spread shows what these do.
+    Each fold has its own streams, except for `split`: the folds of a seed have different initial
+    weights, so that the spread of their results includes the effect of these.
     """
 
     seed: int
@@ -50,6 +50,6 @@ class Streams:
         return self._stream(number) if self.fold is None else self._stream(number, self.fold)
 
     def _stream(self, *key: int) -> Rng:
-        """The generator of `SeedSequence(seed).spawn(4)[number]`, or of a descendant of it."""
+        """The generator of `SeedSequence(seed).spawn(4)[number]`, or of its child for a fold."""
         sequence = np.random.SeedSequence(self.seed, spawn_key=key)
         return np.random.Generator(np.random.PCG64(sequence))

@@ -1,7 +1,7 @@
 """YAML 1.2 text to plain data, with the place of every key and value.
 
-PyYAML's parser delivers events; the data is built from them here, so that depth and aliases are
-bounded before anything recurses, scalars follow YAML 1.2, and no tag ever runs code.
+PyYAML's parser delivers events, and the data is built from them here: depth and aliases are limited
+before any recursion, scalars are read as in YAML 1.2, and tags never run code.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class _Composer:
         return self._collection(items, start, event, path, "map")
 
     def _key(self, event: Any, path: KeyPath) -> str | None:
-        """The text of a key, or None, with a problem noted, for what cannot be one."""
+        """The text of a key; if it cannot be a key, None, and the problem is noted."""
         if not isinstance(event, yaml.ScalarEvent):
             self._report("a key must be a word", event, event, path)
             if not isinstance(event, yaml.AliasEvent):
@@ -237,7 +237,7 @@ class _Expansion:
         self.document = document
 
     def expand(self, node: _Node, path: KeyPath) -> Any:
-        """The data of a node; its places go to the document."""
+        """The data of a node; the places of its keys and values are added to the document."""
         document = self.document
         document.values[path] = node.place
         if len(document.values) > MAX_VALUES or len(path) > MAX_DEPTH:

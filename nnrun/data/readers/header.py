@@ -1,4 +1,4 @@
-"""The header of a CSV file against the columns that a config names."""
+"""Checks the columns that a config names against the header of a CSV file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_OF_HEADER = 60
 
 
 def check_separator(table: CsvFile, target: str) -> None:
-    """Raise a DatasetProblem if the columns seem to have another separator."""
+    """Raise a DatasetProblem if the file seems to have another separator."""
     if table.other_separator is not None and target not in table.header:
         header = table.header[0]
         shown = header if len(header) <= _MOST_OF_HEADER else f"{header[:_MOST_OF_HEADER]}…"
@@ -26,7 +26,7 @@ def check_separator(table: CsvFile, target: str) -> None:
 
 
 def check_missing_rules(named: Iterable[str], header: Sequence[str]) -> None:
-    """Raise a DatasetProblem if a column with a rule of its own does not exist."""
+    """Raise a DatasetProblem if `columns.missing` names a column that does not exist."""
     known = set(header)
     unknown = [name for name in named if name not in known]
     if unknown:
@@ -44,8 +44,8 @@ def choose_features(
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
-    `split_by` names the column that rows are split by, which is a feature only if `features` has
-    it.
+    `split_by` names the column that rows are split by; it is a feature only if it is listed in
+    `features`.
     """
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, "categorical": categorical}

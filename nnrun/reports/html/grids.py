@@ -41,11 +41,11 @@ class _Key:
         return [shortened(setting_words(self.key, value), 40) for value in self.values]
 
     def coordinate(self, value: Any) -> float | str:
-        """A number itself; of other values, the words."""
+        """A number as it is; another value as text."""
         return float(value) if self.numeric else shortened(setting_words(self.key, value), 40)
 
     def place(self, value: Any) -> float:
-        """A number itself; of other values, the index."""
+        """A number as it is; another value as its index."""
         return float(value) if self.numeric else float(self.values.index(value))
 
 
@@ -126,7 +126,7 @@ class _Grid:
         )
 
     def _all(self, keys: Sequence[_Key]) -> Chart | None:
-        """The mean of each config, by all of its values."""
+        """A line for each config, through its values to its mean."""
         found = [(m.variant.choice, m.row.summary(self.split)) for m in self.members]
         known = [(choice, summary.mean) for choice, summary in found if summary][:_MOST_LINES]
         if len(known) < 2:

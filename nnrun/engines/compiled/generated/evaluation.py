@@ -105,7 +105,7 @@ class RowsEvaluator:
         return len(self._parts) == 1
 
     def repeated(self, times: int) -> Portion:
-        """All rows, if that is one call, for so many evaluations."""
+        """All rows for `times` evaluations; only if one call evaluates all rows."""
         (part,) = self._parts
         return self._portion(part, times)
 
@@ -116,7 +116,7 @@ class RowsEvaluator:
 
 
 class Portion:
-    """Rows that one call evaluates, with arguments that are the same in each call.
+    """Rows that one call evaluates, with the arguments of the call, built once.
 
     Args:
         times: the number of evaluations, each one call.
@@ -146,7 +146,7 @@ class Portion:
         )
 
     def evaluate(self, outputs: Array) -> float:
-        """The sum of the losses, this once; the outputs are copied to `outputs`."""
+        """Evaluate once: the sum of the losses; the outputs are copied to `outputs`."""
         self._arguments[_VALUES] = self._blocks.values_address
         self._function(*self._arguments)
         outputs[...] = self.outputs[0]
@@ -158,7 +158,7 @@ class Portion:
         return [*self._arguments, self.outputs[0].nbytes]
 
     def sums(self) -> Array:
-        """The sum of the losses, of each evaluation."""
+        """For each evaluation, the sum of the losses."""
         with np.errstate(over="ignore"):
             losses = self._losses if self._sizes is None else self._losses * self._sizes
             # Not a dot product: the order of a BLAS' sums is not fixed.

@@ -1,4 +1,4 @@
-"""Marks for functions that are not inlined."""
+"""Decorators for functions that are not translated and inlined like others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is called while translating: `f(t, *values)`, with t the `Code` it writes.
+    """A function that writes code itself: translation calls `f(t, *values)`, with t the `Code`.
 
     Values and results are LLVM's, or Python's if they are constant.
     """
@@ -16,10 +16,10 @@ def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def subroutine(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that stays one in the machine code, once for all that call it.
+    """A function that is compiled once and called from several places, instead of inlined.
 
-    Its arguments have the types of the first call's, but tuples of constants stay constants: there
-    is one function for each. It returns nothing.
+    Its arguments have the types of the first call. Tuples of constants are not arguments: it is
+    compiled once for each of them. It returns nothing.
     """
     function.stays = True  # type: ignore[attr-defined]
     return function

@@ -1,4 +1,4 @@
-"""From a network to its tape."""
+"""The plan of a tape: its arrays and the stages of its ops, to which layers add theirs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nnrun.engines.compiled.tape.stages import EVERY_TASK, Op, Stage, Value
 from nnrun.nn.layer import Layer, Parameter
 from nnrun.nn.signature import Array
 
-# Tasks of a batch at most: more than most machines have cores.
+# The most tasks of a batch; more than the cores of most machines.
 TASKS = 16
 
 
@@ -31,7 +31,7 @@ class Places(Protocol):
 
 
 class Positions:
-    """Any places, one for each number."""
+    """Positions by index, one for each number."""
 
     def __init__(self, positions: Array) -> None:
         self._positions = positions.ravel()
@@ -45,11 +45,12 @@ class Positions:
 
 @dataclass(frozen=True)
 class Placed:
-    """A parameter's place.
+    """Where a parameter and its gradient are stored.
 
     Args:
         parts: the number of gradients that are summed for its gradient; 0 if it is computed whole.
-        waits: whether the update changes it, and not the op that computes its gradient.
+        waits: whether it changes in the update at the end; else, in the op that computes its
+            gradient.
     """
 
     parameter: Parameter
@@ -94,8 +95,8 @@ class ExecutionPlan:
     descends: bool
     training: bool
     blocks: dict[str, int] = field(default_factory=dict)  # numbers in each array
-    maps: list[Map] = field(default_factory=list)  # those of them that hold a row for each row
-    cleared: set[str] = field(default_factory=set)  # those that begin with zeros
+    maps: list[Map] = field(default_factory=list)  # arrays with a row for each row of a batch
+    cleared: set[str] = field(default_factory=set)  # arrays that begin with zeros
     placed: list[Placed] = field(default_factory=list)
     statistics: list[Statistic] = field(default_factory=list)
     kept: set[str] = field(default_factory=set)  # gradients that must not be overwritten yet
@@ -103,7 +104,7 @@ class ExecutionPlan:
     first: Stage = field(default_factory=Stage)  # what is done before anything else
     stages: list[Stage] = field(default_factory=list)
     last: Stage = field(default_factory=Stage)  # what is done before the update
-    drawn: int = 0  # uniform numbers for each row, once all layers have their places
+    drawn: int = 0  # random numbers for each row; known when all layers are added
     label: str = ""
 
     @property
@@ -133,11 +134,11 @@ class ExecutionPlan:
 
     @property
     def all_stages(self) -> list[Stage]:
-        """In their order."""
+        """The stages that have ops, in the order of execution."""
         return [stage for stage in (self.first, *self.stages) if stage.ops]
 
     def vector(self, name: str, size: int) -> Map:
-        """A new array of a vector for each row."""
+        """A new array with a vector for each row."""
         name = self._unique(name)
         return self._taken(vector(name, size, self.dtype.itemsize), name)
 
@@ -145,7 +146,7 @@ class ExecutionPlan:
         self, name: str, shape: tuple[int, int, int], border: Border = NO_BORDER, *,
         exact: bool = False,
     ) -> Map:  # fmt: skip
-        """A new array of an image for each row."""
+        """A new array with an image for each row."""
         name = self._unique(name)
         return self._taken(image(name, *shape, border, self.dtype.itemsize, exact), name)
 
@@ -209,7 +210,7 @@ class ExecutionPlan:
     ) -> Placed:
         """Allocate a parameter and its gradient.
 
-        `by_rows` sums the gradient over the tasks of rows, or over so many groups of rows.
+        With `by_rows`, its gradient is a sum of parts: one for each of `groups`, or for each task.
         """
         if isinstance(places, np.ndarray):
             places = Positions(places)
@@ -269,7 +270,7 @@ class ExecutionPlan:
 
     @contextmanager
     def keeping(self, dy: Map) -> Iterator[None]:
-        """Inside, nothing overwrites the gradient."""
+        """A context in which nothing overwrites the gradient."""
         before = set(self.kept)
         self.kept.add(dy.block)
         yield

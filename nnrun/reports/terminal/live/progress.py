@@ -22,7 +22,7 @@ _REFRESH_SECONDS = 0.1
 # Without a terminal: the first line after this time, then one at most every LINE_SECONDS.
 _START_SECONDS = 1.0
 LINE_SECONDS = 10.0
-# Of several runs, the first ones have a line each regardless.
+# The first of several runs have a line each, however short they are.
 LINES_EACH = 20
 _LABEL_WIDTH = 22
 # Narrower terminals show the figures only.
@@ -87,7 +87,7 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
 
     def advance(label: str) -> None:
         done = count(round(bar.tasks[task].completed) + 1)
-        with suppress(OSError):  # as with any bar
+        with suppress(OSError):  # work goes on if the terminal is closed
             bar.update(task, advance=1, figures=f"{done} of {count(total)}: {label}")
             bar.refresh()
 
@@ -101,7 +101,7 @@ def watching_all(total: int, output: Output) -> Iterator[Callable[[str], None]]:
 
 
 class _Counted:
-    """A line for each run; of many runs, after the first ones a counting line now and then."""
+    """A line for each of the first LINES_EACH runs, then at most one every LINE_SECONDS."""
 
     def __init__(self, total: int, output: Output) -> None:
         self.total = total

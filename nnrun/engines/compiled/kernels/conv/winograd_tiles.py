@@ -1,6 +1,6 @@
 """The tiles of Winograd's F(2×2, 3×3): their positions, and transforms of squares.
 
-A square's transform is that of a line, A x, for all its columns and then for all its rows: A X Aᵀ.
+A square X is transformed to A X Aᵀ: each of its columns x to A x, then each row of the result.
 `winograd.py` explains the matrices.
 """
 
@@ -16,12 +16,12 @@ from nnrun.engines.compiled.language.vectors import read, write
 
 
 def tiles_of(rows, oh, ow):
-    """The number of tiles of so many rows."""
+    """The number of tiles of `rows` images, with oh × ow outputs each."""
     return rows * ((oh + 1) // 2) * ((ow + 1) // 2)
 
 
 def tile_at(number, oh, ow):
-    """The row of a tile among them, and line and column of its first output."""
+    """The image that a tile belongs to, and the line and column of its first output."""
     across = (ow + 1) // 2
     in_row = across * ((oh + 1) // 2)
     rest = number % in_row
@@ -35,7 +35,7 @@ def square(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Addresses of side × side pixels of a map from (i, j) on; `outside` for pixels beyond it."""
     b, steps = t.builder, [t.integer(n) for n in range(side)]
-    # As unsigned numbers negative ones are large.
+    # One comparison for both ends: a negative index is a large unsigned number.
     columns = [b.add(j, n) for n in steps]
     places = [(b.mul(one, step), b.icmp_unsigned("<", one, width)) for one in columns]
     found = []
@@ -51,7 +51,7 @@ def square(
 
 @intrinsic
 def spaced(t: Code, base: Any, pitch: Any, count: int = 16) -> tuple[Any, ...]:
-    """Addresses of so many places."""
+    """`count` addresses from `base` on, `pitch` apart."""
     return tuple(t.address(base, t.builder.mul(pitch, t.integer(n))) for n in range(count))
 
 
@@ -59,7 +59,7 @@ def spaced(t: Code, base: Any, pitch: Any, count: int = 16) -> tuple[Any, ...]:
 def transform(
     t: Code, line: Any, sources: Any, targets: Any, first: Any, last: Any, added: Any = ()
 ) -> None:
-    """Transform squares from some addresses to others, for these distances from them.
+    """Transform the squares at `sources` plus n into `targets` plus n, for n from first to last.
 
     Numbers at the addresses `added` are added to the results.
     """
@@ -78,7 +78,7 @@ def transform(
 
 @intrinsic
 def transform_one(t: Code, line: Any, sources: Any, targets: Any, at: Any) -> None:
-    """Transform a square of single numbers, to this distance from the addresses."""
+    """Transform the square of the numbers at `sources` into `targets` plus `at`."""
     values = both_ways(t, line, [t.builder.load(one) for one in sources])
     for value, target in zip(values, targets, strict=True):
         t.builder.store(value, t.address(target, at))
