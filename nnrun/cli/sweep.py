@@ -301,7 +301,7 @@ def _replaced(root: Path, command: str) -> str:
         return ""
     if earlier == command:
         return ""
-    return f"\nthey take the place of those of\n  {clipped(str(earlier), _LONGEST_COMMAND)}"
+    return f"\nthey replace those of\n  {clipped(str(earlier), _LONGEST_COMMAND)}"
 
 
 def _failures(progress: SweepProgress, store: Store) -> str:

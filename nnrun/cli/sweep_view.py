@@ -101,7 +101,7 @@ class _Lines(SweepListener):
 
 
 class _View(_Lines):
-    """A bar for the sweep, a line for each run in progress, and below them the leaderboard so far."""
+    """A bar for the sweep, a line for each run in progress, and the leaderboard so far."""
 
     def __init__(self, runs: int, output: Output) -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only

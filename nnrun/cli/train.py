@@ -99,7 +99,10 @@ def command(
             prepared = prepare(experiment)
             folds = prepared.config.dataset.folds
             if folds is not None and experiment.config.dataset.fold is None:
-                output.note(f"fold 1 of {folds}; `nnrun sweep {config}` trains all folds")
+                sweep = command_line(
+                    "sweep", [str(config), *overrides], results, {"--iterations": iterations}
+                )
+                output.note(f"fold 1 of {folds}; `{sweep}` trains all folds")
         else:
             if overrides or iterations is not None:
                 raise UsageError(

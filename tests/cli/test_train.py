@@ -290,7 +290,7 @@ def test_a_useless_run_says_so_in_its_table(nnrun, report):
 def test_a_config_with_folds_trains_the_first_and_says_so(nnrun, cars, report):
     """And how to train all; a fold that is named needs no word."""
     done = nnrun("train", cars, "dataset.folds=4")
-    assert (0, f"fold 1 of 4; `nnrun sweep {cars}` trains all folds\n") == (
+    assert (0, f"fold 1 of 4; `nnrun sweep {cars} dataset.folds=4` trains all folds\n") == (
         done.exit_code,
         done.stderr,
     )

@@ -71,7 +71,7 @@ def test_what_is_there_is_no_garbage(run, write, monkeypatch):
 def test_a_leaderboard_in_the_place_of_another_is_reported(run, write, tmp_path):
     """With the command that made that one; not where it was this one, or is none."""
     write("iris")
-    note = "they take the place of those of\n  nnrun sweep configs --seeds 2\n"
+    note = "they replace those of\n  nnrun sweep configs --seeds 2\n"
     assert note not in run("sweep", "configs", "--seeds", 2)[2]
     assert "the place of" not in run("sweep", "configs", "--seeds", 2)[2]
     assert note in run("sweep", "configs")[2]

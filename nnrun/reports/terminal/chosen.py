@@ -47,7 +47,7 @@ def honesty(choice: Choice) -> str:
 
 
 def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
-    """That there is a better setting than that of a run; nothing where there is none.
+    """The first setting, if that of a run is another one; nothing if it is the same.
 
     `choice` is that of the run's experiment, and `command` takes the best run instead.
     """
@@ -57,7 +57,7 @@ def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
     own = _place(choice, row) if row else "not among those that can be compared"
     value = mean(choice.row.summary(choice.group.ordered_by))
     best = " with ".join(filter(None, [_setting(choice.row), value]))
-    yield clean(f"  its setting is {own}; there is a better one, {best}:")
+    yield clean(f"  its setting is {own}; number 1 is {best}:")
     yield clean(f"    {command}")
 
 

@@ -126,7 +126,7 @@ def out_of_fold(folder: Path, *, all_seeds: bool) -> OutOfFold:
     if not folds:
         raise UsageError(
             f"{run.record.name}/{run.record.run_id} has no folds; `nnrun sweep CONFIG "
-            "dataset.folds=5` trains a config in folds, in place of dataset.test_size"
+            "dataset.folds=5 dataset.test_size=null` trains a config in folds"
         )
     drawn = _by_seed(run)
     if not all_seeds:
