@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nnrun.data.splits.folds import check_classes, check_folds, take, take_all
+from nnrun.data.splits.folds import check_classes, check_folds, take_all
 from nnrun.data.splits.parts import Rows
 from nnrun.data.splits.sizes import asked, check_enough, nearest, problem
 
