@@ -24,9 +24,9 @@ SCRIPT = (
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_kernel_is_the_one_in_use(kernel: str):
     """Not the one that the processor would get: another that the BLAS is configured to use."""
-    environment = {**os.environ, "OPENBLAS_CORETYPE": kernel}
+    variables = {**os.environ, "OPENBLAS_CORETYPE": kernel}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT], env=variables, capture_output=True, text=True, check=True
     )
     there, here = json.loads(done.stdout), environment()
     assert kernel == there["blas_kernel"]

@@ -44,6 +44,9 @@ class Sampling:
         kind = at.SAMPLINGS.index(order.sampling)
         if kind == at.IN_ORDER:
             self._blocks[0][...] = np.arange(self.size)
+        elif order.rows == 1:  # there is nothing to draw
+            for block in self._blocks:
+                block[...] = 0
         fields = self.fields
         fields[[at.BLOCK, at.NEXT]] = [*map(allocation.address, self._blocks)]
         fields[at.SIZE], fields[at.SAMPLING], fields[at.BATCH] = self.size, kind, self.batch
