@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from nnrun.models.logarithm import logarithm
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 
@@ -146,7 +147,7 @@ class ClassificationScore:
         epsilon = np.finfo(probabilities.dtype).eps
         right = probabilities[np.arange(len(y)), y]
         right = np.minimum(np.maximum(right, epsilon), 1 - epsilon)  # faster than `clip`
-        return float(np.log(right.astype(np.float64)).sum())
+        return float(logarithm(right.astype(np.float64)).sum())
 
 
 def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:
