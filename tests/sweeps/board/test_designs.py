@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from nnrun.runs.storage.listing import list_runs
+from nnrun.runs.storage.reading import list_runs
 from scipy.stats import t as student
 
 from nnrun.config.yaml.parse import parse
