@@ -71,8 +71,8 @@ def contradictions(data: dict[str, Any]) -> Iterator[ConfigIssue]:
     folds, fold, test_size = (data.get(key) for key in ("folds", "fold", "test_size"))
     if folds is not None and test_size is not None:
         message = (
-            "with 'folds' every fold is tested in turn; remove one of the two, or give the argument "
-            "dataset.test_size=null"
+            "with 'folds' every fold is tested in turn; remove one of the two, or give the "
+            "argument dataset.test_size=null"
         )
         yield ConfigIssue(message, ("test_size",), "key")
     if fold is not None and folds is None:
