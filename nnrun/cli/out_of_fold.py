@@ -32,6 +32,8 @@ def predict_out_of_fold(
                 OUT_OF_FOLD_WRITERS[kind](found, sink)
     several = f", each the mean of {len(found.drawn)} runs" if len(found.drawn) > 1 else ""
     output.note(f"out of fold: {plural(len(found.rows), 'row')} in {found.folds} folds{several}")
+    if score and several:
+        output.note("the score is of these means: as a rule better than that of a single run")
     for words in found.incomplete:
         output.note(f"left out: {words}")
     if found.untested:

@@ -19,7 +19,8 @@ class RunScore(NamedTuple):
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
     for a missing split; `published` has our value for each published number, ordered by name.
-    `warned` is whether its report has warnings; `arithmetic` is the numeric backend.
+    `warned` is whether its report has warnings; `arithmetic` is the numeric backend; `rows` has the
+    size of each split.
     """
 
     seed: int
@@ -33,6 +34,7 @@ class RunScore(NamedTuple):
     arithmetic: str = ""
     split_seed: int | None = None
     fold: int | None = None
+    rows: tuple[int, ...] = ()
 
     @property
     def replicate(self) -> Replicate:
@@ -60,6 +62,7 @@ class RunScore(NamedTuple):
             arithmetic=intern(numeric_backend(record)),
             split_seed=replicate.split_seed,
             fold=replicate.fold,
+            rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
         )
 
 

@@ -136,7 +136,9 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     categorical = [column for column in features if column.kind == "category"]
     width = sum(_width(column) for column in features)
     rarest = min(labels.values()) if labels else 0
-    size = Size(found.rows - target.missing, width, len(labels), rarest)
+    needed = [target, *(split.column for split in choice.splits if split.sure)]
+    without = sum(column.missing for column in needed)
+    size = Size(found.rows - without, width, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
     yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
@@ -156,8 +158,9 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
         yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in choice.dropped)
-    if target.missing:
-        yield f"    missing: {{{flow(target.name)}: drop_rows}}            # rows without a target"
+    rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
+    if rules:
+        yield f"    missing: {{{', '.join(rules)}}}            # rows without it are left out"
     yield f"  task: {_task(size)}            # {_why(target, labels)}"
     blank = sum(column.missing > 0 for column in features)
     if blank:

@@ -18,6 +18,7 @@ _PEOPLE = {
     *("household", "family", "speaker", "author", "animal"),
 }
 _KEYS = {"id", "ids", "no", "nr", "number", "code", "key", "name"}
+_LEFT_OUT = ("are left out", "is left out")
 _FEWEST_PEOPLE = 5
 _FEWEST = 10
 
@@ -51,7 +52,9 @@ class Proposal:
         """The same for the terminal."""
         name = escaped(self.column.name, kept="")
         if self.sure:
-            return f"it splits by group: the rows of one {name} are in one split"
+            words = f"it splits by group: the rows of one {name} are in one split"
+            blank = self.column.missing
+            return words + f"; {blank:,} without one {_LEFT_OUT[blank == 1]}" * (blank > 0)
         return f"it splits at random; a comment says how to split by {self.by}, {name}"
 
 
@@ -61,24 +64,26 @@ def proposals(columns: list[ColumnProfile], target: ColumnProfile) -> Iterator[P
     People (patients, customers) are sure: rows of one person resemble each other, and new rows are
     of other people. Shops or dates may be known when predictions are made: the file does not say.
     """
-    others = [column for column in columns if column is not target and not column.missing]
+    others = [column for column in columns if column is not target]
     group = next((column for column in others if _has_groups(column)), None)
     sure = group is not None and _is_person(group.name)
     if group is not None:
         yield Proposal("group", group, sure)
-    time = next((column for column in others if _has_times(column)), None)
+    time = next((c for c in others if not c.missing and _has_times(c)), None)
     if time is not None and not sure:
         yield Proposal("time", time, sure=False)
 
 
 def _has_groups(column: ColumnProfile) -> bool:
     """Whether it seems to name what rows belong to: values that repeat, none in most rows."""
-    fewest = _FEWEST_PEOPLE if _is_person(column.name) else _FEWEST
+    person = _is_person(column.name)
+    fewest = _FEWEST_PEOPLE if person else _FEWEST
     words = _words(column.name)
-    named = _is_person(column.name) or (words and words[-1] in ("id", "group"))
+    named = person or (not column.missing and words and words[-1] in ("id", "group"))
     whole = column.numbers in (0, column.whole) or column.holds_codes
-    repeats = fewest <= column.different < column.rows
-    return bool(named and whole and repeats and 2 * max(column.values.values()) <= column.rows)
+    known = column.rows - column.missing
+    repeats = fewest <= len(column.labels) and column.different < known
+    return bool(named and whole and repeats and 2 * max(column.labels.values()) <= known)
 
 
 def _has_times(column: ColumnProfile) -> bool:

@@ -36,10 +36,10 @@ class ByGroup:
         check_folds(folds, len(np.unique(self.groups[rows])), "groups")
         if self.labels is not None:
             check_classes(folds, self.labels[rows])
-        test = self._dealt(rows, folds) == fold - 1
+        test = self._dealt(rows, folds, leave) == fold - 1
         return rows[~test], rows[test]
 
-    def _dealt(self, rows: Rows, folds: int) -> npt.NDArray[np.intp]:
+    def _dealt(self, rows: Rows, folds: int, leave: int) -> npt.NDArray[np.intp]:
         """The fold of each row, from 0 on: groups in a drawn order, each to the emptiest fold.
 
         A fold is full as far as it has the rows, and with labels those of the classes, that the
@@ -51,10 +51,14 @@ class ByGroup:
         _, first = np.unique(numbers[self.rng.permutation(len(rows))], return_index=True)
         shares = self._shares(rows, numbers)
         full, dealt = np.zeros((shares.shape[1], folds)), np.empty(len(first), dtype=np.intp)
+        number = np.zeros(folds, dtype=np.intp)
         for group in np.argsort(first):
             # Not `@`, whose last bits depend on the BLAS.
-            dealt[group] = np.argmin(sum(f * s for f, s in zip(full, shares[group], strict=True)))
-            full[:, dealt[group]] += shares[group]
+            fullness = sum(f * s for f, s in zip(full, shares[group], strict=True))
+            fold = np.argmin(np.where(number < len(first) - leave, fullness, np.inf))
+            dealt[group] = fold
+            full[:, fold] += shares[group]
+            number[fold] += 1
         return dealt[numbers]
 
     def _shares(self, rows: Rows, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

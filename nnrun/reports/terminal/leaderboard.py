@@ -173,8 +173,8 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
     if any(group.folds for group in by_test):
         yield (
-            "Ordered by folds: each row of the data is tested once for every seed. The number of a "
-            "row that is chosen by it is somewhat too good."
+            "Ordered by folds: each run is tested on a part of the data of its own. The number of "
+            "a row that is chosen by it is somewhat too good."
         )
     if not all(group.folds for group in by_test):
         yield (

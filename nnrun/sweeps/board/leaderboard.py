@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import inf
+from statistics import fmean
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.runs.replicate import Replicate
@@ -21,13 +23,27 @@ from nnrun.sweeps.board.verdicts import (
     shares_of,
     verdicts,
 )
+from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    members = list(zip(progress.plan.variants, progress.by_variant(), strict=True))
-    return Leaderboard(command, groups_of(members))
+    members = zip(progress.plan.variants, progress.by_variant(), strict=True)
+    return Leaderboard(command, groups_of([(_measured(*each), each[1]) for each in members]))
+
+
+def _measured(variant: Variant, scores: Sequence[RunScore]) -> Variant:
+    """With the mean sizes of the splits of these runs: those by group differ from seed to seed."""
+    sizes = [score.rows for score in scores if score.rows]
+    if not sizes:
+        return variant
+    means = zip(SPLITS, map(fmean, zip(*sizes, strict=True)), strict=True)
+    rows = {split: size for split, size in means if size}
+    return replace(
+        variant, rows=rows, overlap=overlap_of(rows, json.loads(variant.config)["dataset"])
+    )
 
 
 def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:

@@ -67,6 +67,18 @@ def test_people_are_groups(proposed, name, values):
     assert ("group", ("size",)) == (run.config.dataset.split.by, run.dataset.feature_names)
 
 
+def test_rows_of_unknown_people_are_left_out(proposed):
+    """Blank cells make people no feature: a random split would hide that they are known."""
+    lines, made = proposed(patient=["", "NA", *of(12)[2:]])
+    assert [GROUP % ("patient", "patient")] == lines
+    told = (
+        "it splits by group: the rows of one patient are in one split; 2 without one are left out"
+    )
+    assert told in made.choices
+    run = prepare(load_config(Path("t.yaml")))
+    assert (58, ("size",)) == (len(run.dataset.x), run.dataset.feature_names)
+
+
 @pytest.mark.parametrize(("name", "count"), [("shop_id", 12), ("group", 15), ("storeID", 20)])
 def test_other_ids_are_proposed_in_a_comment(proposed, name, count):
     """They may be known when the network is used, so the split stays random."""
@@ -102,7 +114,7 @@ def test_people_come_before_dates_and_other_ids_beside_them(proposed):
         ("patient", range(60)),  # each once
         ("patient", of(4)),  # too few to divide
         ("patient", ["A"] * 31 + of(12)[31:]),  # most rows are of one
-        ("patient", ["", *of(12)[1:]]),  # some unknown
+        ("shop_id", ["", *of(12)[1:]]),  # some unknown
         ("patient", [row / 7 for row in range(30)] * 2),  # a measurement
         ("customer_age", of(12, "{}")),
         ("user_rating", of(12, "{}")),

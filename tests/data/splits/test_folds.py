@@ -151,6 +151,16 @@ def test_every_seed_has_other_folds_of_groups(config, classes):
     assert len(divisions) == 20
 
 
+def test_folds_of_groups_leave_groups_to_validate_with(config):
+    """Of four groups, one as large as the others together, each fold tests two."""
+    groups = np.repeat(np.arange(4), [9, 3, 3, 3])
+    for seed in range(10):
+        splits = folds_of(
+            table(18, 0, groups), config, 2, seed, split=BY_GROUP, validation_size=0.3
+        )
+        assert [2, 2] == [len({*groups[split.test.rows]}) for split in splits]
+
+
 @pytest.mark.parametrize(("rows", "count"), [(11, 10), (50, 4), (101, 5)])
 def test_folds_by_time_are_those_of_time_series_split(config, rows, count):
     """Where all times differ: each is tested on what comes next, and trained on all before it."""

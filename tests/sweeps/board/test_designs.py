@@ -30,6 +30,13 @@ RATES = "training.learning_rate=0.1,0.01"
 CROSSED = IRIS + "sweep: {seeds: {split: 3, weights: 4}}\n"
 FOLDS = IRIS.replace("iris,", "iris, folds: 4,")
 REPEATED = FOLDS + "sweep: {seeds: 3}\n"
+VISITS = """
+dataset: {{path: {}, columns: {{target: y}}, split: {{by: group, column: patient}}}}
+network: {{sizes: [3, 1], activations: [tanh, linear]}}
+loss: mean_squared
+training: {{iterations: 30}}
+sweep: {{seeds: 4}}
+"""
 
 
 def crossed_row(name, level, noise, **changes):
@@ -86,6 +93,23 @@ def test_stored_runs_make_the_same_board(swept, text, shared):
     assert group.shown == stored.shown
     assert {shared} == {(row.weights, row.splits) for row in group.rows}
     assert board == Leaderboard.from_dict(board.to_dict())
+
+
+def test_groups_of_unequal_sizes_make_the_same_board_from_stored_runs(swept, tmp_path):
+    """Where each seed tests another number of rows, intervals allow for those of all its runs."""
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(12), np.arange(12) + 1)
+    lines = [f"{rng.normal():.3f},p{each},{rng.normal():.3f}" for each in who]
+    (tmp_path / "visits.csv").write_text("\n".join(["x,patient,y", *lines]) + "\n")
+    board, records = swept(VISITS.format(tmp_path / "visits.csv"))
+    (group,), (stored,) = board.groups, stored_boards(stored_variants(records))
+    tested = [record.dataset["n_test"] for record in sorted(records, key=lambda r: r.seed)]
+    assert tested[0] != np.mean(tested)
+    ours, theirs = (
+        [(row.mean, row.ci_low, row.ci_high, row.difference_low, row.p) for row in found.rows]
+        for found in (group, stored.group)
+    )
+    assert theirs == ours
 
 
 def test_shares_of_the_spread_are_in_every_form():

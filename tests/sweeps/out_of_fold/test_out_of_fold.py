@@ -140,6 +140,7 @@ def test_the_table_of_predictions(flowers):
     frame = nnrun.out_of_fold("flowers").to_frame()
     code, out, err = of("predict", "flowers", "--out-of-fold", "-o", "a.csv", "--score")
     assert (0, True) == (code, "out of fold: 150 rows in 3 folds, each the mean of 2 runs" in err)
+    assert "the score is of these means: as a rule better than that of a single run" in err
     assert "accuracy" in out
     written = pd.read_csv("a.csv")
     assert ["row", "fold", "target", "prediction"] == list(written)[:4]
