@@ -60,7 +60,8 @@ def heading(group: Group) -> str:
         by = (
             f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
         )
-    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
+    split = f", split by {group.split_by}" if group.split_by else ""
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}{split}"
 
 
 def splits(group: Group) -> list[str]:
