@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from click.core import ParameterSource
 
 from nnrun.config.files import SUFFIXES
 from nnrun.errors import UsageError
+from nnrun.reports.terminal.commands import command_line
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -79,19 +79,3 @@ def command_again(**changes: object) -> str:
         elif context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
             options[parameter.opts[-1]] = None if name == "results" else value
     return command_line(str(context.info_name), arguments, context.params["results"], options)
-
-
-def command_line(
-    command: str, arguments: Sequence[str], results: Path, options: Mapping[str, object]
-) -> str:
-    """A command for the shell: options that are None or false are left out."""
-    words = ["nnrun", command, *arguments]
-    for option, value in options.items():
-        if value is True:
-            words.append(option)
-        elif value is not None and value is not False:
-            words += [option, str(value)]
-    # The environment variable may not be set in the shell that this is copied to.
-    if results != Path("results") or "NNRUN_RESULTS" in os.environ:
-        words += ["--results", str(results)]
-    return shlex.join(words)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nnrun.cli import options
-from nnrun.cli.arguments import command_again, command_line
+from nnrun.cli.arguments import command_again
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.config.files import SUFFIXES
@@ -19,6 +19,7 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.markdown.run import report_markdown
 from nnrun.reports.numbers import count, number
 from nnrun.reports.summary import published_rows
+from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.reports.terminal.tables import run_summary
 from nnrun.runs.catalog.select import name_in

@@ -189,8 +189,8 @@ def test_what_matters_stays(width):
     shown = screen(SHOWN["leaderboard"](), width)
     assert "0.9200 ± 0.050" in shown
     assert width < 80 or "0.9100 ± 0.025" in shown
-    assert "best seed of the first row:" in shown
-    assert "results/iris_softmax/s2-0123456789" in shown
+    assert "best stored setting: nnrun best iris_softmax" in shown.splitlines()
+    assert "its median run, for any command: iris_softmax/best" in shown.splitlines()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -329,3 +329,15 @@ def test_ids_are_as_short_as_they_can_be():
     assert "s42-01234" in text
     assert "s42-01239" in text
     assert "s42-0123456789" not in text
+
+
+def test_a_board_names_each_experiment_to_take_the_best_of_once():
+    """However many boards it is first on, since NAME/best is one of them; in one piece."""
+    long = "a" * 90
+    rows = [(named(long, folds=folds), [score(s, 0.5) for s in range(3)]) for folds in (None, 5)]
+    rows.append((named("b", sha256="2"), [score(0, 0.5)]))
+    table = leaderboard_tables(make_leaderboard(progress(*rows), ""), Path("else where"))
+    lines = screen(table, 80).splitlines()
+    for name in (long, "b"):
+        assert 1 == lines.count(f"best stored setting: nnrun best {name} --results 'else where'")
+        assert 1 == lines.count(f"its median run, for any command: {name}/best")

@@ -49,7 +49,7 @@ def _blocks(board: Leaderboard) -> Iterator[str]:
         place, config, *numbers = columns(group)
         yield markdown_table([place, config.escaped, *numbers])
         if run := best_run(group):
-            yield f"Best seed of the first row: `{run}`."
+            yield f"Best run of the first row: `{run}`."
     yield from notes(board.groups)
 
 

@@ -15,7 +15,9 @@ from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, 
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
+from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.fitting import Column, FittedTable
+from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
@@ -34,22 +36,32 @@ def leaderboard_tables(
 
     `root` is the results folder of its runs, and `more` shows columns that do not fit.
     """
+    # NAME/best is chosen from all of an experiment's boards: it is named once.
+    last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:
         yield Text(clean(heading(group)), "bold")
         yield Text()
         styles = ["" if row.rank is not None else "red" for row in group.rows]
         yield FittedTable(columns(group), styles, more=more)
-        if root is not None and (run := best_run(group)):
+        first = _first_completed(group)
+        if root is not None and first and last[first] is group:
             yield Text()
-            yield Text(f"best seed of the first row: {root / run}")
+            taken = f"best stored setting: {command_line('best', [first], root, {})}"
+            median = f"its median run, for any command: {first}/{BEST}"
+            yield Text(f"{taken}\n{median}", no_wrap=True, overflow="ignore")
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
 
 
 def best_run(group: Group) -> str | None:
-    """The run of the first row's best seed, as commands call it."""
+    """The best run of the first row, as commands call it."""
     return group.rows[0].best_run if group.rows else None
+
+
+def _first_completed(group: Group) -> str | None:
+    """The experiment of the first row, if any of its runs has completed."""
+    return group.rows[0].name if best_run(group) else None
 
 
 def heading(group: Group) -> str:
@@ -60,7 +72,8 @@ def heading(group: Group) -> str:
         by = (
             f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
         )
-    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
+    split = f", split by {group.split_by}" if group.split_by else ""
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}{split}"
 
 
 def splits(group: Group) -> list[str]:

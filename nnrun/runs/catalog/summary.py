@@ -78,8 +78,8 @@ class RunSummary:
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """Data, folds, target, metric and splits: with the same, numbers can be compared."""
-        keys = ("sha256", "folds", "columns.target")
+        """Data, target, metric and how rows are split: with the same, numbers can be compared."""
+        keys = ("sha256", "folds", "columns.target", "split.by", "split.column")
         data = (self.settings.get(f"dataset.{key}") for key in keys)
         return *data, self.metric, self.splits
 

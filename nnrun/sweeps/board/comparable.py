@@ -62,5 +62,8 @@ class Comparable(Protocol):
     @property
     def folds(self) -> int | None: ...
 
+    @property
+    def split_by(self) -> str: ...
+
 
 Member = tuple[Comparable, list[RunScore]]

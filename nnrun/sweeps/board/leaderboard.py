@@ -61,8 +61,11 @@ def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:
 
 
 def kind_of(variant: Comparable) -> tuple[object, ...]:
-    """Data, target, metric, splits and folds: where these are the same, numbers can be compared."""
-    return variant.sha256, variant.target, variant.metric, variant.splits, variant.folds
+    """Data, target, metric and how rows are split: where all are the same, numbers compare."""
+    return (
+        *(variant.sha256, variant.target, variant.metric),
+        *(variant.splits, variant.folds, variant.split_by),
+    )
 
 
 def ordering_split(splits: Collection[str]) -> str:
@@ -111,7 +114,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
         rows.append(row)
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
-        folds=first.folds,
+        folds=first.folds, split_by=first.split_by,
     )  # fmt: skip
 
 

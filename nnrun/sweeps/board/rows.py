@@ -129,6 +129,7 @@ class Group:
         cheapest: the rank of the row with the fewest parameters, then the least time, of those
             that are as good as the best.
         folds: of cross-validation, whose test splits are those that the order is by; None without.
+        split_by: the groups or the times that rows are split by, in words; "" at random.
     """
 
     dataset: str
@@ -141,6 +142,7 @@ class Group:
     margin: float | None = None
     cheapest: int | None = None
     folds: int | None = None
+    split_by: str = ""
 
 
 @dataclass(frozen=True)

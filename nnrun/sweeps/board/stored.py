@@ -23,7 +23,7 @@ from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
 _ENDED = ("completed", "diverged", "failed")
@@ -51,6 +51,7 @@ class StoredVariant:
         overlap: for each split, rows tested per row trained on, as far as seeds or folds vary it.
         drawn: whether the seed decides which rows are in which split.
         folds: of cross-validation; None without.
+        split_by: the groups or the times that rows are split by, in words; "" at random.
     """
 
     number: int
@@ -70,6 +71,7 @@ class StoredVariant:
     overlap: dict[str, float]
     drawn: bool
     folds: int | None
+    split_by: str
 
     @property
     def label(self) -> str:
@@ -219,4 +221,5 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),
         folds=block.get("folds"),
+        split_by=split_by_of(block),
     )

@@ -15,6 +15,17 @@ def division_of(block: Mapping[str, Any]) -> str:
     return " ".join(map(str, [*settings, split.get("by", "random"), split.get("column")]))
 
 
+def split_by_of(block: Mapping[str, Any]) -> str:
+    """By what rows are kept together or in order, `patient_id`, `time in day`; "" at random.
+
+    Args:
+        block: the resolved `dataset` block of a config.
+    """
+    split = block.get("split") or {}
+    by, column = split.get("by", "random"), split.get("column")
+    return {"random": "", "time": f"time in {column}"}.get(by, str(column))
+
+
 def is_drawn(rows: Mapping[str, float], block: Mapping[str, Any]) -> bool:
     """Whether a seed decides which rows are in which split.
 

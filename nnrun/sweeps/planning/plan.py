@@ -42,6 +42,7 @@ class Variant:
         split_seeds: crossed with `seeds` and folds; None for the seed of the run.
         drawn: whether the seed decides which rows are in which split.
         folds: of cross-validation; None without.
+        split_by: the groups or the times that rows are split by, in words; "" at random.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Variant:
     split_seeds: Sequence[int | None] = (None,)
     drawn: bool = True
     folds: int | None = None
+    split_by: str = ""
 
     @property
     def label(self) -> str:

@@ -16,7 +16,7 @@ from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.datasets import data_key
 from nnrun.sweeps.planning.estimate import estimate
 from nnrun.sweeps.planning.grid import GridPoint
-from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of, split_by_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.planning.seeds import Seeds
 
@@ -66,6 +66,7 @@ def make_variant(
         split_seeds=splits,
         drawn=is_drawn(rows, prepared.config_dict["dataset"]),
         folds=block.folds,
+        split_by=split_by_of(prepared.config_dict["dataset"]),
     )
 
 

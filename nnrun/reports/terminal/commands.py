@@ -1,0 +1,24 @@
+"""Commands for the shell, to be copied from what is shown."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def command_line(
+    command: str, arguments: Sequence[str], results: Path, options: Mapping[str, object]
+) -> str:
+    """A command for the shell: options that are None or false are left out."""
+    words = ["nnrun", command, *arguments]
+    for option, value in options.items():
+        if value is True:
+            words.append(option)
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    # The environment variable may not be set in the shell that this is copied to.
+    if results != Path("results") or "NNRUN_RESULTS" in os.environ:
+        words += ["--results", str(results)]
+    return shlex.join(words)
