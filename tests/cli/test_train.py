@@ -204,6 +204,8 @@ def test_several_configs_are_for_sweep(nnrun, cars):
         (["cars.yaml", "network.layers.0.units=0"], "argument 'network.layers.0.units=0'"),
         (["cars.yaml", "network.layers.1.units=2"], "argument 'network.layers.1.units=2'"),
         (["crs.yaml"], "crs.yaml: there is no such file; did you mean 'cars.yaml'?"),
+        (["first.yaml"], "first.yaml: there is no such file; `nnrun init first` writes first.yaml"),
+        (["a/first.yaml"], "a/first.yaml: there is no such file\n"),
         (["."], "is a folder"),
     ],
 )

@@ -1,1 +1,4 @@
-"""What a user may have meant: keys in the wrong place, arguments that are options of commands."""
+"""Keys in the wrong place, and arguments that are options.
+
+The words "did you mean" are in `nnrun/suggestions.py`.
+"""

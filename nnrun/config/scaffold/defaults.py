@@ -32,12 +32,12 @@ def settings(size: Size, outputs: int = 1, given_test: bool = False) -> Iterator
     last = f"units: {size.classes}, activation: softmax" if size.classes else f"units: {outputs}"
     yield f"  test_size: {'given' if given_test else 0.2}"
     if splits:
-        yield "  validation_size: 0.2            # early stopping watches it"
+        yield "  validation_size: 0.2\tearly stopping watches it"
     if stratify:
-        yield "  stratify: true            # the same share of every class in every split"
-    yield "  features: standard            # by the mean and the spread of the training split"
+        yield "  stratify: true\tthe same share of every class in every split"
+    yield "  features: standard\tby the mean and the spread of the training split"
     if not size.classes:
-        yield "  target: standard            # results are in its own units all the same"
+        yield "  target: standard\tresults are in its own units all the same"
     yield ""
     yield "network:"
     yield "  layers:"

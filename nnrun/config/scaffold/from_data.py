@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnrun.characters import escaped
+from nnrun.config.scaffold.comments import aligned
 from nnrun.config.scaffold.defaults import Size, settings, training_rows
 from nnrun.config.scaffold.split import Proposal, proposals
 from nnrun.config.yaml.dump import flow
@@ -27,7 +28,7 @@ _PLENTY = 30
 _REASONS = {
     "constant": "the same in every row",
     "counter": "a counter of the rows",
-    "date": "a date; what matters of it may be written as numbers",
+    "date": "a date; add columns such as year or month to use it",
     "mixed": "numbers and other text",
     "code": f"a code with zeros in front, with more than {MOST_CATEGORIES} different values",
     "text": f"text with more than {MOST_CATEGORIES} different values",
@@ -77,12 +78,12 @@ def draft(path: Path, target: str | None, folder: Path) -> Draft:
             raise UsageError("--target names a column of a CSV file; in an npz file it is y")
         data = read_npz(path)
         words = f"it predicts y: {data.task}, a guess from its type (`task` in the config)"
-        return Draft("\n".join(_npz(data, shown)) + "\n", [words])
+        return Draft(aligned(_npz(data, shown)), [words])
     if path.suffix.lower() != ".csv":
         raise UsageError(f"--data {path}: is neither a .csv nor a .npz file")
     found = survey(path)
     choice = _choose(found, target)
-    return Draft("\n".join(_csv(found, choice, shown)) + "\n", [*_described(choice)])
+    return Draft(aligned(_csv(found, choice, shown)), [*_described(choice)])
 
 
 def _choose(found: Survey, wanted: str | None) -> _Choice:
@@ -141,14 +142,15 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     size = Size(found.rows - without, width, len(labels), rarest)
     if size.rows < 2:
         raise DataError(f"{found.path}: a single row cannot be parted into training and test rows")
-    yield f"# Written by `nnrun init` for {shown}: {found.rows} rows, {len(found.columns)} columns."
+    extent = f"{found.rows} rows, {len(found.columns)} columns"
+    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield "# Guesses are marked; `nnrun check` checks the config."
     yield ""
     yield "dataset:"
-    yield f"  path: {flow(shown)}            # relative to this file"
+    yield f"  path: {flow(shown)}\trelative to this file"
     yield from _format(found)
     yield "  columns:"
-    note = "            # a guess: is this the column to predict?" if choice.guessed else ""
+    note = "\ta guess: is this the column to predict?" if choice.guessed else ""
     yield f"    target: {flow(target.name)}{note}"
     if categorical:
         codes = " or codes such as 007," * any(column.holds_codes for column in categorical)
@@ -157,11 +159,11 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
     if choice.dropped:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
-        yield from (f"      - {flow(c.name)}            # {_reason(c)}" for c in choice.dropped)
+        yield from (f"      - {flow(c.name)}\t{_reason(c)}" for c in choice.dropped)
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
-        yield f"    missing: {{{', '.join(rules)}}}            # rows without it are left out"
-    yield f"  task: {_task(size)}            # {_why(target, labels)}"
+        yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"
+    yield f"  task: {_task(size)}\t{_why(target, labels)}"
     blank = sum(column.missing > 0 for column in features)
     if blank:
         yield f"  # {blank} of the columns have blank cells: numbers are filled in, categories get"
@@ -177,11 +179,12 @@ def _npz(data: Dataset, shown: str) -> Iterator[str]:
         features *= side
     classes = len(data.classes)
     rarest = min(int((data.y == number).sum()) for number in range(classes)) if classes else 0
-    yield f"# Written by `nnrun init` for {shown}: {len(data.x)} rows of shape {data.shape}."
+    extent = f"{len(data.x)} rows of shape {data.shape}"
+    yield f"# Written by `nnrun init` for {escaped(shown, kept='')}: {extent}."
     yield ""
     yield "dataset:"
-    yield f"  path: {flow(shown)}            # relative to this file"
-    yield f"  task: {data.task}            # a guess from the type of y"
+    yield f"  path: {flow(shown)}\trelative to this file"
+    yield f"  task: {data.task}\ta guess from the type of y"
     outputs = 1 if classes else data.y.shape[1]
     if len(data.x) < 2 and data.x_test is None:
         raise DataError(f"{shown}: a single row cannot be parted into training and test rows")

@@ -46,7 +46,7 @@ class Proposal:
             else "trained on what comes first, tested on what comes last"
         )
         comment = "" if self.sure else "# "
-        return f"  {comment}split: {{by: {self.by}, column: {name}}}            # {why}"
+        return f"  {comment}split: {{by: {self.by}, column: {name}}}\t{why}"
 
     def words(self) -> str:
         """The same for the terminal."""

@@ -6,7 +6,8 @@ import re
 from bisect import bisect_right
 from pathlib import Path
 
-from nnrun.config.files import init_hint, is_data
+from nnrun.config.files import SUFFIXES, init_hint, is_data
+from nnrun.config.names import is_name
 from nnrun.errors import ConfigError, Place, Problem
 from nnrun.suggestions import nearest
 
@@ -47,7 +48,8 @@ def read_text(file: Path) -> Text:
         with file.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        hint = f"; for data, {init_hint(name)}" if is_data(name) else _similar_file(file)
+        hint = f"for data, {init_hint(name)}" if is_data(name) else _advice(file)
+        hint = f"; {hint}" if hint else ""
         raise ConfigError([Problem(f"there is no such file{hint}", name)]) from None
     except IsADirectoryError:
         raise ConfigError([Problem("is a folder, not a config file", name)]) from None
@@ -69,10 +71,14 @@ def read_text(file: Path) -> Text:
         raise ConfigError([Problem(message, place=place)]) from None
 
 
-def _similar_file(file: Path) -> str:
+def _advice(file: Path) -> str:
+    """The config with nearly this name, or how to write one."""
     try:
-        names = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
+        configs = {e.stem: e for e in file.parent.iterdir() if e.suffix in SUFFIXES and e.is_file()}
     except OSError:
         return ""
-    near = nearest(file.name, names)
-    return f"; did you mean '{file.parent / near}'?" if near else ""
+    near = nearest(file.stem, configs)
+    if near:
+        return f"did you mean '{configs[near]}'?"
+    plain = str(file) == file.name and is_name(file.stem) and file.suffix in ("", *SUFFIXES)
+    return f"`nnrun init {file.stem}` writes {file.stem}{SUFFIXES[0]}" if plain else ""

@@ -1,4 +1,7 @@
-"""Compiles the code for a plan before its runs are submitted."""
+"""Compiles the code of each family of a plan before its runs are submitted.
+
+A family is settings that differ only in numbers that no check depends on.
+"""
 
 from __future__ import annotations
 

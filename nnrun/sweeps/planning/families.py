@@ -1,4 +1,7 @@
-"""Variants that are made when they are needed, from those that were checked."""
+"""A family is settings that differ only in numbers that no check depends on.
+
+One variant of each is checked; the others are made from it when they are needed.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from nnrun.sweeps.planning.variants import joined
 
 @dataclass(frozen=True)
 class Family(Collection[Variant]):
-    """Variants that differ only in numbers that no check and no estimate depends on.
+    """Variants that differ only in numbers that neither a check nor an estimate depends on.
 
     Args:
         first: the variant that was checked.

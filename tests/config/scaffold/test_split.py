@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from nnrun.config.load import load_config
 from nnrun.config.scaffold.from_data import draft
 from nnrun.runs.preparation.prepare import prepare
 
-GROUP = "  split: {by: group, column: %s}            # the rows of one %s are in one split"
-MAYBE = "  # split: {by: group, column: %s}            # the rows of one %s are in one split"
-TIME = (
-    "  # split: {by: time, column: %s}            # trained on what comes first, tested on what "
-    "comes last"
-)
+GROUP = "  split: {by: group, column: %s}  # the rows of one %s are in one split"
+MAYBE = "  # split: {by: group, column: %s}  # the rows of one %s are in one split"
+TIME = "  # split: {by: time, column: %s}  # trained on what comes first, tested on what comes last"
+
+
+def unpadded(line):
+    """The line with two spaces before its comment."""
+    return re.sub(" {3,}# ", "  # ", line)
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def proposed(tmp_path, monkeypatch):
         Path("t.csv").write_text("\n".join(lines) + "\n")
         made = draft(Path("t.csv"), "price", tmp_path)
         Path("t.yaml").write_text(made.text)
-        return [line for line in made.text.splitlines() if "split: {" in line], made
+        return [line for line in map(unpadded, made.text.splitlines()) if "split: {" in line], made
 
     return propose
 

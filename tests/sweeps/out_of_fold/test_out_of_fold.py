@@ -228,7 +228,8 @@ def test_what_has_no_folds_is_refused(flowers):
     """With what would have some; and an INPUT has no meaning then."""
     plain = {**IRIS, "name": "plain", "dataset": {"name": "iris"}}
     run = nnrun.train(plain)
-    with pytest.raises(UsageError, match=r"has no folds; `nnrun sweep CONFIG dataset\.folds=5`"):
+    advice = r"has no folds; `nnrun sweep CONFIG dataset\.folds=5 dataset\.test_size=null` trains"
+    with pytest.raises(UsageError, match=advice):
         nnrun.out_of_fold(run)
     assert 2 == of("predict", "plain", "--out-of-fold")[0]
     code, _, err = of("predict", "flowers", "a.csv", "--out-of-fold")
