@@ -94,11 +94,12 @@ def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
 
 
 def _place(choice: Choice, row: Row) -> str:
-    """`number 2 of 5 by validation mse, 7.05 ± 1.91`."""
+    """`number 2 of 5 stored settings by validation mse, 7.05 ± 1.91`."""
     group = choice.group
     value = mean(row.summary(group.ordered_by))
-    of = len(group.rows)
-    rank = f"number {count(row.rank or 0)} of {count(of)}" if of > 1 else "the only one"
+    ranked = sum(each.rank is not None for each in group.rows)
+    rank = f"number {count(row.rank or 0)} of {count(ranked)} stored settings"
+    rank = rank if ranked > 1 else "the only one"
     return f"{rank} by {group.ordered_by} {group.metric}, {value}"
 
 

@@ -127,6 +127,20 @@ def test_only_runs_that_can_be_compared_are_chosen_from(swept):
         assert ([others], True) == ([len(board) for board in choice.others], choice.newest)
 
 
+def test_the_place_is_among_all_stored_settings_with_a_result(swept, store):
+    """Of earlier sweeps too, and it says so; settings without a completed run have no place."""
+    swept(BOSTON, "training.learning_rate=0.01", seeds=1)
+    board, records = swept(BOSTON, "training.learning_rate=0.02,0.05,0.03", seeds=1)
+    assert 3 == len(board.groups[0].rows)
+    lost = [
+        replace(r, status="diverged") if r.config["training"]["learning_rate"] == 0.03 else r
+        for r in records
+    ]
+    for found, number in ((records, 4), (lost, 3)):
+        (line, *_) = chosen_words(choose(found, "mine"), store.root)
+        assert f", number 1 of {number} stored settings by test mse, " in line
+
+
 def test_one_setting_trained_again_does_not_move_the_choice(swept, store):
     """In folds, on its own: the choice is from the newest board that compares several settings."""
     swept(BOSTON, RATES)
