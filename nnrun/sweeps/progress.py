@@ -18,8 +18,9 @@ class RunScore(NamedTuple):
     """The scores of a run that has ended.
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
-    for a missing split; `published` has our value for each published number, ordered by name.
-    `warned` is whether its report has warnings; `arithmetic` is the numeric backend.
+    for a missing split, and `rows` the size of each; `published` has our value for each published
+    number, ordered by name. `warned` is whether its report has warnings; `arithmetic` is the
+    numeric backend.
     """
 
     seed: int
@@ -33,6 +34,7 @@ class RunScore(NamedTuple):
     arithmetic: str = ""
     split_seed: int | None = None
     fold: int | None = None
+    rows: tuple[int, ...] = ()
 
     @property
     def replicate(self) -> Replicate:
@@ -60,6 +62,7 @@ class RunScore(NamedTuple):
             arithmetic=intern(numeric_backend(record)),
             split_seed=replicate.split_seed,
             fold=replicate.fold,
+            rows=tuple(record.dataset[f"n_{split}"] for split in SPLITS),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,13 +22,24 @@ from nnrun.sweeps.board.verdicts import (
     shares_of,
     verdicts,
 )
+from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
+from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    members = list(zip(progress.plan.variants, progress.by_variant(), strict=True))
-    return Leaderboard(command, groups_of(members))
+    members = zip(progress.plan.variants, progress.by_variant(), strict=True)
+    return Leaderboard(command, groups_of([(_trained(*both), both[1]) for both in members]))
+
+
+def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+    """With the sizes of splits that its completed runs have, as those of stored runs are."""
+    rows = mean_rows(score.rows for score in scores if score.status == "completed")
+    if not rows or rows == variant.rows:
+        return variant
+    overlap = overlap_of(rows, json.loads(variant.config)["dataset"])
+    return replace(variant, rows=rows, overlap=overlap)
 
 
 def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:
