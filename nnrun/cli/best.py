@@ -41,7 +41,7 @@ def command(output: Output, /, name: str, file: Path | None, by: str | None, res
         check_target(file)
     name = named(name, results).rstrip("/").removesuffix(f"/{BEST}")
     choice = best(results, name, by)
-    for line in chosen_words(choice):
+    for line in chosen_words(choice, results):
         output.note(line)
     config = config_yaml(choice)
     output.data(choice.to_dict())

@@ -21,7 +21,7 @@ def picked(run: str, results: Path, output: Output, by: str | None = None) -> Pa
     if choice is not None:
         from nnrun.reports.terminal.chosen import chosen_words  # noqa: PLC0415  # slow to import
 
-        for line in chosen_words(choice):
+        for line in chosen_words(choice, results):
             output.note(line)
         return results / choice.record.name / choice.record.run_id
     folder = pick_run(run, results, by)

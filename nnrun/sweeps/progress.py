@@ -18,9 +18,9 @@ class RunScore(NamedTuple):
     """The scores of a run that has ended.
 
     `metrics` and `baseline` are the main metric on the training, validation and test split, None
-    for a missing split; `published` has our value for each published number, ordered by name.
-    `warned` is whether its report has warnings; `arithmetic` is the numeric backend; `rows` has the
-    size of each split.
+    for a missing split, and `rows` the size of each; `published` has our value for each published
+    number, ordered by name. `warned` is whether its report has warnings; `arithmetic` is the
+    numeric backend.
     """
 
     seed: int

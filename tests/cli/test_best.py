@@ -81,7 +81,7 @@ def test_a_bare_name_says_that_there_is_a_better_setting(nnrun, swept, rows):
         err = nnrun(*words).stderr
         lines = err.splitlines()
         assert lines[0].endswith(", the newest")
-        assert "number 2 of 2 by validation mse" in lines[1]
+        assert "number 2 of 2 stored settings by validation mse" in lines[1]
         assert "number 1 is learning_rate=0.05 with " in lines[1]
         command, name, run, *rest = lines[2].split()
         assert ("nnrun", words[0], "cars/best") == (command, name, run)

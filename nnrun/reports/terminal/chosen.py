@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count
-from nnrun.reports.terminal.leaderboard import mean
+from nnrun.reports.numbers import count, first_of
+from nnrun.reports.terminal.commands import command_line
+from nnrun.reports.terminal.leaderboard import mean, ordered_by
 from nnrun.runs.catalog.bookkeeping import CONTINUED
 from nnrun.sweeps.board.best import Choice
+from nnrun.sweeps.board.leaderboard import ordering_split
 from nnrun.sweeps.board.rows import Row
+from nnrun.sweeps.board.stored import StoredVariant
 
 
-def chosen_words(choice: Choice) -> Iterator[str]:
-    """Of `NAME/best`: which run was taken, and what should be known of how."""
+def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
+    """Of `NAME/best` in a results folder: which run was taken, and what should be known of how."""
     record, row = choice.record, choice.row
     label = f"{record.name}/{record.run_id}"
     setting = f"with {words}" if (words := _setting(row)) else "of its setting"
@@ -25,7 +29,35 @@ def chosen_words(choice: Choice) -> Iterator[str]:
     elif choice.group.ordered_by != "validation":
         yield f"  {honesty(choice)}"
     if choice.others:
-        yield f"  {count(choice.others)} of its runs, on other data or splits, cannot be compared"
+        yield from map(clean, _of_boards(choice, root))
+
+
+def _of_boards(choice: Choice, root: Path) -> Iterator[str]:
+    """Which board it is from, what other boards are of, and how to see them."""
+    own, group, place = choice.variants[0], choice.group, str(root / choice.record.name)
+    by = ordered_by(group.ordered_by, group.folds, group.split_by)
+    which = "newest" if choice.newest else "newest with several settings"
+    yield f"  from the {which} of {count(len(choice.others) + 1)} boards, by {by}"
+    newer = "" if choice.newest else ", newer ones among them,"
+    several = "s" * (len(choice.others) > 1)
+    found = first_of(
+        [
+            f"{count(sum(len(variant.records) for variant in board))} {_board(board[0], own)}"
+            for board in choice.others
+        ]
+    )
+    yield f"  runs of the other board{several}{newer} cannot be compared: {found}"
+    yield f"    {command_line('report', [place], root, {})}"
+
+
+def _board(variant: StoredVariant, chosen: StoredVariant) -> str:
+    """In what a board is another one than the chosen: `on other data`, `by 5 folds`."""
+    if variant.sha256 != chosen.sha256:
+        return "on other data"
+    if variant.target != chosen.target:
+        return f"of {variant.target}"
+    split = ordering_split(variant.splits)
+    return f"by {ordered_by(split, variant.folds, variant.split_by)}"
 
 
 def _of_folds(choice: Choice) -> Iterator[str]:
@@ -62,11 +94,12 @@ def better_words(choice: Choice, run_id: str, command: str) -> Iterator[str]:
 
 
 def _place(choice: Choice, row: Row) -> str:
-    """`number 2 of 5 by validation mse, 7.05 ± 1.91`."""
+    """`number 2 of 5 stored settings by validation mse, 7.05 ± 1.91`."""
     group = choice.group
     value = mean(row.summary(group.ordered_by))
-    of = len(group.rows)
-    rank = f"number {count(row.rank or 0)} of {count(of)}" if of > 1 else "the only one"
+    ranked = sum(each.rank is not None for each in group.rows)
+    rank = f"number {count(row.rank or 0)} of {count(ranked)} stored settings"
+    rank = rank if ranked > 1 else "the only one"
     return f"{rank} by {group.ordered_by} {group.metric}, {value}"
 
 

@@ -67,13 +67,16 @@ def _first_completed(group: Group) -> str | None:
 def heading(group: Group) -> str:
     """What the rows of a group have in common."""
     of = "" if group.target is None else f" of {group.target}"
-    by = f"the {group.ordered_by} split"
-    if group.folds:
-        by = (
-            f"{group.folds} folds" if group.ordered_by == "test" else f"{by} of {group.folds} folds"
-        )
-    split = f", split by {group.split_by}" if group.split_by else ""
-    return f"{group.dataset}: {group.metric}{of}, ordered by {by}{split}"
+    by = ordered_by(group.ordered_by, group.folds, group.split_by)
+    return f"{group.dataset}: {group.metric}{of}, ordered by {by}"
+
+
+def ordered_by(split: str, folds: int | None, split_by: str) -> str:
+    """The split that rows are ordered by, and how it is made."""
+    by = f"the {split} split"
+    if folds:
+        by = f"{folds} folds" if split == "test" else f"{by} of {folds} folds"
+    return f"{by}, split by {split_by}" if split_by else by
 
 
 def splits(group: Group) -> list[str]:

@@ -139,7 +139,8 @@ def _essentials(record: RunRecord) -> dict[str, Any]:
     """A report without its large parts, which a sweep does not need."""
     return {
         **record.to_dict(),
-        **{key: {} for key in ("config", "dataset", "network")},
+        **{key: {} for key in ("config", "network")},
+        "dataset": {f"n_{split}": record.dataset[f"n_{split}"] for split in SPLITS},
         "environment": numeric_environment(record.environment),
         "metrics": _scalars(record.metrics),
         "baseline": _scalars(record.baseline),

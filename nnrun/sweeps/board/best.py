@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,19 @@ class Choice:
         row: the first of them.
         record: of the run that stands for it: of its completed runs the median one, by the metric
             and split that the order is by; of an even number the worse of the middle two.
-        others: runs of the experiment on other data or with other splits, which cannot be compared
-            with these; the group is that of the completed run that was started last.
         variants: the configs of the group's rows, in no order.
+        others: those of each other board of the experiment: on other data or with other splits,
+            they cannot be compared with these.
+        newest: whether the group has the completed run that was started last. The group is the
+            newest that compares several settings, or if there is none the newest.
     """
 
     group: Group
     row: Row
     record: RunRecord
-    others: int
     variants: list[StoredVariant]
+    others: list[list[StoredVariant]]
+    newest: bool
 
     def row_of(self, run_id: str) -> Row | None:
         """The row that a run belongs to; None where it has none with completed runs."""
@@ -104,13 +107,13 @@ def best_of(root: Path, name: str, by: str | None = None) -> Choice:
 
 def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Choice:
     """The choice among these runs of an experiment; see `best_of`."""
-    variants = [variant for variant in stored_variants(records) if variant.planned]
-    completed = [r for v in variants for r in v.records if r.status == "completed"]
-    if not completed:
+    boards: dict[tuple[object, ...], list[StoredVariant]] = {}
+    for variant in stored_variants(records):
+        if variant.planned:
+            boards.setdefault(kind_of(variant), []).append(variant)
+    if not any(map(_last_of, boards.values())):
         raise UsageError(f"{name}/best: no run of {name} has completed")
-    newest = max(completed, key=lambda record: (record.started, record.run_id))
-    kind = next(kind_of(v) for v in variants if any(record is newest for record in v.records))
-    alike = [variant for variant in variants if kind_of(variant) == kind]
+    alike = max(boards.values(), key=lambda board: (_settings(board) > 1, _last_of(board)))
     if by is not None and by not in alike[0].splits:
         raise UsageError(
             f"{name}/best: its runs have no {by} split, but {' and '.join(alike[0].splits)}; "
@@ -121,8 +124,20 @@ def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Ch
     first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
     median = _median_id(first, group.ordered_by)
     record = next(record for record in first.records if record.run_id == median)
-    others = sum(len(variant.records) for variant in variants if variant not in alike)
-    return Choice(group, row, record, others, alike)
+    others = [board for board in boards.values() if board is not alike]
+    newest = _last_of(alike) == max(map(_last_of, boards.values()))
+    return Choice(group, row, record, alike, others, newest)
+
+
+def _settings(board: Sequence[StoredVariant]) -> int:
+    """How many settings have completed runs."""
+    return sum(bool(_last_of([variant])) for variant in board)
+
+
+def _last_of(board: Sequence[StoredVariant]) -> tuple[str, ...]:
+    """Start and id of the completed run that was started last; empty without any."""
+    completed = (r for variant in board for r in variant.records if r.status == "completed")
+    return max(((record.started, record.run_id) for record in completed), default=())
 
 
 def _median_id(variant: StoredVariant, split: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from math import inf
-from statistics import fmean
 
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.runs.replicate import Replicate
@@ -23,7 +22,7 @@ from nnrun.sweeps.board.verdicts import (
     shares_of,
     verdicts,
 )
-from nnrun.sweeps.planning.overlap import overlap_of
+from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
 from nnrun.sweeps.planning.plan import Variant
 from nnrun.sweeps.progress import RunScore, SweepProgress
 
@@ -31,19 +30,16 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
     members = zip(progress.plan.variants, progress.by_variant(), strict=True)
-    return Leaderboard(command, groups_of([(_measured(*each), each[1]) for each in members]))
+    return Leaderboard(command, groups_of([(_trained(*both), both[1]) for both in members]))
 
 
-def _measured(variant: Variant, scores: Sequence[RunScore]) -> Variant:
-    """With the mean sizes of the splits of these runs: those by group differ from seed to seed."""
-    sizes = [score.rows for score in scores if score.rows]
-    if not sizes:
+def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+    """With the sizes of splits that its completed runs have, as those of stored runs are."""
+    rows = mean_rows(score.rows for score in scores if score.status == "completed")
+    if not rows or rows == variant.rows:
         return variant
-    means = zip(SPLITS, map(fmean, zip(*sizes, strict=True)), strict=True)
-    rows = {split: size for split, size in means if size}
-    return replace(
-        variant, rows=rows, overlap=overlap_of(rows, json.loads(variant.config)["dataset"])
-    )
+    overlap = overlap_of(rows, json.loads(variant.config)["dataset"])
+    return replace(variant, rows=rows, overlap=overlap)
 
 
 def groups_of(members: Sequence[Member], by: str | None = None) -> list[Group]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from nnrun.config.names import SPLITS
@@ -23,7 +22,7 @@ from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
-from nnrun.sweeps.planning.overlap import division_of, is_drawn, overlap_of, split_by_of
+from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
 _ENDED = ("completed", "diverged", "failed")
@@ -47,7 +46,7 @@ class StoredVariant:
         larger_is_better: its direction.
         published: numbers from elsewhere, by `<split>_<metric>`.
         parameters: of its network.
-        rows: of each split, the mean over the runs.
+        rows: of each split, the mean over the completed runs.
         overlap: for each split, rows tested per row trained on, as far as seeds or folds vary it.
         drawn: whether the seed decides which rows are in which split.
         folds: of cross-validation; None without.
@@ -200,8 +199,8 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
     task = Classification if record.task == "classification" else Regression
-    sizes = {split: fmean(r.dataset[f"n_{split}"] for r in records) for split in SPLITS}
-    rows = {split: size for split, size in sizes.items() if size}
+    completed = [each for each in records if each.status == "completed"]
+    rows = mean_rows([each.dataset[f"n_{s}"] for s in SPLITS] for each in completed or records)
     numbers = (record.config.get("published") or {}).items()
     return StoredVariant(
         number=number,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
+
+from nnrun.config.names import SPLITS
 
 _DIVISION = ("test_size", "validation_size", "stratify", "folds")
 
@@ -13,6 +16,17 @@ def division_of(block: Mapping[str, Any]) -> str:
     split = block.get("split") or {}
     settings = [block.get(key) for key in _DIVISION]
     return " ".join(map(str, [*settings, split.get("by", "random"), split.get("column")]))
+
+
+def mean_rows(sizes: Iterable[Sequence[int]]) -> dict[str, float]:
+    """The mean size of each split over runs, without splits that have no rows.
+
+    Args:
+        sizes: of the training, validation and test split of each run; they vary with the seed
+            where whole groups are drawn.
+    """
+    means = zip(SPLITS, map(fmean, zip(*sizes, strict=True)), strict=False)
+    return {split: mean for split, mean in means if mean}
 
 
 def split_by_of(block: Mapping[str, Any]) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from nnrun.errors import UsageError
+from nnrun.reports.terminal.chosen import chosen_words
+from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.filter import RESULT, ordered
 from nnrun.runs.catalog.index import look
 from nnrun.runs.storage.reading import list_runs
@@ -116,12 +118,47 @@ def test_a_split_that_the_runs_do_not_have_is_reported(swept, store):
 
 
 def test_only_runs_that_can_be_compared_are_chosen_from(swept):
-    """Those on the data, and with the splits, of the run that was started last."""
-    swept(BOSTON, "training.learning_rate=0.01")
+    """Those on the data, and with the splits, of the newest board; the others are counted."""
+    swept(BOSTON, "training.learning_rate=0.01,0.02")
     _, records = swept(BOSTON, "dataset.validation_size=0.2", RATES)
-    for split, found in (("validation", (3, 3)), ("test", (1, 9))):
+    for split, settings, others in (("validation", 3, 2), ("test", 2, 3)):
         choice = choose([_begun(record, split) for record in records], "mine")
-        assert (split, *found) == (choice.group.ordered_by, len(choice.group.rows), choice.others)
+        assert (split, settings) == (choice.group.ordered_by, len(choice.group.rows))
+        assert ([others], True) == ([len(board) for board in choice.others], choice.newest)
+
+
+def test_the_place_is_among_all_stored_settings_with_a_result(swept, store):
+    """Of earlier sweeps too, and it says so; settings without a completed run have no place."""
+    swept(BOSTON, "training.learning_rate=0.01", seeds=1)
+    board, records = swept(BOSTON, "training.learning_rate=0.02,0.05,0.03", seeds=1)
+    assert 3 == len(board.groups[0].rows)
+    lost = [
+        replace(r, status="diverged") if r.config["training"]["learning_rate"] == 0.03 else r
+        for r in records
+    ]
+    for found, number in ((records, 4), (lost, 3)):
+        (line, *_) = chosen_words(choose(found, "mine"), store.root)
+        assert f", number 1 of {number} stored settings by test mse, " in line
+
+
+def test_one_setting_trained_again_does_not_move_the_choice(swept, store):
+    """In folds, on its own: the choice is from the newest board that compares several settings."""
+    swept(BOSTON, RATES)
+    before = best_of(store.root, "mine")
+    _, records = swept(BOSTON.replace("boston,", "boston, folds: 4,"), seeds=1)
+    choice = best_of(store.root, "mine")
+    assert before.record.run_id == choice.record.run_id
+    place = store.root / "mine"
+    expected = [
+        "  from the newest with several settings of 2 boards, by the test split",
+        "  runs of the other board, newer ones among them, cannot be compared: 4 by 4 folds",
+        f"    {command_line('report', [str(place)], store.root, {})}",
+    ]
+    assert expected == [*chosen_words(choice, store.root)][-3:]
+    folds = [record for record in records if record.config["dataset"]["folds"]]
+    alone = choose([*folds, before.record], "mine")
+    assert (4, True) == (alone.group.folds, alone.newest)
+    assert "  from the newest of 2 boards, by 4 folds" in chosen_words(alone, store.root)
 
 
 def _begun(record, last):

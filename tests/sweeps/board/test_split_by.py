@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 import pytest
+from scipy.stats import t as student
 
 from nnrun.reports.terminal.leaderboard import heading
 from nnrun.runs.catalog.index import look
@@ -61,3 +64,23 @@ def test_rows_that_are_split_in_another_way_have_a_board_of_their_own(swept, sto
         assert (4, expected) == (len(groups), found)
     kinds = {run.name: run.kind for run in look(store.root)}
     assert 4 == len(set(kinds.values()))
+
+
+def test_a_row_has_one_interval_whatever_board_it_is_on(swept, store):
+    """Sizes of splits by groups vary by seed: each board allows for the mean over its runs, whether
+    they were just trained, complete before, or stored.
+    """
+    seeds = 4
+    trained, records = swept("patients", "clinics", seeds=seeds)
+    sizes = {record.dataset["n_test"] for record in records if record.name == "patients"}
+    assert len(sizes) > 1
+    found, _ = swept("patients", "clinics", seeds=seeds)
+    stored = {b.group.rows[0].name: b.group for b in stored_boards(stored_variants(records))}
+    for one, other in zip(trained.groups, found.groups, strict=True):
+        assert other == one
+        (row,), (same,) = one.rows, stored[one.rows[0].name].rows
+        assert (same.ci_low, same.ci_high) == (row.ci_low, row.ci_high)
+        own = [record.dataset for record in records if record.name == row.name]
+        ratio = fmean(d["n_test"] for d in own) / fmean(d["n_train"] for d in own)
+        half = student.ppf(0.975, seeds - 1) * row.sd * (1 / seeds + ratio) ** 0.5
+        assert row.mean + half == pytest.approx(row.ci_high)
