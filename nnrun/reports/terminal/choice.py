@@ -29,9 +29,8 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
     marked = f"{'One row' if left == 1 else f'{count(left)} rows'}, marked {MAYBE}, may be the best"
     others = {0: "no row", 1: "the other"}.get(dropped, f"the other {count(dropped)}")
     yield (
-        f"{of}{marked}; {others} can be dropped. At least 95% of such tables keep the row that is "
-        "truly best. The intervals of the differences to the best of the others hold at 95% for "
-        "all rows at once."
+        f"{of}{marked}; {others} can be dropped. In at least 95% of such tables the best row is "
+        "marked."
     )
     yield from _as_good(group, of)
     yield from _shown(group, of)
@@ -44,11 +43,9 @@ def _sources(group: Group, of: str) -> Iterator[str]:
         return
     split, weights = (fmean(shares[key] for shares in known) for key in ("split", "weights"))
     text = shares_text({"split": split, "weights": weights})
-    rows = f", the mean over {count(len(known))} rows" if len(known) > 1 else ""
     yield (
-        f"{of}Of the variance over runs, {text[0]} comes from the split, {text[1]} from the "
-        f"weights (initial weights, order, dropout) and {text[2]} from both together{rows}. Such "
-        "shares are rough: few splits and seeds say little of a variance."
+        f"{of}Of the variance over runs, roughly {text[0]} comes from the split, {text[1]} from "
+        f"the weights, {text[2]} from both together."
     )
 
 
@@ -87,17 +84,14 @@ def _shown(group: Group, of: str) -> Iterator[str]:
     found = group.shown
     if found is None:
         return
-    larger = ", ".join(f"with {words}, by {spread(gap)}" for words, gap in found.larger.items())
+    design, gap = min(found.larger.items(), key=lambda item: item[1])
     text = (
         f"{of}With {found.design}, a row that is worse by {spread(found.difference)} is dropped in "
-        f"4 of 5 sweeps; {larger}"
+        f"4 of 5 sweeps. With {design}, {spread(gap)} is enough."
     )
     if found.limit:
-        text += (
-            f". No number of seeds gets below {spread(found.limit)}, since their training sets "
-            "overlap"
-        )
-    yield f"{text}."
+        text += f" No number of seeds gets below {spread(found.limit)}."
+    yield text
 
 
 def _name(row: Row) -> str:

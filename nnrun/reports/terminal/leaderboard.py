@@ -182,20 +182,17 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
     """What a reader should know before believing a leaderboard."""
     splits = {group.ordered_by for group in groups}
     if "validation" in splits:
-        yield (
-            "Ordered by validation: the test numbers took no part in the order, so that the test "
-            "number of the first row may be quoted as it is."
-        )
+        yield "Ordered by validation: quote the test number of the first row as it is."
     by_test = [group for group in groups if group.ordered_by == "test" and len(group.rows) > 1]
     if any(group.folds for group in by_test):
         yield (
             "Ordered by folds: each run is tested on a part of the data of its own. The number of "
-            "a row that is chosen by it is somewhat too good."
+            "the first row is somewhat too good, since it was chosen by it."
         )
     if not all(group.folds for group in by_test):
         yield (
-            "Ordered by test: fine for looking, but the test number of a row that is chosen by it "
-            "is too good. Set dataset.validation_size to choose by validation."
+            "Ordered by test, so the test number of the first row is too good: it was chosen by "
+            "it. Set dataset.validation_size to choose by validation."
         )
     if "train" in splits:
         yield "Ordered by train, since there is no other split: this says nothing about new data."
@@ -209,14 +206,13 @@ def notes(groups: Sequence[Group]) -> Iterator[str]:
         shares = _shares(rows, [row.warned for row in rows])
         yield f"Runs with warnings: {shares}. Their reports say what is wrong and what to try."
     yield from _elsewhere(rows)
-    if any(row.completed == row.runs == 1 for row in rows):
-        yield "A single seed shows no spread, hence no interval and no choice; --seeds 20 would."
+    alone = [group.rows[0] for group in groups if len(group.rows) == 1]
+    if any(row.completed == row.runs == 1 for row in alone):
+        yield "A single run shows no spread, hence no interval; --seeds 20 would show both."
     if any(row.completed > 1 for row in rows):
         yield (
-            "± is the 95% interval of the mean, sd the standard deviation over the runs. Where "
-            "splits are drawn or are folds the interval allows for training sets that overlap, so "
-            "that it speaks of new data and not of these rows alone. The best of n runs is the "
-            "maximum of their noise; the mean is the row's result."
+            "± is the 95% interval of the mean, sd the standard deviation over the runs. The best "
+            "of n runs is mostly luck; quote the mean."
         )
     yield from _fixed(rows)
 
@@ -226,14 +222,11 @@ def _fixed(rows: Sequence[Row]) -> Iterator[str]:
     several = [row for row in rows if row.completed > 1]
     if any(row.weights == 1 for row in several):
         yield (
-            "Where all runs of a row have one seed of weights, its interval does not allow for "
-            "what other initial weights would do; several seeds would show that."
+            "Of rows with one seed of weights, ± does not allow for other initial weights; use "
+            "several seeds."
         )
     if any(row.splits == 1 for row in several):
-        yield (
-            "Where all runs of a row have one split, its interval does not allow for what other "
-            "rows to train and to test on would do."
-        )
+        yield "Of rows with one split, ± does not allow for other rows to train and test on."
 
 
 def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
@@ -244,9 +237,8 @@ def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:
     shares = _shares(marked, [sum(row.elsewhere.values()) for row in marked])
     where = dict.fromkeys(clean(arithmetic) for row in marked for arithmetic in row.elsewhere)
     yield (
-        f"{ELSEWHERE} marks rows with runs whose arithmetic was not that of most others: trained "
-        f"again beside those they may have other last digits: {shares} "
-        f"({'; '.join([*where][:5])})."
+        f"{ELSEWHERE} marks rows with runs of other arithmetic than most, whose last digits may "
+        f"differ: {shares} ({'; '.join([*where][:5])})."
     )
 
 
@@ -270,11 +262,14 @@ def _missing_runs(groups: Sequence[Group]) -> Iterator[str]:
                 reasons.setdefault(row.note, []).append(clean(name(row)))
     rows = [row for group in groups for row in group.rows]
     if reasons and any(row.comparison == NOT_COMPARED and row.rank for row in rows):
-        yield "? marks rows that were not compared, so that they cannot be dropped."
+        yield (
+            "? marks rows that were not compared, so that they cannot be dropped; more seeds "
+            "change that."
+        )
     for reason, names in reasons.items():
         yield f"{reason}: {first_of(names)}"
     if any(row.diverged and row.completed for row in rows):
         yield (
-            "Rows with diverged runs stand by the runs that are left, which flatters them; no "
-            "other row can be dropped because of them."
+            "Numbers are without diverged runs, which flatters their rows; no other row is dropped "
+            "because of them."
         )

@@ -196,12 +196,11 @@ def test_the_line_below_the_board_names_the_design():
     rows = [folds_row(name, rng.normal(0.8, 0.02, (3, 5))) for name in "ab"]
     text = leaderboard_markdown(make_leaderboard(progress(*rows), ""))
     assert "With 5 folds × 3 seeds, a row that is worse by " in text
-    assert "; with 5 folds × 6 seeds, by " in text
+    assert " of 5 sweeps. With 5 folds × 12 seeds, " in text
     assert "ordered by 5 folds" in text
     noise = [crossed_row(name, 0.8, parts(seed)) for seed, name in enumerate("ab")]
     text = leaderboard_markdown(make_leaderboard(progress(*noise), ""))
-    assert "; with 10 splits × 4 seeds of weights, by " in text
-    assert ", with 5 splits × 8 seeds of weights, by " in text
+    assert " of 5 sweeps. With 10 splits × 8 seeds of weights, " in text
 
 
 @pytest.mark.parametrize("text", [CROSSED, REPEATED])

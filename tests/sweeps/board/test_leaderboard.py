@@ -63,7 +63,7 @@ def test_validation_decides_where_there_is_one():
     )
     assert [["chosen", "lucky"]] == order(board)
     assert "validation" == board.groups[0].ordered_by
-    assert "the test numbers took no part in the order" in leaderboard_markdown(board)
+    assert "quote the test number of the first row as it is" in leaderboard_markdown(board)
     plain = [score(s, 0.1) for s in range(3)]
     without = make_leaderboard(progress((named("lucky"), lucky), (named("plain"), plain)), "")
     assert "test" == without.groups[0].ordered_by
@@ -123,11 +123,19 @@ def test_rows_with_diverged_runs_stand_by_the_others():
     assert [["lucky", "sound"]] == order(board)
     first = board.groups[0].rows[0]
     assert (1, 2, "1 of 3 runs diverged") == (first.rank, first.completed, first.note)
-    assert "stand by the runs that are left" in leaderboard_markdown(board)
+    assert "Numbers are without diverged runs" in leaderboard_markdown(board)
     broken = named("broken")
     with_broken = make_leaderboard(progress((broken, []), (named("lucky"), lucky)), "")
     assert [["lucky", "broken"]] == order(with_broken)
     assert [(1, True), (None, False)] == [(r.rank, r.tied) for r in with_broken.groups[0].rows]
+
+
+@pytest.mark.parametrize("names", ["a", "ab", "abc"])
+def test_that_a_single_run_shows_no_spread_is_said_once(names):
+    """Of one row or of several."""
+    rows = [(named(name, seeds=[1]), [score(1, 0.5)]) for name in names]
+    text = leaderboard_markdown(make_leaderboard(progress(*rows), ""))
+    assert 1 == text.count("no spread")
 
 
 def test_single_seeds_cannot_be_dropped():

@@ -80,10 +80,11 @@ def test_a_board_with_a_margin_is_read_back():
 
 
 def test_what_more_seeds_would_show_is_a_line_below_the_board():
-    """The smallest difference with these seeds, twice and four times as many, and the limit."""
+    """The smallest difference with these seeds and four times as many, and the limit."""
     text = leaderboard_markdown(board())
     assert "With 5 seeds, a row that is worse by " in text
-    assert "; with 10 seeds, by " in text
+    assert "is dropped in 4 of 5 sweeps. With 20 seeds, " in text
+    assert "10 seeds" not in text
     assert "No number of seeds gets below" not in text
     drawn = board(overlap={"test": 0.25}).groups[0].shown
     assert ["10 seeds", "20 seeds"] == [*drawn.larger]
