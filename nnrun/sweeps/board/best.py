@@ -113,7 +113,9 @@ def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Ch
             boards.setdefault(kind_of(variant), []).append(variant)
     if not any(map(_last_of, boards.values())):
         raise UsageError(f"{name}/best: no run of {name} has completed")
-    alike = max(boards.values(), key=lambda board: (_settings(board) > 1, _last_of(board)))
+    kind = max(boards, key=lambda kind: (_settings(boards[kind]) > 1, _last_of(boards[kind])))
+    # Put together anew, the words of a setting are without what tells its board from others.
+    alike = stored_variants(record for variant in boards.pop(kind) for record in variant.records)
     if by is not None and by not in alike[0].splits:
         raise UsageError(
             f"{name}/best: its runs have no {by} split, but {' and '.join(alike[0].splits)}; "
@@ -124,9 +126,8 @@ def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Ch
     first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
     median = _median_id(first, group.ordered_by)
     record = next(record for record in first.records if record.run_id == median)
-    others = [board for board in boards.values() if board is not alike]
-    newest = _last_of(alike) == max(map(_last_of, boards.values()))
-    return Choice(group, row, record, alike, others, newest)
+    newest = _last_of(alike) >= max(map(_last_of, boards.values()), default=())
+    return Choice(group, row, record, alike, [*boards.values()], newest)
 
 
 def _settings(board: Sequence[StoredVariant]) -> int:

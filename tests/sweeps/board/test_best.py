@@ -147,7 +147,7 @@ def test_one_setting_trained_again_does_not_move_the_choice(swept, store):
     before = best_of(store.root, "mine")
     _, records = swept(BOSTON.replace("boston,", "boston, folds: 4,"), seeds=1)
     choice = best_of(store.root, "mine")
-    assert before.record.run_id == choice.record.run_id
+    assert (before.record.run_id, before.row) == (choice.record.run_id, choice.row)
     place = store.root / "mine"
     expected = [
         "  from the newest with several settings of 2 boards, by the test split",
