@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import choice_words, differing
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -33,6 +35,23 @@ from nnrun.sweeps.board.stored import Standing, StoredBoard
 _MOST_SEEDS = 60
 # Columns that are a line below the table where all rows agree: of one config, they mostly do.
 _SHOWN_ONCE = ("baseline", "published")
+
+
+def with_own_settings(board: StoredBoard) -> StoredBoard:
+    """The board, its rows named by those settings alone that differ among its rows of one name."""
+    choices: dict[str, list[dict[str, Any]]] = {}
+    for standing in board.standings:
+        choices.setdefault(standing.row.name, []).append(standing.row.choice)
+    keys = {name: differing(found) for name, found in choices.items()}
+    standings = []
+    for standing in board.standings:
+        choice = {key: standing.row.choice[key] for key in keys[standing.row.name]}
+        row = replace(standing.row, choice=choice)
+        standings.append(
+            replace(standing, row=row, variant=replace(standing.variant, choice=choice))
+        )
+    rows = [standing.row for standing in standings]
+    return StoredBoard(replace(board.group, rows=rows), standings)
 
 
 def config_name(standing: Standing) -> str:

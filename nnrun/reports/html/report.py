@@ -11,7 +11,7 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.html.blocks import Block, Note, Section, charts_of
-from nnrun.reports.html.board import board_blocks, board_title
+from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
 from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
@@ -93,7 +93,7 @@ class Report:
         self._load_data = load_data
         self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
         self.variants = stored_variants(run.record for run in self._sound.values())
-        self.boards = stored_boards(self.variants, margin)
+        self.boards = [*map(with_own_settings, stored_boards(self.variants, margin))]
         self.in_full = self._chosen()
         self.anchors = {key: f"run-{index}" for index, key in enumerate(self.in_full, start=1)}
 

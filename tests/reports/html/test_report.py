@@ -123,6 +123,31 @@ def test_what_is_the_same_in_every_row_is_shown_once(
     assert expected == [block.text for block in rest if block.text.startswith("The same")]
 
 
+def test_rows_are_named_by_what_differs_in_their_own_table(results, make_report, tmp_path) -> None:
+    """And not by settings that differ only from those of another board; so are curves."""
+    source = next((results / "flowers").iterdir())
+    record = json.loads((source / "report.json").read_text())
+    for index in range(4):
+        config = json.loads(json.dumps(record["config"]))
+        config["training"]["learning_rate"] = 0.1 * (index % 2 + 1)
+        changes = {"config": config}
+        if index > 1:
+            config["dataset"] |= {"test_size": 0.4, "validation_size": 0.2}
+            changes |= {
+                "metrics": {**record["metrics"], "validation": record["metrics"]["test"]},
+                "dataset": {**record["dataset"], "n_validation": 20},
+            }
+        with_report(source, tmp_path / "both" / f"s1-000000000{index}", **changes)
+    report = make_report(tmp_path)
+    for split in ("test", "validation"):
+        title = f"iris: accuracy, ordered by the {split} split"
+        found = sections(report)
+        grid, figures = found[title][0], found[f"Learning curves: {title}"][0]
+        expected = ["learning_rate=0.1", "learning_rate=0.2"]
+        assert expected == sorted(row[1].text for row in grid.rows)
+        assert [f"both {e}" for e in expected] == sorted(name for _, name in figures.legend)
+
+
 def test_a_grid_of_two_keys_has_a_heat_map(results, make_report) -> None:
     """And the metric against each of the two."""
     blocks = sections(make_report(results))["Settings of flowers"]

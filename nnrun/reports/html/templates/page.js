@@ -34,7 +34,8 @@ const sort = (table, column, down) => {
 for (const table of all("table.sortable")) {
   [...table.tHead.rows[0].cells].forEach((head, column) => {
     if (head.tagName !== "TH") return;
-    const button = make("button", head.textContent, { type: "button" });
+    const button = make("button", "", { type: "button" });
+    button.append(...head.childNodes);
     button.addEventListener("click", () => {
       sort(table, column, head.getAttribute("aria-sort") === "ascending");
     });
