@@ -93,6 +93,8 @@ def test_a_wrong_engine_fails_the_runs_of_its_config(plan, sweep, write, worker_
     assert {("kernels", "failed", True), ("functions", "completed", False)} == found
 
 
+# The bug leaves memory unwritten, which may hold signalling NaN.
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_sweep_with_a_wrong_engine_exits_with_1(write, run, monkeypatch, worker_module, jobs):
     """And says why of each run."""
