@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
+from nnrun.data.readers.opening import file_sha256
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
 from nnrun.runs.catalog.select import lies_in
+from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
 from nnrun.runs.storage.reading import read_run, refuse_damaged
 
 
-def load_selected(run: str, results: Path, output: Output, by: str | None) -> Model:
+def load_selected(
+    run: str, results: Path, output: Output, by: str | None, rows: Path | None = None
+) -> Model:
     """The model of a run, with notes on which it is and where it has not come to its end.
+
+    Another note says if `rows`, the file to predict, is the data of the run.
 
     Raises:
         UsageError: there is no such run, it is damaged, or it keeps no model.
@@ -30,4 +38,18 @@ def load_selected(run: str, results: Path, output: Output, by: str | None) -> Mo
     if found is not None and found.record is not None and found.record.status == "interrupted":
         iterations = count(found.record.timing["iterations"])
         output.note(f"this run was interrupted: its weights are those of iteration {iterations}")
+    if found is not None and found.record is not None and rows is not None and rows.is_file():
+        for note in _own_data(run, results, found.record, rows):
+            output.note(note)
     return model
+
+
+def _own_data(run: str, results: Path, record: RunRecord, rows: Path) -> Iterator[str]:
+    """What to know of predictions for the file that a run was trained on; else nothing."""
+    if file_sha256(rows) != record.dataset.get("sha256"):
+        return
+    trained = count(record.dataset["n_train"])
+    yield f"{rows} is the data of this run, which was trained on {trained} of its rows"
+    if record.config["dataset"].get("folds"):
+        command = command_line("predict", [run], results, {"--out-of-fold": True})
+        yield f"`{command}` predicts each row by a run that was not trained on it"

@@ -96,7 +96,7 @@ def command(
     if file is not None:
         check_target(file, rows)
 
-    model = load_selected(run, results, output, by)
+    model = load_selected(run, results, output, by, rows)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),

@@ -399,3 +399,21 @@ def test_after_ctrl_c_nothing_is_left(prices, start):
     assert 130 == process.returncode
     assert "interrupted before the predictions were complete" in errors
     assert [] == list(Path().glob("*out.csv*")) + list(Path().glob(".out.csv*"))
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_rows_that_the_run_was_trained_on_are_reported(nnrun, prices, folds):
+    """By the content of the file, with the command for folds; other rows get no word."""
+    if folds:
+        arguments = ["dataset.folds=3", "dataset.test_size=null"]
+        assert 0 == nnrun("train", "prices.yaml", *arguments).exit_code
+    write("copy.csv", HOUSES)
+    lines = nnrun("predict", "prices", "copy.csv").stderr.splitlines()
+    trained = 8 if folds else 9
+    said = f"copy.csv is the data of this run, which was trained on {trained} of its rows"
+    command = "nnrun predict prices --out-of-fold"
+    hint = f"`{command}` predicts each row by a run that was not trained on it"
+    assert said in lines
+    assert folds == (hint in lines)
+    write("other.csv", HOUSES + "4,red,9\n")
+    assert "the data of this run" not in nnrun("predict", "prices", "other.csv").stderr
