@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from nnrun.cli.arguments import command_line
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
+from nnrun.reports.terminal.commands import command_line
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.integrity import refuse_unusable_model
