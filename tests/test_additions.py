@@ -25,12 +25,12 @@ from nnrun.config.schema.steps import STEP_BLOCKS
 from nnrun.data import builtin, dataset
 from nnrun.data.builtin import registry
 from nnrun.data.preprocessing import steps
+from nnrun.engines.compiled.formulas.activations import EXPORTED as FORMS
 from nnrun.engines.compiled.formulas.losses import LOSSES as COMPILED_LOSSES
 from nnrun.engines.compiled.formulas.optimizers import OPTIMIZERS as OPTIMIZER_FORMULAS
 from nnrun.engines.compiled.formulas.optimizers import formula_name
 from nnrun.engines.compiled.generated.layers import EMITTERS
 from nnrun.engines.compiled.tape.layers import EMITTERS as TAPE_EMITTERS
-from nnrun.models.activations import ACTIVATIONS as FORMS
 from nnrun.models.code.layers import LAYERS as CODE_LAYERS
 from nnrun.models.code.steps import STEPS as CODE_STEPS
 from nnrun.models.onnx.layers import EMITTERS as ONNX_LAYERS
@@ -138,7 +138,7 @@ NEEDS = [
         {*EMITTERS, *NUMPY_ONLY},
         f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
     ),
-    Need("activation", ACTIVATIONS, FORMS, "ACTIVATIONS in nnrun/models/activations.py"),
+    Need("activation", ACTIVATIONS, FORMS, f"EXPORTED in {COMPILED}/formulas/activations"),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
     Need(
         "activation",

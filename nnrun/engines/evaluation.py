@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnrun.models.chunks import chunk_rows
+from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 

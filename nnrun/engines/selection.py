@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from nnrun.engines import compiled
 from nnrun.engines.base import Engine
-from nnrun.engines.compiled import CompiledFunctions
+from nnrun.engines.compiled.choice import choose, supports, too_large, way
+from nnrun.engines.compiled.generated import engine as generated
+from nnrun.engines.compiled.generated import generate
+from nnrun.engines.compiled.generated.engine import CompiledEngine, CompiledFunctions
 from nnrun.engines.compiled.tape import engine as tape
 from nnrun.engines.compiled.tape import memory as tape_memory
 from nnrun.engines.compiled.tape import text as tape_text
@@ -31,8 +33,8 @@ def select_engine(
         EngineError: `compiled` is requested and cannot train this network.
     """
     if wish == "auto":
-        return compiled.choose(network, optimizer, batch_size=batch_size, iterations=iterations)
-    if wish == "compiled" and (reason := compiled.supports(network, optimizer)) is not None:
+        return choose(network, optimizer, batch_size=batch_size, iterations=iterations)
+    if wish == "compiled" and (reason := supports(network, optimizer)) is not None:
         raise EngineError(f"{reason}; use engine auto or numpy")
     return wish
 
@@ -60,11 +62,11 @@ def build_engine(
     """
     if name == "numpy":
         return NumpyEngine(network, optimizer, x, target, rng=rng, clip_norm=clip_norm)
-    by_tape = not compiled_functions and compiled.way(network, optimizer, batch_size) == "tape"
+    by_tape = not compiled_functions and way(network, optimizer, batch_size) == "tape"
     kind: Callable[..., Engine] = (
         partial(TapeEngine, threads=threads)
         if by_tape
-        else partial(compiled.CompiledEngine, compiled_functions=compiled_functions)
+        else partial(CompiledEngine, compiled_functions=compiled_functions)
     )
     return kind(
         network,
@@ -81,14 +83,14 @@ def build_engine(
 
 def buffers(wish: str, network: Network, optimizer: Optimizer, *, batch_size: int) -> int:
     """About how many numbers the engine needs for parameters, besides network and optimizer."""
-    if wish == "numpy" or compiled.way(network, optimizer, batch_size) == "generated":
+    if wish == "numpy" or way(network, optimizer, batch_size) == "generated":
         return 0
     return tape_memory.buffers(network, batch_size)
 
 
 def why_not_compiled(wish: str, network: Network) -> str | None:
     """The reason, as a sentence, if `auto` chooses NumPy since compiling would take too long."""
-    reason = compiled.too_large(network) if wish == "auto" else None
+    reason = too_large(network) if wish == "auto" else None
     return f"{reason}, so NumPy trains it" if reason else None
 
 
@@ -103,10 +105,10 @@ def compile_ahead(
     """Compile ahead what an engine of this name needs."""
     if name != "compiled":
         return
-    if compiled.way(network, optimizer, batch_size) == "tape":
+    if way(network, optimizer, batch_size) == "tape":
         tape.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
     else:
-        compiled.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
+        generated.compile_ahead(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)
 
 
 def source_code(
@@ -117,8 +119,8 @@ def source_code(
     Raises:
         EngineError: the compiled engine cannot train the network.
     """
-    if (reason := compiled.supports(network, optimizer)) is not None:
+    if (reason := supports(network, optimizer)) is not None:
         raise EngineError(reason)
-    by_tape = compiled.way(network, optimizer, batch_size) == "tape"
-    emit = tape_text.emit if by_tape else compiled.emit
+    by_tape = way(network, optimizer, batch_size) == "tape"
+    emit = tape_text.emit if by_tape else generate.emit
     return emit(network, optimizer, clip_norm=clip_norm, batch_size=batch_size)

@@ -15,8 +15,8 @@ from nnrun.data.layout import Layout
 from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, UsageError
-from nnrun.models.chunks import chunk_rows
 from nnrun.models.task import Classification, task_of
+from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from nnrun.data.inference.new_rows import Rows
-from nnrun.models.chunks import chunk_rows
 from nnrun.models.model import Model
 from nnrun.models.scores import ClassificationScore, RegressionScore
 from nnrun.models.writing import Writer
+from nnrun.nn.chunks import chunk_rows
 
 
 def predict_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnrun.models.activations import ACTIVATIONS
+from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.models.emitters import Emitters, emitter_of
 from nnrun.models.naming import Names
 from nnrun.nn.sequential import Sequential
@@ -116,7 +116,6 @@ LAYERS: dict[str, Emitters[Emitter]] = {
     "batch_norm": Emitters(_batch_norm("np.sqrt"), _batch_norm("torch.sqrt")),
     "residual": Emitters(_residual("numpy"), _residual("pytorch")),
     **{
-        name: Emitters(_line(forms.numpy), _line(forms.pytorch))
-        for name, forms in ACTIVATIONS.items()
+        name: Emitters(_line(forms.numpy), _line(forms.pytorch)) for name, forms in EXPORTED.items()
     },
 }

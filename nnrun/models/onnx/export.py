@@ -9,8 +9,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from nnrun import __version__
+from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
-from nnrun.models.activations import ACTIVATIONS
 from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
@@ -90,8 +90,8 @@ def _refuse_if_too_large(model: Model) -> None:
 
 def _opset(model: Model) -> int:
     """The oldest operator set with all operators of the model."""
-    types = {layer.type for layer in all_layers(model.network)} & set(ACTIVATIONS)
-    return max([OPSET, *(ACTIVATIONS[name].opset for name in types)])
+    types = {layer.type for layer in all_layers(model.network)} & set(EXPORTED)
+    return max([OPSET, *(EXPORTED[name].opset for name in types)])
 
 
 def _prepared(graph: Graph, model: Model, dtype: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nnrun.models.activations import ACTIVATIONS
+from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.models.emitters import emitter_of
 from nnrun.models.naming import Names
 from nnrun.models.onnx.graph import Graph
@@ -80,7 +80,5 @@ EMITTERS: dict[str, Emitter] = {
     "dropout": lambda graph, names, layer, x: x,
     "batch_norm": _batch_norm,
     "residual": _residual,
-    **dict.fromkeys(
-        ACTIVATIONS, lambda graph, names, layer, x: ACTIVATIONS[layer.type].onnx(graph, x)
-    ),
+    **dict.fromkeys(EXPORTED, lambda graph, names, layer, x: EXPORTED[layer.type].onnx(graph, x)),
 }

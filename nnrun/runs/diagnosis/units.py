@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnrun.models.chunks import chunk_rows
 from nnrun.nn.activations.base import Activation
+from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.nn.signature import Array

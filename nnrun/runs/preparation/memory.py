@@ -9,7 +9,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Dataset
 from nnrun.data.memory import available_memory
 from nnrun.engines.selection import buffers
-from nnrun.models.chunks import chunk_rows
+from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.runs.preparation.build import Mismatch
 from nnrun.runs.preparation.config_cache import GridCache

@@ -11,7 +11,7 @@ import pytest
 
 from nnrun.engines import evaluation
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, CrossEntropy, L2Penalty, Network
 

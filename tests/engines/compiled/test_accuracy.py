@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Bias, BinaryCrossEntropy, MeanAbsolute, Network, activation

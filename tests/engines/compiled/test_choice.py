@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 
 from nnrun.config.load import load_config
-from nnrun.engines.compiled import choose, supports, too_large, way
-from nnrun.engines.compiled.choice import SHARED_BY, WORTH, estimate
+from nnrun.engines.compiled.choice import (
+    SHARED_BY,
+    WORTH,
+    choose,
+    estimate,
+    supports,
+    too_large,
+    way,
+)
 from nnrun.engines.compiled.generated.cost import compiling_seconds, refuses_function
 from nnrun.engines.compiled.tape.layers import EMITTERS
 from nnrun.engines.selection import why_not_compiled

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-from nnrun.engines.compiled import CompiledEngine
 from nnrun.engines.compiled.choice import refuses_function
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from tests.architectures.trial import Trial

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Steps
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, MeanSquared, conv2d, dense
 from nnrun.nn.layers.flatten import Flatten

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled import CompiledEngine, UnsupportedError
+from nnrun.engines.compiled.generated.engine import CompiledEngine, UnsupportedError
 from nnrun.engines.numpy_engine import NumpyEngine
 from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, activation, dense
 from tests.engines.compiled.conftest import numbers

@@ -10,7 +10,7 @@ import pytest
 
 from nnrun.engines import evaluation
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from nnrun.nn import (
     LOSSES,

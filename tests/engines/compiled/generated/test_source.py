@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nnrun.engines.compiled import emit, generate
+from nnrun.engines.compiled.generated.generate import emit, generate
 from nnrun.nn import (
     SGD,
     Adam,

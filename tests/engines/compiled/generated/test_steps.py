@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnrun.engines.base import Batches, Steps
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels.sampling.fields import SAMPLINGS
 from nnrun.nn import SGD, Adam, Dropout, dense
 from nnrun.nn.schedules import Constant, Cosine

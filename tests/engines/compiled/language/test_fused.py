@@ -13,8 +13,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled import generate
 from nnrun.engines.compiled.formulas.functions import functions
+from nnrun.engines.compiled.generated.generate import generate
 from nnrun.engines.compiled.generated.update import logarithm
 from nnrun.engines.compiled.language.fusing import fuse
 from nnrun.engines.compiled.language.kinds import LanguageError

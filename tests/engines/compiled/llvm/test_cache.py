@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nnrun.engines.compiled import compile_ahead
+from nnrun.engines.compiled.generated.engine import compile_ahead
 from nnrun.engines.compiled.llvm import cache
 from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
 
@@ -19,7 +19,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from nnrun.engines.base import Batches
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
 
 network = Network([dense(4, "gelu"), Dropout(0.2), dense(1)], MeanSquared(), (3,))

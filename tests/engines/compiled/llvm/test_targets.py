@@ -9,7 +9,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled import CompiledEngine
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.kernels import load
 from nnrun.engines.compiled.llvm import cache, machine
 from nnrun.engines.compiled.llvm.compiler import compile_source

@@ -12,7 +12,8 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled import CompiledEngine, allocation
+from nnrun.engines.compiled import allocation
+from nnrun.engines.compiled.generated.engine import CompiledEngine
 from nnrun.engines.compiled.generated.program import Program
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.engine import TapeEngine

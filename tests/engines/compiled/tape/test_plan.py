@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnrun.engines.compiled import supports
+from nnrun.engines.compiled.choice import supports
 from nnrun.engines.compiled.kernels import KERNELS
 from nnrun.engines.compiled.tape import network as tapes
 from nnrun.engines.compiled.tape.arrays import Map, image, like, vector
