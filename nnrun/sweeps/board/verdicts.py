@@ -140,7 +140,7 @@ def _note(member: Member, values: Mapping[Replicate, float]) -> str | None:
     """Which runs have no result, or that there is only one run; None where there is no such."""
     (variant, scores), planned = member, member[0].planned
     diverged = sum(score.status == "diverged" for score in scores)
-    completed = sum(score.status == "completed" for score in scores)
+    completed = len(completed_runs(member))
     failed = planned - len(scores)
     parts = [
         f"{number:,} of {planned:,} runs {what}"

@@ -95,6 +95,13 @@ def test_rows_say_which_runs_are_missing(name, changes, scores, note, mark):
         assert row.note in leaderboard_csv(board)
 
 
+def test_a_seed_that_was_run_twice_is_no_run_without_a_number():
+    """It counts once, and there is nothing to note."""
+    scores = [score(0, 0.2), score(0, 0.2), score(1, 0.3)]
+    rows = rows_of((named("twice"), scores), *many(3, seeds=3))
+    assert (2, None) == (rows["twice"].completed, rows["twice"].note)
+
+
 def test_a_lucky_single_seed_leads_and_drops_nobody():
     """Its place is by what it did; others are compared with those that have a spread."""
     rows = rows_of((named("lucky", seeds=[0]), [score(0, 1.0)]), *many(3, seeds=3))
