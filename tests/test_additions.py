@@ -138,7 +138,9 @@ NEEDS = [
         {*EMITTERS, *NUMPY_ONLY},
         f"POINTWISE in {COMPILED}/formulas/activations/__init__.py{OR_NUMPY}",
     ),
-    Need("activation", ACTIVATIONS, FORMS, f"EXPORTED in {COMPILED}/formulas/activations"),
+    Need(
+        "activation", ACTIVATIONS, FORMS, f"EXPORTED in {COMPILED}/formulas/activations/__init__.py"
+    ),
     Need("activation", ACTIVATIONS, torch_twin.ACTIVATIONS, f"ACTIVATIONS in {TWIN}"),
     Need(
         "activation",
