@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nnrun.engines import compiled
+from nnrun.engines.compiled.generated import engine
 from nnrun.sweeps.planning import compiling
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
@@ -23,7 +23,7 @@ def test_each_network_of_a_plan_is_compiled_once(tmp_path, monkeypatch):
     path = tmp_path / "net.yaml"
     path.write_text(CONFIG)
     made = []
-    monkeypatch.setattr(compiled, "compile_ahead", lambda network, *_, **__: made.append(network))
+    monkeypatch.setattr(engine, "compile_ahead", lambda network, *_, **__: made.append(network))
     datasets = Datasets()
 
     for words, expected in (
