@@ -37,4 +37,4 @@ def out_of_fold(
             raise UsageError(f"{run.name}/{run.run_id} was kept in memory only")
         return collect(run.path, all_seeds=False)
     word, all_seeds = setting_word(os.fspath(run), root)
-    return collect(pick_run(word, root), all_seeds=all_seeds)
+    return collect(pick_run(word, root, in_folds=True), all_seeds=all_seeds)

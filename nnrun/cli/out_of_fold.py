@@ -23,7 +23,7 @@ def predict_out_of_fold(
     if file is not None:
         check_target(file)
     word, all_seeds = setting_word(run, results)
-    folder = picked(word, results, output, by)
+    folder = picked(word, results, output, by, in_folds=True)
     with Interruption(before="the predictions were complete"):
         found = out_of_fold(folder, all_seeds=all_seeds)
         if file is not None or not output.json:

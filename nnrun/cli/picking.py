@@ -11,13 +11,15 @@ from nnrun.runs.catalog.select import BEST, LATEST, lies_in, named
 from nnrun.sweeps.picking import best, choice_of, pick_run, settings_vary
 
 
-def picked(run: str, results: Path, output: Output, by: str | None = None) -> Path:
+def picked(
+    run: str, results: Path, output: Output, by: str | None = None, *, in_folds: bool = False
+) -> Path:
     """The folder of a run; stderr says which it is, and whether its experiment has a better one.
 
     Raises:
         UsageError: there is no such run, or several.
     """
-    choice = choice_of(run, results, by)
+    choice = choice_of(run, results, by, in_folds=in_folds)
     if choice is not None:
         from nnrun.reports.terminal.chosen import chosen_words  # noqa: PLC0415  # slow to import
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnrun.sweeps.board.best import Choice
 
 
-def pick_run(run: str, root: Path, by: str | None = None) -> Path:
+def pick_run(run: str, root: Path, by: str | None = None, *, in_folds: bool = False) -> Path:
     """The folder of one run.
 
     Args:
@@ -23,11 +23,12 @@ def pick_run(run: str, root: Path, by: str | None = None) -> Path:
             first on the experiment's leaderboard.
         root: the results folder that names are looked for in.
         by: the split by which the best is chosen; by default, the leaderboard's.
+        in_folds: the best is one of those trained in folds, if there are any.
 
     Raises:
         UsageError: there is no such run, or several; or `by` is given where no best is asked for.
     """
-    choice = choice_of(run, root, by)
+    choice = choice_of(run, root, by, in_folds=in_folds)
     if choice is not None:
         return root / choice.record.name / choice.record.run_id
     if by is not None:
@@ -35,17 +36,19 @@ def pick_run(run: str, root: Path, by: str | None = None) -> Path:
     return select_run(run, root)
 
 
-def choice_of(run: str, root: Path, by: str | None = None) -> Choice | None:
-    """The choice that a word asks for; None where it means a run in another way.
+def choice_of(
+    run: str, root: Path, by: str | None = None, *, in_folds: bool = False
+) -> Choice | None:
+    """The choice that a word asks for, as by `pick_run`; None where it means another run.
 
     Raises:
         UsageError: there is no such experiment, or nothing to choose.
     """
     name = _experiment(run, root)
-    return None if name is None else best(root, name, by)
+    return None if name is None else best(root, name, by, in_folds=in_folds)
 
 
-def best(root: Path, name: str, by: str | None = None) -> Choice:
+def best(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
     """The best of an experiment; see `best_of`.
 
     Raises:
@@ -54,7 +57,7 @@ def best(root: Path, name: str, by: str | None = None) -> Choice:
     from nnrun.sweeps.board.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 
     select_run(name, root)  # what is wrong with a name is said in the same words everywhere
-    return best_of(root, name, by)
+    return best_of(root, name, by, in_folds=in_folds)
 
 
 def setting_word(run: str, root: Path) -> tuple[str, bool]:

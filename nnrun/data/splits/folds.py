@@ -34,10 +34,9 @@ def take(
     fold: int,
     rows: Rows,
     labels: npt.NDArray[Any] | None = None,
-    groups: npt.NDArray[Any] | None = None,
 ) -> tuple[Rows, Rows]:
     """The training and the test rows of one fold, from 1 on."""
-    return take_all(splitter, rows, labels, groups)[fold - 1]
+    return take_all(splitter, rows, labels)[fold - 1]
 
 
 def take_all(

@@ -88,29 +88,34 @@ def config_yaml(choice: Choice) -> str:
     return dump(chosen_config(choice))
 
 
-def best_of(root: Path, name: str, by: str | None = None) -> Choice:
+def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
     """The choice among the stored runs of an experiment.
 
     Args:
         root: the results folder.
         name: of the experiment.
         by: the split to choose by; by default the one that the leaderboard is ordered by.
+        in_folds: choose among runs of folds, if there are any.
 
     Raises:
         UsageError: it has no completed run, no such split, or a run whose report is damaged.
     """
     try:
-        return choose(_stored(root, name), name, by)
+        return choose(_stored(root, name), name, by, in_folds=in_folds)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
 
-def choose(records: Iterable[RunRecord], name: str, by: str | None = None) -> Choice:
+def choose(
+    records: Iterable[RunRecord], name: str, by: str | None = None, *, in_folds: bool = False
+) -> Choice:
     """The choice among these runs of an experiment; see `best_of`."""
     boards: dict[tuple[object, ...], list[StoredVariant]] = {}
     for variant in stored_variants(records):
         if variant.planned:
             boards.setdefault(kind_of(variant), []).append(variant)
+    if in_folds:
+        boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
     if not any(map(_last_of, boards.values())):
         raise UsageError(f"{name}/best: no run of {name} has completed")
     kind = max(boards, key=lambda kind: (_settings(boards[kind]) > 1, _last_of(boards[kind])))

@@ -224,6 +224,20 @@ def test_by_time_the_first_rows_are_not_tested(sales):
     assert "no fold tests 7 rows, the first by time" in err
 
 
+def test_a_name_means_the_runs_in_folds():
+    """Also where runs without folds compare more settings, and so have `NAME/best`."""
+    mixed = {**IRIS, "name": "mixed"}
+    drawn = {**mixed, "dataset": {"name": "iris"}}
+    for fold in (1, 2, 3):
+        nnrun.train(mixed, {"dataset.fold": fold})
+    for rate in (0.1, 0.2):
+        nnrun.train(drawn, {"training.learning_rate": rate})
+    assert nnrun.load("mixed/best").config["dataset"]["folds"] is None
+    assert 3 == nnrun.out_of_fold("mixed").folds
+    code, _, err = of("predict", "mixed", "--out-of-fold")
+    assert (0, True) == (code, "out of fold: 150 rows in 3 folds" in err)
+
+
 def test_what_has_no_folds_is_refused(flowers):
     """With what would have some; and an INPUT has no meaning then."""
     plain = {**IRIS, "name": "plain", "dataset": {"name": "iris"}}
