@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.dataset import Dataset, DatasetProblem, Key
-from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import CLASS_TARGET
 from nnrun.data.readers.npz import read_npz
 from nnrun.data.readers.npz_split import read_split_values
 from nnrun.data.readers.opening import disk_errors, fault_of
 from nnrun.data.readers.table import read_csv
 from nnrun.data.settings import DatasetSettings, SourceSettings
-from nnrun.errors import DataError
 from nnrun.suggestions import suggestion
 
-_ROWS = 4096
 _ELSEWHERE = "put it there or beside the config, or name another with dataset.path=FILE"
 
 
@@ -40,18 +32,6 @@ def load_dataset(config: DatasetSettings) -> Dataset:
 def read_dataset(config: SourceSettings) -> Dataset:
     """The data set that a config names, without these checks; raises as above."""
     return _built_in(config.name, config) if config.name is not None else _from_path(config)
-
-
-def load_features(path: Path, layout: Layout) -> npt.NDArray[Any]:
-    """The features of new rows, from a CSV or npz file: raw x (rows, *shape) for prediction.
-
-    Raises: DataError if they do not fit `layout`, that of the training data.
-    """
-    with open_rows(path, layout) as rows:
-        parts = [batch.x for batch in rows.batches(_ROWS)]
-    if not parts:
-        raise DataError(f"{path}: there are no rows")
-    return np.concatenate(parts)
 
 
 def _built_in(name: str, config: SourceSettings) -> Dataset:

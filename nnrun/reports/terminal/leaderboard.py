@@ -222,11 +222,11 @@ def _fixed(rows: Sequence[Row]) -> Iterator[str]:
     several = [row for row in rows if row.completed > 1]
     if any(row.weights == 1 for row in several):
         yield (
-            "Of rows with one seed of weights, ± does not allow for other initial weights; use "
-            "several seeds."
+            "Of rows with one seed of weights, neither ± nor * allows for other initial weights; "
+            "use several seeds."
         )
     if any(row.splits == 1 for row in several):
-        yield "Of rows with one split, ± does not allow for other rows to train and test on."
+        yield "Of rows with one split, neither ± nor * allows for other rows to train and test on."
 
 
 def _elsewhere(rows: Sequence[Row]) -> Iterator[str]:

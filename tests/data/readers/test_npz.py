@@ -12,9 +12,9 @@ import pytest
 
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.layout import Layout
-from nnrun.data.load import load_features
 from nnrun.data.readers.npz import read_npz
 from nnrun.errors import DataError
+from tests.data.features import load_features
 
 
 @pytest.fixture

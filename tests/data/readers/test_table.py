@@ -13,10 +13,10 @@ import pytest
 from nnrun.data.dataset import DatasetProblem
 from nnrun.data.inference.frames import frame_rows
 from nnrun.data.inference.new_rows import open_rows
-from nnrun.data.load import load_features
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.table import read_csv
 from nnrun.errors import DataError, NnrunError
+from tests.data.features import load_features
 
 
 def messages(error):
