@@ -71,6 +71,7 @@ def main(descriptor: int, is_worn: Callable[[], bool] = lambda: False) -> None:
     channel = _SocketChannel(connection)
     known: LruCache[Any] = LruCache()
     gc.freeze()  # collecting all modules takes as long as tens of short runs
+    gc.enable()
     try:
         connection.send_bytes(_packed("ready", None))
         while True:
