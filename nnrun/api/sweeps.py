@@ -46,6 +46,7 @@ def sweep(
     results: Path_ | None = "results",
     force: bool = False,
     fail_fast: bool = False,
+    order_by: str | None = None,
     margin: float | None = None,
     listener: SweepListener | None = None,
 ) -> Board:
@@ -68,6 +69,8 @@ def sweep(
         results: the results folder; None to keep only the leaderboard.
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first run that fails.
+        order_by: the metric that rows are ordered by; by default accuracy or mse, or what the
+            configs say.
         margin: a difference that does not matter, in the units of the metric; the board says which
             rows are as good as the best to within it, and which of these is the cheapest.
         listener: its methods are called, in this thread, as runs begin and end.
@@ -83,6 +86,8 @@ def sweep(
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()
+    if order_by is not None:
+        overrides = {**(overrides or {}), "sweep.order_by": order_by}
     plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))

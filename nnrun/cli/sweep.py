@@ -65,6 +65,7 @@ class _Request:
     threads: int | None
     dask: str | None
     recursive: bool
+    order_by: str | None
     margin: float | None
     replication: bool
     reference: Path | None
@@ -102,6 +103,7 @@ class _Request:
 )
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@options.order_by_option
 @options.margin_option
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option(
@@ -147,6 +149,8 @@ def command(
     references = read_references(asked.reference) if asked.reference else {}
     with Interruption() as interruption:
         paths, words = split_arguments(arguments)
+        if asked.order_by is not None:
+            words = [*words, f"sweep.order_by={asked.order_by}"]
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
         wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs)

@@ -228,4 +228,5 @@ def _result(record: RunRecord) -> str:
         f"{split} {record.main_metric} {number(values.get(record.main_metric))}"
         for split, values in reversed(splits.items())
     ]
-    return ", ".join([*(parts or [MISSING]), duration(record.timing["train_seconds"])])
+    warned = [plural(len(record.warnings), "warning")] * bool(record.warnings)
+    return ", ".join([*(parts or [MISSING]), duration(record.timing["train_seconds"]), *warned])

@@ -102,6 +102,11 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
+    classes = record.dataset["classes"] or ()
+    of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
+    if len(classes) == 2 and of_second:
+        verb = "is" if len(of_second) == 1 else "are"
+        yield f"{' and '.join(of_second)} {verb} of class {shortened(str(classes[1]), 40)}"
     for split, found in numbers.items():
         for key, reason in (found.get("undefined") or {}).items():
             yield f"{metric_label(key)} of the {split} split is undefined: {reason}"

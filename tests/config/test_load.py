@@ -114,6 +114,7 @@ training:
   dtype: float64
   engine: auto
 seed: 42
+metrics: null
 published: null
 sweep: null
 """

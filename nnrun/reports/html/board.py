@@ -26,6 +26,7 @@ from nnrun.reports.terminal.leaderboard import (
     runs,
     sources,
     to_the_best,
+    warned,
 )
 from nnrun.reports.terminal.leaderboard import splits as all_splits
 from nnrun.sweeps.board.rows import Row
@@ -133,7 +134,11 @@ def _row(
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
-        Cell(", ".join([runs(row), *incomplete(row)]), row.completed),
+        Cell(
+            ", ".join([runs(row), *incomplete(row), *warned(row)]),
+            row.completed,
+            kind="warned" if row.warned else "",
+        ),
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),

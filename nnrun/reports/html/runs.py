@@ -16,6 +16,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks
 from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
+from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
@@ -105,6 +106,8 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
             yield from regression_blocks(predictions)
 
     parts: list[Part] = [("Predictions", classes)]
+    if predictions is not None and record.task == "classification":
+        parts.append(("Curves by class", lambda: curve_blocks(predictions)))
     if model is not None and predictions is not None:
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
     if model is not None:

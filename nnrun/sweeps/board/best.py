@@ -15,7 +15,7 @@ from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.board.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.stored import StoredVariant, reordered, stored_variants
 from nnrun.sweeps.board.verdicts import completed_runs, known_values
 
 _FINAL = "-final"
@@ -88,7 +88,14 @@ def config_yaml(choice: Choice) -> str:
     return dump(chosen_config(choice))
 
 
-def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
+def best_of(
+    root: Path,
+    name: str,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    order_by: str | None = None,
+) -> Choice:
     """The choice among the stored runs of an experiment.
 
     Args:
@@ -96,12 +103,15 @@ def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = Fa
         name: of the experiment.
         by: the split to choose by; by default the one that the leaderboard is ordered by.
         in_folds: choose among runs of folds, if there are any.
+        order_by: the metric to choose by; by default that of the runs.
 
     Raises:
-        UsageError: it has no completed run, no such split, or a run whose report is damaged.
+        UsageError: it has no completed run, no such split or metric, or a run whose report is
+            damaged.
     """
     try:
-        return choose(_stored(root, name), name, by, in_folds=in_folds)
+        records = reordered(_stored(root, name), order_by)
+        return choose(records, name, by, in_folds=in_folds)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
