@@ -18,6 +18,7 @@ from nnrun.config.names import (
 )
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
+from nnrun.config.schema.decide import DecideConfig
 from nnrun.config.schema.fields import Integer, Number, Text
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.schema.precision import lost_in_float32
@@ -28,6 +29,7 @@ from nnrun.suggestions import nearest
 __all__ = [
     "CrossedSeeds",
     "DatasetConfig",
+    "DecideConfig",
     "ExperimentConfig",
     "LayerConfig",
     "LossConfig",
@@ -111,6 +113,8 @@ class ExperimentConfig(Block):
     """What training makes small."""
     training: TrainingConfig
     """The optimizer, how long, in what steps."""
+    decide: DecideConfig | None = None
+    """The threshold at which one of two classes is predicted, fitted on the validation split."""
     seed: Annotated[int, Integer(ge=0)] = 42
     """Decides split, initial weights, sample order and dropout."""
     published: PublishedConfig | None = None
@@ -126,6 +130,10 @@ class ExperimentConfig(Block):
             if stops_early and dataset.get("validation_size", 0) in (0, None):
                 message = "early stopping watches a validation split; set dataset.validation_size"
                 yield ConfigIssue(message, ("training", "early_stopping"), "key")
+        held_out = dataset.get("validation_size", 0) if isinstance(dataset, dict) else ""
+        if isinstance(data.get("decide"), dict) and held_out in (0, None):
+            message = "a threshold is fitted on a validation split; set dataset.validation_size"
+            yield ConfigIssue(message, ("decide",), "key")
         yield from _drawing_nothing(dataset, data.get("sweep"))
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):

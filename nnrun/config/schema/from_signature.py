@@ -5,6 +5,7 @@ An entry of a table gets its form in configs, its messages and its JSON Schema f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
@@ -31,11 +32,11 @@ from pydantic import (
 )
 
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, together
-from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.nn.signature import Bounds, Named
 from nnrun.suggestions import nearest, suggestion
 
+_ENTRY = re.compile(r" {4}(\w+): (.*)")
 _SIMPLE: dict[Any, Any] = {
     int: Annotated[int, Integer()],
     float: Annotated[float, Number()],
@@ -244,3 +245,20 @@ def _misnamed(
             message = f"{noun} needs '{key}'; did you mean {{{key}: {other}, ...}}?"
             return ConfigIssue(message, part="block"), {}
     return ConfigIssue(f"{noun} needs '{key}'{suggestion(None, names)}", part="block"), {}
+
+
+def argument_docs(call: Callable[..., Any]) -> dict[str, str]:
+    """The text of each entry under `Args:` in the docstring of a class or function."""
+    _, _, section = (getdoc(call) or "").partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        entry = _ENTRY.fullmatch(line)
+        if entry:
+            name = entry[1]
+            found[name] = entry[2]
+        elif line.startswith(" " * 8) and name:
+            found[name] += f" {line.strip()}"
+        else:
+            break
+    return {name: text.removesuffix(".") for name, text in found.items()}
