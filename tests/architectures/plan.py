@@ -48,9 +48,7 @@ class Architecture:
     input_shape: Shape
     outputs: int
 
-    def build(
-        self, seed: int = 0, dtype: Any = np.float64, *, weighted: bool = False
-    ) -> Network:
+    def build(self, seed: int = 0, dtype: Any = np.float64, *, weighted: bool = False) -> Network:
         """A network of its own, with weights from the seed and biases that are not zero."""
         blocks = [built(block) for block in self.blocks]
         loss = LOSSES[self.loss]()

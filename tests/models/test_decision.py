@@ -58,9 +58,10 @@ def test_measures_are_largest_at_the_threshold_that_scikit_learn_finds(name: str
         thresholds = np.unique(p)
         values = [SCORES[name](y, p >= t, weight) for t in thresholds]
 
-        assert best_of(values, thresholds) == fit_threshold(
-            objective(maximize=name), p, y, weight
-        ).threshold
+        assert (
+            best_of(values, thresholds)
+            == fit_threshold(objective(maximize=name), p, y, weight).threshold
+        )
 
 
 @pytest.mark.parametrize("least", [0.3, 0.5, 0.8, 1.0])

@@ -85,7 +85,9 @@ def test_single_rows_are_weighted(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
-def test_functions_for_single_rows_and_batches_agree(batch_size: int, task: Any, agree: Any) -> None:
+def test_functions_for_single_rows_and_batches_agree(
+    batch_size: int, task: Any, agree: Any
+) -> None:
     """With dropout and small batches, both compiled ways train as the NumPy engine does."""
 
     class Weighted(task):  # type: ignore[misc, valid-type]
