@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from nnrun.models.scores import Metrics, finite, score_of
+from nnrun.models.scores import Metrics, finite, measured
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
@@ -15,16 +17,21 @@ __all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
 def metrics_of(
-    task: Task, loss: float, outputs: Array, y: Array, weight: Array | None = None
+    task: Task,
+    loss: float,
+    outputs: Array,
+    y: Array,
+    names: Sequence[str] = (),
+    weight: Array | None = None,
 ) -> Metrics:
-    """Loss and metrics of one split, from the network's outputs."""
-    score = score_of(task)
-    score.add(outputs, y, weight)
-    return {"loss": finite(loss), **score.metrics()}
+    """Loss and metrics of one split, from the network's outputs; `names` beside the usual ones."""
+    return {"loss": finite(loss), **measured(task, outputs, y, names, weight)}
 
 
 @np.errstate(all="ignore")
-def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit) -> Metrics:
+def baseline_of(
+    task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit, names: Sequence[str] = ()
+) -> Metrics:
     """The metrics of a model that ignores x and predicts the training mean, or the class shares.
 
     For classes it predicts the most frequent one, with the shares as probabilities. Where classes
@@ -38,7 +45,7 @@ def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSpli
         value = Weighted(loss).value(constant, part.loss_target.astype(np.float64))
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)
-    return metrics_of(task, value, outputs, part.y, part.sample_weight)
+    return metrics_of(task, value, outputs, part.y, names, part.sample_weight)
 
 
 def _mean(target: Array, weight: Array | None) -> Array:

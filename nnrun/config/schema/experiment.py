@@ -13,17 +13,23 @@ from nnrun.config.names import (
     CHANGE_NOTHING,
     NAME_PATTERN,
     NAME_RULE,
-    PUBLISHED,
     is_name,
 )
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.decide import DecideConfig
 from nnrun.config.schema.fields import Integer, Number, Text
+from nnrun.config.schema.metrics import (
+    PUBLISHED,
+    PUBLISHED_PATTERN,
+    MetricName,
+    is_published,
+)
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
-from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.config.yaml.parse import KeyPath
 from nnrun.suggestions import nearest
 
 __all__ = [
@@ -40,6 +46,9 @@ __all__ = [
     "SweepConfig",
     "TrainingConfig",
 ]
+
+# Numbers up to the first are rounded to 0, those from the second on to infinity.
+_ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class PublishedConfig(Block):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "patternProperties": {f"^({'|'.join(PUBLISHED)})$": {"type": "number"}},
+            "patternProperties": {PUBLISHED_PATTERN: {"type": "number"}},
             "additionalProperties": False,
         },
     )
@@ -89,7 +98,7 @@ class PublishedConfig(Block):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        unknown = [key for key in data if key not in ("source", *PUBLISHED)]
+        unknown = [key for key in data if key != "source" and not is_published(key)]
         for number, key in enumerate(unknown):
             near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
             form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
@@ -117,6 +126,9 @@ class ExperimentConfig(Block):
     """The threshold at which one of two classes is predicted, fitted on the validation split."""
     seed: Annotated[int, Integer(ge=0)] = 42
     """Decides split, initial weights, sample order and dropout."""
+    metrics: list[Annotated[str, MetricName()]] | None = None
+    """What a report has beside the loss and the usual metrics; by default balanced accuracy and AUC
+    where classes are unequal: the smallest has less than half of an equal share."""
     published: PublishedConfig | None = None
     """Numbers from elsewhere to hold the run against."""
     sweep: SweepConfig | None = None
@@ -149,3 +161,19 @@ def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
     if by_time and isinstance(seeds, dict) and seeds.get("split") not in (None, 1):
         message = "a split by time draws nothing, so no seed changes it"
         yield ConfigIssue(message, ("sweep", "seeds", "split"), "key")
+
+
+def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
+    """An issue for each such number of a block, at its path.
+
+    An epsilon of 0 divides by zero; an infinite weight decay destroys all weights.
+    """
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from lost_in_float32(part, (*path, key))
+    elif isinstance(value, float) and value:
+        size, remedy = abs(value), "in float32; take a number that it has, or dtype: float64"
+        if size <= _ZERO:
+            yield ConfigIssue(f"{show(value)} is 0 {remedy}", path)
+        elif size >= _INFINITE:
+            yield ConfigIssue(f"{show(value)} is infinite {remedy}", path)

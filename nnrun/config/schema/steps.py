@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union, get_
 from pydantic import BeforeValidator, Discriminator, Field, Tag, create_model
 
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
+from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import OneOf, example
-from nnrun.config.schema.from_signature import Translator, argument_docs
+from nnrun.config.schema.from_signature import Translator
 from nnrun.config.yaml.dump import flow
 from nnrun.data.preprocessing.steps import STEPS, Step
 from nnrun.suggestions import nearest, suggestion

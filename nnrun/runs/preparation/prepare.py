@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, config_from_dict
-from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig, SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -29,6 +29,7 @@ from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
 from nnrun.runs.preparation.row_weights import check_weights
+from nnrun.runs.preparation.wanted_metrics import wanted_metrics
 from nnrun.training.streams import Streams
 
 # How many learning rates of a run are checked before it starts.
@@ -151,4 +152,11 @@ def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> Experi
         "stratify": split.stratified,
     }
     block = config.dataset.model_copy(update=decided)
-    return config.model_copy(update={"dataset": block, "sweep": None})
+    metrics = wanted_metrics(config, dataset)
+    return config.model_copy(update={"dataset": block, "metrics": metrics, "sweep": _order(config)})
+
+
+def _order(config: ExperimentConfig) -> SweepConfig | None:
+    """The metric that the run is ordered by, which is all that it keeps of its sweep."""
+    order_by = None if config.sweep is None else config.sweep.order_by
+    return None if order_by is None else SweepConfig(order_by=order_by)

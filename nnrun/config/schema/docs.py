@@ -1,0 +1,55 @@
+"""Descriptions of arguments and attributes, read from docstrings when they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from inspect import cleandoc, getdoc, getsource
+from itertools import pairwise
+from textwrap import dedent
+from typing import Any
+
+_ENTRY = re.compile(r" {4}(\w+): (.*)")
+
+
+def argument_docs(call: Callable[..., Any]) -> dict[str, str]:
+    """The text of each entry under `Args:` in the docstring of a class or function."""
+    _, _, section = (getdoc(call) or "").partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        entry = _ENTRY.fullmatch(line)
+        if entry:
+            name = entry[1]
+            found[name] = entry[2]
+        elif line.startswith(" " * 8) and name:
+            found[name] += f" {line.strip()}"
+        else:
+            break
+    return {name: text.removesuffix(".") for name, text in found.items()}
+
+
+@cache
+def attribute_docs(kind: type) -> dict[str, str]:
+    """The text below each attribute of a class and of those that it inherits from."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        with suppress(OSError, TypeError):  # made at run time, or built in
+            found |= _own_docs(getsource(base))
+    return found
+
+
+def _own_docs(source: str) -> dict[str, str]:
+    import ast  # noqa: PLC0415  # most commands show no descriptions
+
+    found = {}
+    for attribute, below in pairwise(ast.parse(dedent(source)).body[0].body):
+        match attribute, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = cleandoc(text)
+    return found
