@@ -28,6 +28,7 @@ from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
+from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import wanted_metrics
 from nnrun.training.streams import Streams
 
@@ -63,6 +64,7 @@ def prepare(
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
+        check_weights(split, dataset.classes, config.training.class_weight)
         network = prepared.network
         check_network(network, prepared.config, dataset)
         mismatch = (
