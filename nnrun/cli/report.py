@@ -47,6 +47,11 @@ _SUFFIXES = (".html", ".htm")
     help="Of the figures; pdf and png need the extra nnrun[figures].",
 )
 @options.margin_option
+@click.option(
+    "--importance",
+    is_flag=True,
+    help="Compute which columns or pixels count, for one run of each setting.",
+)
 @options.results_option
 @options.output_options
 @click.pass_obj
@@ -58,6 +63,7 @@ def command(
     figures: Path | None,
     form: str,
     margin: float | None,
+    importance: bool,
     results: Path,
 ) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
@@ -81,7 +87,7 @@ def command(
     if file is not None:
         check_target(file)
     found = find_runs(runs, results)
-    report = Report(found, Datasets().load, margin=margin)
+    report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))

@@ -9,6 +9,8 @@ CHOOSING = ("validation", "test", "train")
 """Splits by how honest a choice by them is, the most honest first."""
 METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
 PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
+BESIDE = ("linear", "neighbors", "forest", "boosting", "mlp")
+"""Models of scikit-learn that a sweep trains beside its networks."""
 MONITORS = ("validation_loss", "validation_accuracy", "validation_mse")
 """What evaluations during training compute: the loss and the main metric of either task."""
 

@@ -10,7 +10,7 @@ from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 
-__all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
+__all__ = ["Metrics", "baseline_of", "finite", "metrics_of", "without_loss"]
 
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
@@ -33,3 +33,8 @@ def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSpli
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)
     return metrics_of(task, value, outputs, part.y)
+
+
+def without_loss(metrics: Metrics) -> Metrics:
+    """Of a model that has no loss of the config to make small."""
+    return {key: value for key, value in metrics.items() if key != "loss"}

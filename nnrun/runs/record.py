@@ -49,6 +49,11 @@ class RunRecord:
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
 
+    @property
+    def beside(self) -> str | None:
+        """The model of scikit-learn that was trained; None for a network."""
+        return self.config.get("beside")
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the version first."""
         content = vars(self)

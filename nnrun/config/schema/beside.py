@@ -1,0 +1,58 @@
+"""The config of a model of scikit-learn that is trained beside networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from nnrun.config.names import BESIDE
+from nnrun.config.schema.block import ConfigIssue
+from nnrun.config.schema.experiment import ExperimentConfig
+from nnrun.config.schema.fields import OneOf
+
+_OF_NETWORKS = ("network", "loss", "training")
+_PREPARATION = ("features", "target")
+
+
+class BesideConfig(ExperimentConfig):
+    """An experiment with a model of scikit-learn in place of a network, its loss and training.
+
+    The model has a preparation of its own, so that the config names none.
+    """
+
+    left_out: ClassVar[Mapping[str, Any]] = {"dataset": set(_PREPARATION)}
+
+    network: Any = Field(default=None, exclude=True)
+    loss: Any = Field(default=None, exclude=True)
+    training: Any = Field(default=None, exclude=True)
+    beside: Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]
+    """The model."""
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, model: str, task: str | None) -> BesideConfig:
+        """The config of a model on the data and the splits of a network's config."""
+        plain = {"features": [], "target": "none", "task": task}
+        return cls.model_construct(
+            name=config.name,
+            description=config.description,
+            dataset=config.dataset.model_copy(update=plain),
+            seed=config.seed,
+            beside=model,
+        )
+
+    @property
+    def in_order(self) -> bool:
+        return False
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        why = "is of networks, and 'beside' asks for a model of scikit-learn; remove one of the two"
+        for key in _OF_NETWORKS:
+            if data.get(key) is not None:
+                yield ConfigIssue(f"'{key}' {why}", (key,), "key")
+        block = data.get("dataset")
+        for key in _PREPARATION if isinstance(block, dict) else ():
+            if block.get(key) not in (None, [], "none"):
+                yield ConfigIssue(f"'{key}' {why}", ("dataset", key), "key")
