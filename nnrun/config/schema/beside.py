@@ -33,7 +33,7 @@ class BesideConfig(ExperimentConfig):
     @classmethod
     def of(cls, config: ExperimentConfig, model: str, task: str | None) -> BesideConfig:
         """The config of a model on the data and the splits of a network's config."""
-        plain = {"features": [], "target": "none", "task": task}
+        plain: dict[str, Any] = {"features": [], "target": "none", "task": task}
         return cls.model_construct(
             name=config.name,
             description=config.description,
@@ -53,6 +53,7 @@ class BesideConfig(ExperimentConfig):
             if data.get(key) is not None:
                 yield ConfigIssue(f"'{key}' {why}", (key,), "key")
         block = data.get("dataset")
-        for key in _PREPARATION if isinstance(block, dict) else ():
-            if block.get(key) not in (None, [], "none"):
+        given = block if isinstance(block, dict) else {}
+        for key in _PREPARATION:
+            if given.get(key) not in (None, [], "none"):
                 yield ConfigIssue(f"'{key}' {why}", ("dataset", key), "key")

@@ -10,11 +10,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import Block, Note, Section, charts_of
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
+from nnrun.reports.html.runs import DAMAGE, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History
 from nnrun.reports.tables import Cell, Grid

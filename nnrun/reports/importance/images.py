@@ -12,7 +12,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.signature import Array
 
-_MOST_ROWS = 500
+MOST_ROWS = 500
 _MOST_CLASSES = 10
 
 
@@ -37,7 +37,7 @@ class PixelMap:
 
 def pixel_maps(model: Model, part: SplitData) -> list[PixelMap]:
     """The maps of the first classes, from the first images of a split."""
-    x, y = part.x[:_MOST_ROWS], part.y[:_MOST_ROWS]
+    x, y = part.x[:MOST_ROWS], part.y[:MOST_ROWS]
     if isinstance(model.task, Classification):
         names = model.layout.classes[:_MOST_CLASSES]
         groups = [(name, label, y == label) for label, name in enumerate(names)]

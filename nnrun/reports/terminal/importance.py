@@ -10,6 +10,7 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.nn.signature import Array
+from nnrun.reports.importance.images import MOST_ROWS
 from nnrun.reports.importance.measure import ColumnImportance, Importance
 from nnrun.reports.numbers import count, difference, number, plural
 from nnrun.reports.summary import metric_label
@@ -45,7 +46,8 @@ def heading(found: Importance) -> str:
     """What was measured, and on which rows."""
     rows = plural(found.rows, f"{found.split} row")
     if found.pixels:
-        return f"Which pixels count, on the first of {rows}"
+        some = "" if found.rows <= MOST_ROWS else f"the first {MOST_ROWS} of "
+        return f"Which pixels count, on {some}{rows}"
     over = f"{count(len(found.seeds))} seeds of its setting" if found.several else "its shuffles"
     return (
         f"What {found.split} {metric_label(found.metric)} {_verb(found)} when one column is "
@@ -70,16 +72,18 @@ def value_text(one: ColumnImportance) -> str:
 
 
 def remark(one: ColumnImportance) -> str:
-    """What to know of a column that may not count."""
-    return "" if one.counts else UNTOLD
+    """What to know of a column that may not count, or that misleads the network."""
+    if not one.counts:
+        return UNTOLD
+    return "" if one.mean > 0 else "better when shuffled"
 
 
 def notes(found: Importance) -> Iterator[str]:
     """How to read it."""
     if found.pixels:
         yield (
-            "Where a patch has the mean pixels of all images, the probability of the class is lower "
-            "by so much; nnrun report --importance draws this, and the gradients."
+            "Where a patch has the mean pixels of all images, the probability of the class is "
+            "lower by so much; nnrun report --importance draws this, and the gradients."
         )
         return
     if not found.several:

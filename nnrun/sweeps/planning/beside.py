@@ -27,9 +27,8 @@ def models_of(word: str | Sequence[str]) -> list[str]:
     names = [name.strip() for name in word.split(",")] if isinstance(word, str) else [*word]
     for name in names:
         if name not in BESIDE:
-            known = ", ".join(BESIDE)
-            message = f"'{name}' is no model of scikit-learn{suggestion(str(name), BESIDE)}"
-            raise UsageError(f"beside: {message}; there are {known}")
+            hint = suggestion(str(name), BESIDE)
+            raise UsageError(f"beside: '{name}' is no model of scikit-learn{hint}")
     return [*dict.fromkeys(names)]
 
 
