@@ -95,10 +95,14 @@ def task_of(network: Network, preprocessing: Preprocessing, layout: Layout) -> T
     """The task of a network that is trained on rows of this layout."""
     if layout.task == "regression":
         return Regression(preprocessing.transform_y, preprocessing.inverse_y)
-    outputs = network.output_shape[0]
-    last = network.layers[-1].type
     return Classification(
         classes=len(layout.classes),
-        outputs=outputs,
-        probabilistic=last == "softmax" or (last == "sigmoid" and outputs == 1),
+        outputs=network.output_shape[0],
+        probabilistic=gives_probabilities(network),
     )
+
+
+def gives_probabilities(network: Network) -> bool:
+    """Whether the outputs are probabilities of classes."""
+    last = network.layers[-1].type
+    return last == "softmax" or (last == "sigmoid" and network.output_shape[0] == 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from nnrun.models.scores import Metrics, finite, score_of
+from nnrun.models.scores import Metrics, finite, measured
 from nnrun.models.task import Classification, Task
 from nnrun.nn.losses import Loss
 from nnrun.nn.signature import Array
@@ -14,15 +16,17 @@ __all__ = ["Metrics", "baseline_of", "finite", "metrics_of", "without_loss"]
 
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
-def metrics_of(task: Task, loss: float, outputs: Array, y: Array) -> Metrics:
-    """Loss and metrics of one split, from the network's outputs."""
-    score = score_of(task)
-    score.add(outputs, y)
-    return {"loss": finite(loss), **score.metrics()}
+def metrics_of(
+    task: Task, loss: float, outputs: Array, y: Array, names: Sequence[str] = ()
+) -> Metrics:
+    """Loss and metrics of one split, from the network's outputs; `names` beside the usual ones."""
+    return {"loss": finite(loss), **measured(task, outputs, y, names)}
 
 
 @np.errstate(all="ignore")
-def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit) -> Metrics:
+def baseline_of(
+    task: Task, loss: Loss, train: PreparedSplit, part: PreparedSplit, names: Sequence[str] = ()
+) -> Metrics:
     """The metrics of a model that ignores x and predicts the training mean, or the class shares.
 
     For classes it predicts the most frequent one, with the shares as probabilities.
@@ -32,7 +36,7 @@ def baseline_of(task: Task, loss: Loss, train: PreparedSplit, part: PreparedSpli
     value = loss.value(outputs, part.target.astype(np.float64))
     if isinstance(task, Classification) and not task.probabilistic:
         task = Classification(task.classes, task.outputs, probabilistic=True)
-    return metrics_of(task, value, outputs, part.y)
+    return metrics_of(task, value, outputs, part.y, names)
 
 
 def without_loss(metrics: Metrics) -> Metrics:

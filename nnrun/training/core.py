@@ -18,6 +18,7 @@ from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
+from nnrun.training.monitored import MonitoredMetric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
 
@@ -42,6 +43,7 @@ class TrainingCore:
         evaluate_every: updates between evaluations; there is always one at the end.
         baseline: the training loss of always predicting the mean of the targets.
         stopping: early stopping, if any.
+        monitored: the metric that early stopping follows, if the history has it only therefore.
         curve: collects the losses of batches, if any; the engine has to be built with `losses`.
             It is not part of a state: interrupted runs have none.
     """
@@ -58,6 +60,7 @@ class TrainingCore:
     evaluate_every: int
     baseline: float
     stopping: EarlyStopping | None = None
+    monitored: MonitoredMetric | None = None
     curve: LossCurve | None = None
 
     iteration: int = 0
@@ -131,6 +134,9 @@ class TrainingCore:
         losses = {name: np.array([loss]) for name, (loss, _) in found.items()}
         outputs = {name: given[np.newaxis] for name, (_, given) in found.items()}
         (row,) = self._rows([self.iteration], [self._rate], losses, outputs)
+        if self.monitored is not None:
+            y = self.splits["validation"].y
+            row[self.monitored.column] = self.monitored.value(found["validation"][1], y)
         self.evaluation_seconds += perf_counter() - start
         return row
 

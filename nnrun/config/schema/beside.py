@@ -11,9 +11,11 @@ from nnrun.config.names import BESIDE
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.fields import OneOf
+from nnrun.metrics.table import LOSS
 
 _OF_NETWORKS = ("network", "loss", "training")
 _PREPARATION = ("features", "target")
+NO_LOSS = "models of scikit-learn have no loss of the config to be ordered by; name a metric"
 
 
 class BesideConfig(ExperimentConfig):
@@ -39,6 +41,8 @@ class BesideConfig(ExperimentConfig):
             description=config.description,
             dataset=config.dataset.model_copy(update=plain),
             seed=config.seed,
+            metrics=config.metrics,
+            sweep=config.sweep,
             beside=model,
         )
 
@@ -53,6 +57,9 @@ class BesideConfig(ExperimentConfig):
             if data.get(key) is not None:
                 yield ConfigIssue(f"'{key}' {why}", (key,), "key")
         block = data.get("dataset")
+        sweep = data.get("sweep")
+        if isinstance(sweep, dict) and sweep.get("order_by") == LOSS:
+            yield ConfigIssue(NO_LOSS, ("sweep", "order_by"))
         given = block if isinstance(block, dict) else {}
         for key in _PREPARATION:
             if given.get(key) not in (None, [], "none"):

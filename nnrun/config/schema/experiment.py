@@ -13,12 +13,17 @@ from nnrun.config.names import (
     CHANGE_NOTHING,
     NAME_PATTERN,
     NAME_RULE,
-    PUBLISHED,
     is_name,
 )
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
 from nnrun.config.schema.fields import Integer, Number, Text
+from nnrun.config.schema.metrics import (
+    PUBLISHED,
+    PUBLISHED_PATTERN,
+    MetricName,
+    is_published,
+)
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
 from nnrun.config.schema.precision import lost_in_float32
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
@@ -66,7 +71,7 @@ class PublishedConfig(Block):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "patternProperties": {f"^({'|'.join(PUBLISHED)})$": {"type": "number"}},
+            "patternProperties": {PUBLISHED_PATTERN: {"type": "number"}},
             "additionalProperties": False,
         },
     )
@@ -87,7 +92,7 @@ class PublishedConfig(Block):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        unknown = [key for key in data if key not in ("source", *PUBLISHED)]
+        unknown = [key for key in data if key != "source" and not is_published(key)]
         for number, key in enumerate(unknown):
             near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
             form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
@@ -115,6 +120,9 @@ class ExperimentConfig(Block):
     """The optimizer, how long, in what steps."""
     seed: Annotated[int, Integer(ge=0)] = 42
     """Decides split, initial weights, sample order and dropout."""
+    metrics: list[Annotated[str, MetricName()]] | None = None
+    """What a report has beside the loss and the usual metrics; by default balanced accuracy and AUC
+    where classes are unequal: the smallest has less than half of an equal share."""
     published: PublishedConfig | None = None
     """Numbers from elsewhere to hold the run against."""
     sweep: SweepConfig | None = None

@@ -10,7 +10,9 @@ from pydantic import Field
 from nnrun.config.names import BESIDE, changes_nothing
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Integer, Listed, OneOf
+from nnrun.config.schema.metrics import MetricName
 from nnrun.config.schema.pydantic_errors import show
+from nnrun.metrics.table import LOSS
 
 Seeds = (
     Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
@@ -50,6 +52,9 @@ class SweepConfig(Block):
     """For keys in dotted form, such as training.learning_rate, the values to try."""
     beside: list[Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]] = Field(default=[])
     """Models of scikit-learn to train on the same splits and seeds."""
+
+    order_by: Annotated[str, MetricName(extra=(LOSS,))] | None = None
+    """The metric that runs and leaderboards are ordered by; by default accuracy, or mse."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -11,7 +11,7 @@ from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import LoadData
-from nnrun.reports.html.blocks import Block, Note, Section, charts_of
+from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_of
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
@@ -109,10 +109,14 @@ class Report:
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
-    def counts(self) -> list[tuple[str, int]]:
-        """The number of runs with each status."""
-        statuses = [self._status(found) for found in self.found]
-        return [(status, statuses.count(status)) for status in dict.fromkeys(sorted(statuses))]
+    def counts(self) -> list[tuple[StatusMark, int]]:
+        """The number of runs with each status; those with warnings are counted apart."""
+        kinds = [self._mark(found).kind for found in self.found]
+        words = {"warned": "completed with warnings"}
+        return [
+            (StatusMark(words.get(kind, kind), kind), kinds.count(kind))
+            for kind in dict.fromkeys(sorted(kinds))
+        ]
 
     def sections(self) -> Iterator[Section]:
         """Leaderboards, learning curves and grids, then the list of all runs."""
@@ -225,22 +229,26 @@ class Report:
             )
 
     def _row(self, found: Found, variant: StoredVariant | None) -> list[Cell]:
-        status = self._status(found)
+        mark = self._mark(found)
+        status = Cell(mark.text, kind=f"status {mark.kind}")
         sound = self._sound.get(found.key)
         name = Cell(shortened(found.key), link=self.anchors.get(found.key))
         if sound is None:
             blank = [Cell(MISSING)] * 5
-            return [name, Cell(MISSING), Cell(status, kind=f"status {_class(status)}"), *blank]
+            return [name, Cell(MISSING), status, *blank]
         choice = " ".join(choice_words(variant.choice)) if variant else ""
         numbers = [Cell(number(value), value) for value in sound.score.metrics]
         return [
             name,
             Cell(shortened(choice) or MISSING),
-            Cell(status, kind=f"status {_class(status)}"),
+            status,
             Cell(str(sound.record.seed), sound.record.seed),
             Cell(shortened(sound.record.main_metric, 30)),
             *numbers,
         ]
+
+    def _mark(self, found: Found) -> StatusMark:
+        return StatusMark.of(self._status(found), found.overview.warnings)
 
     def _status(self, found: Found) -> str:
         """The run's status; `damaged` if its report is not valid."""
@@ -264,10 +272,6 @@ def _reason(found: Found, status: str) -> str:
     if status == DAMAGED:
         return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
     return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
-
-
-def _class(status: str) -> str:
-    return status if status.isalpha() else DAMAGED
 
 
 def _checked(found: Found) -> _Sound | None:

@@ -13,7 +13,7 @@ from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
 from nnrun.reports.examine import LoadData, Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks
-from nnrun.reports.html.blocks import Block, Code, Note, Section
+from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
 from nnrun.reports.html.curves import run_curves
 from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
@@ -24,6 +24,8 @@ from nnrun.reports.run_tables import metrics_table, network_table, published_tab
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
+    metric_notes,
+    monitored,
     published_source,
     split_line,
     training_line,
@@ -52,7 +54,7 @@ class RunSections:
 
     anchor: str
     name: str
-    status: str
+    status: StatusMark
     sections: Sequence[Section]
 
 
@@ -90,7 +92,7 @@ def run_sections(
         if found:
             sections.append(Section(title, found))
     name = shortened(f"{record.name}/{record.run_id}")
-    return RunSections(anchor, name, record.status, sections)
+    return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
@@ -134,7 +136,7 @@ def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     if fault is not None:
         yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
-    yield from run_curves(read_history(folder), record.main_metric)
+    yield from run_curves(read_history(folder), record.main_metric, monitored(record))
 
 
 def _predictions(
@@ -166,6 +168,7 @@ def _result(record: RunRecord) -> Iterator[Block]:
     if any(record.metrics.values()):
         yield metrics_table(record)
         yield Note(f"The baseline is {baseline_line(record)}.")
+    yield from (Note(sentence(note), "warning") for note in metric_notes(record))
     if record.published:
         table, source = published_table(record), published_source(record)
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table

@@ -17,9 +17,12 @@ from nnrun.reports.run_tables import (
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
+    metric_notes,
+    monitored,
     published_source,
     split_line,
     splits,
+    status_words,
     training_line,
     warnings_of,
 )
@@ -54,7 +57,8 @@ def _blocks(result: RunResult) -> Iterator[str]:
 
 
 def _status(record: RunRecord) -> str:
-    line = f"Run `{record.run_id}` of {moment(record.started)}: **{record.status}**."
+    status = status_words(record.status, len(record.warnings))
+    line = f"Run `{record.run_id}` of {moment(record.started)}: **{status}**."
     error = f" {sentence(escape(record.error))}" if record.error else ""
     return f"{line}{error} {sentence(training_line(record))}"
 
@@ -63,6 +67,7 @@ def _results(record: RunRecord) -> Iterator[str]:
     yield "## Results"
     yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
+    yield from (sentence(escape(note)) for note in metric_notes(record))
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):
@@ -136,17 +141,18 @@ def _curve(result: RunResult) -> Iterator[str]:
         return
     yield "## Learning curve"
     parts = splits(record.dataset)
-    keys = [f"{split}_{what}" for split in parts for what in ("loss", record.main_metric)]
+    names = dict.fromkeys(("loss", record.main_metric, monitored(record)))
+    keys = [f"{split}_{what}" for split in parts for what in names]
     keys = [key for key in keys if key in history[0]]
-    names = [key.replace("_", " ", 1) for key in keys]
+    titles = [key.replace("_", " ", 1) for key in keys]
     if len(history) > 1:
         curves = [[row[key] for row in history] for key in keys]
         rows = [
             [name, sparkline(values), number(values[0]), number(values[-1])]
-            for name, values in zip(names, curves, strict=True)
+            for name, values in zip(titles, curves, strict=True)
         ]
         yield table(["", "curve", "first", "last"], rows, texts=2)
-    header = ["iteration", "epoch", *names]
+    header = ["iteration", "epoch", *titles]
     rows = [
         [count(int(row["iteration"])), f"{row['epoch']:.1f}", *[number(row[key]) for key in keys]]
         for row in thinned(history, _MOST_ROWS)

@@ -92,4 +92,4 @@ def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:
         outputs[:, estimator.classes_] = estimator.predict_proba(part.x)
     else:
         outputs = estimator.predict(part.x).reshape(len(part), -1)
-    return without_loss(metrics_of(task, 0.0, outputs, part.y))
+    return without_loss(metrics_of(task, 0.0, outputs, part.y, prepared.metrics))

@@ -12,6 +12,7 @@ from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
 from nnrun.engines.selection import build_engine, why_not_compiled
 from nnrun.errors import NnrunError
+from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
 from nnrun.models.task import Task
 from nnrun.nn.signature import Array
@@ -28,6 +29,7 @@ from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
+from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress, Trainer
@@ -187,6 +189,7 @@ class Execution:
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
             stopping=stopping,
+            monitored=monitored_metric(self.task, stopping),
             curve=curve,
         )
 
@@ -194,10 +197,9 @@ class Execution:
         config = self.prepared.config.training.early_stopping
         if config is None:
             return None
-        larger = config.monitor == f"validation_{self.task.main_metric}"
         return EarlyStopping(
             monitor=config.monitor,
-            larger_is_better=larger and self.task.larger_is_better,
+            larger_is_better=larger_is_better(config.monitor.removeprefix("validation_")),
             patience=config.patience,
             restore_best=config.restore_best,
         )
@@ -232,7 +234,7 @@ class Execution:
 
     def _metrics_of(self, name: str) -> Metrics:
         loss, outputs = self.trainer.evaluate(name)
-        return metrics_of(self.task, loss, outputs, self.examples[name].y)
+        return metrics_of(self.task, loss, outputs, self.examples[name].y, self.prepared.metrics)
 
     def _case(
         self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]

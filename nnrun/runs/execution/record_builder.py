@@ -73,7 +73,7 @@ def build_record(
         dataset=dataset,
         network=_described_network(prepared),
         published=compare_published(published_of(config), fields["metrics"]),
-        main_metric=prepared.task.main_metric,
+        main_metric=prepared.main_metric,
         description=config.description,
         nnrun_version=__version__,
         warnings=[diagnostic.to_dict() for diagnostic in diagnostics],

@@ -80,7 +80,9 @@ class PreparedBeside(Prepared):
     def baseline(self) -> dict[str, Metrics | None]:
         classes = self.dataset.task == "classification"
         loss, parts = LOSSES["cross_entropy" if classes else "mean_squared"](), self.examples
-        found = {n: baseline_of(self.task, loss, parts["train"], parts[n]) for n in parts}
+        found = {
+            n: baseline_of(self.task, loss, parts["train"], parts[n], self.metrics) for n in parts
+        }
         return {name: without_loss(found[name]) if name in found else None for name in SPLITS}
 
 

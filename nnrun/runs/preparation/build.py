@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
+from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import LOSSES
@@ -15,13 +16,7 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
-
-# The loss, the main metric, and the others that a report has.
-_METRICS = {
-    "classification": ("loss", "accuracy", "log_loss"),
-    "regression": ("loss", "mse", "rmse", "mae", "r2"),
-}
-
+from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 
 Mismatch = tuple[KeyPath, str]
 """The key of the config that is at fault, and a message."""
@@ -62,8 +57,7 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         *_outputs(network, dataset),
         *_loss(network, config, dataset),
         *_single_rows(network, config),
-        *_monitor(config, dataset),
-        *_published(config, dataset),
+        *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
     if mismatches:
         raise ConfigMismatchError(mismatches)
@@ -123,27 +117,6 @@ def needs_rows(layer: Layer) -> str:
     vectors = len(layer.input_shape) == 1
     what = "vectors" if vectors else f"images of {shape_text(layer.input_shape)}"
     return f"{layer.type} on {what} needs batches of more than one row"
-
-
-def _monitor(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
-    """Early stopping can only follow what every evaluation computes."""
-    stopping = config.training.early_stopping
-    followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
-    if stopping is not None and stopping.monitor not in followed:
-        message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
-        yield ("training", "early_stopping", "monitor"), message
-
-
-def _published(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
-    """Published numbers that the run will not compute cannot be compared."""
-    sizes = {"validation": config.dataset.validation_size, "test": config.dataset.test_size}
-    for key in config.published.numbers if config.published else ():
-        split, _, metric = key.partition("_")
-        if metric not in _METRICS[dataset.task]:
-            known = ", ".join(_METRICS[dataset.task])
-            yield ("published", key), f"{dataset.task} has no {metric}; there are {known}"
-        elif sizes.get(split, 1) == 0:
-            yield ("published", key), f"there is no {split} split"
 
 
 def _last_activation(network: Network) -> str:

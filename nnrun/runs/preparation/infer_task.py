@@ -33,22 +33,24 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
 def _of_classes(config: ExperimentConfig) -> InferredTask | None:
     if config.loss.type in ("cross_entropy", "binary_cross_entropy"):
         return InferredTask("classification", f"as the loss {config.loss.type} says")
-    if _last_type(config) == "softmax":
+    if last_layer(config)[0] == "softmax":
         return InferredTask("classification", "as softmax at the end says")
     return None
 
 
 def _of_table(config: ExperimentConfig) -> InferredTask | None:
-    layers = reversed(config.network.layers)
-    units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
+    last, units = last_layer(config)
     if units > 1:
         return InferredTask("classification", f"as {units} outputs say")
-    if units == 0 or _last_type(config) == "sigmoid":
+    if units == 0 or last == "sigmoid":
         return None
     reason = f"as the loss {config.loss.type} and a single output without sigmoid say"
     return InferredTask("regression", reason)
 
 
-def _last_type(config: ExperimentConfig) -> str:
+def last_layer(config: ExperimentConfig) -> tuple[str, int]:
+    """The type of the last active layer, `linear` without any; and the number of outputs, or 0."""
     active_layers = Sequential([layer.build() for layer in config.network.layers]).active_layers
-    return active_layers[-1].type if active_layers else "linear"
+    layers = reversed(config.network.layers)
+    units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
+    return active_layers[-1].type if active_layers else "linear", units

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnrun.config.load import Experiment, config_from_dict
 from nnrun.config.schema.beside import BesideConfig
-from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig, SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -30,6 +30,7 @@ from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
+from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
 from nnrun.training.streams import Streams
 
 # How many learning rates of a run are checked before it starts.
@@ -62,6 +63,9 @@ def prepare(
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
+        mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+        if mismatches:
+            raise _config_error(experiment, mismatches)
         return PreparedBeside(_resolve(config, dataset, split), dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
@@ -154,4 +158,11 @@ def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> Experi
         "stratify": split.stratified,
     }
     block = config.dataset.model_copy(update=decided)
-    return config.model_copy(update={"dataset": block, "sweep": None})
+    metrics = wanted_metrics(config, dataset)
+    return config.model_copy(update={"dataset": block, "metrics": metrics, "sweep": _order(config)})
+
+
+def _order(config: ExperimentConfig) -> SweepConfig | None:
+    """The metric that the run is ordered by, which is all that it keeps of its sweep."""
+    order_by = None if config.sweep is None else config.sweep.order_by
+    return None if order_by is None else SweepConfig(order_by=order_by)

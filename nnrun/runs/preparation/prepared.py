@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -173,6 +174,17 @@ class Prepared:
         return task_of(self.network, self.preprocessing, self.dataset.layout)
 
     @property
+    def metrics(self) -> Sequence[str]:
+        """Those that its report has beside those of its task."""
+        return self.config.metrics or ()
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that lists and leaderboards show it by."""
+        sweep = self.config.sweep
+        return (sweep and sweep.order_by) or self.task.main_metric
+
+    @property
     def task_from(self) -> str | None:
         """The part of the config that implies the task; None if the data set decides it."""
         return self.cache.get("task from", self._task_from)
@@ -201,7 +213,7 @@ class Prepared:
         """The metrics of a model that ignores the features, by split."""
         loss, train = self.config.loss.build(), self.examples["train"]
         return {
-            name: baseline_of(self.task, loss, train, self.examples[name])
+            name: baseline_of(self.task, loss, train, self.examples[name], self.metrics)
             if name in self.examples
             else None
             for name in SPLITS

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
+from nnrun.metrics.table import find
 from nnrun.runs.record import RunRecord, Status
 
 
@@ -16,7 +17,9 @@ def invalid_part(record: RunRecord) -> str | None:
         if not _has_form(getattr(record, name), form):
             return name
     trained = record.metrics["train"] or {}
-    if record.status == "completed" and not _is_number(trained.get(record.main_metric)):
+    known = _is_number(trained.get(record.main_metric))
+    undefined = record.main_metric in (trained.get("undefined") or {})
+    if record.status == "completed" and not (known or undefined):
         return "metrics"
     return None
 
@@ -80,14 +83,25 @@ def _is_split(value: Any) -> bool:
 
 def _are_metrics(value: Any) -> bool:
     return _has_form(value, dict.fromkeys(SPLITS, (dict, None))) and all(
-        _has_form(metrics, (None, _METRICS)) for metrics in value.values()
+        metrics is None or (_has_form(metrics, _METRICS) and _are_named_metrics(metrics))
+        for metrics in value.values()
     )
+
+
+def _are_named_metrics(value: Mapping[str, Any]) -> bool:
+    """Whether all metrics that a config may have asked for are numbers, or undefined."""
+    numbers = (number for name, number in value.items() if find(name) is not None)
+    return all(number is None or _is_number(number) for number in numbers)
 
 
 _MISSING = object()
 _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
-    **dict.fromkeys(("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2"), _MAYBE_NUMBER),
+    "loss": _MAYBE_NUMBER,
+    "undefined": (
+        lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
+        _MISSING,
+    ),
     "confusion": (_is_square, None, _MISSING),
 }
 _SPLIT = {

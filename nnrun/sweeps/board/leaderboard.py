@@ -10,6 +10,7 @@ from itertools import groupby
 from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
+from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.beside import beside_networks
 from nnrun.sweeps.board.comparable import Comparable, Member
@@ -129,10 +130,12 @@ def _row(
         split: {key: value for key, s in runs.items() if (value := s.metrics[column]) is not None}
         for column, split in enumerate(SPLITS)
     }
-    most = 1.0 if variant.metric == "accuracy" else inf
     summaries = {
         split: summarize(
-            [*values.values()], variant.overlap.get(split, 0.0), (0.0, most), design_of(values)
+            [*values.values()],
+            variant.overlap.get(split, 0.0),
+            bounds_of(variant.metric),
+            design_of(values),
         )
         for split, values in known.items()
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_of, choice_words, differing
-from nnrun.models.task import Classification, Regression
+from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
@@ -198,7 +198,6 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
 def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
-    task = Classification if record.task == "classification" else Regression
     completed = [each for each in records if each.status == "completed"]
     rows = mean_rows([each.dataset[f"n_{s}"] for s in SPLITS] for each in completed or records)
     numbers = (record.config.get("published") or {}).items()
@@ -213,7 +212,7 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
         splits=tuple(rows),
         division=division_of(block),
         metric=record.main_metric,
-        larger_is_better=task.larger_is_better,
+        larger_is_better=larger_is_better(record.main_metric),
         published={key: value for key, value in numbers if key != "source"},
         parameters=int(record.network["parameters"]),
         rows=rows,

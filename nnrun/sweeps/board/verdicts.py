@@ -8,6 +8,7 @@ from math import isfinite, nan
 
 import numpy as np
 
+from nnrun.metrics.table import is_share
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.comparisons import Standings, Table, standings
@@ -181,7 +182,7 @@ def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[n
 def _resolution(variant: Comparable, split: str) -> float:
     """The step between two values of the metric; 0 where there is none, or none is known."""
     rows = variant.rows.get(split, 0)
-    return 1 / rows if variant.metric == "accuracy" and rows else 0.0
+    return 1 / rows if is_share(variant.metric) and rows else 0.0
 
 
 def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:

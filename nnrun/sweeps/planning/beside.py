@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnrun.config.names import BESIDE
-from nnrun.config.schema.beside import BesideConfig
+from nnrun.config.schema.beside import NO_LOSS, BesideConfig
 from nnrun.config.settings import BESIDE as KEY
 from nnrun.errors import ConfigError, UsageError
+from nnrun.metrics.table import LOSS
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.suggestions import suggestion
 from nnrun.sweeps.planning.grid import Grid, GridPoint
@@ -36,12 +37,17 @@ def grids_beside(grid: Grid, given: Sequence[str] | None) -> list[Grid]:
     """A grid for each model: of the config's own grid what changes the data and their splits.
 
     `given` are the models that an argument names; by default they are those of the config.
+
+    Raises:
+        ConfigError: runs are ordered by the loss, which these models have not.
     """
+    sweep = grid.base.config.sweep
     if given is None:
-        sweep = grid.base.config.sweep
         given = [] if sweep is None else [*dict.fromkeys(sweep.beside)]
     if isinstance(grid.base.config, BesideConfig):
         return []
+    if given and sweep is not None and sweep.order_by == LOSS:
+        raise ConfigError([grid.base.problem(("sweep", "order_by"), NO_LOSS)])
     axes = [axis for axis in grid.axes if _is_of_data(axis.key)]
     varied = [key for key in grid.varied if _is_of_data(key)]
     values = {**vars(grid), "axes": axes, "varied": varied}
