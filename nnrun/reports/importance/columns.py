@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from math import nan
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nnrun.data.splits.parts import SplitData
+from nnrun.metrics.table import larger_is_better
 from nnrun.models.model import Model
+from nnrun.models.scores import measured
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 
@@ -49,14 +53,17 @@ def places_of(model: Model) -> Mapping[str, range]:
     return {f"column {i + 1}": range(i, i + 1) for i in range(model.layout.shape[0])}
 
 
-def permutation_importance(model: Model, part: SplitData, repeats: int, seed: int) -> Array:
-    """What the main metric loses when one column is shuffled: (columns, repeats).
+def permutation_importance(
+    model: Model, part: SplitData, metric: str, repeats: int, seed: int
+) -> Array:
+    """What a metric loses, or an error gains, when one column is shuffled: (columns, repeats).
 
     Breiman, Machine Learning 45 (2001).
 
     Args:
         model: the network.
         part: rows that it was not trained on.
+        metric: its name.
         repeats: how often each column is shuffled.
         seed: of the run.
     """
@@ -69,7 +76,7 @@ def permutation_importance(model: Model, part: SplitData, repeats: int, seed: in
         _Shuffled(model, part, places),
         origin,
         part.y,
-        scoring=_score,
+        scoring=partial(_score, metric),
         n_repeats=repeats,
         random_state=seed % _MOST_SEEDS,
     )
@@ -96,11 +103,14 @@ class _Shuffled:
         return self.model.evaluate(rows)
 
 
-def _score(estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
-    """The main metric, larger is better."""
-    task = estimator.model.task
-    metric = float(task.quick_metrics(estimator.outputs(origin), y)[task.main_metric])
-    return metric if task.larger_is_better else -metric
+def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
+    """The metric, larger is better; NaN where it is undefined."""
+    task, outputs = estimator.model.task, estimator.outputs(origin)
+    quick = task.quick_metrics(outputs, y)
+    value = quick[metric] if metric in quick else measured(task, outputs, y, [metric])[metric]
+    if value is None:
+        return nan
+    return float(value) if larger_is_better(metric) else -float(value)
 
 
 def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnrun.data.splits.parts import SplitData
 from nnrun.errors import NnrunError
+from nnrun.metrics.table import LOSS
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.nn.signature import Array
@@ -38,7 +39,7 @@ _MOST_DEPENDENCES = 4
 
 @dataclass(frozen=True)
 class ColumnImportance:
-    """What the main metric loses without the information of one column.
+    """What the metric loses without the information of one column.
 
     Args:
         column: its name in the file.
@@ -69,7 +70,7 @@ class Importance:
         run_id: of the run that was asked for.
         split: whose rows are predicted.
         rows: how many.
-        metric: the main metric; of errors the importance is what they gain.
+        metric: that the run is shown by; of errors the importance is what they gain.
         repeats: how often each column is shuffled.
         seeds: of the runs of its setting; without others, that of the run.
         columns: with their importance; empty for images.
@@ -138,7 +139,7 @@ def importance_of(
             first = [one.column for one in found[:_MOST_DEPENDENCES]]
             dependence = [partial_dependence(model, part, column) for column in first]
     return Importance(
-        record.name, record.run_id, split, len(part), record.main_metric, repeats,
+        record.name, record.run_id, split, len(part), _metric_of(record, model), repeats,
         [one.seed for one in records], found, dependence, pixels,
     )  # fmt: skip
 
@@ -153,13 +154,19 @@ def _siblings(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
             yield other
 
 
+def _metric_of(record: RunRecord, model: Model) -> str:
+    """The metric that the run is shown by; that of its task where it is shown by the loss."""
+    return model.task.main_metric if record.main_metric == LOSS else record.main_metric
+
+
 def _table(folder: Path, record: RunRecord, load_data: LoadData, repeats: int) -> Array:
     refuse_unusable_model(folder, record)
     model: Model = load(folder)
     part: SplitData = last_split(prepared_again(record, load_data).split)[1]
-    found = permutation_importance(model, part, repeats, record.seed)
+    metric = _metric_of(record, model)
+    found = permutation_importance(model, part, metric, repeats, record.seed)
     if not np.isfinite(found).all():
-        raise NnrunError(f"{record.name}/{record.run_id}: its predictions are no finite numbers")
+        raise NnrunError(f"{record.name}/{record.run_id}: {metric} of its predictions is undefined")
     return found
 
 

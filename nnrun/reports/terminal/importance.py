@@ -9,6 +9,7 @@ from rich.console import RenderableType, group
 from rich.text import Text
 
 from nnrun.characters import clean
+from nnrun.metrics.table import larger_is_better
 from nnrun.nn.signature import Array
 from nnrun.reports.importance.images import MOST_ROWS
 from nnrun.reports.importance.measure import ColumnImportance, Importance
@@ -61,7 +62,7 @@ def title(found: Importance) -> str:
 
 
 def _verb(found: Importance) -> str:
-    return "loses" if found.metric == "accuracy" else "gains"
+    return "loses" if larger_is_better(found.metric) else "gains"
 
 
 def value_text(one: ColumnImportance) -> str:
