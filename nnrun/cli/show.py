@@ -11,16 +11,14 @@ from nnrun.cli import options
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.errors import NnrunError
-from nnrun.reports.importance.measure import importance_of
-from nnrun.reports.terminal.importance import importance_table
 from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING
+from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
 from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
-from nnrun.sweeps.planning.datasets import Datasets
 
 
 @click.command("show")
@@ -59,9 +57,7 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         return
     if importance:
         refuse_damaged(stored, folder)
-        measured = importance_of(folder, stored.record, Datasets().load)
-        output.data(measured.to_dict())
-        output.show(importance_table(measured))
+        _show_importance(output, folder, stored.record)
         return
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
@@ -76,6 +72,16 @@ def command(output: Output, /, run: str, importance: bool, by: str | None, resul
         }
     )
     output.show(run_in_full(found, stored.record, history, folder))
+
+
+def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
+    from nnrun.reports.importance.measure import importance_of  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.planning.datasets import Datasets  # noqa: PLC0415  # likewise
+
+    found = importance_of(folder, record, Datasets().load)
+    output.data(found.to_dict())
+    output.show(importance_table(found))
 
 
 def _plain(value: float) -> float | None:
