@@ -13,7 +13,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.fields import OneOf
 from nnrun.metrics.table import LOSS
 
-_OF_NETWORKS = ("network", "loss", "training")
+OF_NETWORKS = ("network", "loss", "training")
 _PREPARATION = ("features", "target")
 NO_LOSS = "models of scikit-learn have no loss of the config to be ordered by; name a metric"
 
@@ -53,7 +53,7 @@ class BesideConfig(ExperimentConfig):
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
         why = "is of networks, and 'beside' asks for a model of scikit-learn; remove one of the two"
-        for key in _OF_NETWORKS:
+        for key in OF_NETWORKS:
             if data.get(key) is not None:
                 yield ConfigIssue(f"'{key}' {why}", (key,), "key")
         block = data.get("dataset")
