@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import Field
 
-from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.block import Block, BlockChoice, ConfigIssue
 from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.config.schema.pydantic_errors import show
@@ -218,9 +218,6 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 class BuiltInConfig(NamedBlock, DatasetConfig):
     """A built-in data set: what all have, and the options that its loader takes."""
 
-    # Pydantic would look for them in the source of each block, which has none.
-    model_config = ConfigDict(use_attribute_docstrings=False)
-
     noun: ClassVar[str] = "dataset"
     key: ClassVar[str] = "name"
 
@@ -250,7 +247,7 @@ def options_of(name: str) -> list[Option]:
     """The options of this built-in data set, which stand beside its name."""
     block = BuiltInConfig.blocks[name]
     fields = ((key, block.model_fields[key]) for key in block.parameters)
-    return [Option(key, field.description or "", field.default) for key, field in fields]
+    return [Option(key, block.describe(key), field.default) for key, field in fields]
 
 
 def takes_path(name: object) -> bool:
@@ -258,21 +255,19 @@ def takes_path(name: object) -> bool:
     return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
 
 
-def _kind(value: Any) -> str:
-    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    return f"<{name}>" if isinstance(name, str) and name in DATASETS else "<file>"
+def _blocks() -> tuple[type[DatasetConfig], ...]:
+    return (DatasetConfig, *BuiltInConfig.blocks.values())
+
+
+def _choose(value: Any) -> tuple[type[Block], Any]:
+    if isinstance(value, DatasetConfig):
+        return type(value), value
+    name = value.get("name") if isinstance(value, dict) else None
+    known = isinstance(name, str) and name in DATASETS
+    return BuiltInConfig.blocks[name] if known else DatasetConfig, value
 
 
 Translator({}, {}).enter(
     {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
 )
-if TYPE_CHECKING:
-    Dataset = DatasetConfig
-else:
-    Dataset = Annotated[
-        Union[
-            Annotated[DatasetConfig, Tag("<file>")],
-            *(Annotated[block, Tag(f"<{name}>")] for name, block in BuiltInConfig.blocks.items()),
-        ],
-        Discriminator(_kind),
-    ]
+Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _MAGIC = b"nnrun object 2\n"
 _SIGNATURE, _SECRET = "sha256", "cache.key"
 _SECRET_BYTES = 32
+# The functions used last, for networks that are trained again.
 _functions: dict[str, Function] = {}
+_MOST_FUNCTIONS = 64
 _lock = threading.Lock()
 
 
@@ -59,9 +61,13 @@ def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text:
 
     key = digest(source)
     with _lock:
-        if key not in _functions:
-            _functions[key] = machine.load(object_code(source, dtype, key, wait))
-        return _functions[key]
+        found = _functions.pop(key, None)
+        if found is None:
+            found = machine.load(object_code(source, dtype, key, wait))
+        _functions[key] = found
+        if len(_functions) > _MOST_FUNCTIONS:
+            del _functions[next(iter(_functions))]
+        return found
 
 
 def object_code(
@@ -111,7 +117,8 @@ def digest(source: str) -> str:
 
 @cache
 def _surroundings() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - slow, and only needed here
+    import llvmlite  # noqa: PLC0415 - imports LLVM
+    import numpy  # noqa: PLC0415 - only needed here
 
     from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
     from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
@@ -125,7 +132,7 @@ def _surroundings() -> str:
     ]
     paths += [Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
-    versions = [version(package) for package in ("llvmlite", "numpy")]
+    versions = [llvmlite.__version__, numpy.__version__]
     return "\n".join([*helpers, *versions, str(machine.processor())])
 
 
