@@ -14,6 +14,7 @@ from nnrun.characters import escaped
 from nnrun.cli.group import LazyGroup
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import open_missing_streams
+from nnrun.systems import system
 
 # name -> (module with `command`, its line in the list of commands)
 COMMANDS = {
@@ -59,6 +60,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal without `×` shows `?`, instead of ending the program.
         if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(encoding=system.encoding_of(stream), errors="replace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"
     cli()
