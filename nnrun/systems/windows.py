@@ -29,6 +29,7 @@ AND_NOT_RESERVED = ", none of Windows' devices such as 'nul', and the last no '.
 MONOTONIC = 0
 READ = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_BINARY | os.O_NOINHERIT
+_LOCKED = os.O_RDWR | os.O_BINARY | os.O_NOINHERIT
 # Of the limit of its C library, a process has opened few before a sweep starts.
 _MOST_FILES = 8192
 # A file that another process has open for a moment cannot be replaced or removed.
@@ -91,7 +92,7 @@ class Folder:
 
     def lock(self, *, wait: bool) -> bool:
         place = self.path / self._LOCK
-        self._locked = os.open(place, os.O_RDWR | os.O_CREAT | os.O_BINARY | os.O_NOINHERIT)
+        self._locked = os.open(place, _LOCKED | os.O_CREAT)
         while True:
             try:
                 msvcrt.locking(self._locked, msvcrt.LK_NBLCK, 1)
@@ -105,7 +106,7 @@ class Folder:
 
     def is_locked(self) -> bool:
         with suppress(FileNotFoundError):
-            place = os.open(self.path / self._LOCK, os.O_RDWR | os.O_NOINHERIT)
+            place = os.open(self.path / self._LOCK, _LOCKED)
             try:
                 msvcrt.locking(place, msvcrt.LK_NBLCK, 1)
             except OSError:
