@@ -13,6 +13,7 @@ from nnrun.cli import completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
+from nnrun.sweeps.planning.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,6 +109,14 @@ by_option = click.option(
     type=click.Choice(CHOOSING[:2]),
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
+)
+shard_option = click.option(
+    "--shard",
+    default="1/1",
+    metavar="K/N",
+    callback=lambda _ctx, _param, text: Shard.parse(text),
+    help="Train the K-th of N parts of the runs, as a job of an array; their results folders can "
+    "be one, or are copied together.",
 )
 margin_option = click.option(
     "--margin",

@@ -25,7 +25,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
-_ENDED = ("completed", "diverged", "failed")
+ENDED = ("completed", "diverged", "failed")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class StoredVariant:
     @property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(record.status in _ENDED for record in self.records)
+        return sum(record.status in ENDED for record in self.records)
 
     @property
     def scores(self) -> list[RunScore]:
@@ -190,12 +190,13 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         by_name.setdefault(name, []).append(found)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
+        variant_of(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
         for number, (key, members) in enumerate(by_config.items())
     ]
 
 
-def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+def variant_of(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+    """A config with these runs, which are ordered by seed and fold."""
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
     task = Classification if record.task == "classification" else Regression
