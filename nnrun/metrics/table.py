@@ -35,6 +35,7 @@ class Metric:
         share: whether it is a share of the rows, so that it changes in steps of 1/rows.
         one_output: whether it is for a single number to predict.
         always: whether every report of the task has it.
+        unweighted: whether it counts every row once, as the function takes no weights of rows.
     """
 
     name: str
@@ -50,11 +51,17 @@ class Metric:
     share: bool = False
     one_output: bool = False
     always: bool = False
+    unweighted: bool = False
 
     @property
     def task(self) -> Task:
         """The task that it is for."""
         return "regression" if self.needs == "values" else "classification"
+
+    @property
+    def of_second(self) -> bool:
+        """Whether, of two classes, it is about the second one alone."""
+        return self.function == "average_precision_score" or "binary" in self.options.values()
 
     @property
     def title(self) -> str:
@@ -106,9 +113,11 @@ _SINGLE = (
            label="ROC AUC", options={"multi_class": "ovr"}, by_class=True),
     Metric("roc_auc_ovo", "roc_auc_score", "probabilities",
            "The area under the ROC curve, the mean over all pairs of classes.",
-           label="ROC AUC, pairs", options={"multi_class": "ovo"}, by_class=True),
+           label="ROC AUC, pairs", options={"multi_class": "ovo"}, by_class=True,
+           unweighted=True),
     Metric("average_precision", "average_precision_score", "probabilities",
-           "The area under the precision-recall curve, as a sum of steps; the mean over classes."),
+           "The area under the precision-recall curve, as a sum of steps: of the second of two "
+           "classes, or the mean over more of them."),
     *(
         Metric(f"{one}_{average}", f"{one}_score", "labels", f"{what.capitalize()}, {how}.",
                label=f"{'F1' if one == 'f1' else one} {average}", options={"average": average})
@@ -137,12 +146,13 @@ _SINGLE = (
     _cost("mape", "mean_absolute_percentage_error", "values",
           "The mean absolute error relative to the true value, as a share: 0.1 is 10%.",
           label="MAPE"),
-    _cost("max_error", "max_error", "values", "The largest absolute error.", one_output=True),
+    _cost("max_error", "max_error", "values", "The largest absolute error.", one_output=True,
+          unweighted=True),
     Metric("explained_variance", "explained_variance_score", "values",
            "As R², but a constant error costs nothing.", low=-inf),
     Metric("spearman", "spearmanr", "values",
            "Spearman's rank correlation of true and predicted values.",
-           label="Spearman's ρ", low=-1.0, one_output=True),
+           label="Spearman's ρ", low=-1.0, one_output=True, unweighted=True),
 )  # fmt: skip
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SINGLE, _TOP_K, _PINBALL)}
