@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from nnrun.api.experiments import check, extend, load, train, verify
     from nnrun.api.folds import out_of_fold
     from nnrun.api.history import History
+    from nnrun.api.influence import importance
     from nnrun.api.run import Run
     from nnrun.api.sweeps import sweep
 
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "check",
     "extend",
+    "importance",
     "load",
     "out_of_fold",
     "sweep",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 _MODULES = {"Board": "board", "History": "history", "Run": "run"}
-_MODULES |= {"out_of_fold": "folds", "sweep": "sweeps"}
+_MODULES |= {"importance": "influence", "out_of_fold": "folds", "sweep": "sweeps"}
 
 
 def __getattr__(name: str) -> object:

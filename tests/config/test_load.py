@@ -110,10 +110,13 @@ training:
   sampling: shuffle
   evaluate_every: null
   early_stopping: null
+  class_weight: null
   clip_norm: null
   dtype: float64
   engine: auto
+decide: null
 seed: 42
+metrics: null
 published: null
 sweep: null
 """
