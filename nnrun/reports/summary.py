@@ -14,6 +14,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.reports.split_words import split_words
+from nnrun.reports.weight_words import weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -183,6 +184,7 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     Reports of older versions lack these counts.
     """
     yield from split_words(dataset.get("split") or {})
+    yield from weight_words(dataset)
     # Rows that were dropped are counted in the set's description.
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"

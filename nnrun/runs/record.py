@@ -45,6 +45,7 @@ class RunRecord:
     warnings: list[dict[str, str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     extended_from: dict[str, Any] | None = None
+    decision: dict[str, Any] | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""

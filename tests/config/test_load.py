@@ -110,9 +110,11 @@ training:
   sampling: shuffle
   evaluate_every: null
   early_stopping: null
+  class_weight: null
   clip_norm: null
   dtype: float64
   engine: auto
+decide: null
 seed: 42
 published: null
 sweep: null

@@ -31,6 +31,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.history import read_history
@@ -169,6 +170,9 @@ def _result(record: RunRecord) -> Iterator[Block]:
         yield metrics_table(record)
         yield Note(f"The baseline is {baseline_line(record)}.")
     yield from (Note(sentence(note), "warning") for note in metric_notes(record))
+    if (decided := decision_table(record)) is not None:
+        yield replace(decided, title=shortened(decided.title))
+        yield Note(sentence(shortened(decision_line(record), 500)))
     if record.published:
         table, source = published_table(record), published_source(record)
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table

@@ -26,6 +26,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
 # A larger matrix does not fit a page; report.json has it.
@@ -68,6 +69,10 @@ def _results(record: RunRecord) -> Iterator[str]:
     yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
     yield from (sentence(escape(note)) for note in metric_notes(record))
+    if (decided := decision_table(record)) is not None:
+        yield "## Threshold"
+        yield escape(sentence(decision_line(record)))
+        yield grid_table(decided)
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):

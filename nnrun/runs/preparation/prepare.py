@@ -30,6 +30,7 @@ from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
+from nnrun.runs.preparation.row_weights import check_weights
 from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
 from nnrun.training.streams import Streams
 
@@ -63,13 +64,11 @@ def prepare(
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
-        mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
-        if mismatches:
-            raise _config_error(experiment, mismatches)
-        return PreparedBeside(_resolve(config, dataset, split), dataset, split)
+        return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
+        check_weights(split, dataset.classes, config.training.class_weight)
         network = prepared.network
         check_network(network, prepared.config, dataset)
         mismatch = (
@@ -87,6 +86,19 @@ def prepare(
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     return prepared
+
+
+def _beside(
+    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
+) -> PreparedBeside:
+    try:
+        check_weights(split, dataset.classes, None)
+    except DatasetProblem as error:
+        raise _config_error(experiment, error.problems) from None
+    mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+    if mismatches:
+        raise _config_error(experiment, mismatches)
+    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
 
 
 def prepare_arrays(
