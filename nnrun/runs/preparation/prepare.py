@@ -64,14 +64,7 @@ def prepare(
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
-        mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
-        try:
-            check_weights(split, dataset.classes, None)
-        except DatasetProblem as error:
-            mismatches += error.problems
-        if mismatches:
-            raise _config_error(experiment, mismatches)
-        return PreparedBeside(_resolve(config, dataset, split), dataset, split)
+        return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
@@ -93,6 +86,19 @@ def prepare(
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     return prepared
+
+
+def _beside(
+    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
+) -> PreparedBeside:
+    try:
+        check_weights(split, dataset.classes, None)
+    except DatasetProblem as error:
+        raise _config_error(experiment, error.problems) from None
+    mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+    if mismatches:
+        raise _config_error(experiment, mismatches)
+    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
 
 
 def prepare_arrays(
