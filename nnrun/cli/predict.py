@@ -10,7 +10,6 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.models import decided, load_selected
-from nnrun.cli.out_of_fold import predict_out_of_fold
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sinks import format_of, opened_sink
@@ -98,6 +97,8 @@ def command(
     if rows is None or out_of_fold:
         if rows is not None:
             raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
+        from nnrun.cli.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
+
         predict_out_of_fold(output, run, file, by, score, threshold, results)
         return
     if Path(run).is_file() and not rows.exists():

@@ -59,6 +59,11 @@ class Metric:
         return "regression" if self.needs == "values" else "classification"
 
     @property
+    def of_second(self) -> bool:
+        """Whether, of two classes, it is about the second one alone."""
+        return self.function == "average_precision_score" or "binary" in self.options.values()
+
+    @property
     def title(self) -> str:
         """Its name in tables."""
         return self.label or self.name.replace("_", " ")
@@ -111,7 +116,8 @@ _SINGLE = (
            label="ROC AUC, pairs", options={"multi_class": "ovo"}, by_class=True,
            unweighted=True),
     Metric("average_precision", "average_precision_score", "probabilities",
-           "The area under the precision-recall curve, as a sum of steps; the mean over classes."),
+           "The area under the precision-recall curve, as a sum of steps: of the second of two "
+           "classes, or the mean over more of them."),
     *(
         Metric(f"{one}_{average}", f"{one}_score", "labels", f"{what.capitalize()}, {how}.",
                label=f"{'F1' if one == 'f1' else one} {average}", options={"average": average})

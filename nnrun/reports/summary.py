@@ -56,7 +56,7 @@ def metric_label(key: str) -> str:
 
 def monitored(record: RunRecord) -> str:
     """The metric that early stopping followed; empty without early stopping."""
-    stopping = record.config["training"].get("early_stopping") or {}
+    stopping = (record.config.get("training") or {}).get("early_stopping") or {}
     return str(stopping.get("monitor", "")).removeprefix("validation_")
 
 
@@ -79,7 +79,7 @@ def splits(dataset: dict[str, Any]) -> list[str]:
 def metrics_of(record: RunRecord) -> list[str]:
     """The metrics of a run that are a number each, the main one first and the loss last."""
     reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
-    is_loss = record.config["loss"]["type"] in _LOG_LOSSES
+    is_loss = (record.config.get("loss") or {}).get("type") in _LOG_LOSSES
     keys = [key for key in reference if find(key) and not (is_loss and key == "log_loss")]
     keys += [LOSS] * (LOSS in reference)
     return sorted(keys, key=lambda key: key != record.main_metric)
@@ -103,6 +103,11 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
+    classes = list(record.dataset["classes"] or [])
+    of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
+    if len(classes) == 2 and of_second:
+        verb = "is" if len(of_second) == 1 else "are"
+        yield f"{' and '.join(of_second)} {verb} of class {shortened(str(classes[1]), 40)}"
     for split, found in numbers.items():
         for key, reason in (found.get("undefined") or {}).items():
             yield f"{metric_label(key)} of the {split} split is undefined: {reason}"
@@ -204,6 +209,8 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
 def training_line(record: RunRecord) -> str:
     """How long training took, in a sentence."""
     timing = record.timing
+    if record.beside is not None:
+        return f"scikit-learn's '{record.beside}', in {duration(timing['train_seconds'])}"
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])

@@ -194,8 +194,7 @@ def begin(
 
 
 def _lacks(record: RunRecord, metrics: Iterable[str]) -> bool:
-    known = record.metrics["train"] or {}
-    return record.status == "completed" and any(name not in known for name in metrics)
+    return record.status == "completed" and not all(map(record.has_metric, metrics))
 
 
 def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:

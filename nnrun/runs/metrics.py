@@ -12,7 +12,7 @@ from nnrun.nn.losses import Loss, Weighted
 from nnrun.nn.signature import Array
 from nnrun.training.examples import PreparedSplit
 
-__all__ = ["Metrics", "baseline_of", "finite", "metrics_of"]
+__all__ = ["Metrics", "baseline_of", "finite", "metrics_of", "without_loss"]
 
 
 @np.errstate(all="ignore")  # numbers that are not finite are left out of a report
@@ -55,3 +55,8 @@ def _mean(target: Array, weight: Array | None) -> Array:
         return mean
     exact = target.astype(np.float64, copy=False)
     return np.average(exact, axis=0, weights=weight.astype(np.float64))[np.newaxis]
+
+
+def without_loss(metrics: Metrics) -> Metrics:
+    """Of a model that has no loss of the config to make small."""
+    return {key: value for key, value in metrics.items() if key != "loss"}

@@ -91,6 +91,4 @@ def test_a_run_gives_its_class_weights_to_the_estimator(tmp_path: Path, tumours)
     assert {"setosa": 2.0, "virginica": 0.5} == estimator.class_weight
     x, y = tumours
     labels = np.where(y == "benign", "setosa", "virginica")
-    assert {"setosa", "virginica"} == {
-        *clone(estimator).fit(x, labels).classes_
-    }
+    assert {"setosa", "virginica"} == {*clone(estimator).fit(x, labels).classes_}

@@ -264,7 +264,7 @@ def takes_path(name: object) -> bool:
     return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
 
 
-def _blocks() -> tuple[type[DatasetConfig], ...]:
+def _blocks() -> tuple[type[Block], ...]:
     return (DatasetConfig, *BuiltInConfig.blocks.values())
 
 
@@ -272,8 +272,9 @@ def _choose(value: Any) -> tuple[type[Block], Any]:
     if isinstance(value, DatasetConfig):
         return type(value), value
     name = value.get("name") if isinstance(value, dict) else None
-    known = isinstance(name, str) and name in DATASETS
-    return BuiltInConfig.blocks[name] if known else DatasetConfig, value
+    if isinstance(name, str) and name in DATASETS:
+        return BuiltInConfig.blocks[name], value
+    return DatasetConfig, value
 
 
 Translator({}, {}).enter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -109,6 +109,8 @@ class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
     digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # a run id names it
+    left_out: ClassVar[Mapping[str, Any] | None] = None
+    """What a resolved config does not have, as pydantic's `exclude`."""
 
     name: Annotated[str, RunName()]
     """Names the folder of results."""
@@ -133,6 +135,11 @@ class ExperimentConfig(Block):
     """Numbers from elsewhere to hold the run against."""
     sweep: SweepConfig | None = None
     """What `nnrun sweep` varies."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether training rows stay in the order of the file."""
+        return self.training.sampling == "in_order"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

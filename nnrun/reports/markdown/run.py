@@ -51,8 +51,9 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield from _results(record)
     yield from _classes(record)
     yield from _curve(result)
-    yield "## Network"
-    yield grid_table(network_table(record.network))
+    if record.beside is None:
+        yield "## Network"
+        yield grid_table(network_table(record.network))
     yield from _about(result)
 
 
@@ -92,9 +93,10 @@ def _about(result: RunResult) -> Iterator[str]:
     yield "Resolved, with all defaults; the same as `config.yaml`."
     yield code(result.config_yaml, "yaml")
     yield "## To repeat it"
+    what = "weights" if record.beside is None else "numbers"
     yield (
         "In this folder, this command trains the run again, into a folder `again`. On the same "
-        f"machine{_or_another(record)} the weights are the same to the last bit"
+        f"machine{_or_another(record)} the {what} are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )
     yield code("nnrun train config.yaml --results again", "sh")

@@ -24,6 +24,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import EXIT_CODES
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS
@@ -46,6 +47,7 @@ KINDS = (
     "initializer",
     "schedule",
     "feature step",
+    "metric",
     "data set",
     "exit code",
     "command",
@@ -125,7 +127,7 @@ class Topic:
 @cache
 def topics() -> tuple[Topic, ...]:
     """Everything but the commands, which the command line adds."""
-    return (*_keys(), *_tables(), _exit_codes())
+    return (*_keys(), *_tables(), *_metrics(), _exit_codes())
 
 
 def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
@@ -230,6 +232,17 @@ def _tables() -> Iterator[Topic]:
         options = [_key(key, source) for key in source.parameters]
         text = "\n\n".join(part for part in (data.description, data.note) if part)
         yield Topic("data set", name, text, tuple(options), example=f"dataset: {{name: {name}}}")
+
+
+def _metrics() -> Iterator[Topic]:
+    for name, metric in METRICS.items():
+        better = "larger" if metric.larger_is_better else "smaller"
+        ends = f"from {metric.low:g} to {metric.high:g}".replace("inf", "∞")
+        source = "scipy.stats" if metric.function == "spearmanr" else "sklearn.metrics"
+        lines = [metric.about, f"{source}.{metric.function}; {ends}, {better} is better."]
+        usual = "Every report has it." if metric.always else ""
+        text = "\n\n".join(filter(None, [*lines, usual]))
+        yield Topic("metric", name, text, example="" if usual else f"metrics: [{name}]")
 
 
 def _text(call: Callable[..., Any]) -> str:

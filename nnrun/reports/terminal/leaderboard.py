@@ -11,7 +11,17 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, number
+from nnrun.errors import clipped
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    duration,
+    first_of,
+    measured,
+    number,
+    plural,
+    ranges,
+)
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
@@ -20,12 +30,14 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
+from nnrun.sweeps.board.unfinished import Unfinished
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.progress import SweepProgress
 
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
 SOURCES = "split/weights/both"
+_LONGEST = 60
 
 
 @grouped()
@@ -36,6 +48,9 @@ def leaderboard_tables(
 
     `root` is the results folder of its runs, and `more` shows columns that do not fit.
     """
+    if board.unfinished is not None:
+        yield Text(unfinished(board.unfinished))
+        yield Text()
     # NAME/best is chosen from all of an experiment's boards: it is named once.
     last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:
@@ -54,14 +69,21 @@ def leaderboard_tables(
         yield Text(note, "dim")
 
 
+def unfinished(rest: Unfinished) -> str:
+    """Which runs are missing on the board of a shard."""
+    shards = f"shard{'s' * (len(rest.shards) > 1)} {clipped(ranges(rest.shards), _LONGEST)}"
+    missing = f"{count(rest.missing)} of {plural(rest.runs, 'run')}, of {shards}"
+    return f"Unfinished, after shard {rest.shard}: {missing}, are missing in this folder."
+
+
 def best_run(group: Group) -> str | None:
     """The best run of the first row, as commands call it."""
     return group.rows[0].best_run if group.rows else None
 
 
 def _first_completed(group: Group) -> str | None:
-    """The experiment of the first row, if any of its runs has completed."""
-    return group.rows[0].name if best_run(group) else None
+    """The experiment of the first network, if any of its runs has completed."""
+    return None if group.first_network is None else group.first_network.name
 
 
 def heading(group: Group) -> str:
@@ -97,7 +119,7 @@ def columns(group: Group) -> list[Column]:
     return [
         Column("", [place(group, row) for row in rows], left=True),
         Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
-        Column("n", [runs(row) for row in rows], 2),
+        Column("n", [Text(runs(row), "yellow" if row.warned else "") for row in rows], 2),
         Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
         Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
         *spread,
@@ -141,6 +163,11 @@ def runs(row: Row) -> str:
     if row.completed == row.runs:
         return f"{count(row.runs)}{mark}"
     return f"{count(row.completed)} of {count(row.runs)}{mark}"
+
+
+def warned(row: Row) -> list[str]:
+    """`2 with warnings`, or nothing."""
+    return [f"{count(row.warned)} with warnings"] if row.warned else []
 
 
 def incomplete(runs: Row | SweepProgress) -> list[str]:

@@ -18,12 +18,14 @@ from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
 from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.execution.selfcheck import check_engine
 from nnrun.runs.metrics import metrics_of
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
@@ -55,6 +57,8 @@ def execute(
         start: the state at the end of a shorter run that this one continues, if any.
         origin: that run, as the report names it.
     """
+    if isinstance(prepared, PreparedBeside):
+        return train_beside(prepared, callbacks)
     execution = None
     if checkpoint is not None:
         execution = _resumed(prepared, checkpoint, origin, callbacks)

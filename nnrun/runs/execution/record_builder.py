@@ -22,6 +22,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis import Diagnostic, about_held_out
 from nnrun.runs.execution.environment import environment
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.state import TrainingState
@@ -56,7 +57,7 @@ def build_record(
         "metrics": nothing,
         "baseline": nothing,
         "timing": _NO_TIME,
-        "engine": config.training.engine,
+        "engine": prepared.requested_engine,
         "environment": environment(),
         "weights_sha256": None,
         "started": now(),
@@ -210,6 +211,8 @@ def _described_weights(prepared: Prepared) -> Description:
 
 def _described_network(prepared: Prepared) -> Description:
     """The description of the network, made once; each run has a copy of its own."""
+    if isinstance(prepared, PreparedBeside):
+        return {"input_shape": list(prepared.dataset.shape), "layers": [], "parameters": 0}
     network = prepared.network
     text = prepared.cache.code.get(
         f"network for {network.input_shape}",

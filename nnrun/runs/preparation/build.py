@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
+from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import LOSSES
@@ -63,7 +64,7 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         *_loss(network, config, dataset),
         *_single_rows(network, config),
         *_decision(network, config, dataset),
-        *metric_mismatches(config, network, dataset),
+        *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
     if mismatches:
         raise ConfigMismatchError(mismatches)

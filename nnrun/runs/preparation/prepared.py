@@ -156,6 +156,11 @@ class Prepared:
         """The name of the engine that trains it."""
         return self.select_engine()
 
+    @property
+    def requested_engine(self) -> str:
+        """What the config says of the engine."""
+        return self.config.training.engine
+
     def select_engine(self) -> str:
         """Choose the engine, from the config alone.
 

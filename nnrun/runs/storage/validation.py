@@ -162,11 +162,14 @@ _REPORT = {
         "class_weight": (_are_numbers, _MISSING),
     },
     "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
-    "config": {
-        **dict.fromkeys(("dataset", "network", "training"), dict),
-        "loss": {"type": str},
-        "published": (dict, None, _MISSING),
-    },
+    "config": (
+        {
+            **dict.fromkeys(("dataset", "network", "training"), dict),
+            "loss": {"type": str},
+            "published": (dict, None, _MISSING),
+        },
+        {"dataset": dict, "beside": str, "published": (dict, None, _MISSING)},
+    ),
     "timing": {
         "train_seconds": _is_number,
         "iterations": _is_count,

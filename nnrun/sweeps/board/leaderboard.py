@@ -12,6 +12,7 @@ from math import inf
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.board.beside import beside_networks
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import mean_of, summarize
@@ -31,10 +32,10 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
     members = zip(progress.plan.variants, progress.by_variant(), strict=True)
-    return Leaderboard(command, groups_of([(_trained(*both), both[1]) for both in members]))
+    return Leaderboard(command, groups_of([(trained(*both), both[1]) for both in members]))
 
 
-def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
     """With the sizes of splits that its completed runs have, as those of stored runs are."""
     rows = mean_rows(score.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:
@@ -112,6 +113,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
         folds=first.folds, split_by=first.split_by,
+        beside=beside_networks(ranked, split, column, -sign),
     )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
     compiled = set()
     for variant in plan.firsts():
         content = json.loads(variant.config)
+        if "network" not in content:  # a model of scikit-learn
+            continue
         code = code_key(content, variant.data)
         if code not in compiled:
             compiled.add(code)
