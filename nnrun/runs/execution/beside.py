@@ -16,7 +16,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.estimators import estimator_of
+from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of
 from nnrun.runs.execution.record_builder import build_record, now
 from nnrun.runs.metrics import metrics_of, without_loss
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
@@ -81,7 +81,12 @@ def _estimator(prepared: PreparedBeside) -> Any:
 def _fit(estimator: Any, prepared: PreparedBeside) -> None:
     train = prepared.examples["train"]
     single = train.y.ndim == 2 and train.y.shape[1] == 1
-    estimator.fit(train.x, train.y[:, 0] if single else train.y)
+    weights = {}
+    if train.sample_weight is not None and prepared.model not in UNWEIGHTED:
+        steps = getattr(estimator, "steps", None)
+        within = f"{steps[-1][0]}__" if steps else ""
+        weights = {f"{within}sample_weight": train.sample_weight}
+    estimator.fit(train.x, train.y[:, 0] if single else train.y, **weights)
 
 
 def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:
@@ -92,4 +97,5 @@ def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:
         outputs[:, estimator.classes_] = estimator.predict_proba(part.x)
     else:
         outputs = estimator.predict(part.x).reshape(len(part), -1)
-    return without_loss(metrics_of(task, 0.0, outputs, part.y, prepared.metrics))
+    numbers = metrics_of(task, 0.0, outputs, part.y, prepared.metrics, part.sample_weight)
+    return without_loss(numbers)

@@ -79,6 +79,8 @@ def _mlp(classes: bool, seed: int) -> Any:
     return TransformedTargetRegressor(network, transformer=StandardScaler())
 
 
+UNWEIGHTED = ("neighbors",)
+"""Models that take no weights of rows."""
 _SCALED = ("linear", "neighbors", "mlp")
 _MODELS: dict[str, Callable[[bool, int], Any]] = {
     "linear": _linear,

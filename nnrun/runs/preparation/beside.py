@@ -20,6 +20,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of, without_loss
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.preparation.row_weights import relative
 from nnrun.training.examples import PreparedSplit
 
 ENGINE = "scikit-learn"
@@ -61,6 +62,11 @@ class PreparedBeside(Prepared):
         classes = len(self.dataset.classes)
         return Classification(classes, outputs=classes, probabilistic=True)
 
+    @property
+    def class_factors(self) -> None:
+        """None: weights of classes are of a network's loss."""
+        return None
+
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the model takes them: flat, missing numbers filled in unless it takes them.
 
@@ -69,7 +75,8 @@ class PreparedBeside(Prepared):
         takes_missing = self.model == "boosting"
         x = part.x if takes_missing else self.preprocessing.transform_x(part.x)
         rows = x.reshape(len(part), -1) / self._unit
-        return PreparedSplit(x=rows, target=self.task.encode(part.y), y=part.y)
+        weight = relative(part.weight)
+        return PreparedSplit(rows, self.task.encode(part.y), part.y, sample_weight=weight)
 
     @cached_property
     def _unit(self) -> float:
