@@ -57,6 +57,8 @@ def prepare(
     rows = config.dataset, config.seed, config.in_order
     try:
         dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
+        of_classes = None if isinstance(config, BesideConfig) else config.training.class_weight
+        check_weights(split, dataset.classes, of_classes)
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -68,7 +70,6 @@ def prepare(
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     try:
-        check_weights(split, dataset.classes, config.training.class_weight)
         network = prepared.network
         check_network(network, prepared.config, dataset)
         mismatch = (
