@@ -50,6 +50,11 @@ _SUFFIXES = (".html", ".htm")
 )
 @options.order_by_option
 @options.margin_option
+@click.option(
+    "--importance",
+    is_flag=True,
+    help="Compute which columns or pixels count, for one run of each setting.",
+)
 @options.results_option
 @options.output_options
 @click.pass_obj
@@ -62,6 +67,7 @@ def command(
     form: str,
     order_by: str | None,
     margin: float | None,
+    importance: bool,
     results: Path,
 ) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
@@ -85,7 +91,7 @@ def command(
     if file is not None:
         check_target(file)
     found = _reordered(find_runs(runs, results), order_by)
-    report = Report(found, Datasets().load, margin=margin)
+    report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))

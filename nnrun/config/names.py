@@ -7,6 +7,8 @@ import re
 SPLITS = ("train", "validation", "test")
 CHOOSING = ("validation", "test", "train")
 """Splits by how honest a choice by them is, the most honest first."""
+BESIDE = ("linear", "neighbors", "forest", "boosting", "mlp")
+"""Models of scikit-learn that a sweep trains beside its networks."""
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"

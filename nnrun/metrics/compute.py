@@ -31,12 +31,14 @@ class Truth:
         predicted: the same of the predictions.
         probabilities: (rows, classes), if the predictions have them.
         classes: the number of classes; 0 for values.
+        weight: of each row, if rows have weights.
     """
 
     y: Array
     predicted: Array
     probabilities: Array | None = None
     classes: int = 0
+    weight: Array | None = None
 
 
 def value_of(name: str, rows: Truth) -> Value:
@@ -76,6 +78,8 @@ def _computed(metric: Metric, rows: Truth) -> float:
     options = dict(metric.options)
     if metric.by_class:
         options["labels"] = np.arange(rows.classes)
+    if rows.weight is not None and not metric.unweighted:
+        options["sample_weight"] = rows.weight
     return float(function(rows.y, _given(metric, rows), **options))
 
 

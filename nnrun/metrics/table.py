@@ -35,6 +35,7 @@ class Metric:
         share: whether it is a share of the rows, so that it changes in steps of 1/rows.
         one_output: whether it is for a single number to predict.
         always: whether every report of the task has it.
+        unweighted: whether it counts every row once, as the function takes no weights of rows.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Metric:
     share: bool = False
     one_output: bool = False
     always: bool = False
+    unweighted: bool = False
 
     @property
     def task(self) -> Task:
@@ -111,7 +113,8 @@ _SINGLE = (
            label="ROC AUC", options={"multi_class": "ovr"}, by_class=True),
     Metric("roc_auc_ovo", "roc_auc_score", "probabilities",
            "The area under the ROC curve, the mean over all pairs of classes.",
-           label="ROC AUC, pairs", options={"multi_class": "ovo"}, by_class=True),
+           label="ROC AUC, pairs", options={"multi_class": "ovo"}, by_class=True,
+           unweighted=True),
     Metric("average_precision", "average_precision_score", "probabilities",
            "The area under the precision-recall curve, as a sum of steps: of the second of two "
            "classes, or the mean over more of them."),
@@ -143,12 +146,13 @@ _SINGLE = (
     _cost("mape", "mean_absolute_percentage_error", "values",
           "The mean absolute error relative to the true value, as a share: 0.1 is 10%.",
           label="MAPE"),
-    _cost("max_error", "max_error", "values", "The largest absolute error.", one_output=True),
+    _cost("max_error", "max_error", "values", "The largest absolute error.", one_output=True,
+          unweighted=True),
     Metric("explained_variance", "explained_variance_score", "values",
            "As R², but a constant error costs nothing.", low=-inf),
     Metric("spearman", "spearmanr", "values",
            "Spearman's rank correlation of true and predicted values.",
-           label="Spearman's ρ", low=-1.0, one_output=True),
+           label="Spearman's ρ", low=-1.0, one_output=True, unweighted=True),
 )  # fmt: skip
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in (*_SINGLE, _TOP_K, _PINBALL)}

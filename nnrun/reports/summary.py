@@ -14,6 +14,7 @@ from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.reports.split_words import split_words
+from nnrun.reports.weight_words import weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -55,7 +56,7 @@ def metric_label(key: str) -> str:
 
 def monitored(record: RunRecord) -> str:
     """The metric that early stopping followed; empty without early stopping."""
-    stopping = record.config["training"].get("early_stopping") or {}
+    stopping = (record.config.get("training") or {}).get("early_stopping") or {}
     return str(stopping.get("monitor", "")).removeprefix("validation_")
 
 
@@ -78,7 +79,7 @@ def splits(dataset: dict[str, Any]) -> list[str]:
 def metrics_of(record: RunRecord) -> list[str]:
     """The metrics of a run that are a number each, the main one first and the loss last."""
     reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
-    is_loss = record.config["loss"]["type"] in _LOG_LOSSES
+    is_loss = (record.config.get("loss") or {}).get("type") in _LOG_LOSSES
     keys = [key for key in reference if find(key) and not (is_loss and key == "log_loss")]
     keys += [LOSS] * (LOSS in reference)
     return sorted(keys, key=lambda key: key != record.main_metric)
@@ -188,6 +189,7 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     Reports of older versions lack these counts.
     """
     yield from split_words(dataset.get("split") or {})
+    yield from weight_words(dataset)
     # Rows that were dropped are counted in the set's description.
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"
@@ -207,6 +209,8 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
 def training_line(record: RunRecord) -> str:
     """How long training took, in a sentence."""
     timing = record.timing
+    if record.beside is not None:
+        return f"scikit-learn's '{record.beside}', in {duration(timing['train_seconds'])}"
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])

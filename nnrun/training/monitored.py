@@ -33,9 +33,9 @@ class MonitoredMetric:
         """Of the history."""
         return f"{VALIDATION}_{self.name}"
 
-    def value(self, outputs: Array, y: Array) -> float:
+    def value(self, outputs: Array, y: Array, weight: Array | None) -> float:
         """The metric of the validation split; the worst that it can be where it is undefined."""
-        value = measured(self.task, outputs, y, [self.name])[self.name]
+        value = measured(self.task, outputs, y, [self.name], weight)[self.name]
         if value is not None:
             return float(value)
         low, high = bounds_of(self.name)

@@ -58,20 +58,29 @@ class ColumnsConfig(Block):
     """Columns to leave out."""
     categorical: list[Annotated[str, Text()]] = Field(default=[])
     """Text columns to encode one-hot, by the categories that training rows have."""
+    weight: Annotated[str, Text()] | None = None
+    """The column of the rows' weights, numbers of at least 0: a row with a weight of 2 counts as
+    two rows in the loss and in metrics. It is no feature."""
     missing: dict[str, Missing] = Field(default={})
     """For single columns, what is done about missing values."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        target, features, drop = (data.get(key) for key in ("target", "features", "drop"))
-        if isinstance(features, list) and target in features:
-            message = f"the target '{target}' cannot be a feature too"
-            yield ConfigIssue(message, ("features", features.index(target)))
+        features, drop, missing = (data.get(key) for key in ("features", "drop", "missing"))
         dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
-        missing = data.get("missing")
-        if isinstance(missing, dict) and isinstance(missing.get(str(target)), dict):
-            message = f"no target is filled in; leave such rows out with {target}: drop_rows"
-            yield ConfigIssue(message, ("missing", str(target)))
+        for key in ("target", "weight"):
+            name = data.get(key)
+            if isinstance(features, list) and name in features:
+                message = f"the {key} '{name}' cannot be a feature too"
+                yield ConfigIssue(message, ("features", features.index(name)))
+            if isinstance(missing, dict) and isinstance(missing.get(str(name)), dict):
+                message = f"no {key} is filled in; leave such rows out with {name}: drop_rows"
+                yield ConfigIssue(message, ("missing", str(name)))
+        weight = data.get("weight")
+        if weight is not None and weight == data.get("target"):
+            yield ConfigIssue("this is the target", ("weight",))
+        elif isinstance(weight, str) and weight in dropped:
+            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
         for key, names in (("features", features), ("categorical", data.get("categorical"))):
             for index, name in enumerate(names if isinstance(names, list) else ()):
                 if isinstance(name, str) and name in dropped:
@@ -255,7 +264,7 @@ def takes_path(name: object) -> bool:
     return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
 
 
-def _blocks() -> tuple[type[DatasetConfig], ...]:
+def _blocks() -> tuple[type[Block], ...]:
     return (DatasetConfig, *BuiltInConfig.blocks.values())
 
 
@@ -263,8 +272,9 @@ def _choose(value: Any) -> tuple[type[Block], Any]:
     if isinstance(value, DatasetConfig):
         return type(value), value
     name = value.get("name") if isinstance(value, dict) else None
-    known = isinstance(name, str) and name in DATASETS
-    return BuiltInConfig.blocks[name] if known else DatasetConfig, value
+    if isinstance(name, str) and name in DATASETS:
+        return BuiltInConfig.blocks[name], value
+    return DatasetConfig, value
 
 
 Translator({}, {}).enter(

@@ -45,7 +45,10 @@ def _own_docs(source: str) -> dict[str, str]:
     import ast  # noqa: PLC0415  # most commands show no descriptions
 
     found = {}
-    for attribute, below in pairwise(ast.parse(dedent(source)).body[0].body):
+    tree = next(
+        node for node in ast.walk(ast.parse(dedent(source))) if isinstance(node, ast.ClassDef)
+    )
+    for attribute, below in pairwise(tree.body):
         match attribute, below:
             case (
                 ast.AnnAssign(target=ast.Name(id=name)),

@@ -85,6 +85,9 @@ class EarlyStoppingConfig(Block):
         return "; leave it out" if value is False else ""
 
 
+ClassWeight = Annotated[str, OneOf(("balanced",))] | dict[str, Annotated[float, Number(ge=0)]]
+
+
 class TrainingConfig(Block):
     """How the network is trained."""
 
@@ -108,6 +111,9 @@ class TrainingConfig(Block):
     """Iterations between evaluations; by default there are 20 over the run."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop, once a validation metric shows no more progress; off by default."""
+    class_weight: ClassWeight | None = None
+    """How much a row of each class counts in the loss: `balanced` for all classes alike, or a
+    mapping of labels to weights, 1 where a label is left out. Metrics count rows as they are."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"

@@ -10,11 +10,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
+from nnrun.reports.examine import LoadData
 from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_of
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
+from nnrun.reports.html.runs import DAMAGE, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History
 from nnrun.reports.tables import Cell, Grid
@@ -78,7 +79,8 @@ class _Sound:
 class Report:
     """The content of a report, before it is rendered.
 
-    `margin` is a difference that does not matter, in the units of the metric.
+    `margin` is a difference that does not matter, in the units of the metric; `importance` is
+    whether to compute which columns count, for one run of each setting.
     """
 
     def __init__(
@@ -87,10 +89,13 @@ class Report:
         load_data: LoadData,
         limits: Limits | None = None,
         margin: float | None = None,
+        *,
+        importance: bool = False,
     ) -> None:
         self.found = found
         self.limits = limits or Limits()
         self._load_data = load_data
+        self._importance = importance
         self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
         self.variants = stored_variants(run.record for run in self._sound.values())
         self.boards = [*map(with_own_settings, stored_boards(self.variants, margin))]
@@ -138,11 +143,20 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
+        members = {
+            f"{record.name}/{record.run_id}": variant.number
+            for variant in self.variants
+            for record in variant.records
+        }
+        measured: set[int] = set()
         for key in self.in_full:
             run = self._sound[key]
+            first = members[key] not in measured
+            measured.add(members[key])
             yield run_sections(
                 run.record, run.found.folder, self.anchors[key],
                 sorted(varying[run.record.name]), self._load_data,
+                importance=self._importance and first,
             )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:

@@ -26,6 +26,7 @@ from nnrun.reports.summary import (
     training_line,
     warnings_of,
 )
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
 # A larger matrix does not fit a page; report.json has it.
@@ -50,8 +51,9 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield from _results(record)
     yield from _classes(record)
     yield from _curve(result)
-    yield "## Network"
-    yield grid_table(network_table(record.network))
+    if record.beside is None:
+        yield "## Network"
+        yield grid_table(network_table(record.network))
     yield from _about(result)
 
 
@@ -67,6 +69,10 @@ def _results(record: RunRecord) -> Iterator[str]:
     yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
     yield from (sentence(escape(note)) for note in metric_notes(record))
+    if (decided := decision_table(record)) is not None:
+        yield "## Threshold"
+        yield escape(sentence(decision_line(record)))
+        yield grid_table(decided)
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):
@@ -87,9 +93,10 @@ def _about(result: RunResult) -> Iterator[str]:
     yield "Resolved, with all defaults; the same as `config.yaml`."
     yield code(result.config_yaml, "yaml")
     yield "## To repeat it"
+    what = "weights" if record.beside is None else "numbers"
     yield (
         "In this folder, this command trains the run again, into a folder `again`. On the same "
-        f"machine{_or_another(record)} the weights are the same to the last bit"
+        f"machine{_or_another(record)} the {what} are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )
     yield code("nnrun train config.yaml --results again", "sh")

@@ -60,8 +60,8 @@ def best_run(group: Group) -> str | None:
 
 
 def _first_completed(group: Group) -> str | None:
-    """The experiment of the first row, if any of its runs has completed."""
-    return group.rows[0].name if best_run(group) else None
+    """The experiment of the first network, if any of its runs has completed."""
+    return None if group.first_network is None else group.first_network.name
 
 
 def heading(group: Group) -> str:

@@ -41,8 +41,9 @@ def run_in_full(
         yield Text()
         yield plot
     yield from _confusion(record)
-    yield Text()
-    yield rich_table(network_table(record.network))
+    if record.beside is None:
+        yield Text()
+        yield rich_table(network_table(record.network))
     yield Text()
     yield unbroken("again", again(folder))
 

@@ -27,6 +27,7 @@ from nnrun.reports.summary import (
     warning_line,
 )
 from nnrun.reports.tables import Grid
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:  # not imported for lists of runs
@@ -48,6 +49,9 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
         n = len(splits(record.dataset))
         # Of the baselines, only that of the last split: lines are narrow.
         yield rich_table(metrics_table(record).only([*range(n + 1), 2 * n]))
+    if (decided := decision_table(record)) is not None:
+        yield Text()
+        yield rich_table(decided)
     if record.published:
         yield Text()
         yield rich_table(published_table(record))
@@ -64,6 +68,8 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
 def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if any(record.metrics.values()):
         yield "baseline", baseline_line(record)
+    if record.decision is not None:
+        yield "threshold", decision_line(record)
     if record.published:
         yield "published", published_source(record) or "the config names no source"
     if record.dataset.get("note"):

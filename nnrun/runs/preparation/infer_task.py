@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Task
 from nnrun.nn.sequential import Sequential
@@ -24,7 +25,7 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
     there, only a loss or an activation for classes means classes.
     """
     path = config.dataset.path
-    if path is None or config.dataset.name is not None:
+    if path is None or config.dataset.name is not None or isinstance(config, BesideConfig):
         return None
     return _of_classes(config) or (_of_table(config) if path.lower().endswith(".csv") else None)
 

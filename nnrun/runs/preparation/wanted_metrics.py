@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
 from nnrun.metrics.balance import are_unequal
 from nnrun.metrics.table import LOSS, Metric, find, names_of
-from nnrun.models.task import gives_probabilities
-from nnrun.nn.network import Network
 from nnrun.runs.preparation.infer_task import last_layer
 
 _MONITOR: KeyPath = ("training", "early_stopping", "monitor")
@@ -27,14 +26,17 @@ def wanted_metrics(config: ExperimentConfig, dataset: Dataset) -> list[str]:
 
 
 def metric_mismatches(
-    config: ExperimentConfig, network: Network, dataset: Dataset
+    config: ExperimentConfig, probabilistic: bool, dataset: Dataset
 ) -> Iterator[tuple[KeyPath, str]]:
-    """Metrics that the run cannot compute, wherever the config names them."""
+    """Metrics that the run cannot compute, wherever the config names them.
+
+    `probabilistic` is whether outputs are probabilities of classes.
+    """
     listed = [(("metrics", index), name) for index, name in enumerate(config.metrics or ())]
     sizes = {"validation": config.dataset.validation_size, "test": config.dataset.test_size}
     said = set()
     for path, name in [*_named(config), *listed]:
-        problem = unsuitable(name, network, dataset)
+        problem = unsuitable(name, probabilistic, dataset)
         if problem is None and path[0] == "published":
             split = str(path[1]).partition("_")[0]
             problem = f"there is no {split} split" if sizes.get(split, 1) == 0 else None
@@ -44,15 +46,15 @@ def metric_mismatches(
             yield path, problem
 
 
-def unsuitable(name: str, network: Network, dataset: Dataset) -> str | None:
-    """Why a metric cannot be computed for this network and data; None if it can."""
+def unsuitable(name: str, probabilistic: bool, dataset: Dataset) -> str | None:
+    """Why a metric cannot be computed for these outputs and data; None if it can."""
     metric = find(name)
     if metric is None:
         return None
     if metric.task != dataset.task:
         known = ", ".join((LOSS, *filter(_is_usual, names_of(dataset.task))))
         return f"{dataset.task} has no {name}; there are {known}, and more in `nnrun help metrics`"
-    if metric.needs == "probabilities" and not gives_probabilities(network):
+    if metric.needs == "probabilities" and not probabilistic:
         return f"{name} needs probabilities: end the network in softmax, or in one sigmoid unit"
     if metric.one_output and dataset.outputs > 1:
         return f"{name} is for one number to predict, and {dataset.name} has {dataset.outputs}"
@@ -74,14 +76,14 @@ def _by_default(config: ExperimentConfig, dataset: Dataset) -> list[str]:
     counts = np.bincount((dataset.whole or dataset).y, minlength=len(dataset.classes))
     if not are_unequal(counts.tolist()):
         return []
-    last, units = last_layer(config)
+    last, units = ("softmax", 0) if isinstance(config, BesideConfig) else last_layer(config)
     probabilistic = last == "softmax" or (last == "sigmoid" and units == 1)
     return ["balanced_accuracy", *(["roc_auc"] if probabilistic else [])]
 
 
 def _named(config: ExperimentConfig) -> Iterator[tuple[KeyPath, str]]:
     """The metrics that other keys than `metrics` name, with the paths of these keys."""
-    if config.training.early_stopping is not None:
+    if not isinstance(config, BesideConfig) and config.training.early_stopping is not None:
         monitor = config.training.early_stopping.monitor
         yield _MONITOR, monitor.removeprefix("validation_")
     if config.sweep is not None and config.sweep.order_by is not None:

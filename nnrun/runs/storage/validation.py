@@ -66,6 +66,29 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_count, value.values()))
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _has_form(part, dict.fromkeys(("sum", "min", "max"), _is_number))
+        for name, part in value.items()
+        if name in SPLITS
+    )
+
+
+def _is_decision(value: Any) -> bool:
+    if not _has_form(value, _DECISION):
+        return False
+    measured = {
+        **dict.fromkeys(("tp", "fp", "fn", "tn"), _is_count),
+        **dict.fromkeys(("precision", "recall", value["objective"]), _is_number),
+    }
+    both = dict.fromkeys(("fitted", "default"), measured)
+    return all(split in SPLITS and _has_form(one, both) for split, one in value["splits"].items())
+
+
 def _are_ranges(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         _has_form(ends, [(str, _is_number)]) and len(ends) == 2 for ends in value.values()
@@ -112,6 +135,14 @@ _SPLIT = {
     "groups": (_are_counts, _MISSING),
     "times": (_are_ranges, _MISSING),
 }
+_DECISION = {
+    **dict.fromkeys(("objective", "positive"), str),
+    "precision": (_is_number, _MISSING),
+    "threshold": _is_number,
+    "fitted": bool,
+    "note": (str, None),
+    "splits": dict,
+}
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _REPORT = {
     **dict.fromkeys(("name", "run_id", "task", "engine", "started", "main_metric"), str),
@@ -127,13 +158,18 @@ _REPORT = {
         "duplicates": (_are_counts_by_split, _MISSING),
         "unseen": ([{"split": SPLITS.__contains__, "rows": _is_count, "column": str}], _MISSING),
         "split": (_is_split, _MISSING),
+        "weights": (_are_weights, _MISSING),
+        "class_weight": (_are_numbers, _MISSING),
     },
     "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
-    "config": {
-        **dict.fromkeys(("dataset", "network", "training"), dict),
-        "loss": {"type": str},
-        "published": (dict, None, _MISSING),
-    },
+    "config": (
+        {
+            **dict.fromkeys(("dataset", "network", "training"), dict),
+            "loss": {"type": str},
+            "published": (dict, None, _MISSING),
+        },
+        {"dataset": dict, "beside": str, "published": (dict, None, _MISSING)},
+    ),
     "timing": {
         "train_seconds": _is_number,
         "iterations": _is_count,
@@ -142,6 +178,7 @@ _REPORT = {
     "files": lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
     "environment": dict,
     "divergence": (dict, None),
+    "decision": (_is_decision, None),
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
     "baseline": _are_metrics,

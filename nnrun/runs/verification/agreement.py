@@ -44,6 +44,7 @@ _SKIPPED = {
 # Values that depend on numbers with a tolerance, or whose wording may change.
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
+    "decision",
     *("dataset.description", "dataset.note", "dataset.task_from"),
     *("dataset.left_out", "dataset.dropped"),
 }

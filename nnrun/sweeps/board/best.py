@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
@@ -24,11 +25,11 @@ _LONGEST = 100
 
 @dataclass(frozen=True)
 class Choice:
-    """The first row of an experiment's leaderboard.
+    """The first row of an experiment's leaderboard that is a network.
 
     Args:
         group: the rows that it is the first of.
-        row: the first of them.
+        row: the first of them that is a network.
         record: of the run that stands for it: of its completed runs the median one, by the metric
             and split that the order is by; of an even number the worse of the middle two.
         variants: the configs of the group's rows, in no order.
@@ -126,9 +127,14 @@ def choose(
             boards.setdefault(kind_of(variant), []).append(variant)
     if in_folds:
         boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
-    if not any(map(_last_of, boards.values())):
-        raise UsageError(f"{name}/best: no run of {name} has completed")
-    kind = max(boards, key=lambda kind: (_settings(boards[kind]) > 1, _last_of(boards[kind])))
+    networks = {
+        kind: [variant for variant in found if BESIDE not in variant.choice]
+        for kind, found in boards.items()
+    }
+    if not any(map(_last_of, networks.values())):
+        what = "run" if networks == boards else "network"
+        raise UsageError(f"{name}/best: no {what} of {name} has completed")
+    kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
     # Put together anew, the words of a setting are without what tells its board from others.
     alike = stored_variants(record for variant in boards.pop(kind) for record in variant.records)
     if by is not None and by not in alike[0].splits:
@@ -137,7 +143,8 @@ def choose(
             f"dataset.{by}_size makes one"
         )
     (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
-    row = group.rows[0]
+    row = group.first_network
+    assert row is not None, "one of its networks has completed"
     first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
     median = _median_id(first, group.ordered_by)
     record = next(record for record in first.records if record.run_id == median)

@@ -12,6 +12,7 @@ from math import inf
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.board.beside import beside_networks
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import mean_of, summarize
@@ -112,6 +113,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
         folds=first.folds, split_by=first.split_by,
+        beside=beside_networks(ranked, split, column, -sign),
     )  # fmt: skip
 
 

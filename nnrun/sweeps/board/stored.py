@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words, differing, setting_of
+from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.errors import UsageError
 from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.select import lies_in
@@ -213,7 +213,7 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         by_name.setdefault(name, []).append(found)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
+        _variant(number, choice_of(settings[key], varied[key[0]]), members)
         for number, (key, members) in enumerate(by_config.items())
     ]
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from tests.benchmarks.long_run.growth import RUNS, Growth, Sample, growths, of_p
 from tests.benchmarks.processes import NNRUN
 from tests.sweeps.helpers import in_session
 
+PROGRAMS = ("seeds", "settings", "session")
 SAMPLES = 360
 ENDING_SECONDS = 60
 SEEDS = """\
@@ -80,6 +81,11 @@ class Subject:
 
     def sample(self) -> None:
         """Look at a sweep, its worker and its files; a session looks at itself."""
+        own = self.folder / "samples.jsonl"
+        if own.exists():
+            lines = own.read_text(encoding="utf-8").splitlines()
+            self.samples = [json.loads(line) for line in lines]
+            return
         found: Sample = {RUNS: sum(len(os.listdir(path)) for path in self._experiments())}
         with suppress(psutil.NoSuchProcess, IndexError):
             client = psutil.Process(self.process.pid)
@@ -95,7 +101,6 @@ class Subject:
         try:
             code = self.process.wait(ENDING_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
             return f"did not end within {ENDING_SECONDS} seconds"
         left = [str(path) for path in self.folder.rglob(".*") if not path.name.startswith(".index")]
         left += os.listdir(self.folder / "tmp")
@@ -115,30 +120,27 @@ def _bytes_in(paths: Iterator[Path]) -> int:
     return total
 
 
-def watch(root: Path, seconds: float) -> tuple[list[Subject], list[str]]:
+def watch(programs: Sequence[str], root: Path, seconds: float) -> tuple[list[Subject], list[str]]:
     """The programs after they have worked for so long, and what is wrong with their ends."""
-    sweeps = [
-        Subject.started("seeds", root, SWEEP, SEEDS),
-        Subject.started("settings", root, SWEEP, SETTINGS % MANY_SETTINGS),
-    ]
-    words = [sys.executable, "-m", "tests.benchmarks.long_run.session", str(seconds)]
-    session = Subject.started("session", root, words, "")
+    session = [sys.executable, "-m", "tests.benchmarks.long_run.session"]
+    commands = {
+        "seeds": (SWEEP, SEEDS),
+        "settings": (SWEEP, SETTINGS % MANY_SETTINGS),
+        "session": (session, ""),
+    }
+    subjects = [Subject.started(name, root, *commands[name]) for name in programs]
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
             time.sleep(seconds / SAMPLES)
-            for sweep in sweeps:
-                sweep.sample()
-        wrong = [f"{sweep.name}: {text}" for sweep in sweeps if (text := sweep.end())]
-        if session.process.wait(10 * ENDING_SECONDS):
-            wrong.append(f"session: exit code {session.process.returncode}")
+            for subject in subjects:
+                subject.sample()
+        wrong = [f"{subject.name}: {text}" for subject in subjects if (text := subject.end())]
     finally:
-        for subject in (*sweeps, session):
+        for subject in subjects:
             with suppress(ProcessLookupError):
                 os.killpg(subject.process.pid, signal.SIGKILL)
-    lines = (session.folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
-    session.samples = [json.loads(line) for line in lines]
-    return [*sweeps, session], wrong
+    return subjects, wrong
 
 
 def table(subjects: list[Subject]) -> tuple[str, bool]:
@@ -161,11 +163,12 @@ def _row(growth: Growth) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.long_run")
     parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=PROGRAMS)
     parser.add_argument("--folder", type=Path, help="an empty folder, kept; else a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = (arguments.folder or Path(folder)).absolute()
-        subjects, wrong = watch(root, 60 * arguments.minutes)
+        subjects, wrong = watch(arguments.only, root, 60 * arguments.minutes)
         shown, passes = table(subjects)
         print("\n".join([shown, *wrong]))
         sys.exit(not passes or bool(wrong))

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.long_run.session SECONDS`: work as in a notebook, round after round.
+"""`python -m tests.benchmarks.long_run.session`: work as in a notebook, round after round.
 
 Each round sweeps with workers of its own, trains, makes mistakes, loads and predicts; after it,
 where nothing is in progress, a line of JSON with a sample is added to `samples.jsonl`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -67,13 +66,13 @@ def work_on(config: dict[str, object], seed: int, results: Path) -> int:
     return 2
 
 
-def main(seconds: float) -> None:
-    """Work in the current folder for so many seconds."""
+def main() -> None:
+    """Work in the current folder until a Ctrl-C."""
     configs = yaml.safe_load(CONFIGS)
-    end, runs, rounds = time.monotonic() + seconds, 0, 0
+    runs, rounds = 0, 0
     this = psutil.Process()
     with Path("samples.jsonl").open("w", encoding="utf-8") as file:
-        while time.monotonic() < end:
+        while True:
             for config in configs:
                 runs += work_on(config, 2 * rounds, Path(f"results{rounds // ROUNDS}"))
             rounds += 1
@@ -81,4 +80,6 @@ def main(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    with suppress(KeyboardInterrupt):
+        main()
+    sys.exit(130)
