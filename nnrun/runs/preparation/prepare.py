@@ -92,10 +92,6 @@ def prepare(
 def _beside(
     experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
 ) -> PreparedBeside:
-    try:
-        check_weights(split, dataset.classes, None)
-    except DatasetProblem as error:
-        raise _config_error(experiment, error.problems) from None
     mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
     if mismatches:
         raise _config_error(experiment, mismatches)
