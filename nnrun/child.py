@@ -13,7 +13,8 @@ from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, socketpair
 from nnrun.systems import system
 
 _SCRIPT = """
-import json, sys
+import gc, json, sys
+gc.disable()  # until all is loaded
 sys.path[:] = json.loads(sys.argv[1])
 from {module} import main
 main(sys.argv[2])
@@ -28,7 +29,8 @@ def start(
     """A process that calls a module's `main` with its end of a socket, and our end.
 
     Args:
-        module: its `main` takes a word for `receive_socket`, and ignores signals first.
+        module: its `main` takes a word for `receive_socket`, ignores signals first, and may enable
+            garbage collection.
         environment: of the process.
 
     Raises:

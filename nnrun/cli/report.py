@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from nnrun.runs.identity import by_seed
 from nnrun.runs.storage.files import new_folder, write_atomically, write_together
 from nnrun.runs.storage.folders import folders, names_in
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.stored import reordered
 from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets
 
@@ -46,7 +48,13 @@ _SUFFIXES = (".html", ".htm")
     show_default=True,
     help="Of the figures; pdf and png need the extra nnrun[figures].",
 )
+@options.order_by_option
 @options.margin_option
+@click.option(
+    "--importance",
+    is_flag=True,
+    help="Compute which columns or pixels count, for one run of each setting.",
+)
 @options.results_option
 @options.output_options
 @click.pass_obj
@@ -57,7 +65,9 @@ def command(
     file: Path | None,
     figures: Path | None,
     form: str,
+    order_by: str | None,
     margin: float | None,
+    importance: bool,
     results: Path,
 ) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
@@ -80,8 +90,8 @@ def command(
         )
     if file is not None:
         check_target(file)
-    found = find_runs(runs, results)
-    report = Report(found, Datasets().load, margin=margin)
+    found = _reordered(find_runs(runs, results), order_by)
+    report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
@@ -99,6 +109,11 @@ def command(
         if len(report.in_full) < len(found):
             output.note(f"{count(len(report.in_full))} of them in full; the file says which")
     output.data(data)
+
+
+def _reordered(found: list[Found], metric: str | None) -> list[Found]:
+    records = iter(reordered([one.record for one in found if one.record], metric))
+    return [replace(one, record=next(records)) if one.record else one for one in found]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -18,6 +19,7 @@ from nnrun.pool.task import Channel, LruCache, Task, serialize_error
 from nnrun.systems import system
 
 STOP = "stop"
+WORN = "worn"
 
 
 class _SocketChannel:
@@ -56,8 +58,8 @@ class _SocketChannel:
             self._tasks.append(message)
 
 
-def main(word: str) -> None:
-    """Work until the socket closes."""
+def main(word: str, is_worn: Callable[[], bool] = lambda: False) -> None:
+    """Work until the socket closes; `is_worn` returns whether a new process should take over."""
     system.ignore_signals()
     descriptor = system.receive_socket(word)
     try:
@@ -68,11 +70,15 @@ def main(word: str) -> None:
     channel = _SocketChannel(connection)
     known: LruCache[Any] = LruCache()
     gc.freeze()  # collecting all modules takes as long as tens of short runs
+    gc.enable()
     try:
         connection.send_bytes(_packed("ready", None))
         while True:
             task, data = channel.next_task()
-            connection.send_bytes(_answer(task, channel, known.keep(task.data, data)))
+            answer = _answer(task, channel, known.keep(task.data, data))
+            if is_worn():
+                connection.send_bytes(_packed(WORN, None))
+            connection.send_bytes(answer)
     except (EOFError, OSError):
         os._exit(0)
 

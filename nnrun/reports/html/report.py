@@ -10,11 +10,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Note, Section, charts_of
+from nnrun.reports.examine import LoadData
+from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_of
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.runs import DAMAGE, LoadData, RunSections, run_sections
+from nnrun.reports.html.runs import DAMAGE, RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History
 from nnrun.reports.tables import Cell, Grid
@@ -78,7 +79,8 @@ class _Sound:
 class Report:
     """The content of a report, before it is rendered.
 
-    `margin` is a difference that does not matter, in the units of the metric.
+    `margin` is a difference that does not matter, in the units of the metric; `importance` is
+    whether to compute which columns count, for one run of each setting.
     """
 
     def __init__(
@@ -87,10 +89,13 @@ class Report:
         load_data: LoadData,
         limits: Limits | None = None,
         margin: float | None = None,
+        *,
+        importance: bool = False,
     ) -> None:
         self.found = found
         self.limits = limits or Limits()
         self._load_data = load_data
+        self._importance = importance
         self._sound = {run.found.key: run for run in map(_checked, found) if run is not None}
         self.variants = stored_variants(run.record for run in self._sound.values())
         self.boards = [*map(with_own_settings, stored_boards(self.variants, margin))]
@@ -104,10 +109,14 @@ class Report:
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
-    def counts(self) -> list[tuple[str, int]]:
-        """The number of runs with each status."""
-        statuses = [self._status(found) for found in self.found]
-        return [(status, statuses.count(status)) for status in dict.fromkeys(sorted(statuses))]
+    def counts(self) -> list[tuple[StatusMark, int]]:
+        """The number of runs with each status; those with warnings are counted apart."""
+        kinds = [self._mark(found).kind for found in self.found]
+        words = {"warned": "completed with warnings"}
+        return [
+            (StatusMark(words.get(kind, kind), kind), kinds.count(kind))
+            for kind in dict.fromkeys(sorted(kinds))
+        ]
 
     def sections(self) -> Iterator[Section]:
         """Leaderboards, learning curves and grids, then the list of all runs."""
@@ -134,11 +143,20 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
+        members = {
+            f"{record.name}/{record.run_id}": variant.number
+            for variant in self.variants
+            for record in variant.records
+        }
+        measured: set[int] = set()
         for key in self.in_full:
             run = self._sound[key]
+            first = members[key] not in measured
+            measured.add(members[key])
             yield run_sections(
                 run.record, run.found.folder, self.anchors[key],
                 sorted(varying[run.record.name]), self._load_data,
+                importance=self._importance and first,
             )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
@@ -211,22 +229,26 @@ class Report:
             )
 
     def _row(self, found: Found, variant: StoredVariant | None) -> list[Cell]:
-        status = self._status(found)
+        mark = self._mark(found)
+        status = Cell(mark.text, kind=f"status {mark.kind}")
         sound = self._sound.get(found.key)
         name = Cell(shortened(found.key), link=self.anchors.get(found.key))
         if sound is None:
             blank = [Cell(MISSING)] * 5
-            return [name, Cell(MISSING), Cell(status, kind=f"status {_class(status)}"), *blank]
+            return [name, Cell(MISSING), status, *blank]
         choice = " ".join(choice_words(variant.choice)) if variant else ""
         numbers = [Cell(number(value), value) for value in sound.score.metrics]
         return [
             name,
             Cell(shortened(choice) or MISSING),
-            Cell(status, kind=f"status {_class(status)}"),
+            status,
             Cell(str(sound.record.seed), sound.record.seed),
             Cell(shortened(sound.record.main_metric, 30)),
             *numbers,
         ]
+
+    def _mark(self, found: Found) -> StatusMark:
+        return StatusMark.of(self._status(found), found.overview.warnings)
 
     def _status(self, found: Found) -> str:
         """The run's status; `damaged` if its report is not valid."""
@@ -250,10 +272,6 @@ def _reason(found: Found, status: str) -> str:
     if status == DAMAGED:
         return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
     return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
-
-
-def _class(status: str) -> str:
-    return status if status.isalpha() else DAMAGED
 
 
 def _checked(found: Found) -> _Sound | None:

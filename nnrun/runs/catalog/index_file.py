@@ -20,10 +20,10 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 9
+_VERSION = 10
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
-_COLUMNS = (*PLAIN, "settings", "stamp")
+_COLUMNS = (*PLAIN, "metrics", "settings", "stamp")
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
     "records": "name, run_id, record, PRIMARY KEY (name, run_id)",
@@ -60,8 +60,8 @@ class Line:
     stamp: str
 
 
-class Settings(Mapping[str, Any]):
-    """Settings as JSON text, parsed when first used; empty if the text is no JSON."""
+class JsonMapping(Mapping[str, Any]):
+    """A mapping as JSON text, parsed when first used; empty if the text is no JSON."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -115,11 +115,11 @@ class IndexFile:
         """
         within = "id IN (SELECT settings FROM runs WHERE name = ?)"
         texts = self._db.execute(f"SELECT id, text FROM settings WHERE {within}", (name,))
-        settings = {number: Settings(text) for number, text in texts}
-        select = f"SELECT {', '.join(PLAIN)}, settings FROM runs WHERE name = ?"
+        settings = {number: JsonMapping(text) for number, text in texts}
+        select = f"SELECT {', '.join(PLAIN)}, metrics, settings FROM runs WHERE name = ?"
         for row in self._db.execute(select, (name,)):
             if row[-1] in settings:
-                values = [*row[:-1], settings[row[-1]]]
+                values = [*row[:-2], JsonMapping(row[-2]), settings[row[-1]]]
                 values[_FLAG] = bool(values[_FLAG])
                 yield RunSummary(*values)
 
@@ -140,10 +140,11 @@ class IndexFile:
         with self._writing():
             for line in lines:
                 run, settings = line.summary, line.summary.settings
-                text = settings.text if isinstance(settings, Settings) else json.dumps(settings)
+                text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
                 if text not in numbers:
                     numbers[text] = self._number(text)
                 values = [getattr(run, column) for column in PLAIN]
+                values.append(json.dumps(dict(run.metrics)))
                 try:
                     self._db.execute(insert, (*values, numbers[text], line.stamp))
                     record = (run.name, run.run_id, line.record)

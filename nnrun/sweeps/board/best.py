@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.runs.record import RunRecord
@@ -15,7 +16,7 @@ from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row
-from nnrun.sweeps.board.stored import StoredVariant, stored_variants
+from nnrun.sweeps.board.stored import StoredVariant, reordered, stored_variants
 from nnrun.sweeps.board.verdicts import completed_runs, known_values
 
 _FINAL = "-final"
@@ -24,11 +25,11 @@ _LONGEST = 100
 
 @dataclass(frozen=True)
 class Choice:
-    """The first row of an experiment's leaderboard.
+    """The first row of an experiment's leaderboard that is a network.
 
     Args:
         group: the rows that it is the first of.
-        row: the first of them.
+        row: the first of them that is a network.
         record: of the run that stands for it: of its completed runs the median one, by the metric
             and split that the order is by; of an even number the worse of the middle two.
         variants: the configs of the group's rows, in no order.
@@ -88,7 +89,14 @@ def config_yaml(choice: Choice) -> str:
     return dump(chosen_config(choice))
 
 
-def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
+def best_of(
+    root: Path,
+    name: str,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    order_by: str | None = None,
+) -> Choice:
     """The choice among the stored runs of an experiment.
 
     Args:
@@ -96,12 +104,15 @@ def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = Fa
         name: of the experiment.
         by: the split to choose by; by default the one that the leaderboard is ordered by.
         in_folds: choose among runs of folds, if there are any.
+        order_by: the metric to choose by; by default that of the runs.
 
     Raises:
-        UsageError: it has no completed run, no such split, or a run whose report is damaged.
+        UsageError: it has no completed run, no such split or metric, or a run whose report is
+            damaged.
     """
     try:
-        return choose(_stored(root, name), name, by, in_folds=in_folds)
+        records = reordered(_stored(root, name), order_by)
+        return choose(records, name, by, in_folds=in_folds)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
@@ -116,9 +127,14 @@ def choose(
             boards.setdefault(kind_of(variant), []).append(variant)
     if in_folds:
         boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
-    if not any(map(_last_of, boards.values())):
-        raise UsageError(f"{name}/best: no run of {name} has completed")
-    kind = max(boards, key=lambda kind: (_settings(boards[kind]) > 1, _last_of(boards[kind])))
+    networks = {
+        kind: [variant for variant in found if BESIDE not in variant.choice]
+        for kind, found in boards.items()
+    }
+    if not any(map(_last_of, networks.values())):
+        what = "run" if networks == boards else "network"
+        raise UsageError(f"{name}/best: no {what} of {name} has completed")
+    kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
     # Put together anew, the words of a setting are without what tells its board from others.
     alike = stored_variants(record for variant in boards.pop(kind) for record in variant.records)
     if by is not None and by not in alike[0].splits:
@@ -127,7 +143,8 @@ def choose(
             f"dataset.{by}_size makes one"
         )
     (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
-    row = group.rows[0]
+    row = group.first_network
+    assert row is not None, "one of its networks has completed"
     first = next(v for v in alike if _best_id(row) in {record.run_id for record in v.records})
     median = _median_id(first, group.ordered_by)
     record = next(record for record in first.records if record.run_id == median)

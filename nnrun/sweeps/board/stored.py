@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words, differing, setting_of
-from nnrun.models.task import Classification, Regression
+from nnrun.config.settings import choice_of, choice_words, differing
+from nnrun.errors import UsageError
+from nnrun.metrics.table import larger_is_better
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
@@ -138,6 +139,7 @@ def comparison_board(
     results: Path,
     command: str,
     margin: float | None = None,
+    order_by: str | None = None,
 ) -> tuple[Leaderboard | None, PairTest | None]:
     """The configs of these runs over all seeds stored beside them, and the test of two configs.
 
@@ -149,6 +151,10 @@ def comparison_board(
         results: the results folder.
         command: written into the leaderboard as its source.
         margin: a difference that does not matter, in the units of the metric.
+        order_by: the metric, by default that of the runs.
+
+    Raises:
+        UsageError: no run has the metric.
     """
     wanted = [settings_of(record) for record in records]
     found = [
@@ -158,7 +164,7 @@ def comparison_board(
         if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
         if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
     ]
-    members = [(variant, variant.scores) for variant in stored_variants(found)]
+    members = [(variant, variant.scores) for variant in stored_variants(reordered(found, order_by))]
     several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
     if not several:
         return None, None
@@ -167,6 +173,23 @@ def comparison_board(
         return board, None
     ordered = sorted(members, key=lambda member: wanted.index(settings_of(member[0].records[0])))
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
+
+
+def reordered(records: Iterable[RunRecord], metric: str | None) -> list[RunRecord]:
+    """The records with this as their main metric, where they have it; all as they are for None.
+
+    Raises:
+        UsageError: none of them has it.
+    """
+    found = list(records)
+    if metric is None:
+        return found
+    if not any(record.has_metric(metric) for record in found):
+        raise UsageError(
+            f"--order-by {metric}: no run here has it; add it to `metrics` of the config and train "
+            "again"
+        )
+    return [replace(r, main_metric=metric) if r.has_metric(metric) else r for r in found]
 
 
 def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
@@ -190,7 +213,7 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         by_name.setdefault(name, []).append(found)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
+        _variant(number, choice_of(settings[key], varied[key[0]]), members)
         for number, (key, members) in enumerate(by_config.items())
     ]
 
@@ -198,7 +221,6 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
 def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
-    task = Classification if record.task == "classification" else Regression
     completed = [each for each in records if each.status == "completed"]
     rows = mean_rows([each.dataset[f"n_{s}"] for s in SPLITS] for each in completed or records)
     numbers = (record.config.get("published") or {}).items()
@@ -213,7 +235,7 @@ def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> S
         splits=tuple(rows),
         division=division_of(block),
         metric=record.main_metric,
-        larger_is_better=task.larger_is_better,
+        larger_is_better=larger_is_better(record.main_metric),
         published={key: value for key, value in numbers if key != "source"},
         parameters=int(record.network["parameters"]),
         rows=rows,

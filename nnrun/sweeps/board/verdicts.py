@@ -8,6 +8,7 @@ from math import isfinite, nan
 
 import numpy as np
 
+from nnrun.metrics.table import is_share
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.comparisons import Standings, Table, standings
@@ -60,7 +61,7 @@ def verdicts(
         column: of that split among a run's metrics.
         sign: 1 where larger is better, else -1.
     """
-    values = [_values(member, column, sign) for member in ranked]
+    values = [values_of(member, column, sign) for member in ranked]
     notes = [_note(*both) for both in zip(ranked, values, strict=True)]
     found = [
         Verdict(NOT_COMPARED, note, tied=bool(known))
@@ -69,21 +70,27 @@ def verdicts(
     places = [place for place, known in enumerate(values) if len(known) > 1]
     if len(places) < 2:
         return found, None
-    variants = [ranked[place][0] for place in places]
     compared = [values[place] for place in places]
-    result = standings(
-        Table(
-            *_table(compared),
-            _splits(variants),
-            np.array([variant.overlap.get(split, 0.0) for variant in variants]),
-            np.array([_resolution(variant, split) for variant in variants]),
-            np.array([_sound(ranked[place], values[place]) for place in places]),
-        )
-    )
+    result = standings(table_of([ranked[place] for place in places], compared, split))
     for index, place in enumerate(places):
         found[place] = _verdict(result, index, sign, notes[place])
     usual = sorted(compared, key=len)[len(compared) // 2]
-    return found, shown_by(result, size_of(usual), variants[0].overlap.get(split, 0.0))
+    overlap = ranked[places[0]][0].overlap.get(split, 0.0)
+    return found, shown_by(result, size_of(usual), overlap)
+
+
+def table_of(
+    members: Sequence[Member], values: Sequence[Mapping[Replicate, float]], split: str
+) -> Table:
+    """The table of rows with these values, larger is better; `split` is the one compared on."""
+    variants = [variant for variant, _ in members]
+    return Table(
+        *_table(values),
+        _splits(variants),
+        np.array([variant.overlap.get(split, 0.0) for variant in variants]),
+        np.array([_resolution(variant, split) for variant in variants]),
+        np.array([_sound(*both) for both in zip(members, values, strict=True)]),
+    )
 
 
 def completed_runs(member: Member) -> dict[Replicate, RunScore]:
@@ -98,7 +105,7 @@ def completed_runs(member: Member) -> dict[Replicate, RunScore]:
 
 def known_values(member: Member, column: int) -> dict[Replicate, float]:
     """The metric of each completed run, by its replicate."""
-    return _values(member, column, 1)
+    return values_of(member, column, 1)
 
 
 def design_of(replicates: Iterable[Replicate]) -> Design:
@@ -127,8 +134,8 @@ def same_splits(one: Comparable, other: Comparable) -> bool:
     return _kind(one) == _kind(other)
 
 
-def _values(member: Member, column: int, sign: int) -> dict[Replicate, float]:
-    """The metric of each completed run, by its replicate, larger is better."""
+def values_of(member: Member, column: int, sign: int) -> dict[Replicate, float]:
+    """The metric of each completed run times a sign, by its replicate."""
     return {
         replicate: sign * number
         for replicate, score in completed_runs(member).items()
@@ -175,7 +182,7 @@ def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[n
 def _resolution(variant: Comparable, split: str) -> float:
     """The step between two values of the metric; 0 where there is none, or none is known."""
     rows = variant.rows.get(split, 0)
-    return 1 / rows if variant.metric == "accuracy" and rows else 0.0
+    return 1 / rows if is_share(variant.metric) and rows else 0.0
 
 
 def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:

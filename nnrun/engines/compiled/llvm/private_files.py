@@ -74,6 +74,22 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
                 opened.unlink(temporary)
 
 
+def prune(folder: Path, most: int) -> None:
+    """Remove the files written first, until all have at most so many bytes together."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # another process has removed it
+                found.append((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path))
+    excess = sum(size for _, size, _ in found) - most
+    for _, size, path in sorted(found):
+        if excess <= 0:
+            break
+        with suppress(FileNotFoundError, PermissionError):  # Windows keeps one that is being read
+            os.unlink(path)
+        excess -= size
+
+
 def _opened(folder: Path) -> system.Folder:
     """The folder, once it is known to be ours."""
     _make(folder)
