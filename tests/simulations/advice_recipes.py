@@ -1,0 +1,165 @@
+"""The corpus: twenty runs that are fine and twenty that are ill, with what must be said of each.
+
+Recipes were written before the rules of `nnrun/runs/diagnosis` that they test. Of both kinds, the
+ten with the smallest digests of their names were looked at while the rules were written; the
+others were run once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from tests.simulations.advice_data import MADE
+
+# What is measured and not concluded: true of any ill run that shows it.
+FACTS = {
+    "worse_than_baseline",
+    "one_prediction",
+    "majority_share",
+    "sure_and_wrong",
+    "hardly_moved",
+    "hardly_better",
+}
+_OVERFITTING = {"far_apart", "trained_past_the_best", "many_parameters"}
+_CLASSES = {"iris": 3, "wine": 3, "breast_cancer": 2, "digits": 10, "moons": 2, "three classes": 3}
+_VALUES = {"boston", "diabetes", "autompg", "outliers", "curve", "noisy curve", "skewed columns"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A run.
+
+    Args:
+        name: what is done.
+        config: of the run; a made data set is named by `made`.
+        told: kinds of warnings, one of which must be there; empty for a run that is fine.
+        true: further kinds that are true here. Any other one is false advice.
+    """
+
+    name: str
+    config: dict[str, Any]
+    told: frozenset[str] = frozenset()
+    true: frozenset[str] = frozenset()
+
+    @property
+    def fine(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.told
+
+
+def _config(data: str | dict[str, Any], hidden: Sequence[int], rate: float, *,
+            activation: str = "tanh", adam: bool = True, epochs: int = 40, batch: int = 16,
+            features: Any = "standard", target: str = "standard", dataset: Any = None,
+            loss: str = "", initializer: str = "", **training: Any) -> dict[str, Any]:  # fmt: skip
+    """A network of dense layers, trained by Adam or plain gradient descent."""
+    name = data if isinstance(data, str) else data["name"]
+    values = name in _VALUES
+    source = {"name": data} if isinstance(data, str) else dict(data)
+    if name in MADE:
+        source = {"made": name, "task": "regression" if values else "classification"}
+    last = 1 if values else _CLASSES.get(name, 2)
+    scaled = {"target": target} if values else {}
+    network: dict[str, Any] = {
+        "sizes": [*hidden, last],
+        "activations": [*[activation] * len(hidden), "linear" if values else "softmax"],
+    }
+    if initializer:
+        network["initializer"] = initializer
+    length = {} if "iterations" in training else {"epochs": epochs}
+    return {
+        "dataset": {**source, "test_size": 0.25, "features": features, **scaled, **(dataset or {})},
+        "network": network,
+        "loss": loss or ("mean_squared" if values else "cross_entropy"),
+        "training": {"optimizer": "adam" if adam else "sgd", "learning_rate": rate,
+                     "batch_size": batch, **length, **training},
+        "seed": 7,
+    }  # fmt: skip
+
+
+def _ill(name: str, told: set[str], true: set[str], config: dict[str, Any]) -> Recipe:
+    return Recipe(name, config, frozenset(told), frozenset(told | true | FACTS))
+
+
+_NOISY_MOONS = {"name": "moons", "rows": 800, "noise": 0.4}
+_STOPPED = {"validation_size": 0.2}
+
+FINE = (
+    Recipe("iris", _config("iris", [8], 0.01)),
+    Recipe("wine", _config("wine", [8], 0.01)),
+    Recipe("tumours", _config("breast_cancer", [16], 0.003, activation="relu")),
+    Recipe("tumours, a linear model", _config("breast_cancer", [], 0.05, adam=False)),
+    Recipe("digits", _config("digits", [32], 0.003, activation="relu", features="minmax")),
+    Recipe("digits, a scheduled rate", _config("digits", [32], {"schedule": "cosine",
+           "initial": 0.003}, features="minmax", epochs=20)),  # type: ignore[arg-type]
+    Recipe("moons", _config({"name": "moons", "rows": 600, "noise": 0.2}, [16], 0.01)),
+    Recipe("moons that overlap", _config(_NOISY_MOONS, [16], 0.01)),
+    Recipe("diabetes, a linear model", _config("diabetes", [], 0.01, adam=False)),
+    Recipe("houses", _config("boston", [16], 0.003)),
+    Recipe("cars, stopped early", _config("autompg", [16, 8], 0.005, dataset=_STOPPED,
+           evaluate_every=20, early_stopping={"patience": 10})),
+    Recipe("curve", _config("curve", [32], 0.005, epochs=60)),
+    Recipe("curve with much noise", _config("noisy curve", [8], 0.003)),
+    Recipe("classes with much noise", _config("noisy classes", [4], 0.003)),
+    Recipe("three classes", _config("three classes", [8], 0.01)),
+    Recipe("a rare class that is clear", _config("rare but clear", [8], 0.005)),
+    Recipe("a rare class with weights", _config("rare, weighted", [8], 0.003,
+           class_weight="balanced")),
+    Recipe("skewed columns, one constant", _config("skewed columns", [16], 0.003)),
+    Recipe("cars by the absolute error", _config("autompg", [16], 0.003, loss="mean_absolute")),
+    Recipe("iris by gradient descent", _config("iris", [8], 0.05, adam=False, epochs=100)),
+)  # fmt: skip
+
+ILL = (
+    _ill("fraud", {"unequal_classes"}, set(), _config("fraud", [16], 0.003)),
+    _ill("a rare disease", {"unequal_classes"}, set(), _config("rare", [8], 0.02, adam=False)),
+    _ill("accuracy stays, log loss falls", {"weak_signal"}, set(), _config("weak", [4], 0.002)),
+    _ill("a thousandth of the rate", {"learning_rate"}, {"too_few_iterations"},
+         _config("breast_cancer", [16], 0.0001, adam=False, epochs=10)),
+    _ill("a thousandth of Adam's rate", {"learning_rate"}, {"too_few_iterations"},
+         _config("digits", [32], 3e-6, features="minmax", epochs=10)),
+    _ill("a rate that diverges", {"learning_rate"}, set(),
+         _config("boston", [16], 3.0, adam=False)),
+    _ill("a rate that leaves it stuck", {"learning_rate"}, {"dead_units"},
+         _config("breast_cancer", [16], 3.0, activation="relu")),
+    _ill("memorised", {"far_apart"}, _OVERFITTING | {"few_rows"},
+         _config("few", [64, 64], 0.01, activation="relu", epochs=300)),
+    _ill("few rows", {"few_rows", "many_parameters"}, _OVERFITTING,
+         _config("diabetes", [64], 0.01, epochs=400, dataset={"test_size": 0.8})),
+    _ill("few iterations", {"too_few_iterations"}, set(),
+         _config("boston", [16], 0.003, adam=False, iterations=30, batch=1)),
+    _ill("less than an epoch", {"too_few_iterations"}, set(),
+         _config("digits", [32], 0.001, features="minmax", iterations=20)),
+    _ill("raw columns of houses", {"feature_scale"}, {"learning_rate", "dead_units"},
+         _config("boston", [16], 0.003, features="none", adam=False, activation="relu")),
+    _ill("raw columns of wine", {"feature_scale"}, {"learning_rate", "dead_units"},
+         _config("wine", [8], 0.05, features="none", adam=False)),
+    _ill("a target in its own units", {"target_scale"}, {"learning_rate", "too_few_iterations"},
+         _config("diabetes", [16], 0.003, target="none", epochs=20)),
+    _ill("dead units", {"dead_units"}, {"learning_rate", "target_scale"},
+         _config("boston", [16], 0.03, target="none", adam=False, activation="relu")),
+    _ill("zeros as initial weights", {"dead_units"}, set(),
+         _config("digits", [32], 0.003, activation="relu", features="minmax", epochs=10,
+                 initializer="zeros")),
+    _ill("shuffled labels", {"unknown_cause"}, set(), _config("coins", [2], 0.003, epochs=20)),
+    _ill("shuffled labels, memorised", {"far_apart"}, _OVERFITTING,
+         _config("coins, few", [64, 64], 0.01, activation="relu", epochs=300)),
+    _ill("outliers", {"outliers"}, {"target_scale"}, _config("outliers", [16], 0.003)),
+    _ill("a column that is the target", {"leak"}, set(), _config("leak", [8], 0.01)),
+)  # fmt: skip
+
+
+def looked_at(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The half by which the rules were written."""
+    return sorted(recipes, key=_digest)[: len(recipes) // 2]
+
+
+def held_out(recipes: Sequence[Recipe]) -> list[Recipe]:
+    """The other half."""
+    return sorted(recipes, key=_digest)[len(recipes) // 2 :]
+
+
+def _digest(recipe: Recipe) -> str:
+    return sha256(recipe.name.encode()).hexdigest()
