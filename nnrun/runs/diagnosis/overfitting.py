@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.target import outliers
 
 # The best loss on held-out data must be below this share of the last one.
 _BETTER = 0.9
@@ -38,15 +39,23 @@ def many_parameters(case: DiagnosisInput) -> Diagnostic | None:
     return Diagnostic("many_parameters", text, 1.0)
 
 
-def few_rows(case: DiagnosisInput) -> Diagnostic:
-    """Too few training rows, which is always a cause."""
-    rows = len(case.examples["train"])
-    return Diagnostic("few_rows", f"more training rows than {rows:,} would help", 0.0)
+def few_rows(case: DiagnosisInput) -> Diagnostic | None:
+    """Held-out rows that are predicted better than by the baseline, but worse than training rows.
+
+    Without that, more rows may show just as little.
+    """
+    for split in ("test", "validation"):
+        skill = case.skill(split) if split in case.outputs else None
+        if skill is not None and skill > ERRORS * case.uncertainty(split):
+            rows = len(case.examples["train"])
+            return Diagnostic("few_rows", f"more training rows than {rows:,} would help")
+    return None
 
 
 CAUSES_OF_OVERFITTING: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     trained_past_the_best,
     many_parameters,
+    outliers,
     few_rows,
 )
 

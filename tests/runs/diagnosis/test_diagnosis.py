@@ -177,7 +177,7 @@ def test_an_accuracy_that_few_rows_do_not_tell_from_chance_is_reported_with_both
         found = majority_share(replace(case, baseline={"test": {"accuracy": 0.4}}))
         return found and found.message
 
-    above = "accuracy no further above the majority class's share than chance: 0.8 and 0.4 on the 5"
+    above = "accuracy no further from the majority class's share than chance: 0.8 and 0.4 on the 5"
     assert [
         "accuracy on test data at the majority class's share (0.4)",
         f"{above} rows of test data",

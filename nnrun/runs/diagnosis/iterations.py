@@ -1,0 +1,73 @@
+"""Iterations that are too few."""
+
+from __future__ import annotations
+
+from math import log10
+
+import numpy as np
+
+from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import TINY, excess
+from nnrun.runs.diagnosis.units import DEAD, most_dead
+
+# The loss is still falling where it loses this share from one fifth of the run to the next.
+_FALL = 0.02
+# A run is unfinished if the loss fell by more than this share of the baseline's, and is still above
+# that one.
+_FALL_OF_BASELINE, _LEFT = 0.05, 0.5
+
+
+def unfinished(case: DiagnosisInput) -> Diagnostic | None:
+    """Too few iterations of a run whose loss is between that of the baseline and half of it."""
+    base = case.number(case.baseline, "train", "loss")
+    if not base or not case.losses or not _LEFT * base < case.losses[-1] <= base:
+        return None
+    before, last = _fifths(case)
+    if _unseen(case) is None and before - last <= _FALL_OF_BASELINE * base:
+        return None
+    return too_few_iterations(case)
+
+
+def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
+    """A loss that was still falling at the end, or rows that were never used.
+
+    Not if the learning rate is far too large: then the loss only recovers from the first steps. Nor
+    if all units of a layer are dead, and only biases change.
+    """
+    if excess(case) >= FACTOR:
+        return None
+    if (unseen := _unseen(case)) is not None:
+        return unseen
+    losses, (before, last) = case.losses, _fifths(case)
+    if not losses or losses[-1] > min(losses) * (1 + _FALL):
+        return None
+    fall = 1 - last / before if before > 0 else 0.0
+    if fall < _FALL:
+        return None
+    dead = found.share if (found := most_dead(case)) is not None else 0.0
+    if dead == 1:
+        return None
+    smaller = excess(case) > (1 / TINY if dead >= DEAD else 1)
+    larger = "" if smaller else ", or a larger learning rate"
+    share = "fifth" if len(losses) >= 10 else "part"
+    text = (
+        f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
+        f"run; try more iterations{larger}"
+    )
+    return Diagnostic("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
+
+
+def _unseen(case: DiagnosisInput) -> Diagnostic | None:
+    rows, seen = len(case.examples["train"]), case.iterations * case.config.training.batch_size
+    if seen >= rows:
+        return None
+    text = f"training has seen {seen:,} of {rows:,} rows; try more iterations"
+    return Diagnostic("too_few_iterations", text, 1.0 + log10(rows / seen))
+
+
+def _fifths(case: DiagnosisInput) -> tuple[float, float]:
+    """The mean training loss of the last two fifths of evaluations; zeros for fewer than two."""
+    losses, fifth = case.losses, max(1, len(case.losses) // 5)
+    if len(losses) < 2:
+        return 0.0, 0.0
+    return float(np.mean(losses[-2 * fifth : -fifth])), float(np.mean(losses[-fifth:]))
