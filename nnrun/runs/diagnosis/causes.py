@@ -8,6 +8,7 @@ from nnrun.runs.diagnosis.features import feature_scale
 from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.iterations import too_few_iterations
 from nnrun.runs.diagnosis.learning_rate import any_learning_rate, learning_rate
+from nnrun.runs.diagnosis.order import unequal_classes
 from nnrun.runs.diagnosis.target import outliers, target_scale
 from nnrun.runs.diagnosis.units import dead_units
 
@@ -18,6 +19,7 @@ CAUSES_OF_FAILURE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     learning_rate,
     too_few_iterations,
     dead_units,
+    unequal_classes,
 )
 CAUSES_OF_DIVERGENCE: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     feature_scale,

@@ -68,6 +68,16 @@ class DiagnosisInput:
         """Whether the task is classification."""
         return isinstance(self.task, Classification)
 
+    @property
+    def by_accuracy(self) -> bool:
+        """Whether accuracy is what is learned: classes have no weights."""
+        return self.classifies and self.config.training.class_weight is None
+
+    @property
+    def judge(self) -> str:
+        """The split that shows how good the network is: test, validation, or the only one."""
+        return next(name for name in ("test", "validation", "train") if name in self.outputs)
+
     @cached_property
     def feature_size(self) -> float:
         """The root mean square of all numbers of the training rows, as the network sees them."""
@@ -99,8 +109,8 @@ class DiagnosisInput:
         one. Classes with weights are judged by the loss: where rare ones count more, accuracy is
         not what is learned.
         """
-        weighted = self.config.training.class_weight is not None
-        metric = metric or ("loss" if weighted else self.task.main_metric)
+        by_main = self.by_accuracy or not self.classifies
+        metric = metric or (self.task.main_metric if by_main else "loss")
         ours = self.number(self.metrics, split, metric)
         base = self.number(self.baseline, against or split, metric)
         if ours is None or base is None:

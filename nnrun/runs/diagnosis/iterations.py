@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log10
 
 import numpy as np
@@ -22,7 +23,7 @@ def unfinished(case: DiagnosisInput) -> Diagnostic | None:
     base = case.number(case.baseline, "train", "loss")
     if not base or not case.losses or not _LEFT * base < case.losses[-1] <= base:
         return None
-    before, last = _fifths(case)
+    before, last = _fifths(case.losses)
     if _unseen(case) is None and before - last <= _FALL_OF_BASELINE * base:
         return None
     return too_few_iterations(case)
@@ -31,15 +32,16 @@ def unfinished(case: DiagnosisInput) -> Diagnostic | None:
 def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
     """A loss that was still falling at the end, or rows that were never used.
 
-    Not if the learning rate is far too large: then the loss only recovers from the first steps. Nor
-    if all units of a layer are dead, and only biases change.
+    Not if the held-out loss was rising. Nor if the learning rate is far too large: then the loss
+    only recovers from the first steps. Nor if all units of a layer are dead: then only biases
+    change.
     """
     if excess(case) >= FACTOR:
         return None
     if (unseen := _unseen(case)) is not None:
         return unseen
-    losses, (before, last) = case.losses, _fifths(case)
-    if not losses or losses[-1] > min(losses) * (1 + _FALL):
+    losses, (before, last) = case.losses, _fifths(case.losses)
+    if not losses or losses[-1] > min(losses) * (1 + _FALL) or _held_out_rises(case):
         return None
     fall = 1 - last / before if before > 0 else 0.0
     if fall < _FALL:
@@ -65,9 +67,18 @@ def _unseen(case: DiagnosisInput) -> Diagnostic | None:
     return Diagnostic("too_few_iterations", text, 1.0 + log10(rows / seen))
 
 
-def _fifths(case: DiagnosisInput) -> tuple[float, float]:
-    """The mean training loss of the last two fifths of evaluations; zeros for fewer than two."""
-    losses, fifth = case.losses, max(1, len(case.losses) // 5)
+def _held_out_rises(case: DiagnosisInput) -> bool:
+    """Whether the loss that early stopping would follow rose in the last fifth of the run."""
+    for split in ("validation", "test"):
+        if split in case.outputs:
+            before, last = _fifths([float(row[f"{split}_loss"]) for row in case.history])
+            return last > before
+    return False
+
+
+def _fifths(losses: Sequence[float]) -> tuple[float, float]:
+    """The mean loss of the last two fifths of evaluations; zeros for fewer than two."""
+    fifth = max(1, len(losses) // 5)
     if len(losses) < 2:
         return 0.0, 0.0
     return float(np.mean(losses[-2 * fifth : -fifth])), float(np.mean(losses[-fifth:]))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nnrun.metrics.balance import are_unequal
 from nnrun.metrics.own import roc_auc
 from nnrun.models.task import Classification
 from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic, named
-
-# The splits by which it is judged, the first that there is.
-_SPLITS = ("test", "validation", "train")
 
 
 def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
@@ -19,35 +18,40 @@ def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
     On the split that judges, the log loss must be below that of the class shares, and the area
     under the ROC curve above 1/2, beyond chance.
     """
-    if not case.classifies or case.config.training.class_weight is not None:
+    split = case.judge
+    if not case.by_accuracy or not case.at_share(split) or any(map(case.below_share, case.outputs)):
         return None
-    split = next(name for name in _SPLITS if name in case.outputs)
-    if not case.at_share(split) or any(case.below_share(name) for name in case.outputs):
-        return None
-    auc, skill = _area(case, split), case.skill(split, metric="log_loss")
-    if auc is None or skill is None or skill <= 0:
+    skill, auc = case.skill(split, metric="log_loss"), _area(case, split)
+    if auc is None or not auc.beyond_chance or skill is None or skill <= 0:
         return None
     loss, base = (
         case.number(numbers, split, "log_loss") for numbers in (case.metrics, case.baseline)
     )
     share, accuracy = case.main(case.baseline, split), case.main(case.metrics, split)
-    shown = (
-        f"the network tells them apart (ROC AUC {auc:.2f} on {named([split])} data, 0.5 by chance; "
-        f"log loss {loss:.3g}, and {base:.3g} by the class shares)"
-    )
-    if are_unequal(np.bincount(case.examples["train"].y, minlength=_classes(case)).tolist()):
-        text = (
-            f"the classes are unequal: always naming the largest is right for {share:.3g} of "
-            f"{named([split])} rows, so an accuracy of {accuracy:.3g} says little; {shown}; go by "
-            f"balanced accuracy and ROC AUC, and try {_remedy(case, weights=True)}"
-        )
-        return Diagnostic("unequal_classes", text)
     text = (
         f"accuracy ({accuracy:.3g}) is no further from the largest class's share ({share:.3g}) "
-        f"than chance, but {shown}; go by the probabilities, or try "
-        f"{_remedy(case, weights=False)}"
+        f"than chance, but the network tells classes apart (ROC AUC {auc.value:.2f} on "
+        f"{named([split])} data, 0.5 by chance; log loss {loss:.3g}, {base:.3g} by class shares)"
     )
-    return Diagnostic("weak_signal", text)
+    if _unequal(case):
+        text = f"the classes are unequal: {text}; go by ROC AUC and balanced accuracy, and try"
+        return Diagnostic("unequal_classes", f"{text} {_remedy(case)}")
+    return Diagnostic("weak_signal", f"{text}; go by the probabilities, or try {_remedy(case)}")
+
+
+def unequal_classes(case: DiagnosisInput) -> Diagnostic | None:
+    """Classes so unequal that accuracy is at the largest one's share, whatever is learned."""
+    split = case.judge
+    if not case.by_accuracy or not _unequal(case) or not case.at_share(split):
+        return None
+    rows, auc = np.bincount(case.examples["train"].y, minlength=_classes(case)), _area(case, split)
+    text = f"the classes are unequal: {rows.min():,} of {rows.sum():,} training rows are of one"
+    if auc is not None:
+        text += f"; ROC AUC on {named([split])} data is {auc.value:.2f}"
+        text += f", which {auc.least:,} rows of a class do not tell from 0.5" * (
+            not auc.beyond_chance
+        )
+    return Diagnostic("unequal_classes", f"{text}; try {_remedy(case)}", 0.5)
 
 
 def _classes(case: DiagnosisInput) -> int:
@@ -55,18 +59,39 @@ def _classes(case: DiagnosisInput) -> int:
     return case.task.classes
 
 
-def _remedy(case: DiagnosisInput, *, weights: bool) -> str:
-    """Weights for the classes, and of two classes a threshold, unless it has one."""
-    found = ["training.class_weight=balanced"] * weights
+def _unequal(case: DiagnosisInput) -> bool:
+    rows = np.bincount(case.examples["train"].y, minlength=_classes(case))
+    return are_unequal(rows.tolist())
+
+
+def _remedy(case: DiagnosisInput) -> str:
+    """Weights for unequal classes, and of two classes a threshold, unless it has one."""
+    unequal = _unequal(case)
+    found = ["training.class_weight=balanced"] * unequal
     if _classes(case) == 2 and case.config.decide is None:
         split = "" if case.config.dataset.validation_size else " with dataset.validation_size=0.2"
-        best = "f1" if weights else "balanced_accuracy"
+        best = "f1" if unequal else "balanced_accuracy"
         found.append(f"a threshold by decide.maximize={best}{split}")
-    return ", or ".join(found) or "metrics=[roc_auc, balanced_accuracy]"
+    return ", or ".join(found) or "metrics=[roc_auc,balanced_accuracy]"
 
 
-def _area(case: DiagnosisInput, split: str) -> float | None:
-    """The area under the ROC curve, if it is above that of any order by more than chance.
+@dataclass(frozen=True)
+class _Area:
+    """The area under the ROC curve.
+
+    Args:
+        value: the area.
+        least: rows of the rarest class.
+        beyond_chance: whether it is above that of any order by more than chance.
+    """
+
+    value: float
+    least: int
+    beyond_chance: bool
+
+
+def _area(case: DiagnosisInput, split: str) -> _Area | None:
+    """The area of a split; None without probabilities, or without rows of a class.
 
     Without a relation its variance is (n + 1) / (12 a b), of a rows of a class and b others: that
     of Mann and Whitney's statistic (Ann. Math. Statist. 18, 1947). Of several classes, the largest
@@ -74,10 +99,10 @@ def _area(case: DiagnosisInput, split: str) -> float | None:
     """
     assert isinstance(case.task, Classification)
     part, probabilities = case.examples[split], case.task.probabilities(case.outputs[split])
-    rows = np.bincount(part.y, minlength=case.task.classes).astype(np.float64)
+    rows = np.bincount(part.y, minlength=case.task.classes)
     if probabilities is None or not rows.all():
         return None
-    n, least = len(part), rows.min()
-    chance = ERRORS * np.sqrt((n + 1) / (12 * least * (n - least)))
+    n, least = len(part), int(rows.min())
     area = roc_auc(part.y, probabilities, part.sample_weight)
-    return area if area > 0.5 + chance else None
+    chance = ERRORS * np.sqrt((n + 1) / (12 * least * (n - least)))
+    return _Area(area, least, bool(area > 0.5 + chance))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.order import unequal_classes
+from nnrun.runs.diagnosis.symptoms import far_apart
 from nnrun.runs.diagnosis.target import outliers
 
 # The best loss on held-out data must be below this share of the last one.
@@ -40,22 +42,23 @@ def many_parameters(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def few_rows(case: DiagnosisInput) -> Diagnostic | None:
-    """Held-out rows that are predicted better than by the baseline, but worse than training rows.
+    """Held-out rows that are far from training rows, but better than the baseline.
 
-    Without that, more rows may show just as little.
+    If they are not better, more rows may show just as little.
     """
-    for split in ("test", "validation"):
-        skill = case.skill(split) if split in case.outputs else None
-        if skill is not None and skill > ERRORS * case.uncertainty(split):
-            rows = len(case.examples["train"])
-            return Diagnostic("few_rows", f"more training rows than {rows:,} would help")
-    return None
+    if far_apart(case) is None or (case.skill(case.judge) or 0.0) <= ERRORS * case.uncertainty(
+        case.judge
+    ):
+        return None
+    rows = len(case.examples["train"])
+    return Diagnostic("few_rows", f"more training rows than {rows:,} would help")
 
 
 CAUSES_OF_OVERFITTING: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     trained_past_the_best,
     many_parameters,
     outliers,
+    unequal_classes,
     few_rows,
 )
 

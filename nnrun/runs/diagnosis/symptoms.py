@@ -32,7 +32,7 @@ def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
     An accuracy must be worse beyond chance.
     """
     worse = [split for split in case.outputs if (case.skill(split) or 0.0) < -1e-12]
-    if _by_accuracy(case):
+    if case.by_accuracy:
         worse = [split for split in worse if case.below_share(split)]
     if not worse:
         return None
@@ -50,11 +50,14 @@ def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
 
 
 def majority_share(case: DiagnosisInput) -> Diagnostic | None:
-    """An accuracy that differs from the majority class's share by no more than chance."""
-    if not _by_accuracy(case):
+    """An accuracy that differs from the majority class's share by no more than chance.
+
+    Of training rows, or of the split that judges.
+    """
+    if not case.by_accuracy:
         return None
     found = [split for split in case.outputs if case.at_share(split)]
-    if not found:
+    if not {"train", case.judge} & set(found):
         return None
     share = case.main(case.baseline, found[0]) or 0.0
     text = f"accuracy on {named(found)} data at the majority class's share ({share:.2g})"
@@ -161,10 +164,6 @@ SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
 )
 # Those that are left where accuracy does not show what is learned.
 BEYOND_ACCURACY = SYMPTOMS[3:]
-
-
-def _by_accuracy(case: DiagnosisInput) -> bool:
-    return case.classifies and case.config.training.class_weight is None
 
 
 def _baseline(case: DiagnosisInput) -> str:
