@@ -70,8 +70,15 @@ class DiagnosisInput:
 
     @property
     def by_accuracy(self) -> bool:
-        """Whether accuracy is what is learned: classes have no weights."""
-        return self.classifies and self.config.training.class_weight is None
+        """Whether accuracy is what is wanted: classes have no weights, and no threshold."""
+        training = self.config.training
+        return self.classifies and training.class_weight is None and self.config.decide is None
+
+    @property
+    def judged_by(self) -> str:
+        """The metric of `skill`: the main one, or the loss where accuracy may fall on purpose."""
+        by_main = self.by_accuracy or not self.classifies
+        return self.task.main_metric if by_main else "loss"
 
     @property
     def judge(self) -> str:
@@ -105,12 +112,9 @@ class DiagnosisInput:
     def skill(self, split: str, against: str = "", metric: str = "") -> float | None:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
 
-        The baseline is that of the split `against`, by default the same one; the metric is the main
-        one. Classes with weights are judged by the loss: where rare ones count more, accuracy is
-        not what is learned.
+        The baseline is that of the split `against`, by default the same one.
         """
-        by_main = self.by_accuracy or not self.classifies
-        metric = metric or (self.task.main_metric if by_main else "loss")
+        metric = metric or self.judged_by
         ours = self.number(self.metrics, split, metric)
         base = self.number(self.baseline, against or split, metric)
         if ours is None or base is None:
@@ -120,22 +124,29 @@ class DiagnosisInput:
         return 1 - ours / base if base > 0 else 0.0
 
     def uncertainty(self, split: str, metric: str = "") -> float:
-        """The standard error of `skill`, by the main metric or the log loss."""
+        """The standard error of `skill`."""
+        metric = metric or self.judged_by
+        base, costs = self.number(self.baseline, split, metric) or 0.0, self._costs(split, metric)
+        base = 1 - base if metric == "accuracy" else base
+        return float(costs.std() / np.sqrt(len(costs))) / max(base, 1e-300)
+
+    def _costs(self, split: str, metric: str) -> Array:
+        """What each row adds to a metric, in its mean."""
         part, outputs = self.examples[split], self.outputs[split]
-        metric = metric or self.task.main_metric
-        base = self.number(self.baseline, split, metric) or 0.0
+        if metric == "loss":
+            costs: Array = self.config.loss.build().rows(outputs, part.target)
+            return costs if part.weight is None else costs * part.weight
         if metric == "log_loss":
             assert isinstance(self.task, Classification)
             probabilities = self.task.probabilities(outputs)
             assert probabilities is not None  # or there is no log loss
             right = probabilities[np.arange(len(part)), part.y].astype(np.float64)
             costs = -np.log(np.maximum(right, np.finfo(probabilities.dtype).eps))
-        elif self.classifies:
+        elif metric == "accuracy":
             costs = (self.task.decode(outputs) == part.y).astype(np.float64)
-            base = 1 - base
         else:
             costs = ((self.task.decode(outputs) - part.y) ** 2).mean(axis=1)
-        return float(costs.std() / np.sqrt(len(part))) / max(base, 1e-300)
+        return costs
 
     def at_share(self, split: str) -> bool:
         """Whether accuracy differs from the majority class's share by no more than chance."""

@@ -65,10 +65,10 @@ def _unequal(case: DiagnosisInput) -> bool:
 
 
 def _remedy(case: DiagnosisInput) -> str:
-    """Weights for unequal classes, and of two classes a threshold, unless it has one."""
+    """Weights for unequal classes, and of two classes a threshold."""
     unequal = _unequal(case)
     found = ["training.class_weight=balanced"] * unequal
-    if _classes(case) == 2 and case.config.decide is None:
+    if _classes(case) == 2:
         split = "" if case.config.dataset.validation_size else " with dataset.validation_size=0.2"
         best = "f1" if unequal else "balanced_accuracy"
         found.append(f"a threshold by decide.maximize={best}{split}")

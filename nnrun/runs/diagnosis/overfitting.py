@@ -14,18 +14,21 @@ _BETTER = 0.9
 
 
 def trained_past_the_best(case: DiagnosisInput) -> Diagnostic | None:
-    """A held-out loss that was lower before the end."""
+    """A held-out loss that was lower at an evaluation than with the weights that are kept."""
     for split in ("validation", "test"):
-        losses = [float(row[f"{split}_loss"]) for row in case.history if f"{split}_loss" in row]
-        if len(losses) < 2 or min(losses) > _BETTER * losses[-1]:
+        rows = [row for row in case.history if f"{split}_loss" in row]
+        kept = case.number(case.metrics, split, "loss")
+        if len(rows) < 2 or kept is None:
             continue
-        best = min(range(len(losses)), key=losses.__getitem__)
+        best = min(rows, key=lambda row: row[f"{split}_loss"])
+        least = float(best[f"{split}_loss"])
+        if least > _BETTER * kept:
+            continue
         text = (
-            f"the {split} loss was {losses[best]:.3g} at iteration "
-            f"{case.history[best]['iteration']:,} and {losses[-1]:.3g} at the end; "
-            f"try {_stopping(case)}"
+            f"the {split} loss was {least:.3g} at iteration {best['iteration']:,} and {kept:.3g} "
+            f"at the end; try {_stopping(case)}"
         )
-        return Diagnostic("trained_past_the_best", text, losses[-1] / max(losses[best], 1e-300))
+        return Diagnostic("trained_past_the_best", text, kept / max(least, 1e-300))
     return None
 
 

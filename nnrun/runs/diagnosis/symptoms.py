@@ -27,22 +27,38 @@ _MOVED = 0.01
 
 
 def worse_than_baseline(case: DiagnosisInput) -> Diagnostic | None:
-    """Splits on which the main metric is worse than that of a model that ignores the features.
+    """Splits that are predicted worse than by a model that ignores the features.
 
-    An accuracy must be worse beyond chance.
+    Of classes, beyond chance.
     """
-    worse = [split for split in case.outputs if (case.skill(split) or 0.0) < -1e-12]
-    if case.by_accuracy:
-        worse = [split for split in worse if case.below_share(split)]
+    worse = [split for split in case.outputs if _is_worse(case, split)]
     if not worse:
         return None
-    text = f"worse than always {_baseline(case)}, on {named(worse)} data"
+    text = f"worse than always predicting the mean, on {named(worse)} data"
+    if case.by_accuracy:
+        text = f"worse than always naming the majority class, on {named(worse)} data"
+    elif case.classifies:
+        ours, base = (
+            case.number(numbers, worse[0], "loss") for numbers in (case.metrics, case.baseline)
+        )
+        text = f"the loss on {named(worse[:1])} data, {ours:.3g}, is worse than the class shares'"
+        text += f" {base:.3g}"
     return Diagnostic("worse_than_baseline", text, split=worse[0])
+
+
+def _is_worse(case: DiagnosisInput, split: str) -> bool:
+    if case.by_accuracy:
+        return case.below_share(split)
+    skill = case.skill(split) or 0.0
+    return skill < (-ERRORS * case.uncertainty(split) if case.classifies and skill < 0 else -1e-12)
 
 
 def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
     """The same prediction for all training rows."""
-    predicted = np.asarray(case.task.decode(case.outputs["train"]), np.float64)
+    outputs = case.outputs["train"]
+    # By a threshold, the same class may follow from some outputs and not from others.
+    decoded = outputs if case.config.decide is not None else case.task.decode(outputs)
+    predicted = np.asarray(decoded, np.float64)
     spread = 0.0 if case.classifies else float(np.std(case.examples["train"].y))
     if len(predicted) < 2 or (np.ptp(predicted, axis=0) > _SAME * spread).any():
         return None
@@ -143,10 +159,10 @@ def _gap(case: DiagnosisInput, learned: float, split: str, metric: str) -> float
 
 
 def _apart(case: DiagnosisInput, split: str, metric: str) -> str:
-    name = metric or case.task.main_metric
+    name = metric or case.judged_by
     ours, other = (case.number(case.metrics, part, name) for part in ("train", split))
     base = case.number(case.baseline, split, name)
-    shares = f", where the class shares give {base:.3g}" if metric else ""
+    shares = f", where the class shares give {base:.3g}" if name.endswith("loss") else ""
     return f"training and {split} data are far apart: {name} {ours:.3g} and {other:.3g}{shares}"
 
 
@@ -164,7 +180,3 @@ SYMPTOMS: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
 )
 # Those that are left where accuracy does not show what is learned.
 BEYOND_ACCURACY = SYMPTOMS[3:]
-
-
-def _baseline(case: DiagnosisInput) -> str:
-    return "naming the majority class" if case.classifies else "predicting the mean"
