@@ -37,15 +37,14 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
         learned = beyond_accuracy(case)
         look = SYMPTOMS if learned is None else BEYOND_ACCURACY
         found = [symptom for find in look if (symptom := find(case)) is not None]
+    if learned is None and not any(symptom.split for symptom in found):
+        return found
     symptoms = found if learned is None else [learned, *found]
-    open_questions = [symptom for symptom in symptoms if symptom.split]
-    if not open_questions:
-        return symptoms
-    trained = all(symptom.split != "train" for symptom in open_questions)
-    causes = _causes(case, CAUSES_OF_OVERFITTING if trained else CAUSES_OF_FAILURE)
+    trained = all(symptom.split != "train" for symptom in symptoms)
+    looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE
     said = {symptom.kind for symptom in symptoms}
-    causes = [cause for cause in causes if cause.kind not in said]
-    if not causes and open_questions == symptoms:
+    causes = [cause for cause in _causes(case, looked_for) if cause.kind not in said]
+    if not causes and all(symptom.split for symptom in symptoms):
         causes = [Diagnostic("unknown_cause", f"no cause found: {_LOOKED_AT[trained]}; {_COMPARE}")]
     return [*symptoms, *causes]
 

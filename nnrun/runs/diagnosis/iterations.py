@@ -7,12 +7,13 @@ from math import log10
 
 import numpy as np
 
-from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.inputs import ERRORS, FACTOR, DiagnosisInput, Diagnostic
 from nnrun.runs.diagnosis.learning_rate import TINY, excess
 from nnrun.runs.diagnosis.units import DEAD, most_dead
 
-# The loss is still falling where it loses this share from one fifth of the run to the next.
-_FALL = 0.02
+# The loss is still falling where it loses this share from one fifth of the run to the next, or that
+# share of what it is below the baseline's.
+_FALL, _GAIN = 0.02, 0.25
 # A run is unfinished if the loss fell by more than this share of the baseline's, and is still above
 # that one.
 _FALL_OF_BASELINE, _LEFT = 0.05, 0.5
@@ -32,31 +33,37 @@ def unfinished(case: DiagnosisInput) -> Diagnostic | None:
 def too_few_iterations(case: DiagnosisInput) -> Diagnostic | None:
     """A loss that was still falling at the end, or rows that were never used.
 
-    Not if the held-out loss was rising. Nor if the learning rate is far too large: then the loss
-    only recovers from the first steps. Nor if all units of a layer are dead: then only biases
-    change.
+    Not if the learning rate is far too large: then the loss only recovers from the first steps. Nor
+    if all units of a layer are dead: then only biases change.
     """
     if excess(case) >= FACTOR:
         return None
     if (unseen := _unseen(case)) is not None:
         return unseen
-    losses, (before, last) = case.losses, _fifths(case.losses)
-    if not losses or losses[-1] > min(losses) * (1 + _FALL) or _held_out_rises(case):
+    fall, dead = _fall(case), most_dead(case)
+    if fall is None or (dead is not None and dead.share == 1):
         return None
-    fall = 1 - last / before if before > 0 else 0.0
-    if fall < _FALL:
-        return None
-    dead = found.share if (found := most_dead(case)) is not None else 0.0
-    if dead == 1:
-        return None
-    smaller = excess(case) > (1 / TINY if dead >= DEAD else 1)
-    larger = "" if smaller else ", or a larger learning rate"
-    share = "fifth" if len(losses) >= 10 else "part"
+    has_dead = dead is not None and dead.share >= DEAD
+    larger = "" if excess(case) > (1 / TINY if has_dead else 1) else ", or a larger learning rate"
+    share = "fifth" if len(case.losses) >= 10 else "part"
     text = (
         f"the training loss was still falling, by {100 * fall:.2g}% over the last {share} of the "
         f"run; try more iterations{larger}"
     )
     return Diagnostic("too_few_iterations", text, 1.0 + min(1.0, 10 * fall))
+
+
+def _fall(case: DiagnosisInput) -> float | None:
+    """By which share the training loss fell over the last fifth; None if that was little or chance.
+
+    Nor does a fall count that held-out rows do not share.
+    """
+    losses, (before, last) = case.losses, _fifths(case.losses)
+    if not losses or losses[-1] > min(losses) * (1 + _FALL) or _held_out_rises(case):
+        return None
+    gain = (case.number(case.baseline, "train", "loss") or 0.0) - last
+    much = before - last >= _FALL * before or 0 < _GAIN * gain < before - last
+    return 1 - last / before if before > 0 and much and before - last > _noise(losses) else None
 
 
 def _unseen(case: DiagnosisInput) -> Diagnostic | None:
@@ -74,6 +81,13 @@ def _held_out_rises(case: DiagnosisInput) -> bool:
             before, last = _fifths([float(row[f"{split}_loss"]) for row in case.history])
             return last > before
     return False
+
+
+def _noise(losses: Sequence[float]) -> float:
+    """The difference of the last two fifths that chance explains, by the scatter within them."""
+    fifth = max(1, len(losses) // 5)
+    scatter = np.var(losses[-2 * fifth : -fifth]) + np.var(losses[-fifth:])
+    return ERRORS * float(np.sqrt(scatter / fifth))
 
 
 def _fifths(losses: Sequence[float]) -> tuple[float, float]:

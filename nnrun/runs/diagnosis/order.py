@@ -36,7 +36,8 @@ def beyond_accuracy(case: DiagnosisInput) -> Diagnostic | None:
     if _unequal(case):
         text = f"the classes are unequal: {text}; go by ROC AUC and balanced accuracy, and try"
         return Diagnostic("unequal_classes", f"{text} {_remedy(case)}")
-    return Diagnostic("weak_signal", f"{text}; go by the probabilities, or try {_remedy(case)}")
+    threshold = f", or try {_threshold(case, 'balanced_accuracy')}" * (_classes(case) == 2)
+    return Diagnostic("weak_signal", f"{text}; go by the probabilities{threshold}")
 
 
 def unequal_classes(case: DiagnosisInput) -> Diagnostic | None:
@@ -65,14 +66,14 @@ def _unequal(case: DiagnosisInput) -> bool:
 
 
 def _remedy(case: DiagnosisInput) -> str:
-    """Weights for unequal classes, and of two classes a threshold."""
-    unequal = _unequal(case)
-    found = ["training.class_weight=balanced"] * unequal
-    if _classes(case) == 2:
-        split = "" if case.config.dataset.validation_size else " with dataset.validation_size=0.2"
-        best = "f1" if unequal else "balanced_accuracy"
-        found.append(f"a threshold by decide.maximize={best}{split}")
-    return ", or ".join(found) or "metrics=[roc_auc,balanced_accuracy]"
+    """For unequal classes: weights, or of two classes a threshold."""
+    threshold = f", or {_threshold(case, 'f1')}" * (_classes(case) == 2)
+    return f"training.class_weight=balanced{threshold}"
+
+
+def _threshold(case: DiagnosisInput, best: str) -> str:
+    split = "" if case.config.dataset.validation_size else " with dataset.validation_size=0.2"
+    return f"a threshold by decide.maximize={best}{split}"
 
 
 @dataclass(frozen=True)

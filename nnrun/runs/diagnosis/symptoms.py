@@ -139,23 +139,20 @@ def far_apart(case: DiagnosisInput) -> Diagnostic | None:
     By the main metric, or of classes by the log loss, which shows that an accuracy is memorised.
     Both splits' baselines are tried, and the smaller gap counts.
     """
-    ways = [("", _GAP)] + [("log_loss", _GAP_OF_LOSS)] * case.classifies
+    split, ways = case.judge, [("", _GAP)] + [("log_loss", _GAP_OF_LOSS)] * case.classifies
     for metric, most in ways:
-        learned = case.skill("train", metric=metric)
-        if learned is None or learned <= 0:
-            continue
-        for split in ("test", "validation"):
-            if split not in case.outputs or (gap := _gap(case, learned, split, metric)) is None:
-                continue
-            if gap > most and gap > ERRORS * case.uncertainty(split, metric):
-                return Diagnostic("far_apart", _apart(case, split, metric), split=split)
+        gap = None if split == "train" else _gap(case, split, metric)
+        if gap is not None and gap > max(most, ERRORS * case.uncertainty(split, metric)):
+            return Diagnostic("far_apart", _apart(case, split, metric), split=split)
     return None
 
 
-def _gap(case: DiagnosisInput, learned: float, split: str, metric: str) -> float | None:
+def _gap(case: DiagnosisInput, split: str, metric: str) -> float | None:
+    """By how much the skill is larger on training data, where anything is learned."""
+    learned = case.skill("train", metric=metric)
     skills = [case.skill(split, baseline, metric) for baseline in (split, "train")]
     there = [skill for skill in skills if skill is not None]
-    return learned - max(there) if there else None
+    return learned - max(there) if there and learned is not None and learned > 0 else None
 
 
 def _apart(case: DiagnosisInput, split: str, metric: str) -> str:
