@@ -21,7 +21,7 @@ __all__ = ["DiagnosisInput", "Diagnostic", "about_held_out", "diagnose", "diagno
 
 # What has been looked at without result, of a network that has learned its training rows or not.
 _LOOKED_AT = {
-    False: "scales, learning rate, number of iterations and hidden units are as they should be",
+    False: "nothing unusual in scales, learning rate, number of iterations and hidden units",
     True: "the held-out loss was not much lower before, and the network has no more parameters "
     "than training rows",
 }
