@@ -53,6 +53,11 @@ def _leak() -> Made:
     return np.column_stack([x, 3.0 * y + 1.0]), y
 
 
+def _leaking_values() -> Made:
+    x, y = _values(500, 0.3, 17)
+    return np.column_stack([x, 2.0 * y + 3.0]), y
+
+
 def _skewed_columns() -> Made:
     x, y = _values(500, 0.3, 10)
     return np.column_stack([np.exp(x[:, :2]), x[:, 2:], np.full(len(x), 4.0)]), y
@@ -71,6 +76,8 @@ MADE: dict[str, Callable[[], Made]] = {
     "noisy curve": lambda: _values(1500, 1.5, 12),
     "noisy classes": lambda: _labels(1500, 0.5, 1.0, 13),
     "three classes": lambda: _classes(900, 3.0, 14, (0.4, 0.35, 0.25)),
+    "three classes, shuffled": lambda: _shuffled(_classes(900, 3.0, 18, (0.4, 0.35, 0.25)), 18),
+    "leaking values": _leaking_values,
     "rare but clear": lambda: _classes(1500, 4.0, 15, (0.9, 0.1)),
     "rare, weighted": lambda: _labels(2000, 0.08, 2.0, 16),
     "skewed columns": _skewed_columns,

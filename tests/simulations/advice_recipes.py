@@ -23,9 +23,25 @@ FACTS = {
     "hardly_moved",
     "hardly_better",
 }
-_OVERFITTING = {"far_apart", "trained_past_the_best", "many_parameters"}
-_CLASSES = {"iris": 3, "wine": 3, "breast_cancer": 2, "digits": 10, "moons": 2, "three classes": 3}
-_VALUES = {"boston", "diabetes", "autompg", "outliers", "curve", "noisy curve", "skewed columns"}
+OVERFITTING = {"far_apart", "trained_past_the_best", "many_parameters"}
+_CLASSES = {
+    "iris": 3,
+    "wine": 3,
+    "breast_cancer": 2,
+    "digits": 10,
+    "three classes": 3,
+    "three classes, shuffled": 3,
+}
+_VALUES = {
+    "leaking values",
+    "boston",
+    "diabetes",
+    "autompg",
+    "outliers",
+    "curve",
+    "noisy curve",
+    "skewed columns",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,7 @@ class Recipe:
         return not self.told
 
 
-def _config(data: str | dict[str, Any], hidden: Sequence[int], rate: float, *,
+def config(data: str | dict[str, Any], hidden: Sequence[int], rate: float, *,
             activation: str = "tanh", adam: bool = True, epochs: int = 40, batch: int = 16,
             features: Any = "standard", target: str = "standard", dataset: Any = None,
             loss: str = "", initializer: str = "", **training: Any) -> dict[str, Any]:  # fmt: skip
@@ -79,75 +95,76 @@ def _config(data: str | dict[str, Any], hidden: Sequence[int], rate: float, *,
     }  # fmt: skip
 
 
-def _ill(name: str, told: set[str], true: set[str], config: dict[str, Any]) -> Recipe:
-    return Recipe(name, config, frozenset(told), frozenset(told | true | FACTS))
+def ill(name: str, told: set[str], true: set[str], content: dict[str, Any]) -> Recipe:
+    """A run of which one of `told` must be said, and `true` may be."""
+    return Recipe(name, content, frozenset(told), frozenset(told | true | FACTS))
 
 
 _NOISY_MOONS = {"name": "moons", "rows": 800, "noise": 0.4}
 _STOPPED = {"validation_size": 0.2}
 
 FINE = (
-    Recipe("iris", _config("iris", [8], 0.01)),
-    Recipe("wine", _config("wine", [8], 0.01)),
-    Recipe("tumours", _config("breast_cancer", [16], 0.003, activation="relu")),
-    Recipe("tumours, a linear model", _config("breast_cancer", [], 0.05, adam=False)),
-    Recipe("digits", _config("digits", [32], 0.003, activation="relu", features="minmax")),
-    Recipe("digits, a scheduled rate", _config("digits", [32], {"schedule": "cosine",
+    Recipe("iris", config("iris", [8], 0.01)),
+    Recipe("wine", config("wine", [8], 0.01)),
+    Recipe("tumours", config("breast_cancer", [16], 0.003, activation="relu")),
+    Recipe("tumours, a linear model", config("breast_cancer", [], 0.05, adam=False)),
+    Recipe("digits", config("digits", [32], 0.003, activation="relu", features="minmax")),
+    Recipe("digits, a scheduled rate", config("digits", [32], {"schedule": "cosine",
            "initial": 0.003}, features="minmax", epochs=20)),  # type: ignore[arg-type]
-    Recipe("moons", _config({"name": "moons", "rows": 600, "noise": 0.2}, [16], 0.01)),
-    Recipe("moons that overlap", _config(_NOISY_MOONS, [16], 0.01)),
-    Recipe("diabetes, a linear model", _config("diabetes", [], 0.01, adam=False)),
-    Recipe("houses", _config("boston", [16], 0.003)),
-    Recipe("cars, stopped early", _config("autompg", [16, 8], 0.005, dataset=_STOPPED,
+    Recipe("moons", config({"name": "moons", "rows": 600, "noise": 0.2}, [16], 0.01)),
+    Recipe("moons that overlap", config(_NOISY_MOONS, [16], 0.01)),
+    Recipe("diabetes, a linear model", config("diabetes", [], 0.01, adam=False)),
+    Recipe("houses", config("boston", [16], 0.003)),
+    Recipe("cars, stopped early", config("autompg", [16, 8], 0.005, dataset=_STOPPED,
            evaluate_every=20, early_stopping={"patience": 10})),
-    Recipe("curve", _config("curve", [32], 0.005, epochs=60)),
-    Recipe("curve with much noise", _config("noisy curve", [8], 0.003)),
-    Recipe("classes with much noise", _config("noisy classes", [4], 0.003)),
-    Recipe("three classes", _config("three classes", [8], 0.01)),
-    Recipe("a rare class that is clear", _config("rare but clear", [8], 0.005)),
-    Recipe("a rare class with weights", _config("rare, weighted", [8], 0.003,
+    Recipe("curve", config("curve", [32], 0.005, epochs=60)),
+    Recipe("curve with much noise", config("noisy curve", [8], 0.003)),
+    Recipe("classes with much noise", config("noisy classes", [4], 0.003)),
+    Recipe("three classes", config("three classes", [8], 0.01)),
+    Recipe("a rare class that is clear", config("rare but clear", [8], 0.005)),
+    Recipe("a rare class with weights", config("rare, weighted", [8], 0.003,
            class_weight="balanced")),
-    Recipe("skewed columns, one constant", _config("skewed columns", [16], 0.003)),
-    Recipe("cars by the absolute error", _config("autompg", [16], 0.003, loss="mean_absolute")),
-    Recipe("iris by gradient descent", _config("iris", [8], 0.05, adam=False, epochs=100)),
+    Recipe("skewed columns, one constant", config("skewed columns", [16], 0.003)),
+    Recipe("cars by the absolute error", config("autompg", [16], 0.003, loss="mean_absolute")),
+    Recipe("iris by gradient descent", config("iris", [8], 0.05, adam=False, epochs=100)),
 )  # fmt: skip
 
 ILL = (
-    _ill("fraud", {"unequal_classes"}, set(), _config("fraud", [16], 0.003)),
-    _ill("a rare disease", {"unequal_classes"}, set(), _config("rare", [8], 0.02, adam=False)),
-    _ill("accuracy stays, log loss falls", {"weak_signal"}, set(), _config("weak", [4], 0.002)),
-    _ill("a thousandth of the rate", {"learning_rate"}, {"too_few_iterations"},
-         _config("breast_cancer", [16], 0.0001, adam=False, epochs=10)),
-    _ill("a thousandth of Adam's rate", {"learning_rate"}, {"too_few_iterations"},
-         _config("digits", [32], 3e-6, features="minmax", epochs=10)),
-    _ill("a rate that diverges", {"learning_rate"}, set(),
-         _config("boston", [16], 3.0, adam=False)),
-    _ill("a rate that leaves it stuck", {"learning_rate"}, {"dead_units"},
-         _config("breast_cancer", [16], 3.0, activation="relu")),
-    _ill("memorised", {"far_apart"}, _OVERFITTING | {"few_rows"},
-         _config("few", [64, 64], 0.01, activation="relu", epochs=300)),
-    _ill("few rows", {"few_rows", "many_parameters"}, _OVERFITTING,
-         _config("diabetes", [64], 0.01, epochs=400, dataset={"test_size": 0.8})),
-    _ill("few iterations", {"too_few_iterations"}, set(),
-         _config("boston", [16], 0.003, adam=False, iterations=30, batch=1)),
-    _ill("less than an epoch", {"too_few_iterations"}, set(),
-         _config("digits", [32], 0.001, features="minmax", iterations=20)),
-    _ill("raw columns of houses", {"feature_scale"}, {"learning_rate", "dead_units"},
-         _config("boston", [16], 0.003, features="none", adam=False, activation="relu")),
-    _ill("raw columns of wine", {"feature_scale"}, {"learning_rate", "dead_units"},
-         _config("wine", [8], 0.05, features="none", adam=False)),
-    _ill("a target in its own units", {"target_scale"}, {"learning_rate", "too_few_iterations"},
-         _config("diabetes", [16], 0.003, target="none", epochs=20)),
-    _ill("dead units", {"dead_units"}, {"learning_rate", "target_scale"},
-         _config("boston", [16], 0.03, target="none", adam=False, activation="relu")),
-    _ill("zeros as initial weights", {"dead_units"}, set(),
-         _config("digits", [32], 0.003, activation="relu", features="minmax", epochs=10,
+    ill("fraud", {"unequal_classes"}, set(), config("fraud", [16], 0.003)),
+    ill("a rare disease", {"unequal_classes"}, set(), config("rare", [8], 0.02, adam=False)),
+    ill("accuracy stays, log loss falls", {"weak_signal"}, set(), config("weak", [4], 0.002)),
+    ill("a thousandth of the rate", {"learning_rate"}, {"too_few_iterations"},
+         config("breast_cancer", [16], 0.0001, adam=False, epochs=10)),
+    ill("a thousandth of Adam's rate", {"learning_rate"}, {"too_few_iterations"},
+         config("digits", [32], 3e-6, features="minmax", epochs=10)),
+    ill("a rate that diverges", {"learning_rate"}, set(),
+         config("boston", [16], 3.0, adam=False)),
+    ill("a rate that leaves it stuck", {"learning_rate"}, {"dead_units"},
+         config("breast_cancer", [16], 3.0, activation="relu")),
+    ill("memorised", {"far_apart"}, OVERFITTING | {"few_rows"},
+         config("few", [64, 64], 0.01, activation="relu", epochs=300)),
+    ill("few rows", {"few_rows", "many_parameters"}, OVERFITTING,
+         config("diabetes", [64], 0.01, epochs=400, dataset={"test_size": 0.8})),
+    ill("few iterations", {"too_few_iterations"}, set(),
+         config("boston", [16], 0.003, adam=False, iterations=30, batch=1)),
+    ill("less than an epoch", {"too_few_iterations"}, set(),
+         config("digits", [32], 0.001, features="minmax", iterations=20)),
+    ill("raw columns of houses", {"feature_scale"}, {"learning_rate", "dead_units"},
+         config("boston", [16], 0.003, features="none", adam=False, activation="relu")),
+    ill("raw columns of wine", {"feature_scale"}, {"learning_rate", "dead_units"},
+         config("wine", [8], 0.05, features="none", adam=False)),
+    ill("a target in its own units", {"target_scale"}, {"learning_rate", "too_few_iterations"},
+         config("diabetes", [16], 0.003, target="none", epochs=20)),
+    ill("dead units", {"dead_units"}, {"learning_rate", "target_scale"},
+         config("boston", [16], 0.03, target="none", adam=False, activation="relu")),
+    ill("zeros as initial weights", {"dead_units"}, set(),
+         config("digits", [32], 0.003, activation="relu", features="minmax", epochs=10,
                  initializer="zeros")),
-    _ill("shuffled labels", {"unknown_cause"}, set(), _config("coins", [2], 0.003, epochs=20)),
-    _ill("shuffled labels, memorised", {"far_apart"}, _OVERFITTING,
-         _config("coins, few", [64, 64], 0.01, activation="relu", epochs=300)),
-    _ill("outliers", {"outliers"}, {"target_scale"}, _config("outliers", [16], 0.003)),
-    _ill("a column that is the target", {"leak"}, set(), _config("leak", [8], 0.01)),
+    ill("shuffled labels", {"unknown_cause"}, set(), config("coins", [2], 0.003, epochs=20)),
+    ill("shuffled labels, memorised", {"far_apart"}, OVERFITTING,
+         config("coins, few", [64, 64], 0.01, activation="relu", epochs=300)),
+    ill("outliers", {"outliers"}, {"target_scale"}, config("outliers", [16], 0.003)),
+    ill("a column that is the target", {"leak"}, set(), config("leak", [8], 0.01)),
 )  # fmt: skip
 
 
