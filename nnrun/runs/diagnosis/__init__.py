@@ -12,7 +12,8 @@ import numpy as np
 
 from nnrun.runs.diagnosis.causes import CAUSES_OF_DIVERGENCE, CAUSES_OF_FAILURE
 from nnrun.runs.diagnosis.held_out import about_held_out
-from nnrun.runs.diagnosis.inputs import DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.inputs import FACTOR, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import excess
 from nnrun.runs.diagnosis.order import beyond_accuracy
 from nnrun.runs.diagnosis.overfitting import CAUSES_OF_OVERFITTING
 from nnrun.runs.diagnosis.symptoms import BEYOND_ACCURACY, SYMPTOMS
@@ -40,7 +41,7 @@ def diagnose(case: DiagnosisInput) -> list[Diagnostic]:
     if learned is None and not any(symptom.split for symptom in found):
         return found
     symptoms = found if learned is None else [learned, *found]
-    trained = all(symptom.split != "train" for symptom in symptoms)
+    trained = excess(case) < FACTOR and all(symptom.split != "train" for symptom in symptoms)
     looked_for = CAUSES_OF_OVERFITTING if trained and learned is None else CAUSES_OF_FAILURE
     said = {symptom.kind for symptom in symptoms}
     causes = [cause for cause in _causes(case, looked_for) if cause.kind not in said]

@@ -11,9 +11,9 @@ from nnrun.runs.diagnosis.inputs import ERRORS, FACTOR, DiagnosisInput, Diagnost
 from nnrun.runs.diagnosis.learning_rate import TINY, excess
 from nnrun.runs.diagnosis.units import DEAD, most_dead
 
-# The loss is still falling where it loses this share from one fifth of the run to the next, or that
-# share of what it is below the baseline's.
-_FALL, _GAIN = 0.02, 0.25
+# The loss is still falling where it loses this share from one fifth of the run to the next, and
+# held-out rows share so much of the fall.
+_FALL, _SHARED = 0.02, 0.5
 # A run is unfinished if the loss fell by more than this share of the baseline's, and is still above
 # that one.
 _FALL_OF_BASELINE, _LEFT = 0.05, 0.5
@@ -59,11 +59,12 @@ def _fall(case: DiagnosisInput) -> float | None:
     Nor does a fall count that held-out rows do not share.
     """
     losses, (before, last) = case.losses, _fifths(case.losses)
-    if not losses or losses[-1] > min(losses) * (1 + _FALL) or _held_out_rises(case):
+    if not losses or losses[-1] > min(losses) * (1 + _FALL):
         return None
-    gain = (case.number(case.baseline, "train", "loss") or 0.0) - last
-    much = before - last >= _FALL * before or 0 < _GAIN * gain < before - last
-    return 1 - last / before if before > 0 and much and before - last > _noise(losses) else None
+    fall = 1 - last / before if before > 0 else 0.0
+    if fall < _FALL or before - last <= _noise(losses) or not _is_shared(case):
+        return None
+    return fall
 
 
 def _unseen(case: DiagnosisInput) -> Diagnostic | None:
@@ -74,13 +75,12 @@ def _unseen(case: DiagnosisInput) -> Diagnostic | None:
     return Diagnostic("too_few_iterations", text, 1.0 + log10(rows / seen))
 
 
-def _held_out_rises(case: DiagnosisInput) -> bool:
-    """Whether the loss that early stopping would follow rose in the last fifth of the run."""
-    for split in ("validation", "test"):
-        if split in case.outputs:
-            before, last = _fifths([float(row[f"{split}_loss"]) for row in case.history])
-            return last > before
-    return False
+def _is_shared(case: DiagnosisInput) -> bool:
+    """Whether the loss of held-out rows, if there are any, falls with the training loss."""
+    split = next((name for name in ("validation", "test") if name in case.outputs), "train")
+    before, last = _fifths(case.losses)
+    first, second = _fifths([float(row[f"{split}_loss"]) for row in case.history])
+    return first - second >= _SHARED * (before - last)
 
 
 def _noise(losses: Sequence[float]) -> float:

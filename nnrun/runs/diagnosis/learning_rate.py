@@ -25,14 +25,14 @@ _SMALLEST = 1e-300
 
 def learning_rate(case: DiagnosisInput) -> Diagnostic | None:
     """A learning rate that is unstable for these rows, or too large or tiny by the loss curve."""
-    limit = rate_limit(case)
-    if limit is not None and case.peak_rate > limit:
-        return _unstable(case, limit)
-    return _risen(case) or tiny_rate(case)
+    return unstable_rate(case) or _risen(case) or tiny_rate(case)
 
 
-def _unstable(case: DiagnosisInput, limit: float) -> Diagnostic:
-    rate = case.peak_rate
+def unstable_rate(case: DiagnosisInput) -> Diagnostic | None:
+    """A rate above what rows of this size, or the optimizer, bear."""
+    rate, limit = case.peak_rate, rate_limit(case)
+    if limit is None or rate <= limit:
+        return None
     # The excess that is left with features of size 1 is the rate's own. The rest ranks after the
     # features, and before its consequences, such as dead units.
     scale = feature_scale(case)

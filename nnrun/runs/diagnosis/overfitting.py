@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from nnrun.runs.diagnosis.inputs import ERRORS, DiagnosisInput, Diagnostic
+from nnrun.runs.diagnosis.learning_rate import unstable_rate
 from nnrun.runs.diagnosis.order import unequal_classes
 from nnrun.runs.diagnosis.symptoms import far_apart
 from nnrun.runs.diagnosis.target import outliers
@@ -60,6 +61,7 @@ def few_rows(case: DiagnosisInput) -> Diagnostic | None:
 CAUSES_OF_OVERFITTING: Sequence[Callable[[DiagnosisInput], Diagnostic | None]] = (
     trained_past_the_best,
     many_parameters,
+    unstable_rate,
     outliers,
     unequal_classes,
     few_rows,
