@@ -104,7 +104,10 @@ def test_the_loss_of_weighted_classes_is_compared_with_the_class_shares(fraud, f
 
 
 def test_a_network_that_has_memorised_is_told_by_its_losses(finished):
-    """A training loss of 0.002 beside a test loss of 1.33, though accuracies are near."""
+    """A training loss of 0.002 beside a test loss of 1.33, though accuracies are near.
+
+    If the learning rate is far too large, that is the cause, and not the size of the network.
+    """
     text = """
 dataset: {name: moons, rows: 100, noise: 0.35, features: standard, test_size: 0.4}
 network: {sizes: [64, 64, 2], activations: [relu, relu, softmax]}
@@ -123,6 +126,9 @@ training: {optimizer: adam, learning_rate: 0.01, epochs: 300, batch_size: 10}
         in (found["far_apart"])
     )
     assert {"many_parameters", "trained_past_the_best"} <= set(found)
+    unstable = said(replace(case, metrics=metrics, peak_rate=3.0))
+    assert "300 times what adam usually bears" in unstable["learning_rate"]
+    assert "many_parameters" not in unstable
 
 
 def test_a_tiny_rate_is_told_while_the_loss_is_on_its_way(fraud, finished):

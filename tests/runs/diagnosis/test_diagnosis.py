@@ -237,6 +237,7 @@ training: {learning_rate: 0.1, epochs: 20, batch_size: 10}
 """
     )
     assert ["unknown_cause", "duplicates"] == kinds(run)[-2:]
+    assert "say anything about the target is not known" in said(run, "unknown_cause")
 
 
 def test_warnings_are_the_same_from_a_checkpoint(prepared):
