@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,20 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
 from nnrun.cli.output import Output
+from nnrun.config.names import is_name
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.figures import FORMATS, figure_files
 from nnrun.reports.html.page import render
 from nnrun.reports.html.report import Found, Report
 from nnrun.reports.numbers import count, plural, size
+from nnrun.runs.catalog.index import look_through
 from nnrun.runs.catalog.select import is_run_folder, lies_in
-from nnrun.runs.catalog.summarize import summarize
+from nnrun.runs.catalog.summarize import read_with_summary
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
+from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import new_folder, write_atomically, write_together
-from nnrun.runs.storage.folders import folders, names_in
-from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.entry import entry_of
 from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets
 
@@ -115,7 +118,7 @@ def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
     if not words:
         if not results.is_dir():
             raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
-        found = list(_inside(results))
+        found = _inside(results)
         if not found:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
@@ -128,21 +131,24 @@ def _order(key: str) -> tuple[str, tuple[int, str]]:
     return name, by_seed(run_id)
 
 
-def _inside(results: Path) -> Iterator[Found]:
-    """All runs of a results folder."""
-    for name in names_in(results):
-        for run_id in sorted(folders(results / name), key=by_seed):
-            found = _look(results / name / run_id, placed=True)
-            if found is not None:
-                yield found
+def _inside(results: Path, names: Iterable[str] = ()) -> list[Found]:
+    """The runs of these experiments, by default of all in a results folder."""
+
+    def found(run: RunSummary, record: RunRecord | None) -> Found:
+        return Found(results / run.name / run.run_id, run, entry_of(run, record))
+
+    return sorted(look_through(results, names, found), key=lambda one: _order(one.overview.label))
 
 
 def _meant(word: str, results: Path) -> Iterator[Found]:
     """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
     if folder.is_dir() and not is_run_folder(folder):
-        inside = sorted(path for path in (*folder.glob("*"), *folder.glob("*/*")) if path.is_dir())
-        found = [one for path in inside if (one := _look(path)) is not None]
+        if is_name(folder.name) and lies_in(folder / "run", results):
+            found = _inside(results, [folder.name])
+        else:
+            paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
+            found = [one for path in paths if path.is_dir() and (one := _look(path)) is not None]
         if found:
             yield from found
             return
@@ -153,9 +159,5 @@ def _meant(word: str, results: Path) -> Iterator[Found]:
 
 
 def _look(folder: Path, *, placed: bool = False) -> Found | None:
-    run = read_run(folder, placed=placed)
-    overview = summarize(run, folder)
-    if overview is None:
-        return None
-    whole = None if run is None or run.problem else run.record
-    return Found(folder, overview, whole)
+    read = read_with_summary(folder, placed=placed)
+    return None if read is None else Found(folder, read[0], entry_of(*read))

@@ -11,7 +11,7 @@ from nnrun.config.names import SPLITS
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.planning.plan import Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Plan, PlannedRun, Variant
 
 
 class RunScore(NamedTuple):
@@ -137,8 +137,8 @@ class SweepProgress:
         place = run.variant.number, run.replicate
         self._failures[place] = Failure(run.key, run.label, reason)
 
-    def by_variant(self) -> Iterator[list[RunScore]]:
-        """The scores of each variant of the plan, in its order and by seed."""
+    def by_variant(self) -> Iterator[tuple[Variant, list[RunScore]]]:
+        """Each variant of the plan, in its order, with its scores by seed."""
         for variant in self.plan.variants:
             scores = self.scores.get(variant.number, [])
-            yield sorted(scores, key=lambda score: score.replicate.order)
+            yield variant, sorted(scores, key=lambda score: score.replicate.order)

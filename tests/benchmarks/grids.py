@@ -1,8 +1,13 @@
-"""S5: grids of many settings: how soon the first run starts, and a sweep beside one of seeds."""
+"""S5: grids of many settings: how soon the first run starts, sweeps beside seeds and beside peers.
+
+NNRUN_PEERS names an interpreter that has the peers (hydra-joblib-launcher, optuna, ray[tune],
+scikit-learn); by default it is this one.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +15,11 @@ from statistics import median
 
 from tests.benchmarks.folders import CONFIG, in_temporary_folder, nnrun
 from tests.benchmarks.grid import grid
+from tests.benchmarks.sweepers import measured
 
 ID = "S5"
 PLANNED, SWEPT = (200, 2_000, 20_000), 20_000
+_FEW = 200
 _ROUNDS = 1  # of the sweeps, which take a minute each
 
 # What a sweep does before its first run; its own peak memory, above that of one setting.
@@ -54,8 +61,12 @@ def table(rounds: int) -> str:
             f"{SWEPT:,} settings × 1 seed": [str(written(SWEPT))],
         }
         taken = {title: _swept(title, command) for title, command in words.items()}
-    first = next(iter(taken.values()))
+        few = _swept("few", [str(written(_FEW))])
+    first, second = taken.values()
     swept = [[title, f"{s:.1f}", f"{s / first:.2f}×"] for title, s in taken.items()]
+    each = 1000 * (second - few) / (SWEPT - _FEW)
+    beside = measured([os.environ.get("NNRUN_PEERS", sys.executable)])
+    peers = {f"nnrun, {SWEPT:,} settings": f"{each:.2f}", **beside}
     header = ["settings", "first run known after, s", "all runs known after, s", "peak memory, MB"]
     return "\n".join(
         [
@@ -64,6 +75,10 @@ def table(rounds: int) -> str:
             *grid(header, rows),
             "",
             *grid(["`nnrun sweep`", "seconds", ""], swept),
+            "",
+            "Milliseconds a setting beyond the first, in one process (peers: an `SGDClassifier`)",
+            "",
+            *grid(["", "ms a run"], [[name, text] for name, text in peers.items()]),
         ]
     )
 
@@ -77,4 +92,4 @@ def _planned(settings: int, rounds: int) -> list[str]:
 
 def _swept(title: str, words: list[str]) -> float:
     where = ["--results", title.replace(" ", "_"), "-q", "-j", "1"]
-    return median(nnrun("sweep", *words, *where)[0] for _ in range(_ROUNDS))
+    return median(nnrun("sweep", *words, *where).seconds for _ in range(_ROUNDS))

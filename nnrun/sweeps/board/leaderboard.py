@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from itertools import groupby
 from math import inf
 
@@ -29,8 +30,14 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    members = zip(progress.plan.variants, progress.by_variant(), strict=True)
-    return Leaderboard(command, groups_of([(_trained(*both), both[1]) for both in members]))
+    members, digests, names = [], [], dict[str, None]()
+    for variant, scores in progress.by_variant():
+        members.append((_trained(variant, scores), scores))
+        digests.append(variant.digest)
+        names[variant.name] = None
+    what = next(iter(names), "") if len(names) == 1 else f"{len(names)}-experiments"
+    digest = sha256("".join(sorted(digests)).encode()).hexdigest()[:8]
+    return Leaderboard(command, groups_of(members), f"{what}-{digest}")
 
 
 def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:

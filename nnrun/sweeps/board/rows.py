@@ -152,10 +152,12 @@ class Leaderboard:
     Args:
         command: that made it.
         groups: in the order of the plan.
+        key: of the sweep: its experiment, and a digest of its settings and seeds; empty for others.
     """
 
     command: str
     groups: list[Group]
+    key: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -178,4 +180,4 @@ class Leaderboard:
             )
             for group in content["groups"]
         ]
-        return cls(content["command"], groups)
+        return cls(content["command"], groups, content.get("key", ""))

@@ -10,14 +10,14 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, differing, setting_of
-from nnrun.models.task import Classification, Regression
+from nnrun.runs.catalog.index_file import Settings
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
-from nnrun.runs.replicate import Replicate
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
+from nnrun.sweeps.board.entry import RunEntry
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
@@ -36,7 +36,7 @@ class StoredVariant:
         number: its place among the others.
         name: of the experiment.
         choice: in what it differs from others of its name, by dotted keys.
-        records: of its runs, by seed and fold.
+        runs: of it, by seed and fold.
         dataset: the name of its data.
         sha256: of its data.
         target: what is predicted, where a config says so.
@@ -56,7 +56,7 @@ class StoredVariant:
     number: int
     name: str
     choice: dict[str, Any]
-    records: Sequence[RunRecord]
+    runs: Sequence[RunEntry]
     dataset: str
     sha256: str
     target: str | None
@@ -80,13 +80,12 @@ class StoredVariant:
     @property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(record.status in _ENDED for record in self.records)
+        return sum(run.score.status in _ENDED for run in self.runs)
 
     @property
     def scores(self) -> list[RunScore]:
         """The numbers of the runs that were trained to their end."""
-        ended = (record for record in self.records if record.status in ("completed", "diverged"))
-        return [RunScore.of(record) for record in ended]
+        return [run.score for run in self.runs if run.score.status in ("completed", "diverged")]
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def comparison_board(
     """
     wanted = [settings_of(record) for record in records]
     found = [
-        stored.record
+        RunEntry.of(stored.record)
         for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
         for run_id in ids_in(parent.parent, parent.name)
         if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
@@ -165,57 +164,49 @@ def comparison_board(
     board = with_margin(Leaderboard(command, groups_of(members)), margin)
     if len(members) != 2 or len(board.groups) != 1:
         return board, None
-    ordered = sorted(members, key=lambda member: wanted.index(settings_of(member[0].records[0])))
+    ordered = sorted(members, key=lambda member: wanted.index(member[0].runs[0].settings))
     return board, pair_test(ordered[0], ordered[1], board.groups[0].ordered_by)
 
 
-def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
-    """Records by config, in the order of names; of equal seeds, as of another time, all are kept.
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: a record does not hold what it should.
-    """
-    ordered = sorted(
-        records, key=lambda r: (r.name, *Replicate.of(r.config, r.seed).order, r.run_id)
-    )
-    by_config: dict[tuple[str, str], list[RunRecord]] = {}
-    settings: dict[tuple[str, str], dict[str, Any]] = {}
-    for record in ordered:
-        found = settings_of(record)
-        key = record.name, canonical_json(found)
-        by_config.setdefault(key, []).append(record)
-        settings[key] = found
-    by_name: dict[str, list[dict[str, Any]]] = {}
-    for (name, _), found in settings.items():
-        by_name.setdefault(name, []).append(found)
+def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
+    """Runs by config, in the order of names; of equal seeds, as of another time, all are kept."""
+    ordered = sorted(runs, key=lambda run: (run.name, *run.score.replicate.order, run.score.run_id))
+    canonical: dict[str, str] = {}  # of texts that differ in order alone
+    by_config: dict[tuple[str, str], list[RunEntry]] = {}
+    for run in ordered:
+        text = run.settings.text
+        if text not in canonical:
+            canonical[text] = canonical_json(dict(run.settings))
+        by_config.setdefault((run.name, canonical[text]), []).append(run)
+    by_name: dict[str, list[Settings]] = {}
+    for (name, _), found in by_config.items():
+        by_name.setdefault(name, []).append(found[0].settings)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, {k: setting_of(settings[key], k) for k in varied[key[0]]}, members)
-        for number, (key, members) in enumerate(by_config.items())
+        _variant(number, {k: setting_of(found[0].settings, k) for k in varied[name]}, found)
+        for number, ((name, _), found) in enumerate(by_config.items())
     ]
 
 
-def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
-    record = records[-1]
-    block, dataset = record.config["dataset"], record.dataset
-    task = Classification if record.task == "classification" else Regression
-    completed = [each for each in records if each.status == "completed"]
-    rows = mean_rows([each.dataset[f"n_{s}"] for s in SPLITS] for each in completed or records)
-    numbers = (record.config.get("published") or {}).items()
+def _variant(number: int, choice: dict[str, Any], runs: list[RunEntry]) -> StoredVariant:
+    run = runs[-1]
+    block = setting_of(run.settings, "dataset") or {}
+    completed = [each for each in runs if each.score.status == "completed"]
+    rows = mean_rows(each.score.rows for each in completed or runs)
     return StoredVariant(
         number=number,
-        name=record.name,
+        name=run.name,
         choice=choice,
-        records=records,
-        dataset=dataset["name"],
-        sha256=dataset["sha256"],
+        runs=runs,
+        dataset=run.dataset,
+        sha256=run.sha256,
         target=(block.get("columns") or {}).get("target"),
         splits=tuple(rows),
         division=division_of(block),
-        metric=record.main_metric,
-        larger_is_better=task.larger_is_better,
-        published={key: value for key, value in numbers if key != "source"},
-        parameters=int(record.network["parameters"]),
+        metric=run.metric,
+        larger_is_better=run.larger_is_better,
+        published=dict(run.published),
+        parameters=run.parameters,
         rows=rows,
         overlap=overlap_of(rows, block),
         drawn=is_drawn(rows, block),
