@@ -191,11 +191,13 @@ class Report:
             for standing in board.standings[: self.limits.drawn]:
                 for run in standing.variant.runs[: self.limits.seeds]:
                     record, folder = self._record(run.key), self._sound[run.key].folder
-                    fault = record and changed_file(folder, record, (HISTORY,))
-                    if fault is not None:
-                        faults[run.key] = fault
-                    elif record is not None:
+                    if record is None:
+                        continue
+                    fault = changed_file(folder, record, (HISTORY,))
+                    if fault is None:
                         drawn[run.key] = read_history(folder)
+                    else:
+                        faults[run.key] = fault
         return drawn, faults
 
     def _list(self) -> Iterator[Block]:

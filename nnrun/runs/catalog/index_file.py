@@ -122,7 +122,8 @@ class IndexFile:
         for *values, number, record in self._db.execute(select, (name,)):
             if number in settings:
                 values[_FLAG] = bool(values[_FLAG])
-                yield RunSummary(*values, settings[number]), record
+                values.append(settings[number])
+                yield RunSummary(*values), record
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
         """The part of a report that a sweep needs; None if the folder has changed."""
