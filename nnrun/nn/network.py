@@ -59,7 +59,7 @@ class Network(Sequential):
         self.loss = fused() if fused else loss
         self.head = self.active_layers.pop() if fused else None
 
-    @property
+    @cached_property
     def steps(self) -> list[Layer]:
         """The layers that an update computes, including those inside layers."""
         layers = [layer for _, layer in self.named_layers()]

@@ -61,8 +61,11 @@ def prepare(
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
+    shapes = config.network, config.loss, config.training.dtype, rows
     try:
-        network = prepared.network
+        # In place of the property: settings with the same layers have one until they are trained.
+        network = cache.get("network", shapes, lambda: prepared.network)
+        vars(prepared)["network"] = network
         check_network(network, prepared.config, dataset)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))

@@ -19,8 +19,8 @@ from nnrun.sweeps.board.verdicts import (
     Verdict,
     completed_runs,
     design_of,
-    known_values,
     shares_of,
+    values_of,
     verdicts,
 )
 from nnrun.sweeps.planning.overlap import mean_rows, overlap_of
@@ -94,18 +94,19 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
         return inf if number is None else sign * number
 
     def cost(member: Member) -> tuple[bool, float, int, list[tuple[int, str]]]:
-        values = known_values(member, column).values()
-        mean = sign * mean_of([*values]) if values else inf
         runs = completed[member[0].number]
+        values = values_of(runs, column).values()
+        mean = sign * mean_of([*values]) if values else inf
         # Equal means have one order, whether the runs come from a plan or from a results folder.
         identity = sorted((score.seed, score.run_id) for score in runs.values())[:1]
         return not runs, mean, member[0].parameters, identity
 
     rows = []
     ranked = sorted(members, key=cost)
-    found, shown = verdicts(ranked, split, column, -sign)
-    for rank, ((variant, scores), verdict) in enumerate(zip(ranked, found, strict=True), start=1):
-        runs = completed[variant.number]
+    runs_of = [completed[member[0].number] for member in ranked]
+    found, shown = verdicts(ranked, runs_of, split, column, -sign)
+    together = zip(ranked, runs_of, found, strict=True)
+    for rank, ((variant, scores), runs, verdict) in enumerate(together, start=1):
         row = _row(variant, scores, runs, verdict, usual, split)
         if runs:
             best = min(runs.values(), key=value)
@@ -130,10 +131,7 @@ def _row(
     ordered_by: str,
 ) -> Row:
     completed = list(runs.values())
-    known = {
-        split: {key: value for key, s in runs.items() if (value := s.metrics[column]) is not None}
-        for column, split in enumerate(SPLITS)
-    }
+    known = {split: values_of(runs, column) for column, split in enumerate(SPLITS)}
     most = 1.0 if variant.metric == "accuracy" else inf
     summaries = {
         split: summarize(

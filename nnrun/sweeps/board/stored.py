@@ -10,7 +10,6 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, differing, setting_of
-from nnrun.runs.catalog.index_file import Settings
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
@@ -178,25 +177,29 @@ def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
         if text not in canonical:
             canonical[text] = canonical_json(dict(run.settings))
         by_config.setdefault((run.name, canonical[text]), []).append(run)
-    by_name: dict[str, list[Settings]] = {}
-    for (name, _), found in by_config.items():
-        by_name.setdefault(name, []).append(found[0].settings)
+    settings = [dict(found[0].settings) for found in by_config.values()]
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for (name, _), own in zip(by_config, settings, strict=True):
+        by_name.setdefault(name, []).append(own)
     varied = {name: differing(found) for name, found in by_name.items()}
+    together = zip(by_config.items(), settings, strict=True)
     return [
-        _variant(number, {k: setting_of(found[0].settings, k) for k in varied[name]}, found)
-        for number, ((name, _), found) in enumerate(by_config.items())
+        _variant(number, own, varied[name], found)
+        for number, (((name, _), found), own) in enumerate(together)
     ]
 
 
-def _variant(number: int, choice: dict[str, Any], runs: list[RunEntry]) -> StoredVariant:
+def _variant(
+    number: int, settings: dict[str, Any], varied: Sequence[str], runs: list[RunEntry]
+) -> StoredVariant:
     run = runs[-1]
-    block = setting_of(run.settings, "dataset") or {}
+    block = setting_of(settings, "dataset") or {}
     completed = [each for each in runs if each.score.status == "completed"]
     rows = mean_rows(each.score.rows for each in completed or runs)
     return StoredVariant(
         number=number,
         name=run.name,
-        choice=choice,
+        choice={key: setting_of(settings, key) for key in varied},
         runs=runs,
         dataset=run.dataset,
         sha256=run.sha256,
