@@ -12,7 +12,7 @@ run.predict(x)
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from nnrun.api import check, extend, load, out_of_fold, sweep, train, verify
+    from nnrun.api import check, extend, importance, load, out_of_fold, sweep, train, verify
 
 __version__ = "0.1.0"
 
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "check",
     "extend",
+    "importance",
     "load",
     "out_of_fold",
     "sweep",
@@ -38,7 +39,10 @@ __all__ = [
     "verify",
 ]
 
-_FUNCTIONS = ("check", "extend", "load", "out_of_fold", "sweep", "train", "verify")
+_FUNCTIONS = (
+    *("check", "extend", "importance", "load"),
+    *("out_of_fold", "sweep", "train", "verify"),
+)
 _MODULES = ("api", "errors", "nn")
 
 

@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, socketpair
 
 _SCRIPT = """
-import json, sys
+import gc, json, sys
+gc.disable()  # until all is loaded
 sys.path[:] = json.loads(sys.argv[2])
 from {module} import main
 main(int(sys.argv[1]))
@@ -28,7 +29,7 @@ def start(
     """A process that calls a module's `main` with its end of a socket, and our end.
 
     Args:
-        module: its `main` is to call `ignore_signals` first.
+        module: its `main` is to call `ignore_signals` first, and may enable garbage collection.
         environment: of the process.
 
     Raises:

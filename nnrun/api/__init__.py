@@ -1,11 +1,16 @@
 """The Python interface: configs in, runs and leaderboards out; nothing is printed."""
 
-from nnrun.api.board import Board
-from nnrun.api.experiments import check, extend, load, train, verify
-from nnrun.api.folds import out_of_fold
-from nnrun.api.history import History
-from nnrun.api.run import Run
-from nnrun.api.sweeps import sweep
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nnrun.api.board import Board
+    from nnrun.api.experiments import check, extend, load, train, verify
+    from nnrun.api.folds import out_of_fold
+    from nnrun.api.history import History
+    from nnrun.api.influence import importance
+    from nnrun.api.run import Run
+    from nnrun.api.sweeps import sweep
 
 __all__ = [
     "Board",
@@ -13,9 +18,21 @@ __all__ = [
     "Run",
     "check",
     "extend",
+    "importance",
     "load",
     "out_of_fold",
     "sweep",
     "train",
     "verify",
 ]
+
+_MODULES = {"Board": "board", "History": "history", "Run": "run"}
+_MODULES |= {"importance": "influence", "out_of_fold": "folds", "sweep": "sweeps"}
+
+
+def __getattr__(name: str) -> object:
+    """Import a function at its first use: a run alone needs nothing of sweeps."""
+    if name in __all__:
+        module = import_module(f"nnrun.api.{_MODULES.get(name, 'experiments')}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'nnrun.api' has no attribute '{name}'")

@@ -41,7 +41,7 @@ class Board:
 
     @property
     def best(self) -> Row:
-        """The first row: the best mean by validation, or by test where there is no validation.
+        """The first network: the best mean by validation, or by test where there is none.
 
         Raises:
             UsageError: there are several groups, whose rows cannot be compared; or no run of the
@@ -52,8 +52,8 @@ class Board:
                 f"the board has {plural(len(self.groups), 'group')} that cannot be compared; "
                 "board.groups[0].rows[0] is the best row of the first"
             )
-        row = self.groups[0].rows[0]
-        if row.rank is None:
+        row = self.groups[0].first_network
+        if row is None:
             raise UsageError("no run of the sweep has completed")
         return row
 

@@ -111,7 +111,7 @@ def extend(
     """
     at_least_one("iterations", iterations)
     threads = at_least_one("threads", threads)
-    folder = _folder(run, results)
+    folder = folder_of(run, results)
     name = None if results is None else name_in(folder, Path(results))
     extension = extend_run(folder, iterations, name)
     return _train(extension.prepared, extension, results, force, quiet, threads)
@@ -131,7 +131,7 @@ def verify(run: Run | Path_, *, results: Path_ = "results") -> Verification:
     Raises:
         UsageError: there is no such run, or it is not complete.
     """
-    folder = _folder(run, results)
+    folder = folder_of(run, results)
     verdict = verify_run(folder)
     return replace(verdict, name=name_in(folder, Path(results)) or verdict.name)
 
@@ -172,7 +172,7 @@ def load(run: Path_, *, results: Path_ = "results") -> Run:
         UsageError: there is no such run, or several, or it is damaged.
         NnrunError: it was interrupted, and has no report yet.
     """
-    folder = _folder(run, results)
+    folder = folder_of(run, results)
     return read(folder, placed=lies_in(folder, Path(results)))
 
 
@@ -209,7 +209,8 @@ def words(overrides: Mapping[str, Any] | None) -> list[str]:
     return [format_override(key, value) for key, value in plain(overrides or {}).items()]
 
 
-def _folder(run: Run | Path_, results: Path_ | None) -> Path:
+def folder_of(run: Run | Path_, results: Path_ | None) -> Path:
+    """The folder of a stored run."""
     if not isinstance(run, Run):
         return pick_run(os.fspath(run), Path("results" if results is None else results))
     if run.path is None:

@@ -17,7 +17,6 @@ from nnrun.models.load import make_model
 from nnrun.models.model import Model
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
-from nnrun.reports.notebook import run_html
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.history import load_history
 from nnrun.runs.storage.integrity import no_model, refuse_changed, refuse_unusable_model
@@ -139,6 +138,8 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The table of results and the learning curve, for notebooks."""
+        from nnrun.reports.notebook import run_html  # noqa: PLC0415  # imports charts
+
         return run_html(self.record, self.history.rows(), self.path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.choose import local_workers, workers_for
 from nnrun.sweeps.listener import SweepListener
+from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.validate import make_plan
@@ -46,7 +48,9 @@ def sweep(
     results: Path_ | None = "results",
     force: bool = False,
     fail_fast: bool = False,
+    order_by: str | None = None,
     margin: float | None = None,
+    beside: Sequence[str] | None = None,
     listener: SweepListener | None = None,
 ) -> Board:
     """Train configs × grid × seeds, except for complete runs, and compare them.
@@ -68,8 +72,12 @@ def sweep(
         results: the results folder; None to keep only the leaderboard.
         force: train runs that are complete or damaged again.
         fail_fast: stop at the first run that fails.
+        order_by: the metric that rows are ordered by; by default accuracy or mse, or what the
+            configs say.
         margin: a difference that does not matter, in the units of the metric; the board says which
             rows are as good as the best to within it, and which of these is the cheapest.
+        beside: models of scikit-learn to train on the same splits and seeds: linear, neighbors,
+            forest, boosting, mlp; by default those of `sweep.beside` in the configs.
         listener: its methods are called, in this thread, as runs begin and end.
 
     Raises:
@@ -83,7 +91,12 @@ def sweep(
     if not several:
         raise UsageError("a config file, a folder of them, or a dictionary is needed")
     datasets = Datasets()
-    plan = make_plan(_origins(several), _arguments(overrides, seeds, iterations), datasets)
+    if order_by is not None:
+        overrides = {**(overrides or {}), "sweep.order_by": order_by}
+    arguments = _arguments(overrides, seeds, iterations)
+    if beside is not None:
+        arguments = replace(arguments, beside=models_of(beside))
+    plan = make_plan(_origins(several), arguments, datasets)
     root = None if results is None else Path(results)
     store = None if root is None else Store(root, report_markdown, RunIndex(root))
     processes = 1 if executor else workers_for(plan, jobs)

@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
 import sys
-import warnings
-
-import click
-
-from nnrun import __version__
-from nnrun.characters import escaped
-from nnrun.cli.group import LazyGroup
-from nnrun.cli.options import debug_option
-from nnrun.cli.output import open_missing_streams
 
 # name -> (module with `command`, its line in the list of commands)
 COMMANDS = {
@@ -34,31 +23,51 @@ COMMANDS = {
     "schema": ("nnrun.cli.schema", "Print the JSON Schema of configs, for editors."),
 }
 
+_OVERVIEW = """\
+Usage: nnrun [OPTIONS] COMMAND [ARGS]...
 
-@click.group(
-    "nnrun", cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
-)
-@click.version_option(__version__, package_name="nnrun", prog_name="nnrun")
-@debug_option
-def cli() -> None:
-    """Run experiments with small neural networks: from a YAML config to a report.
+  Run experiments with small neural networks: from a YAML config to a report.
 
-    \b
-    Start with:   nnrun init first
-                  nnrun train first.yaml
-    """
+  Start with:   nnrun init first
+                nnrun train first.yaml
+
+Options:
+  --version   Show the version and exit.
+  --debug     Show the traceback of errors.
+  -h, --help  Show this message and exit.
+
+Commands:
+"""
+
+
+def overview() -> str:
+    """What `nnrun --help` prints."""
+    width = max(map(len, COMMANDS))
+    return _OVERVIEW + "".join(f"  {n:{width}}  {line}\n" for n, (_, line) in COMMANDS.items())
 
 
 def main() -> None:
     """Run the command that the arguments name, and exit with its code."""
-    open_missing_streams()
-    # Before NumPy is loaded: with one thread, sums have one order and results one set of bits;
-    # and networks this small gain nothing from more.
-    for library in ("OPENBLAS", "OMP", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal without `×` shows `?`, instead of ending the program.
-        if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
-            stream.reconfigure(errors="replace")
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"
-    cli()
+    if sys.argv[1:] in (["-h"], ["--help"]) and _printed(overview()):
+        return
+    from nnrun.cli.group import run  # noqa: PLC0415  # click takes longer to load than Python
+
+    run()
+
+
+def _printed(text: str) -> bool:
+    """Whether the text could be written; if not, the commands' own errors say why."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (AttributeError, OSError):  # stdout is closed, or its disk is full
+        return False
+    return True
+
+
+def __getattr__(name: str) -> object:
+    if name == "cli":
+        from nnrun.cli.group import cli  # noqa: PLC0415  # as above
+
+        return cli
+    raise AttributeError(f"module 'nnrun.cli' has no attribute '{name}'")

@@ -21,10 +21,19 @@ from nnrun.sweeps.picking import best
 @click.argument("name", shell_complete=names)
 @options.file_option("Write the config there, instead of to stdout.")
 @options.by_option
+@options.order_by_option
 @options.results_option
 @options.output_options
 @click.pass_obj
-def command(output: Output, /, name: str, file: Path | None, by: str | None, results: Path) -> None:
+def command(
+    output: Output,
+    /,
+    name: str,
+    file: Path | None,
+    by: str | None,
+    order_by: str | None,
+    results: Path,
+) -> None:
     """Print the best setting of an experiment as a config, which trains as it is.
 
     The best setting is the first row of the leaderboard of the stored runs of NAME, by validation
@@ -36,11 +45,12 @@ def command(output: Output, /, name: str, file: Path | None, by: str | None, res
     nnrun best digits_cnn
     nnrun best digits_cnn -o best.yaml
     nnrun best digits_cnn --by test
+    nnrun best digits_cnn --order-by log_loss
     """
     if file is not None:
         check_target(file)
     name = named(name, results).rstrip("/").removesuffix(f"/{BEST}")
-    choice = best(results, name, by)
+    choice = best(results, name, by, order_by=order_by)
     for line in chosen_words(choice, results):
         output.note(line)
     config = config_yaml(choice)

@@ -24,13 +24,21 @@ from nnrun.sweeps.picking import pick_run
 
 @click.command("compare")
 @options.run_argument(many=True)
+@options.order_by_option
 @options.margin_option
 @options.wide_option
 @options.results_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, runs: tuple[str, ...], margin: float | None, results: Path) -> None:
+def command(
+    output: Output,
+    /,
+    runs: tuple[str, ...],
+    order_by: str | None,
+    margin: float | None,
+    results: Path,
+) -> None:
     """Show what differs between runs: their settings first, then their results.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
@@ -48,7 +56,7 @@ def command(output: Output, /, runs: tuple[str, ...], margin: float | None, resu
     records = [_record(folder, results) for folder in folders]
     try:
         comparison = compare(records)
-        board, test = comparison_board(records, folders, results, command_again(), margin)
+        board, test = comparison_board(records, folders, results, command_again(), margin, order_by)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError("one of these runs is damaged; nnrun show says which") from None
     output.data(

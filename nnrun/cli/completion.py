@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
-from nnrun.runs.storage.folders import ids_in, names_in
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Runs, as commands call them: folders, `name`, `name/best`, `name/ID-PREFIX`, `latest`."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415  # for shells only
+
+    from nnrun.runs.storage.folders import ids_in, names_in  # noqa: PLC0415  # as above
+
     name, slash, _rest = incomplete.partition("/")
     if slash:
         ids = ids_in(_results(ctx), name)
@@ -26,6 +31,8 @@ def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comple
 
 def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of experiments with stored runs."""
+    from nnrun.runs.storage.folders import names_in  # noqa: PLC0415  # for shells only
+
     return [word for word in names_in(_results(ctx)) if word.startswith(incomplete)]
 
 

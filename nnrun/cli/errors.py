@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import sys
-import traceback
 from typing import Any
 
 import click
@@ -19,6 +18,8 @@ _INTERRUPTED = 130
 def exit_code_for(error: BaseException, output: Output) -> int:
     """Print an error and return the exit code."""
     if output.debug and not isinstance(error, (click.exceptions.Exit, SystemExit)):
+        import traceback  # noqa: PLC0415  # slow to import
+
         output.error("".join(traceback.format_exception(error)).rstrip())
     match error:
         case click.ClickException():

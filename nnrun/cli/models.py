@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from nnrun.characters import clean
 from nnrun.cli.output import Output
 from nnrun.cli.picking import picked
 from nnrun.data.readers.opening import file_sha256
+from nnrun.models.decision import Decision
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.numbers import count
@@ -42,6 +45,24 @@ def load_selected(
         for note in _own_data(run, results, found.record, rows):
             output.note(note)
     return model
+
+
+def decided(model: Model, threshold: float | None, output: Output) -> dict[str, Any]:
+    """Have a model predict by a threshold, if one is given, and say by which it does.
+
+    Returns:
+        The `positive` class and the `threshold` on its probability; None each for neither.
+
+    Raises:
+        UsageError: the model has no probabilities of two classes.
+    """
+    if threshold is not None:
+        model.decide(Decision(model.positive, threshold))
+    if model.decision is None:
+        return {"positive": None, "threshold": None}
+    positive, least = model.layout.classes[model.positive], model.decision.threshold
+    output.note(f"'{clean(positive)}' is predicted from a probability of {least:.6g} on")
+    return {"positive": positive, "threshold": least}
 
 
 def _own_data(run: str, results: Path, record: RunRecord, rows: Path) -> Iterator[str]:

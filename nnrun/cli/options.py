@@ -13,6 +13,8 @@ from nnrun.cli import completion
 from nnrun.cli.output import Output
 from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
+from nnrun.metrics.table import LOSS, METRICS, find
+from nnrun.suggestions import suggestion
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,6 +110,22 @@ by_option = click.option(
     type=click.Choice(CHOOSING[:2]),
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
+)
+
+
+def _metric(_ctx: click.Context, _param: click.Parameter, name: str | None) -> str | None:
+    if name is None or name == LOSS or find(name) is not None:
+        return name
+    hint = suggestion(name, METRICS) or "; `nnrun help metrics` lists them"
+    raise UsageError(f"--order-by: '{name}' is not a metric{hint}")
+
+
+order_by_option = click.option(
+    "--order-by",
+    callback=_metric,
+    metavar="METRIC",
+    help="The metric that leaderboards are ordered by; by default that of the runs: accuracy, mse, "
+    "or what sweep.order_by of their config says.",
 )
 margin_option = click.option(
     "--margin",

@@ -17,7 +17,13 @@ from nnrun.sweeps.picking import setting_word
 
 
 def predict_out_of_fold(
-    output: Output, run: str, file: Path | None, by: str | None, score: bool, results: Path
+    output: Output,
+    run: str,
+    file: Path | None,
+    by: str | None,
+    score: bool,
+    threshold: float | None,
+    results: Path,
 ) -> None:
     """Write the predictions, and say what they are made of."""
     if file is not None:
@@ -25,7 +31,7 @@ def predict_out_of_fold(
     word, all_seeds = setting_word(run, results)
     folder = picked(word, results, output, by, in_folds=True)
     with Interruption(before="the predictions were complete"):
-        found = out_of_fold(folder, all_seeds=all_seeds)
+        found = out_of_fold(folder, all_seeds=all_seeds, threshold=threshold)
         if file is not None or not output.json:
             kind = format_of(file, "csv")
             with opened_sink(file, kind) as sink:

@@ -9,8 +9,7 @@ import click
 
 from nnrun.cli import options
 from nnrun.cli.arguments import check_target
-from nnrun.cli.models import load_selected
-from nnrun.cli.out_of_fold import predict_out_of_fold
+from nnrun.cli.models import decided, load_selected
 from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sinks import format_of, opened_sink
@@ -39,6 +38,12 @@ _STDOUT = "-"
 @options.by_option
 @click.option("--score", is_flag=True, help="Compare with the target, which INPUT has to have.")
 @click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    metavar="T",
+    help="Of two classes, predict the positive one where its probability is at least T.",
+)
+@click.option(
     "--out-of-fold",
     is_flag=True,
     help="Instead of INPUT: predict every row of the run's own data by the fold that tested it.",
@@ -56,6 +61,7 @@ def command(
     file: Path | None,
     by: str | None,
     score: bool,
+    threshold: float | None,
     out_of_fold: bool,
     results: Path,
 ) -> None:
@@ -67,6 +73,10 @@ def command(
     or - for either from stdin. Predictions are a column `prediction` and, for classes, a column
     `p_CLASS` for each; of an npz file, arrays `prediction` and `probability`. They go to stdout or
     into FILE once all rows are predicted: if one is wrong, nothing is written.
+
+    Of two classes the likelier one is predicted. With --threshold, or with the threshold of a run
+    with `decide` in its config, the positive one is predicted from a probability on: the class that
+    `decide.positive` names, else the second.
 
     With --out-of-fold, of runs with dataset.folds, each row of their data is predicted by the run
     that tested it: columns row, fold, target, prediction, p_CLASS. NAME means its best setting with
@@ -87,7 +97,9 @@ def command(
     if rows is None or out_of_fold:
         if rows is not None:
             raise click.UsageError("--out-of-fold predicts the data of the runs; leave INPUT out")
-        predict_out_of_fold(output, run, file, by, score, results)
+        from nnrun.cli.out_of_fold import predict_out_of_fold  # noqa: PLC0415  # imports engines
+
+        predict_out_of_fold(output, run, file, by, score, threshold, results)
         return
     if Path(run).is_file() and not rows.exists():
         raise UsageError(
@@ -97,6 +109,7 @@ def command(
         check_target(file, rows)
 
     model = load_selected(run, results, output, by, rows)
+    decision = decided(model, threshold, output)
     keeper = score_of(model.task) if score else None
     with (
         Interruption(before="the predictions were complete"),
@@ -116,6 +129,7 @@ def command(
             "run_id": model.run_id,
             "rows": count,
             "output": None if file is None else str(file),
+            **decision,
             "score": metrics,
         }
     )

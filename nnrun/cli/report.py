@@ -25,7 +25,7 @@ from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import by_seed
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import new_folder, write_atomically, write_together
-from nnrun.sweeps.board.entry import entry_of
+from nnrun.sweeps.board.entry import entry_of, ordered_by
 from nnrun.sweeps.picking import pick_run
 from nnrun.sweeps.planning.datasets import Datasets
 
@@ -49,7 +49,13 @@ _SUFFIXES = (".html", ".htm")
     show_default=True,
     help="Of the figures; pdf and png need the extra nnrun[figures].",
 )
+@options.order_by_option
 @options.margin_option
+@click.option(
+    "--importance",
+    is_flag=True,
+    help="Compute which columns or pixels count, for one run of each setting.",
+)
 @options.results_option
 @options.output_options
 @click.pass_obj
@@ -60,7 +66,9 @@ def command(
     file: Path | None,
     figures: Path | None,
     form: str,
+    order_by: str | None,
     margin: float | None,
+    importance: bool,
     results: Path,
 ) -> None:
     """Write one HTML file that shows runs: leaderboard, learning curves, every run in full.
@@ -83,8 +91,8 @@ def command(
         )
     if file is not None:
         check_target(file)
-    found = find_runs(runs, results)
-    report = Report(found, Datasets().load, margin=margin)
+    found = find_runs(runs, results, order_by)
+    report = Report(found, Datasets().load, margin=margin, importance=importance)
     data: dict[str, Any] = {"runs": len(found), "in_full": report.in_full}
     if figures is not None:
         drawn = dict(figure_files(report.charts(), form))
@@ -113,16 +121,26 @@ def _write_errors(place: Path) -> Iterator[None]:
         raise NnrunError(f"{wrong} cannot be written: {error.strerror or error}") from error
 
 
-def find_runs(words: tuple[str, ...], results: Path) -> list[Found]:
-    """The selected runs, each once, by name and id."""
+def find_runs(words: tuple[str, ...], results: Path, order_by: str | None = None) -> list[Found]:
+    """The selected runs, each once, by name and id, as this metric orders them.
+
+    Raises:
+        UsageError: there is none, or none has the metric.
+    """
+    found = _found(words, results, order_by)
+    ordered_by((one.entry for one in found if one.entry), order_by)
+    return found
+
+
+def _found(words: tuple[str, ...], results: Path, order_by: str | None) -> list[Found]:
     if not words:
         if not results.is_dir():
             raise UsageError(f"there is no results folder {results}; nnrun train and sweep make it")
-        found = _inside(results)
+        found = _inside(results, (), order_by)
         if not found:
             raise UsageError(f"there is no run in {results}; nnrun train and sweep put them there")
         return found
-    by_key = {one.key: one for word in words for one in _meant(word, results)}
+    by_key = {one.key: one for word in words for one in _meant(word, results, order_by)}
     return [by_key[key] for key in sorted(by_key, key=_order)]
 
 
@@ -131,33 +149,37 @@ def _order(key: str) -> tuple[str, tuple[int, str]]:
     return name, by_seed(run_id)
 
 
-def _inside(results: Path, names: Iterable[str] = ()) -> list[Found]:
+def _inside(results: Path, names: Iterable[str], order_by: str | None) -> list[Found]:
     """The runs of these experiments, by default of all in a results folder."""
 
     def found(run: RunSummary, record: RunRecord | None) -> Found:
-        return Found(results / run.name / run.run_id, run, entry_of(run, record))
+        return Found(results / run.name / run.run_id, run, entry_of(run, record, order_by))
 
     return sorted(look_through(results, names, found), key=lambda one: _order(one.overview.label))
 
 
-def _meant(word: str, results: Path) -> Iterator[Found]:
+def _meant(word: str, results: Path, order_by: str | None) -> Iterator[Found]:
     """The run that an argument names, or all runs in the folder that it names."""
     folder = Path(word)
     if folder.is_dir() and not is_run_folder(folder):
         if is_name(folder.name) and lies_in(folder / "run", results):
-            found = _inside(results, [folder.name])
+            found = _inside(results, [folder.name], order_by)
         else:
             paths = sorted({*folder.glob("*"), *folder.glob("*/*")})
-            found = [one for path in paths if path.is_dir() and (one := _look(path)) is not None]
+            found = [
+                one
+                for path in paths
+                if path.is_dir() and (one := _look(path, order_by)) is not None
+            ]
         if found:
             yield from found
             return
     folder = pick_run(word, results)
-    only = _look(folder, placed=lies_in(folder, results))
+    only = _look(folder, order_by, placed=lies_in(folder, results))
     if only is not None:
         yield only
 
 
-def _look(folder: Path, *, placed: bool = False) -> Found | None:
+def _look(folder: Path, order_by: str | None, *, placed: bool = False) -> Found | None:
     read = read_with_summary(folder, placed=placed)
-    return None if read is None else Found(folder, read[0], entry_of(*read))
+    return None if read is None else Found(folder, read[0], entry_of(*read, order_by))

@@ -15,20 +15,26 @@ from nnrun.reports.terminal.show import run_at_a_glance, run_in_full
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import summarize
 from nnrun.runs.catalog.summary import DAMAGED, RUNNING
+from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file
-from nnrun.runs.storage.reading import HISTORY, read_run
+from nnrun.runs.storage.reading import HISTORY, read_run, refuse_damaged
 
 
 @click.command("show")
 @options.run_argument()
+@click.option(
+    "--importance",
+    is_flag=True,
+    help="Show which columns its predictions depend on, or for images which pixels.",
+)
 @options.by_option
 @options.wide_option
 @options.results_option
 @options.json_option
 @options.debug_option
 @click.pass_obj
-def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
+def command(output: Output, /, run: str, importance: bool, by: str | None, results: Path) -> None:
     """Show one run in full: results, learning curve, confusion, network, how to make it again.
 
     RUN is a run's folder, the name of an experiment (its newest run), name/best, name/ID-PREFIX, or
@@ -38,6 +44,7 @@ def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
     nnrun show latest
     nnrun show digits_cnn
     nnrun show digits_cnn/s42 --json
+    nnrun show iris_softmax --importance
     """
     folder = picked(run, results, output, by)
     stored = read_run(folder, placed=lies_in(folder, results))
@@ -47,6 +54,10 @@ def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
     if stored is None or stored.record is None or found.seed is None:
         output.data({**asdict(found), "folder": str(folder)})
         output.show(run_at_a_glance(found, folder))
+        return
+    if importance:
+        refuse_damaged(stored, folder)
+        _show_importance(output, folder, stored.record)
         return
     history = read_history(folder)
     changed = changed_file(folder, stored.record, (HISTORY,))
@@ -61,6 +72,16 @@ def command(output: Output, /, run: str, by: str | None, results: Path) -> None:
         }
     )
     output.show(run_in_full(found, stored.record, history, folder))
+
+
+def _show_importance(output: Output, folder: Path, record: RunRecord) -> None:
+    from nnrun.reports.importance.measure import importance_of  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.importance import importance_table  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.planning.datasets import Datasets  # noqa: PLC0415  # likewise
+
+    found = importance_of(folder, record, Datasets().load)
+    output.data(found.to_dict())
+    output.show(importance_table(found))
 
 
 def _plain(value: float) -> float | None:

@@ -18,6 +18,7 @@ from nnrun.cli.output import Output
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweep_view import watching_sweep
 from nnrun.config.files import config_files
+from nnrun.config.names import BESIDE
 from nnrun.config.overrides import MAX_RANGE
 from nnrun.errors import NnrunError, UsageError
 from nnrun.reports.markdown.leaderboard_files import leaderboard_files
@@ -32,9 +33,10 @@ from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
 from nnrun.sweeps.board.leaderboard import make_leaderboard
 from nnrun.sweeps.board.margin import with_margin
-from nnrun.sweeps.board.reference import read_references
-from nnrun.sweeps.board.replication import Replication, replications
+from nnrun.sweeps.board.published.reference import read_references
+from nnrun.sweeps.board.published.replication import Replication, replications
 from nnrun.sweeps.choose import local_workers, workers_for
+from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.plan import Plan
@@ -61,7 +63,9 @@ class _Request:
     threads: int | None
     dask: str | None
     recursive: bool
+    order_by: str | None
     margin: float | None
+    beside: str | None
     replication: bool
     reference: Path | None
     force: bool
@@ -98,7 +102,14 @@ class _Request:
 )
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
+@options.order_by_option
 @options.margin_option
+@click.option(
+    "--beside",
+    metavar="MODELS",
+    help=f"Train models of scikit-learn on the same splits and seeds: {', '.join(BESIDE)}, or some "
+    "of them, separated by commas.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first run that fails.")
 @click.option(
     "--replication",
@@ -132,6 +143,7 @@ def command(
     nnrun sweep configs/
     nnrun sweep configs/ training.learning_rate=0.1,0.01 'seed=range(0,20)'
     nnrun sweep configs/iris_softmax.yaml --seeds 20 --dry-run
+    nnrun sweep configs/iris_softmax.yaml --seeds 20 --beside linear,forest
     """
     asked = _Request(**request)  # type: ignore[arg-type]
     if asked.dask is not None and asked.jobs is not None:
@@ -143,9 +155,12 @@ def command(
     references = read_references(asked.reference) if asked.reference else {}
     with Interruption() as interruption:
         paths, words = split_arguments(arguments)
+        if asked.order_by is not None:
+            words = [*words, f"sweep.order_by={asked.order_by}"]
         files = config_files(paths, asked.recursive)
         datasets = Datasets()
-        wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs)
+        models = None if asked.beside is None else models_of(asked.beside)
+        wanted = Arguments.parse(words, asked.seeds, asked.iterations, asked.max_runs, models)
         plan = make_plan(
             {str(file): file for file in files},
             wanted,

@@ -225,7 +225,8 @@ def _line(run: PlannedRun, progress: Progress) -> list[str]:
 def _result(record: RunRecord) -> str:
     splits = {split: values for split, values in record.metrics.items() if values}
     parts = [
-        f"{split} {record.main_metric} {number(values[record.main_metric])}"
+        f"{split} {record.main_metric} {number(values.get(record.main_metric))}"
         for split, values in reversed(splits.items())
     ]
-    return ", ".join([*(parts or [MISSING]), duration(record.timing["train_seconds"])])
+    warned = [plural(len(record.warnings), "warning")] * bool(record.warnings)
+    return ", ".join([*(parts or [MISSING]), duration(record.timing["train_seconds"]), *warned])

@@ -29,13 +29,20 @@ class Content:
     file: Path
 
     def without_sweep(self) -> Content:
-        """The same without its `sweep` block."""
-        source = self.source
+        """The same without what its `sweep` block varies."""
+        source, order = self.source, ("sweep", "order_by")
 
         def others(places: dict[KeyPath, Place]) -> dict[KeyPath, Place]:
-            return {path: place for path, place in places.items() if path[:1] != ("sweep",)}
+            return {
+                path: place
+                for path, place in places.items()
+                if path[:1] != ("sweep",) or path in (order, order[:1])
+            }
 
         data = {key: value for key, value in source.data.items() if key != "sweep"}
+        sweep = source.data.get("sweep")
+        if isinstance(sweep, dict) and "order_by" in sweep:
+            data["sweep"] = {"order_by": sweep["order_by"]}
         source = Source(source.file, data, others(source.keys), others(source.values))
         return Content(source, self.document, self.file)
 

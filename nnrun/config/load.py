@@ -23,6 +23,7 @@ from nnrun.config.overrides import (
     parse_overrides,
     split_argument,
 )
+from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.block import ConfigIssue
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.pydantic_errors import issues
@@ -154,7 +155,8 @@ def config_from_dict(data: dict[str, Any]) -> ExperimentConfig:
 
 def config_to_dict(config: ExperimentConfig) -> dict[str, Any]:
     """The resolved config as plain JSON data."""
-    return config.model_dump(mode="json")
+    left_out: Any = config.left_out
+    return config.model_dump(mode="json", exclude=left_out)
 
 
 def config_to_yaml(config: ExperimentConfig) -> str:
@@ -164,7 +166,8 @@ def config_to_yaml(config: ExperimentConfig) -> str:
 
 def _validate(data: Any) -> tuple[ExperimentConfig | None, list[ConfigIssue]]:
     try:
-        return ExperimentConfig.model_validate(data), []
+        kind = BesideConfig if isinstance(data, dict) and "beside" in data else ExperimentConfig
+        return kind.model_validate(data), []
     except ValidationError as error:
         return None, [located(issue) for issue in issues(error, data)]
 

@@ -7,10 +7,8 @@ import re
 SPLITS = ("train", "validation", "test")
 CHOOSING = ("validation", "test", "train")
 """Splits by how honest a choice by them is, the most honest first."""
-METRICS = ("loss", "accuracy", "log_loss", "mse", "rmse", "mae", "r2")
-PUBLISHED = tuple(f"{split}_{metric}" for split in SPLITS for metric in METRICS)
-MONITORS = ("validation_loss", "validation_accuracy", "validation_mse")
-"""What evaluations during training compute: the loss and the main metric of either task."""
+BESIDE = ("linear", "neighbors", "forest", "boosting", "mlp")
+"""Models of scikit-learn that a sweep trains beside its networks."""
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"
@@ -21,7 +19,7 @@ def is_name(name: str) -> bool:
     return re.fullmatch(NAME_PATTERN, name) is not None
 
 
-CHANGE_NOTHING = frozenset({"name", "description", "published", "sweep"})
+CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "sweep"})
 """The keys of a config that do not change what a run computes."""
 
 

@@ -11,6 +11,8 @@ from nnrun.config.yaml.dump import flow
 
 # Mappings whose keys are always settings of their own.
 _BLOCKS = ("dataset", "network", "training")
+BESIDE = "beside"
+"""The key that models of scikit-learn have and networks have not."""
 
 
 def flatten(value: Any, key: str = "") -> dict[str, Any]:
@@ -32,7 +34,14 @@ def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
 
     A mapping that is a value or another kind of mapping elsewhere is one setting under its own key;
     `setting_of` gives its value. So is a layer that only some have. A missing key counts as null.
+    Networks differ from models of scikit-learn in `beside`, and not in all that only they have.
     """
+    models = [mapping for mapping in settings if BESIDE in mapping]
+    if models and len(models) < len(settings):
+        common = {key for mapping in models for key in mapping} - {BESIDE}
+        shared = [{key: m[key] for key in m if key in common} for m in settings]
+        networks = differing([mapping for mapping in settings if BESIDE not in mapping])
+        return outermost([*networks, BESIDE, *differing(shared)])
     first, *others = settings or [{}]
     found = {
         key if key in first and key in other else _whole(key, first, other)
@@ -49,6 +58,14 @@ def outermost(keys: Iterable[str]) -> list[str]:
     """These keys, each once, without those that are inside another of them."""
     known = dict.fromkeys(keys)
     return [key for key in known if next(whole for whole in _wholes(key) if whole in known) == key]
+
+
+def choice_of(settings: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """The values of these keys, without those of the other kind of model."""
+    found = {key: setting_of(settings, key) for key in keys}
+    if BESIDE in settings:
+        return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in found.items() if key != BESIDE}
 
 
 def setting_of(settings: Mapping[str, Any], key: str) -> Any:

@@ -56,7 +56,8 @@ class Dataset:
     look like numbers; with `bool_labels` they are False and True. If this set has only the
     categories of training rows,
     `whole` is the set with all of them. `split_values` (rows,) are what the config splits by: a
-    number for each group, or times as numbers or datetime64.
+    number for each group, or times as numbers or datetime64. `weights` (rows,), if rows have any,
+    are at least 0; sets with test rows of their own have none.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Dataset:
     bool_labels: bool = False
     whole: Dataset | None = None
     split_values: npt.NDArray[Any] | None = None
+    weights: npt.NDArray[np.float64] | None = None
 
     @cached_property
     def equal_rows(self) -> npt.NDArray[np.intp] | None:

@@ -38,7 +38,7 @@ def with_training_categories(dataset: Dataset, split: Split) -> tuple[Dataset, S
     columns = replace(columns, categories=categories)
 
     def narrowed(part: SplitData | None) -> Any:
-        return part and SplitData(part.x[:, kept], part.y, part.rows)
+        return part and replace(part, x=part.x[:, kept])
 
     narrow = replace(
         dataset,

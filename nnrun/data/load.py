@@ -71,6 +71,7 @@ def _from_path(config: SourceSettings) -> Dataset:
         decimal=config.decimal,
         split_by=config.split.by,
         split_column=config.split.column,
+        weight=config.columns.weight,
     )
 
 

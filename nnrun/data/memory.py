@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 from nnrun.errors import DataError
 
+_MEMORY, _AVAILABLE = Path("/proc/meminfo"), "MemAvailable:"
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 # For cgroups of version 2 and 1, by controller: their folder, and the files of limit and use.
@@ -21,12 +20,21 @@ _VERSIONS = {
 
 def available_memory() -> int:
     """The bytes that this process can still allocate: the machine's, or its cgroups' if less."""
-    left = [int(psutil.virtual_memory().available)]
+    left = [_available_in_machine()]
     for limit, used in _limits():
         # No group of this version, or its limit is "max".
         with suppress(OSError, ValueError):
             left.append(int(limit.read_text()) - int(used.read_text()))
     return max(0, min(left))
+
+
+def _available_in_machine() -> int:
+    with suppress(OSError, StopIteration):
+        lines = _MEMORY.read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(_AVAILABLE))
+    import psutil  # noqa: PLC0415  # slow to import
+
+    return int(psutil.virtual_memory().available)
 
 
 def _limits() -> Iterator[tuple[Path, Path]]:

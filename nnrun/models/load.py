@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nnrun.config.schema.fields import Integer, OneOf
+from nnrun.config.schema.fields import Integer, Number, OneOf
 from nnrun.config.schema.network import Loss, NetworkConfig
 from nnrun.config.schema.training import DTYPES
 from nnrun.data.dataset import Task
@@ -19,6 +19,7 @@ from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.one_hot import one_hots
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, NnrunError, UsageError
+from nnrun.models.decision import Decision
 from nnrun.models.files import MODEL
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
@@ -28,6 +29,13 @@ from nnrun.nn.network import Network
 from nnrun.nn.signature import Array, Shape
 
 _NETWORK = "the network"
+
+
+class _StoredDecision(BaseModel):
+    """The threshold at which the positive class is predicted."""
+
+    positive: Annotated[int, Integer(ge=0, le=1)]
+    threshold: Annotated[float, Number(ge=0, le=2)]
 
 
 class _Stored(BaseModel):
@@ -41,6 +49,7 @@ class _Stored(BaseModel):
     dtype: Annotated[str, OneOf(DTYPES)]
     input_shape: tuple[Annotated[int, Integer(gt=0)], ...]
     preprocessing: dict[str, Any]
+    decision: _StoredDecision | None = None
 
 
 def load(folder: Path) -> Model:
@@ -116,6 +125,10 @@ def restore(arrays: dict[str, Array], values: Any) -> Model:
     network.initialize(rng=np.random.default_rng(0))
     load_weights(network, arrays)
     model = Model(network, preprocessing, layout, stored.run_id, values)
+    if stored.decision is not None:
+        if not model.decides:
+            raise ValueError("it has a threshold, but not the probabilities of two classes")
+        model.decide(Decision(stored.decision.positive, stored.decision.threshold))
     _try_out(model)
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 
@@ -15,7 +16,8 @@ from nnrun.data.layout import Layout
 from nnrun.data.one_hot import fill_missing
 from nnrun.data.preprocessing.pipeline import Preprocessing
 from nnrun.errors import DataError, UsageError
-from nnrun.models.task import Classification, task_of
+from nnrun.models.decision import Decision
+from nnrun.models.task import Classification, Task, task_of
 from nnrun.nn.chunks import chunk_rows
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
@@ -41,7 +43,7 @@ class Model:
         self.layout = layout
         self.run_id = run_id
         self.values = values
-        self.task = task_of(network, preprocessing, layout)
+        self.task: Task = task_of(network, preprocessing, layout)
         self._lock = Lock()
 
     @property
@@ -58,6 +60,34 @@ class Model:
     def probabilistic(self) -> bool:
         """Whether the network's outputs are probabilities of classes."""
         return isinstance(self.task, Classification) and self.task.probabilistic
+
+    @property
+    def decides(self) -> bool:
+        """Whether a threshold can decide: there are probabilities of two classes."""
+        return self.probabilistic and len(self.layout.classes) == 2
+
+    @property
+    def decision(self) -> Decision | None:
+        """The threshold at which the positive class is predicted; None for the likelier class."""
+        return self.task.decision if isinstance(self.task, Classification) else None
+
+    @property
+    def positive(self) -> int:
+        """The number of the positive class of two: the second one, unless a run chose it."""
+        return 1 if self.decision is None else self.decision.positive
+
+    def decide(self, decision: Decision) -> None:
+        """Predict by a threshold from now on.
+
+        Raises:
+            UsageError: the network has no probabilities of two classes.
+        """
+        if not self.decides or not isinstance(self.task, Classification):
+            what = f"{len(self.layout.classes)} classes" if self.layout.classes else "a regression"
+            if len(self.layout.classes) == 2:
+                what = "a network without probabilities"
+            raise UsageError(f"a threshold decides between two classes, and this is {what}")
+        self.task = replace(self.task, decision=decision)
 
     def predict(self, x: npt.ArrayLike) -> Array:
         """Classes (rows,), or values in the target's units: (rows,) or (rows, outputs).

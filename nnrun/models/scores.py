@@ -7,13 +7,14 @@ the import.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isfinite
 from operator import add
 from typing import Any
 
 import numpy as np
 
+from nnrun.metrics.compute import Truth, values_of
 from nnrun.models.logarithm import logarithm
 from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
@@ -35,13 +36,45 @@ def score_of(task: Task) -> RegressionScore | ClassificationScore:
     return RegressionScore(task) if isinstance(task, Regression) else ClassificationScore(task)
 
 
+def measured(
+    task: Task,
+    outputs: Array,
+    y: Array,
+    names: Sequence[str] = (),
+    weight: Array | None = None,
+) -> Metrics:
+    """The usual metrics of a task's outputs for all rows, and these beside them.
+
+    Where one of these is undefined it is None, and `undefined` has the reason by its name.
+    """
+    score = score_of(task)
+    score.add(outputs, y, weight)
+    found = score.metrics()
+    others = [name for name in names if name not in found]
+    if others:
+        found |= values_of(others, truth_of(task, outputs, y, weight))
+    return found
+
+
+def truth_of(task: Task, outputs: Array, y: Array, weight: Array | None = None) -> Truth:
+    """True values and those that the network's outputs mean, with the weights of rows."""
+    predicted = task.decode(outputs)
+    if isinstance(task, Regression):
+        return Truth(y, predicted, weight=weight)
+    probabilities = task.probabilities(outputs)
+    if probabilities is not None:
+        probabilities = probabilities.astype(np.float64)
+    return Truth(y, predicted, probabilities, task.classes, weight)
+
+
 class RegressionScore:
     """The metrics of regression."""
 
     def __init__(self, task: Regression) -> None:
         self.task = task
-        self.rows = 0
-        self.numbers = 0
+        self.rows: float = 0
+        self.count = 0
+        self.numbers: float = 0
         self.sound = True
         self.absolute = 0.0
         self.squared = 0.0
@@ -49,20 +82,36 @@ class RegressionScore:
         self.mean: Any = 0.0  # of y, by output
         self.spread: Any = 0.0  # Σ (y - mean)², by output
 
-    def add(self, outputs: Array, y: Array) -> None:
-        """Add the network's outputs for some rows, and their y in original units."""
+    def add(self, outputs: Array, y: Array, weight: Array | None = None) -> None:
+        """Add the network's outputs for some rows, their y in original units, and their weights."""
         predicted = self.task.decode(outputs)
         self.sound = self.sound and bool((np.abs(predicted) < _LARGEST).all())
         if not self.sound or not len(y):
             return
         errors = predicted - y  # (rows, outputs)
+        if weight is not None:
+            self._add_weighted(errors, y, weight)
+            return
         self.squared += float(np.sum(errors**2))
         self.squared_by_output = self.squared_by_output + np.sum(errors**2, axis=0)
         self.absolute += float(np.sum(np.abs(errors)))
         self.numbers += errors.size
+        self.count += len(y)
         self._merge(y.mean(axis=0), np.sum((y - y.mean(axis=0)) ** 2, axis=0), len(y))
 
-    def _merge(self, mean: Array, spread: Array, rows: int) -> None:
+    def _add_weighted(self, errors: Array, y: Array, weight: Array) -> None:
+        total, by_row = float(weight.sum()), weight[:, np.newaxis]
+        self.count += len(y)
+        if not total:
+            return
+        self.squared += float(np.sum(by_row * errors**2))
+        self.squared_by_output = self.squared_by_output + np.sum(by_row * errors**2, axis=0)
+        self.absolute += float(np.sum(by_row * np.abs(errors)))
+        self.numbers += total * errors.shape[1]
+        mean = np.sum(by_row * y, axis=0) / total
+        self._merge(mean, np.sum(by_row * (y - mean) ** 2, axis=0), total)
+
+    def _merge(self, mean: Array, spread: Array, rows: float) -> None:
         """Combine mean and squares of two samples: Chan, Golub and LeVeque, COMPSTAT 1982."""
         total = self.rows + rows
         if not self.rows:
@@ -89,7 +138,7 @@ class RegressionScore:
 
         For a constant output it is 1 if every prediction is exact, else 0.
         """
-        if self.rows < 2:
+        if self.count < 2:
             return None
         left, there = self.squared_by_output, self.spread
         varies = there > 0
@@ -105,38 +154,46 @@ class ClassificationScore:
         self.task = task
         # confusion[i, j]: the number of rows of class i that were predicted as class j
         self.confusion = np.zeros((task.classes, task.classes), np.int64)
+        self.weighted: Array | None = None  # likewise, the sums of their weights
         self.log_likelihood: float | None = 0.0 if task.probabilistic else None
 
-    def add(self, outputs: Array, y: Array) -> None:
-        """Add the network's outputs for some rows, and their class numbers."""
+    def add(self, outputs: Array, y: Array, weight: Array | None = None) -> None:
+        """Add the network's outputs for some rows, their class numbers, and their weights."""
         n = self.task.classes
-        counts = np.bincount(y * n + self.task.decode(outputs), minlength=n * n)
-        self.confusion += counts.reshape(n, n)
+        cells = y * n + self.task.decode(outputs)
+        self.confusion += np.bincount(cells, minlength=n * n).reshape(n, n)
+        if weight is not None:
+            sums = np.bincount(cells, weight, n * n).reshape(n, n)
+            self.weighted = sums if self.weighted is None else self.weighted + sums
         if self.log_likelihood is not None:
-            added = self._log_likelihood(outputs, y)
+            added = self._log_likelihood(outputs, y, weight)
             self.log_likelihood = None if added is None else self.log_likelihood + added
 
     def metrics(self) -> Metrics:
-        """accuracy, log_loss, confusion, and precision, recall, f1 and support by class."""
+        """accuracy, log_loss, confusion, and precision, recall, f1 and support by class.
+
+        confusion and support count rows; all others count each row by its weight.
+        """
         confusion: list[list[int]] = self.confusion.tolist()
-        right = [row[index] for index, row in enumerate(confusion)]
-        support, taken = (
-            [sum(row) for row in confusion],
-            [sum(column) for column in zip(*confusion, strict=True)],
+        sums = confusion if self.weighted is None else self.weighted.tolist()
+        right = [row[index] for index, row in enumerate(sums)]
+        there, taken = (
+            [sum(row) for row in sums],
+            [sum(column) for column in zip(*sums, strict=True)],
         )
-        rows = sum(support)
+        rows = sum(there)
         log_loss = None if self.log_likelihood is None or not rows else -self.log_likelihood / rows
         return {
             "accuracy": sum(right) / rows if rows else None,
             "log_loss": None if log_loss is None else finite(log_loss),
             "confusion": confusion,
             "precision": _shares(right, taken),
-            "recall": _shares(right, support),
-            "f1": _shares([2 * n for n in right], map(add, support, taken)),
-            "support": support,
+            "recall": _shares(right, there),
+            "f1": _shares([2 * n for n in right], map(add, there, taken)),
+            "support": [sum(row) for row in confusion],
         }
 
-    def _log_likelihood(self, outputs: Array, y: Array) -> float | None:
+    def _log_likelihood(self, outputs: Array, y: Array, weight: Array | None) -> float | None:
         """The sum of log p over the true classes; None if outputs are not probabilities.
 
         p is clipped to [ε, 1 - ε] of its dtype, so that one confident error does not give infinity.
@@ -147,9 +204,10 @@ class ClassificationScore:
         epsilon = np.finfo(probabilities.dtype).eps
         right = probabilities[np.arange(len(y)), y]
         right = np.minimum(np.maximum(right, epsilon), 1 - epsilon)  # faster than `clip`
-        return float(logarithm(right.astype(np.float64)).sum())
+        logarithms = logarithm(right.astype(np.float64))
+        return float((logarithms if weight is None else weight * logarithms).sum())
 
 
-def _shares(parts: Iterable[int], wholes: Iterable[int]) -> list[float]:
+def _shares(parts: Iterable[float], wholes: Iterable[float]) -> list[float]:
     """The ratios part / whole; 0 if the whole is 0."""
     return [part / whole if whole else 0.0 for part, whole in zip(parts, wholes, strict=True)]

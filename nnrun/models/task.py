@@ -9,6 +9,7 @@ import numpy as np
 
 from nnrun.data.layout import Layout
 from nnrun.data.preprocessing.pipeline import Preprocessing
+from nnrun.models.decision import Decision
 from nnrun.nn.network import Network
 from nnrun.nn.signature import Array
 
@@ -19,11 +20,14 @@ class Classification:
 
     Args:
         probabilistic: whether outputs are probabilities (a last softmax, or one sigmoid).
+        decision: of two classes, when the positive one is predicted; by default the class with the
+            larger probability is.
     """
 
     classes: int
     outputs: int
     probabilistic: bool
+    decision: Decision | None = None
 
     main_metric = "accuracy"
     larger_is_better = True
@@ -36,10 +40,18 @@ class Classification:
 
     def decode(self, outputs: Array) -> Array:
         """Class numbers, from the network's outputs."""
+        if self.decision is not None:
+            return self.decision.apply(self.probability(outputs, self.decision.positive))
         if self.outputs == 1:
             return (outputs[..., 0] > 0.5).astype(np.int64)
         best: Array = outputs.argmax(axis=-1)
         return best
+
+    def probability(self, outputs: Array, number: int) -> Array:
+        """The probability of one class, from outputs that are probabilities."""
+        if self.outputs > 1:
+            return outputs[..., number]
+        return outputs[..., 0] if number == 1 else 1 - outputs[..., 0]
 
     def probabilities(self, outputs: Array) -> Array | None:
         """(rows, classes), or None if the outputs are not probabilities."""
@@ -49,9 +61,14 @@ class Classification:
             return np.concatenate([1 - outputs, outputs], axis=1)
         return outputs
 
-    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+    def quick_metrics(
+        self, outputs: Array, y: Array, weight: Array | None = None
+    ) -> dict[str, Array]:
         """The metrics of the history; outputs may have a leading axis for several evaluations."""
-        return {"accuracy": np.count_nonzero(self.decode(outputs) == y, axis=-1) / len(y)}
+        right = self.decode(outputs) == y
+        if weight is not None:
+            return {"accuracy": np.sum(weight * right, axis=-1) / np.sum(weight)}
+        return {"accuracy": np.count_nonzero(right, axis=-1) / len(y)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
         """Whether it makes less than half the errors of always predicting the largest class."""
@@ -77,10 +94,14 @@ class Regression:
         """Predictions in the target's original units, from the network's outputs."""
         return self.unscale(outputs.astype(np.float64, copy=False))
 
-    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+    def quick_metrics(
+        self, outputs: Array, y: Array, weight: Array | None = None
+    ) -> dict[str, Array]:
         """The metrics of the history, in the target's original units; as for classification."""
         with np.errstate(over="ignore", invalid="ignore"):
             squares = (self.decode(outputs) - y) ** 2
+            if weight is not None:
+                squares = squares * (weight / weight.mean())[:, np.newaxis]
             return {"mse": squares.reshape(*outputs.shape[:-2], -1).mean(axis=-1)}
 
     def has_learned(self, outputs: Array, y: Array) -> bool:
@@ -95,10 +116,14 @@ def task_of(network: Network, preprocessing: Preprocessing, layout: Layout) -> T
     """The task of a network that is trained on rows of this layout."""
     if layout.task == "regression":
         return Regression(preprocessing.transform_y, preprocessing.inverse_y)
-    outputs = network.output_shape[0]
-    last = network.layers[-1].type
     return Classification(
         classes=len(layout.classes),
-        outputs=outputs,
-        probabilistic=last == "softmax" or (last == "sigmoid" and outputs == 1),
+        outputs=network.output_shape[0],
+        probabilistic=gives_probabilities(network),
     )
+
+
+def gives_probabilities(network: Network) -> bool:
+    """Whether the outputs are probabilities of classes."""
+    last = network.layers[-1].type
+    return last == "softmax" or (last == "sigmoid" and network.output_shape[0] == 1)

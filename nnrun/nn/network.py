@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from nnrun.nn.layer import Layer, Parameter
-from nnrun.nn.losses import FUSED, Loss
+from nnrun.nn.losses import FUSED, Loss, Weighted
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import LayerError, Sequential
 from nnrun.nn.signature import Array, Rng, Shape
@@ -28,6 +29,7 @@ class Network(Sequential):
         input_shape: the shape of one row, (features,) or (channels, height, width).
         dtype: float64 or float32.
         penalty: added to the loss in training; evaluations leave it out.
+        weighted: whether rows have weights; the last column of targets is theirs (see `Weighted`).
 
     Raises:
         LayerError: a layer does not fit the shape that reaches it.
@@ -42,11 +44,14 @@ class Network(Sequential):
         input_shape: Shape,
         dtype: Any = np.float64,
         penalty: L2Penalty | None = None,
+        *,
+        weighted: bool = False,
     ) -> None:
         super().__init__(blocks)
         self.input_shape = input_shape
         self.dtype = np.dtype(dtype)
         self.penalty = penalty
+        self.weighted = weighted
         self._fuse(loss)
         self.connect(input_shape)
         self.theta: Array = np.empty(0, self.dtype)
@@ -56,7 +61,8 @@ class Network(Sequential):
         """If the loss includes the last activation, only predictions compute that: the head."""
         last = self.active_layers[-1] if self.active_layers else None
         fused = FUSED.get((last.type, loss.type)) if last else None
-        self.loss = fused() if fused else loss
+        plain = fused() if fused else loss
+        self.loss = Weighted(plain) if self.weighted else plain
         self.head = self.active_layers.pop() if fused else None
 
     @cached_property
@@ -64,6 +70,11 @@ class Network(Sequential):
         """The layers that an update computes, including those inside layers."""
         layers = [layer for _, layer in self.named_layers()]
         return [layer for layer in layers if not layer.identity and layer is not self.head]
+
+    @property
+    def target_size(self) -> int:
+        """Numbers in a row of targets: one for each output, and the weight if rows have weights."""
+        return prod(self.output_shape) + self.weighted
 
     @property
     def size(self) -> int:

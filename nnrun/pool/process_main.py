@@ -11,6 +11,7 @@ import pickle
 import select
 import sys
 from collections import deque
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -19,6 +20,7 @@ from nnrun.child import ignore_signals
 from nnrun.pool.task import Channel, LruCache, Task, serialize_error
 
 STOP = "stop"
+WORN = "worn"
 
 
 class _SocketChannel:
@@ -58,8 +60,8 @@ class _SocketChannel:
             self._tasks.append(message)
 
 
-def main(descriptor: int) -> None:
-    """Work until the socket closes."""
+def main(descriptor: int, is_worn: Callable[[], bool] = lambda: False) -> None:
+    """Work until the socket closes; `is_worn` returns whether a new process should take over."""
     ignore_signals()
     try:
         Thread(target=_watch, args=(descriptor,), daemon=True).start()
@@ -69,11 +71,15 @@ def main(descriptor: int) -> None:
     channel = _SocketChannel(connection)
     known: LruCache[Any] = LruCache()
     gc.freeze()  # collecting all modules takes as long as tens of short runs
+    gc.enable()
     try:
         connection.send_bytes(_packed("ready", None))
         while True:
             task, data = channel.next_task()
-            connection.send_bytes(_answer(task, channel, known.keep(task.data, data)))
+            answer = _answer(task, channel, known.keep(task.data, data))
+            if is_worn():
+                connection.send_bytes(_packed(WORN, None))
+            connection.send_bytes(answer)
     except (EOFError, OSError):
         os._exit(0)
 

@@ -10,14 +10,16 @@ import numpy as np
 from nnrun.config.load import config_from_dict
 from nnrun.config.schema.experiment import DatasetConfig
 from nnrun.data.dataset import Dataset
-from nnrun.data.splits.parts import SplitData
+from nnrun.data.splits.parts import Split, SplitData
 from nnrun.errors import NnrunError
 from nnrun.models.model import Model
 from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 
+LoadData = Callable[[DatasetConfig], Dataset]
 # Activations are shown for the first rows of the split.
 _MOST_ROWS = 500
 _BARS = 30
@@ -84,10 +86,8 @@ class Predictions:
     train: SplitData
 
 
-def predictions_of(
-    record: RunRecord, model: Model, load_data: Callable[[DatasetConfig], Dataset]
-) -> Predictions:
-    """Predict the rows of the last split with a stored run's network.
+def prepared_again(record: RunRecord, load_data: LoadData) -> Prepared:
+    """A stored run with its data and splits.
 
     Raises:
         NnrunError: its data are missing or have changed.
@@ -100,10 +100,20 @@ def predictions_of(
         raise NnrunError(
             f"the data are not those it was trained on: their SHA-256 starts with {now}, not {then}"
         )
-    prepared = prepare_again(config, dataset)
-    split = prepared.split
+    return prepare_again(config, dataset)
+
+
+def last_split(split: Split) -> tuple[str, SplitData]:
+    """The test split, else the validation split, else the training split, with its name."""
     parts = {"test": split.test, "validation": split.validation, "train": split.train}
-    name, part = next((name, part) for name, part in parts.items() if part is not None)
+    return next((name, part) for name, part in parts.items() if part is not None)
+
+
+def predictions_of(record: RunRecord, model: Model, load_data: LoadData) -> Predictions:
+    """Predict the rows of the last split with a stored run's network; raises as above."""
+    prepared = prepared_again(record, load_data)
+    split = prepared.split
+    name, part = last_split(split)
     with np.errstate(all="ignore"):
         outputs = model.evaluate(part.x)
         decoded = model.task.decode(outputs)

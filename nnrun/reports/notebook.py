@@ -17,7 +17,9 @@ from nnrun.reports.markup import sentence
 from nnrun.reports.run_tables import metrics_table
 from nnrun.reports.summary import (
     data_line,
+    metric_notes,
     splits,
+    status_words,
     training_line,
     warnings_of,
 )
@@ -38,9 +40,8 @@ def run_html(record: RunRecord, history: Sequence[Row], path: Path | None) -> st
 
 def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterator[Markup]:
     title = element("strong", clean(f"{record.name}/{record.run_id}"))
-    yield element(
-        "p", title, f" {record.status}", *([clean(f": {record.error}")] * bool(record.error))
-    )
+    status = status_words(record.status, len(record.warnings))
+    yield element("p", title, f" {status}", *([clean(f": {record.error}")] * bool(record.error)))
     if any(record.metrics.values()):
         grid = metrics_table(record)
         yield _table(grid.header, grid.words)
@@ -48,6 +49,7 @@ def _run(record: RunRecord, history: Sequence[Row], path: Path | None) -> Iterat
         # All of them, since a run in memory has no report that lists the rest.
         warnings = " ".join(map(sentence, warnings_of(record)))
         yield element("p", element("strong", "warning"), clean(f": {warnings}"))
+    yield from (element("p", clean(sentence(note))) for note in metric_notes(record))
     if len(history) > 1:
         yield _image(_curve(record, history))
     yield element("p", clean(f"{data_line(record.dataset)}. {training_line(record)}."))

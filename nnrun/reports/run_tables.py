@@ -14,7 +14,14 @@ from nnrun.reports.numbers import (
     shape,
     signed,
 )
-from nnrun.reports.summary import layer_rows, metric_label, metrics_of, published_rows, splits
+from nnrun.reports.summary import (
+    is_undefined,
+    layer_rows,
+    metric_label,
+    metrics_of,
+    published_rows,
+    splits,
+)
 from nnrun.reports.tables import Cell, Grid
 
 if TYPE_CHECKING:  # not imported for lists of runs
@@ -28,8 +35,13 @@ def metrics_table(record: RunRecord) -> Grid:
     parts = splits(record.dataset)
 
     def cells(numbers: dict[str, Any], key: str, kind: str) -> list[Cell]:
-        values = [(numbers[part] or {}).get(key) for part in parts]
-        return [Cell(metric_number(key, value), value, kind=kind) for value in values]
+        found = [numbers[part] or {} for part in parts]
+        return [
+            Cell("undefined", kind="soft")
+            if is_undefined(split, key)
+            else Cell(metric_number(key, split.get(key)), split.get(key), kind=kind)
+            for split in found
+        ]
 
     rows = []
     for key in metrics_of(record):

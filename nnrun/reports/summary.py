@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnrun.config.names import SPLITS
+from nnrun.metrics.balance import are_unequal
+from nnrun.metrics.table import LOSS, find
+from nnrun.reports.charts.svg import shortened
 from nnrun.reports.markup import sentence
 from nnrun.reports.numbers import count, duration, plural, shape
 from nnrun.reports.split_words import split_words
+from nnrun.reports.weight_words import weight_words
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
@@ -18,15 +22,6 @@ if TYPE_CHECKING:  # not imported for lists of runs
 History = Mapping[str, Sequence[float]]
 """The columns of history.csv."""
 
-_LABELS = {
-    "accuracy": "accuracy",
-    "log_loss": "log loss",
-    "mse": "mse",
-    "rmse": "rmse",
-    "mae": "mae",
-    "r2": "R²",
-    "loss": "loss",
-}
 _INDENT = (
     "\u00a0\u00a0"  # of layers within a layer; non-breaking, since Markdown drops other spaces
 )
@@ -55,17 +50,25 @@ class PublishedRow:
 
 def metric_label(key: str) -> str:
     """The name of a metric as shown to users."""
-    return _LABELS.get(key, key)
+    metric = find(key)
+    return key if metric is None else metric.title
 
 
-def curve_names(metric: str, histories: Iterable[History]) -> list[str]:
-    """The loss and the main metric, or one of them where they are equal."""
+def monitored(record: RunRecord) -> str:
+    """The metric that early stopping followed; empty without early stopping."""
+    stopping = (record.config.get("training") or {}).get("early_stopping") or {}
+    return str(stopping.get("monitor", "")).removeprefix("validation_")
+
+
+def curve_names(metric: str, histories: Iterable[History], followed: str = "") -> list[str]:
+    """The loss, the main metric unless they are equal, and what early stopping followed."""
     same = all(
         history.get(f"{split}_loss") == history.get(f"{split}_{metric}")
         for history in histories
         for split in SPLITS
     )
-    return ["loss"] if same else ["loss", metric]
+    names = ["loss"] if same else ["loss", metric]
+    return names + ([followed] if followed and followed not in ("loss", metric) else [])
 
 
 def splits(dataset: dict[str, Any]) -> list[str]:
@@ -76,9 +79,38 @@ def splits(dataset: dict[str, Any]) -> list[str]:
 def metrics_of(record: RunRecord) -> list[str]:
     """The metrics of a run that are a number each, the main one first and the loss last."""
     reference: dict[str, Any] = record.baseline[splits(record.dataset)[0]] or {}
-    is_loss = record.config["loss"]["type"] in _LOG_LOSSES
-    keys = [key for key in _LABELS if key in reference and not (is_loss and key == "log_loss")]
+    is_loss = (record.config.get("loss") or {}).get("type") in _LOG_LOSSES
+    keys = [key for key in reference if find(key) and not (is_loss and key == "log_loss")]
+    keys += [LOSS] * (LOSS in reference)
     return sorted(keys, key=lambda key: key != record.main_metric)
+
+
+def is_undefined(numbers: dict[str, Any], key: str) -> bool:
+    """Whether a metric of a split has no value, and the report says why."""
+    return key in (numbers.get("undefined") or {})
+
+
+def metric_notes(record: RunRecord) -> Iterator[str]:
+    """That classes are unequal, and why metrics are undefined."""
+    numbers = {split: record.metrics[split] or {} for split in splits(record.dataset)}
+    supports = [found["support"] for found in numbers.values() if found.get("support")]
+    counts = [sum(rows) for rows in zip(*supports, strict=True)]
+    if are_unequal(counts):
+        rarest = counts.index(min(counts))
+        share, equal = 100 * counts[rarest] / sum(counts), 100 / len(counts)
+        name = shortened(str(record.dataset["classes"][rarest]), 40)
+        yield (
+            f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
+            f"share is {equal:.2g}%, so accuracy alone says little"
+        )
+    classes = record.dataset["classes"] or ()
+    of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
+    if len(classes) == 2 and of_second:
+        verb = "is" if len(of_second) == 1 else "are"
+        yield f"{' and '.join(of_second)} {verb} of class {shortened(str(classes[1]), 40)}"
+    for split, found in numbers.items():
+        for key, reason in (found.get("undefined") or {}).items():
+            yield f"{metric_label(key)} of the {split} split is undefined: {reason}"
 
 
 def baseline_line(record: RunRecord) -> str:
@@ -94,7 +126,7 @@ def published_rows(record: RunRecord) -> list[PublishedRow]:
     rows = []
     for row in record.published:
         split, _, metric = row["metric"].partition("_")
-        label = f"{split} {_LABELS.get(metric, metric)}"
+        label = f"{split} {metric_label(metric)}"
         rows.append(PublishedRow(label, row["published"], row["ours"], row["difference"]))
     return rows
 
@@ -157,6 +189,7 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
     Reports of older versions lack these counts.
     """
     yield from split_words(dataset.get("split") or {})
+    yield from weight_words(dataset)
     # Rows that were dropped are counted in the set's description.
     if own := dataset.get("left_out", 0) - dataset.get("dropped", 0):
         yield f"without the set's own {plural(own, 'test row')}"
@@ -176,6 +209,8 @@ def held_out_notes(dataset: dict[str, Any]) -> Iterator[str]:
 def training_line(record: RunRecord) -> str:
     """How long training took, in a sentence."""
     timing = record.timing
+    if record.beside is not None:
+        return f"scikit-learn's '{record.beside}', in {duration(timing['train_seconds'])}"
     speed = timing["iterations_per_second"]
     rate = f"{count(round(speed))}/s, " if speed else ""
     seconds = duration(timing["train_seconds"])
@@ -203,6 +238,12 @@ def _planned(record: RunRecord) -> int:
     if isinstance(epochs, int) and isinstance(size, int) and size > 0:
         return epochs * -(-int(record.dataset["n_train"]) // size)
     return 0
+
+
+def status_words(status: str, warnings: int) -> str:
+    """The status of a run, with the number of warnings of a completed one."""
+    warned = status == "completed" and warnings
+    return f"{status}, {plural(warnings, 'warning')}" if warned else status
 
 
 def warnings_of(record: RunRecord) -> list[str]:

@@ -18,7 +18,7 @@ from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.history import load_history
-from nnrun.runs.storage.integrity import refuse_changed
+from nnrun.runs.storage.integrity import no_model, refuse_changed
 from nnrun.runs.storage.reading import (
     CONFIG,
     HISTORY,
@@ -84,6 +84,8 @@ def _completed(folder: Path) -> RunRecord:
     record = run.record
     if record is None:
         raise UsageError(f"{folder}: only a completed run can be extended, and {run.problem}")
+    if record.beside is not None:
+        raise UsageError(f"{folder}: {no_model(record)}, so it cannot be extended")
     if record.status != "completed":
         raise UsageError(f"{folder}: only a completed run can be extended; this is {record.status}")
     if record.stopped_early:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +151,7 @@ def begin(
     force: bool = False,
     held: Callable[[], bool] = lambda: False,
     brief: bool = False,
+    metrics: Iterable[str] = (),
 ) -> Outcome | RunLease | None:
     """Find a complete run, or lease it.
 
@@ -161,6 +162,7 @@ def begin(
         force: train it even if it is complete or damaged.
         held: called if another process holds the run; returns whether to wait.
         brief: a record that is found may lack its config and network.
+        metrics: a completed run whose report lacks one of these is trained again, to the same bits.
 
     Returns: The outcome of a complete run; else a lease; None if another process holds the run.
 
@@ -170,8 +172,12 @@ def begin(
         return RunLease(None, None)
     folder = store.run(name, run_id)
     if brief and not force and (record := store.index.find(name, run_id)) is not None:
-        return Outcome(record, folder.path, trained=False)
+        force = _lacks(record, metrics)
+        if not force:
+            return Outcome(record, folder.path, trained=False)
     found = None if force else _outcome(folder.read(), folder)
+    if found is not None and _lacks(found.record, metrics):
+        found, force = None, True
     if found is not None and folder.is_tidy:
         return found
     if not folder.lock() and (found is not None or not held() or not folder.lock(wait=True)):
@@ -185,6 +191,10 @@ def begin(
         lease.release()
         refuse_damaged(run, folder.path)
     return found or lease
+
+
+def _lacks(record: RunRecord, metrics: Iterable[str]) -> bool:
+    return record.status == "completed" and not all(map(record.has_metric, metrics))
 
 
 def _outcome(run: StoredRun | None, folder: RunFolder) -> Outcome | None:

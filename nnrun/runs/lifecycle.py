@@ -51,7 +51,7 @@ def train(
         callbacks.note("another process is training this run; waiting for it")
         return True
 
-    begun = begin(store, name, run_id, force=force, held=held)
+    begun = begin(store, name, run_id, force=force, held=held, metrics=prepared.metrics)
     assert begun is not None, "it was waited for"
     if isinstance(begun, Outcome):
         return replace(begun, record=reworded(begun.record, prepared))

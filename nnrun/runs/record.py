@@ -45,9 +45,19 @@ class RunRecord:
     warnings: list[dict[str, str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     extended_from: dict[str, Any] | None = None
+    decision: dict[str, Any] | None = None
     description: str = ""
     schema_version: int = SCHEMA_VERSION
     nnrun_version: str = ""
+
+    @property
+    def beside(self) -> str | None:
+        """The model of scikit-learn that was trained; None for a network."""
+        return self.config.get("beside")
+
+    def has_metric(self, name: str) -> bool:
+        """Whether it has a metric, be it undefined; those of a run without metrics are unknown."""
+        return any(name in (numbers or {}) for numbers in self.metrics.values())
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data, the version first."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    check_random_state,
+    validate_data,
+)
 
 from nnrun.data.dataset import Dataset
 from nnrun.data.inference.frames import raw_rows
@@ -55,6 +61,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         batch_size: int = 32,
         sampling: str = "shuffle",
         clip_norm: float | None = None,
+        class_weight: Any = None,
         alpha: float = 0.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -78,6 +85,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.batch_size = batch_size
         self.sampling = sampling
         self.clip_norm = clip_norm
+        self.class_weight = class_weight
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -250,6 +258,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     def _fills_in(self) -> bool:
         """Whether missing numbers are filled in, as by the preprocessing of a run."""
         return hasattr(self, "model_") and bool(self.model_.layout.columns.imputed)
+
+    @staticmethod
+    def _weighted(dataset: Dataset, sample_weight: Any) -> Dataset:
+        """The rows with their weights, if there are any."""
+        if sample_weight is None:
+            return dataset
+        weights = _check_sample_weight(
+            sample_weight, dataset.x, dtype=np.float64, ensure_non_negative=True
+        )
+        return replace(dataset, weights=weights)
 
     def _shaped(self, x: Array) -> Array:
         """Rows in the shape that the network is to see."""

@@ -46,6 +46,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         batch_size: rows for each update, at most all there are.
         sampling: `shuffle`, `in_order` or `with_replacement`.
         clip_norm: the largest norm that a gradient may have.
+        class_weight: how much rows of each class count in the loss: None, `balanced` for all
+            classes alike, or a mapping of labels to weights, 1 where a label is left out.
         alpha: L2 penalty on weights, not on biases: alpha / 2 times the sum of their squares,
             divided by the rows of the batch, is added to its loss. Use it or the optimizer's
             `weight_decay`, which is another thing.
@@ -77,8 +79,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         model_: the trained model; `network_` is its network.
     """
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803  # scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803  # their name
         """Train on rows X (rows, features) and their labels y (rows,).
+
+        `sample_weight` (rows,) is how much each row counts: one with 2 counts as two rows.
 
         Raises:
             ValueError: the rows, the labels or a parameter cannot be used, or training diverged.
@@ -91,16 +95,23 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
                 "warm_start needs the classes of the last fit: "
                 f"{self.classes_}, but y has {unique_labels(y)}"
             )
-        self._fit(dataset)
+        self._fit(self._weighted(dataset, sample_weight))
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:  # noqa: N803
+    def partial_fit(
+        self,
+        X: Any,  # noqa: N803
+        y: Any,
+        classes: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
         """Train one epoch on these rows, from where the last call ended.
 
         Args:
             X: rows.
             y: their labels.
             classes: all labels there will be; needed in the first call if y has not all of them.
+            sample_weight: how much each row counts.
 
         Raises:
             ValueError: as `fit` does.
@@ -110,7 +121,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc
         dataset = self._dataset(X, y, known, reset=first)
         if not first and classes is not None and set(unique_labels(classes)) != set(self.classes_):
             raise ValueError(f"classes {classes!r} are not those of the first call")
-        self._fit_more(dataset)
+        self._fit_more(self._weighted(dataset, sample_weight))
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803

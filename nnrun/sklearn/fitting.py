@@ -20,14 +20,18 @@ from nnrun.training.state import TrainingState, live_arrays, network_arrays
 class ScoredRegression(Regression):
     """Regression whose R² is followed too."""
 
-    def quick_metrics(self, outputs: Array, y: Array) -> dict[str, Array]:
+    def quick_metrics(
+        self, outputs: Array, y: Array, weight: Array | None = None
+    ) -> dict[str, Array]:
         """R² is the mean of those of the outputs, as in scikit-learn's `r2_score`."""
+        by_row = 1.0 if weight is None else weight[:, np.newaxis]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            error = ((self.decode(outputs) - y) ** 2).sum(axis=-2)
-            spread = ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+            error = (by_row * (self.decode(outputs) - y) ** 2).sum(axis=-2)
+            mean = y.mean(axis=0) if weight is None else np.average(y, axis=0, weights=weight)
+            spread = (by_row * (y - mean) ** 2).sum(axis=0)
             # Without spread all or nothing is explained.
             r2 = np.where(spread > 0, 1 - error / spread, np.where(error > 0, 0.0, 1.0))
-        return {**super().quick_metrics(outputs, y), "r2": r2.mean(axis=-1)}
+        return {**super().quick_metrics(outputs, y, weight), "r2": r2.mean(axis=-1)}
 
 
 class Fitting(Execution):

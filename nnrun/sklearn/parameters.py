@@ -39,6 +39,7 @@ def config_of(estimator: Any, dataset: Dataset, seed: int, epochs: int | None) -
         "batch_size": estimator.batch_size,
         "sampling": estimator.sampling,
         "clip_norm": estimator.clip_norm,
+        "class_weight": _class_weight(estimator),
         "dtype": estimator.dtype,
         "engine": estimator.engine,
     }
@@ -118,7 +119,30 @@ def parameters_of(folder: Path, model: Model) -> dict[str, Any]:
         "initializer": config["network"].get("initializer", "glorot_uniform"),
         "input_shape": model.layout.shape if len(model.layout.shape) == 3 else None,
         "random_state": config["seed"],
+        "class_weight": _by_label(config["training"].get("class_weight"), model),
     }
+
+
+def _class_weight(estimator: Any) -> Any:
+    """The weights of classes as in the config, where a class is a number as text."""
+    given = estimator.class_weight
+    if not isinstance(given, dict):
+        return given
+    if not hasattr(estimator, "classes_"):
+        raise ValueError("class_weight: there are no classes, this is regression")
+    numbers = {label: str(number) for number, label in enumerate(estimator.classes_.tolist())}
+    unknown = [label for label in given if label not in numbers]
+    if unknown:
+        raise ValueError(f"class_weight: {unknown[0]!r} is none of the classes {list(numbers)}")
+    return {numbers[label]: weight for label, weight in given.items()}
+
+
+def _by_label(weights: Any, model: Model) -> Any:
+    """The weights of classes of a run, by the labels that its model predicts."""
+    if not isinstance(weights, dict):
+        return weights
+    labels = dict(zip(model.layout.classes, model.classes.tolist(), strict=True))
+    return {labels[name]: weight for name, weight in weights.items()}
 
 
 _TRAINING = [

@@ -23,7 +23,8 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
     taken as it is; `sklearn.compose.TransformedTargetRegressor` scales it.
 
     Args:
-        layers: as for `NetworkClassifier`, and so are all others.
+        layers: as for `NetworkClassifier`, and so are all others but `class_weight`, which is for
+            classes alone.
         loss: `mean_squared` by default; its mean is over rows and outputs, without the half that
             `MLPRegressor` has (as Huber's loss has it, with a delta beyond all errors).
 
@@ -36,22 +37,26 @@ class NetworkRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc] 
 
     n_outputs_: int
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803  # scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803  # their name
         """Train on rows X (rows, features) and their targets y, (rows,) or (rows, outputs).
+
+        `sample_weight` (rows,) is how much each row counts: one with 2 counts as two rows.
 
         Raises:
             ValueError: the rows, the targets or a parameter cannot be used, or training diverged.
         """
-        self._fit(self._dataset(X, y, reset=not self._goes_on))
+        dataset = self._dataset(X, y, reset=not self._goes_on)
+        self._fit(self._weighted(dataset, sample_weight))
         return self
 
-    def partial_fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803
         """Train one epoch on these rows, from where the last call ended.
 
         Raises:
             ValueError: as `fit` does.
         """
-        self._fit_more(self._dataset(X, y, reset=not hasattr(self, "_state")))
+        dataset = self._dataset(X, y, reset=not hasattr(self, "_state"))
+        self._fit_more(self._weighted(dataset, sample_weight))
         return self
 
     def predict(self, X: Any) -> Array:  # noqa: N803

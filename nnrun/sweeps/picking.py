@@ -48,7 +48,14 @@ def choice_of(
     return None if name is None else best(root, name, by, in_folds=in_folds)
 
 
-def best(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
+def best(
+    root: Path,
+    name: str,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    order_by: str | None = None,
+) -> Choice:
     """The best of an experiment; see `best_of`.
 
     Raises:
@@ -57,7 +64,7 @@ def best(root: Path, name: str, by: str | None = None, *, in_folds: bool = False
     from nnrun.sweeps.board.best import best_of  # noqa: PLC0415  # needs SciPy, other words do not
 
     select_run(name, root)  # what is wrong with a name is said in the same words everywhere
-    return best_of(root, name, by, in_folds=in_folds)
+    return best_of(root, name, by, in_folds=in_folds, order_by=order_by)
 
 
 def setting_word(run: str, root: Path) -> tuple[str, bool]:

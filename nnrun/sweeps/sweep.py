@@ -191,7 +191,10 @@ class Sweep:
     def _start(self, run: PlannedRun, workers: Workers) -> None:
         """Begin a run, unless it is complete or another process holds it."""
         try:
-            begun = begin(self.store, run.variant.name, run.run_id, force=self.force, brief=True)
+            begun = begin(
+                self.store, run.variant.name, run.run_id,
+                force=self.force, brief=True, metrics=run.variant.metrics,
+            )  # fmt: skip
         except OSError as error:
             self._fail(run, f"its folder cannot be made: {error.strerror or error}")
         except UsageError as error:
@@ -200,8 +203,8 @@ class Sweep:
             if begun is None:
                 self._held_elsewhere.append(run)
             elif isinstance(begun, Outcome):
-                # The published numbers are no part of the run id, and may have changed.
-                record = begun.record
+                # Published numbers and the order are no part of the run id, and may have changed.
+                record = replace(begun.record, main_metric=run.variant.metric)
                 published = compare_published(run.variant.published, record.metrics)
                 self._count(run, replace(record, published=published), trained=False)
             else:

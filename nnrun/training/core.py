@@ -18,6 +18,7 @@ from nnrun.training.divergence import Bounds, Cause, Divergence
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.loss_curve import LossCurve
+from nnrun.training.monitored import MonitoredMetric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import HistoryRow, TrainingState, copies, copy_into, live_arrays, under
 
@@ -42,6 +43,7 @@ class TrainingCore:
         evaluate_every: updates between evaluations; there is always one at the end.
         baseline: the training loss of always predicting the mean of the targets.
         stopping: early stopping, if any.
+        monitored: the metric that early stopping follows, if the history has it only therefore.
         curve: collects the losses of batches, if any; the engine has to be built with `losses`.
             It is not part of a state: interrupted runs have none.
     """
@@ -58,6 +60,7 @@ class TrainingCore:
     evaluate_every: int
     baseline: float
     stopping: EarlyStopping | None = None
+    monitored: MonitoredMetric | None = None
     curve: LossCurve | None = None
 
     iteration: int = 0
@@ -82,7 +85,7 @@ class TrainingCore:
         if len(train) <= _INITIAL_ROWS:
             return self.evaluate("train")[0]
         head = train.head(_INITIAL_ROWS)
-        return self.engine.evaluate(head.x, head.target)[0]
+        return self.engine.evaluate(head.x, head.loss_target)[0]
 
     def update(self, iterations: int) -> None:
         """Make this many updates, without evaluations."""
@@ -121,7 +124,7 @@ class TrainingCore:
         """The engine's evaluator for a split."""
         if name not in self._evaluators:
             split = self.splits[name]
-            self._evaluators[name] = self.engine.evaluator(split.x, split.target)
+            self._evaluators[name] = self.engine.evaluator(split.x, split.loss_target)
         return self._evaluators[name]
 
     def evaluate_splits(self) -> HistoryRow:
@@ -131,6 +134,10 @@ class TrainingCore:
         losses = {name: np.array([loss]) for name, (loss, _) in found.items()}
         outputs = {name: given[np.newaxis] for name, (_, given) in found.items()}
         (row,) = self._rows([self.iteration], [self._rate], losses, outputs)
+        if self.monitored is not None:
+            held_out, (_, given) = self.splits["validation"], found["validation"]
+            value = self.monitored.value(given, held_out.y, held_out.sample_weight)
+            row[self.monitored.column] = value
         self.evaluation_seconds += perf_counter() - start
         return row
 
@@ -149,9 +156,12 @@ class TrainingCore:
         }
         for name, split in self.splits.items():
             columns[f"{name}_loss"] = losses[name].tolist()
-            for metric, values in self.task.quick_metrics(outputs[name], split.y).items():
+            for metric, values in self._metrics(outputs[name], split).items():
                 columns[f"{name}_{metric}"] = values.tolist()
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def _metrics(self, outputs: Array, split: PreparedSplit) -> dict[str, Array]:
+        return self.task.quick_metrics(outputs, split.y, split.sample_weight)
 
     def check_divergence(self) -> Cause | None:
         """Why the current state counts as diverged; None if it does not."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from nnrun.nn.losses.weighted import join_weights
 from nnrun.nn.signature import Array
 
 
@@ -13,17 +15,29 @@ class PreparedSplit:
 
     Args:
         x: preprocessed rows, in the network's dtype.
-        target: targets in the form that the loss takes, in the network's dtype.
+        target: targets as numbers, in the network's dtype: one for each output.
         y: class numbers, or targets in their original units.
+        weight: of each row in the loss, their mean 1, in the network's dtype; None for no weights.
+        sample_weight: of each row in metrics, their mean 1: the column's alone, without that of
+            its class.
     """
 
     x: Array
     target: Array
     y: Array
+    weight: Array | None = None
+    sample_weight: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def head(self, rows: int) -> PreparedSplit:
         """The first rows."""
-        return PreparedSplit(self.x[:rows], self.target[:rows], self.y[:rows])
+        weights = (self.weight, self.sample_weight)
+        cut = (None if weight is None else weight[:rows] for weight in weights)
+        return PreparedSplit(self.x[:rows], self.target[:rows], self.y[:rows], *cut)
+
+    @cached_property
+    def loss_target(self) -> Array:
+        """Targets in the form that the loss takes: with the rows' weights, if they have any."""
+        return self.target if self.weight is None else join_weights(self.target, self.weight)

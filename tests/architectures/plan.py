@@ -48,10 +48,11 @@ class Architecture:
     input_shape: Shape
     outputs: int
 
-    def build(self, seed: int = 0, dtype: Any = np.float64) -> Network:
+    def build(self, seed: int = 0, dtype: Any = np.float64, *, weighted: bool = False) -> Network:
         """A network of its own, with weights from the seed and biases that are not zero."""
         blocks = [built(block) for block in self.blocks]
-        network = Network(blocks, LOSSES[self.loss](), self.input_shape, dtype)
+        loss = LOSSES[self.loss]()
+        network = Network(blocks, loss, self.input_shape, dtype, weighted=weighted)
         rng = np.random.default_rng(seed)
         network.initialize(rng=rng)
         network.theta += (0.1 * rng.standard_normal(network.size)).astype(dtype)

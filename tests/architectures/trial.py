@@ -10,6 +10,7 @@ import numpy as np
 
 from nnrun.engines.base import Batches
 from nnrun.nn import SGD, Adam, Network
+from nnrun.nn.losses.weighted import join_weights
 from tests.architectures.plan import Architecture
 
 EPOCHS = 2
@@ -47,6 +48,7 @@ class Trial:
         clip_norm: as engines take it.
         with_losses: whether the losses of batches are asked for.
         skips: whether zeros are looked for in every product.
+        weighted: whether rows have weights, some of them 0.
         seed: of weights, data and dropout.
     """
 
@@ -61,6 +63,7 @@ class Trial:
     clip_norm: float | None
     with_losses: bool
     skips: bool
+    weighted: bool
     seed: int
 
     @property
@@ -75,11 +78,15 @@ class Trial:
 
     def network(self) -> Network:
         """The same at every call."""
-        return self.plan.build(self.seed, self.dtype)
+        return self.plan.build(self.seed, self.dtype, weighted=self.weighted)
 
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         """All rows and their targets."""
-        return self.plan.rows(self.rows, self.seed + 1, self.dtype)
+        x, target = self.plan.rows(self.rows, self.seed + 1, self.dtype)
+        if not self.weighted:
+            return x, target
+        weights = np.random.default_rng(self.seed + 4).integers(0, 4, self.rows)
+        return x, join_weights(target, weights / 2)
 
     def optimizer(self) -> Any:
         """A new one."""
@@ -99,4 +106,5 @@ class Trial:
     def __str__(self) -> str:
         rows = f"batches of {self.batch_size} and {self.rest}, {self.threads} threads"
         rest = f"clip_norm {self.clip_norm}, with_losses {self.with_losses}, skips {self.skips}"
-        return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {rest}\n{self.plan}"
+        more = f"{rest}, weighted {self.weighted}"
+        return f"{self.name}: {self.dtype}, {rows}, {self.rule}, {more}\n{self.plan}"

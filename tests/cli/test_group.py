@@ -14,22 +14,71 @@ from nnrun import __version__
 from nnrun.cli import COMMANDS, cli
 from nnrun.errors import DisagreementError, InterruptionError, NnrunError, UsageError
 
-HEAVY = ("numpy", "sklearn", "pydantic", "rich", "yaml", "safetensors")
+CONFIG = """
+dataset: {path: rows.csv, columns: {target: y}, test_size: 0}
+network: {sizes: [3, 1], activations: [tanh, linear]}
+loss: mean_squared
+training: {learning_rate: 0.01, iterations: 2000}
+"""
+# What no command needs that looks at runs, or at one config.
+NEVER = ("asyncio", "multiprocessing", "psutil", "scipy", "sklearn", "jinja2", "markdown_it")
+# Of stored runs, records are shown as they are.
+STORED = (*NEVER, "concurrent", "email", "llvmlite", "numpy", "pydantic", "secrets", "tempfile")
 
 
-def test_help_imports_nothing_heavy():
-    """`nnrun --help` answers without loading what only training needs."""
+def modules(folder, *words):
+    """The modules that a command has imported when it ends."""
     program = (
-        "import sys; sys.argv = ['nnrun', '--help']\n"
-        "from nnrun.cli import main\n"
-        "try: main()\n"
-        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        f"sys.argv = ['nnrun', *{words!r}]\n"
+        "from nnrun.__main__ import main\n"
+        "main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder
     )
-    assert "[]\n" == done.stderr
-    assert "datasets" in done.stdout
+    return done.stdout, {*done.stderr.splitlines()[-1].split()}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a config, its data, rows to predict, and the modules that training took."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "rows.csv").write_text(
+        "a,b,y\n" + "".join(f"{n},{n % 3},{n % 5}\n" for n in range(20))
+    )
+    (folder / "new.csv").write_text("a,b\n1,2\n")
+    (folder / "tiny.yaml").write_text(CONFIG)
+    return folder, modules(folder, "train", "tiny.yaml")[1]
+
+
+def test_help_imports_no_package_at_all():
+    """`nnrun --help` answers as soon as Python does; what it shows is in a table."""
+    shown, imported = modules(None, "--help")
+    assert "  datasets  Show what data there is.\n" in shown
+    assert set() == {"click", "re", "typing", "inspect", "numpy"} & imported
+
+
+def test_training_imports_what_it_needs_alone(trained):
+    """The blocks of a sweep, the libraries of reports, and scikit-learn are not among it."""
+    unused = (*NEVER, "nnrun.sweeps.sweep", "nnrun.sweeps.board", "nnrun.reports.html")
+    assert set() == {*unused} & trained[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "unused"),
+    [
+        (("ls",), (*STORED, "yaml")),
+        (("show", "latest"), (*STORED, "yaml")),
+        (("check", "tiny.yaml"), (*NEVER, "llvmlite", "nnrun.sweeps.sweep", "nnrun.sweeps.board")),
+        (("predict", "latest", "new.csv"), (*NEVER, "llvmlite", "nnrun.engines", "nnrun.training")),
+    ],
+    ids=lambda value: value[0],
+)
+def test_commands_import_what_they_need_alone(trained, words, unused):
+    """Importing the rest takes longer than what most commands do."""
+    assert set() == {*unused} & modules(trained[0], *words)[1]
 
 
 def test_blas_gets_one_thread_before_numpy_is_loaded():

@@ -13,8 +13,6 @@ import pytest
 from nnrun.cli import COMMANDS
 from nnrun.config.hints.key_locations import place_of
 from nnrun.config.load import config_from_dict
-from nnrun.config.schema import network
-from nnrun.config.schema.network import LayerConfig
 from nnrun.config.yaml.parse import parse
 from nnrun.config.yaml.text import Text
 from nnrun.data.builtin.registry import DATASETS
@@ -179,9 +177,7 @@ class Routing(Residual):
 
 def test_any_argument_without_default_has_an_example(monkeypatch):
     """Also of a layer that nobody has thought of; it is one that configs take."""
-    block = network._TRANSLATOR.block("routing", Routing, LayerConfig, "a layer")
     monkeypatch.setitem(LAYERS, "routing", Routing)
-    monkeypatch.setitem(LayerConfig.blocks, "routing", block)
     (found,) = [topic for topic in topics.__wrapped__() if topic.name == "routing"]
     gate = "gate: [{type: dense, units: 4}]"
     assert (

@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import numpy as np
 from hypothesis import strategies as st
 
-from nnrun.config.names import PUBLISHED
+from nnrun.config.schema.metrics import PUBLISHED
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS as PREPROCESSING
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS, Initializer
 from nnrun.nn.layers import LAYERS
@@ -128,6 +129,7 @@ def precise_enough(config: dict[str, Any]) -> dict[str, Any]:
 
 POSITIVE = st.integers(1, 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+METRIC = st.sampled_from([*METRICS, "top_17_accuracy", "pinball_2.5"])
 STEPS = st.one_of([step(name) for name in PREPROCESSING])
 STACKS = st.lists(st.tuples(POSITIVE, st.sampled_from([*ACTIVATIONS])), min_size=1, max_size=4).map(
     lambda pairs: {"sizes": [n for n, _ in pairs], "activations": [name for _, name in pairs]}
@@ -161,7 +163,12 @@ CONFIGS = fields(
                 batch_size=POSITIVE,
                 evaluate_every=st.none() | POSITIVE,
                 early_stopping=st.none()
-                | fields({}, patience=POSITIVE, restore_best=st.booleans()),
+                | fields(
+                    {},
+                    monitor=METRIC.map("validation_{}".format),
+                    patience=POSITIVE,
+                    restore_best=st.booleans(),
+                ),
                 clip_norm=st.none() | bounded(float, Bounds(gt=0)),
                 dtype=st.sampled_from(["float64", "float32"]),
             ),
@@ -172,6 +179,7 @@ CONFIGS = fields(
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True),
     description=TEXT,
     seed=st.integers(0, 2**63 - 1),
+    metrics=st.none() | st.lists(METRIC, max_size=3),
     published=st.none()
     | st.builds(
         lambda source, numbers: {"source": source, **numbers},
@@ -185,5 +193,6 @@ CONFIGS = fields(
         {},
         seeds=POSITIVE | st.lists(st.integers(0, 9), min_size=1, unique=True),
         grid=st.fixed_dictionaries({"training.learning_rate": st.just([0.1, 1e-5])}),
+        order_by=st.none() | METRIC,
     ),
 ).map(precise_enough)

@@ -110,10 +110,13 @@ training:
   sampling: shuffle
   evaluate_every: null
   early_stopping: null
+  class_weight: null
   clip_norm: null
   dtype: float64
   engine: auto
+decide: null
 seed: 42
+metrics: null
 published: null
 sweep: null
 """
@@ -256,3 +259,20 @@ def test_loading_imports_neither_data_nor_command_line_libraries() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"sklearn", "scipy", "click", "rich", "llvmlite", "jsonschema"} & set(modules)
+
+
+def test_loading_makes_the_blocks_of_what_a_config_has() -> None:
+    """Classes of all layers, losses and data sets would take longer than a short run."""
+    script = (
+        "import sys; from pathlib import Path; from nnrun.config.load import load_config\n"
+        "from nnrun.config.schema.from_signature import NamedBlock\n"
+        "load_config(Path(sys.argv[1]))\n"
+        "made = [block.__name__ for base in NamedBlock.__subclasses__() "
+        "for block in base.__subclasses__()]\n"
+        "print(*sorted(made))"
+    )
+    config = Path(__file__).parents[2] / "configs/iris_softmax.yaml"
+    made = subprocess.run(
+        [sys.executable, "-c", script, str(config)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert ["CrossEntropyLoss", "DenseLayer", "IrisDataSet", "SgdOptimizer"] == made

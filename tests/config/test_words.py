@@ -11,6 +11,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.training import DTYPES, ENGINES, SAMPLINGS
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS
@@ -24,7 +25,7 @@ from tests.config.planted import pairs
 WORDS = pairs("words.txt")
 NAMES = {
     *(*DATASETS, *STEPS, *DTYPES, *ENGINES, *SAMPLINGS, *ACTIVATIONS, *INITIALIZERS),
-    *(*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES),
+    *(*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *METRICS),
 }
 
 

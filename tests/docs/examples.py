@@ -55,10 +55,11 @@ def write_files() -> None:
     Path("new_cars.csv").write_text("\n".join([cars, *rows]), encoding="utf-8")
     scored = [f"{cars},mpg", *(f"{row},20" for row in rows)]
     Path("cars.csv").write_text("\n".join(scored), encoding="utf-8")
-    rooms = (f"{40 + n % 13},{n % 7},{2 * (n % 13) + n % 3}" for n in range(60))
-    houses = ["size,agent,price", *rooms]
+    rooms = (f"{40 + n % 13},{n % 7},{1 + n % 4},{2 * (n % 13) + n % 3}" for n in range(60))
+    houses = ["size,agent,visits,price", *rooms]
     Path("houses.csv").write_text("\n".join(houses), encoding="utf-8")
     np.savez("images.npz", x=np.zeros((3, 1, 8, 8)))
+    np.savez("tumours.npz", x=np.zeros((3, 30)))
     Path("configs").mkdir()
     for name in ("iris_softmax", "digits_cnn"):
         text = read(ROOT / "configs" / f"{name}.yaml")

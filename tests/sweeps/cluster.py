@@ -9,21 +9,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 # In a process of its own: imported, Dask would change this one.
-_TRAINING = """
+_ANSWERS = """
 import sys
 from distributed import Client
 with Client(sys.argv[1]) as client:
-    print(sum("trainer.py" in str(stacks) for stacks in client.call_stack().values()))
+    for question in sys.stdin:
+        print(eval(question), flush=True)
 """
-
-_JOINED = """
-import sys
-from distributed import Client
-with Client(sys.argv[1]) as client:
-    print(len(client.scheduler_info(n_workers=-1)["workers"]))
-"""
+_TRAINING = 'sum("trainer.py" in str(stacks) for stacks in client.call_stack().values())'
+_JOINED = 'len(client.scheduler_info(n_workers=-1)["workers"])'
 _TOLD = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
 
 
@@ -33,26 +30,45 @@ class Cluster:
     Args:
         folder: for its files.
         workers: how many to start with.
-        nanny: whether each has a parent that starts it again, as Dask's default is.
     """
 
-    def __init__(self, folder: Path, workers: int = 2, nanny: bool = False) -> None:
+    def __init__(self, folder: Path, workers: int = 2) -> None:
         self.folder = folder
-        self.nanny = "--nanny" if nanny else "--no-nanny"
         self.file = folder / "scheduler.json"
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._asked: subprocess.Popen[str] | None = None
+        self.restore(workers)
+
+    def restore(self, workers: int) -> None:
+        """Have a scheduler and so many workers that run, whatever was killed before."""
+        if self.scheduler is None or self.scheduler.poll() is not None:
+            self.close()
+            self._start_scheduler()
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) > workers:
+            self.kill_worker()
+        while len(self.workers) < workers:
+            self.add_worker()
+
+    def _start_scheduler(self) -> None:
+        self.file.unlink(missing_ok=True)
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file)
         )
-        self.workers: list[subprocess.Popen[bytes]] = []
         # Dask makes the file first and fills it then.
         self._wait_for(lambda: self.file.is_file() and self.file.read_text().endswith("}"))
         self.address = json.loads(self.file.read_text())["address"]
-        for _ in range(workers):
-            self.add_worker()
 
-    def add_worker(self, **environment: str) -> None:
-        """Start one more, with these variables besides."""
-        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", self.nanny)
+    def add_worker(self, nanny: bool = False, **environment: str) -> None:
+        """Start one more.
+
+        Args:
+            nanny: whether it has a parent that starts it again, as Dask's default is.
+            environment: variables that it has besides.
+        """
+        parent = "--nanny" if nanny else "--no-nanny"
+        words = (self.address, "--host", "127.0.0.1", "--nthreads", "1", parent)
         self.workers.append(self._start("worker", *words, **environment))
 
     def kill_worker(self) -> None:
@@ -61,23 +77,38 @@ class Cluster:
 
     def kill_scheduler(self) -> None:
         """The workers end by themselves once it is gone."""
+        assert self.scheduler is not None
         self._kill(self.scheduler)
 
     def training(self) -> int:
         """How many workers are in the middle of a training loop."""
-        return self._asked(_TRAINING)
+        return self._ask(_TRAINING)
 
     def wait_for_workers(self) -> None:
         """Until all that were started have joined the scheduler."""
-        self._wait_for(lambda: self._asked(_JOINED) == len(self.workers), seconds=60)
+        self._wait_for(lambda: self._ask(_JOINED) == len(self.workers), seconds=60)
 
-    def _asked(self, question: str) -> int:
-        command = [sys.executable, "-P", "-c", question, self.address]
-        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+    def _ask(self, question: str) -> int:
+        if self._asked is None:
+            self._asked = subprocess.Popen(
+                [sys.executable, "-P", "-c", _ANSWERS, self.address],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        assert self._asked.stdin is not None
+        assert self._asked.stdout is not None
+        print(question, file=self._asked.stdin, flush=True)
+        return int(self._asked.stdout.readline())
 
     def close(self) -> None:
+        """Kill all of it."""
+        if self._asked is not None:
+            self._kill(self._asked)
+            self._asked.communicate()
+            self._asked = None
         for process in (*self.workers, self.scheduler):
-            if process.poll() is None:
+            if process is not None and process.poll() is None:
                 self._kill(process)
 
     def _start(self, kind: str, *words: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -92,7 +123,7 @@ class Cluster:
             )
 
     @staticmethod
-    def _kill(process: subprocess.Popen[bytes]) -> None:
+    def _kill(process: subprocess.Popen[Any]) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
 

@@ -92,11 +92,10 @@ class Shell:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("NNRUN_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "nnrun", *map(str, words)],
             cwd=self.folder,
-            env={**environment, "COLUMNS": "200"},
+            env={**os.environ, "COLUMNS": "200"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

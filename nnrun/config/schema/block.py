@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -11,12 +11,14 @@ from typing import Any, ClassVar, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from nnrun.config.schema.docs import attribute_docs
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Part
 from nnrun.suggestions import is_slip, nearest, suggestion
@@ -51,9 +53,7 @@ class ConfigIssue:
 class Block(BaseModel):
     """A mapping of a config."""
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True, defer_build=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     noun: ClassVar[str] = "the config"
     digest_ignores: ClassVar[frozenset[str]] = frozenset()
@@ -77,6 +77,21 @@ class Block(BaseModel):
     def hint(cls, value: Any) -> str:
         """What to write in place of this value, as the end of a sentence."""
         return ""
+
+    @classmethod
+    def describe(cls, key: str) -> str:
+        """What a key means: the text of its argument, or that below its attribute."""
+        return cls.model_fields[key].description or attribute_docs(cls).get(key, "")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        for key, value in handler.resolve_ref_schema(found).get("properties", {}).items():
+            if text := cls.describe(key):
+                value["description"] = text
+        return found
 
     @model_validator(mode="wrap")
     @classmethod
@@ -141,6 +156,65 @@ class Block(BaseModel):
     @classmethod
     def _missing(cls, key: str) -> ConfigIssue:
         return ConfigIssue(f"{cls.noun} needs '{key}'", (), "block")
+
+
+class BlockChoice:
+    """Marks a field that holds one of several blocks, which are made when a config has them.
+
+    For a union, pydantic would make all of them before the first config is read.
+
+    Args:
+        choose: returns the block for a value, and the value as that block takes it.
+        blocks: returns all of them.
+        words: the kind of values that are accepted besides mappings, if there is one.
+    """
+
+    def __init__(
+        self,
+        choose: Callable[[Any], tuple[type[Block], Any]],
+        blocks: Callable[[], Iterable[type[Block]]],
+        words: Any = None,
+    ) -> None:
+        self.choose = choose
+        self.blocks = blocks
+        self.words = words
+        self._describing = False
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._validate)
+
+    def _validate(self, value: Any) -> Block:
+        block, content = self.choose(value)
+        return block.model_validate(content)
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        within, self._describing = self._describing, True
+        try:
+            # A block within one that is being described is described already, or will be.
+            forms = [handler(_reference(b) if within else _schema(b)) for b in self.blocks()]
+        finally:
+            self._describing = within
+        choice: dict[str, Any] = {"oneOf": forms}
+        if self.words is None:
+            return choice
+        words = self.words.__get_pydantic_json_schema__(self.words.schema(), handler)
+        return {"anyOf": [choice, words]}
+
+
+def _schema(block: type[Block]) -> Any:
+    """The block's schema, together with the definitions that it refers to."""
+    block.model_rebuild()
+    schema = block.__pydantic_core_schema__
+    if schema["type"] == "definitions":
+        return schema
+    return core_schema.definitions_schema(schema, [])
+
+
+def _reference(block: type[Block]) -> CoreSchema:
+    schema = _schema(block)["schema"]
+    return core_schema.definition_reference_schema(schema.get("ref") or schema["schema_ref"])
 
 
 def together(issue: ConfigIssue, error: ValidationError, data: Any) -> ValidationError:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import Field
 
-from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.block import Block, BlockChoice, ConfigIssue
 from nnrun.config.schema.fields import Flag, Integer, Listed, OneOf, Rows, Text
 from nnrun.config.schema.from_signature import NamedBlock, Translator
 from nnrun.config.schema.pydantic_errors import show
@@ -58,20 +58,29 @@ class ColumnsConfig(Block):
     """Columns to leave out."""
     categorical: list[Annotated[str, Text()]] = Field(default=[])
     """Text columns to encode one-hot, by the categories that training rows have."""
+    weight: Annotated[str, Text()] | None = None
+    """The column of the rows' weights, numbers of at least 0: a row with a weight of 2 counts as
+    two rows in the loss and in metrics. It is no feature."""
     missing: dict[str, Missing] = Field(default={})
     """For single columns, what is done about missing values."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        target, features, drop = (data.get(key) for key in ("target", "features", "drop"))
-        if isinstance(features, list) and target in features:
-            message = f"the target '{target}' cannot be a feature too"
-            yield ConfigIssue(message, ("features", features.index(target)))
+        features, drop, missing = (data.get(key) for key in ("features", "drop", "missing"))
         dropped = {name for name in drop if isinstance(name, str)} if isinstance(drop, list) else ()
-        missing = data.get("missing")
-        if isinstance(missing, dict) and isinstance(missing.get(str(target)), dict):
-            message = f"no target is filled in; leave such rows out with {target}: drop_rows"
-            yield ConfigIssue(message, ("missing", str(target)))
+        for key in ("target", "weight"):
+            name = data.get(key)
+            if isinstance(features, list) and name in features:
+                message = f"the {key} '{name}' cannot be a feature too"
+                yield ConfigIssue(message, ("features", features.index(name)))
+            if isinstance(missing, dict) and isinstance(missing.get(str(name)), dict):
+                message = f"no {key} is filled in; leave such rows out with {name}: drop_rows"
+                yield ConfigIssue(message, ("missing", str(name)))
+        weight = data.get("weight")
+        if weight is not None and weight == data.get("target"):
+            yield ConfigIssue("this is the target", ("weight",))
+        elif isinstance(weight, str) and weight in dropped:
+            yield ConfigIssue(f"'{weight}' is dropped, so it cannot stand here", ("weight",))
         for key, names in (("features", features), ("categorical", data.get("categorical"))):
             for index, name in enumerate(names if isinstance(names, list) else ()):
                 if isinstance(name, str) and name in dropped:
@@ -218,9 +227,6 @@ class DatasetConfig(PreparationConfig, SourceConfig):
 class BuiltInConfig(NamedBlock, DatasetConfig):
     """A built-in data set: what all have, and the options that its loader takes."""
 
-    # Pydantic would look for them in the source of each block, which has none.
-    model_config = ConfigDict(use_attribute_docstrings=False)
-
     noun: ClassVar[str] = "dataset"
     key: ClassVar[str] = "name"
 
@@ -250,7 +256,7 @@ def options_of(name: str) -> list[Option]:
     """The options of this built-in data set, which stand beside its name."""
     block = BuiltInConfig.blocks[name]
     fields = ((key, block.model_fields[key]) for key in block.parameters)
-    return [Option(key, field.description or "", field.default) for key, field in fields]
+    return [Option(key, block.describe(key), field.default) for key, field in fields]
 
 
 def takes_path(name: object) -> bool:
@@ -258,21 +264,20 @@ def takes_path(name: object) -> bool:
     return name in DATASETS and "path" in BuiltInConfig.blocks[str(name)].parameters
 
 
-def _kind(value: Any) -> str:
-    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    return f"<{name}>" if isinstance(name, str) and name in DATASETS else "<file>"
+def _blocks() -> tuple[type[Block], ...]:
+    return (DatasetConfig, *BuiltInConfig.blocks.values())
+
+
+def _choose(value: Any) -> tuple[type[Block], Any]:
+    if isinstance(value, DatasetConfig):
+        return type(value), value
+    name = value.get("name") if isinstance(value, dict) else None
+    if isinstance(name, str) and name in DATASETS:
+        return BuiltInConfig.blocks[name], value
+    return DatasetConfig, value
 
 
 Translator({}, {}).enter(
     {name: entry.load for name, entry in DATASETS.items()}, BuiltInConfig, "a data set"
 )
-if TYPE_CHECKING:
-    Dataset = DatasetConfig
-else:
-    Dataset = Annotated[
-        Union[
-            Annotated[DatasetConfig, Tag("<file>")],
-            *(Annotated[block, Tag(f"<{name}>")] for name, block in BuiltInConfig.blocks.items()),
-        ],
-        Discriminator(_kind),
-    ]
+Dataset = Annotated[DatasetConfig, BlockChoice(_choose, _blocks)]

@@ -1,10 +1,14 @@
-"""Descriptions of arguments, read from docstrings."""
+"""Descriptions of arguments and attributes, read from docstrings when they are shown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from inspect import getdoc
+from contextlib import suppress
+from functools import cache
+from inspect import cleandoc, getdoc, getsource
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any
 
 _ENTRY = re.compile(r" {4}(\w+): (.*)")
@@ -25,3 +29,30 @@ def argument_docs(call: Callable[..., Any]) -> dict[str, str]:
         else:
             break
     return {name: text.removesuffix(".") for name, text in found.items()}
+
+
+@cache
+def attribute_docs(kind: type) -> dict[str, str]:
+    """The text below each attribute of a class and of those that it inherits from."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        with suppress(OSError, TypeError):  # made at run time, or built in
+            found |= _own_docs(getsource(base))
+    return found
+
+
+def _own_docs(source: str) -> dict[str, str]:
+    import ast  # noqa: PLC0415  # most commands show no descriptions
+
+    found = {}
+    tree = next(
+        node for node in ast.walk(ast.parse(dedent(source))) if isinstance(node, ast.ClassDef)
+    )
+    for attribute, below in pairwise(tree.body):
+        match attribute, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = cleandoc(text)
+    return found

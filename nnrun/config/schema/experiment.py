@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -13,21 +13,29 @@ from nnrun.config.names import (
     CHANGE_NOTHING,
     NAME_PATTERN,
     NAME_RULE,
-    PUBLISHED,
     is_name,
 )
 from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue
 from nnrun.config.schema.dataset import Dataset, DatasetConfig
+from nnrun.config.schema.decide import DecideConfig
 from nnrun.config.schema.fields import Integer, Number, Text
+from nnrun.config.schema.metrics import (
+    PUBLISHED,
+    PUBLISHED_PATTERN,
+    MetricName,
+    is_published,
+)
 from nnrun.config.schema.network import LayerConfig, Loss, LossConfig, Network, NetworkConfig
-from nnrun.config.schema.precision import lost_in_float32
+from nnrun.config.schema.pydantic_errors import show
 from nnrun.config.schema.sweep import CrossedSeeds, SweepConfig
 from nnrun.config.schema.training import OptimizerConfig, ScheduleConfig, TrainingConfig
+from nnrun.config.yaml.parse import KeyPath
 from nnrun.suggestions import nearest
 
 __all__ = [
     "CrossedSeeds",
     "DatasetConfig",
+    "DecideConfig",
     "ExperimentConfig",
     "LayerConfig",
     "LossConfig",
@@ -38,6 +46,9 @@ __all__ = [
     "SweepConfig",
     "TrainingConfig",
 ]
+
+# Numbers up to the first are rounded to 0, those from the second on to infinity.
+_ZERO, _INFINITE = 2.0**-150, 2.0**128 - 2.0**103
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class PublishedConfig(Block):
     model_config = ConfigDict(
         extra="allow",
         json_schema_extra={
-            "patternProperties": {f"^({'|'.join(PUBLISHED)})$": {"type": "number"}},
+            "patternProperties": {PUBLISHED_PATTERN: {"type": "number"}},
             "additionalProperties": False,
         },
     )
@@ -87,7 +98,7 @@ class PublishedConfig(Block):
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
-        unknown = [key for key in data if key not in ("source", *PUBLISHED)]
+        unknown = [key for key in data if key != "source" and not is_published(key)]
         for number, key in enumerate(unknown):
             near = nearest(key, ("source", *PUBLISHED)) if number < MOST_LOOKED_AT else None
             form = f"did you mean '{near}'?" if near else "they are like test_accuracy"
@@ -98,6 +109,8 @@ class ExperimentConfig(Block):
     """One experiment: data, network, loss and training."""
 
     digest_ignores: ClassVar[frozenset[str]] = CHANGE_NOTHING | {"seed"}  # a run id names it
+    left_out: ClassVar[Mapping[str, Any] | None] = None
+    """What a resolved config does not have, as pydantic's `exclude`."""
 
     name: Annotated[str, RunName()]
     """Names the folder of results."""
@@ -111,12 +124,22 @@ class ExperimentConfig(Block):
     """What training makes small."""
     training: TrainingConfig
     """The optimizer, how long, in what steps."""
+    decide: DecideConfig | None = None
+    """The threshold at which one of two classes is predicted, fitted on the validation split."""
     seed: Annotated[int, Integer(ge=0)] = 42
     """Decides split, initial weights, sample order and dropout."""
+    metrics: list[Annotated[str, MetricName()]] | None = None
+    """What a report has beside the loss and the usual metrics; by default balanced accuracy and AUC
+    where classes are unequal: the smallest has less than half of an equal share."""
     published: PublishedConfig | None = None
     """Numbers from elsewhere to hold the run against."""
     sweep: SweepConfig | None = None
     """What `nnrun sweep` varies."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether training rows stay in the order of the file."""
+        return self.training.sampling == "in_order"
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
@@ -126,6 +149,10 @@ class ExperimentConfig(Block):
             if stops_early and dataset.get("validation_size", 0) in (0, None):
                 message = "early stopping watches a validation split; set dataset.validation_size"
                 yield ConfigIssue(message, ("training", "early_stopping"), "key")
+        held_out = dataset.get("validation_size", 0) if isinstance(dataset, dict) else ""
+        if isinstance(data.get("decide"), dict) and held_out in (0, None):
+            message = "a threshold is fitted on a validation split; set dataset.validation_size"
+            yield ConfigIssue(message, ("decide",), "key")
         yield from _drawing_nothing(dataset, data.get("sweep"))
         if isinstance(training, dict) and training.get("dtype") == "float32":
             for key in ("network", "loss"):
@@ -141,3 +168,19 @@ def _drawing_nothing(dataset: Any, sweep: Any) -> Iterator[ConfigIssue]:
     if by_time and isinstance(seeds, dict) and seeds.get("split") not in (None, 1):
         message = "a split by time draws nothing, so no seed changes it"
         yield ConfigIssue(message, ("sweep", "seeds", "split"), "key")
+
+
+def lost_in_float32(value: Any, path: KeyPath) -> Iterator[ConfigIssue]:
+    """An issue for each such number of a block, at its path.
+
+    An epsilon of 0 divides by zero; an infinite weight decay destroys all weights.
+    """
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from lost_in_float32(part, (*path, key))
+    elif isinstance(value, float) and value:
+        size, remedy = abs(value), "in float32; take a number that it has, or dtype: float64"
+        if size <= _ZERO:
+            yield ConfigIssue(f"{show(value)} is 0 {remedy}", path)
+        elif size >= _INFINITE:
+            yield ConfigIssue(f"{show(value)} is infinite {remedy}", path)

@@ -5,7 +5,7 @@ An entry of a table gets its form in configs, its messages and its JSON Schema f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, getdoc, isclass, signature
 from itertools import islice
 from types import NoneType, UnionType
@@ -20,17 +20,9 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import (
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    create_model,
-)
+from pydantic import Field, ValidationError, create_model
 
-from nnrun.config.schema.block import MOST_LOOKED_AT, Block, ConfigIssue, together
+from nnrun.config.schema.block import MOST_LOOKED_AT, Block, BlockChoice, ConfigIssue, together
 from nnrun.config.schema.docs import argument_docs
 from nnrun.config.schema.fields import Flag, Integer, Listed, Number, OneOf, Text
 from nnrun.nn.signature import Bounds, Named
@@ -47,8 +39,6 @@ _SIMPLE: dict[Any, Any] = {
 
 class NamedBlock(Block):
     """One entry of a table: its name and its arguments."""
-
-    model_config = ConfigDict(use_attribute_docstrings=False)
 
     key: ClassVar[str] = "type"
     table: ClassVar[Mapping[str, Callable[..., Any]]] = {}
@@ -166,9 +156,9 @@ class Translator:
     def enter(
         self, table: Mapping[str, Callable[..., Any]], base: type[NamedBlock], noun: str
     ) -> None:
-        """Store the table and a block for each entry in the base class of the blocks."""
+        """Store the table, and the blocks of its entries, in the base class of the blocks."""
         base.table = table
-        base.blocks = {name: self.block(name, call, base, noun) for name, call in table.items()}
+        base.blocks = _Blocks(table, lambda name: self.block(name, table[name], base, noun))
 
     def union(
         self,
@@ -186,28 +176,43 @@ class Translator:
             noun: what an entry is called, with its article, such as `a layer`.
             word: whether the name alone is accepted, for entries whose arguments have defaults.
         """
-        names = tuple(table)
         self.enter(table, base, noun)
-        blocks = [Annotated[block, Tag(f"<{name}>")] for name, block in base.blocks.items()]
-        choice: Any = Annotated[Union[tuple(blocks)], Discriminator(lambda v: _tag(v, base.key))]  # noqa: UP007
-        # The name alone is accepted too; in annotations made at run time mypy sees no types.
-        words: Any = Annotated[str, OneOf(names, noun)]
-        accepted: Any = Union[choice, words] if word else choice  # noqa: UP007
 
-        def check(value: Any) -> Any:
-            return _named(value, base, noun, word)
+        def choose(value: Any) -> tuple[type[Block], Any]:
+            entry = _named(value, base, noun, word)
+            known = isinstance(entry, NamedBlock)
+            return type(entry) if known else base.blocks[entry[base.key]], entry
 
-        return Annotated[choice, BeforeValidator(check, json_schema_input_type=accepted)]
+        words = OneOf(tuple(table), noun) if word else None
+        return Annotated[base, BlockChoice(choose, base.blocks.values, words)]
 
 
-def _tag(value: Any, key: str) -> str:
-    return f"<{value[key] if isinstance(value, dict) else getattr(value, key)}>"
+class _Blocks(Mapping[str, type[NamedBlock]]):
+    """The blocks of a table's entries by name, each made when it is first asked for."""
+
+    def __init__(self, names: Mapping[str, Any], make: Callable[[str], type[NamedBlock]]) -> None:
+        self._names = names
+        self._make = make
+        self._made: dict[str, type[NamedBlock]] = {}
+
+    def __getitem__(self, name: str) -> type[NamedBlock]:
+        if name not in self._made:
+            if name not in self._names:
+                raise KeyError(name)
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _named(value: Any, base: type[NamedBlock], noun: str, word: bool) -> Any:
     """The value as a mapping with a name that the table knows."""
     key, names = base.key, tuple(base.blocks)
-    if isinstance(value, NamedBlock):
+    if isinstance(value, base):
         return value
     if word and isinstance(value, str):
         if value not in names:

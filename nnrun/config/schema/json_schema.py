@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from nnrun.config.schema.beside import OF_NETWORKS, BesideConfig
 from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 
@@ -13,6 +14,14 @@ def json_schema() -> dict[str, Any]:
     schema = ExperimentConfig.model_json_schema(mode="validation")
     # The file's stem is the default.
     schema["required"].remove("name")
+    schema["properties"]["beside"] = BesideConfig.model_json_schema()["properties"]["beside"]
+    needed = [key for key in OF_NETWORKS if key in schema["required"]]
+    schema["required"] = [key for key in schema["required"] if key not in needed]
+    schema |= {
+        "if": {"required": ["beside"]},
+        "then": {"properties": dict.fromkeys(needed, False)},
+        "else": {"required": needed},
+    }
     blocks = schema["$defs"]
     blocks["TrainingConfig"] |= _need("oneOf", iterations="integer", epochs="integer")
     blocks["DatasetConfig"] |= _need("anyOf", path="string")

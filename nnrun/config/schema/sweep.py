@@ -7,10 +7,12 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from nnrun.config.names import changes_nothing
+from nnrun.config.names import BESIDE, changes_nothing
 from nnrun.config.schema.block import Block, ConfigIssue
-from nnrun.config.schema.fields import Integer, Listed
+from nnrun.config.schema.fields import Integer, Listed, OneOf
+from nnrun.config.schema.metrics import MetricName
 from nnrun.config.schema.pydantic_errors import show
+from nnrun.metrics.table import LOSS
 
 Seeds = (
     Annotated[int, Integer(gt=0)] | Annotated[list[Annotated[int, Integer(ge=0)]], Listed("seeds")]
@@ -48,6 +50,11 @@ class SweepConfig(Block):
     five seeds of the split with four of everything else."""
     grid: dict[str, Annotated[list[Any], Listed("values")]] = Field(default={})
     """For keys in dotted form, such as training.learning_rate, the values to try."""
+    beside: list[Annotated[str, OneOf(BESIDE, "a model of scikit-learn")]] = Field(default=[])
+    """Models of scikit-learn to train on the same splits and seeds."""
+
+    order_by: Annotated[str, MetricName(extra=(LOSS,))] | None = None
+    """The metric that runs and leaderboards are ordered by; by default accuracy, or mse."""
 
     @classmethod
     def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from nnrun.config.names import MONITORS
 from nnrun.config.schema.block import Block, ConfigIssue
 from nnrun.config.schema.fields import Flag, Integer, Number, OneOf
 from nnrun.config.schema.from_signature import NamedBlock, Translator
+from nnrun.config.schema.metrics import MetricName
+from nnrun.metrics.table import LOSS
 from nnrun.nn.optimizers import OPTIMIZERS
 from nnrun.nn.schedules import SCHEDULES
 
@@ -61,13 +62,16 @@ else:
     Schedule = _TRANSLATOR.union(SCHEDULES, ScheduleConfig, "a schedule")
 
 
+_MONITOR = MetricName("something to monitor", "validation_", (LOSS,))
+
+
 class EarlyStoppingConfig(Block):
     """Stops when the validation split shows no more progress."""
 
     noun: ClassVar[str] = "early_stopping"
 
-    monitor: Annotated[str, OneOf(MONITORS, "something to monitor")] = "validation_loss"
-    """The metric to watch."""
+    monitor: Annotated[str, _MONITOR] = "validation_loss"
+    """The loss, or any metric, of the validation split. An undefined value counts as the worst."""
     patience: Annotated[int, Integer(gt=0)] = 5
     """How many evaluations, not epochs, without progress to wait for: training stops at the last of
     so many in a row that are no better than the best. `evaluate_every` says how often they are."""
@@ -79,6 +83,9 @@ class EarlyStoppingConfig(Block):
         if value is True:
             return "; write {} to take the defaults"
         return "; leave it out" if value is False else ""
+
+
+ClassWeight = Annotated[str, OneOf(("balanced",))] | dict[str, Annotated[float, Number(ge=0)]]
 
 
 class TrainingConfig(Block):
@@ -104,6 +111,9 @@ class TrainingConfig(Block):
     """Iterations between evaluations; by default there are 20 over the run."""
     early_stopping: EarlyStoppingConfig | None = None
     """When to stop, once a validation metric shows no more progress; off by default."""
+    class_weight: ClassWeight | None = None
+    """How much a row of each class counts in the loss: `balanced` for all classes alike, or a
+    mapping of labels to weights, 1 where a label is left out. Metrics count rows as they are."""
     clip_norm: Annotated[float, Number(gt=0)] | None = None
     """The largest norm that the gradient of an update may have."""
     dtype: Annotated[str, OneOf(DTYPES)] = "float64"

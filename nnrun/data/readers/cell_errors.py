@@ -24,6 +24,9 @@ CATEGORY_HINT = _DROP_HINT + "makes what is missing a category of its own"
 TARGET_HINT = (
     "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no target is filled in"
 )
+WEIGHT_HINT = (
+    "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out, no weight is filled in"
+)
 SPLIT_HINT = "; `columns: {missing: {COLUMN: drop_rows}}` leaves such rows out of all splits"
 
 _DATE = re.compile(
@@ -68,8 +71,8 @@ def is_amount(text: str) -> bool:
 def about_number(text: str, role: str, decimal: str) -> Mistake:
     """Why the text of a cell is not a number.
 
-    The role is `feature`, `category`, `target` or `split`, whose keys are named; or `input`, for
-    rows to predict from, where nothing can be changed but the file.
+    The role is `feature`, `category`, `target`, `weight` or `split`, whose keys are named; or
+    `input`, for rows to predict from, where nothing can be changed but the file.
     """
     if text.lower() in MISSING_NUMBERS:
         return about_missing(text, role)
@@ -81,6 +84,8 @@ def about_number(text: str, role: str, decimal: str) -> Mistake:
             ", and the target of a regression has to be one; classes need a loss like cross_entropy"
         )
         return Mistake("text", mistake.text, hint)
+    if mistake.kind == "text" and role == "weight":
+        return Mistake("text", mistake.text, ", and the weight of a row has to be one")
     if mistake.kind == "text":
         hint = "; columns.categorical one-hot encodes a text column, columns.drop leaves it out"
         return Mistake("text", mistake.text, hint)
@@ -116,7 +121,12 @@ def about_unknown(text: str, known: Sequence[str], what: str = "categories") -> 
 def _missing_hint(role: str) -> str:
     if role == "input":
         return "; fill it in or leave the row out: training had no such rows"
-    hints = {"target": TARGET_HINT, "category": CATEGORY_HINT, "split": SPLIT_HINT}
+    hints = {
+        "target": TARGET_HINT,
+        "category": CATEGORY_HINT,
+        "split": SPLIT_HINT,
+        "weight": WEIGHT_HINT,
+    }
     return hints.get(role, MISSING_HINT)
 
 

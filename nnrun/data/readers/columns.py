@@ -128,6 +128,16 @@ class NumberColumn:
         return np.frombuffer(self.values, dtype=np.float64)[:, None]
 
 
+class WeightColumn(NumberColumn):
+    """A column of the weights of rows: finite numbers of at least 0."""
+
+    def add(self, text: str, line: int) -> None:
+        super().add(text, line)
+        if -math.inf < self.values[-1] < 0:
+            mistake = Mistake("negative", f"'{text.strip()}' is negative, and no weight can be")
+            self.problems.add(line, self.name, mistake)
+
+
 class LabelColumn:
     """A column of categories.
 

@@ -41,19 +41,25 @@ def choose_features(
     drop: Sequence[str],
     categorical: Sequence[str],
     split_by: str | None = None,
+    weight: str | None = None,
 ) -> list[str]:
     """The names of the feature columns; raises a DatasetProblem with all contradictions.
 
     `split_by` names the column that rows are split by; it is a feature only if it is listed in
-    `features`.
+    `features`. `weight` names the column of the rows' weights, which is no feature.
     """
     base: Key = ("dataset", "columns")
     lists = {"features": features or (), "drop": drop, "categorical": categorical}
     found: list[tuple[Key, str]] = []
     known, dropped = set(header), set(drop)
-    chosen = [name for name in header if name != split_by] if features is None else [*features]
+    apart = (split_by, weight)
+    chosen = [name for name in header if name not in apart] if features is None else [*features]
     chosen_ones = set(chosen)
-    for place, column in (("columns", "target"), target), (("split", "column"), split_by):
+    for place, column in (
+        (("columns", "target"), target),
+        (("split", "column"), split_by),
+        (("columns", "weight"), weight),
+    ):
         if column is not None and column not in known:
             found.append((("dataset", *place), _unknown(column, header)))
     for key, names in lists.items():

@@ -15,7 +15,7 @@ from nnrun.data.labels import check_classes
 from nnrun.data.layout import Columns
 from nnrun.data.memory import refuse_if_too_big
 from nnrun.data.readers.cell_errors import Mistake
-from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems
+from nnrun.data.readers.columns import LabelColumn, NumberColumn, Problems, WeightColumn
 from nnrun.data.readers.csv_file import CsvFile
 from nnrun.data.readers.header import check_missing_rules, check_separator, choose_features
 from nnrun.data.readers.opening import open_data
@@ -39,6 +39,7 @@ def read_csv(
     decimal: str = ".",
     split_by: str = "random",
     split_column: str | None = None,
+    weight: str | None = None,
 ) -> Dataset:
     """A CSV file with a header row as a data set.
 
@@ -57,6 +58,7 @@ def read_csv(
         decimal: the decimal sign.
         split_by: `group` or `time` if rows are split by the values of a column.
         split_column: that column.
+        weight: the column of the rows' weights, if there is one.
 
     Raises: DatasetProblem for columns that do not exist; DataError listing wrong cells, each as
     path:line:column (the header is line 1).
@@ -66,10 +68,14 @@ def read_csv(
         refuse_if_too_big(2 * path.stat().st_size, str(path))
         table = CsvFile(path, file, separator)
         check_separator(table, target)
-        names = choose_features(table.header, target, features, drop, categorical, split_column)
+        names = choose_features(
+            table.header, target, features, drop, categorical, split_column, weight
+        )
         check_missing_rules(by_column, table.header)
         splitting = [] if split_column is None else [split_column]
-        rules = {name: by_column.get(name, missing) for name in (*names, target, *splitting)}
+        weighing = [] if weight is None else [weight]
+        used = (*names, target, *splitting, *weighing)
+        rules = {name: by_column.get(name, missing) for name in used}
         problems, labelled = Problems(path), set(categorical)
         columns: list[CsvColumn] = [
             LabelColumn(name, problems, fills=_fills(rules[name]), decimal=decimal)
@@ -86,8 +92,9 @@ def read_csv(
             else LabelColumn(name, problems, role="split", decimal=decimal)
             for name in splitting
         ]
+        weights = [WeightColumn(name, problems, "weight", decimal=decimal) for name in weighing]
         leaving = {name for name, rule in rules.items() if rule == "drop_rows"}
-        left_out = _fill(table, [*columns, goal, *split], problems, leaving)
+        left_out = _fill(table, [*columns, goal, *split, *weights], problems, leaving)
     labels = [column for column in columns if isinstance(column, LabelColumn)]
     layout = Columns(
         features=tuple(names),
@@ -98,7 +105,11 @@ def read_csv(
         by_value=tuple(column.name for column in labels if column.holds_numbers),
     )
     dataset = _dataset(table, columns, goal, task, layout, left_out)
-    return replace(dataset, split_values=split[0].positions()) if split else dataset
+    return replace(
+        dataset,
+        split_values=split[0].positions() if split else None,
+        weights=weights[0].features()[:, 0] if weights else None,
+    )
 
 
 def _fills(rule: str) -> bool:

@@ -54,7 +54,7 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
     stratified = resolve_stratify(dataset, config)
     splitter = _splitter(dataset, config, stratified, rng)
     x, y = dataset.pooled
-    pool = SplitData(x, y, np.arange(len(x)))
+    pool = SplitData(x, y, np.arange(len(x)), dataset.weights)
     planned = None if dataset.split_values is None else _planned(len(pool), config)
     train, test = pool.rows[: len(dataset.x)], pool.rows[len(dataset.x) :]
     left_out, leave = 0, 2 if config.validation_size else 1
@@ -66,9 +66,9 @@ def make_split(dataset: Dataset, config: PreparationSettings, rng: np.random.Gen
         train, test = splitter.held_out(pool.rows, test_size or 0, "test_size", leave)
     train, validation = splitter.held_out(train, config.validation_size, "validation_size")
     return Split(
-        train=_part(pool, train),
-        validation=_part(pool, validation) if len(validation) else None,
-        test=_part(pool, test) if len(test) else None,
+        train=pool.take(train),
+        validation=pool.take(validation) if len(validation) else None,
+        test=pool.take(test) if len(test) else None,
         test_size=test_size,
         stratified=stratified,
         # By time, no seed changes the number.
@@ -116,7 +116,3 @@ def _planned(rows: int, config: PreparationSettings) -> int:
         size = DEFAULT_TEST_SIZE if config.test_size is None else config.test_size
         rows -= count_of(size, rows, "test_size")
     return rows - count_of(config.validation_size, rows, "validation_size")
-
-
-def _part(pool: SplitData, rows: Rows) -> SplitData:
-    return SplitData(pool.x[rows], pool.y[rows], rows)

@@ -13,14 +13,23 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class SplitData:
-    """Raw rows of a data set; `rows` are their indices, with the set's own test rows last."""
+    """Raw rows of a data set; `rows` are their indices, with the set's own test rows last.
+
+    `weight` (rows,) is None where rows have no weights.
+    """
 
     x: npt.NDArray[Any]
     y: npt.NDArray[Any]
     rows: Rows
+    weight: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, places: npt.NDArray[np.intp]) -> SplitData:
+        """The rows at these places."""
+        weight = None if self.weight is None else self.weight[places]
+        return SplitData(self.x[places], self.y[places], self.rows[places], weight)
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,4 @@ class Split:
 
     def in_file_order(self) -> Split:
         """The same split with the training rows in the order of the file."""
-        order = np.argsort(self.train.rows)
-        train = SplitData(self.train.x[order], self.train.y[order], self.train.rows[order])
-        return replace(self, train=train)
+        return replace(self, train=self.train.take(np.argsort(self.train.rows)))

@@ -25,6 +25,7 @@ class Language:
         inverse: an expression for h in the target's original units.
         argmax: an expression for the class numbers in h with a column for each class.
         above_half: the same for a single column.
+        at_least: the same where the positive class is predicted from a threshold on.
         two_columns: an expression for the probabilities of both classes from that of the second.
         numbers: an expression for the result `{h}` as a NumPy array.
     """
@@ -40,5 +41,6 @@ class Language:
     inverse: str
     argmax: str
     above_half: str
+    at_least: str
     two_columns: str
     numbers: str

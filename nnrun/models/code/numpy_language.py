@@ -68,6 +68,7 @@ NUMPY = Language(
     inverse='h.astype("f8") * W["target.scale"] + W["target.shift"]',
     argmax="h.argmax(axis=1)",
     above_half="(h[:, 0] > 0.5).astype(int)",
+    at_least='np.where(h[:, POSITIVE].astype("f8") >= THRESHOLD, POSITIVE, 1 - POSITIVE)',
     two_columns="np.concatenate([1 - h, h], axis=1)",
     numbers="{h}",
 )

@@ -115,12 +115,20 @@ def _meaning(model: Model, language: Language) -> Iterator[str]:
         says = "Values in the target's own units, (rows,)."
         yield _function("predict", says, [f"return {result}"], body)
         return
-    number = language.above_half if model.task.outputs == 1 else language.argmax
+    columns = language.two_columns if model.task.outputs == 1 else "h"
     yield f"CLASSES = np.array({model.classes.tolist()!r})"
+    if model.decision is None:
+        says, body = "Classes, (rows,).", ["h = outputs(x)"]
+        number = language.above_half if model.task.outputs == 1 else language.argmax
+    else:
+        positive, threshold = model.decision.positive, model.decision.threshold
+        yield f"POSITIVE, THRESHOLD = {positive}, {threshold!r}"
+        says = "Classes, (rows,): CLASSES[POSITIVE] where its probability is at least THRESHOLD."
+        body = ["h = outputs(x)", *([f"h = {columns}"] if model.task.outputs == 1 else [])]
+        number = language.at_least
     result = f"return CLASSES[{language.numbers.format(h=number)}]"
-    yield _function("predict", "Classes, (rows,).", [result], ["h = outputs(x)"])
+    yield _function("predict", says, [result], body)
     if model.task.probabilistic:
-        columns = language.two_columns if model.task.outputs == 1 else "h"
         result = f"return {language.numbers.format(h=columns)}"
         says = "The probability of each of CLASSES, (rows, classes)."
         yield _function("predict_proba", says, [result], ["h = outputs(x)"])

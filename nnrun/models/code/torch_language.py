@@ -38,6 +38,7 @@ TORCH = Language(
     inverse='h.double() * W["target.scale"] + W["target.shift"]',
     argmax="h.argmax(1)",
     above_half="(h[:, 0] > 0.5).long()",
+    at_least="torch.where(h[:, POSITIVE].double() >= THRESHOLD, POSITIVE, 1 - POSITIVE)",
     two_columns="torch.cat([1 - h, h], 1)",
     numbers="{h}.numpy()",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from nnrun import __version__
 from nnrun.engines.compiled.formulas.activations import EXPORTED
 from nnrun.errors import UsageError
+from nnrun.models.decision import Decision
 from nnrun.models.emitters import emitter_of
 from nnrun.models.model import Model
 from nnrun.models.naming import Names, all_layers
@@ -133,7 +134,9 @@ def _predict(graph: Graph, model: Model, y: str, kind: int) -> list[onnx.ValueIn
 def _classes(
     graph: Graph, model: Model, task: Classification, y: str, kind: int
 ) -> list[onnx.ValueInfoProto]:
-    if task.outputs == 1:
+    if task.decision is not None:
+        number = _decided(graph, task, task.decision, y)
+    elif task.outputs == 1:
         half = graph.constant("half", np.float32(0.5))
         above = graph.add("Cast", graph.add("Greater", y, half), to=steps.INT64)
         number = _squeezed(graph, above)
@@ -151,6 +154,21 @@ def _classes(
         shape: list[str | int | None] = [_ROWS, task.classes]
         outputs.append(helper.make_tensor_value_info(PROBABILITY, kind, shape))
     return outputs
+
+
+def _decided(graph: Graph, task: Classification, decision: Decision, y: str) -> str:
+    """Class numbers by the threshold, in float64, as it is stored."""
+    positive = decision.positive
+    if task.outputs > 1:
+        y = graph.add("Gather", y, graph.constant("positive", np.array([positive])), axis=1)
+    elif positive == 0:
+        y = graph.add("Sub", graph.constant("one_float", np.float32(1)), y)
+    threshold = graph.constant("threshold", np.float64(decision.threshold))
+    chosen = graph.add("GreaterOrEqual", graph.add("Cast", y, to=steps.DOUBLE), threshold)
+    number = graph.add("Cast", chosen, to=steps.INT64)
+    if positive == 0:
+        number = graph.add("Sub", graph.constant("one_integer", np.int64(1)), number)
+    return _squeezed(graph, number)
 
 
 def _squeezed(graph: Graph, x: str, output: str | None = None) -> str:

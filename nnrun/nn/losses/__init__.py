@@ -8,6 +8,7 @@ from nnrun.nn.losses.cross_entropy import CrossEntropy, SoftmaxCrossEntropy
 from nnrun.nn.losses.huber import Huber
 from nnrun.nn.losses.mean_absolute import MeanAbsolute
 from nnrun.nn.losses.mean_squared import MeanSquared
+from nnrun.nn.losses.weighted import Weighted
 
 __all__ = [
     "FUSED",
@@ -20,6 +21,7 @@ __all__ = [
     "MeanSquared",
     "SigmoidBinaryCrossEntropy",
     "SoftmaxCrossEntropy",
+    "Weighted",
 ]
 
 LOSSES: dict[str, type[Loss]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnrun.nn.signature import Array
 
 
@@ -18,6 +20,11 @@ class Loss:
     def value(self, y: Array, target: Array) -> float:
         """The loss of predictions y."""
         raise NotImplementedError
+
+    def rows(self, y: Array, target: Array) -> Array:
+        """The loss of each row alone: (rows,)."""
+        single = [self.value(y[i : i + 1], target[i : i + 1]) for i in range(len(y))]
+        return np.array(single, y.dtype)
 
     @classmethod
     def curvature(cls, outputs: int) -> float | None:

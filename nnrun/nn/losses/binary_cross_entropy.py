@@ -25,10 +25,11 @@ class BinaryCrossEntropy(Loss):
         return 0.25
 
     def value(self, y: Array, target: Array) -> float:
-        with np.errstate(divide="ignore"):
-            yes = np.log(y, where=target > 0, out=np.zeros_like(y))
-            no = np.log1p(-y, where=target < 1, out=np.zeros_like(y))
-        return -float(np.sum(target * yes + (1 - target) * no)) / len(y)
+        return -float(np.sum(_log_likelihood(y, target))) / len(y)
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = -_log_likelihood(y, target).sum(axis=1)
+        return rows
 
     def gradient(self, y: Array, target: Array) -> Array:
         # In two parts, so that the slope at p = t = 0 or 1 is ±1 and not 0 / 0.
@@ -49,8 +50,15 @@ class SigmoidBinaryCrossEntropy(Loss):
     type = "sigmoid_binary_cross_entropy"
 
     def value(self, y: Array, target: Array) -> float:
-        cost = np.maximum(y, 0) - y * target + np.log1p(np.exp(-np.abs(y)))
-        return float(np.sum(cost)) / len(y)
+        return float(np.sum(self._costs(y, target))) / len(y)
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = self._costs(y, target).sum(axis=1)
+        return rows
+
+    def _costs(self, y: Array, target: Array) -> Array:
+        costs: Array = np.maximum(y, 0) - y * target + np.log1p(np.exp(-np.abs(y)))
+        return costs
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy = np.empty_like(y)
@@ -58,3 +66,11 @@ class SigmoidBinaryCrossEntropy(Loss):
         dy -= target
         dy /= len(y)
         return dy
+
+
+def _log_likelihood(p: Array, target: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        yes = np.log(p, where=target > 0, out=np.zeros_like(p))
+        no = np.log1p(-p, where=target < 1, out=np.zeros_like(p))
+    found: Array = target * yes + (1 - target) * no
+    return found

@@ -24,9 +24,16 @@ class CrossEntropy(Loss):
         return 0.5
 
     def value(self, y: Array, target: Array) -> float:
+        return float(np.sum(self._costs(y, target))) / len(y)
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = self._costs(y, target).sum(axis=1)
+        return rows
+
+    def _costs(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):
             log_likelihood = -np.log(y, where=target > 0, out=np.zeros_like(y))
-        return float(np.sum(target * log_likelihood)) / len(y)
+        return target * log_likelihood
 
     def gradient(self, y: Array, target: Array) -> Array:
         with np.errstate(divide="ignore"):
@@ -45,9 +52,11 @@ class SoftmaxCrossEntropy(Loss):
     type = "softmax_cross_entropy"
 
     def value(self, y: Array, target: Array) -> float:
-        shifted = y - row_maximum(y)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        return -float(np.sum(target * log_p)) / len(y)
+        return -float(np.sum(target * _log_softmax(y))) / len(y)
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = -(target * _log_softmax(y)).sum(axis=1)
+        return rows
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy = y - np.maximum.reduce(y, axis=1, keepdims=True)
@@ -57,3 +66,9 @@ class SoftmaxCrossEntropy(Loss):
         if len(y) > 1:
             dy /= len(y)
         return dy
+
+
+def _log_softmax(z: Array) -> Array:
+    shifted = z - row_maximum(z)
+    log_p: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return log_p

@@ -28,9 +28,17 @@ class Huber(Loss):
         return 1.0 / outputs
 
     def value(self, y: Array, target: Array) -> float:
+        return float(np.mean(self._costs(y, target)))
+
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = self._costs(y, target).reshape(len(y), -1).mean(axis=1)
+        return rows
+
+    def _costs(self, y: Array, target: Array) -> Array:
         error = np.abs(y - target)
         small = np.minimum(error, self.delta)
-        return float(np.mean(small * (error - small / 2)))
+        costs: Array = small * (error - small / 2)
+        return costs
 
     def gradient(self, y: Array, target: Array) -> Array:
         dy: Array = np.clip(y - target, -self.delta, self.delta)

@@ -20,6 +20,10 @@ class MeanAbsolute(Loss):
     def value(self, y: Array, target: Array) -> float:
         return float(np.mean(np.abs(y - target)))
 
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = np.abs(y - target).reshape(len(y), -1).mean(axis=1)
+        return rows
+
     def gradient(self, y: Array, target: Array) -> Array:
         dy: Array = np.sign(y - target)
         dy /= y.size

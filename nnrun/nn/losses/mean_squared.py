@@ -21,6 +21,10 @@ class MeanSquared(Loss):
         error = (y - target).ravel()
         return float(np.dot(error, error)) / error.size
 
+    def rows(self, y: Array, target: Array) -> Array:
+        rows: Array = ((y - target) ** 2).reshape(len(y), -1).mean(axis=1)
+        return rows
+
     def gradient(self, y: Array, target: Array) -> Array:
         dy = y - target
         dy *= 2 / y.size

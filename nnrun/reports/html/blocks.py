@@ -8,7 +8,24 @@ from typing import ClassVar
 
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.pictures import Picture
+from nnrun.reports.summary import status_words
 from nnrun.reports.tables import Grid
+from nnrun.runs.catalog.summary import COMPLETED, DAMAGED
+
+
+@dataclass(frozen=True)
+class StatusMark:
+    """The status of a run, in words, and the class that decides its colour and sign."""
+
+    text: str
+    kind: str
+
+    @classmethod
+    def of(cls, status: str, warnings: int = 0) -> StatusMark:
+        """Of a run with so many warnings, which count for a completed one."""
+        if status == COMPLETED and warnings:
+            return cls(status_words(status, warnings), "warned")
+        return cls(status, status if status.isalpha() else DAMAGED)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnrun.config.settings import choice_words, differing
+from nnrun.config.settings import choice_of, choice_words, differing
 from nnrun.reports.charts.kinds.strip import strip
 from nnrun.reports.charts.scales import Linear, Scale
 from nnrun.reports.charts.svg import shortened
@@ -26,6 +26,7 @@ from nnrun.reports.terminal.leaderboard import (
     runs,
     sources,
     to_the_best,
+    warned,
 )
 from nnrun.reports.terminal.leaderboard import splits as all_splits
 from nnrun.sweeps.board.rows import Row
@@ -45,7 +46,7 @@ def with_own_settings(board: StoredBoard) -> StoredBoard:
     keys = {name: differing(found) for name, found in choices.items()}
     standings = []
     for standing in board.standings:
-        choice = {key: standing.row.choice[key] for key in keys[standing.row.name]}
+        choice = choice_of(standing.row.choice, keys[standing.row.name])
         row = replace(standing.row, choice=choice)
         standings.append(
             replace(standing, row=row, variant=replace(standing.variant, choice=choice))
@@ -134,7 +135,11 @@ def _row(
     return [
         Cell(place(board.group, row), row.rank),
         Cell(choice or config_name(standing)),
-        Cell(", ".join([runs(row), *incomplete(row)]), row.completed),
+        Cell(
+            ", ".join([runs(row), *incomplete(row), *warned(row)]),
+            row.completed,
+            kind="warned" if row.warned else "",
+        ),
         _mean(summary),
         Cell(sd_text(sd), sd),
         _strip(standing, board, summary, scale),

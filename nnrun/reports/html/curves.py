@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 
 from nnrun.config.names import SPLITS
+from nnrun.metrics.table import bounds_of
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series, lines
 from nnrun.reports.charts.marks import Numbers
@@ -46,10 +47,11 @@ def board_curves(board: StoredBoard, histories: Mapping[str, History]) -> Iterat
         yield Note(f"{drawn} of {every} are drawn, the first by rank that have curves.")
 
 
-def run_curves(history: History, metric: str) -> Iterator[Block]:
+def run_curves(history: History, metric: str, followed: str = "") -> Iterator[Block]:
     """The learning curves of a single run: a line for each split."""
     charts = []
-    for what in curve_names(metric, [history]):
+    names = curve_names(metric, [history], followed)
+    for what in names:
         series = [
             Series(split, x, [v if isfinite(v) else None for v in y], index=index)
             for index, split in enumerate(SPLITS)
@@ -62,7 +64,7 @@ def run_curves(history: History, metric: str) -> Iterator[Block]:
         legend = [
             (index, split)
             for index, split in enumerate(SPLITS)
-            if any(f"{split}_{what}" in history for what in ("loss", metric))
+            if any(f"{split}_{what}" in history for what in names)
         ]
         yield Figures(charts, legend)
 
@@ -90,7 +92,7 @@ def _chart(title: str, series: Sequence[Series], what: str, domain: Numbers = ()
     label = metric_label(what)
     chart = lines(title, series, x_label="iteration", y_label=label, domain=domain)
     values = [v for one in series for v in one.y if v is not None]
-    if not values or min(values) <= 0 or what in ("accuracy", "r2"):
+    if not values or min(values) <= 0 or bounds_of(what)[1] < inf:
         return chart
     log = lines(
         f"{title}, logarithmic", series, x_label="iteration", y_label=label, log=True,

@@ -55,7 +55,11 @@ def grid_blocks(board: StoredBoard) -> Iterator[tuple[str, list[Block]]]:
     """For each experiment with a grid, its name and its charts."""
     names = dict.fromkeys(standing.variant.name for standing in board.standings)
     for name in names:
-        members = [s for s in board.standings if s.variant.name == name and s.variant.choice]
+        members = [
+            standing
+            for standing in board.standings
+            if standing.variant.name == name and standing.row.is_network and standing.variant.choice
+        ]
         if len(members) > 1:
             yield name, list(_Grid(board, members).blocks())
 

@@ -88,7 +88,8 @@ def agree(record: RunRecord, predictions: Predictions) -> bool:
     numbers = record.metrics.get(predictions.split) or {}
     y, predicted = predictions.part.y, predictions.decoded
     if record.task == "regression":
-        mse = float(np.mean((predicted - y) ** 2))
+        squares = np.mean((predicted - y) ** 2, axis=1)
+        mse = float(np.average(squares, weights=predictions.part.weight))
         known = numbers.get("mse")
         return known is None or isclose(mse, known, rel_tol=1e-6)
     n = len(predictions.dataset.classes)

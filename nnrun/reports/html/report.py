@@ -12,11 +12,12 @@ from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.html.blocks import Block, Note, Section, charts_of
+from nnrun.reports.examine import LoadData
+from nnrun.reports.html.blocks import Block, Note, Section, StatusMark, charts_of
 from nnrun.reports.html.board import board_blocks, board_title, with_own_settings
 from nnrun.reports.html.curves import board_curves
 from nnrun.reports.html.grids import grid_blocks
-from nnrun.reports.html.runs import LoadData, RunSections, run_sections
+from nnrun.reports.html.runs import RunSections, run_sections
 from nnrun.reports.numbers import MISSING, count, number, plural
 from nnrun.reports.summary import History
 from nnrun.reports.tables import Cell, Grid
@@ -73,13 +74,14 @@ class Found:
         if run is None or run.problem or run.record is None or entry is None:
             return None
         own = run.record.run_id == entry.score.run_id
-        return replace(run.record, name=entry.name) if own else None
+        return replace(run.record, name=entry.name, main_metric=entry.metric) if own else None
 
 
 class Report:
     """The content of a report, before it is rendered.
 
-    `margin` is a difference that does not matter, in the units of the metric.
+    `margin` is a difference that does not matter, in the units of the metric; `importance` is
+    whether to compute which columns count, for one run of each setting.
     """
 
     def __init__(
@@ -88,10 +90,13 @@ class Report:
         load_data: LoadData,
         limits: Limits | None = None,
         margin: float | None = None,
+        *,
+        importance: bool = False,
     ) -> None:
         self.found = found
         self.limits = limits or Limits()
         self._load_data = load_data
+        self._importance = importance
         self._sound = {run.key: run for run in found if run.entry is not None}
         self._records: dict[str, RunRecord | None] = {}
         self.variants = stored_variants(run.entry for run in self._sound.values() if run.entry)
@@ -106,9 +111,11 @@ class Report:
         return shortened(names[0] if len(names) == 1 else f"{len(names)} experiments", 100)
 
     @property
-    def counts(self) -> list[tuple[str, int]]:
-        """The number of runs with each status."""
-        return sorted(Counter(map(self._status, self.found)).items())
+    def counts(self) -> list[tuple[StatusMark, int]]:
+        """The number of runs with each status; those with warnings are counted apart."""
+        kinds = Counter(self._mark(found).kind for found in self.found)
+        words = {"warned": "completed with warnings"}
+        return [(StatusMark(words.get(kind, kind), kind), kinds[kind]) for kind in sorted(kinds)]
 
     def sections(self) -> Iterator[Section]:
         """Leaderboards, learning curves and grids, then the list of all runs."""
@@ -141,13 +148,19 @@ class Report:
         varying: dict[str, set[str]] = {}
         for variant in self.variants:
             varying.setdefault(variant.name, set()).update(variant.choice)
+        members = {run.key: variant.number for variant in self.variants for run in variant.runs}
+        measured: set[int] = set()
         for key in self.in_full:
             record = self._record(key)
-            if record is not None:
-                yield run_sections(
-                    record, self._sound[key].folder, self.anchors[key],
-                    sorted(varying[record.name]), self._load_data,
-                )  # fmt: skip
+            if record is None:
+                continue
+            first = members[key] not in measured
+            measured.add(members[key])
+            yield run_sections(
+                record, self._sound[key].folder, self.anchors[key],
+                sorted(varying[record.name]), self._load_data,
+                importance=self._importance and first,
+            )  # fmt: skip
 
     def charts(self) -> Iterator[tuple[str, Chart]]:
         """Every chart with the title of its section."""
@@ -221,22 +234,26 @@ class Report:
             )
 
     def _row(self, found: Found, variant: StoredVariant | None) -> list[Cell]:
-        status = self._status(found)
+        mark = self._mark(found)
+        status = Cell(mark.text, kind=f"status {mark.kind}")
         sound = found.entry
         name = Cell(shortened(found.key), link=self.anchors.get(found.key))
         if sound is None:
             blank = [Cell(MISSING)] * 5
-            return [name, Cell(MISSING), Cell(status, kind=f"status {_class(status)}"), *blank]
+            return [name, Cell(MISSING), status, *blank]
         choice = " ".join(choice_words(variant.choice)) if variant else ""
         numbers = [Cell(number(value), value) for value in sound.score.metrics]
         return [
             name,
             Cell(shortened(choice) or MISSING),
-            Cell(status, kind=f"status {_class(status)}"),
+            status,
             Cell(str(sound.score.seed), sound.score.seed),
             Cell(shortened(sound.metric, 30)),
             *numbers,
         ]
+
+    def _mark(self, found: Found) -> StatusMark:
+        return StatusMark.of(self._status(found), found.overview.warnings)
 
     def _status(self, found: Found) -> str:
         """The run's status; `damaged` if its report is not valid."""
@@ -258,7 +275,3 @@ def _reason(found: Found, status: str) -> str:
     if status == DAMAGED:
         return damaged(found.key, found.overview.error or f"{REPORT} is not what nnrun writes")
     return f"{found.key}: {found.overview.error or _WHY.get(status, status)}"
-
-
-def _class(status: str) -> str:
-    return status if status.isalpha() else DAMAGED

@@ -6,36 +6,39 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nnrun.config.schema.experiment import DatasetConfig
-from nnrun.data.dataset import Dataset
 from nnrun.errors import NnrunError
 from nnrun.models.files import MODEL
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.reports.charts.svg import shortened
-from nnrun.reports.examine import Predictions, predictions_of
+from nnrun.reports.examine import LoadData, Predictions, predictions_of
 from nnrun.reports.html.about import again_blocks, config_blocks
-from nnrun.reports.html.blocks import Block, Code, Note, Section
+from nnrun.reports.html.blocks import Block, Code, Note, Section, StatusMark
+from nnrun.reports.html.class_curves import curve_blocks
 from nnrun.reports.html.curves import run_curves
+from nnrun.reports.html.importance import importance_blocks
 from nnrun.reports.html.predictions import agree, class_blocks, regression_blocks
 from nnrun.reports.html.weights import activity_blocks, surface_blocks, weight_blocks
+from nnrun.reports.importance.measure import importance_of
 from nnrun.reports.markup import sentence
 from nnrun.reports.run_tables import metrics_table, network_table, published_table
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
+    metric_notes,
+    monitored,
     published_source,
     split_line,
     training_line,
     warnings_of,
 )
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.history import read_history
 from nnrun.runs.storage.integrity import changed_file, refuse_changed
 from nnrun.runs.storage.reading import HISTORY, TRACEBACK
 
-LoadData = Callable[[DatasetConfig], Dataset]
 Part = tuple[str, Callable[[], Iterator[Block]]]
 _LONGEST_TRACEBACK = 1_000_000
 _TRACEBACK_LINES = 40
@@ -53,7 +56,7 @@ class RunSections:
 
     anchor: str
     name: str
-    status: str
+    status: StatusMark
     sections: Sequence[Section]
 
 
@@ -63,18 +66,22 @@ def run_sections(
     anchor: str,
     varying: Sequence[str],
     load_data: LoadData,
+    *,
+    importance: bool = False,
 ) -> RunSections:
     """The details of a run; a section that cannot be shown says why.
 
-    `anchor` is its id in the page; in the keys `varying`, runs of its name differ.
+    `anchor` is its id in the page; in the keys `varying`, runs of its name differ; `importance` is
+    whether to compute which columns count.
     """
     parts: list[Part] = [
         ("Result", lambda: _result(record)),
         ("Traceback", lambda: _traceback(folder)),
         ("Learning curves", lambda: _curves(record, folder)),
         *_trained(record, folder, anchor, load_data),
+        *(_important(record, folder, load_data) if importance else ()),
         ("Config", lambda: config_blocks(record, varying)),
-        ("Network", lambda: iter([network_table(record.network)])),
+        ("Network", lambda: iter([] if record.beside else [network_table(record.network)])),
         ("To repeat it", lambda: again_blocks(record)),
     ]
     sections = []
@@ -87,7 +94,7 @@ def run_sections(
         if found:
             sections.append(Section(title, found))
     name = shortened(f"{record.name}/{record.run_id}")
-    return RunSections(anchor, name, record.status, sections)
+    return RunSections(anchor, name, StatusMark.of(record.status, len(record.warnings)), sections)
 
 
 def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) -> list[Part]:
@@ -103,6 +110,8 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
             yield from regression_blocks(predictions)
 
     parts: list[Part] = [("Predictions", classes)]
+    if predictions is not None and record.task == "classification":
+        parts.append(("Curves by class", lambda: curve_blocks(predictions)))
     if model is not None and predictions is not None:
         parts.append(("Decision surface", lambda: surface_blocks(predictions, model)))
     if model is not None:
@@ -112,12 +121,26 @@ def _trained(record: RunRecord, folder: Path, anchor: str, load_data: LoadData) 
     return parts
 
 
+def _important(record: RunRecord, folder: Path, load_data: LoadData) -> Iterator[Part]:
+    if record.weights_sha256 is None:
+        return
+
+    def blocks() -> Iterator[Block]:
+        try:
+            yield from importance_blocks(importance_of(folder, record, load_data))
+        except (NnrunError, OSError, MemoryError) as error:
+            yield Note(f"Which columns count cannot be computed: {shortened(str(error))}.", "bad")
+
+    images = len(record.network["input_shape"]) > 1
+    yield f"Which {'pixels' if images else 'columns'} count", blocks
+
+
 def _curves(record: RunRecord, folder: Path) -> Iterator[Block]:
     fault = changed_file(folder, record, (HISTORY,))
     if fault is not None:
         yield Note(f"Its learning curve cannot be shown: {shortened(fault)}.", "bad")
         return
-    yield from run_curves(read_history(folder), record.main_metric)
+    yield from run_curves(read_history(folder), record.main_metric, monitored(record))
 
 
 def _predictions(
@@ -149,6 +172,10 @@ def _result(record: RunRecord) -> Iterator[Block]:
     if any(record.metrics.values()):
         yield metrics_table(record)
         yield Note(f"The baseline is {baseline_line(record)}.")
+    yield from (Note(sentence(note), "warning") for note in metric_notes(record))
+    if (decided := decision_table(record)) is not None:
+        yield replace(decided, title=shortened(decided.title))
+        yield Note(sentence(shortened(decision_line(record), 500)))
     if record.published:
         table, source = published_table(record), published_source(record)
         yield replace(table, title=f"{table.title}, from {shortened(source)}") if source else table

@@ -17,12 +17,16 @@ from nnrun.reports.run_tables import (
 from nnrun.reports.summary import (
     baseline_line,
     held_out_notes,
+    metric_notes,
+    monitored,
     published_source,
     split_line,
     splits,
+    status_words,
     training_line,
     warnings_of,
 )
+from nnrun.reports.weight_words import decision_line, decision_table
 from nnrun.runs.record import RunRecord, RunResult
 
 # A larger matrix does not fit a page; report.json has it.
@@ -47,13 +51,15 @@ def _blocks(result: RunResult) -> Iterator[str]:
     yield from _results(record)
     yield from _classes(record)
     yield from _curve(result)
-    yield "## Network"
-    yield grid_table(network_table(record.network))
+    if record.beside is None:
+        yield "## Network"
+        yield grid_table(network_table(record.network))
     yield from _about(result)
 
 
 def _status(record: RunRecord) -> str:
-    line = f"Run `{record.run_id}` of {moment(record.started)}: **{record.status}**."
+    status = status_words(record.status, len(record.warnings))
+    line = f"Run `{record.run_id}` of {moment(record.started)}: **{status}**."
     error = f" {sentence(escape(record.error))}" if record.error else ""
     return f"{line}{error} {sentence(training_line(record))}"
 
@@ -62,6 +68,11 @@ def _results(record: RunRecord) -> Iterator[str]:
     yield "## Results"
     yield grid_table(metrics_table(record))
     yield f"The baseline is {baseline_line(record)}."
+    yield from (sentence(escape(note)) for note in metric_notes(record))
+    if (decided := decision_table(record)) is not None:
+        yield "## Threshold"
+        yield escape(sentence(decision_line(record)))
+        yield grid_table(decided)
     if record.published:
         yield "## Published numbers"
         if source := published_source(record):
@@ -82,9 +93,10 @@ def _about(result: RunResult) -> Iterator[str]:
     yield "Resolved, with all defaults; the same as `config.yaml`."
     yield code(result.config_yaml, "yaml")
     yield "## To repeat it"
+    what = "weights" if record.beside is None else "numbers"
     yield (
         "In this folder, this command trains the run again, into a folder `again`. On the same "
-        f"machine{_or_another(record)} the weights are the same to the last bit"
+        f"machine{_or_another(record)} the {what} are the same to the last bit"
         + (f": SHA-256 `{record.weights_sha256}`." if record.weights_sha256 else ".")
     )
     yield code("nnrun train config.yaml --results again", "sh")
@@ -134,17 +146,18 @@ def _curve(result: RunResult) -> Iterator[str]:
         return
     yield "## Learning curve"
     parts = splits(record.dataset)
-    keys = [f"{split}_{what}" for split in parts for what in ("loss", record.main_metric)]
+    names = dict.fromkeys(("loss", record.main_metric, monitored(record)))
+    keys = [f"{split}_{what}" for split in parts for what in names]
     keys = [key for key in keys if key in history[0]]
-    names = [key.replace("_", " ", 1) for key in keys]
+    titles = [key.replace("_", " ", 1) for key in keys]
     if len(history) > 1:
         curves = [[row[key] for row in history] for key in keys]
         rows = [
             [name, sparkline(values), number(values[0]), number(values[-1])]
-            for name, values in zip(names, curves, strict=True)
+            for name, values in zip(titles, curves, strict=True)
         ]
         yield table(["", "curve", "first", "last"], rows, texts=2)
-    header = ["iteration", "epoch", *names]
+    header = ["iteration", "epoch", *titles]
     rows = [
         [count(int(row["iteration"])), f"{row['epoch']:.1f}", *[number(row[key]) for key in keys]]
         for row in thinned(history, _MOST_ROWS)

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
 
-from nnrun.config.schema.block import Block
+from nnrun.config.schema.block import Block, BlockChoice
 from nnrun.config.schema.fields import Kind, Listed, OneOf
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.yaml.dump import flow
@@ -36,6 +36,11 @@ def _forms(annotation: Any, marks: Iterable[Any] = ()) -> Iterator[_Form]:
             return
         if isinstance(mark, Kind):
             yield from mark.names if isinstance(mark, OneOf) else [mark.phrase]
+            return
+        if isinstance(mark, BlockChoice):
+            for block in mark.blocks():
+                yield from _unmarked(block)
+            yield from () if mark.words is None else mark.words.names
             return
         if isinstance(mark, BeforeValidator) and get_origin(mark.json_schema_input_type):
             annotation = mark.json_schema_input_type

@@ -14,6 +14,7 @@ PAGES = (
     "config",
     "data",
     "sweeps",
+    "metrics",
     "choosing",
     "prediction",
     "notebooks",

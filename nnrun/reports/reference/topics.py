@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from nnrun.config.hints.key_locations import BLOCKS, TABLES
+from nnrun.config.schema.block import Block
 from nnrun.config.schema.dataset import BuiltInConfig
 from nnrun.config.schema.fields import example
 from nnrun.config.schema.from_signature import NamedBlock
@@ -23,6 +24,7 @@ from nnrun.config.yaml.dump import flow
 from nnrun.data.builtin.registry import DATASETS
 from nnrun.data.preprocessing.steps import STEPS
 from nnrun.errors import EXIT_CODES
+from nnrun.metrics.table import METRICS
 from nnrun.nn.activations import ACTIVATIONS
 from nnrun.nn.initializers import INITIALIZERS
 from nnrun.nn.layers import LAYERS
@@ -45,6 +47,7 @@ KINDS = (
     "initializer",
     "schedule",
     "feature step",
+    "metric",
     "data set",
     "exit code",
     "command",
@@ -124,7 +127,7 @@ class Topic:
 @cache
 def topics() -> tuple[Topic, ...]:
     """Everything but the commands, which the command line adds."""
-    return (*_keys(), *_tables(), _exit_codes())
+    return (*_keys(), *_tables(), *_metrics(), _exit_codes())
 
 
 def found(word: str, known: tuple[Topic, ...]) -> tuple[list[Topic], list[Topic]]:
@@ -154,16 +157,16 @@ def _named(word: str, known: tuple[Topic, ...]) -> list[Topic]:
 def _keys() -> Iterator[Topic]:
     known = set()
     for prefix, block in BLOCKS:
-        for name, field in block.model_fields.items():
+        for name in block.model_fields:
             if (dotted := f"{prefix}{name}") not in known:
                 known.add(dotted)
-                yield _key_topic(dotted, {"": _key(name, field)})
+                yield _key_topic(dotted, {"": _key(name, block)})
     for prefix in ("training.optimizer.", "training.learning_rate."):
         base = TABLES[prefix]
         owners: dict[str, dict[str, Key]] = {}
         for owner, entry in base.blocks.items():
             for name in entry.parameters:
-                owners.setdefault(name, {})[owner] = _key(name, entry.model_fields[name])
+                owners.setdefault(name, {})[owner] = _key(name, entry)
         for name, keys in owners.items():
             if (dotted := f"{prefix}{name}") not in known:
                 yield _key_topic(dotted, keys)
@@ -191,12 +194,12 @@ def _by_owner(values: Mapping[str, str], *, every: bool = True) -> str:
     return "; ".join(f"{value} (of {', '.join(owners)})" for value, owners in groups.items())
 
 
-def _key(name: str, field: FieldInfo) -> Key:
-    default = ""
+def _key(name: str, block: type[Block]) -> Key:
+    field, default = block.model_fields[name], ""
     if field.default is not PydanticUndefined:
         nothing = field.default is None or (name == "features" and not field.default)
         default = "none" if nothing else flow(field.default)
-    about = (field.description or "").replace("\n", " ").removesuffix(".")
+    about = block.describe(name).replace("\n", " ").removesuffix(".")
     return Key(name, value_words(field), default, about)
 
 
@@ -210,7 +213,7 @@ def _tables() -> Iterator[Topic]:
     for kind, (table, base) in blocks.items():
         for name, call in table.items():
             block = base.blocks[name]
-            keys = tuple(_key(key, block.model_fields[key]) for key in block.parameters)
+            keys = tuple(_key(key, block) for key in block.parameters)
             entry = _example(block, base.key, name)
             shapes = _shapes(block, entry) if kind == "layer" else ""
             yield Topic(kind, name, _text(call), keys, shapes, _line(kind, entry))
@@ -225,10 +228,21 @@ def _tables() -> Iterator[Topic]:
             written = name if step is None else flow(step.example())
             yield Topic(kind, name, _text(call), example=form.format(written))
     for name, data in DATASETS.items():
-        fields = BuiltInConfig.blocks[name].model_fields
-        options = [_key(key, fields[key]) for key in BuiltInConfig.blocks[name].parameters]
+        source = BuiltInConfig.blocks[name]
+        options = [_key(key, source) for key in source.parameters]
         text = "\n\n".join(part for part in (data.description, data.note) if part)
         yield Topic("data set", name, text, tuple(options), example=f"dataset: {{name: {name}}}")
+
+
+def _metrics() -> Iterator[Topic]:
+    for name, metric in METRICS.items():
+        better = "larger" if metric.larger_is_better else "smaller"
+        ends = f"from {metric.low:g} to {metric.high:g}".replace("inf", "∞")
+        source = "scipy.stats" if metric.function == "spearmanr" else "sklearn.metrics"
+        lines = [metric.about, f"{source}.{metric.function}; {ends}, {better} is better."]
+        usual = "Every report has it." if metric.always else ""
+        text = "\n\n".join(filter(None, [*lines, usual]))
+        yield Topic("metric", name, text, example="" if usual else f"metrics: [{name}]")
 
 
 def _text(call: Callable[..., Any]) -> str:

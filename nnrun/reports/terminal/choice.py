@@ -7,7 +7,8 @@ from statistics import fmean
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import count, duration, first_of, plural, spread
+from nnrun.reports.numbers import count, difference, duration, first_of, plural, spread
+from nnrun.sweeps.board.beside import Beside
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.verdicts import NOT_COMPARED
 
@@ -33,6 +34,7 @@ def choice_notes(group: Group, *, several: bool) -> Iterator[str]:
         "marked."
     )
     yield from _as_good(group, of)
+    yield from _beside(group, of)
     yield from _shown(group, of)
 
 
@@ -71,6 +73,29 @@ def _as_good(group: Group, of: str) -> Iterator[str]:
     if cheapest is not None and len(good) > 1:
         text += f" The cheapest of these is {_name(cheapest)}{_cost(cheapest)}."
     yield text
+
+
+def _beside(group: Group, of: str) -> Iterator[str]:
+    """How models of scikit-learn do beside the best network."""
+    if not group.beside:
+        return
+    network = clean(group.beside[0].network)
+    found = "; ".join(
+        f"{clean(one.model)} {beside_words(one, group.margin)}" for one in group.beside
+    )
+    yield f"{of}Beside the best network, {network}: {found} (95% for all of them at once)."
+
+
+def beside_words(found: Beside, margin: float | None = None) -> str:
+    """`is better by 0.03 [0.01, 0.05]`, where the network is the subject before."""
+    size = abs(found.difference)
+    if found.low > 0:
+        return f"is better by {difference(size, found.low, found.high).replace('+', '')}"
+    if found.high < 0:
+        return f"is worse by {difference(size, -found.high, -found.low).replace('+', '')}"
+    if margin is not None and found.low >= -margin:
+        return f"is as good to within {margin:g}"
+    return f"cannot be told from it, {difference(found.difference, found.low, found.high)}"
 
 
 def _cost(row: Row) -> str:

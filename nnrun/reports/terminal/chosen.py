@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nnrun.characters import clean
-from nnrun.config.settings import choice_words
+from nnrun.config.settings import BESIDE, choice_words
 from nnrun.reports.numbers import count, first_of
+from nnrun.reports.terminal.choice import beside_words
 from nnrun.reports.terminal.commands import command_line
 from nnrun.reports.terminal.leaderboard import mean, ordered_by
 from nnrun.runs.catalog.bookkeeping import CONTINUED
@@ -28,8 +29,21 @@ def chosen_words(choice: Choice, root: Path) -> Iterator[str]:
         yield from _of_folds(choice)
     elif choice.group.ordered_by != "validation":
         yield f"  {honesty(choice)}"
+    yield from map(clean, _beside(choice))
     if choice.others:
         yield from map(clean, _of_boards(choice, root))
+
+
+def _beside(choice: Choice) -> Iterator[str]:
+    """The models of scikit-learn that are ahead of it."""
+    told = {found.model: beside_words(found) for found in choice.group.beside}
+    for row in choice.group.rows:
+        if row is choice.row:
+            return
+        if not row.is_network and row.rank is not None:
+            model = str(row.choice[BESIDE])
+            value = mean(row.summary(choice.group.ordered_by))
+            yield f"  scikit-learn's {model} has {value}: it {told.get(model, 'is ahead')}"
 
 
 def _of_boards(choice: Choice, root: Path) -> Iterator[str]:

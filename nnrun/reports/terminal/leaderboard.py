@@ -70,8 +70,8 @@ def best_run(group: Group) -> str | None:
 
 
 def _first_completed(group: Group) -> str | None:
-    """The experiment of the first row, if any of its runs has completed."""
-    return group.rows[0].name if best_run(group) else None
+    """The experiment of the first network, if any of its runs has completed."""
+    return None if group.first_network is None else group.first_network.name
 
 
 def heading(group: Group) -> str:
@@ -107,7 +107,7 @@ def columns(group: Group, most: int | None = None) -> list[Column]:
     return [
         Column("", [place(group, row) for row in rows], left=True),
         Column("config", [clean(name(row)) for row in rows], left=True, wraps=True),
-        Column("n", [runs(row) for row in rows], 2),
+        Column("n", [Text(runs(row), "yellow" if row.warned else "") for row in rows], 2),
         Column(f"{first} ± 95%", [mean(summary) for summary in summaries]),
         Column("sd", [sd_text(summary.sd if summary else None) for summary in summaries], 4),
         *spread,
@@ -151,6 +151,11 @@ def runs(row: Row) -> str:
     if row.completed == row.runs:
         return f"{count(row.runs)}{mark}"
     return f"{count(row.completed)} of {count(row.runs)}{mark}"
+
+
+def warned(row: Row) -> list[str]:
+    """`2 with warnings`, or nothing."""
+    return [f"{count(row.warned)} with warnings"] if row.warned else []
 
 
 def incomplete(runs: Row | SweepProgress) -> list[str]:

@@ -15,13 +15,14 @@ from nnrun.characters import clean
 from nnrun.config.names import SPLITS
 from nnrun.config.settings import choice_words, setting_of, setting_words
 from nnrun.reports.numbers import MISSING, count, number, plural
+from nnrun.reports.summary import status_words
 from nnrun.reports.terminal.fitting import Column, FittedTable, markdown_table
+from nnrun.reports.terminal.tables import status_style
 from nnrun.runs.catalog.bookkeeping import DATA
-from nnrun.runs.catalog.filter import RESULT, value_of
-from nnrun.runs.catalog.summary import INTERRUPTED, PLAIN, RUNNING, RunSummary
+from nnrun.runs.catalog.filter import RESULT, metric_in, value_of
+from nnrun.runs.catalog.summary import MAPPINGS, PLAIN, RunSummary
 from nnrun.spreadsheet import cell
 
-_STYLES = {"completed": "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 _LEAST_DIGITS = 4
 
 Varied = Mapping[str, Sequence[str]]
@@ -32,7 +33,8 @@ Metrics = Sequence[tuple[str, float] | None]
 
 def listed_data(run: RunSummary) -> dict[str, Any]:
     """A run as JSON data."""
-    return {key: getattr(run, key) for key in PLAIN} | {"settings": dict(run.settings)}
+    mappings = {key: dict(getattr(run, key)) for key in MAPPINGS}
+    return {key: getattr(run, key) for key in PLAIN} | mappings
 
 
 @group()
@@ -64,7 +66,13 @@ def _columns(runs: Sequence[RunSummary], keys: Varied, sort: str | None = None) 
                 [f"{run.name}/\n{prefix}" for run, prefix in zip(runs, prefixes, strict=True)],
             ],
         ),
-        Column("status", [_status(run) for run in runs], need=1, left=True),
+        Column(
+            "status",
+            [_status(run, status_words(run.status, run.warnings)) for run in runs],
+            need=1,
+            left=True,
+            short=[[_status(run, _short_status(run)) for run in runs]],
+        ),
         Column("settings", words, need=2, left=True, wraps=True),
         *_results(runs, sort),
         Column("train", [number(run.train) for run in runs], need=4),
@@ -117,9 +125,13 @@ def _start(run_id: str, digits: int) -> str:
     return f"{seed}{dash}{digest[:digits]}"
 
 
-def _status(run: RunSummary) -> Text:
-    status = clean(run.status)
-    return Text(status, style=_STYLES.get(status, "bold red"))
+def _status(run: RunSummary, words: str) -> Text:
+    return Text(clean(words), style=status_style(run.status, run.warnings))
+
+
+def _short_status(run: RunSummary) -> str:
+    """`completed (2)`, with two warnings."""
+    return f"{run.status} ({count(run.warnings)})" if run.warnings else run.status
 
 
 def _moment(started: str | None) -> str:
@@ -128,13 +140,14 @@ def _moment(started: str | None) -> str:
 
 
 def runs_csv(runs: Sequence[RunSummary], keys: Varied) -> str:
-    """CSV with full precision and a column for each differing setting."""
+    """CSV with full precision and a column for each metric and each differing setting."""
     text = io.StringIO()
     found = dict.fromkeys(key for name in keys for key in keys[name])
+    metrics = dict.fromkeys(key for run in runs for key in run.metrics)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(cell, [*PLAIN, *found]))
+    writer.writerow(map(cell, [*PLAIN, *metrics, *found]))
     for run in runs:
-        values = [getattr(run, key) for key in PLAIN]
+        values = [getattr(run, key) for key in PLAIN] + [run.metrics.get(key) for key in metrics]
         writer.writerow(map(cell, [*values, *(setting_of(run.settings, key) for key in found)]))
     return text.getvalue()
 
@@ -153,6 +166,8 @@ def _sort_column(runs: Sequence[RunSummary], key: str) -> Column | None:
         return _metric_column(runs, [None if v is None else (key, v) for v in values])
     if key in _SHOWN:
         return None
+    if metric_in(key) is not None:
+        return Column(key.replace("_", " ", 1), [number(value_of(run, key)) for run in runs])
     return Column(clean(key.removeprefix("training.")), [_cell(run, key) for run in runs])
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from nnrun.characters import clean
 from nnrun.reports.numbers import count, moment
 from nnrun.reports.run_tables import network_table
-from nnrun.reports.summary import History, curve_names, metric_label, splits
+from nnrun.reports.summary import History, curve_names, metric_label, monitored, splits
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.reports.terminal.plot import Curve, Plot
 from nnrun.reports.terminal.tables import labelled, rich_table, run_summary, unbroken
@@ -41,8 +41,9 @@ def run_in_full(
         yield Text()
         yield plot
     yield from _confusion(record)
-    yield Text()
-    yield rich_table(network_table(record.network))
+    if record.beside is None:
+        yield Text()
+        yield rich_table(network_table(record.network))
     yield Text()
     yield unbroken("again", again(folder))
 
@@ -68,8 +69,8 @@ def again(folder: Path) -> str:
 
 
 def _plots(record: RunRecord, history: History) -> Iterator[Plot]:
-    """The loss, and the main metric unless it equals the loss."""
-    for key in curve_names(record.main_metric, [history]):
+    """The loss, the main metric unless it equals the loss, and what early stopping followed."""
+    for key in curve_names(record.main_metric, [history], monitored(record)):
         curves = [
             Curve(split, history["iteration"], history[f"{split}_{key}"], *_MARKS[split])
             for split in reversed(splits(record.dataset))

@@ -18,20 +18,24 @@ from nnrun.reports.summary import (
     baseline_line,
     data_line,
     metric_label,
+    metric_notes,
     published_source,
     short_note,
     splits,
+    status_words,
     training_line,
     warning_line,
 )
 from nnrun.reports.tables import Grid
+from nnrun.reports.weight_words import decision_line, decision_table
+from nnrun.runs.catalog.summary import COMPLETED, INTERRUPTED, RUNNING
 
 if TYPE_CHECKING:  # not imported for lists of runs
     from nnrun.runs.record import RunRecord
 
 _LABEL_WIDTH = 9
 _CELL_STYLES = {"strong": "bold", "soft": "dim"}
-_STATUS_STYLES = {"completed": "green", "interrupted": "yellow"}
+_STATUS_STYLES = {COMPLETED: "green", INTERRUPTED: "yellow", RUNNING: "cyan"}
 
 
 @group()
@@ -45,12 +49,17 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
         n = len(splits(record.dataset))
         # Of the baselines, only that of the last split: lines are narrow.
         yield rich_table(metrics_table(record).only([*range(n + 1), 2 * n]))
+    if (decided := decision_table(record)) is not None:
+        yield Text()
+        yield rich_table(decided)
     if record.published:
         yield Text()
         yield rich_table(published_table(record))
     yield Text()
     if record.warnings and record.status == "completed":
         yield labelled("warning", clean(warning_line(record)), style="yellow")
+    for note in metric_notes(record):
+        yield labelled("metrics", clean(note), style="yellow")
     for label, text in _remarks(record):
         yield labelled(label, clean(text))
     yield unbroken("report", clean(str(folder / "report.md")))
@@ -59,6 +68,8 @@ def run_summary(record: RunRecord, folder: Path) -> Iterator[RenderableType]:
 def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
     if any(record.metrics.values()):
         yield "baseline", baseline_line(record)
+    if record.decision is not None:
+        yield "threshold", decision_line(record)
     if record.published:
         yield "published", published_source(record) or "the config names no source"
     if record.dataset.get("note"):
@@ -70,12 +81,17 @@ def _remarks(record: RunRecord) -> Iterator[tuple[str, str]]:
 
 
 def heading(record: RunRecord) -> Text:
-    """Name, id, and the status unless the run is completed."""
+    """Name, id, and the status unless the run is completed without warnings."""
     text = Text.assemble((clean(record.name), "bold"), "  ", (record.run_id, "dim"))
-    if record.status != "completed":
-        style = _STATUS_STYLES.get(record.status, "bold red")
-        text.append(f"  {record.status}", style=style)
+    words = status_words(record.status, len(record.warnings))
+    if words != COMPLETED:
+        text.append(f"  {words}", style=status_style(record.status, len(record.warnings)))
     return text
+
+
+def status_style(status: str, warnings: int) -> str:
+    """The colour of a status."""
+    return "yellow" if status == COMPLETED and warnings else _STATUS_STYLES.get(status, "bold red")
 
 
 def score_table(metrics: dict[str, Any]) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nnrun.config.names import SPLITS
 from nnrun.errors import UsageError
+from nnrun.metrics.table import LOSS, find, larger_is_better
 from nnrun.runs.catalog.summary import DAMAGED, STATUSES, RunSummary
 from nnrun.suggestions import suggestion
 
@@ -14,6 +15,7 @@ RESULT = "result"
 _PLAIN = (
     "name",
     "status",
+    "warnings",
     "seed",
     "split_seed",
     "fold",
@@ -52,7 +54,7 @@ def ordered(runs: Sequence[RunSummary], key: str, top: int | None = None) -> lis
     Raises: UsageError if there is no such key.
     """
     found = resolve(key, runs)
-    if found not in _RESULTS:
+    if found not in _RESULTS and metric_in(found) is None:
         return sorted(runs, key=lambda run: _place(run, found))[:top]
     ranked: dict[tuple[Any, ...], list[RunSummary]] = {}
     for run in sorted(runs, key=lambda run: _place(run, found)):
@@ -69,7 +71,7 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
 
     Raises: UsageError if there is none, or there are several.
     """
-    if key == RESULT or key in _PLAIN:
+    if key == RESULT or key in _PLAIN or metric_in(key) is not None:
         return key
     known = dict.fromkeys(
         name for run in runs for setting in run.settings for name in _names_of(setting)
@@ -86,10 +88,23 @@ def resolve(key: str, runs: Sequence[RunSummary]) -> str:
     return found[0]
 
 
+def metric_in(key: str) -> str | None:
+    """The metric that a key names, alone or as `test_roc_auc`; None where it is another key."""
+    split, _, rest = key.partition("_")
+    name = rest if split in SPLITS else key
+    return name if name == LOSS or find(name) is not None else None
+
+
 def value_of(run: RunSummary, key: str) -> Any:
-    """A run's value for a full key, or the type of that block; None if it has none."""
+    """A run's value for a full key, or the type of that block; None if it has none.
+
+    A metric without a split is that of the split that leaderboards are ordered by.
+    """
     if key == RESULT:
         return run.ranking[1] if run.ranking else None
+    if metric_in(key) is not None:
+        split = key.partition("_")[0]
+        return run.metrics.get(key if split in SPLITS else f"{run.choosing}_{key}")
     if key in _PLAIN:
         return getattr(run, key)
     value = run.settings.get(key)
@@ -117,9 +132,10 @@ def _place(run: RunSummary, key: str) -> tuple[Any, ...]:
     value = value_of(run, key)
     if value is None:
         return (3,)
-    if key in _RESULTS:
+    metric = metric_in(key) or (str(run.metric) if key in _RESULTS else None)
+    if metric is not None:
         number = float(value)
-        return (0, str(run.metric), -number if run.larger_is_better else number)
+        return (0, metric, -number if larger_is_better(metric) else number)
     if isinstance(value, bool | int | float):
         return (1, "", float(value))
     return (2, str(value), 0.0)

@@ -20,10 +20,10 @@ from typing import Any, Self
 
 from nnrun.runs.catalog.summary import PLAIN, RunSummary
 
-_VERSION = 10
+_VERSION = 11
 _PATIENCE_SECONDS = 10.0
 _FLAG = PLAIN.index("larger_is_better")  # SQLite has numbers only
-_COLUMNS = (*PLAIN, "settings", "stamp")
+_COLUMNS = (*PLAIN, "metrics", "settings", "stamp")
 _TABLES = {
     "runs": f"{', '.join(_COLUMNS)}, PRIMARY KEY (name, run_id)",
     "records": "name, run_id, record, PRIMARY KEY (name, run_id)",
@@ -60,8 +60,8 @@ class Line:
     stamp: str
 
 
-class Settings(Mapping[str, Any]):
-    """Settings as JSON text, parsed when first used; empty if the text is no JSON."""
+class JsonMapping(Mapping[str, Any]):
+    """A mapping as JSON text, parsed when first used; empty if the text is no JSON."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -116,13 +116,13 @@ class IndexFile:
         """
         within = "id IN (SELECT settings FROM runs WHERE name = ?)"
         texts = self._db.execute(f"SELECT id, text FROM settings WHERE {within}", (name,))
-        settings = {number: Settings(text) for number, text in texts}
+        settings = {number: JsonMapping(text) for number, text in texts}
         joined = "record FROM runs JOIN records USING (name, run_id)" if records else "'' FROM runs"
-        select = f"SELECT {', '.join(PLAIN)}, settings, {joined} WHERE name = ?"
-        for *values, number, record in self._db.execute(select, (name,)):
+        select = f"SELECT {', '.join(PLAIN)}, metrics, settings, {joined} WHERE name = ?"
+        for *values, metrics, number, record in self._db.execute(select, (name,)):
             if number in settings:
                 values[_FLAG] = bool(values[_FLAG])
-                values.append(settings[number])
+                values += [JsonMapping(metrics), settings[number]]
                 yield RunSummary(*values), record
 
     def record(self, name: str, run_id: str, stamp: str) -> dict[str, Any] | None:
@@ -142,10 +142,11 @@ class IndexFile:
         with self._writing():
             for line in lines:
                 run, settings = line.summary, line.summary.settings
-                text = settings.text if isinstance(settings, Settings) else json.dumps(settings)
+                text = settings.text if isinstance(settings, JsonMapping) else json.dumps(settings)
                 if text not in numbers:
                     numbers[text] = self._number(text)
                 values = [getattr(run, column) for column in PLAIN]
+                values.append(json.dumps(dict(run.metrics)))
                 try:
                     self._db.execute(insert, (*values, numbers[text], line.stamp))
                     record = (run.name, run.run_id, line.record)

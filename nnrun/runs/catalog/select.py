@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from nnrun.config.names import is_name
-from nnrun.config.settings import choice_words, differing
+from nnrun.config.settings import BESIDE, choice_words, differing
 from nnrun.errors import UsageError, clipped
 from nnrun.models.files import MODEL
 from nnrun.runs.catalog.index import look
+from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.storage.folders import folders, is_held
 from nnrun.runs.storage.reading import CHECKPOINT, REPORT
@@ -82,16 +84,24 @@ def name_in(folder: Path, root: Path) -> str | None:
 def _newest(root: Path, name: str | None) -> Path:
     """The run that was started last; of runs that were started together, the last written.
 
-    Runs without metrics, being damaged or just begun, count only if there is no other.
+    Runs without metrics, being damaged or just begun, count only if there is no other; so do models
+    of scikit-learn, since most commands want a network.
     """
     found = look(root, () if name is None else (name,))
     if not found:
         raise _unknown(root, name)
-    last = max((run.metric is not None, run.started or "") for run in found)
-    together = [run for run in found if (run.metric is not None, run.started or "") == last]
+    together = _last(found)
+    if any(BESIDE in run.settings for run in together):
+        together = _last([run for run in found if BESIDE not in run.settings] or found)
     if len(together) > 1:  # reports of older versions have whole seconds
         together.sort(key=lambda run: (_written(root / run.label), run.name, run.run_id))
     return root / together[-1].label
+
+
+def _last(found: Sequence[RunSummary]) -> list[RunSummary]:
+    """The runs that were started last, those with metrics first."""
+    last = max((run.metric is not None, run.started or "") for run in found)
+    return [run for run in found if (run.metric is not None, run.started or "") == last]
 
 
 def _written(folder: Path) -> int:

@@ -11,8 +11,9 @@ from typing import Any
 
 from nnrun.config.names import SPLITS, changes_nothing
 from nnrun.config.settings import flatten
-from nnrun.runs.catalog.index_file import Line, Settings
-from nnrun.runs.catalog.summary import DAMAGED, INTERRUPTED, RUNNING, RunSummary
+from nnrun.metrics.table import larger_is_better
+from nnrun.runs.catalog.index_file import JsonMapping, Line
+from nnrun.runs.catalog.summary import COMPLETED, DAMAGED, INTERRUPTED, RUNNING, RunSummary
 from nnrun.runs.execution.numeric_backend import numeric_environment
 from nnrun.runs.identity import is_run_id
 from nnrun.runs.record import RunRecord
@@ -55,7 +56,7 @@ def summarize(run: StoredRun | None, folder: Path) -> RunSummary | None:
     return _described(run, folder)
 
 
-def settings_of(record: RunRecord) -> Settings:
+def settings_of(record: RunRecord) -> JsonMapping:
     """The settings that decide a run's numbers, by dotted key, without seeds and fold, which tell
     runs of one setting apart; data by digest.
     """
@@ -64,13 +65,13 @@ def settings_of(record: RunRecord) -> Settings:
 
 
 @lru_cache(maxsize=64)  # the same for all runs of a setting
-def _flat(config: str, data: str) -> Settings:
+def _flat(config: str, data: str) -> JsonMapping:
     found = flatten(json.loads(config))
     found.pop("dataset.path", None)
     for key, default in _ADDED.items():
         if found.get(key) == default:
             found.pop(key, None)
-    return Settings(json.dumps({**found, "dataset.sha256": data}))
+    return JsonMapping(json.dumps({**found, "dataset.sha256": data}))
 
 
 def _described(run: StoredRun, folder: Path) -> RunSummary:
@@ -79,7 +80,7 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
         status = INTERRUPTED if run.unfinished else DAMAGED
         error = None if held else run.problem
         return RunSummary(
-            run.name, run.run_id, RUNNING if held else status, error, started=_changed(folder)
+            run.name, run.run_id, RUNNING if held else status, error=error, started=_changed(folder)
         )
     record, status = run.record, DAMAGED if run.problem else run.record.status
     try:
@@ -89,22 +90,34 @@ def _described(run: StoredRun, folder: Path) -> RunSummary:
             name=run.name,
             run_id=run.run_id,
             status=RUNNING if held else str(status),
+            warnings=len(record.warnings) if record.status == COMPLETED else 0,
             error=run.problem or record.error,
             seed=record.seed,
             split_seed=replicate.split_seed,
             fold=replicate.fold,
             metric=record.main_metric,
-            larger_is_better=record.task == "classification",
+            larger_is_better=larger_is_better(record.main_metric),
             **{split: value for split, value in numbers.items() if isinstance(value, int | float)},
             started=str(record.started),
             seconds=record.timing["train_seconds"],
             iterations=record.timing.get("iterations"),
             extended_from=(record.extended_from or {}).get("run_id"),
+            metrics=_numbers(record),
             settings=settings_of(record),
         )
     except (AttributeError, TypeError, KeyError):
         why = f"{REPORT} is not what nnrun writes"
-        return RunSummary(run.name, run.run_id, DAMAGED, why, started=_changed(folder))
+        return RunSummary(run.name, run.run_id, DAMAGED, error=why, started=_changed(folder))
+
+
+def _numbers(record: RunRecord) -> dict[str, float]:
+    """All metrics that are a number, by split and name."""
+    return {
+        f"{split}_{name}": value
+        for split in SPLITS
+        for name, value in (record.metrics.get(split) or {}).items()
+        if isinstance(value, int | float)
+    }
 
 
 def _changed(folder: Path) -> str | None:
@@ -157,6 +170,6 @@ def _essentials(record: RunRecord) -> dict[str, Any]:
 
 def _scalars(numbers: dict[str, Any]) -> dict[str, Any]:
     return {
-        split: found and {k: v for k, v in found.items() if isinstance(v, int | float)}
+        split: found and {k: v for k, v in found.items() if v is None or isinstance(v, int | float)}
         for split, found in numbers.items()
     }

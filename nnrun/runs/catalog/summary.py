@@ -9,8 +9,8 @@ from typing import Any
 from nnrun.config.names import CHOOSING, SPLITS
 from nnrun.config.settings import differing
 
-RUNNING, INTERRUPTED, DAMAGED = "running", "interrupted", "damaged"
-STATUSES = ("completed", "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
+COMPLETED, RUNNING, INTERRUPTED, DAMAGED = "completed", "running", "interrupted", "damaged"
+STATUSES = (COMPLETED, "diverged", "failed", INTERRUPTED, RUNNING, DAMAGED)
 
 # Interrupted and running runs come last in a list, nearest to the prompt.
 _LATE = {INTERRUPTED: 1, RUNNING: 2}
@@ -21,7 +21,8 @@ class RunSummary:
     """A run in a few plain values; None for what is not known.
 
     `status` is as in its report; or `running` while a process holds it, `interrupted` if it can be
-    continued, and `damaged` if its report or its model is missing or has changed. `split_seed` is
+    continued, and `damaged` if its report or its model is missing or has changed. `warnings` counts
+    those of a completed run. `metrics` has all its numbers, as `test_roc_auc`. `split_seed` is
     that of its split, where that has one of its own; `fold` the one that it tests. `train`,
     `validation` and `test` are its main metric on these splits. `started` is in UTC: of a run
     without a report, when its folder was changed last. `extended_from` is the id of the shorter run
@@ -32,6 +33,7 @@ class RunSummary:
     run_id: str
     status: str
     error: str | None = None
+    warnings: int = 0
     seed: int | None = None
     split_seed: int | None = None
     fold: int | None = None
@@ -44,6 +46,7 @@ class RunSummary:
     seconds: float | None = None
     iterations: int | None = None
     extended_from: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -63,11 +66,15 @@ class RunSummary:
     @property
     def ranking(self) -> tuple[str, float] | None:
         """The main metric on the split that a leaderboard is ordered by; None unless completed."""
-        if self.status != "completed":
+        if self.status != COMPLETED:
             return None
-        split = next(split for split in CHOOSING if split in self.splits)
-        value = getattr(self, split)
-        return None if value is None else (split, value)
+        value = getattr(self, self.choosing)
+        return None if value is None else (self.choosing, value)
+
+    @property
+    def choosing(self) -> str:
+        """The split that a leaderboard is ordered by."""
+        return next(split for split in CHOOSING if split in self.splits)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -84,8 +91,9 @@ class RunSummary:
         return *data, self.metric, self.splits
 
 
-PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key != "settings")
-"""The fields of a summary except its settings, in order."""
+MAPPINGS = ("metrics", "settings")
+PLAIN = tuple(key for key in RunSummary.__dataclass_fields__ if key not in MAPPINGS)
+"""The fields of a summary that are single values, in order."""
 
 
 def varied(runs: Iterable[RunSummary]) -> dict[str, list[str]]:

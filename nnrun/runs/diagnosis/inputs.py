@@ -75,8 +75,13 @@ class DiagnosisInput:
     def skill(self, split: str, against: str = "") -> float | None:
         """How much better than the baseline a split is predicted: 0 as the baseline, 1 at best.
 
-        The baseline is that of the split `against`, by default the same one.
+        The baseline is that of the split `against`, by default the same one. Classes with weights
+        are judged by the loss: where rare ones count more, accuracy is not what is learned.
         """
+        if self.config.training.class_weight is not None:
+            found = self.metrics.get(split), self.baseline.get(against or split)
+            loss, least = ((numbers or {}).get("loss") for numbers in found)
+            return None if loss is None or not least else 1 - loss / least
         ours, base = self.main(self.metrics, split), self.main(self.baseline, against or split)
         if ours is None or base is None:
             return None

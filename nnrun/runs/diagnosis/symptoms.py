@@ -39,7 +39,7 @@ def one_prediction(case: DiagnosisInput) -> Diagnostic | None:
 
 def majority_share(case: DiagnosisInput) -> Diagnostic | None:
     """An accuracy that is no better than the majority class's share, up to chance."""
-    if not case.classifies:
+    if not case.classifies or case.config.training.class_weight is not None:
         return None
     found, above = [], []
     for split, outputs in case.outputs.items():

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
+import safetensors
+import yaml
 from threadpoolctl import ThreadpoolController
 
 from nnrun import NUMERICS_VERSION
-
-_PACKAGES = ("numpy", "scikit-learn", "safetensors", "pydantic", "pyyaml")
 
 
 @cache
@@ -34,7 +34,7 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": _cpu(),
         "architecture": platform.machine(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": _packages(),
         "blas": _blas(),
         "blas_kernel": _blas_kernel(),
         "vectors": _vectors(),
@@ -59,6 +59,18 @@ def one_thread() -> Iterator[None]:
     finally:
         for blas, number in changed:
             blas.set_num_threads(number)
+
+
+def _packages() -> dict[str, str]:
+    from importlib.metadata import version  # noqa: PLC0415  # slow; scikit-learn is slower still
+
+    return {
+        "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
+        "safetensors": safetensors.__version__,
+        "pydantic": pydantic.VERSION,
+        "pyyaml": yaml.__version__,
+    }
 
 
 def _cpu() -> str:

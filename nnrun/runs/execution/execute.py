@@ -12,20 +12,25 @@ from nnrun.config.names import SPLITS
 from nnrun.data.dataset import Dataset
 from nnrun.engines.selection import build_engine, why_not_compiled
 from nnrun.errors import NnrunError
+from nnrun.metrics.table import larger_is_better
 from nnrun.models.scores import Metrics
-from nnrun.models.task import Task
+from nnrun.models.task import Classification, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import DiagnosisInput, Diagnostic, diagnose, diagnose_divergence
 from nnrun.runs.diagnosis.divergence import describe_divergence
+from nnrun.runs.execution.beside import train_beside
 from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.deciding import decide
 from nnrun.runs.execution.environment import one_thread
 from nnrun.runs.execution.record_builder import is_lost, now, trained_result
 from nnrun.runs.execution.selfcheck import check_engine
 from nnrun.runs.metrics import metrics_of
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunResult, Status
 from nnrun.training.early_stopping import EarlyStopping
 from nnrun.training.loss_curve import LossCurve
+from nnrun.training.monitored import monitored_metric
 from nnrun.training.sampling import Sampler
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress, Trainer
@@ -52,6 +57,8 @@ def execute(
         start: the state at the end of a shorter run that this one continues, if any.
         origin: that run, as the report names it.
     """
+    if isinstance(prepared, PreparedBeside):
+        return train_beside(prepared, callbacks)
     execution = None
     if checkpoint is not None:
         execution = _resumed(prepared, checkpoint, origin, callbacks)
@@ -158,7 +165,7 @@ class Execution:
             self.network,
             optimizer,
             train.x,
-            train.target,
+            train.loss_target,
             rng=streams.dropout,
             clip_norm=config.clip_norm,
             batch_size=config.batch_size,
@@ -183,6 +190,7 @@ class Execution:
             evaluate_every=self.prepared.evaluate_every,
             baseline=(self.prepared.baseline["train"] or {}).get("loss") or 0.0,
             stopping=stopping,
+            monitored=monitored_metric(self.task, stopping),
             curve=curve,
         )
 
@@ -190,18 +198,21 @@ class Execution:
         config = self.prepared.config.training.early_stopping
         if config is None:
             return None
-        larger = config.monitor == f"validation_{self.task.main_metric}"
         return EarlyStopping(
             monitor=config.monitor,
-            larger_is_better=larger and self.task.larger_is_better,
+            larger_is_better=larger_is_better(config.monitor.removeprefix("validation_")),
             patience=config.patience,
             restore_best=config.restore_best,
         )
 
     def _result(self, status: Status) -> RunResult:
-        measured = {} if is_lost(self.trainer) else {n: self._metrics_of(n) for n in self.examples}
-        metrics = {name: measured.get(name) for name in SPLITS}
+        metrics = self._measured()
         error, diagnostics = self._diagnosed(status, metrics)
+        decision = self._decide() if status == "completed" else None
+        if decision is not None:
+            metrics = self._measured()
+            if note := decision["note"]:
+                diagnostics = [*diagnostics, Diagnostic("no_threshold", note)]
         return trained_result(
             self.prepared,
             self.trainer,
@@ -211,7 +222,26 @@ class Execution:
             metrics=metrics,
             started=self.started,
             extended_from=self.extended_from,
+            decision=decision,
         )
+
+    def _decide(self) -> dict[str, Any] | None:
+        """Fit the threshold that the config asks for, if any; returns its description.
+
+        A diagnosis is of predictions without it: an accuracy below the baseline's may be intended.
+        """
+        config, task = self.prepared.config.decide, self.task
+        if config is None or not isinstance(task, Classification):
+            return None
+        outputs = {name: self.trainer.evaluate(name)[1] for name in self.examples}
+        classes = self.prepared.dataset.classes
+        self.task, description = decide(config, task, classes, outputs, self.examples)
+        return description
+
+    def _measured(self) -> dict[str, Metrics | None]:
+        """The metrics by split; None for a split that does not exist."""
+        found = {} if is_lost(self.trainer) else {n: self._metrics_of(n) for n in self.examples}
+        return {name: found.get(name) for name in SPLITS}
 
     def _diagnosed(
         self, status: Status, metrics: dict[str, Metrics | None]
@@ -228,7 +258,8 @@ class Execution:
 
     def _metrics_of(self, name: str) -> Metrics:
         loss, outputs = self.trainer.evaluate(name)
-        return metrics_of(self.task, loss, outputs, self.examples[name].y)
+        part, names = self.examples[name], self.prepared.metrics
+        return metrics_of(self.task, loss, outputs, part.y, names, part.sample_weight)
 
     def _case(
         self, outputs: dict[str, Array], metrics: dict[str, Metrics | None]

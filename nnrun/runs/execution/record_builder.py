@@ -14,6 +14,7 @@ from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.held_out import duplicates
 from nnrun.data.splits.describe import describe_split
+from nnrun.data.splits.weights import describe_weights
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
@@ -21,6 +22,7 @@ from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis import Diagnostic, about_held_out
 from nnrun.runs.execution.environment import environment
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.state import TrainingState
@@ -55,7 +57,7 @@ def build_record(
         "metrics": nothing,
         "baseline": nothing,
         "timing": _NO_TIME,
-        "engine": config.training.engine,
+        "engine": prepared.requested_engine,
         "environment": environment(),
         "weights_sha256": None,
         "started": now(),
@@ -72,7 +74,7 @@ def build_record(
         dataset=dataset,
         network=_described_network(prepared),
         published=compare_published(published_of(config), fields["metrics"]),
-        main_metric=prepared.task.main_metric,
+        main_metric=prepared.main_metric,
         description=config.description,
         nnrun_version=__version__,
         warnings=[diagnostic.to_dict() for diagnostic in diagnostics],
@@ -111,7 +113,7 @@ def trained_result(
     )
     checkpoint = trainer.checkpoint() if status == "interrupted" else None
     ending = trainer.ending() if status == "completed" else None
-    metadata = describe_model(prepared)
+    metadata = describe_model(prepared, record.decision)
     return RunResult(record, trainer.history, weights, metadata, checkpoint, ending)
 
 
@@ -192,11 +194,25 @@ def describe_held_out(prepared: Prepared) -> Description:
         "duplicates": duplicates(prepared.dataset, split),
         "unseen": unseen,
         **({} if how is None else {"split": how}),
+        **_described_weights(prepared),
     }
+
+
+def _described_weights(prepared: Prepared) -> Description:
+    """The weights of rows and of classes, by split and by class, where there are any."""
+    columns, factors = prepared.config.dataset.columns, prepared.class_factors
+    rows = describe_weights(prepared.split, None if columns is None else columns.weight)
+    found: Description = {} if rows is None else {"weights": rows}
+    if factors is not None:
+        classes = prepared.dataset.classes
+        found["class_weight"] = dict(zip(classes, factors.tolist(), strict=True))
+    return found
 
 
 def _described_network(prepared: Prepared) -> Description:
     """The description of the network, made once; each run has a copy of its own."""
+    if isinstance(prepared, PreparedBeside):
+        return {"input_shape": list(prepared.dataset.shape), "layers": [], "parameters": 0}
     network = prepared.network
     text = prepared.cache.code.get(
         f"network for {network.input_shape}",
@@ -255,9 +271,24 @@ def describe_timing(trainer: Trainer) -> Description:
     }
 
 
-def describe_model(prepared: Prepared) -> Description:
-    """The metadata that prediction needs besides the weights."""
+def describe_model(prepared: Prepared, decision: Description | None = None) -> Description:
+    """The metadata that prediction needs besides the weights.
+
+    `decision` is that of the record.
+    """
+    classes = prepared.dataset.classes
+    fitted = (
+        {}
+        if decision is None or not decision["fitted"]
+        else {
+            "decision": {
+                "positive": classes.index(decision["positive"]),
+                "threshold": decision["threshold"],
+            }
+        }
+    )
     return {
+        **fitted,
         "run_id": prepared.run_id,
         "network": prepared.config_dict["network"],
         "loss": prepared.config_dict["loss"],

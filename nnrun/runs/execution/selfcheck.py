@@ -35,7 +35,7 @@ def check_engine(prepared: Prepared, trainer: Trainer) -> None:
                 trainer.network,
                 trainer.optimizer,
                 train.x,
-                train.target,
+                train.loss_target,
                 batches=batches,
                 dropout=trainer.dropout,
                 clip_norm=training.clip_norm,

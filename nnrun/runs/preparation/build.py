@@ -8,6 +8,7 @@ from math import prod
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.data.dataset import Dataset
+from nnrun.models.task import gives_probabilities
 from nnrun.nn.activations import Activation
 from nnrun.nn.layer import Layer
 from nnrun.nn.losses import LOSSES
@@ -15,13 +16,7 @@ from nnrun.nn.network import LayerError, Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.sequential import Sequential
 from nnrun.nn.signature import shape_text
-
-# The loss, the main metric, and the others that a report has.
-_METRICS = {
-    "classification": ("loss", "accuracy", "log_loss"),
-    "regression": ("loss", "mse", "rmse", "mae", "r2"),
-}
-
+from nnrun.runs.preparation.wanted_metrics import metric_mismatches
 
 Mismatch = tuple[KeyPath, str]
 """The key of the config that is at fault, and a message."""
@@ -36,7 +31,11 @@ class ConfigMismatchError(ValueError):
 
 
 def build_network(
-    config: ExperimentConfig, dataset: Dataset, penalty: L2Penalty | None = None
+    config: ExperimentConfig,
+    dataset: Dataset,
+    penalty: L2Penalty | None = None,
+    *,
+    weighted: bool = False,
 ) -> Network:
     """The network of a config for a data set; it takes no memory yet.
 
@@ -46,7 +45,9 @@ def build_network(
     images = Sequential(blocks).input_kind == "images"
     shape = dataset.shape if images else (prod(dataset.shape),)
     try:
-        return Network(blocks, config.loss.build(), shape, config.training.dtype, penalty)
+        return Network(
+            blocks, config.loss.build(), shape, config.training.dtype, penalty, weighted=weighted
+        )
     except LayerError as error:
         field = (error.field,) if error.field else ()
         raise ConfigMismatchError([(("network", *error.place, *field), str(error))]) from None
@@ -62,8 +63,8 @@ def check_network(network: Network, config: ExperimentConfig, dataset: Dataset) 
         *_outputs(network, dataset),
         *_loss(network, config, dataset),
         *_single_rows(network, config),
-        *_monitor(config, dataset),
-        *_published(config, dataset),
+        *_decision(network, config, dataset),
+        *metric_mismatches(config, gives_probabilities(network), dataset),
     ]
     if mismatches:
         raise ConfigMismatchError(mismatches)
@@ -125,25 +126,25 @@ def needs_rows(layer: Layer) -> str:
     return f"{layer.type} on {what} needs batches of more than one row"
 
 
-def _monitor(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
-    """Early stopping can only follow what every evaluation computes."""
-    stopping = config.training.early_stopping
-    followed = [f"validation_{metric}" for metric in ("loss", _METRICS[dataset.task][1])]
-    if stopping is not None and stopping.monitor not in followed:
-        message = f"during training there are {' and '.join(followed)}, but no {stopping.monitor}"
-        yield ("training", "early_stopping", "monitor"), message
-
-
-def _published(config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
-    """Published numbers that the run will not compute cannot be compared."""
-    sizes = {"validation": config.dataset.validation_size, "test": config.dataset.test_size}
-    for key in config.published.numbers if config.published else ():
-        split, _, metric = key.partition("_")
-        if metric not in _METRICS[dataset.task]:
-            known = ", ".join(_METRICS[dataset.task])
-            yield ("published", key), f"{dataset.task} has no {metric}; there are {known}"
-        elif sizes.get(split, 1) == 0:
-            yield ("published", key), f"there is no {split} split"
+def _decision(network: Network, config: ExperimentConfig, dataset: Dataset) -> Iterator[Mismatch]:
+    """A threshold needs the probability of one of two classes."""
+    decide, classes = config.decide, dataset.classes
+    if decide is None:
+        return
+    single = len(network.output_shape) == 1 and network.output_shape[0] == 1
+    if dataset.task == "regression":
+        yield ("decide",), f"a threshold decides between classes, but {dataset.name} is regression"
+    elif len(classes) != 2:
+        count = len(classes)
+        yield ("decide",), f"a threshold decides between two classes; {dataset.name} has {count}"
+    elif _last_activation(network) != "softmax" and not (
+        single and _last_activation(network) == "sigmoid"
+    ):
+        message = "a threshold needs probabilities: end in softmax, or in one unit with sigmoid"
+        yield ("decide",), message
+    elif decide.positive is not None and decide.positive not in classes:
+        message = f"'{decide.positive}' is neither of the classes {' and '.join(classes)}"
+        yield ("decide", "positive"), message
 
 
 def _last_activation(network: Network) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnrun.config.schema.beside import BesideConfig
 from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.data.dataset import Task
 from nnrun.nn.sequential import Sequential
@@ -24,7 +25,7 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
     there, only a loss or an activation for classes means classes.
     """
     path = config.dataset.path
-    if path is None or config.dataset.name is not None:
+    if path is None or config.dataset.name is not None or isinstance(config, BesideConfig):
         return None
     return _of_classes(config) or (_of_table(config) if path.lower().endswith(".csv") else None)
 
@@ -32,22 +33,24 @@ def infer_task(config: ExperimentConfig) -> InferredTask | None:
 def _of_classes(config: ExperimentConfig) -> InferredTask | None:
     if config.loss.type in ("cross_entropy", "binary_cross_entropy"):
         return InferredTask("classification", f"as the loss {config.loss.type} says")
-    if _last_type(config) == "softmax":
+    if last_layer(config)[0] == "softmax":
         return InferredTask("classification", "as softmax at the end says")
     return None
 
 
 def _of_table(config: ExperimentConfig) -> InferredTask | None:
-    layers = reversed(config.network.layers)
-    units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
+    last, units = last_layer(config)
     if units > 1:
         return InferredTask("classification", f"as {units} outputs say")
-    if units == 0 or _last_type(config) == "sigmoid":
+    if units == 0 or last == "sigmoid":
         return None
     reason = f"as the loss {config.loss.type} and a single output without sigmoid say"
     return InferredTask("regression", reason)
 
 
-def _last_type(config: ExperimentConfig) -> str:
+def last_layer(config: ExperimentConfig) -> tuple[str, int]:
+    """The type of the last active layer, `linear` without any; and the number of outputs, or 0."""
     active_layers = Sequential([layer.build() for layer in config.network.layers]).active_layers
-    return active_layers[-1].type if active_layers else "linear"
+    layers = reversed(config.network.layers)
+    units = next((found for layer in layers if (found := getattr(layer, "units", 0))), 0)
+    return active_layers[-1].type if active_layers else "linear", units

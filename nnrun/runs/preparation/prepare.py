@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from nnrun.config.load import Experiment, config_from_dict
-from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig
+from nnrun.config.schema.beside import BesideConfig
+from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig, SweepConfig
 from nnrun.config.yaml.parse import KeyPath
 from nnrun.config.yaml.source_map import Source
 from nnrun.data.dataset import Dataset, DatasetProblem
@@ -22,12 +23,15 @@ from nnrun.errors import ConfigError, DataError, Problem
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant
 from nnrun.runs.preparation.batches import check_batches
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.build import ConfigMismatchError, Mismatch, check_network
 from nnrun.runs.preparation.config_cache import ConfigCache, GridCache
 from nnrun.runs.preparation.infer_task import InferredTask, infer_task
 from nnrun.runs.preparation.memory import excess
 from nnrun.runs.preparation.prepared import Prepared
 from nnrun.runs.preparation.ranges import check_ranges
+from nnrun.runs.preparation.row_weights import check_weights
+from nnrun.runs.preparation.wanted_metrics import metric_mismatches, wanted_metrics
 from nnrun.training.streams import Streams
 
 # How many learning rates of a run are checked before it starts.
@@ -50,7 +54,7 @@ def prepare(
     """
     cache = cache or GridCache()
     config, inference = _with_task(experiment.config)
-    rows = config.dataset, config.seed, config.training.sampling == "in_order"
+    rows = config.dataset, config.seed, config.in_order
     try:
         dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
     except DatasetProblem as error:
@@ -59,10 +63,16 @@ def prepare(
         key = "name" if config.dataset.path is None else "path"
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
+    if isinstance(config, BesideConfig):
+        mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+        if mismatches:
+            raise _config_error(experiment, mismatches)
+        return PreparedBeside(_resolve(config, dataset, split), dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
     shapes = config.network, config.loss, config.training.dtype, rows
     try:
+        check_weights(split, dataset.classes, config.training.class_weight)
         # In place of the property: settings with the same layers have one until they are trained.
         network = cache.get("network", shapes, lambda: prepared.network)
         vars(prepared)["network"] = network
@@ -130,7 +140,8 @@ def prepare_again(
 
     The config is resolved, the data set raw, the cache that of the config's other runs.
     """
-    return Prepared(config, *_divided(config, dataset), cache=cache or ConfigCache())
+    kind = PreparedBeside if isinstance(config, BesideConfig) else Prepared
+    return kind(config, *_divided(config, dataset), cache=cache or ConfigCache())
 
 
 def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split]:
@@ -138,7 +149,7 @@ def _divided(config: ExperimentConfig, dataset: Dataset) -> tuple[Dataset, Split
     seed = config.dataset.split.seed
     streams = Streams.of(config.seed if seed is None else seed)
     split = make_split(dataset, config.dataset, streams.split)
-    if config.training.sampling == "in_order":
+    if config.in_order:
         split = split.in_file_order()
     return with_training_categories(dataset, split)
 
@@ -152,4 +163,11 @@ def _resolve(config: ExperimentConfig, dataset: Dataset, split: Split) -> Experi
         "stratify": split.stratified,
     }
     block = config.dataset.model_copy(update=decided)
-    return config.model_copy(update={"dataset": block, "sweep": None})
+    metrics = wanted_metrics(config, dataset)
+    return config.model_copy(update={"dataset": block, "metrics": metrics, "sweep": _order(config)})
+
+
+def _order(config: ExperimentConfig) -> SweepConfig | None:
+    """The metric that the run is ordered by, which is all that it keeps of its sweep."""
+    order_by = None if config.sweep is None else config.sweep.order_by
+    return None if order_by is None else SweepConfig(order_by=order_by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,12 +23,14 @@ from nnrun.models.task import Task, task_of
 from nnrun.nn.network import Network
 from nnrun.nn.penalty import L2Penalty
 from nnrun.nn.schedules import Constant, Schedule
+from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of
 from nnrun.runs.preparation.build import build_network
 from nnrun.runs.preparation.config_cache import ConfigCache
 from nnrun.runs.preparation.infer_task import infer_task
 from nnrun.runs.preparation.memory import MemoryEstimate, estimate_memory
+from nnrun.runs.preparation.row_weights import class_factors, relative, row_weights
 from nnrun.training.examples import PreparedSplit
 from nnrun.training.sampling import batches_per_epoch
 from nnrun.training.streams import Streams
@@ -124,12 +127,39 @@ class Prepared:
 
         Raises: ConfigMismatchError if it does not fit the data or the loss.
         """
-        return build_network(self.config, self.dataset, self.penalty)
+        return build_network(self.config, self.dataset, self._penalty, weighted=self.weighted)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights in the loss."""
+        return self.dataset.weights is not None or self.class_factors is not None
+
+    @cached_property
+    def class_factors(self) -> Array | None:
+        """The weight of each class, if classes have weights."""
+        rule = self.config.training.class_weight
+        return class_factors(rule, self.dataset.classes, self.split.train)
+
+    @property
+    def _penalty(self) -> L2Penalty | None:
+        """The penalty, which is divided by the rows of a batch: by their weights, if they have any.
+
+        So a row with a weight of 2 counts as two rows here, too.
+        """
+        weights = row_weights(self.split.train, self.class_factors)
+        if self.penalty is None or weights is None:
+            return self.penalty
+        return L2Penalty(self.penalty.alpha / float(weights.mean()))
 
     @property
     def engine(self) -> str:
         """The name of the engine that trains it."""
         return self.select_engine()
+
+    @property
+    def requested_engine(self) -> str:
+        """What the config says of the engine."""
+        return self.config.training.engine
 
     def select_engine(self) -> str:
         """Choose the engine, from the config alone.
@@ -168,6 +198,17 @@ class Prepared:
         return task_of(self.network, self.preprocessing, self.dataset.layout)
 
     @property
+    def metrics(self) -> Sequence[str]:
+        """Those that its report has beside those of its task."""
+        return self.config.metrics or ()
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that lists and leaderboards show it by."""
+        sweep = self.config.sweep
+        return (sweep and sweep.order_by) or self.task.main_metric
+
+    @property
     def task_from(self) -> str | None:
         """The part of the config that implies the task; None if the data set decides it."""
         return self.cache.get("task from", self._task_from)
@@ -184,11 +225,15 @@ class Prepared:
 
     def prepare_rows(self, part: SplitData) -> PreparedSplit:
         """Raw rows as the network takes them."""
+        dtype = self.network.dtype
         x = self.preprocessing.transform_x(part.x).reshape(len(part), *self.network.input_shape)
+        weight = relative(row_weights(part, self.class_factors))
         return PreparedSplit(
-            x=np.ascontiguousarray(x, self.network.dtype),
-            target=np.ascontiguousarray(self.task.encode(part.y), self.network.dtype),
+            x=np.ascontiguousarray(x, dtype),
+            target=np.ascontiguousarray(self.task.encode(part.y), dtype),
             y=part.y,
+            weight=None if weight is None else weight.astype(dtype),
+            sample_weight=relative(part.weight),
         )
 
     @cached_property
@@ -196,7 +241,7 @@ class Prepared:
         """The metrics of a model that ignores the features, by split."""
         loss, train = self.config.loss.build(), self.examples["train"]
         return {
-            name: baseline_of(self.task, loss, train, self.examples[name])
+            name: baseline_of(self.task, loss, train, self.examples[name], self.metrics)
             if name in self.examples
             else None
             for name in SPLITS

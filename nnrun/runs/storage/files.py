@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,6 +87,9 @@ def kept_back(sink: BinaryIO) -> Iterator[BinaryIO]:
 
     Large contents are kept in a temporary file, not in memory.
     """
+    import shutil  # noqa: PLC0415  # reading a run needs neither
+    import tempfile  # noqa: PLC0415
+
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as held:
         folder = Path(tempfile.gettempdir())
         with _named_errors(folder, folder):

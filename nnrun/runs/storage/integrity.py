@@ -55,11 +55,17 @@ def refuse_changed(folder: Path, record: RunRecord, *names: str) -> None:
 
 def refuse_unusable_model(folder: Path, record: RunRecord) -> None:
     """Raise a UsageError if there is no model, as after a divergence, or it has changed."""
-    if MODEL not in record.files and record.status in ("diverged", "failed"):
+    kept = record.beside is None and record.status not in ("diverged", "failed")
+    if MODEL not in record.files and not kept:
         raise UsageError(f"{no_model(record)}; name another run, as {record.name}/ID-PREFIX")
     refuse_changed(folder, record, MODEL)
 
 
 def no_model(record: RunRecord) -> str:
     """The error message for a run without a model."""
+    if record.beside is not None:
+        return (
+            f"{record.name}/{record.run_id} trained scikit-learn's '{record.beside}' to compare "
+            "networks with; only its scores are kept"
+        )
     return f"{record.name}/{record.run_id} {record.status}: no trained model is kept"

@@ -105,7 +105,7 @@ def read_run(folder: Path, *, placed: bool = False) -> StoredRun | None:
         return StoredRun(name, run_id, None, problem)
     except NnrunError as error:
         return StoredRun(name, run_id, None, str(error))
-    missing = record.status == "completed" and not (folder / MODEL).is_file()
+    missing = record.weights_sha256 is not None and not (folder / MODEL).is_file()
     return StoredRun(name, run_id, record, f"{MODEL} is missing" if missing else None)
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from nnrun.runs.storage.locks import is_still_there
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 # A file whose name starts and ends like this is left from an interrupted write.
 _PREFIX, _SUFFIX = ".", ".partial"
@@ -30,7 +31,7 @@ T = TypeVar("T")
 
 def temporary_name(name: str) -> str:
     """The name of a file while it is written."""
-    return f"{_PREFIX}{name}.{secrets.token_hex(4)}{_SUFFIX}"
+    return f"{_PREFIX}{name}.{os.urandom(4).hex()}{_SUFFIX}"
 
 
 def is_temporary(name: str) -> bool:
@@ -176,6 +177,8 @@ def _shared(do: Callable[[T], None], work: Sequence[T]) -> None:
     This thread does what is left if no other can be started; nothing goes on after an error. Each
     gets a part of the work, since handing over every file by itself costs 2% of a short run.
     """
+    from concurrent.futures import wait  # noqa: PLC0415  # reading a run needs no threads
+
     parts = [work[first::_THREADS] for first in range(min(_THREADS, len(work)))]
     futures: list[Future[None]] = []
     try:
@@ -198,6 +201,8 @@ def _each(do: Callable[[T], None], part: Sequence[T]) -> None:
 @cache
 def _threads() -> ThreadPoolExecutor:
     """Cached, since starting threads takes longer than their work."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
+
     return ThreadPoolExecutor(_THREADS, "sync")
 
 

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, get_args
 
 from nnrun.config.names import SPLITS
+from nnrun.metrics.table import find
 from nnrun.runs.record import RunRecord, Status
 
 
@@ -16,7 +17,9 @@ def invalid_part(record: RunRecord) -> str | None:
         if not _has_form(getattr(record, name), form):
             return name
     trained = record.metrics["train"] or {}
-    if record.status == "completed" and not _is_number(trained.get(record.main_metric)):
+    known = _is_number(trained.get(record.main_metric))
+    undefined = record.main_metric in (trained.get("undefined") or {})
+    if record.status == "completed" and not (known or undefined):
         return "metrics"
     return None
 
@@ -63,6 +66,29 @@ def _are_counts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(map(_is_count, value.values()))
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_number, value.values()))
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        _has_form(part, dict.fromkeys(("sum", "min", "max"), _is_number))
+        for name, part in value.items()
+        if name in SPLITS
+    )
+
+
+def _is_decision(value: Any) -> bool:
+    if not _has_form(value, _DECISION):
+        return False
+    measured = {
+        **dict.fromkeys(("tp", "fp", "fn", "tn"), _is_count),
+        **dict.fromkeys(("precision", "recall", value["objective"]), _is_number),
+    }
+    both = dict.fromkeys(("fitted", "default"), measured)
+    return all(split in SPLITS and _has_form(one, both) for split, one in value["splits"].items())
+
+
 def _are_ranges(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         _has_form(ends, [(str, _is_number)]) and len(ends) == 2 for ends in value.values()
@@ -80,14 +106,25 @@ def _is_split(value: Any) -> bool:
 
 def _are_metrics(value: Any) -> bool:
     return _has_form(value, dict.fromkeys(SPLITS, (dict, None))) and all(
-        _has_form(metrics, (None, _METRICS)) for metrics in value.values()
+        metrics is None or (_has_form(metrics, _METRICS) and _are_named_metrics(metrics))
+        for metrics in value.values()
     )
+
+
+def _are_named_metrics(value: Mapping[str, Any]) -> bool:
+    """Whether all metrics that a config may have asked for are numbers, or undefined."""
+    numbers = (number for name, number in value.items() if find(name) is not None)
+    return all(number is None or _is_number(number) for number in numbers)
 
 
 _MISSING = object()
 _MAYBE_NUMBER = (_is_number, None, _MISSING)
 _METRICS = {
-    **dict.fromkeys(("loss", "log_loss", "accuracy", "mse", "rmse", "mae", "r2"), _MAYBE_NUMBER),
+    "loss": _MAYBE_NUMBER,
+    "undefined": (
+        lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
+        _MISSING,
+    ),
     "confusion": (_is_square, None, _MISSING),
 }
 _SPLIT = {
@@ -97,6 +134,14 @@ _SPLIT = {
     **dict.fromkeys(("folds", "fold"), (_is_count, _MISSING)),
     "groups": (_are_counts, _MISSING),
     "times": (_are_ranges, _MISSING),
+}
+_DECISION = {
+    **dict.fromkeys(("objective", "positive"), str),
+    "precision": (_is_number, _MISSING),
+    "threshold": _is_number,
+    "fitted": bool,
+    "note": (str, None),
+    "splits": dict,
 }
 _LAYER = {"type": str, "output_shape": [_is_count], "parameters": _is_count}
 _REPORT = {
@@ -113,13 +158,18 @@ _REPORT = {
         "duplicates": (_are_counts_by_split, _MISSING),
         "unseen": ([{"split": SPLITS.__contains__, "rows": _is_count, "column": str}], _MISSING),
         "split": (_is_split, _MISSING),
+        "weights": (_are_weights, _MISSING),
+        "class_weight": (_are_numbers, _MISSING),
     },
     "network": {"parameters": _is_count, "input_shape": [_is_count], "layers": [_LAYER]},
-    "config": {
-        **dict.fromkeys(("dataset", "network", "training"), dict),
-        "loss": {"type": str},
-        "published": (dict, None, _MISSING),
-    },
+    "config": (
+        {
+            **dict.fromkeys(("dataset", "network", "training"), dict),
+            "loss": {"type": str},
+            "published": (dict, None, _MISSING),
+        },
+        {"dataset": dict, "beside": str, "published": (dict, None, _MISSING)},
+    ),
     "timing": {
         "train_seconds": _is_number,
         "iterations": _is_count,
@@ -128,6 +178,7 @@ _REPORT = {
     "files": lambda value: isinstance(value, dict) and _has_form([*value.values()], [str]),
     "environment": dict,
     "divergence": (dict, None),
+    "decision": (_is_decision, None),
     "extended_from": ({"iterations": _is_count}, None),
     "metrics": _are_metrics,
     "baseline": _are_metrics,

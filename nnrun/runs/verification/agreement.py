@@ -10,12 +10,14 @@ import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnrun.config.settings import flatten
+from nnrun.metrics.table import METRICS
 from nnrun.models.files import MODEL
 from nnrun.models.tensors import unpack
 from nnrun.nn.signature import Array
@@ -28,7 +30,10 @@ from nnrun.training.state import HistoryRow
 _RELATIVE = {"float64": 1e-6, "float32": 1e-3}
 # Shares of rows, such as accuracies.
 _SHARE = 0.01
-_MEASURED = ("loss", "log_loss", "mse", "rmse", "mae", "r2", "learning_rate", "epoch", "iteration")
+_MEASURED = (
+    *("loss", "learning_rate", "epoch", "iteration", "r2"),
+    *(name for name, metric in METRICS.items() if metric.high == inf),
+)
 _SCORES = ("metrics", "baseline")
 # Values that training does not produce again, or that are compared separately.
 _SKIPPED = {
@@ -39,6 +44,7 @@ _SKIPPED = {
 # Values that depend on numbers with a tolerance, or whose wording may change.
 _DERIVED = {
     *("error", "warnings", "divergence", "best_iteration", "stopped_early", "published"),
+    "decision",
     *("dataset.description", "dataset.note", "dataset.task_from"),
     *("dataset.left_out", "dataset.dropped"),
 }

@@ -22,10 +22,15 @@ def check_run_gradients(prepared: Prepared) -> list[GradientCheck]:
     streams = double.streams
     double.network.initialize(rng=streams.weights)
     batch = double.prepare_rows(_few_rows(prepared.split.train))
-    return check_gradients(double.network, batch.x, batch.target, rng=streams.order)
+    return check_gradients(double.network, batch.x, batch.loss_target, rng=streams.order)
 
 
 def _few_rows(train: SplitData) -> SplitData:
-    """Some rows from all over the training split, since data may be sorted by class."""
-    picked = np.unique(np.linspace(0, len(train) - 1, ROWS).astype(np.intp))
-    return SplitData(train.x[picked], train.y[picked], train.rows[picked])
+    """Some rows from all over the training split, since data may be sorted by class.
+
+    Rows with a weight of 0 have no gradient.
+    """
+    weight = np.ones(len(train)) if train.weight is None else train.weight
+    counting = np.flatnonzero(weight)
+    picked = np.unique(np.linspace(0, len(counting) - 1, ROWS).astype(np.intp))
+    return train.take(counting[picked])

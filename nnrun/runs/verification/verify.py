@@ -104,6 +104,9 @@ def _compared(
     verdict: Verification, folder: Path, run: StoredRun, record: RunRecord
 ) -> Verification:
     experiment = load_config(folder / CONFIG)
+    if "metrics" not in experiment.source.data:  # of an older version, which had no such key
+        config = experiment.config.model_copy(update={"metrics": []})
+        experiment = replace(experiment, config=config)
     prepared = prepare(experiment)
     if prepared.config.name != record.name:
         reason = f"{REPORT} is that of {record.name}/{record.run_id}"

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import BESIDE
 from nnrun.config.yaml.dump import dump
 from nnrun.errors import UsageError
 from nnrun.runs.catalog.index import look_through
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.reading import read_run, refuse_damaged
-from nnrun.sweeps.board.entry import RunEntry, entry_of
+from nnrun.sweeps.board.entry import RunEntry, by_metric, entry_of, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.rows import Group, Row
 from nnrun.sweeps.board.stored import StoredVariant, stored_variants
@@ -26,11 +27,11 @@ _LONGEST = 100
 
 @dataclass(frozen=True)
 class Choice:
-    """The first row of an experiment's leaderboard.
+    """The first row of an experiment's leaderboard that is a network.
 
     Args:
         group: the rows that it is the first of.
-        row: the first of them.
+        row: the first of them that is a network.
         record: of the run that stands for it: of its completed runs the median one, by the metric
             and split that the order is by; of an even number the worse of the middle two.
         variants: the configs of the group's rows, in no order.
@@ -90,7 +91,14 @@ def config_yaml(choice: Choice) -> str:
     return dump(chosen_config(choice))
 
 
-def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = False) -> Choice:
+def best_of(
+    root: Path,
+    name: str,
+    by: str | None = None,
+    *,
+    in_folds: bool = False,
+    order_by: str | None = None,
+) -> Choice:
     """The choice among the stored runs of an experiment.
 
     Args:
@@ -98,13 +106,17 @@ def best_of(root: Path, name: str, by: str | None = None, *, in_folds: bool = Fa
         name: of the experiment.
         by: the split to choose by; by default the one that the leaderboard is ordered by.
         in_folds: choose among runs of folds, if there are any.
+        order_by: the metric to choose by; by default that of the runs.
 
     Raises:
-        UsageError: it has no completed run, no such split, or a run whose report is damaged.
+        UsageError: it has no completed run, no such split or metric, or a run whose report is
+            damaged.
     """
     try:
-        runs = filter(None, look_through(root, [name], entry_of))
-        return choose(runs, name, by, read=partial(_record, root / name), in_folds=in_folds)
+        make = partial(entry_of, order_by=order_by)
+        runs = ordered_by(filter(None, look_through(root, [name], make)), order_by)
+        read = partial(_record, root / name, order_by)
+        return choose(runs, name, by, read=read, in_folds=in_folds)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UsageError(f"a run of {name} is damaged; nnrun verify says which") from None
 
@@ -127,9 +139,14 @@ def choose(
             boards.setdefault(kind_of(variant), []).append(variant)
     if in_folds:
         boards = {kind: found for kind, found in boards.items() if found[0].folds} or boards
-    if not any(map(_last_of, boards.values())):
-        raise UsageError(f"{name}/best: no run of {name} has completed")
-    kind = max(boards, key=lambda kind: (_settings(boards[kind]) > 1, _last_of(boards[kind])))
+    networks = {
+        kind: [variant for variant in found if BESIDE not in variant.choice]
+        for kind, found in boards.items()
+    }
+    if not any(map(_last_of, networks.values())):
+        what = "run" if networks == boards else "network"
+        raise UsageError(f"{name}/best: no {what} of {name} has completed")
+    kind = max(boards, key=lambda kind: (_settings(networks[kind]) > 1, _last_of(networks[kind])))
     # Put together anew, the words of a setting are without what tells its board from others.
     alike = stored_variants(run for variant in boards.pop(kind) for run in variant.runs)
     if by is not None and by not in alike[0].splits:
@@ -138,7 +155,8 @@ def choose(
             f"dataset.{by}_size makes one"
         )
     (group,) = groups_of([(variant, variant.scores) for variant in alike], by)
-    row = group.rows[0]
+    row = group.first_network
+    assert row is not None, "one of its networks has completed"
     first = next(v for v in alike if _best_id(row) in {run.score.run_id for run in v.runs})
     record = read(_median_id(first, group.ordered_by))
     newest = _last_of(alike) >= max(map(_last_of, boards.values()), default=())
@@ -169,7 +187,7 @@ def _best_id(row: Row) -> str | None:
     return None if row.best_run is None else row.best_run.partition("/")[2]
 
 
-def _record(folder: Path, run_id: str) -> RunRecord:
+def _record(folder: Path, order_by: str | None, run_id: str) -> RunRecord:
     """The report of a run in an experiment's folder, read anew.
 
     Raises:
@@ -179,4 +197,4 @@ def _record(folder: Path, run_id: str) -> RunRecord:
     refuse_damaged(run, folder / run_id)
     if run is None or run.record is None:
         raise UsageError(f"{folder / run_id} was removed meanwhile")
-    return run.record
+    return by_metric(run.record, order_by)

@@ -109,6 +109,21 @@ class Standings:
 
 
 @dataclass(frozen=True, eq=False)
+class Differences:
+    """Some rows less the best of others; arrays of one number a row.
+
+    Args:
+        mean: the difference of the means.
+        low: lower end of its 95% interval, which holds for all of these rows at once.
+        high: its upper end.
+    """
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, eq=False)
 class _Pairs:
     """Some rows less some opponents; arrays (rows, opponents), infinite for a row and itself."""
 
@@ -141,6 +156,23 @@ def standings(table: Table) -> Standings:
         ends = difference * scale, np.minimum(low, 0.0) * scale, np.maximum(high, 0.0) * scale
         components = Components(*(variance * scale * scale for variance in variances))
         return Standings(*ends, p, high >= 0, components, paired.astype(bool))
+
+
+def beside_best(table: Table, rows: Ints, opponents: Ints) -> Differences:
+    """Rows less the best of these opponents, with two-sided intervals.
+
+    The difference to the best is the smallest of the differences to all, so that it is between the
+    smallest of their lower ends and the smallest of their upper ends. Each end of each pair is
+    outside with a probability of 5% divided by their number.
+    """
+    scale, values = in_units(table.values)
+    level = (1 - CONFIDENCE) / (2 * len(rows) * len(opponents))
+    found = []
+    for pairs in _pairs(table, values, scale, rows, opponents):
+        reach = pairs.degrees.quantile(level) * pairs.error
+        ends = (pairs.mean, pairs.mean - reach, pairs.mean + reach)
+        found.append([np.min(each, axis=1) for each in ends])
+    return Differences(*(scale * np.concatenate(each) for each in zip(*found, strict=True)))
 
 
 def _standings(pairs: _Pairs, kept: Bools, rows: int) -> tuple[Array, ...]:

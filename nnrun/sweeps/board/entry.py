@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from sys import intern
 from typing import NamedTuple, Self
 
-from nnrun.models.task import Classification, Regression
-from nnrun.runs.catalog.index_file import Settings
+from nnrun.errors import UsageError
+from nnrun.metrics.table import larger_is_better
+from nnrun.runs.catalog.index_file import JsonMapping
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.catalog.summary import RunSummary
 from nnrun.runs.record import RunRecord
@@ -35,7 +37,7 @@ class RunEntry(NamedTuple):
     """
 
     name: str
-    settings: Settings
+    settings: JsonMapping
     started: str
     dataset: str
     sha256: str
@@ -57,13 +59,12 @@ class RunEntry(NamedTuple):
         Raises:
             KeyError, TypeError, ValueError, AttributeError: it does not hold what it should.
         """
-        if summary is None or not isinstance(summary.settings, Settings):
+        if summary is None or not isinstance(summary.settings, JsonMapping):
             settings, replicate = settings_of(record), Replicate.of(record.config, record.seed)
         else:
             settings = summary.settings
             replicate = Replicate(record.seed, summary.split_seed, summary.fold)
         published = record.config.get("published") or {}
-        task = Classification if record.task == "classification" else Regression
         return cls(
             name=record.name,
             settings=settings,
@@ -71,19 +72,43 @@ class RunEntry(NamedTuple):
             dataset=intern(record.dataset["name"]),
             sha256=intern(record.dataset["sha256"]),
             metric=intern(record.main_metric),
-            larger_is_better=task.larger_is_better,
+            larger_is_better=larger_is_better(record.main_metric),
             parameters=int(record.network["parameters"]),
             published={key: value for key, value in published.items() if key != "source"},
             score=RunScore.of(record, replicate),
         )
 
 
-def entry_of(summary: RunSummary, record: RunRecord | None) -> RunEntry | None:
+def by_metric(record: RunRecord, metric: str | None) -> RunRecord:
+    """The record with this as its main metric, where it has it; as it is for None."""
+    if metric is None or not record.has_metric(metric):
+        return record
+    return replace(record, main_metric=metric)
+
+
+def ordered_by(runs: Iterable[RunEntry], metric: str | None) -> list[RunEntry]:
+    """These runs, made by this metric.
+
+    Raises:
+        UsageError: none of them has it.
+    """
+    found = list(runs)
+    if metric is not None and all(run.metric != metric for run in found):
+        raise UsageError(
+            f"--order-by {metric}: no run here has it; add it to `metrics` of the config and train "
+            "again"
+        )
+    return found
+
+
+def entry_of(
+    summary: RunSummary, record: RunRecord | None, order_by: str | None = None
+) -> RunEntry | None:
     """The entry of a run; None where its report does not hold what leaderboards and lists need."""
     if record is None:
         return None
     try:
-        entry = RunEntry.of(record, summary)
+        entry = RunEntry.of(by_metric(record, order_by), summary)
     except _DAMAGE:
         return None
     numbers = (*entry.score.metrics, *entry.score.baseline, entry.score.seconds)

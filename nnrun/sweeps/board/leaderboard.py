@@ -11,7 +11,9 @@ from itertools import groupby
 from math import inf
 
 from nnrun.config.names import CHOOSING, SPLITS
+from nnrun.metrics.table import bounds_of
 from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.board.beside import beside_networks
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import mean_of, summarize
@@ -119,6 +121,7 @@ def _group(members: Sequence[Member], usual: set[str], by: str | None) -> Group:
     return Group(
         first.dataset, first.target, first.metric, first.larger_is_better, split, rows, shown,
         folds=first.folds, split_by=first.split_by,
+        beside=beside_networks(ranked, split, column, -sign),
     )  # fmt: skip
 
 
@@ -132,10 +135,12 @@ def _row(
 ) -> Row:
     completed = list(runs.values())
     known = {split: values_of(runs, column) for column, split in enumerate(SPLITS)}
-    most = 1.0 if variant.metric == "accuracy" else inf
     summaries = {
         split: summarize(
-            [*values.values()], variant.overlap.get(split, 0.0), (0.0, most), design_of(values)
+            [*values.values()],
+            variant.overlap.get(split, 0.0),
+            bounds_of(variant.metric),
+            design_of(values),
         )
         for split, values in known.items()
     }

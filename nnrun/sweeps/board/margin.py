@@ -29,7 +29,8 @@ def within(group: Group, margin: float | None) -> Group:
         return group
     rows = [replace(row, as_good=_as_good(row, group, margin)) for row in group.rows]
     good = [row for row in rows if row.as_good]
-    cheapest = min(good, key=_cost, default=None)
+    networks = [row for row in good if row.is_network]  # others have no parameters to count
+    cheapest = min(networks, key=_cost, default=None)
     rank = None if cheapest is None else cheapest.rank
     return replace(group, rows=rows, margin=margin, cheapest=rank)
 

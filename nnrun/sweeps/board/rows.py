@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nnrun.config.names import SPLITS
+from nnrun.config.settings import BESIDE
+from nnrun.sweeps.board.beside import Beside
 from nnrun.sweeps.board.design import Shown
 from nnrun.sweeps.board.statistics import CONFIDENCE, Summary
 
@@ -97,6 +99,11 @@ class Row:
     weights: int = 0
     splits: int = 0
 
+    @property
+    def is_network(self) -> bool:
+        """Whether it is no model of scikit-learn."""
+        return BESIDE not in self.choice
+
     def summary(self, split: str) -> Summary | None:
         """The main metric on this split."""
         found: Summary | None = getattr(self, split)
@@ -130,6 +137,7 @@ class Group:
             that are as good as the best.
         folds: of cross-validation, whose test splits are those that the order is by; None without.
         split_by: the groups or the times that rows are split by, in words; "" at random.
+        beside: each model of scikit-learn beside the best network.
     """
 
     dataset: str
@@ -143,6 +151,12 @@ class Group:
     cheapest: int | None = None
     folds: int | None = None
     split_by: str = ""
+    beside: list[Beside] = field(default_factory=list)
+
+    @property
+    def first_network(self) -> Row | None:
+        """The best row that is no model of scikit-learn; None where no run of one has completed."""
+        return next((row for row in self.rows if row.is_network and row.best_run), None)
 
 
 @dataclass(frozen=True)
@@ -176,6 +190,7 @@ class Leaderboard:
                     **group,
                     "rows": [Row.from_dict(row) for row in group["rows"]],
                     "shown": Shown.from_dict(group["shown"]),
+                    "beside": [Beside(**found) for found in group.get("beside", ())],
                 }
             )
             for group in content["groups"]

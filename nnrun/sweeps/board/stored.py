@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from nnrun.config.names import SPLITS
-from nnrun.config.settings import choice_words, differing, setting_of
+from nnrun.config.settings import choice_of, choice_words, differing, setting_of
 from nnrun.runs.catalog.select import lies_in
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.identity import canonical_json
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.reading import read_run
-from nnrun.sweeps.board.entry import RunEntry
+from nnrun.sweeps.board.entry import RunEntry, by_metric, ordered_by
 from nnrun.sweeps.board.leaderboard import groups_of, kind_of
 from nnrun.sweeps.board.margin import with_margin, within
 from nnrun.sweeps.board.pair import PairTest, pair_test
@@ -136,6 +136,7 @@ def comparison_board(
     results: Path,
     command: str,
     margin: float | None = None,
+    order_by: str | None = None,
 ) -> tuple[Leaderboard | None, PairTest | None]:
     """The configs of these runs over all seeds stored beside them, and the test of two configs.
 
@@ -147,16 +148,22 @@ def comparison_board(
         results: the results folder.
         command: written into the leaderboard as its source.
         margin: a difference that does not matter, in the units of the metric.
+        order_by: the metric, by default that of the runs.
+
+    Raises:
+        UsageError: no run has the metric.
     """
     wanted = [settings_of(record) for record in records]
     found = [
-        RunEntry.of(stored.record)
+        RunEntry.of(by_metric(stored.record, order_by))
         for parent in dict.fromkeys(Path(os.path.abspath(folder)).parent for folder in folders)
         for run_id in ids_in(parent.parent, parent.name)
         if (stored := read_run(parent / run_id, placed=lies_in(parent / run_id, results)))
         if stored.record is not None and stored.complete and settings_of(stored.record) in wanted
     ]
-    members = [(variant, variant.scores) for variant in stored_variants(found)]
+    members = [
+        (variant, variant.scores) for variant in stored_variants(ordered_by(found, order_by))
+    ]
     several = len(members) > 1 and any(variant.planned > 1 for variant, _ in members)
     if not several:
         return None, None
@@ -199,7 +206,7 @@ def _variant(
     return StoredVariant(
         number=number,
         name=run.name,
-        choice={key: setting_of(settings, key) for key in varied},
+        choice=choice_of(settings, varied),
         runs=runs,
         dataset=run.dataset,
         sha256=run.sha256,

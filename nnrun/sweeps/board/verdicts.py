@@ -9,6 +9,7 @@ from math import isfinite, nan
 
 import numpy as np
 
+from nnrun.metrics.table import is_share
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.board.comparable import Comparable, Member
 from nnrun.sweeps.board.comparisons import Standings, Table, standings
@@ -72,21 +73,27 @@ def verdicts(
     places = [place for place, known in enumerate(values) if len(known) > 1]
     if len(places) < 2:
         return found, None
-    variants = [ranked[place][0] for place in places]
     compared = [values[place] for place in places]
-    result = standings(
-        Table(
-            *_table(compared),
-            _splits(variants),
-            np.array([variant.overlap.get(split, 0.0) for variant in variants]),
-            np.array([_resolution(variant, split) for variant in variants]),
-            np.array([_sound(ranked[place], values[place]) for place in places]),
-        )
-    )
+    result = standings(table_of([ranked[place] for place in places], compared, split))
     for index, place in enumerate(places):
         found[place] = _verdict(result, index, sign, notes[place])
     usual = sorted(compared, key=len)[len(compared) // 2]
-    return found, shown_by(result, size_of(usual), variants[0].overlap.get(split, 0.0))
+    overlap = ranked[places[0]][0].overlap.get(split, 0.0)
+    return found, shown_by(result, size_of(usual), overlap)
+
+
+def table_of(
+    members: Sequence[Member], values: Sequence[Mapping[Replicate, float]], split: str
+) -> Table:
+    """The table of rows with these values, larger is better; `split` is the one compared on."""
+    variants = [variant for variant, _ in members]
+    return Table(
+        *_table(values),
+        _splits(variants),
+        np.array([variant.overlap.get(split, 0.0) for variant in variants]),
+        np.array([_resolution(variant, split) for variant in variants]),
+        np.array([_sound(*both) for both in zip(members, values, strict=True)]),
+    )
 
 
 def completed_runs(member: Member) -> dict[Replicate, RunScore]:
@@ -183,7 +190,7 @@ def _splits(variants: Sequence[Comparable]) -> np.ndarray[tuple[int], np.dtype[n
 def _resolution(variant: Comparable, split: str) -> float:
     """The step between two values of the metric; 0 where there is none, or none is known."""
     rows = variant.rows.get(split, 0)
-    return 1 / rows if variant.metric == "accuracy" and rows else 0.0
+    return 1 / rows if is_share(variant.metric) and rows else 0.0
 
 
 def _table(values: Sequence[Mapping[Replicate, float]]) -> tuple[Array, Design]:

@@ -15,6 +15,7 @@ from nnrun.config.load import config_from_dict
 from nnrun.data.dataset import Dataset
 from nnrun.data.load import load_dataset
 from nnrun.errors import NnrunError, UsageError
+from nnrun.models.decision import DEFAULT, Decision
 from nnrun.models.load import load
 from nnrun.models.model import Model
 from nnrun.models.scores import Metrics, score_of
@@ -22,6 +23,7 @@ from nnrun.models.task import Classification, Regression, Task
 from nnrun.nn.signature import Array
 from nnrun.runs.catalog.summarize import settings_of
 from nnrun.runs.preparation.prepare import prepare_again
+from nnrun.runs.preparation.row_weights import relative
 from nnrun.runs.record import RunRecord
 from nnrun.runs.storage.folders import ids_in
 from nnrun.runs.storage.integrity import refuse_unusable_model
@@ -107,15 +109,18 @@ class _Stored:
     folder: Path
 
 
-def out_of_fold(folder: Path, *, all_seeds: bool) -> OutOfFold:
+def out_of_fold(folder: Path, *, all_seeds: bool, threshold: float | None = None) -> OutOfFold:
     """The out-of-fold predictions of a run's setting.
 
     Args:
         folder: of one of its runs.
         all_seeds: whether to take all seeds of the setting, and not that of the run alone.
+        threshold: at which the positive one of two classes is predicted; by default that of each
+            run, or its mean over the seeds.
 
     Raises:
-        UsageError: the run has no folds, is damaged, or its data cannot be read.
+        UsageError: the run has no folds, is damaged, or its data cannot be read; or a threshold
+            cannot decide between its classes.
         NnrunError: no seed has all folds, or the data have changed.
     """
     run = _read(folder)
@@ -139,7 +144,7 @@ def out_of_fold(folder: Path, *, all_seeds: bool) -> OutOfFold:
             f"{run.record.name}: no seed has all of its {folds} folds: {'; '.join(incomplete)}; "
             "`nnrun sweep` of its config trains them"
         )
-    return _predicted(complete, incomplete)
+    return _predicted(complete, incomplete, threshold)
 
 
 def _read(folder: Path) -> _Stored | None:
@@ -185,7 +190,9 @@ def _lacking(drawn: Drawn, runs: Mapping[int, _Stored], folds: int) -> str:
 
 
 def _predicted(
-    complete: Mapping[Drawn, Mapping[int, _Stored]], incomplete: tuple[str, ...]
+    complete: Mapping[Drawn, Mapping[int, _Stored]],
+    incomplete: tuple[str, ...],
+    threshold: float | None,
 ) -> OutOfFold:
     run = next(iter(complete.values()))[1]
     dataset = load_dataset(config_from_dict(run.record.config).dataset)
@@ -193,13 +200,13 @@ def _predicted(
         raise NnrunError(f"{run.record.name}: the data are not those its runs were trained on")
     model = load(run.folder)
     each = [_of_seed(runs, dataset) for runs in complete.values()]
-    numbers = np.stack([fold for _, fold in each], axis=1)
+    numbers = np.stack([one.folds for one in each], axis=1)
     tested = numbers[:, 0] > 0
-    values = _mean([values[tested] for values, _ in each])
+    values = _mean([one.values[tested] for one in each])
     y = dataset.pooled[1][tested]
-    task = _task(model)
+    task = _task(model, _decision(model, each, tested, threshold))
     score = score_of(task)
-    score.add(values, y)
+    score.add(values, y, None if dataset.weights is None else relative(dataset.weights[tested]))
     return OutOfFold(
         name=run.record.name,
         folds=int(run.record.config["dataset"]["folds"]),
@@ -222,10 +229,22 @@ def _mean(values: list[Array]) -> Array:
     return values[0] if len(values) == 1 else np.stack(values).mean(axis=0, dtype=np.float64)
 
 
-def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> tuple[Array, npt.NDArray[np.intp]]:
-    """What the runs of a seed give for each row, and the fold that tests it; 0 for no fold."""
+@dataclass(frozen=True, eq=False)
+class _OfSeed:
+    """What the runs of a seed give for each row, and the fold that tests it; 0 for no fold.
+
+    `decision` has the thresholds of rows; it is None if no run has one.
+    """
+
+    values: Array
+    folds: npt.NDArray[np.intp]
+    decision: Decision | None
+
+
+def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> _OfSeed:
     values: Array | None = None
     folds = np.zeros(len(dataset.pooled[0]), np.intp)
+    thresholds, positive = np.full(len(folds), DEFAULT), None
     for fold, run in runs.items():
         refuse_unusable_model(run.folder, run.record)
         model = load(run.folder)
@@ -235,8 +254,24 @@ def _of_seed(runs: Mapping[int, _Stored], dataset: Dataset) -> tuple[Array, npt.
         if values is None:
             values = np.full((len(folds), found.shape[1]), np.nan, found.dtype)
         values[test.rows], folds[test.rows] = found, fold
+        if model.decision is not None:
+            thresholds[test.rows], positive = model.decision.threshold, model.positive
     assert values is not None
-    return values, folds
+    return _OfSeed(values, folds, None if positive is None else Decision(positive, thresholds))
+
+
+def _decision(
+    model: Model, each: list[_OfSeed], tested: npt.NDArray[np.bool_], threshold: float | None
+) -> Decision | None:
+    """The thresholds of the rows that folds test: the one given, or the means over the seeds."""
+    if threshold is not None:
+        model.decide(Decision(model.positive, threshold))
+        return model.decision
+    found = [one.decision for one in each if one.decision is not None]
+    if not found:
+        return None
+    thresholds = [np.broadcast_to(one.threshold, tested.shape)[tested] for one in found]
+    return Decision(found[0].positive, _mean(thresholds))
 
 
 def _values(model: Model, outputs: Array) -> Array:
@@ -247,13 +282,14 @@ def _values(model: Model, outputs: Array) -> Array:
     return outputs if probabilities is None else probabilities
 
 
-def _task(model: Model) -> Task:
+def _task(model: Model, decision: Decision | None) -> Task:
     """The meaning of such values."""
     if isinstance(model.task, Regression):
         return Regression(scale=np.asarray, unscale=np.asarray)
     if not model.probabilistic:
         return model.task
-    return Classification(model.task.classes, outputs=model.task.classes, probabilistic=True)
+    classes = model.task.classes
+    return Classification(classes, outputs=classes, probabilistic=True, decision=decision)
 
 
 def _labelled(model: Model, decoded: Array) -> Array:

@@ -18,10 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from nnrun.config.overrides import split_argument
 from nnrun.config.schema.block import Block
-from nnrun.config.schema.experiment import DatasetConfig, ExperimentConfig, ScheduleConfig
+from nnrun.config.schema.experiment import (
+    DatasetConfig,
+    ExperimentConfig,
+    ScheduleConfig,
+    lost_in_float32,
+)
 from nnrun.config.schema.from_signature import NamedBlock
 from nnrun.config.schema.network import InitializerConfig
-from nnrun.config.schema.precision import lost_in_float32
 from nnrun.config.yaml.parse import KeyPath
 
 # Numbers of these blocks are checked together with others, or go into other blocks.

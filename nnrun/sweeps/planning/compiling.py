@@ -16,7 +16,10 @@ from nnrun.sweeps.planning.plan import Plan
 
 # The parts of a config that the compiled code depends on.
 _BLOCKS = ("network", "loss")
-_KEYS = ("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs")
+_KEYS = (
+    *("optimizer", "clip_norm", "batch_size", "dtype", "engine", "iterations", "epochs"),
+    "class_weight",
+)
 
 
 def code_key(config: dict[str, Any], data: str) -> str:
@@ -35,6 +38,8 @@ def compile_plan(plan: Plan, datasets: Datasets) -> None:
     compiled = set()
     for variant in plan.firsts():
         content = json.loads(variant.config)
+        if "network" not in content:  # a model of scikit-learn
+            continue
         code = code_key(content, variant.data)
         if code not in compiled:
             compiled.add(code)

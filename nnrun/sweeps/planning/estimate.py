@@ -7,12 +7,22 @@ from math import prod
 
 from nnrun.engines.compiled.choice import estimate as seconds_per_update
 from nnrun.nn.network import Network
+from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
 
 # Measured on a 2-core AMD EPYC machine with one thread.
 _SECONDS_PER_OPERATION = 2e-11  # of a multiplication or an addition, in an evaluation
 _SECONDS_PER_NUMBER = 6e-10  # of a layer's output; mostly for activations
 _SECONDS_PER_RUN = 0.003  # preparation, metrics, report
+
+_SECONDS_TO_BEGIN = {"linear": 0.01, "neighbors": 0.01, "forest": 0.1, "boosting": 0.3, "mlp": 0.3}
+_SECONDS_PER_FEATURE = {
+    "linear": 1e-6,
+    "neighbors": 1e-6,
+    "forest": 2e-6,
+    "boosting": 1e-5,
+    "mlp": 1e-5,
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,8 @@ class Estimate:
 
 def estimate(prepared: Prepared) -> Estimate:
     """The estimate for one run on one core."""
+    if isinstance(prepared, PreparedBeside):
+        return _beside(prepared)
     config, iterations, network = prepared.config.training, prepared.iterations, prepared.network
     optimizer = config.optimizer.build()
     by_numpy, compiled = seconds_per_update(network, optimizer, config.batch_size)
@@ -47,6 +59,14 @@ def estimate(prepared: Prepared) -> Estimate:
         seconds=iterations * update + evaluations * rows * _row(network) + _SECONDS_PER_RUN,
         memory=prepared.memory.total,
     )
+
+
+def _beside(prepared: PreparedBeside) -> Estimate:
+    """By the numbers of the training rows."""
+    size = prepared.split.train.x.size
+    seconds = _SECONDS_PER_RUN + _SECONDS_TO_BEGIN[prepared.model]
+    seconds += size * _SECONDS_PER_FEATURE[prepared.model]
+    return Estimate(0, 0, seconds, memory=4 * 8 * size)
 
 
 def _row(network: Network) -> float:

@@ -42,6 +42,7 @@ class Arguments:
         iterations: replaces `iterations` or `epochs`.
         words: the argument of each key.
         most_runs: the largest number of runs of a sweep.
+        beside: models of scikit-learn to train as well; None for those that a config names.
     """
 
     grid: dict[str, Sequence[Any]]
@@ -50,6 +51,7 @@ class Arguments:
     iterations: int | None
     words: dict[str, str]
     most_runs: int
+    beside: Sequence[str] | None = None
 
     @classmethod
     def parse(
@@ -58,6 +60,7 @@ class Arguments:
         seeds: int | None = None,
         iterations: int | None = None,
         most_runs: int = MAX_RANGE,
+        beside: Sequence[str] | None = None,
     ) -> Arguments:
         """Read arguments such as `training.learning_rate=0.1,0.01` and `seed=range(0,20)`.
 
@@ -77,7 +80,7 @@ class Arguments:
             raise UsageError(
                 f"--seeds {seeds}: the seeds are given by 'seed' already; remove one of the two"
             )
-        return cls(grid, seed, seeds, iterations, given, most_runs)
+        return cls(grid, seed, seeds, iterations, given, most_runs, beside)
 
     def wrong_seeds(self) -> Iterator[Problem]:
         """One problem for all invalid values of `seed`."""

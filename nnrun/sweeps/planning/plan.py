@@ -32,7 +32,7 @@ class Variant:
         splits: `train`, and `validation` and `test` if they have rows.
         division: the settings of the split. Variants with equal data, seed, fold and division have
             the same rows in their splits.
-        metric: the main metric, `accuracy` or `mse`.
+        metric: that its runs are ordered by.
         larger_is_better: whether larger values of the metric are better.
         seeds: of its runs, without those of splits.
         published: published numbers, by `<split>_<metric>`.
@@ -44,6 +44,7 @@ class Variant:
         drawn: whether the seed decides which rows are in which split.
         folds: of cross-validation; None without.
         split_by: the groups or the times that rows are split by, in words; "" at random.
+        metrics: those that its runs compute beside those of their task.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Variant:
     drawn: bool = True
     folds: int | None = None
     split_by: str = ""
+    metrics: Sequence[str] = ()
 
     @property
     def label(self) -> str:

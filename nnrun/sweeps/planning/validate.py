@@ -8,11 +8,13 @@ from itertools import compress
 from pathlib import Path
 
 from nnrun.config.content import Origin
+from nnrun.config.settings import BESIDE as KEY
 from nnrun.errors import ConfigError, InterruptionError, NnrunError, Problem
 from nnrun.runs.identity import Identity
 from nnrun.runs.preparation.config_cache import GridCache
 from nnrun.runs.preparation.prepare import prepare
 from nnrun.runs.replicate import KEYS
+from nnrun.sweeps.planning.beside import grids_beside
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.families import Family, Variants
 from nnrun.sweeps.planning.grid import (
@@ -89,14 +91,16 @@ class _Planner:
             self._unwritten.add(file)
         try:
             grid = load_grid(origin, self.arguments)
+            beside = grids_beside(grid, self.arguments.beside)
             seeds = seeds_of(grid.base, self.arguments.seed, self.arguments.seeds)
             self._require_new_name(grid.base.config.name, file)
         except ConfigError as error:
             self.refuse(error.problems, error.exit_code, file)
         else:
-            self.count += grid.count_of_folds * len(seeds)
-            self.choices += grid.count
-            self._opened.append((file, grid, seeds))
+            for each in (grid, *beside):
+                self.count += each.count_of_folds * len(seeds)
+                self.choices += each.count
+                self._opened.append((file, each, seeds))
 
     def plan(self) -> None:
         """Check the loaded configs with every combination of values that may contradict."""
@@ -149,7 +153,9 @@ class _Planner:
         except NnrunError as error:
             self.refuse([Problem(str(error), path=file)], error.exit_code)
         else:
-            identities = {(variant.name, identity) for identity in variant.identities.values()}
+            # A model beside several configs on the same data is trained once.
+            name = variant.name if KEY not in variant.choice else str(seeds)
+            identities = {(name, identity) for identity in variant.identities.values()}
             if not identities <= self._known:
                 self._known |= identities
                 every = {fold: run.evaluate_every for fold, run in runs.items()}

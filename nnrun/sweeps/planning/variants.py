@@ -8,7 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from nnrun.config.load import Experiment
-from nnrun.models.task import Classification, Regression
+from nnrun.metrics.table import larger_is_better
 from nnrun.runs.execution.record_builder import published_of
 from nnrun.runs.preparation.prepare import prepare_again
 from nnrun.runs.preparation.prepared import Prepared
@@ -40,7 +40,6 @@ def make_variant(
     prepared = next(iter(runs.values()))
     config, dataset = prepared.config, prepared.dataset
     block = config.dataset
-    task = Classification if dataset.task == "classification" else Regression
     rows = _mean_rows([*runs.values()])
     splits: Sequence[int | None] = (block.split.seed,) if seeds.splits is None else seeds.splits
     return Variant(
@@ -56,8 +55,8 @@ def make_variant(
         target=None if block.columns is None else block.columns.target,
         splits=tuple(rows),
         division=division_of(prepared.config_dict["dataset"]),
-        metric=task.main_metric,
-        larger_is_better=task.larger_is_better,
+        metric=prepared.main_metric,
+        larger_is_better=larger_is_better(prepared.main_metric),
         seeds=seeds.weights,
         published=published_of(config),
         estimate=estimate(prepared),
@@ -67,6 +66,7 @@ def make_variant(
         drawn=is_drawn(rows, prepared.config_dict["dataset"]),
         folds=block.folds,
         split_by=split_by_of(prepared.config_dict["dataset"]),
+        metrics=prepared.metrics,
     )
 
 

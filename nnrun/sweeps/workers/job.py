@@ -112,7 +112,7 @@ def config_of(text: str) -> ExperimentConfig:
 def _cache_of(config: str, data: str, split_seed: int | None, fold: int | None) -> ConfigCache:
     """The cache shared by all seeds of a config on these data and this split or fold."""
     content = json.loads(config)
-    if not isinstance(content["training"]["learning_rate"], dict):
+    if "training" in content and not isinstance(content["training"]["learning_rate"], dict):
         del content["training"]["learning_rate"]
     return ConfigCache(_shared_cache_of(json.dumps([data, content, split_seed, fold])))
 

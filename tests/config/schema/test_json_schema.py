@@ -65,6 +65,13 @@ def test_data_of_every_kind_are_accepted(
     validator.validate({**VALID, "dataset": dataset})
 
 
+def test_models_of_scikit_learn(validator: jsonschema.Draft202012Validator) -> None:
+    """`beside` stands in place of network, loss and training, and not beside them."""
+    validator.validate({"dataset": {"name": "iris"}, "beside": "forest"})
+    assert not validator.is_valid({**VALID, "beside": "forest"})
+    assert not validator.is_valid({"dataset": {"name": "iris"}, "beside": "tree"})
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nnrun.config.names import MONITORS
 from nnrun.errors import ConfigError, UsageError
-from nnrun.models.task import Classification, Regression
 
 HEAD = """dataset: {dataset}
 network:
@@ -125,11 +123,27 @@ CASES = {
         config(layers=[SOFTMAX3]) + "published: {validation_accuracy: 0.5}\n",
         (7, "there is no validation split"),
     ),
-    "monitored metric that is not followed": (
+    "metric that needs probabilities": (
+        config(layers=["{type: dense, units: 3}"], loss="mean_squared") + "metrics: [roc_auc]\n",
+        (7, "roc_auc needs probabilities: end the network in softmax, or in one sigmoid unit"),
+    ),
+    "metric of two classes for three": (
+        config(layers=[SOFTMAX3]) + "metrics: [mcc, f1_binary]\n",
+        (7, "f1_binary is for two classes, and iris has 3; write f1_macro"),
+    ),
+    "as many of the most probable classes as there are": (
+        config(layers=[SOFTMAX3]) + "metrics: [top_3_accuracy]\n",
+        (7, "top_3_accuracy is always 1 for the 3 classes of iris"),
+    ),
+    "order by a metric of another task": (
+        config(layers=[SOFTMAX3]) + "sweep: {order_by: mape}\n",
+        (7, "classification has no mape; there are loss, accuracy, log_loss, and more in"),
+    ),
+    "monitored metric of another task": (
         config("{name: iris, validation_size: 0.2}", layers=[SOFTMAX3]).replace(
             "batch_size: 4", "early_stopping: {monitor: validation_mse}"
         ),
-        (6, "there are validation_loss and validation_accuracy, but no validation_mse"),
+        (6, "classification has no mse; there are loss, accuracy, log_loss"),
     ),
     "given test split that is not there": (
         config("{name: iris, test_size: given}", layers=[SOFTMAX3]),
@@ -167,9 +181,3 @@ def test_a_run_that_cannot_fit_is_refused_with_the_figure(prepared):
     layers = ["{type: dense, units: 10000000000}", SOFTMAX3]
     with pytest.raises(UsageError, match=r"would take about .* TB of memory .* are free"):
         prepared(config(layers=layers))
-
-
-def test_whatever_may_be_monitored_suits_a_task():
-    """What messages offer is what evaluations of either task compute."""
-    main = (task.main_metric for task in (Classification, Regression))
-    assert {f"validation_{metric}" for metric in ("loss", *main)} == set(MONITORS)

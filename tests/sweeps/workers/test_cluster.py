@@ -29,12 +29,71 @@ WORKER_KILLS = 20 if large() else 2
 SCHEDULER_KILLS = 5 if large() else 1
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """A scheduler and two workers."""
-    running = Cluster(tmp_path)
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A cluster for all tests, since its processes take longer to start than most sweeps."""
+    running = Cluster(tmp_path_factory.mktemp("cluster"), workers=0)
     yield running
     running.close()
+
+
+@pytest.fixture
+def scheduler(shared):
+    """A scheduler without workers."""
+    shared.restore(workers=0)
+    yield shared
+    shared.restore(workers=0)
+
+
+@pytest.fixture
+def cluster(shared):
+    """A scheduler and two workers."""
+    shared.restore(workers=2)
+    return shared
+
+
+def test_workers_of_unlike_arithmetic_are_reported(shell, scheduler, write, tmp_path):
+    """A row whose runs two workers share is marked, where bits depend on whose they are."""
+    write("by_numpy", lasting(4000))
+    write("compiled", lasting(200_000).replace("engine: numpy", "engine: compiled"))
+    for kernel in ("Prescott", "Haswell"):
+        scheduler.add_worker(OPENBLAS_CORETYPE=kernel)
+    scheduler.wait_for_workers()
+    code, out, err = shell.run("sweep", "configs", "--seeds", 9, "--dask", scheduler.address)
+    assert 0 == code, err
+    board = json.loads((tmp_path / "results/leaderboard.json").read_text())
+    marked = {row["name"]: row["elsewhere"] for row in board["groups"][0]["rows"]}
+    few = {name: min(kernels_of(tmp_path, name).values()) for name in marked}
+    assert {"compiled": {}, "by_numpy": [few["by_numpy"]]} == {
+        name: [*found.values()] or {} for name, found in marked.items()
+    }
+    assert 1 == out.count("9 ≠")
+    assert f"by_numpy {few['by_numpy']} of 9" in out
+
+
+def kernels_of(root, name):
+    """How many runs were trained with each of the two kernels of BLAS."""
+    reports = [json.loads(p.read_text()) for p in root.glob(f"results/{name}/*/report.json")]
+    kernels = Counter(report["environment"]["blas_kernel"] for report in reports)
+    assert (2, 9) == (len(kernels), kernels.total())
+    return kernels
+
+
+def test_a_run_that_dask_repeats_goes_on_instead(shell, scheduler, write, tmp_path):
+    """Under a nanny Dask repeats what its worker was at; the client knows better where from."""
+    scheduler.add_worker(nanny=True)
+    write("iris", lasting(40_000))
+    process = shell.start("sweep", "configs", "--dask", scheduler.address)
+    until(lambda: scheduler.training() == 1, seconds=60)
+    (worker,) = (
+        pid
+        for pid in children_of(scheduler.workers[0].pid)
+        if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    os.kill(worker, signal.SIGKILL)
+    _, err = shell.end(process)
+    assert 0 == process.returncode, err
+    assert 1 == err.count("iris seed=3: its worker was lost; trying again")
 
 
 def test_the_same_bits_on_a_cluster(shell, cluster, plan, sweep, write, tmp_path):
@@ -66,37 +125,6 @@ def test_a_signal_ends_a_sweep_on_a_cluster(shell, cluster, write, tmp_path):
     assert 2 == len(list(tmp_path.glob("results/iris/*")))
 
 
-def test_workers_of_unlike_arithmetic_are_reported(shell, write, tmp_path):
-    """A row whose runs two workers share is marked, where bits depend on whose they are."""
-    write("by_numpy", lasting(10_000))
-    write("compiled", lasting(500_000).replace("engine: numpy", "engine: compiled"))
-    cluster = Cluster(tmp_path, workers=0)
-    try:
-        for kernel in ("Prescott", "Haswell"):
-            cluster.add_worker(OPENBLAS_CORETYPE=kernel)
-        cluster.wait_for_workers()
-        code, out, err = shell.run("sweep", "configs", "--seeds", 9, "--dask", cluster.address)
-    finally:
-        cluster.close()
-    assert 0 == code, err
-    board = json.loads((tmp_path / "results/leaderboard.json").read_text())
-    marked = {row["name"]: row["elsewhere"] for row in board["groups"][0]["rows"]}
-    few = {name: min(kernels_of(tmp_path, name).values()) for name in marked}
-    assert {"compiled": {}, "by_numpy": [few["by_numpy"]]} == {
-        name: [*found.values()] or {} for name, found in marked.items()
-    }
-    assert 1 == out.count("9 ≠")
-    assert f"by_numpy {few['by_numpy']} of 9" in out
-
-
-def kernels_of(root, name):
-    """How many runs were trained with each of the two kernels of BLAS."""
-    reports = [json.loads(p.read_text()) for p in root.glob(f"results/{name}/*/report.json")]
-    kernels = Counter(report["environment"]["blas_kernel"] for report in reports)
-    assert (2, 9) == (len(kernels), kernels.total())
-    return kernels
-
-
 def configs(write):
     for number, text in enumerate((IRIS, lasting(1000), lasting(2000), lasting(4000))):
         write(f"config{number}", text)
@@ -117,12 +145,11 @@ def test_a_killed_worker_of_the_cluster(shell, cluster, write):
         campaign.hold(root)
 
 
-def test_a_lost_worker_is_reported(shell, cluster, write, tmp_path):
+def test_a_lost_worker_is_reported(shell, cluster, write):
     """With its address, while the sweep goes on."""
-    write("iris", lasting(80_000))
+    write("iris", lasting(40_000))
     process = shell.start("sweep", "configs", "--seeds", 2, "--dask", cluster.address)
-    until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 2, seconds=30)
-    time.sleep(1.0)
+    until(lambda: cluster.training() == 2, seconds=60)
     cluster.kill_worker()
     _, err = shell.end(process)
     assert 0 == process.returncode, err
@@ -130,45 +157,21 @@ def test_a_lost_worker_is_reported(shell, cluster, write, tmp_path):
     assert "Traceback" not in err
 
 
-def test_a_run_that_dask_repeats_goes_on_instead(shell, write, tmp_path):
-    """Under a nanny Dask repeats what its worker was at; the client knows better where from."""
-    cluster = Cluster(tmp_path, workers=1, nanny=True)
-    try:
-        write("iris", lasting(80_000))
-        process = shell.start("sweep", "configs", "--dask", cluster.address)
-        until(lambda: len(list(tmp_path.glob("results/iris/*"))) == 1, seconds=30)
-        time.sleep(1.0)
-        (worker,) = (
-            pid
-            for pid in children_of(cluster.workers[0].pid)
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        )
-        os.kill(worker, signal.SIGKILL)
-        _, err = shell.end(process)
-        assert 0 == process.returncode, err
-        assert 1 == err.count("iris seed=3: its worker was lost; trying again")
-    finally:
-        cluster.close()
-
-
 @pytest.mark.campaign
-def test_a_killed_scheduler(shell, tmp_path, write):
+def test_a_killed_scheduler(shell, shared, write):
     """The sweep ends with 1 and the command that goes on; what was finished is kept."""
     configs(write)
     for moment in range(SCHEDULER_KILLS):
-        folder = tmp_path / f"cluster{moment}"
-        folder.mkdir()
-        cluster = Cluster(folder)
-        words = ["sweep", "configs", "--seeds", 5, "--dask", cluster.address]
+        shared.restore(workers=2)
+        words = ["sweep", "configs", "--seeds", 5, "--dask", shared.address]
         campaign = Campaign(shell, words, seed=moment)
         process, root = campaign.start(moment)
-        cluster.kill_scheduler()
+        shared.kill_scheduler()
         _, err = shell.end(process)
         if process.returncode:  # else it had just finished
             assert 1 == process.returncode, err
             assert any(text in err for text in ("is gone;", "no Dask scheduler answers")), err
             assert "Traceback" not in err
-        cluster.close()
         # On another cluster, or on none: where a run is trained makes no difference.
         campaign.words = ["sweep", "configs", "--seeds", 5, "-j", 2]
         campaign.finish(root)

@@ -66,7 +66,7 @@ class Evaluation:
         network = self.blocks.network
         target = allocation.given(target.reshape(len(x), -1), network.dtype)
         # Machine code checks no bounds.
-        if x.shape[1:] != network.input_shape or target.size != len(x) * prod(network.output_shape):
+        if x.shape[1:] != network.input_shape or target.size != len(x) * network.target_size:
             raise ValueError("rows and targets are not of the network's shapes")
         return RowsEvaluator(self, x, target, inputs)
 

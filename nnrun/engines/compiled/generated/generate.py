@@ -96,7 +96,7 @@ def _input(p: Program, network: Network) -> Row:
     image = network.input_shape if len(network.input_shape) == 3 else None
     stride = size if exact else p.padded(size)
     outputs = prod(network.output_shape)
-    p.input("t", "targets", outputs, outputs, None)
+    p.input("t", "targets", outputs, network.target_size, None)
     p.input("out", "outputs", outputs, outputs, None)
     return p.input("x", "inputs", size, stride, image)
 

@@ -11,13 +11,16 @@ from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.generated.layers.activation import exponentials, total
 from nnrun.engines.compiled.generated.program import Program
 from nnrun.engines.compiled.generated.row import Row
+from nnrun.nn.losses import Weighted
+from nnrun.nn.losses.weighted import unweighted
 
 
 class Loss:
     """Writes the loss of one row, its gradient, and the network's outputs.
 
     Args:
-        y: the row that reaches the loss; the row's targets are called t.
+        y: the row that reaches the loss; the row's targets are called t. If rows have weights, the
+            number after the targets is the row's.
     """
 
     def __init__(self, program: Program, loss: Any, y: Row) -> None:
@@ -25,9 +28,9 @@ class Loss:
         self.formula = LOSSES[loss.type]
         self.y = y
         self.parts = y.size if self.formula.over_outputs else 1
-        self._settings = {
-            name: f"real({float(getattr(loss, name))!r})" for name in self.formula.settings
-        }
+        self._weight = f"t[{y.size}]" if isinstance(loss, Weighted) else None
+        settings = {name: getattr(unweighted(loss), name) for name in self.formula.settings}
+        self._settings = {name: f"real({float(value)!r})" for name, value in settings.items()}
         program.functions.update(self.formula.functions)
 
     def prepare(self) -> None:
@@ -36,6 +39,8 @@ class Loss:
     def value(self) -> None:
         """Write `cost`, the sum over the outputs; the loss is `cost` / `parts`."""
         total(self.program, "cost", self.y.size, lambda j: self._at(self.formula.value, j))
+        if self._weight is not None:
+            self.program.line(f"cost = {self._weighted('cost')}")
 
     def output(self, index: int | str) -> str:
         """One output of the network."""
@@ -47,7 +52,13 @@ class Loss:
         rows = f"n * {self.y.size}" if self.formula.over_outputs else "n"
         p.scale(f"{self.formula.factor} / double({rows})")
         for j in p.each(self.y, extra=False):
-            p.line(f"{dy.at(j)} = {self._at(self.formula.gradient, j)}")
+            p.line(f"{dy.at(j)} = {self._weighted(self._at(self.formula.gradient, j))}")
+
+    def _weighted(self, value: str) -> str:
+        """The value times the row's weight; 0 for a weight of 0, even if it is infinite."""
+        if self._weight is None:
+            return value
+        return f"(({value}) * {self._weight} if {self._weight} > zero else zero)"
 
     def _at(self, text: str, index: int | str) -> str:
         return self.formula.written(text, self.y.at(index), f"t[{index}]", self._settings)
@@ -78,7 +89,7 @@ class SoftmaxCrossEntropy(Loss):
         # the whole way back waits, is there earlier.
         p.line("share = scale / total")
         for j in p.each(self.y, extra=False):
-            p.line(f"{dy.at(j)} = {self.e.at(j)} * share - t[{j}] * scale")
+            p.line(f"{dy.at(j)} = {self._weighted(f'{self.e.at(j)} * share - t[{j}] * scale')}")
 
 
 def emitter(program: Program, loss: Any, y: Row) -> Loss:

@@ -46,6 +46,7 @@ class StepsRunner:
         self._blocks = blocks
         self._optimizer = blocks.optimizer
         self._rng = rng
+        self._function = function  # called by its address, it must stay in memory
         program = blocks.code.program
         self._drawn = program.drawn
         self._sampling = Sampling(order, function.address, program.direct, program.drawn)

@@ -165,6 +165,8 @@ _BY_FUNCTION = [
     ),
     _kernel("elementwise.softmax.softmax", "x x_row y y_row size rows"),
     _kernel("elementwise.softmax.softmax_back", "y y_row dy dy_row dx dx_row size rows"),
+    _kernel("elementwise.weights.weigh", "w w_row dy dy_row size rows"),
+    _kernel("elementwise.weights.weigh_losses", "w w_row losses rows"),
     _kernel("elementwise.update.reduce", f"buffers buffer_task total {_TASK} rows most"),
     _kernel("elementwise.penalty.penalty", f"theta gradient {_TASK} alpha sums"),
     _kernel("elementwise.penalty.penalty_value", "sums count half losses"),

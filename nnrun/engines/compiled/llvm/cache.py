@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 _MAGIC = b"nnrun object 2\n"
 _SIGNATURE, _SECRET = "sha256", "cache.key"
 _SECRET_BYTES = 32
+# The functions used last, for networks that are trained again.
 _functions: dict[str, Function] = {}
+_MOST_FUNCTIONS = 64
+# LLVM keeps about 0.3 MB for each function that it has compiled, until the process ends.
+_MOST_COMPILED = 256
+_compiled = 0
+_MOST_BYTES = 256 * 2**20
+_COMPILED_BETWEEN_PRUNES = 64
 _lock = threading.Lock()
 
 
@@ -59,9 +66,18 @@ def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text:
 
     key = digest(source)
     with _lock:
-        if key not in _functions:
-            _functions[key] = machine.load(object_code(source, dtype, key, wait))
-        return _functions[key]
+        found = _functions.pop(key, None)
+        if found is None:
+            found = machine.load(object_code(source, dtype, key, wait))
+        _functions[key] = found
+        if len(_functions) > _MOST_FUNCTIONS:
+            del _functions[next(iter(_functions))]
+        return found
+
+
+def has_compiled_much() -> bool:
+    """Whether a new process would save memory."""
+    return _compiled >= _MOST_COMPILED
 
 
 def object_code(
@@ -95,13 +111,21 @@ def kept(
         # With the same location for all callers, Python shows the warning once.
         warnings.warn(message, CacheWarning, stacklevel=1)
         wait("compiling")
-        return compile_()
+        return _counted(compile_)
     if code is None:
         wait(announced)
-        code = compile_()
+        code = _counted(compile_)
         with suppress(OSError, private_files.NotPrivateError):
+            if _compiled % _COMPILED_BETWEEN_PRUNES == 0:
+                private_files.prune(place, _MOST_BYTES)
             private_files.write(place, name, _MAGIC + _signature(code, secret, key) + code)
     return code
+
+
+def _counted(compile_: Callable[[], bytes]) -> bytes:
+    global _compiled  # noqa: PLW0603  # of this process
+    _compiled += 1
+    return compile_()
 
 
 def digest(source: str) -> str:
@@ -111,7 +135,8 @@ def digest(source: str) -> str:
 
 @cache
 def _surroundings() -> str:
-    from importlib.metadata import version  # noqa: PLC0415 - slow, and only needed here
+    import llvmlite  # noqa: PLC0415 - imports LLVM
+    import numpy  # noqa: PLC0415 - only needed here
 
     from nnrun.engines.compiled.llvm import machine  # noqa: PLC0415 - imports LLVM
     from nnrun.nn import special  # noqa: PLC0415 - imports NumPy
@@ -125,7 +150,7 @@ def _surroundings() -> str:
     ]
     paths += [Path(special.__file__)]
     helpers = [path.read_text(encoding="utf-8") for path in sorted(paths)]
-    versions = [version(package) for package in ("llvmlite", "numpy")]
+    versions = [llvmlite.__version__, numpy.__version__]
     return "\n".join([*helpers, *versions, str(machine.processor())])
 
 

@@ -18,7 +18,7 @@ llvm.set_option("nnrun", "-unroll-threshold-aggressive=220")
 
 SYMBOL = "nnrun_train"
 _lock = threading.Lock()
-_engines: list[Any] = []
+_kernels: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def object_file(code: str, target: Processor | None = None, level: int = 3) -> b
     """
     # Code in vectors gains nothing from more effort, which takes a tenth longer.
     machine = target_machine(target, effort=3 if level > 1 else 1)
-    parsed = llvm.parse_assembly(code)
+    # LLVM's global context would keep the constants of all code until the process ends.
+    parsed = llvm.parse_assembly(code, llvm.create_context())
     parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=level)
@@ -97,9 +98,10 @@ def description() -> str:
 
 
 def symbols(code: bytes, names: list[str]) -> dict[str, int]:
-    """Link an object file into this process; the addresses of these functions in it."""
+    """Link an object file into this process for good; the addresses of these functions in it."""
     with _lock:
         engine = _linked(code)
+        _kernels.append(engine)
         return {name: engine.get_function_address(name) for name in names}
 
 
@@ -107,11 +109,12 @@ _PROTOTYPE = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * len(ARGUMENTS))
 
 
 class Function:
-    """A function in memory."""
+    """A function in memory, which is freed together with this object."""
 
-    def __init__(self, address: int) -> None:
-        self.address = address
-        self._callable = _PROTOTYPE(address)
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine  # owns the code
+        self.address = engine.get_function_address(SYMBOL)
+        self._callable = _PROTOTYPE(self.address)
 
     def __call__(self, *arguments: int) -> None:
         """Call it with integers and addresses, without the GIL."""
@@ -121,7 +124,7 @@ class Function:
 def load(code: bytes) -> Function:
     """Link an object file into this process and return the function in it."""
     with _lock:
-        return Function(_linked(code).get_function_address(SYMBOL))
+        return Function(_linked(code))
 
 
 def _linked(code: bytes) -> Any:
@@ -129,5 +132,4 @@ def _linked(code: bytes) -> Any:
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    _engines.append(engine)  # owns the code
     return engine

@@ -75,6 +75,22 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
                 os.unlink(temporary, dir_fd=directory)
 
 
+def prune(folder: Path, most: int) -> None:
+    """Remove the files written first, until all have at most so many bytes together."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):  # another process has removed it
+                found.append((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path))
+    excess = sum(size for _, size, _ in found) - most
+    for _, size, path in sorted(found):
+        if excess <= 0:
+            break
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        excess -= size
+
+
 @contextmanager
 def _opened(folder: Path) -> Iterator[int]:
     """The folder's descriptor, once it is known to be ours."""

@@ -145,7 +145,7 @@ class TapeEngine:
         outputs = allocation.unwritten(prod(shape), network.dtype).reshape(shape)
         losses = allocation.unwritten(len(x), np.float64)
         # Machine code checks no bounds.
-        if x.shape[1:] != network.input_shape or target.size != outputs.size:
+        if x.shape[1:] != network.input_shape or target.size != len(x) * network.target_size:
             raise ValueError("rows and targets are not of the network's shapes")
         x, target = contiguous(x, network.dtype), contiguous(target, network.dtype)
         arrays = {"x": x, "target": target, "outputs": outputs, "losses": losses}

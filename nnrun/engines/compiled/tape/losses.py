@@ -7,7 +7,8 @@ from nnrun.engines.compiled.formulas.losses import LOSSES
 from nnrun.engines.compiled.tape.arrays import Address, Map
 from nnrun.engines.compiled.tape.plan import ExecutionPlan
 from nnrun.nn.layer import Layer
-from nnrun.nn.losses import Loss
+from nnrun.nn.losses import Loss, Weighted
+from nnrun.nn.losses.weighted import unweighted
 
 
 def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, losses: bool) -> Map:
@@ -18,16 +19,26 @@ def add_gradient(plan: ExecutionPlan, loss: Loss, output: Map, target: Map, loss
         _add_losses(plan, loss, y, target)
     values = {**y.rows("y"), **target.rows("t"), **dy.rows("dy")}
     plan.by_rows(loss.type, **values, size=y.size, **_settings(loss))
+    if isinstance(loss, Weighted):
+        plan.by_rows("weigh", **_weights(y, target), **dy.rows("dy"), size=y.size)
     return plan.unflattened(dy, output)
 
 
 def _add_losses(plan: ExecutionPlan, loss: Loss, y: Map, target: Map) -> None:
     values = {**y.rows("y"), **target.rows("t"), "losses": Address("@losses")}
     plan.by_rows(f"{loss.type}_value", **values, size=y.size, **_settings(loss))
+    if isinstance(loss, Weighted):
+        plan.by_rows("weigh_losses", **_weights(y, target), losses=Address("@losses"))
+
+
+def _weights(y: Map, target: Map) -> dict[str, Address | int]:
+    """The number after the targets of each row."""
+    return target.rows("w", target.offset + y.size)
 
 
 def _settings(loss: Loss) -> dict[str, float]:
-    return {name: float(getattr(loss, name)) for name in LOSSES[loss.type].settings}
+    plain = unweighted(loss)
+    return {name: float(getattr(plain, name)) for name in LOSSES[loss.type].settings}
 
 
 def add_values(

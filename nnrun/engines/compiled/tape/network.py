@@ -61,16 +61,9 @@ def _gather(plan: ExecutionPlan, network: Network, steps: list[Step]) -> tuple[M
     else:
         x = plan.vector("x", shape[0])
         _add_gather(plan, "@x", x, *_as_line(x, "x"))
-    target = plan.vector("t", _outputs(network))
+    target = plan.vector("t", network.target_size)
     _add_gather(plan, "@target", target, *_as_line(target, "x"))
     return x, target
-
-
-def _outputs(network: Network) -> int:
-    size = 1
-    for side in network.output_shape:
-        size *= side
-    return size
 
 
 def _as_line(x: Map, name: str) -> tuple[dict[str, Address | int], dict[str, int]]:

@@ -56,7 +56,7 @@ def lines(
     x = Linear.between(x for one in series for x in one.x)
     y = Log.over(values) if log else Linear.over(values)
     frame = Frame.around(x, y, labels=tick_labels(y.ticks(5)))
-    parts = [_one(frame, one) for one in series]
+    parts = [one_line(frame, one) for one in series]
     drawing = y_axis(frame, y_label) + x_axis(frame, x_label, count=5) + Markup("").join(parts)
     return Chart(
         title,
@@ -64,12 +64,13 @@ def lines(
         drawing,
         WIDTH,
         HEIGHT,
-        _table(frame, series, x_label),
+        lines_table(frame, series, x_label),
         legend=[(one.index, one.name) for one in series],
     )
 
 
-def _one(frame: Frame, one: Series) -> Markup:
+def one_line(frame: Frame, one: Series) -> Markup:
+    """One line with its band."""
     class_ = series_class(one.index)
     band = area(frame, one.x, one.low, one.high, class_) if one.low else Markup("")
     drawn = line(frame, one.x, one.y, class_)
@@ -90,7 +91,7 @@ def _alternative(series: Sequence[Series], on_log: Numbers, y_label: str) -> str
     return f"{y_label}: {'; '.join(ends)}{more}.{gap}"
 
 
-def _table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
+def lines_table(frame: Frame, series: Sequence[Series], x_label: str) -> Table:
     """A row for each x, a column for each series."""
     places = sorted({x for one in series for x in one.x})
     heights = [dict(zip(one.x, one.y, strict=True)) for one in series]

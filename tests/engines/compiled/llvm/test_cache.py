@@ -6,14 +6,17 @@ import hashlib
 import os
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from nnrun.engines.compiled.generated.engine import compile_ahead
+from nnrun.engines.compiled.generated.generate import generate
 from nnrun.engines.compiled.llvm import cache
-from nnrun.nn import Adam, Dropout, MeanSquared, Network, dense
+from nnrun.nn import SGD, Adam, Dropout, MeanSquared, Network, dense
 
 SCRIPT = """
 import sys
@@ -61,6 +64,39 @@ def test_what_takes_its_time_is_said_before(tmp_path, monkeypatch) -> None:
     for source in ("one", "two", "one"):
         assert b"code" == cache.object_code(source, "float64", cache.digest(source), said.append)
     assert ["compiling, once for this architecture"] * 2 == said
+
+
+def networks(number: int) -> Iterator[str]:
+    """Sources of so many small networks."""
+    for units in range(1, number + 1):
+        network = Network([dense(units), dense(1)], MeanSquared(), (2,))
+        yield generate(network, SGD(), clip_norm=None, single=True, losses=False).source
+
+
+def test_functions_that_are_used_no_more_are_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker trains thousands of networks, and holds the code of the last ones alone."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "_functions", {})
+    monkeypatch.setattr(cache, "_MOST_FUNCTIONS", 2)
+    known = [weakref.ref(cache.function(source, "float64")) for source in networks(3)]
+    assert [True, False, False] == [function() is None for function in known]
+
+
+def test_the_cache_stays_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was compiled first is removed; each new network would add to it for ever."""
+    monkeypatch.setenv("NNRUN_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "_compile", lambda source, dtype, path: bytes(1000))
+    monkeypatch.setattr(cache, "_MOST_BYTES", 10_000)
+    monkeypatch.setattr(cache, "_COMPILED_BETWEEN_PRUNES", 1)
+    keys = [cache.digest(str(number)) for number in range(40)]
+    for number, key in enumerate(keys):
+        cache.object_code(str(number), "float64", key)
+    files = {path.name: path.stat().st_size for path in (tmp_path / "compiled").iterdir()}
+    assert sum(files.values()) <= 12_000
+    assert f"{keys[-1]}.o" in files
+    assert f"{keys[0]}.o" not in files
 
 
 def object_file(folder: Path) -> Path:

@@ -1,0 +1,69 @@
+"""The `decide` block: the threshold at which the positive one of two classes is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from nnrun.config.schema.block import Block, ConfigIssue
+from nnrun.config.schema.fields import Number, OneOf, Text
+
+MEASURES = ("f1", "balanced_accuracy", "mcc")
+
+
+class RecallAtPrecision(Block):
+    """The largest recall among thresholds with at least this precision."""
+
+    noun: ClassVar[str] = "maximize"
+
+    recall_at_precision: Annotated[float, Number(gt=0, le=1)]
+    """The least share of right ones among the rows that are predicted positive."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {recall_at_precision: 0.9}"
+
+    @classmethod
+    def hint(cls, value: Any) -> str:
+        return "; write {recall_at_precision: 0.9}" if value == "recall_at_precision" else ""
+
+
+class CostConfig(Block):
+    """What errors cost; the threshold makes their sum smallest."""
+
+    noun: ClassVar[str] = "cost"
+
+    false_positive: Annotated[float, Number(ge=0)]
+    """The cost of a row that is predicted positive and is not."""
+    false_negative: Annotated[float, Number(ge=0)]
+    """The cost of a positive row that is not predicted."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {false_positive: 1, false_negative: 50}"
+
+
+class DecideConfig(Block):
+    """How the threshold is chosen, on the validation split, once training has ended."""
+
+    noun: ClassVar[str] = "decide"
+
+    maximize: Annotated[str, OneOf(MEASURES)] | RecallAtPrecision | None = None
+    """What the threshold makes largest; or give `cost`."""
+    cost: CostConfig | None = None
+    """What errors cost; or give `maximize`."""
+    positive: Annotated[str, Text()] | None = None
+    """The positive class; by default the second one."""
+
+    @classmethod
+    def phrase(cls) -> str:
+        return "a mapping like {maximize: f1}"
+
+    @classmethod
+    def contradictions(cls, data: dict[str, Any]) -> Iterator[ConfigIssue]:
+        given = [key for key in ("maximize", "cost") if data.get(key) is not None]
+        if len(given) == 2:
+            message = "'maximize' says already how to decide; remove one of the two"
+            yield ConfigIssue(message, ("cost",), "key")
+        if not given and not cls.misspells(data, "maximize", "cost"):
+            yield ConfigIssue("decide needs 'maximize' or 'cost'", part="block")

@@ -1,0 +1,110 @@
+"""The values of metrics, by the functions of scikit-learn, which are imported when first needed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from math import isfinite
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnrun.metrics.table import Metric, find
+from nnrun.nn.signature import Array
+
+
+class Value(NamedTuple):
+    """The value of a metric; None where it is undefined, for the reason given."""
+
+    number: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True and predicted values of some rows.
+
+    Args:
+        y: class numbers (rows,), or values (rows, outputs).
+        predicted: the same of the predictions.
+        probabilities: (rows, classes), if the predictions have them.
+        classes: the number of classes; 0 for values.
+        weight: of each row, if rows have weights.
+    """
+
+    y: Array
+    predicted: Array
+    probabilities: Array | None = None
+    classes: int = 0
+    weight: Array | None = None
+
+
+def value_of(name: str, rows: Truth) -> Value:
+    """The value of a metric, equal to that of scikit-learn's function.
+
+    It is undefined where that function refuses the rows, or returns no finite number.
+    """
+    metric = find(name)
+    assert metric is not None, name
+    if not len(rows.y):
+        return Value(None, "there are no rows")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            number = _computed(metric, rows)
+    except ValueError as error:
+        return Value(None, _reason(rows) or str(error).splitlines()[0])
+    return Value(number) if isfinite(number) else Value(None, _reason(rows) or "it is not finite")
+
+
+def values_of(names: Iterable[str], rows: Truth) -> dict[str, Any]:
+    """Metrics by name, None where they are undefined; then the reasons, by name, under `undefined`.
+
+    Without undefined metrics there is no such key.
+    """
+    found = {name: value_of(name, rows) for name in names}
+    reasons = {name: value.reason for name, value in found.items() if value.number is None}
+    numbers: dict[str, Any] = {name: value.number for name, value in found.items()}
+    return numbers | ({"undefined": reasons} if reasons else {})
+
+
+def _computed(metric: Metric, rows: Truth) -> float:
+    if metric.function == "spearmanr":
+        function = import_module("scipy.stats").spearmanr
+        return float(function(rows.y[:, 0], rows.predicted[:, 0]).statistic)
+    function = getattr(import_module("sklearn.metrics"), metric.function)
+    options = dict(metric.options)
+    if metric.by_class:
+        options["labels"] = np.arange(rows.classes)
+    if rows.weight is not None and not metric.unweighted:
+        options["sample_weight"] = rows.weight
+    return float(function(rows.y, _given(metric, rows), **options))
+
+
+def _given(metric: Metric, rows: Truth) -> Array:
+    """What the function compares with the truth; of two classes, the probability of the second."""
+    if metric.needs != "probabilities":
+        return rows.predicted
+    assert rows.probabilities is not None, metric.name
+    given: Array = rows.probabilities[:, 1] if rows.classes == 2 else rows.probabilities
+    return given
+
+
+def _reason(rows: Truth) -> str:
+    """Why a metric of these rows may be undefined; empty where nothing is unusual."""
+    compared = rows.predicted if rows.probabilities is None else rows.probabilities
+    if not np.isfinite(compared).all():
+        return "a prediction is not finite"
+    if rows.classes:
+        there = len(np.unique(rows.y))
+        if there == 1:
+            return "all rows are of one class"
+        return f"there are rows of {there} of {rows.classes} classes" * (there < rows.classes)
+    if len(rows.y) == 1:
+        return "there is a single row"
+    for what, values in (("target", rows.y), ("prediction", rows.predicted)):
+        if (values == values[0]).all():
+            return f"every {what} is the same"
+    return ""

@@ -1,0 +1,147 @@
+"""ROC, precision-recall, gains and calibration: how well probabilities tell each class apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnrun.nn.signature import Array
+from nnrun.reports.charts.chart import Chart
+from nnrun.reports.charts.kinds.lines import Series
+from nnrun.reports.charts.kinds.rates import rates
+from nnrun.reports.charts.svg import shortened
+from nnrun.reports.examine import Predictions
+from nnrun.reports.html.blocks import Block, Figures, Note
+from nnrun.reports.numbers import number
+
+_MOST_CLASSES = 10
+_BINS = 10
+# Where lines have points; denser at the left, where rare classes are found.
+_GRID = np.concatenate([[0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07], np.arange(2, 21) / 20])
+
+
+@dataclass(frozen=True)
+class ClassCurves:
+    """The curves of one class against all others, over every threshold of its probability.
+
+    Args:
+        recall: the share of its rows at or above each threshold, from 0 to 1.
+        false_alarms: the share of other rows there.
+        precision: the share of its rows among those.
+        reached: the share of all rows there.
+    """
+
+    recall: Array
+    false_alarms: Array
+    precision: Array
+    reached: Array
+
+    @classmethod
+    def of(cls, is_class: Array, probability: Array) -> ClassCurves:
+        """From whether each row is of the class, and its probability; rows of both are needed.
+
+        Rows of equal probability are passed together, so that their order does not matter.
+        """
+        order = np.argsort(-probability, kind="stable")
+        last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
+        found = np.concatenate([[0], np.cumsum(is_class[order])[last]])
+        rows = np.concatenate([[0], last + 1])
+        precision = np.divide(found, rows, out=np.ones(len(rows)), where=rows > 0)
+        others = len(order) - found[-1]
+        return cls(found / found[-1], (rows - found) / others, precision, rows / len(order))
+
+    @property
+    def area(self) -> float:
+        """Under the ROC curve."""
+        heights = (self.recall[1:] + self.recall[:-1]) / 2
+        return float(np.sum(np.diff(self.false_alarms) * heights))
+
+    def on_grid(self) -> tuple[Array, Array, Array]:
+        """Recall by false alarms, precision by recall, and recall by rows reached, on the grid."""
+        first = np.searchsorted(self.recall, _GRID - 1e-12).clip(1)
+        return (
+            _joined(_GRID, self.false_alarms, self.recall),
+            self.precision[first],
+            _joined(_GRID, self.reached, self.recall),
+        )
+
+
+def curve_blocks(predictions: Predictions) -> Iterator[Block]:
+    """Four charts with a line for each class; nothing without probabilities of rows of a class."""
+    probabilities, y = predictions.probabilities, predictions.part.y
+    if probabilities is None or not np.isfinite(probabilities).all():
+        return
+    there = [k for k in range(probabilities.shape[1]) if 0 < np.count_nonzero(y == k) < len(y)]
+    curves = {k: ClassCurves.of(y == k, probabilities[:, k].astype(np.float64)) for k in there}
+    # Of many classes, those that are told apart worst.
+    drawn = sorted(sorted(curves, key=lambda k: curves[k].area)[:_MOST_CLASSES])
+    if not drawn:
+        return
+    names = [shortened(predictions.dataset.classes[k], 30) for k in drawn]
+    yield Figures(
+        [*_charts(predictions, curves, drawn, names)],
+        legend=[(index, name) for index, name in enumerate(names)],
+    )
+    if len(drawn) < probabilities.shape[1]:
+        why = f"{len(drawn)} of {probabilities.shape[1]} classes are drawn"
+        how = ", those with the smallest area under the ROC curve" * (len(drawn) < len(there))
+        yield Note(f"{why}{how}; classes without rows have no curve.", "small")
+
+
+def _charts(
+    predictions: Predictions, curves: dict[int, ClassCurves], drawn: list[int], names: list[str]
+) -> Iterator[Chart]:
+    of = f", {predictions.split} split"
+    roc, precision, gains = zip(*(curves[k].on_grid() for k in drawn), strict=True)
+    areas = ", ".join(
+        f"{name} {number(curves[k].area)}" for k, name in zip(drawn, names, strict=True)
+    )
+    yield rates(
+        f"ROC{of}", _series(names, roc), x_label="share of other rows", y_label="recall",
+        guide="On the dashed line, probabilities say nothing.",
+        summary=f"Areas under the curves: {areas}.",
+    )  # fmt: skip
+    yield rates(
+        f"Precision and recall{of}", _series(names, precision), x_label="recall",
+        y_label="precision",
+    )  # fmt: skip
+    yield rates(
+        f"Gains{of}", _series(names, gains), x_label="share of all rows, the most probable first",
+        y_label="recall", guide="On the dashed line, rows are in random order.",
+    )  # fmt: skip
+    assert predictions.probabilities is not None
+    bins = [_binned(predictions.probabilities[:, k], predictions.part.y == k) for k in drawn]
+    series = [
+        Series(n, *points, index=i) for i, (n, points) in enumerate(zip(names, bins, strict=True))
+    ]
+    yield rates(
+        f"Calibration by class{of}", series, x_label="predicted probability",
+        y_label="share of the class", guide="On the dashed line, probabilities are right.",
+    )  # fmt: skip
+
+
+def _series(names: list[str], heights: tuple[Array, ...]) -> list[Series]:
+    x = _GRID.tolist()
+    return [
+        Series(name, x, y.tolist(), index=index)
+        for index, (name, y) in enumerate(zip(names, heights, strict=True))
+    ]
+
+
+def _joined(at: Array, x: Array, y: Array) -> Array:
+    """The height at each place of a line that rises; where it is upright, its upper end."""
+    last = np.append(np.diff(x) > 0, True)
+    found: Array = np.interp(at, x[last], y[last])
+    return found
+
+
+def _binned(probability: Array, is_class: Array) -> tuple[list[float], list[float]]:
+    """The mean probability and the share of the class, in each bin of probabilities with rows."""
+    bins = np.minimum((probability * _BINS).astype(np.int64), _BINS - 1)
+    filled = [b for b in range(_BINS) if (bins == b).any()]
+    return (
+        [float(probability[bins == b].mean(dtype=np.float64)) for b in filled],
+        [float(is_class[bins == b].mean()) for b in filled],
+    )

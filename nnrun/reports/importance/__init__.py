@@ -1,0 +1,1 @@
+"""Which columns, or which pixels, a trained network's predictions depend on."""

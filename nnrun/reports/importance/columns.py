@@ -1,0 +1,159 @@
+"""Permutation importance and partial dependence of the columns of a table.
+
+A column is shuffled, or set to a value, as it stands in the file: its one-hot columns together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import nan
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nnrun.data.splits.parts import SplitData
+from nnrun.metrics.table import larger_is_better
+from nnrun.models.model import Model
+from nnrun.models.scores import measured
+from nnrun.models.task import Classification
+from nnrun.nn.signature import Array
+
+_MOST_SEEDS = 2**32
+_MOST_ROWS = 500
+_POINTS = 20
+# The range of a partial dependence is that of scikit-learn.
+_RANGE = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The mean prediction for rows whose column is set to one value after the other.
+
+    Args:
+        column: its name.
+        values: numbers, or categories as text.
+        outputs: what is predicted: classes, by their probability or share, or targets.
+        means: of each value for each output.
+    """
+
+    column: str
+    values: list[float] | list[str]
+    outputs: list[str]
+    means: list[list[float]]
+
+
+def places_of(model: Model) -> Mapping[str, range]:
+    """The places in x of each column that the network takes."""
+    columns = model.layout.columns
+    if columns.features:
+        return columns.places
+    return {f"column {i + 1}": range(i, i + 1) for i in range(model.layout.shape[0])}
+
+
+def permutation_importance(
+    model: Model, part: SplitData, metric: str, repeats: int, seed: int
+) -> Array:
+    """What a metric loses, or an error gains, when one column is shuffled: (columns, repeats).
+
+    Breiman, Machine Learning 45 (2001).
+
+    Args:
+        model: the network.
+        part: rows that it was not trained on.
+        metric: its name.
+        repeats: how often each column is shuffled.
+        seed: of the run.
+    """
+    from sklearn import inspection  # noqa: PLC0415  # slow to import
+
+    places = [*places_of(model).values()]
+    # Each column has the number of the row that its value comes from.
+    origin = np.repeat(np.arange(len(part))[:, None], len(places), axis=1)
+    found = inspection.permutation_importance(
+        _Shuffled(model, part, places),
+        origin,
+        part.y,
+        scoring=partial(_score, metric),
+        n_repeats=repeats,
+        random_state=seed % _MOST_SEEDS,
+    )
+    importances: Array = found.importances
+    return importances
+
+
+class _Shuffled:
+    """A network as an estimator whose input says, for each column, from which row it is."""
+
+    def __init__(self, model: Model, part: SplitData, places: list[range]) -> None:
+        self.model, self.part, self.places = model, part, places
+
+    def fit(self, x: Array, y: Array) -> _Shuffled:
+        """Nothing is left to fit; scikit-learn looks for the method."""
+        return self
+
+    def outputs(self, origin: npt.NDArray[np.intp]) -> Array:
+        """The network's outputs for rows that are put together so."""
+        rows, own = self.part.x.copy(), np.arange(len(self.part))
+        for place, rows_of in zip(self.places, origin.T, strict=True):
+            if (rows_of != own).any():
+                rows[:, place.start : place.stop] = self.part.x[rows_of, place.start : place.stop]
+        return self.model.evaluate(rows)
+
+
+def _score(metric: str, estimator: _Shuffled, origin: npt.NDArray[np.intp], y: Array) -> float:
+    """The metric, larger is better; NaN where it is undefined."""
+    task, outputs = estimator.model.task, estimator.outputs(origin)
+    quick = task.quick_metrics(outputs, y)
+    value = quick[metric] if metric in quick else measured(task, outputs, y, [metric])[metric]
+    if value is None:
+        return nan
+    return float(value) if larger_is_better(metric) else -float(value)
+
+
+def partial_dependence(model: Model, part: SplitData, column: str) -> Dependence:
+    """The partial dependence on a column, over the first rows of a split.
+
+    Friedman, Annals of Statistics 29 (2001).
+    """
+    place = places_of(model)[column]
+    rows, categories = part.x[:_MOST_ROWS], model.layout.columns.categories.get(column)
+    if categories is None:
+        known = rows[:, place.start].astype(np.float64)
+        numbers = _grid(known[np.isfinite(known)])
+        settings = [np.array([value]) for value in numbers]
+        values: Any = numbers
+    else:
+        settings = [*np.eye(len(categories))]
+        values = [category or "(missing)" for category in categories]
+    means = []
+    for setting in settings:
+        changed = rows.astype(np.float64)
+        changed[:, place.start : place.stop] = setting
+        means.append([float(mean) for mean in _predicted(model, changed).mean(axis=0)])
+    return Dependence(column, values, _names(model, len(means[0])), means)
+
+
+def _grid(values: Array) -> list[float]:
+    """All values if they are few, else values at equal steps between two quantiles."""
+    different = np.unique(values)
+    if len(different) <= _POINTS:
+        return [float(value) for value in different]
+    low, high = np.quantile(values, _RANGE)
+    return [float(value) for value in np.linspace(low, high, _POINTS)]
+
+
+def _predicted(model: Model, rows: Array) -> Array:
+    """Probabilities (rows, classes), shares of classes, or values (rows, targets)."""
+    outputs = model.evaluate(rows)
+    if not isinstance(model.task, Classification):
+        return model.task.decode(outputs)
+    found = model.task.probabilities(outputs)
+    return np.eye(model.task.classes)[model.task.decode(outputs)] if found is None else found
+
+
+def _names(model: Model, outputs: int) -> list[str]:
+    names = model.layout.classes or model.layout.target_names
+    return [*names] if len(names) == outputs else [f"output {i}" for i in range(outputs)]

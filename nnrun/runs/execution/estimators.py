@@ -1,0 +1,89 @@
+"""The models of scikit-learn that a sweep trains beside its networks.
+
+Their hyperparameters are scikit-learn's defaults but for two: 100 iterations are too few for
+logistic regression, and 200 for the network, which would both end in a warning on many tables.
+Distances, penalties and gradients depend on the units of features, so that three models have them
+standardized; trees do not. `MLPRegressor` has its target standardized as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+_MOST_ITERATIONS = 1000
+_MOST_SEEDS = 2**32
+
+
+def estimator_of(model: str, task: str, *, seed: int, images: bool, outputs: int) -> Any:
+    """A model that is not trained yet.
+
+    Args:
+        model: its name in configs.
+        task: `regression` or `classification`.
+        seed: of the run.
+        images: whether features are pixels, which have one unit already.
+        outputs: the number of targets of a regression.
+    """
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415  # slow to import
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    found = _MODELS[model](task == "classification", seed % _MOST_SEEDS)
+    if model == "boosting" and outputs > 1:
+        from sklearn.multioutput import MultiOutputRegressor  # noqa: PLC0415
+
+        found = MultiOutputRegressor(found)
+    scaled = model in _SCALED and not images
+    return make_pipeline(StandardScaler(), found) if scaled else found
+
+
+def _linear(classes: bool, seed: int) -> Any:
+    from sklearn.linear_model import LogisticRegression, Ridge  # noqa: PLC0415
+
+    if classes:
+        return LogisticRegression(max_iter=_MOST_ITERATIONS, random_state=seed)
+    return Ridge(random_state=seed)
+
+
+def _neighbors(classes: bool, seed: int) -> Any:
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor  # noqa: PLC0415
+
+    return KNeighborsClassifier() if classes else KNeighborsRegressor()
+
+
+def _forest(classes: bool, seed: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor  # noqa: PLC0415
+
+    kind = RandomForestClassifier if classes else RandomForestRegressor
+    return kind(random_state=seed, n_jobs=1)
+
+
+def _boosting(classes: bool, seed: int) -> Any:
+    from sklearn.ensemble import (  # noqa: PLC0415
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+    )
+
+    kind = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    return kind(random_state=seed)
+
+
+def _mlp(classes: bool, seed: int) -> Any:
+    from sklearn.compose import TransformedTargetRegressor  # noqa: PLC0415
+    from sklearn.neural_network import MLPClassifier, MLPRegressor  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    if classes:
+        return MLPClassifier(max_iter=_MOST_ITERATIONS, random_state=seed)
+    network = MLPRegressor(max_iter=_MOST_ITERATIONS, random_state=seed)
+    return TransformedTargetRegressor(network, transformer=StandardScaler())
+
+
+_SCALED = ("linear", "neighbors", "mlp")
+_MODELS: dict[str, Callable[[bool, int], Any]] = {
+    "linear": _linear,
+    "neighbors": _neighbors,
+    "forest": _forest,
+    "boosting": _boosting,
+    "mlp": _mlp,
+}

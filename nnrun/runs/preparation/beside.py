@@ -1,0 +1,90 @@
+"""A model of scikit-learn that is ready to be trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from nnrun.config.canonical import canonical
+from nnrun.config.names import SPLITS
+from nnrun.config.schema.beside import BesideConfig
+from nnrun.data.splits.parts import SplitData
+from nnrun.errors import UsageError
+from nnrun.models.scores import Metrics
+from nnrun.models.task import Classification, Regression, Task
+from nnrun.nn.losses import LOSSES
+from nnrun.nn.network import Network
+from nnrun.nn.signature import Array
+from nnrun.runs.identity import Identity
+from nnrun.runs.metrics import baseline_of, without_loss
+from nnrun.runs.preparation.prepared import Prepared
+from nnrun.training.examples import PreparedSplit
+
+ENGINE = "scikit-learn"
+
+
+@dataclass(frozen=True)
+class PreparedBeside(Prepared):
+    """A run that trains a model of scikit-learn on the data as they are read."""
+
+    @property
+    def model(self) -> str:
+        """The model's name in configs."""
+        assert isinstance(self.config, BesideConfig)
+        return self.config.beside
+
+    def _identity(self) -> Identity:
+        return Identity.of(canonical(self.config), self.dataset.sha256)
+
+    @property
+    def iterations(self) -> int:
+        return 0
+
+    @property
+    def evaluate_every(self) -> int:
+        return 0
+
+    @property
+    def requested_engine(self) -> str:
+        return ENGINE
+
+    @cached_property
+    def network(self) -> Network:
+        raise UsageError(f"beside: {self.model} is a model of scikit-learn, without layers")
+
+    @cached_property
+    def task(self) -> Task:
+        if self.dataset.task == "regression":
+            return Regression(_same, _same)
+        classes = len(self.dataset.classes)
+        return Classification(classes, outputs=classes, probabilistic=True)
+
+    def prepare_rows(self, part: SplitData) -> PreparedSplit:
+        """Raw rows as the model takes them: flat, missing numbers filled in unless it takes them.
+
+        Images are divided by the largest number of the training rows.
+        """
+        takes_missing = self.model == "boosting"
+        x = part.x if takes_missing else self.preprocessing.transform_x(part.x)
+        rows = x.reshape(len(part), -1) / self._unit
+        return PreparedSplit(x=rows, target=self.task.encode(part.y), y=part.y)
+
+    @cached_property
+    def _unit(self) -> float:
+        images = len(self.dataset.shape) > 1
+        return float(np.abs(self.split.train.x).max()) or 1.0 if images else 1.0
+
+    @cached_property
+    def baseline(self) -> dict[str, Metrics | None]:
+        classes = self.dataset.task == "classification"
+        loss, parts = LOSSES["cross_entropy" if classes else "mean_squared"](), self.examples
+        found = {
+            n: baseline_of(self.task, loss, parts["train"], parts[n], self.metrics) for n in parts
+        }
+        return {name: without_loss(found[name]) if name in found else None for name in SPLITS}
+
+
+def _same(values: Array) -> Array:
+    return values

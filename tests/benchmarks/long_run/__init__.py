@@ -1,0 +1,1 @@
+"""Whether anything grows while nnrun sweeps for an hour."""

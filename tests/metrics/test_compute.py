@@ -1,0 +1,192 @@
+"""Metrics are scikit-learn's, edge cases included."""
+
+from __future__ import annotations
+
+import warnings
+from math import isnan
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+from scipy.stats import spearmanr
+
+from nnrun.metrics.compute import Truth, value_of, values_of
+from nnrun.metrics.table import METRICS, find, names_of
+from nnrun.models.scores import measured, truth_of
+from nnrun.models.task import Classification, Regression
+
+_CASES = 200
+_LABELS = {
+    "accuracy": reference.accuracy_score,
+    "balanced_accuracy": reference.balanced_accuracy_score,
+    "mcc": reference.matthews_corrcoef,
+    "cohen_kappa": reference.cohen_kappa_score,
+    **{
+        f"{name}_{average}": lambda y, p, f=function, a=average: f(y, p, average=a)
+        for name, function in (
+            ("f1", reference.f1_score),
+            ("precision", reference.precision_score),
+            ("recall", reference.recall_score),
+        )
+        for average in ("macro", "weighted", "micro", "binary")
+    },
+}
+_PROBABILITIES = {
+    "roc_auc": lambda y, p, k: reference.roc_auc_score(y, p, multi_class="ovr", labels=k),
+    "roc_auc_ovo": lambda y, p, k: reference.roc_auc_score(y, p, multi_class="ovo", labels=k),
+    "average_precision": lambda y, p, k: reference.average_precision_score(y, p),
+    "log_loss": lambda y, p, k: reference.log_loss(y, p, labels=k),
+    "brier": lambda y, p, k: reference.brier_score_loss(y, p, labels=k),
+    "top_2_accuracy": lambda y, p, k: reference.top_k_accuracy_score(y, p, k=2, labels=k),
+}
+_VALUES = {
+    "mse": reference.mean_squared_error,
+    "rmse": reference.root_mean_squared_error,
+    "mae": reference.mean_absolute_error,
+    "r2": reference.r2_score,
+    "median_ae": reference.median_absolute_error,
+    "mape": reference.mean_absolute_percentage_error,
+    "max_error": reference.max_error,
+    "explained_variance": reference.explained_variance_score,
+    "spearman": lambda y, p: spearmanr(np.ravel(y), np.ravel(p)).statistic,
+    "pinball_90": lambda y, p: reference.mean_pinball_loss(y, p, alpha=0.9),
+}
+
+
+def theirs(function, *arguments) -> float | None:
+    """What scikit-learn gives; None where it refuses, or gives no number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = float(function(*arguments))
+        except ValueError:
+            return None
+    return None if isnan(value) else value
+
+
+def classes_of(case: int):
+    """Outputs and class numbers: some with ties, one class, equal rows or a class without rows."""
+    rng = np.random.default_rng(case)
+    k, rows = int(rng.integers(2, 6)), int(rng.integers(1, 40))
+    y = rng.integers(k, size=rows)
+    if case % 5 == 1:
+        y[:] = rng.integers(k)
+    if case % 5 == 2:
+        y[y == 0] = k - 1
+    p = rng.dirichlet(np.ones(k), rows)
+    if case % 4 == 1:
+        p = np.round(p, 1) + 0.1
+        p /= p.sum(axis=1, keepdims=True)
+    if case % 4 == 2:
+        p[:] = p[0]
+    return k, y, p
+
+
+def values_in(case: int):
+    """Targets and predictions: some constant, tied or of a single row."""
+    rng = np.random.default_rng(case)
+    y = rng.normal(size=(int(rng.integers(1, 40)), 1))
+    predicted = y + rng.normal(size=y.shape)
+    if case % 4 == 1:
+        y[:] = 3.0
+    if case % 4 == 2:
+        predicted[:] = 3.0
+    if case % 4 == 3:
+        y, predicted = np.round(y), np.round(predicted)
+    return y, predicted
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_every_metric_equals_that_of_scikit_learn(task):
+    """To 1e-12 on 200 cases, or undefined where scikit-learn refuses or gives no number."""
+    ours, expected = [], []
+    for case in range(_CASES):
+        if task == "regression":
+            y, predicted = values_in(case)
+            rows = Truth(y, predicted)
+            known = {name: theirs(f, y, predicted) for name, f in _VALUES.items()}
+        else:
+            k, y, p = classes_of(case)
+            predicted = p.argmax(axis=1)
+            rows = Truth(y, predicted, p, k)
+            given, labels = p[:, 1] if k == 2 else p, np.arange(k)
+            known = {name: theirs(f, y, predicted) for name, f in _LABELS.items()}
+            known |= {name: theirs(f, y, given, labels) for name, f in _PROBABILITIES.items()}
+        ours += [(case, name, value_of(name, rows).number) for name in known]
+        expected += [(case, name, value) for name, value in known.items()]
+    defined = [value is not None for _, _, value in expected]
+    assert defined == [value is not None for _, _, value in ours]
+    pairs = zip(expected, ours, strict=True)
+    apart = [(e, o) for e, o in pairs if e[2] is not None and abs(e[2] - o[2]) > 1e-12]
+    assert [] == apart
+    assert 0 < sum(defined) < len(defined)
+
+
+def test_the_cases_are_of_all_metrics():
+    """A new metric needs a line above."""
+    assert set(METRICS) == {*_LABELS, *_PROBABILITIES, *_VALUES}
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "reason"),
+    [
+        ("roc_auc", [1, 1, 1], "all rows are of one class"),
+        ("average_precision", [0, 1, 0], "there are rows of 2 of 3 classes"),
+        ("f1_macro", [], "there are no rows"),
+    ],
+)
+def test_undefined_metrics_of_classes_have_a_reason(name, y, reason):
+    """It says what the rows lack, in a sentence."""
+    p = np.full((len(y), 3), 1 / 3)
+    rows = Truth(np.array(y, int), np.zeros(len(y), int), p, 3)
+    assert (None, reason) == value_of(name, rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "predicted", "reason"),
+    [
+        ("spearman", [1.0, 1.0], [1.0, 2.0], "every target is the same"),
+        ("spearman", [1.0, 2.0], [1.0, 1.0], "every prediction is the same"),
+        ("max_error", [1.0, 2.0], [1.0, np.inf], "a prediction is not finite"),
+        ("r2", [1.0], [2.0], "there is a single row"),
+    ],
+)
+def test_undefined_metrics_of_values_have_a_reason(name, y, predicted, reason):
+    """Likewise."""
+    rows = Truth(np.array(y)[:, None], np.array(predicted)[:, None])
+    assert (None, reason) == value_of(name, rows)
+
+
+def test_reasons_are_beside_the_numbers():
+    """In a report, an undefined metric is null, and the reason has its name."""
+    rows = Truth(np.array([1, 1]), np.array([1, 0]), np.full((2, 2), 0.5), 2)
+    assert {
+        "mcc": 0.0,
+        "roc_auc": None,
+        "undefined": {"roc_auc": "all rows are of one class"},
+    } == values_of(["mcc", "roc_auc"], rows)
+
+
+def test_names_may_have_numbers():
+    """Any k, and any quantile in percent."""
+    assert {"k": 12} == find("top_12_accuracy").options
+    assert {"alpha": 0.025} == find("pinball_2.5").options
+    assert [None] * 4 == [*map(find, ("top_0_accuracy", "top_k_accuracy", "pinball_0", "auc"))]
+
+
+def test_usual_metrics_are_those_of_reports():
+    """What the table says every report has, it has without being asked."""
+    classes = Classification(2, 2, probabilistic=True)
+    found = measured(classes, np.array([[0.3, 0.7], [0.6, 0.4]]), np.array([1, 0]))
+    values = measured(Regression(lambda y: y, lambda y: y), np.ones((2, 1)), np.ones((2, 1)))
+    for task, numbers in (("classification", found), ("regression", values)):
+        usual = [name for name in names_of(task) if METRICS[name].always]
+        assert usual == [name for name in numbers if name in METRICS]
+
+
+def test_probabilities_of_float32_are_widened():
+    """Sums over rows and classes are in float64, whatever the network computes in."""
+    task = Classification(2, 1, probabilistic=True)
+    outputs = np.array([[0.3], [0.9]], np.float32)
+    rows = truth_of(task, outputs, np.array([0, 1]))
+    assert (np.float64, (2, 2)) == (rows.probabilities.dtype, rows.probabilities.shape)

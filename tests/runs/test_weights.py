@@ -1,0 +1,198 @@
+"""Weights of rows and classes from the file and the config to the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.utils.class_weight import compute_class_weight
+
+import nnrun
+from nnrun.errors import ConfigError
+
+CONFIG: dict[str, Any] = {
+    "name": "weights",
+    "dataset": {"path": "data.csv", "columns": {"target": "y", "weight": "w"}, "test_size": 0},
+    "network": {"sizes": [4, 3], "activations": ["tanh", "softmax"]},
+    "loss": "cross_entropy",
+    "training": {"learning_rate": 0.5, "iterations": 10, "sampling": "in_order"},
+}
+WEIGHTS = np.array([2, 0, 1, 1, 3, 1, 1, 2, 1, 4, 1, 1])
+ROWS = len(WEIGHTS)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(weights: Any, times: Any = 1, target: str = "class") -> int:
+    """A file of rows with these weights, each so many times; the number of its rows."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(ROWS, 2)).round(3), np.arange(ROWS) % 3
+    values = rng.normal(size=ROWS).round(3)
+    lines = ["a,w,b,y"]
+    for row in np.repeat(np.arange(ROWS), times):
+        y = values[row] if target == "value" else f"class {labels[row]}"
+        lines.append(f"{x[row, 0]},{weights[row]},{x[row, 1]},{y}")
+    Path("data.csv").write_text("\n".join(lines) + "\n")
+    return len(lines) - 1
+
+
+def config(**training: Any) -> dict[str, Any]:
+    """The config, with these settings of training."""
+    return {**CONFIG, "training": {**CONFIG["training"], **training}}
+
+
+def trained(data: dict[str, Any]) -> nnrun.Run:
+    """A run that is not saved."""
+    return nnrun.train(data, results=None)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"class 0": 5, "class 2": 0.5}])
+def test_a_weight_of_two_is_the_row_twice(engine: str, class_weight: Any) -> None:
+    """Weights, losses and metrics of a run are those of one with repeated rows, to 1e-12."""
+    runs = []
+    for weights, times in ((WEIGHTS, 1), (np.ones(ROWS), WEIGHTS)):
+        rows = write(weights, times)
+        runs.append(trained(config(engine=engine, batch_size=rows, class_weight=class_weight)))
+    weighted, repeated = runs
+
+    np.testing.assert_allclose(weighted.network.theta, repeated.network.theta, rtol=0, atol=1e-12)
+    for name in ("train_loss", "train_accuracy"):
+        np.testing.assert_allclose(weighted.history[name], repeated.history[name], rtol=1e-12)
+    for part in ("metrics", "baseline"):
+        found, expected = (getattr(run.record, part)["train"] for run in runs)
+        for name in ("loss", "accuracy", "log_loss", "precision", "recall", "f1"):
+            assert expected[name] == pytest.approx(found[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "compiled"])
+def test_values_have_weights_too(engine: str) -> None:
+    """Of a regression, trained by a function of its own or by NumPy."""
+    runs = []
+    for weights, times in ((WEIGHTS, 1), (np.ones(ROWS), WEIGHTS)):
+        rows = write(weights, times, target="value")
+        data = config(engine=engine, batch_size=rows, learning_rate=0.05)
+        data |= {"loss": "mean_squared"}
+        data |= {"network": {"sizes": [3, 1], "activations": ["tanh", "linear"]}}
+        runs.append(trained(data))
+    weighted, repeated = runs
+
+    np.testing.assert_allclose(weighted.network.theta, repeated.network.theta, rtol=0, atol=1e-12)
+    for name in ("loss", "mse", "rmse", "mae", "r2"):
+        found, expected = (run.metrics["train"][name] for run in runs)
+        assert expected == pytest.approx(found, rel=1e-12)
+
+
+def test_balanced_is_that_of_scikit_learn() -> None:
+    """By rows and their weights; the report has the factors, and what the weights are."""
+    write(WEIGHTS)
+    found = trained(config(class_weight="balanced")).record.dataset
+    labels = np.arange(ROWS) % 3
+
+    expected = compute_class_weight(
+        "balanced", classes=np.arange(3), y=labels, sample_weight=WEIGHTS
+    )
+    np.testing.assert_allclose([*found["class_weight"].values()], expected, rtol=1e-15)
+    assert ["class 0", "class 1", "class 2"] == [*found["class_weight"]]
+    assert {"sum": 18.0, "min": 0.0, "max": 4.0} == found["weights"]["train"]
+    assert "w" == found["weights"]["column"]
+    assert 2 == found["n_features"]
+
+
+def test_classes_alone_change_the_loss_and_no_metric() -> None:
+    """The loss of a weighted run is the weighted mean; log_loss counts rows as they are."""
+    write(np.ones(ROWS))
+    found = trained(config(class_weight={"class 0": 7})).metrics["train"]
+    plain = trained(config(class_weight={"class 0": 1})).metrics["train"]
+
+    assert plain["log_loss"] == pytest.approx(plain["loss"], rel=1e-12)
+    assert abs(found["loss"] - found["log_loss"]) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("-1", "'-1' is negative, and no weight can be"),
+        ("x", "'x' is not a number, and the weight of a row has to be one"),
+        ("nan", "'nan' stands for a missing value; `columns: {missing: {w: drop_rows}}` leaves "
+                "such rows out, no weight is filled in"),
+        ("inf", "'inf' is not a finite number"),
+    ],
+)  # fmt: skip
+def test_cells_that_are_no_weights_are_refused_at_their_place(cell: str, message: str) -> None:
+    """With file, line and column."""
+    write([cell if row == 3 else 1 for row in range(ROWS)])
+    with pytest.raises(ConfigError, match=r"this data set cannot be used") as error:
+        trained(CONFIG)
+    assert str(error.value).splitlines()[-1].endswith(f"data.csv:5:w: {message}")
+
+
+@pytest.mark.parametrize(
+    ("columns", "training", "message"),
+    [
+        ({"weight": "v"}, {}, "dataset.columns.weight: there is no column 'v'"),
+        ({"features": ["a", "w"]}, {}, "dataset.columns.features[1]: the weight 'w' cannot be a "
+                                       "feature too"),
+        ({"weight": "y"}, {}, "dataset.columns.weight: this is the target"),
+        ({"drop": ["w"]}, {}, "dataset.columns.weight: 'w' is dropped, so it cannot stand here"),
+        ({"missing": {"w": {"impute": "mean"}}}, {}, "no weight is filled in; leave such rows out "
+                                                     "with w: drop_rows"),
+        ({}, {"class_weight": {"class 3": 1}}, "training.class_weight.class 3: 'class 3' is no "
+                                               "class; the classes are class 0, class 1, class 2"),
+        ({}, {"class_weight": {"class 0": -1}}, "-1 is not a number of at least 0"),
+        ({}, {"class_weight": "balance"}, "training.class_weight: 'balance' is not 'balanced'"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused_at_its_key(
+    columns: dict, training: dict, message: str
+) -> None:
+    """Before anything is trained."""
+    write(np.ones(ROWS))
+    data = config(**training)
+    block = {"target": "y", "weight": "w", **columns}
+    with pytest.raises(ConfigError) as error:
+        trained({**data, "dataset": {**data["dataset"], "columns": block}})
+    assert message in str(error.value)
+
+
+def test_rows_that_all_weigh_nothing_are_refused() -> None:
+    """By the column or by the class, naming the split."""
+    write(np.zeros(ROWS))
+    with pytest.raises(ConfigError, match="every row of the train split has a weight of 0"):
+        trained(CONFIG)
+    write(np.ones(ROWS))
+    nothing = dict.fromkeys(["class 0", "class 1", "class 2"], 0)
+    with pytest.raises(ConfigError, match=r"class_weight: every row of the train split"):
+        trained(config(class_weight=nothing))
+
+
+def test_values_have_no_class_weights() -> None:
+    """A regression with class_weight is refused at the key."""
+    write(np.ones(ROWS), target="value")
+    data = config(class_weight="balanced") | {"loss": "mean_squared"}
+    data |= {"network": {"sizes": [3, 1], "activations": ["tanh", "linear"]}}
+    with pytest.raises(ConfigError, match=r"training.class_weight: there are no classes"):
+        trained(data)
+
+
+def test_a_sweep_over_class_weights_verifies_and_extends() -> None:
+    """Two settings on one board, told apart by the key; their runs verify and continue."""
+    write(WEIGHTS)
+    board = nnrun.sweep(config(batch_size=4), {"training.class_weight": [None, "balanced"]})
+    plain, balanced = board.runs()
+
+    assert 1 == len(board.groups)
+    choices = [row.choice["training.class_weight"] for row in board.groups[0].rows]
+    assert {None, "balanced"} == set(choices)
+    assert not np.array_equal(plain.network.theta, balanced.network.theta)
+    assert "same_bits" == nnrun.verify(balanced).finding
+    longer = nnrun.extend(balanced, iterations=10)
+    straight = trained(config(batch_size=4, class_weight="balanced", iterations=20))
+    assert straight.network.theta.tolist() == longer.network.theta.tolist()

@@ -1,0 +1,183 @@
+"""Models of scikit-learn in sweeps: on the same seeds, splits and board as the networks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import nnrun
+from nnrun.cli import cli
+from nnrun.config.load import load_config
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import execute
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.sweeps.workers.wire import pack_result, unpack_result
+from tests.sweeps.helpers import BOSTON, IRIS
+
+SWEEP = IRIS + "sweep: {grid: {training.learning_rate: [0.05, 1e-6]}, beside: [linear]}\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A config and the results of its sweep: two networks, a linear model, three seeds."""
+    root = tmp_path_factory.mktemp("beside")
+    (root / "iris.yaml").write_text(SWEEP)
+    run = invoke(root, "sweep", root / "iris.yaml", "--seeds", "3", "--jobs", "1")
+    assert 0 == run.exit_code, run.output
+    return root
+
+
+def invoke(root: Path, *words):
+    from click.testing import CliRunner
+
+    command, *rest = map(str, words)
+    return CliRunner().invoke(cli, [command, *rest, "--results", str(root / "results")])
+
+
+def data(run):
+    return json.loads(run.stdout)
+
+
+def linear_run(root: Path) -> Path:
+    files = sorted((root / "results/iris").glob("*/config.yaml"))
+    return next(f.parent for f in files if "beside: linear" in f.read_text())
+
+
+def test_once_for_a_grid(folder):
+    """A model is trained once for each seed, whatever varies of the network."""
+    runs = data(invoke(folder, "ls", "--json"))
+    assert 3 == sum(run["settings"].get("beside") == "linear" for run in runs)
+    assert 9 == len(runs)
+
+
+def test_same_command_again(folder):
+    """The same command trains nothing again."""
+    run = invoke(folder, "sweep", folder / "iris.yaml", "--seeds", "3", "--json")
+    assert (0, 9) == (data(run)["trained"], data(run)["complete_before"])
+
+
+def test_board(folder):
+    """The model has a row, and a sentence with a simultaneous interval."""
+    (group,) = data(invoke(folder, "ls", "--leaderboard", "--json"))["groups"]
+    assert [{"beside": "linear"}] == [
+        row["choice"] for row in group["rows"] if "beside" in row["choice"]
+    ]
+    (found,) = group["beside"]
+    network = next(row for row in group["rows"] if "beside" not in row["choice"])
+    linear = next(row for row in group["rows"] if "beside" in row["choice"])
+    assert linear["mean"] - network["mean"] == pytest.approx(found["difference"])
+    assert found["low"] < found["difference"] < found["high"]
+    text = invoke(folder, "ls", "--leaderboard").stdout.replace("\n", " ")
+    assert "Beside the best network, iris learning_rate=0.05: linear " in text
+
+
+def test_plan(folder):
+    """The plan of a sweep names the models, whose seeds are those of the networks."""
+    words = ("sweep", folder / "iris.yaml", "--seeds", "2", "--beside", "forest,mlp", "--dry-run")
+    points = data(invoke(folder, *words, "--json"))["points"]
+    found = [(point["choice"]["beside"], point["seeds"]) for point in points[2:]]
+    assert [("forest", [3, 4]), ("mlp", [3, 4])] == found
+
+
+def test_best_is_a_network(folder):
+    """NAME/best and NAME are networks, and a model that is ahead is named."""
+    best = data(invoke(folder, "best", "iris", "--json"))
+    assert "network" in best["config"]
+    for word in ("iris", "iris/best", "latest"):
+        assert "network" in data(invoke(folder, "show", word, "--json"))["config"]
+    said = invoke(folder, "best", "iris").stderr
+    assert best["row"]["rank"] == 1 or "scikit-learn's linear has" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "RUN", "rows.csv"),
+        ("export", "RUN", "-o", "model.onnx"),
+        ("show", "RUN", "--importance"),
+        ("train", "RUN", "--extend", "10"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_no_model_is_kept(folder, words):
+    """Commands that need a trained network refuse a model in a plain sentence."""
+    run = invoke(folder, *(str(linear_run(folder)) if word == "RUN" else word for word in words))
+    assert 2 == run.exit_code
+    assert "trained scikit-learn's 'linear' to compare networks with" in run.stderr
+
+
+def test_verified(folder):
+    """Training again gives the same bits."""
+    assert "same_bits" == nnrun.verify(linear_run(folder)).finding
+
+
+def test_config_is_whole(folder, tmp_path):
+    """`nnrun train` on the stored config gives the same run."""
+    stored = linear_run(folder)
+    assert stored.name == nnrun.train(stored / "config.yaml", results=tmp_path).run_id
+
+
+def test_shown(folder):
+    """`show`, `compare` and `report` show a run without layers and curves."""
+    stored = linear_run(folder)
+    shown = invoke(folder, "show", stored).stdout
+    assert "scikit-learn's 'linear'" in shown
+    assert "layer" not in shown
+    compared = data(invoke(folder, "compare", stored, "iris/best", "--json"))
+    assert ["linear", None] == compared["settings"]["beside"]
+    page = folder / "report.html"
+    assert 0 == invoke(folder, "report", "-o", page).exit_code
+    assert "beside=linear" in page.read_text()
+
+
+def test_same_data_once(tmp_path, write, plan):
+    """A model beside two configs on the same data and seeds is trained once."""
+    one, two = write("one", SWEEP), write("two", SWEEP.replace("tanh", "relu"))
+    names = [variant.label for variant in plan(one, two).variants]
+    assert ["one beside=linear"] == [name for name in names if "beside" in name]
+
+
+def test_data_of_a_grid(write, plan):
+    """A model is trained for each setting of the grid that changes data or splits."""
+    grid = "sweep: {grid: {dataset.test_size: [0.2, 0.4], dataset.features: [l2, none]}"
+    config = write("grid", f"{IRIS}{grid}, beside: [linear]}}\n")
+    found = [v.choice for v in plan(config).variants if "beside" in v.choice]
+    expected = [{"dataset.test_size": size, "beside": "linear"} for size in (0.2, 0.4)]
+    assert expected == found
+
+
+def test_folds(write, plan):
+    """A model is trained on each fold."""
+    config = write("folds", IRIS.replace("name: iris", "name: iris, folds: 4"))
+    config.write_text(config.read_text() + "sweep: {beside: [linear]}\n")
+    *_, linear = plan(config).variants
+    assert 4 == linear.planned
+
+
+def test_python(tmp_path):
+    """`nnrun.sweep` takes the models, in processes too."""
+    (tmp_path / "boston.yaml").write_text(BOSTON)
+    board = nnrun.sweep(
+        tmp_path / "boston.yaml", seeds=2, beside=["linear"], jobs=2, results=tmp_path / "results"
+    )
+    assert [2, 2] == [row["completed"] for row in board.rows()]
+    assert board.best.is_network
+
+
+def test_unknown_model(folder):
+    """A misspelt model is a mistake of usage, with a suggestion."""
+    run = invoke(folder, "sweep", folder / "iris.yaml", "--beside", "linaer")
+    assert 2 == run.exit_code
+    assert "did you mean 'linear'?" in run.stderr
+
+
+def test_wire():
+    """The result of a model comes back from a worker as it was."""
+    experiment = load_config({"name": "one", "dataset": {"name": "iris"}, "beside": "linear"})
+    prepared = prepare(experiment)
+    result = execute(prepared, None, Callbacks())
+    again = unpack_result(pack_result(result), f"one/{prepared.run_id}")
+    assert result.record == again.record
+    assert again.weights is None
