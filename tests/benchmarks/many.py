@@ -20,9 +20,11 @@ _RESULTS = ("--results", "many")
 
 
 def table(rounds: int, settings: Sequence[int] = SETTINGS) -> str:
-    """A Markdown table of wall and CPU seconds and peak memory, of one round of minutes."""
+    """A Markdown table of CPU seconds, which other work on the machine changes little, and peak
+    memory, of one round.
+    """
     found = {number: dict(measured(number)) for number in settings}
-    header = ["", *(f"{number * SEEDS:,} runs: s (CPU s), MB" for number in settings)]
+    header = ["", *(f"{number * SEEDS:,} runs: CPU s, MB" for number in settings)]
     titles = found[settings[0]]
     rows = [[title, *(_cell(found[number][title]) for number in settings)] for title in titles]
     title = f"{ID}: folders of {' and '.join(f'{n:,}' for n in settings)} settings × {SEEDS} seeds"
@@ -30,7 +32,7 @@ def table(rounds: int, settings: Sequence[int] = SETTINGS) -> str:
 
 
 def _cell(taken: Taken) -> str:
-    return f"{taken.seconds:.2f} ({taken.cpu:.2f}), {taken.memory:.0f}"
+    return f"{taken.cpu:.2f}, {taken.memory:.0f}"
 
 
 def measured(settings: int) -> Iterator[tuple[str, Taken]]:

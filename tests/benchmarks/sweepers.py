@@ -7,6 +7,7 @@ linear classifier with SGD on iris, for about as many updates as `iris_softmax` 
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -106,8 +107,9 @@ SWEEPERS: dict[str, tuple[Callable[[int], None], str, int]] = {
 }
 
 
-def measured(python: Sequence[str]) -> dict[str, str]:
-    """Milliseconds a run by each: the difference of two processes, one of few runs; or why not.
+def measured(python: Sequence[str]) -> dict[str, list[str]]:
+    """Milliseconds of wall and CPU time a run by each: the difference of two processes, one of few
+    runs; or why not. Daemons, as of Ray, are no part of the CPU time.
 
     Args:
         python: the interpreter that has the peers, as a command.
@@ -115,25 +117,32 @@ def measured(python: Sequence[str]) -> dict[str, str]:
     return {name: _measured(name, python) for name in SWEEPERS}
 
 
-def _measured(name: str, python: Sequence[str]) -> str:
+def _measured(name: str, python: Sequence[str]) -> list[str]:
     _, package, number = SWEEPERS[name]
     there = f"import importlib; importlib.import_module({package!r})"
     if subprocess.run([*python, "-c", there], capture_output=True, check=False).returncode:
-        return "not installed"
+        return ["not installed", ""]
     few = number // 10
-    seconds = [_seconds(name, count, python) for count in (few, number)]
-    return f"{1000 * (seconds[1] - seconds[0]) / (number - few):.2f}"
+    short, long = (_seconds(name, count, python) for count in (few, number))
+    each = (1000 * (b - a) / (number - few) for a, b in zip(short, long, strict=True))
+    return [f"{milliseconds:.2f}" for milliseconds in each]
 
 
-def _seconds(name: str, number: int, python: Sequence[str]) -> float:
+def _seconds(name: str, number: int, python: Sequence[str]) -> tuple[float, float]:
     from tests.benchmarks.folders import in_temporary_folder  # peers lack nnrun
 
     command = [*python, "-m", "tests.benchmarks.sweepers", name, str(number)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with in_temporary_folder():
-        start = time.perf_counter()
+        before, start = _cpu(), time.perf_counter()
         subprocess.run(command, env=environment, capture_output=True, check=True)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, _cpu() - before
+
+
+def _cpu() -> float:
+    """CPU seconds of all ended child processes."""
+    taken = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return taken.ru_utime + taken.ru_stime
 
 
 if __name__ == "__main__":

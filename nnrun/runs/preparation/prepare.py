@@ -73,7 +73,7 @@ def prepare(
     shapes = config.network, config.loss, config.training.dtype, rows
     try:
         check_weights(split, dataset.classes, config.training.class_weight)
-        # In place of the property: settings with the same layers have one until they are trained.
+        # In place of the properties: settings with the same layers or data share these.
         network = cache.get("network", shapes, lambda: prepared.network)
         vars(prepared)["network"] = network
         check_network(network, prepared.config, dataset)
@@ -87,6 +87,8 @@ def prepare(
         prepared.select_engine()
         numbers = rows, network.input_shape, network.dtype
         cache.get("ranges", numbers, lambda: check_ranges(prepared))
+        fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
+        vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:
