@@ -117,8 +117,8 @@ def test_a_long_leaderboard_is_cut_and_says_so(run, write):
     some = run("ls", "--leaderboard", "--top", 1, "--wide")[1].splitlines()
     assert "and 2 rows below; nnrun ls --leaderboard --all shows all" in some
     (first,) = (line for line in some if line.lstrip().startswith("1 "))
-    assert first in every
-    assert ["1", "2", "3"] == [line[0] for line in every if line[:1].isdigit()]
+    assert first.split() in [line.split() for line in every]
+    assert ["1 *", "2 *", "3 *"] == [line[:3] for line in every if line[1:3] == " *"]
 
 
 def test_a_dry_run_writes_nothing(run, write, tmp_path):
