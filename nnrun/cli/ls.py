@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +22,9 @@ from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from nnrun.sweeps.board.rows import Leaderboard
 
 _MOST = 100
 
@@ -150,9 +155,31 @@ def _show_leaderboard(
 
     if len(names) > 1:
         raise UsageError(f"--leaderboard shows one at a time, not {len(names)}")
-    board = with_margin(read_leaderboard(results, *names), margin)
+    board = read_leaderboard(results, *names)
+    if board.unfinished is not None:
+        board = _made_again(board, results, output, last=not names)
+    board = with_margin(board, margin)
     output.data(board.to_dict())
     output.show(leaderboard_tables(board, results, most=most))
     others = [key for key in keys_in(results) if key != board.key]
     if others:
         output.note(f"other leaderboards, for nnrun ls --leaderboard: {first_of(others[::-1])}")
+
+
+def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -> Leaderboard:
+    """The board of a shard, with the runs of others that are stored now; the files follow it.
+
+    `last` is whether it is that of the last sweep.
+    """
+    from nnrun.reports.markdown.leaderboard_files import leaderboard_files, own_file  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.commands import in_folder  # noqa: PLC0415  # likewise
+    from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
+
+    now = made_again(replace(board, command=in_folder(board.command, root)), root)
+    if now != board:
+        with suppress(OSError):  # the folder may be for reading only
+            files = leaderboard_files(now) if last else own_file(now)
+            Store(root, lambda _: "").write(files)
+            output.note(f"{', '.join(files)}: that of a shard was made again")
+    return now

@@ -29,6 +29,7 @@ from nnrun.pool.task import (
     deserialize_error,
     serialize_error,
 )
+from nnrun.systems import system
 
 # One thread each, so that processes do not compete for cores; read when NumPy is loaded.
 _THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
@@ -285,8 +286,9 @@ class ProcessPool:
 
         Its last messages are read first: a task that it had finished is not lost.
         """
+        has_more = system.arrivals(worker.connection.fileno())
         with suppress(EOFError, OSError):
-            while worker.connection.poll():
+            while has_more():
                 self._read(worker)
         how = self._remove(worker)
         if worker.tasks:

@@ -19,7 +19,13 @@ from nnrun.errors import UsageError
 from nnrun.reports.markup import code, escape
 from nnrun.reports.numbers import first_of
 from nnrun.reports.terminal.fitting import markdown_table
-from nnrun.reports.terminal.leaderboard import best_run, columns, heading, notes
+from nnrun.reports.terminal.leaderboard import (
+    best_run,
+    columns,
+    heading,
+    notes,
+    unfinished,
+)
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
@@ -38,13 +44,17 @@ _STATISTICS = ("mean", "sd", "ci_low", "ci_high", "minimum", "maximum")
 
 def leaderboard_files(board: Leaderboard) -> dict[str, bytes]:
     """All files of a sweep's leaderboard, by name."""
-    content = strict_json(board.to_dict()).encode()
-    own = {f"{_START}{board.key}{_END}": content} if board.key else {}
-    return own | {
+    return own_file(board) | {
         "leaderboard.csv": leaderboard_csv(board).encode(),
         "leaderboard.md": leaderboard_markdown(board).encode(),
-        _BOARD: content,
+        _BOARD: strict_json(board.to_dict()).encode(),
     }
+
+
+def own_file(board: Leaderboard) -> dict[str, bytes]:
+    """The file of a sweep that no other sweep replaces."""
+    content = strict_json(board.to_dict()).encode()
+    return {f"{_START}{board.key}{_END}": content} if board.key else {}
 
 
 def keys_in(root: Path) -> list[str]:
@@ -78,7 +88,7 @@ def read_leaderboard(root: Path, word: str | None = None) -> Leaderboard:
         return Leaderboard.from_dict(json.loads(read_regular(file)))
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError):
         raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
 
 
@@ -90,6 +100,8 @@ def leaderboard_markdown(board: Leaderboard) -> str:
 def _blocks(board: Leaderboard) -> Iterator[str]:
     yield "# Leaderboard"
     yield code(escaped(board.command), "sh")
+    if board.unfinished is not None:
+        yield unfinished(board.unfinished)
     for group in board.groups:
         yield f"## {escape(heading(group))}"
         place, config, *numbers = columns(group)

@@ -79,6 +79,8 @@ def _mlp(classes: bool, seed: int) -> Any:
     return TransformedTargetRegressor(network, transformer=StandardScaler())
 
 
+# Those that do not take weights of rows.
+UNWEIGHTED = ("neighbors",)
 _SCALED = ("linear", "neighbors", "mlp")
 _MODELS: dict[str, Callable[[bool, int], Any]] = {
     "linear": _linear,

@@ -65,6 +65,10 @@ def prepare(
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
         mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+        try:
+            check_weights(split, dataset.classes, None)
+        except DatasetProblem as error:
+            mismatches += error.problems
         if mismatches:
             raise _config_error(experiment, mismatches)
         return PreparedBeside(_resolve(config, dataset, split), dataset, split)

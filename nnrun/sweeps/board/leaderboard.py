@@ -32,17 +32,23 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
-    members, digests, names = [], [], dict[str, None]()
+    members, variants = [], []
     for variant, scores in progress.by_variant():
-        members.append((_trained(variant, scores), scores))
-        digests.append(variant.digest)
-        names[variant.name] = None
-    what = next(iter(names), "") if len(names) == 1 else f"{len(names)}-experiments"
-    digest = sha256("".join(sorted(digests)).encode()).hexdigest()[:8]
-    return Leaderboard(command, groups_of(members), f"{what}-{digest}")
+        members.append((trained(variant, scores), scores))
+        variants.append(variant)
+    return Leaderboard(command, groups_of(members), key_of(variants))
 
 
-def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+def key_of(variants: Iterable[Variant]) -> str:
+    """Of a sweep: its experiment, and a digest of its settings and seeds in any order."""
+    known = [(variant.name, variant.digest) for variant in variants]
+    names = {name for name, _ in known}
+    what = names.pop() if len(names) == 1 else f"{len(names)}-experiments"
+    digest = sha256("".join(sorted(digest for _, digest in known)).encode())
+    return f"{what}-{digest.hexdigest()[:8]}"
+
+
+def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
     """With the sizes of splits that its completed runs have, as those of stored runs are."""
     rows = mean_rows(score.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:

@@ -24,7 +24,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
-_ENDED = ("completed", "diverged", "failed")
+ENDED = ("completed", "diverged", "failed")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class StoredVariant:
     @property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(run.score.status in _ENDED for run in self.runs)
+        return sum(run.score.status in ENDED for run in self.runs)
 
     @property
     def scores(self) -> list[RunScore]:
@@ -191,22 +191,21 @@ def stored_variants(runs: Iterable[RunEntry]) -> list[StoredVariant]:
     varied = {name: differing(found) for name, found in by_name.items()}
     together = zip(by_config.items(), settings, strict=True)
     return [
-        _variant(number, own, varied[name], found)
+        variant_of(number, choice_of(own, varied[name]), found)
         for number, (((name, _), found), own) in enumerate(together)
     ]
 
 
-def _variant(
-    number: int, settings: dict[str, Any], varied: Sequence[str], runs: list[RunEntry]
-) -> StoredVariant:
+def variant_of(number: int, choice: dict[str, Any], runs: Sequence[RunEntry]) -> StoredVariant:
+    """A config with these runs, which are ordered by seed and fold."""
     run = runs[-1]
-    block = setting_of(settings, "dataset") or {}
+    block = setting_of(dict(run.settings), "dataset") or {}
     completed = [each for each in runs if each.score.status == "completed"]
     rows = mean_rows(each.score.rows for each in completed or runs)
     return StoredVariant(
         number=number,
         name=run.name,
-        choice=choice_of(settings, varied),
+        choice=choice,
         runs=runs,
         dataset=run.dataset,
         sha256=run.sha256,

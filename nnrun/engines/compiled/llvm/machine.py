@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+from nnrun.systems import system
 
 # Above this number of instructions loops are not unrolled; LLVM's 300 is slower for generated
 # functions.
@@ -42,6 +43,8 @@ def processor() -> Processor:
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    for name, address in system.symbols().items():
+        llvm.add_symbol(name, address)
 
 
 def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
