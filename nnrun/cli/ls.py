@@ -181,5 +181,5 @@ def _made_again(board: Leaderboard, root: Path, output: Output, *, last: bool) -
         with suppress(OSError):  # the folder may be for reading only
             files = leaderboard_files(now) if last else own_file(now)
             Store(root, lambda _: "").write(files)
-            output.note(f"{', '.join(files)}: that of a shard was made again")
+            output.note(f"{root / [*files][-1]} was that of a shard; it is made again")
     return now
