@@ -69,7 +69,7 @@ def table(rounds: int) -> str:
     each = [1000 * (b - a) / (SWEPT - _FEW) for a, b in zip(few[:2], second, strict=False)]
     beside = measured([os.environ.get("NNRUN_PEERS", sys.executable)])
     peers = {f"nnrun, {SWEPT:,} settings": [f"{one:.2f}" for one in each], **beside}
-    header = ["settings", "first run known after, CPU s", "all runs known, CPU s", "peak memory, MB"]
+    header = ["settings", "first run known after, CPU s", "all known, CPU s", "peak memory, MB"]
     return "\n".join(
         [
             f"{ID}: grids over the learning rate of `iris_softmax` at 500 iterations",
