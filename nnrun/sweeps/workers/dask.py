@@ -138,7 +138,7 @@ class DaskWorkers:
         """How many runs like this one to send together."""
         if not job.is_short or job.key in self._alone:
             return 1
-        wanted = min(int(_BATCH_SECONDS / job.seconds), _LARGEST_BATCH)
+        wanted = min(int(_BATCH_SECONDS / max(job.seconds, 1e-3)), _LARGEST_BATCH)
         return max(1, min(wanted, most_runs() // (2 * self.at_a_time)))
 
     def _send(self) -> None:
