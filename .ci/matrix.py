@@ -3,12 +3,19 @@
     python .ci/matrix.py                  all of them
     python .ci/matrix.py 3.12 lowest      some of them
 
-Each in an environment of its own, in a temporary folder. `lowest` takes the first Python that nnrun
-supports and, of nnrun's own dependencies, the lowest versions that `pyproject.toml` allows.
+Each in an environment of its own, in a temporary folder; 3.14t is the free-threaded 3.14. `lowest`
+takes the first Python that nnrun supports and, of nnrun's own dependencies, the lowest versions
+that `pyproject.toml` allows.
+
+PyTorch, which has gigabytes, is in none of them: files of tests that import it are left out and
+named; `.ci/run tests` has them. The weights of a few runs must be the same everywhere.
 """
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -28,11 +35,11 @@ NEWEST = 20
 def interpreters() -> dict[str, str]:
     """The path of each Python, by `3.11` and so on."""
     found = {}
-    for minor in range(OLDEST, NEWEST + 1):
-        for path in candidates(f"python3.{minor}"):
+    for version in (f"3.{m}{kind}" for kind in ("", "t") for m in range(OLDEST, NEWEST + 1)):
+        for path in candidates(f"python{version}"):
             said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
             if said.returncode == 0:
-                found[f"3.{minor}"] = path
+                found[version] = path
                 break
     return found
 
@@ -51,30 +58,65 @@ def lowest() -> list[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     lines = [*project["dependencies"], *extras["dask"], *extras["onnx"]]
-    bounds = (re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", line) for line in lines)
+    everywhere = (line for line in lines if ";" not in line)
+    bounds = (re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)", line) for line in everywhere)
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
 
 
-def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str]:
-    """Whether all tests pass there, and the last line that they print."""
+def with_pytorch() -> list[str]:
+    """The files of tests that import PyTorch, or a module that does."""
+    files = sorted(ROOT.glob("tests/**/*.py"))
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+    imports = {name: {*imported(file)} for name, file in modules.items()}
+    found, more = {"torch"}, {"torch"}
+    while more:
+        more = {name for name, others in imports.items() if others & found} - found
+        found |= more
+    needing = [modules[name] for name in sorted(found - {"torch"})]
+    return [str(file.relative_to(ROOT)) for file in needing if file.stem.startswith("test_")]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """What may be a module among the names that a file imports when it is loaded."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                yield node.module or ""
+                names = [f"{node.module}.{name}" for name in names]
+            yield from names
+
+
+def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
+    """Whether all tests pass there, the last line that they print, and the digest of weights."""
     run = subprocess.run
     run([python, "-m", "venv", str(folder)], check=True)
     own = str(folder / "bin" / "python")
-    packages = ["-e", f"{ROOT}[test]", *pins]
+    packages = ["-e", f"{ROOT}[matrix]", *pins]
     run([own, "-m", "pip", "install", "--quiet", *packages], check=True)
-    command = [own, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider"]
+    left_out = [f"--ignore={file}" for file in with_pytorch()]
+    command = [own, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *left_out]
     done = run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
     if done.returncode:
         sys.stdout.write("\n".join(lines[-60:]) + "\n")
-    return done.returncode == 0, lines[-1]
+    run([own, "-m", "tests.arm64.train", str(folder / "runs")], cwd=ROOT, check=True)
+    return done.returncode == 0, lines[-1], weights(folder / "runs")
+
+
+def weights(folder: Path) -> str:
+    """A digest of the weights of all runs in a folder."""
+    reports = sorted(folder.glob("results/*/*/report.json"))
+    found = [json.loads(file.read_text(encoding="utf-8"))["weights_sha256"] for file in reports]
+    return hashlib.sha256("".join(found).encode()).hexdigest()[:12]
 
 
 def main(words: list[str]) -> int:
     """Test each, and print a line for it."""
     found = interpreters()
     chosen = words or [*found, "lowest"]
-    failed = 0
+    sys.stdout.write(f"left out, since they import PyTorch: {', '.join(with_pytorch())}\n")
+    failed, digests = 0, set()
     for word in chosen:
         python = next(iter(found.values()), None) if word == "lowest" else found.get(word)
         if python is None:
@@ -82,13 +124,16 @@ def main(words: list[str]) -> int:
             return 2
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            good, last = tested(python, lowest() if word == "lowest" else [], Path(folder))
+            good, last, digest = tested(python, lowest() if word == "lowest" else [], Path(folder))
         failed += not good
+        digests.add(digest)
         minutes = (time.monotonic() - start) / 60
         state = "passed" if good else "FAILED"
-        sys.stdout.write(f"{word:<7} {state} in {minutes:.1f} min: {last}\n")
+        sys.stdout.write(f"{word:<7} {state} in {minutes:.1f} min, weights {digest}: {last}\n")
         sys.stdout.flush()
-    return 1 if failed else 0
+    if len(digests) > 1:
+        sys.stdout.write("the weights differ\n")
+    return 1 if failed or len(digests) > 1 else 0
 
 
 if __name__ == "__main__":

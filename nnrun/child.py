@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, socketpair
 
+from nnrun.systems import system
+
 _SCRIPT = """
 import gc, json, sys
 gc.disable()  # until all is loaded
-sys.path[:] = json.loads(sys.argv[2])
+sys.path[:] = json.loads(sys.argv[1])
 from {module} import main
-main(int(sys.argv[1]))
+main(sys.argv[2])
 """
 # Bytes that a socket buffers for a process that does not read; on macOS, 8 KB by default.
 _ROOM = 1 << 18
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def start(
@@ -29,7 +29,8 @@ def start(
     """A process that calls a module's `main` with its end of a socket, and our end.
 
     Args:
-        module: its `main` is to call `ignore_signals` first, and may enable garbage collection.
+        module: its `main` takes a word for `receive_socket`, ignores signals first, and may enable
+            garbage collection.
         environment: of the process.
 
     Raises:
@@ -40,24 +41,7 @@ def start(
     theirs.setsockopt(SOL_SOCKET, SO_RCVBUF, _ROOM)
     paths = json.dumps([os.path.abspath(path) for path in sys.path])
     script = _SCRIPT.format(module=module)
-    # Until it can ignore them, a Ctrl-C on the terminal must not end it.
-    kept = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", script, str(theirs.fileno()), paths],
-            pass_fds=[theirs.fileno()],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=2,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
-        theirs.close()
+    command = [sys.executable, "-P", "-c", script, paths]
+    with theirs:
+        process = system.start_with_socket(command, theirs, env=dict(environment), stdout=2)
     return process, Connection(ours.detach())
-
-
-def ignore_signals() -> None:
-    """In the child: ignore signals, which the parent handles."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

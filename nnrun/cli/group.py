@@ -23,6 +23,7 @@ from nnrun.cli import COMMANDS, overview
 from nnrun.cli.errors import exit_code_for
 from nnrun.cli.options import debug_option
 from nnrun.cli.output import Output, abandon_unwritable, open_missing_streams
+from nnrun.systems import system
 
 
 class LazyGroup(click.Group):
@@ -137,6 +138,6 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal without `×` shows `?`, instead of ending the program.
         if isinstance(stream, io.TextIOWrapper):  # not where it was closed from the start
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(encoding=system.encoding_of(stream), errors="replace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {escaped(str(message))}\n"
     cli()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +22,9 @@ from nnrun.runs.catalog.select import named
 from nnrun.runs.catalog.summary import RunSummary, by_time, varied
 from nnrun.runs.storage.folders import names_in
 from nnrun.suggestions import suggestion
+
+if TYPE_CHECKING:
+    from nnrun.sweeps.board.rows import Leaderboard
 
 _LEADERBOARD = "leaderboard.json"
 _MOST = 100
@@ -143,10 +148,28 @@ def _show_leaderboard(file: Path, margin: float | None, output: Output) -> None:
 
     try:
         content = json.loads(file.read_text())
-        board = with_margin(Leaderboard.from_dict(content), margin)
+        board = Leaderboard.from_dict(content)
     except FileNotFoundError:
         raise UsageError(f"there is no {file}; nnrun sweep writes one at its end") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError):
         raise UsageError(f"{file} is damaged, or of another version of nnrun") from None
+    if board.unfinished is not None:
+        board = _made_again(board, file.parent, output)
+    board = with_margin(board, margin)
     output.data(board.to_dict())
     output.show(leaderboard_tables(board, file.parent))
+
+
+def _made_again(board: Leaderboard, root: Path, output: Output) -> Leaderboard:
+    """The board of a shard, with the runs of others that are stored now; the files follow it."""
+    from nnrun.reports.markdown.leaderboard_files import leaderboard_files  # noqa: PLC0415  # slow to import
+    from nnrun.reports.terminal.commands import in_folder  # noqa: PLC0415  # likewise
+    from nnrun.runs.storage.store import Store  # noqa: PLC0415  # likewise
+    from nnrun.sweeps.board.gathered import made_again  # noqa: PLC0415  # likewise
+
+    now = made_again(replace(board, command=in_folder(board.command, root)), root)
+    if now != board:
+        with suppress(OSError):  # the folder may be for reading only
+            Store(root, lambda _: "").write(leaderboard_files(now))
+            output.note(f"{root / _LEADERBOARD} was that of a shard; it is made again")
+    return now

@@ -15,6 +15,7 @@ from nnrun.config.names import CHOOSING
 from nnrun.errors import UsageError
 from nnrun.metrics.table import LOSS, METRICS, find
 from nnrun.suggestions import suggestion
+from nnrun.sweeps.planning.shard import Shard
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,6 +111,14 @@ by_option = click.option(
     type=click.Choice(CHOOSING[:2]),
     help="The split by which NAME/best is chosen; by default validation, or test where there is no "
     "validation split. What is chosen by test has a test result that is too good.",
+)
+shard_option = click.option(
+    "--shard",
+    default="1/1",
+    metavar="K/N",
+    callback=lambda _ctx, _param, text: Shard.parse(text),
+    help="Train the K-th of N parts of the runs, as a job of an array; their results folders can "
+    "be one, or are copied together.",
 )
 
 

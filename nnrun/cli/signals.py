@@ -9,6 +9,7 @@ from types import FrameType
 
 from nnrun.errors import InterruptionError
 from nnrun.runs.execution.deferred_signals import DeferredSignals
+from nnrun.systems import system
 
 
 class Interruption(DeferredSignals):
@@ -23,7 +24,7 @@ class Interruption(DeferredSignals):
         before: what had not happened yet when a signal breaks in.
     """
 
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signals = system.SIGNALS
 
     def __init__(self, *, announce: bool = False, before: str = "training began") -> None:
         super().__init__()
@@ -36,7 +37,7 @@ class Interruption(DeferredSignals):
 
     def _handles(self, number: signal.Signals) -> bool:
         # `nohup` ignores SIGHUP, so that work outlives the terminal.
-        return number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+        return number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 
@@ -16,6 +16,7 @@ import click
 from nnrun.cli import options
 from nnrun.cli.arguments import command_again, split_arguments
 from nnrun.cli.output import Output
+from nnrun.cli.shards import board_of, shard_data, write_news
 from nnrun.cli.signals import Interruption
 from nnrun.cli.sweep_view import watching_sweep
 from nnrun.config.files import config_files
@@ -33,8 +34,6 @@ from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.storage.files import read_regular
 from nnrun.runs.storage.reading import damaged
 from nnrun.runs.storage.store import Store
-from nnrun.sweeps.board.leaderboard import make_leaderboard
-from nnrun.sweeps.board.margin import with_margin
 from nnrun.sweeps.board.reference import read_references
 from nnrun.sweeps.board.replication import Replication, replications
 from nnrun.sweeps.choose import local_workers, workers_for
@@ -42,6 +41,7 @@ from nnrun.sweeps.planning.beside import models_of
 from nnrun.sweeps.planning.datasets import Datasets
 from nnrun.sweeps.planning.grid import Arguments
 from nnrun.sweeps.planning.plan import Plan
+from nnrun.sweeps.planning.shard import WHOLE, Shard
 from nnrun.sweeps.planning.validate import make_plan
 from nnrun.sweeps.progress import Failure, SweepProgress
 from nnrun.sweeps.sweep import Sweep
@@ -72,6 +72,7 @@ class _Request:
     beside: str | None
     replication: bool
     reference: Path | None
+    shard: Shard
     force: bool
     fail_fast: bool
 
@@ -104,6 +105,7 @@ class _Request:
     help="Train on the cluster of this Dask scheduler. Scheduler and workers can run code as you: "
     "use tls://… wherever others can reach them.",
 )
+@options.shard_option
 @click.option("--recursive", is_flag=True, help="Take the configs of subfolders as well.")
 @click.option("--dry-run", is_flag=True, help="Show the plan, and train nothing.")
 @options.order_by_option
@@ -156,6 +158,8 @@ def command(
         raise UsageError("--dask needs the address of a scheduler, such as tcp://127.0.0.1:8786")
     if asked.reference is not None and not asked.replication:
         raise UsageError("--reference says what --replication holds our means against; add that")
+    if asked.replication and asked.shard != WHOLE:
+        raise UsageError("--replication is about all runs; add it to the command without --shard")
     references = read_references(asked.reference) if asked.reference else {}
     with Interruption() as interruption:
         paths, words = split_arguments(arguments)
@@ -171,6 +175,7 @@ def command(
             datasets,
             begin=lambda choices: _announce(choices, output),
         )
+        plan = replace(plan, shard=asked.shard)
         store = Store(asked.results, report_markdown, RunIndex(asked.results))
         for name in plan.names:
             store.folder(name, "")  # refuses a link that leads elsewhere
@@ -190,19 +195,22 @@ def _announce(choices: int, output: Output) -> None:
 
 
 def _show_plan(plan: Plan, store: Store, output: Output, asked: _Request) -> None:
+    here = {variant.number: [*runs] for _, variant, runs in plan.portions()}
     complete, seconds = [], 0.0
     for variant in plan.variants:
-        runs = () if asked.force else variant.runs()
+        runs = [] if asked.force else here.get(variant.number, [])
         read = (store.run(variant.name, one.run_id).read() for one in runs)
         found = [run for run in read if run is not None]
         for run in found:
             if run.is_damaged:
                 output.note(damaged(store.folder(run.name, run.run_id), run.problem))
         complete.append(sum(run.complete for run in found))
-        left = variant.planned - sum(run.complete or run.is_damaged for run in found)
+        left = len(here.get(variant.number, ()))
+        left -= sum(run.complete or run.is_damaged for run in found)
         seconds += variant.estimate.seconds * left
     workers = 1 if asked.dask else workers_for(plan, asked.jobs)
-    outlook = Outlook(plan, complete, workers, seconds / workers)
+    counts = [len(here.get(variant.number, ())) for variant in plan.variants]
+    outlook = Outlook(plan, counts, complete, workers, seconds / workers)
     output.data(outlook.to_dict())
     output.show(plan_table(outlook))
 
@@ -218,13 +226,14 @@ def _run(
 ) -> SweepProgress:
     start = monotonic()
     processes = 1 if asked.dask else workers_for(plan, asked.jobs)
-    with watching_sweep(len(plan), output) as listener:
+    part = "" if plan.shard == WHOLE else f"shard {plan.shard}, "
+    with watching_sweep(len(plan), output, part) as listener:
         sweep = Sweep(
             plan, store, datasets, listener, interruption.stop,
             force=asked.force, fail_fast=asked.fail_fast,
             threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
         )  # fmt: skip
-        workers = DaskWorkers(asked.dask) if asked.dask else local_workers(sweep, processes)
+        workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
         try:
             with _sparing_what_is_there():
@@ -256,7 +265,14 @@ def _summary(progress: SweepProgress, seconds: float) -> str:
     parts += incomplete(progress)
     if progress.missing:
         parts.append(f"{count(progress.missing)} left")
-    return f"{plural(len(progress.plan), 'run')}: {', '.join(parts)}"
+    return f"{_runs_of(progress.plan)}: {', '.join(parts)}"
+
+
+def _runs_of(plan: Plan) -> str:
+    """`12 runs`, or `shard 2/3, 4 of 12 runs`."""
+    if plan.shard == WHOLE:
+        return plural(len(plan), "run")
+    return f"shard {plan.shard}, {count(len(plan))} of {plural(len(plan.whole), 'run')}"
 
 
 def _conclude(
@@ -269,30 +285,32 @@ def _conclude(
     replicated: Sequence[Replication],
 ) -> None:
     """Show and write the results, and exit with their code."""
-    board = with_margin(make_leaderboard(progress, again), asked.margin)
     whole = not progress.missing
+    board = board_of(progress, store, asked.margin) if whole else None
     output.data(
         {
             "runs": len(progress.plan),
+            **shard_data(progress.plan),
             "trained": progress.trained,
             "complete_before": progress.found,
             "diverged": progress.diverged,
             "failed": progress.failed,
             "left": progress.missing,
             "failures": [asdict(failure) for failure in progress.failures],
-            "leaderboard": board.to_dict() if whole else None,
+            "leaderboard": None if board is None else board.to_dict(),
         }
     )
     errors = [_failures(progress, store)] if progress.failures else []
-    if whole:
+    if board is not None:
         output.show(leaderboard_tables(board, store.root))
         files = leaderboard_files(board)
         if asked.replication:
             files[REPLICATION] = replication_markdown(replicated, again).encode()
         try:
-            replaced = _replaced(store.root, again)
+            replaced = _replaced(store.root, board.command)
             store.write(files)
             output.note(f"wrote {', '.join(str(store.root / name) for name in files)}{replaced}")
+            write_news(board, progress, store, asked.margin)
         except OSError as error:
             place = error.filename or store.root
             reason = error.strerror or error

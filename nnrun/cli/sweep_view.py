@@ -32,12 +32,12 @@ _TRUST = 3.0
 
 
 @contextmanager
-def watching_sweep(runs: int, output: Output) -> Iterator[SweepListener]:
-    """Shows the progress of a sweep of `runs` runs."""
+def watching_sweep(runs: int, output: Output, part: str = "") -> Iterator[SweepListener]:
+    """Shows the progress of a sweep of `runs` runs; `part` goes before their count."""
     if output.quiet or not draws(sys.stderr):
-        yield _Lines(runs, output)
+        yield _Lines(runs, output, part)
         return
-    view = _View(runs, output)
+    view = _View(runs, output, part)
     view.live.start()
     try:
         yield view
@@ -52,8 +52,9 @@ class _Lines(SweepListener):
     After the first LINES_EACH lines, there is at most one every LINE_SECONDS.
     """
 
-    def __init__(self, runs: int, output: Output) -> None:
+    def __init__(self, runs: int, output: Output, part: str = "") -> None:
         self.runs = runs
+        self.part = part
         self.output = output
         self._waiting = False
         self._printed = 0
@@ -75,7 +76,7 @@ class _Lines(SweepListener):
             return
         self._printed += 1
         self._next = monotonic() + LINE_SECONDS
-        self.output.note(f"[{counted(progress.ended, self.runs)}] {text}")
+        self.output.note(f"[{self.part}{counted(progress.ended, self.runs)}] {text}")
 
     def failed(self, run: PlannedRun, reason: str) -> None:
         self._print(f"failed: {run.label}: {reason}")
@@ -103,12 +104,12 @@ class _Lines(SweepListener):
 class _View(_Lines):
     """A bar for the sweep, a line for each run in progress, and the leaderboard so far."""
 
-    def __init__(self, runs: int, output: Output) -> None:
+    def __init__(self, runs: int, output: Output, part: str = "") -> None:
         from rich.live import Live  # noqa: PLC0415  # terminals only
 
         from nnrun.reports.terminal.live.forming import FormingRows  # noqa: PLC0415  # likewise
 
-        super().__init__(runs, output)
+        super().__init__(runs, output, part)
         self.started = self.drawn = monotonic()
         self.trained = self.spared = 0.0  # estimated seconds: of runs that ended now, and before
         self.rows = FormingRows()
@@ -187,7 +188,7 @@ class _View(_Lines):
         return Group(overall, columns_of(running, self.console.width), Text(), rows)
 
     def _counts(self, done: int) -> str:
-        parts = [f"{count(done)}/{count(self.runs)} runs"]
+        parts = [f"{self.part}{count(done)}/{count(self.runs)} runs"]
         if self.progress:
             parts += incomplete(self.progress)
             # Between short runs there are moments without any.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from nnrun.errors import DisagreementError, NnrunError, UsageError
 from nnrun.reports.terminal.live.progress import watching_all
 from nnrun.reports.terminal.verdicts import difference_words, summary, verdicts_table
 from nnrun.runs.catalog.select import name_in
+from nnrun.runs.execution.threads import cores
 from nnrun.runs.storage.reading import damaged, list_runs
 from nnrun.runs.verification.parallel import verify_all
 from nnrun.runs.verification.verify import Verification
@@ -67,7 +67,7 @@ def command(
         Interruption(before="all runs were verified"),
         watching_all(len(folders), output) as report,
     ):
-        for found in verify_all(folders, jobs or len(os.sched_getaffinity(0))):
+        for found in verify_all(folders, jobs or cores()):
             verdict = replace(found, name=name_in(Path(found.folder), results) or found.name)
             verdicts.append(verdict)
             report(f"{verdict.name}/{verdict.run_id}: {verdict.finding.replace('_', ' ')}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from nnrun.systems import system
+
 SPLITS = ("train", "validation", "test")
 CHOOSING = ("validation", "test", "train")
 """Splits by how honest a choice by them is, the most honest first."""
@@ -11,12 +13,14 @@ BESIDE = ("linear", "neighbors", "forest", "boosting", "mlp")
 """Models of scikit-learn that a sweep trains beside its networks."""
 
 NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
-NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit"
+NAME_RULE = "1 to 100 letters, digits, '.', '_' or '-', the first a letter or digit" + (
+    system.AND_NOT_RESERVED
+)
 
 
 def is_name(name: str) -> bool:
     """Whether a run may have this name, which becomes the name of a folder."""
-    return re.fullmatch(NAME_PATTERN, name) is not None
+    return re.fullmatch(NAME_PATTERN, name) is not None and not system.is_reserved(name)
 
 
 CHANGE_NOTHING = frozenset({"name", "description", "metrics", "published", "sweep"})

@@ -8,19 +8,16 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import select
 import sys
 from collections import deque
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
-from nnrun.child import ignore_signals
 from nnrun.pool.task import Channel, LruCache, Task, serialize_error
+from nnrun.systems import system
 
 STOP = "stop"
-WORN = "worn"
 
 
 class _SocketChannel:
@@ -28,8 +25,7 @@ class _SocketChannel:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._arrived = select.poll()
-        self._arrived.register(connection, select.POLLIN)
+        self._has_more = system.arrivals(connection.fileno())
         self._stopped = False
         # Each task with its data, or None if they were sent before.
         self._tasks: deque[tuple[Task, Any]] = deque()
@@ -45,7 +41,7 @@ class _SocketChannel:
         return self._tasks.popleft()
 
     def stopped(self) -> bool:
-        while not self._stopped and self._arrived.poll(0):
+        while not self._stopped and self._has_more():
             self._receive()
         return self._stopped
 
@@ -60,9 +56,10 @@ class _SocketChannel:
             self._tasks.append(message)
 
 
-def main(descriptor: int, is_worn: Callable[[], bool] = lambda: False) -> None:
-    """Work until the socket closes; `is_worn` returns whether a new process should take over."""
-    ignore_signals()
+def main(word: str) -> None:
+    """Work until the socket closes."""
+    system.ignore_signals()
+    descriptor = system.receive_socket(word)
     try:
         Thread(target=_watch, args=(descriptor,), daemon=True).start()
     except RuntimeError as error:  # without that thread it might outlive its parent
@@ -76,10 +73,7 @@ def main(descriptor: int, is_worn: Callable[[], bool] = lambda: False) -> None:
         connection.send_bytes(_packed("ready", None))
         while True:
             task, data = channel.next_task()
-            answer = _answer(task, channel, known.keep(task.data, data))
-            if is_worn():
-                connection.send_bytes(_packed(WORN, None))
-            connection.send_bytes(answer)
+            connection.send_bytes(_answer(task, channel, known.keep(task.data, data)))
     except (EOFError, OSError):
         os._exit(0)
 
@@ -97,8 +91,5 @@ def _packed(kind: str, content: Any) -> bytes:
 
 def _watch(descriptor: int) -> None:
     """End this process when the other end of the socket is closed."""
-    closed = select.poll()
-    closed.register(descriptor, 0)  # hang-ups are always reported
-    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in closed.poll()):
-        pass
+    system.wait_for_hangup(descriptor)
     os._exit(0)

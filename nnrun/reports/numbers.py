@@ -124,6 +124,17 @@ def first_of(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + more
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """Rising whole numbers as job schedulers take them: `1,3-5,9`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1][1:] = [number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
 def thinned(items: Sequence[T], most: int) -> list[T]:
     """At most this many evenly spaced items, including the last one."""
     last = len(items) - 1

@@ -1,13 +1,9 @@
-"""How many files this process may still open (`ulimit -n`), divided among their uses."""
+"""How many files this process may still open, divided among their uses."""
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
-from contextlib import suppress
-
 from nnrun.runs.storage.group_commit import MOST
+from nnrun.systems import system
 
 # The most files that a result keeps open until it is on the disk.
 _OF_A_RESULT = 8
@@ -20,7 +16,7 @@ def most_results() -> int:
 
     They use at most half of the files that may be opened.
     """
-    return max(min(2 * MOST, _room() // 2 // _OF_A_RESULT), 1)
+    return max(min(2 * MOST, system.files_allowed() // 2 // _OF_A_RESULT), 1)
 
 
 def most_runs() -> int:
@@ -34,13 +30,4 @@ def most_processes() -> int:
 
 
 def _left() -> int:
-    return _room() - _OF_A_RESULT * most_results()
-
-
-def _room() -> int:
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if allowed == resource.RLIM_INFINITY:
-        return sys.maxsize
-    with suppress(OSError):  # not available on every system
-        allowed -= len(os.listdir("/dev/fd"))
-    return allowed
+    return system.files_allowed() - _OF_A_RESULT * most_results()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from nnrun.config.names import SPLITS
 from nnrun.runs.execution.numeric_backend import numeric_backend
 from nnrun.runs.record import RunRecord
 from nnrun.runs.replicate import Replicate
-from nnrun.sweeps.planning.plan import Plan, PlannedRun
+from nnrun.sweeps.planning.plan import Place, Plan, PlannedRun
 
 
 class RunScore(NamedTuple):
@@ -94,7 +95,7 @@ class SweepProgress:
     found: int = 0
     interrupted: int = 0
     failed: int = 0
-    _failures: dict[tuple[int, Replicate], Failure] = field(default_factory=dict)
+    _failures: dict[Place, Failure] = field(default_factory=dict)
 
     @property
     def failures(self) -> list[Failure]:
@@ -119,6 +120,23 @@ class SweepProgress:
         """The number of runs that have not ended."""
         return len(self.plan) - self.ended
 
+    def of_whole_sweep(self) -> SweepProgress:
+        """A copy for the sweep that the plan is a shard of."""
+        scores = {number: [*found] for number, found in self.scores.items()}
+        failures = {**self._failures}
+        return replace(self, plan=self.plan.whole, scores=scores, _failures=failures)
+
+    def ended_places(self) -> set[Place]:
+        """The runs that are complete or failed."""
+        return self._complete() | self._failures.keys()
+
+    def failed_runs(self) -> Counter[int]:
+        """How many runs of each variant could not be trained or saved, by its number."""
+        return Counter(number for number, _ in self._failures.keys() - self._complete())
+
+    def _complete(self) -> set[Place]:
+        return {(number, s.replicate) for number, found in self.scores.items() for s in found}
+
     def add(self, run: PlannedRun, record: RunRecord, *, trained: bool) -> None:
         """Count a complete run."""
         self.scores.setdefault(run.variant.number, []).append(RunScore.of(record, run.replicate))
@@ -134,8 +152,7 @@ class SweepProgress:
 
     def note_failure(self, run: PlannedRun, reason: str) -> None:
         """Record why a run failed or diverged, without counting it."""
-        place = run.variant.number, run.replicate
-        self._failures[place] = Failure(run.key, run.label, reason)
+        self._failures[run.place] = Failure(run.key, run.label, reason)
 
     def by_variant(self) -> Iterator[list[RunScore]]:
         """The scores of each variant of the plan, in its order and by seed."""

@@ -166,7 +166,7 @@ def test_two_of_the_same_run_wait_for_each_other(start, nnrun, cars, report):
     lock = acquire(Path("results/cars", run["run_id"]), wait=True)
     process = start("train", cars)
     assert "another process is training this run; waiting for it\n" == process.stderr.readline()
-    lock.release()
+    lock.close()
     process.communicate(timeout=20)
     assert 0 == process.returncode
     assert "completed" == report()["status"]

@@ -79,7 +79,7 @@ def test_every_state_is_shown_as_what_it_is(nnrun, cars):
     try:
         assert "running: the following is from its last report" in nnrun("show", str(folder)).stdout
     finally:
-        held.release()
+        held.close()
     shown = nnrun("show", str(folder)).stdout
     assert "damaged: the following is from its last report" in shown
     assert "model.safetensors is missing" in shown

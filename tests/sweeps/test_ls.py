@@ -258,7 +258,7 @@ def test_a_run_that_goes_on_is_listed_as_such(run, write, tmp_path):
         rows = json.loads(run("ls", "--json")[1])
         assert ["completed", "completed", "running"] == [row["status"] for row in rows]
     finally:
-        held.release()
+        held.close()
     assert 2 == len(json.loads(run("ls", "--json")[1]))
 
 

@@ -12,7 +12,13 @@ from nnrun.characters import escaped
 from nnrun.config.names import SPLITS
 from nnrun.reports.markup import code, escape
 from nnrun.reports.terminal.fitting import markdown_table
-from nnrun.reports.terminal.leaderboard import best_run, columns, heading, notes
+from nnrun.reports.terminal.leaderboard import (
+    best_run,
+    columns,
+    heading,
+    notes,
+    unfinished,
+)
 from nnrun.runs.storage.strict_json import strict_json
 from nnrun.spreadsheet import cell
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
@@ -44,6 +50,8 @@ def leaderboard_markdown(board: Leaderboard) -> str:
 def _blocks(board: Leaderboard) -> Iterator[str]:
     yield "# Leaderboard"
     yield code(escaped(board.command), "sh")
+    if board.unfinished is not None:
+        yield unfinished(board.unfinished)
     for group in board.groups:
         yield f"## {escape(heading(group))}"
         place, config, *numbers = columns(group)

@@ -18,7 +18,19 @@ def command_line(
             words.append(option)
         elif value is not None and value is not False:
             words += [option, str(value)]
+    return shlex.join([*words, *_folder(results)])
+
+
+def in_folder(command: str, results: Path) -> str:
+    """A command of `command_line`, for another results folder."""
+    words = shlex.split(command)
+    if len(words) > 1 and words[-2] == "--results":
+        del words[-2:]
+    return shlex.join([*words, *_folder(results)])
+
+
+def _folder(results: Path) -> list[str]:
     # The environment variable may not be set in the shell that this is copied to.
     if results != Path("results") or "NNRUN_RESULTS" in os.environ:
-        words += ["--results", str(results)]
-    return shlex.join(words)
+        return ["--results", str(results)]
+    return []

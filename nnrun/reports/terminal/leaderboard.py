@@ -11,7 +11,17 @@ from rich.text import Text
 
 from nnrun.characters import clean
 from nnrun.config.settings import choice_words
-from nnrun.reports.numbers import MISSING, count, duration, first_of, measured, number
+from nnrun.errors import clipped
+from nnrun.reports.numbers import (
+    MISSING,
+    count,
+    duration,
+    first_of,
+    measured,
+    number,
+    plural,
+    ranges,
+)
 from nnrun.reports.numbers import difference as difference_text
 from nnrun.reports.numbers import spread as sd_text
 from nnrun.reports.terminal.choice import MAYBE, choice_notes, shares_text
@@ -20,12 +30,14 @@ from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.runs.catalog.select import BEST
 from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.board.statistics import Summary
+from nnrun.sweeps.board.unfinished import Unfinished
 from nnrun.sweeps.board.verdicts import NOT_COMPARED, UNPAIRED
 from nnrun.sweeps.progress import SweepProgress
 
 ELSEWHERE = "≠"
 TO_THE_BEST = "to the best of the others"
 SOURCES = "split/weights/both"
+_LONGEST = 60
 
 
 @grouped()
@@ -36,6 +48,9 @@ def leaderboard_tables(
 
     `root` is the results folder of its runs, and `more` shows columns that do not fit.
     """
+    if board.unfinished is not None:
+        yield Text(unfinished(board.unfinished))
+        yield Text()
     # NAME/best is chosen from all of an experiment's boards: it is named once.
     last = {first: group for group in board.groups if (first := _first_completed(group))}
     for group in board.groups:
@@ -52,6 +67,13 @@ def leaderboard_tables(
         yield Text()
     for note in notes(board.groups):
         yield Text(note, "dim")
+
+
+def unfinished(rest: Unfinished) -> str:
+    """Which runs are missing on the board of a shard."""
+    shards = f"shard{'s' * (len(rest.shards) > 1)} {clipped(ranges(rest.shards), _LONGEST)}"
+    missing = f"{count(rest.missing)} of {plural(rest.runs, 'run')}, of {shards}"
+    return f"Unfinished, after shard {rest.shard}: {missing}, are missing in this folder."
 
 
 def best_run(group: Group) -> str | None:

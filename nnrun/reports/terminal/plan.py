@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import eq
 from typing import Any
@@ -13,6 +13,7 @@ from rich.text import Text
 from nnrun.reports.numbers import count, duration
 from nnrun.reports.terminal.fitting import Column, FittedTable
 from nnrun.sweeps.planning.plan import Plan, Variant
+from nnrun.sweeps.planning.shard import WHOLE
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Outlook:
 
     Args:
         plan: the runs.
+        runs: for each variant, how many there are to train.
         complete: for each variant, how many of its runs are complete already.
         workers: the number of runs trained at a time.
         seconds: the estimated time for the remaining runs.
     """
 
     plan: Plan
+    runs: Sequence[int]
     complete: Sequence[int]
     workers: int
     seconds: float
@@ -40,17 +43,19 @@ class Outlook:
         """As JSON data."""
         return {
             "runs": len(self.plan),
+            **({} if self.plan.shard == WHOLE else {"shard": str(self.plan.shard)}),
             "complete": sum(self.complete),
             "workers": self.workers,
             "estimated_seconds": self.seconds,
-            "points": [
-                _variant(variant, complete)
-                for variant, complete in zip(self.plan.variants, self.complete, strict=True)
-            ],
+            "points": [_variant(*each) for each in self.rows()],
         }
 
+    def rows(self) -> Iterator[tuple[Variant, int, int]]:
+        """Each variant with how many of its runs there are to train, and are complete."""
+        return zip(self.plan.variants, self.runs, self.complete, strict=True)
 
-def _variant(variant: Variant, complete: int) -> dict[str, Any]:
+
+def _variant(variant: Variant, runs: int, complete: int) -> dict[str, Any]:
     return {
         "name": variant.name,
         "file": variant.file,
@@ -59,6 +64,7 @@ def _variant(variant: Variant, complete: int) -> dict[str, Any]:
         "seeds": list(variant.seeds),
         "split_seeds": [seed for seed in variant.split_seeds if seed is not None],
         "folds": [fold for fold in variant.identities if fold is not None],
+        "runs": runs,
         "complete": complete,
         "iterations": variant.estimate.iterations,
         "parameters": variant.estimate.parameters,
@@ -68,27 +74,33 @@ def _variant(variant: Variant, complete: int) -> dict[str, Any]:
 
 def plan_table(outlook: Outlook) -> RenderableType:
     """A row for each config and grid point, and the totals."""
-    pairs = list(zip(outlook.plan.variants, outlook.complete, strict=True))
+    rows = list(outlook.rows())
     table = FittedTable([
-        Column("config", [v.label for v, _ in pairs], left=True, wraps=True),
-        Column("data", [v.dataset for v, _ in pairs], need=4, left=True),
-        Column("seeds", [_runs(v) for v, _ in pairs], need=3, left=True, wraps=True),
-        Column("runs", [count(v.planned) for v, _ in pairs]),
-        Column("complete", [count(complete) for _, complete in pairs], need=5),
-        Column("iterations", [count(v.estimate.iterations) for v, _ in pairs], need=2),
-        Column("about", [duration(_seconds(v, complete)) for v, complete in pairs], need=1),
+        Column("config", [v.label for v, _, _ in rows], left=True, wraps=True),
+        Column("data", [v.dataset for v, _, _ in rows], need=4, left=True),
+        Column("seeds", [_runs(v) for v, _, _ in rows], need=3, left=True, wraps=True),
+        Column("runs", [_of(runs, v.planned) for v, runs, _ in rows]),
+        Column("complete", [count(complete) for _, _, complete in rows], need=5),
+        Column("iterations", [count(v.estimate.iterations) for v, _, _ in rows], need=2),
+        Column("about", [_seconds(*row) for row in rows], need=1),
     ])  # fmt: skip
     runs = "run" if len(outlook.plan) == 1 else "runs"
     done = sum(outlook.complete)
     known = f", {count(done)} of them complete already" if done else ""
     at_a_time = f", {outlook.workers} at a time" if outlook.workers > 1 else ""
     left = f"; about {duration(outlook.seconds)} for {count(outlook.left)}{at_a_time}"
-    text = f"{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
+    part = "" if outlook.plan.shard == WHOLE else f"Shard {outlook.plan.shard}: "
+    text = f"{part}{count(len(outlook.plan))} {runs}{known}{left if outlook.left else ''}"
     return Group(table, Text(), Text(f"{text}. Nothing was written."))
 
 
-def _seconds(variant: Variant, complete: int) -> float:
-    return variant.estimate.seconds * (variant.planned - complete)
+def _of(runs: int, planned: int) -> str:
+    """`20`, or in a shard `7 of 20`."""
+    return count(runs) if runs == planned else f"{count(runs)} of {count(planned)}"
+
+
+def _seconds(variant: Variant, runs: int, complete: int) -> str:
+    return duration(variant.estimate.seconds * (runs - complete))
 
 
 def _runs(variant: Variant) -> str:

@@ -52,13 +52,13 @@ def select_run(run: str, root: Path) -> Path:
 
 
 def named(run: str, root: Path) -> str:
-    """A word without the results folder that shells complete before it."""
+    """A word for a run, with "/", without the results folder that shells complete before it."""
     place = Path(run)
     if not place.is_relative_to(root) or place == root:
-        return run
+        return run.replace(os.sep, "/")
     # An experiment may be called as the folder of all of them is.
     is_name_itself = not place.is_absolute() and (root / place.parts[0]).is_dir()
-    return run if is_name_itself else str(place.relative_to(root))
+    return (run if is_name_itself else str(place.relative_to(root))).replace(os.sep, "/")
 
 
 def is_run_folder(folder: Path) -> bool:

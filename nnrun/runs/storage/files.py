@@ -6,18 +6,19 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from nnrun.runs.storage.staged import Staged, commit, is_temporary, temporary_name
+from nnrun.systems import system
 
 _IN_MEMORY = 2**24  # bytes of output that are held in memory
 
 
 def read_regular(path: Path, most: int | None = None) -> bytes:
     """The content of a regular file, of `most` bytes at most; an OSError for all else."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, system.READ)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -32,12 +33,14 @@ def write_atomically(path: Path, content: bytes) -> None:
     write_together(path.parent, {path.name: content})
 
 
-def write_together(folder: Path, contents: dict[str, bytes], descriptor: int | None = None) -> None:
+def write_together(
+    folder: Path, contents: dict[str, bytes], opened: system.Folder | None = None
+) -> None:
     """Write files, so that where the last of them is, all are there.
 
     Raises: OSError if the disk is full, or the folder not writable; some old files may be replaced.
     """
-    staged = Staged(folder, contents, descriptor)
+    staged = Staged(folder, contents, opened)
     commit([staged])
     staged.conclude()
 
@@ -72,13 +75,14 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             with temporary.open("xb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+                system.force(file.fileno())
+            with closing(system.Folder(path.parent)) as folder:
+                folder.replace(temporary.name, path.name)
+                folder.sync()
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
 
 
 @contextmanager
@@ -107,15 +111,6 @@ def _named_errors(temporary: Path, path: Path) -> Iterator[None]:
         if error.filename in (None, str(temporary)):
             error.filename = str(path)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Force the entries of a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def has_leftovers(folder: Path) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+from contextlib import closing
 from pathlib import Path
 
 from nnrun.config.names import is_name
 from nnrun.runs.identity import by_seed, is_run_id
+from nnrun.systems import system
 
 
 def names_in(root: Path) -> list[str]:
@@ -40,15 +41,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def is_held(folder: Path) -> bool:
     """Whether a process holds the folder now."""
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        with closing(system.Folder(folder)) as opened:
+            return opened.is_locked()
     except OSError:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(descriptor)
-    return False

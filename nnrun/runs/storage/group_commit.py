@@ -8,7 +8,6 @@ time.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
@@ -18,6 +17,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from nnrun.runs.storage.staged import Staged, commit
+from nnrun.systems import system
 
 # The first result of a group waits this long, or until the group has so many. It does not wait if
 # the last result is longer ago than that.
@@ -86,5 +86,4 @@ def _thread() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "commit")
 
 
-# A forked process does not have the threads of its parent.
-os.register_at_fork(after_in_child=_thread.cache_clear)
+system.after_fork(_thread.cache_clear)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +16,10 @@ from nnrun.runs.storage.files import (
     remove_leftovers,
     write_together,
 )
-from nnrun.runs.storage.locks import Lock, acquire
+from nnrun.runs.storage.locks import acquire
 from nnrun.runs.storage.reading import CHECKPOINT, STATE, TRACEBACK, StoredRun, read_run
 from nnrun.runs.storage.staged import Staged, is_temporary
+from nnrun.systems import system
 from nnrun.training.state import TrainingState
 
 # Files that not every result has: without one, that of an earlier result is removed.
@@ -39,7 +39,7 @@ class RunFolder:
         self.path = root.joinpath(name, run_id)
         self.locked_run: StoredRun | None = None
         self._root = root
-        self._lock: Lock | None = None
+        self._lock: system.Folder | None = None
         self._refuse_links()
 
     def read(self) -> StoredRun | None:
@@ -68,11 +68,11 @@ class RunFolder:
         lock = acquire(self.path, wait=wait)
         try:
             self._refuse_links()  # it may have become a link since the first look
-            if lock is not None and not lock.is_empty:
+            if lock is not None and lock.names():
                 self.locked_run = self.read()
         except BaseException:
             if lock is not None:
-                lock.release()
+                lock.close()
             raise
         self._lock = lock
         return lock is not None
@@ -88,7 +88,7 @@ class RunFolder:
     def save_checkpoint(self, state: TrainingState) -> None:
         """Write the state of a run that is still in progress."""
         content = {CHECKPOINT: pack_checkpoint(state, self.path.name)}
-        write_together(self.path, content, self._held.descriptor)
+        write_together(self.path, content, self._held)
 
     def stage(self, files: dict[str, bytes], note: Callable[[str], None]) -> Staged:
         """Write files under temporary names, for `commit`: where the last one is, all are there.
@@ -99,16 +99,16 @@ class RunFolder:
         Raises: OSError if the disk is full, or another process holds a folder in this one's place.
         """
         self._reclaim(note)
-        descriptor = self._held.descriptor
-        found = set(os.listdir(descriptor))
+        folder = self._held
+        found = set(folder.names())
         leftovers = {*filter(is_temporary, found)}
         for name in leftovers:
             with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=descriptor)
+                folder.unlink(name)
         for name in found.intersection(files):
             with suppress(OSError):  # fails unless an empty folder has taken the file's place
-                os.rmdir(name, dir_fd=descriptor)
-        return Staged(self.path, files, descriptor, found & _OPTIONAL - files.keys())
+                folder.rmdir(name)
+        return Staged(self.path, files, folder, found & _OPTIONAL - files.keys())
 
     @property
     def is_tidy(self) -> bool:
@@ -132,12 +132,12 @@ class RunFolder:
         if lock is None:
             return
         with suppress(OSError):
-            for empty in (self.path, self.path.parent):
-                empty.rmdir()
-        lock.release()
+            lock.remove_if_empty()
+            self.path.parent.rmdir()
+        lock.close()
 
     @property
-    def _held(self) -> Lock:
+    def _held(self) -> system.Folder:
         assert self._lock is not None, "only the holder of a run's folder writes to it"
         return self._lock
 
@@ -146,17 +146,17 @@ class RunFolder:
         if self._held.is_in_place:
             return
         for path in (self.path.parent, self.path):
-            if path.is_symlink():
+            if system.is_link(path):
                 path.unlink()
                 note(f"a link had taken the place of {self.path}, and was removed")
         again = acquire(self.path, wait=False)
         if again is None:
             raise OSError(errno.EBUSY, "another process holds its folder", str(self.path))
-        self._held.release()
+        self._held.close()
         self._lock = again
 
     def _refuse_links(self) -> None:
-        if not os.path.islink(self.path) and not os.path.islink(self.path.parent):
+        if not system.is_link(self.path) and not system.is_link(self.path.parent):
             return
         try:
             inside = self.path.resolve().is_relative_to(self._root.resolve())

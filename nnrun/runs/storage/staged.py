@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from nnrun.runs.storage.locks import is_still_there
+from nnrun.systems import system
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 # A file whose name starts and ends like this is left from an interrupted write.
 _PREFIX, _SUFFIX = ".", ".partial"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _THREADS = 4
 T = TypeVar("T")
 
@@ -47,7 +45,7 @@ class Staged:
     Args:
         folder: of the files.
         contents: of the files, by name.
-        descriptor: of the folder, if it is open already; it must stay open.
+        opened: the folder, if it is open already; it must stay open.
         superseded: names of older files, which `conclude` removes.
 
     Raises: OSError if the disk is full, or the folder not writable; nothing is left.
@@ -57,14 +55,13 @@ class Staged:
         self,
         folder: Path,
         contents: Mapping[str, bytes],
-        descriptor: int | None = None,
+        opened: system.Folder | None = None,
         superseded: Collection[str] = (),
     ) -> None:
         self.folder = folder
         self.error: OSError | None = None
-        flags = os.O_RDONLY | os.O_DIRECTORY
-        self._folder = os.open(folder, flags) if descriptor is None else descriptor
-        self._opened = descriptor is None
+        self._folder = system.Folder(folder) if opened is None else opened
+        self._is_ours = opened is None
         self._superseded = superseded
         self._temporary: dict[str, str] = {}
         self._files: dict[str, int] = {}
@@ -86,47 +83,46 @@ class Staged:
             raise self.error
         for name in self._superseded:
             with suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=self._folder)
+                self._folder.unlink(name)
 
     def discard(self) -> None:
         """Remove files that were not renamed, and close all."""
-        for temporary in self._temporary.values():
-            with suppress(OSError):
-                os.unlink(temporary, dir_fd=self._folder)
         for descriptor in self._files.values():
             os.close(descriptor)
-        if self._opened:
-            os.close(self._folder)
+        for temporary in self._temporary.values():
+            with suppress(OSError):
+                self._folder.unlink(temporary)
+        if self._is_ours:
+            self._folder.close()
         self._temporary, self._files = {}, {}
 
     def begin_to_force(self) -> None:
         """Ask the disk to start on all files at once."""
-        if sys.platform == "linux":  # where this advice starts writing
-            for descriptor in self._files.values():
-                with suppress(OSError):  # it is only advice
-                    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        for descriptor in self._files.values():
+            system.start_writing(descriptor)
 
     def force(self, name: str) -> None:
-        """Wait until a file is on the disk."""
+        """Wait until a file is on the disk, and close it."""
         try:
-            os.fsync(self._files[name])
+            system.force(self._files[name])
+            os.close(self._files.pop(name))
         except OSError as error:
             raise self._named(error, name) from error
 
     def rename(self) -> None:
         """Rename all files."""
-        if not is_still_there(self.folder, self._folder):
+        if not self._folder.is_in_place:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
         for name, temporary in [*self._temporary.items()]:
             try:
-                os.replace(temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                self._folder.replace(temporary, name)
             except OSError as error:
                 raise self._named(error, name) from error
             del self._temporary[name]
 
     def force_names(self) -> None:
         """Wait until the folder's list of names is on the disk."""
-        os.fsync(self._folder)
+        self._folder.sync()
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Take a step, unless an earlier one failed; keep its error."""
@@ -139,7 +135,7 @@ class Staged:
     def _write(self, name: str, content: bytes) -> None:
         temporary = temporary_name(name)
         try:
-            descriptor = os.open(temporary, _NEW, 0o666, dir_fd=self._folder)
+            descriptor = self._folder.create(temporary)
             self._files[name], self._temporary[name] = descriptor, temporary
             left = memoryview(content)
             while left:
@@ -206,5 +202,4 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_THREADS, "sync")
 
 
-# A forked process does not have the threads of its parent.
-os.register_at_fork(after_in_child=_threads.cache_clear)
+system.after_fork(_threads.cache_clear)

@@ -24,6 +24,7 @@ from nnrun.runs.storage.staged import commit
 from nnrun.runs.storage.strict_json import strict_json
 
 V = TypeVar("V")
+_ATTEMPTS = 10
 
 
 class Index(Protocol):
@@ -119,9 +120,16 @@ class Store:
 
     def write(self, files: dict[str, bytes]) -> None:
         """Write files of the results folder itself."""
-        with locked(self.root):
-            remove_leftovers(self.root)
-            write_together(self.root, files)
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                with locked(self.root):
+                    remove_leftovers(self.root)
+                    write_together(self.root, files)
+                return
+            except FileNotFoundError:
+                # On a disk without locks between machines, another one has tidied these files away.
+                if not left:
+                    raise
 
     def _content(self, result: RunResult) -> tuple[RunRecord, dict[str, bytes]]:
         """The record with the digests of the other files, and all files, the report last."""

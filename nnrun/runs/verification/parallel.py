@@ -66,6 +66,6 @@ class _Verifying:
             return error
 
 
-def main(descriptor: int) -> None:
+def main(word: str) -> None:
     """In a process: verify one run after the other."""
-    process_main.main(descriptor)
+    process_main.main(word)

@@ -32,10 +32,10 @@ from nnrun.sweeps.progress import RunScore, SweepProgress
 def make_leaderboard(progress: SweepProgress, command: str) -> Leaderboard:
     """The leaderboard of all runs of a sweep, also of those that were complete before it."""
     members = zip(progress.plan.variants, progress.by_variant(), strict=True)
-    return Leaderboard(command, groups_of([(_trained(*both), both[1]) for both in members]))
+    return Leaderboard(command, groups_of([(trained(*both), both[1]) for both in members]))
 
 
-def _trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
+def trained(variant: Variant, scores: Iterable[RunScore]) -> Variant:
     """With the sizes of splits that its completed runs have, as those of stored runs are."""
     rows = mean_rows(score.rows for score in scores if score.status == "completed")
     if not rows or rows == variant.rows:

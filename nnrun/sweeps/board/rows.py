@@ -10,6 +10,7 @@ from nnrun.config.settings import BESIDE
 from nnrun.sweeps.board.beside import Beside
 from nnrun.sweeps.board.design import Shown
 from nnrun.sweeps.board.statistics import CONFIDENCE, Summary
+from nnrun.sweeps.board.unfinished import Unfinished
 
 
 @dataclass(frozen=True)
@@ -166,21 +167,26 @@ class Leaderboard:
     Args:
         command: that made it.
         groups: in the order of the plan.
+        unfinished: what is missing, if it was a part of a sweep; the rows are over the other runs.
     """
 
     command: str
     groups: list[Group]
+    unfinished: Unfinished | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON data."""
-        return {"schema_version": 4, "confidence": CONFIDENCE, **asdict(self)}
+        content = {"schema_version": 4, "confidence": CONFIDENCE, **asdict(self)}
+        if self.unfinished is None:
+            del content["unfinished"]
+        return content
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Leaderboard:
         """As it was written.
 
         Raises:
-            KeyError, TypeError: it was not written by this version of nnrun.
+            KeyError, TypeError, ValueError: it was not written by this version of nnrun.
         """
         groups = [
             Group(
@@ -193,4 +199,5 @@ class Leaderboard:
             )
             for group in content["groups"]
         ]
-        return cls(content["command"], groups)
+        rest = content.get("unfinished")
+        return cls(content["command"], groups, None if rest is None else Unfinished.from_dict(rest))

@@ -26,7 +26,7 @@ from nnrun.sweeps.board.rows import Group, Leaderboard, Row
 from nnrun.sweeps.planning.overlap import division_of, is_drawn, mean_rows, overlap_of, split_by_of
 from nnrun.sweeps.progress import RunScore
 
-_ENDED = ("completed", "diverged", "failed")
+ENDED = ("completed", "diverged", "failed")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class StoredVariant:
     @property
     def planned(self) -> int:
         """The number of runs that have ended."""
-        return sum(record.status in _ENDED for record in self.records)
+        return sum(record.status in ENDED for record in self.records)
 
     @property
     def scores(self) -> list[RunScore]:
@@ -213,12 +213,13 @@ def stored_variants(records: Iterable[RunRecord]) -> list[StoredVariant]:
         by_name.setdefault(name, []).append(found)
     varied = {name: differing(found) for name, found in by_name.items()}
     return [
-        _variant(number, choice_of(settings[key], varied[key[0]]), members)
+        variant_of(number, choice_of(settings[key], varied[key[0]]), members)
         for number, (key, members) in enumerate(by_config.items())
     ]
 
 
-def _variant(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+def variant_of(number: int, choice: dict[str, Any], records: list[RunRecord]) -> StoredVariant:
+    """A config with these runs, which are ordered by seed and fold."""
     record = records[-1]
     block, dataset = record.config["dataset"], record.dataset
     completed = [each for each in records if each.status == "completed"]

@@ -6,7 +6,7 @@ One variant of each is checked; the others are made from it when they are needed
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, product
@@ -24,7 +24,7 @@ from nnrun.sweeps.planning.variants import joined
 
 
 @dataclass(frozen=True)
-class Family(Collection[Variant]):
+class Family:
     """Variants that differ only in numbers that neither a check nor an estimate depends on.
 
     Args:
@@ -44,11 +44,12 @@ class Family(Collection[Variant]):
     def __len__(self) -> int:
         return prod(map(len, self.groups))
 
-    def __iter__(self) -> Iterator[Variant]:
-        return map(self.variant, product(*self.groups))
-
-    def __contains__(self, variant: object) -> bool:
-        return any(variant == own for own in self)
+    def __getitem__(self, index: int) -> Variant:
+        positions = []
+        for group in reversed(self.groups):
+            index, at = divmod(index, len(group))
+            positions.append(group[at])
+        return self.variant(positions[::-1])
 
     def variant(self, positions: Sequence[int]) -> Variant:
         """The variant with these values, given by their positions on the axes."""

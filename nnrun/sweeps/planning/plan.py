@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from nnrun.config.settings import choice_words
 from nnrun.runs.identity import Identity
 from nnrun.runs.replicate import Replicate
 from nnrun.sweeps.planning.estimate import Estimate
+from nnrun.sweeps.planning.shard import WHOLE, Shard
+
+Place = tuple[int, Replicate]
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Variant:
         folds: of cross-validation; None without.
         split_by: the groups or the times that rows are split by, in words; "" at random.
         metrics: those that its runs compute beside those of their task.
+        ended: how many of its runs an unfinished board is over; None for all.
     """
 
     number: int
@@ -70,6 +74,7 @@ class Variant:
     folds: int | None = None
     split_by: str = ""
     metrics: Sequence[str] = ()
+    ended: int | None = None
 
     @property
     def label(self) -> str:
@@ -84,6 +89,8 @@ class Variant:
     @property
     def planned(self) -> int:
         """The number of its runs."""
+        if self.ended is not None:
+            return self.ended
         return len(self.seeds) * len(self.split_seeds) * len(self.identities)
 
     def runs(self) -> Iterator[PlannedRun]:
@@ -109,6 +116,11 @@ class PlannedRun:
         return self.replicate.seed
 
     @property
+    def place(self) -> Place:
+        """The run's place in its plan: the number of its variant, and its replicate."""
+        return self.variant.number, self.replicate
+
+    @property
     def key(self) -> str:
         """`name/run id`, the path of its folder within the results."""
         return f"{self.variant.name}/{self.run_id}"
@@ -119,6 +131,14 @@ class PlannedRun:
         return f"{self.variant.label} {self.replicate.words}"
 
 
+class Settings(Protocol):
+    """Variants that are made when they are needed, such as a list of them or a `Family`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Variant: ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """The variants of a sweep; they and their runs are made when they are needed.
@@ -126,36 +146,52 @@ class Plan:
     Args:
         variants: all of them, in the order of boards.
         families: the same variants, in groups with the same estimate; by default each is alone.
+        shard: the part of the runs that is trained; by default all of them.
     """
 
     variants: Collection[Variant] = field(default_factory=list)
-    families: Sequence[Collection[Variant]] = ()
+    families: Sequence[Settings] = ()
+    shard: Shard = WHOLE
 
     def __post_init__(self) -> None:
         if not self.families:
             object.__setattr__(self, "families", [[variant] for variant in self.variants])
 
     def __len__(self) -> int:
-        return sum(len(family) * first.planned for first, family in self._firsts())
+        return sum(count for _, count in self._counts())
+
+    @property
+    def whole(self) -> Plan:
+        """The plan of the sweep that this is a shard of."""
+        return replace(self, shard=WHOLE)
 
     @property
     def names(self) -> dict[str, None]:
         """The names of its experiments, each once."""
-        return dict.fromkeys(first.name for first in self.firsts())
+        return dict.fromkeys(family[0].name for family in self.families)
 
     @property
     def seconds(self) -> float:
         """The estimated time of all runs on one core."""
-        return sum(
-            len(family) * first.planned * first.estimate.seconds for first, family in self._firsts()
-        )
+        return sum(count * first.estimate.seconds for first, count in self._counts())
 
     def firsts(self) -> Iterator[Variant]:
-        """The first variant of each family."""
-        return (first for first, _ in self._firsts())
+        """The first variant of each family that has runs."""
+        return (first for first, count in self._counts() if count)
 
-    def _firsts(self) -> Iterator[tuple[Variant, Collection[Variant]]]:
-        return ((next(iter(family)), family) for family in self.families)
+    def portions(self, least: int = 1) -> Iterator[tuple[int, Variant, Iterator[PlannedRun]]]:
+        """Each variant that has at least so many runs here, with these runs; long ones first.
+
+        The number before them is the index of the variant's first run, here or in another shard.
+        """
+        start = 0
+        for family in self._ordered():
+            each = family[0].planned
+            for at in range(len(family)):
+                if self.shard.count(start, start + each) >= least:
+                    variant, ahead = family[at], self.shard.first_from(start)
+                    yield start, variant, islice(variant.runs(), ahead, None, self.shard.of)
+                start += each
 
     def runs(self) -> Iterator[PlannedRun]:
         """All runs: the first of each variant, then the others; long runs first.
@@ -163,10 +199,18 @@ class Plan:
         The first run of a variant compiles code that the others use, and starting with long runs
         avoids that one worker is still busy with a long run at the end.
         """
-        ordered = sorted(self._firsts(), key=lambda pair: -pair[0].estimate.seconds)
-        for _, family in ordered:
-            for variant in family:
-                yield from islice(variant.runs(), 1)
-        for first, family in ordered:
-            for variant in family if first.planned > 1 else ():
-                yield from islice(variant.runs(), 1, None)
+        for _, _, runs in self.portions():
+            yield from islice(runs, 1)
+        for _, _, runs in self.portions(least=2):
+            yield from islice(runs, 1, None)
+
+    def _ordered(self) -> list[Settings]:
+        return sorted(self.families, key=lambda family: -family[0].estimate.seconds)
+
+    def _counts(self) -> Iterator[tuple[Variant, int]]:
+        """The first variant of each family, and how many of the family's runs are here."""
+        start = 0
+        for family in self._ordered():
+            stop = start + len(family) * family[0].planned
+            yield family[0], self.shard.count(start, stop)
+            start = stop

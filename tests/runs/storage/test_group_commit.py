@@ -11,6 +11,7 @@ import pytest
 from nnrun.runs.storage import group_commit
 from nnrun.runs.storage.group_commit import MOST, GroupCommit
 from nnrun.runs.storage.staged import Staged, commit
+from nnrun.systems import system
 from tests.hostile.disk import Disk
 
 NAMES = ("history.csv", "model.safetensors", "report.json")
@@ -92,16 +93,16 @@ def test_what_takes_a_folders_place_is_not_written_to(other, tmp_path):
         (folder,) = folders(tmp_path / moment, 1)
         elsewhere, moved = tmp_path / moment / "elsewhere", tmp_path / moment / "moved"
         elsewhere.mkdir()
-        descriptor = os.open(folder, os.O_RDONLY)
-        staged = Staged(folder, NEW, descriptor) if moment == "after" else None
+        opened = system.Folder(folder)
+        staged = Staged(folder, NEW, opened) if moment == "after" else None
         folder.rename(moved)
         if other == "link":
             folder.symlink_to(elsewhere)
         elif other == "folder":
             folder.mkdir()
-        staged = staged or Staged(folder, NEW, descriptor)
+        staged = staged or Staged(folder, NEW, opened)
         commit([staged])
-        os.close(descriptor)
+        opened.close()
         assert isinstance(staged.error, FileNotFoundError)
         assert ["report.json"] == os.listdir(moved)
         assert [] == os.listdir(elsewhere)

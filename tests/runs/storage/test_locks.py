@@ -18,10 +18,10 @@ def test_one_holder_at_a_time(tmp_path):
     folder = tmp_path / "run"
     first = acquire(folder, wait=False)
     assert acquire(folder, wait=False) is None
-    first.release()
+    first.close()
     second = acquire(folder, wait=False)
-    assert folder == second.folder
-    second.release()
+    assert folder == second.path
+    second.close()
 
 
 def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path):
@@ -34,10 +34,10 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(tmp_path):
     sleep(0.1)
     assert [] == found
     folder.rmdir()
-    old.release()
+    old.close()
     waiting.join(10)
-    assert os.path.samestat(folder.stat(), os.fstat(found[0].descriptor))
-    found[0].release()
+    assert os.path.samestat(folder.stat(), found[0].stat())
+    found[0].close()
 
 
 def test_folders_that_come_and_go_are_no_error(tmp_path):

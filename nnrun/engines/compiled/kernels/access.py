@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import FunctionType, SimpleNamespace
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from nnrun.engines.compiled.language.code import Code
 from nnrun.engines.compiled.language.kinds import DOUBLE, I32, I64
 from nnrun.engines.compiled.language.marks import intrinsic
 from nnrun.engines.compiled.language.numbers import real, sqrt
+from nnrun.systems import system
 
 
 @intrinsic
@@ -191,7 +191,7 @@ def nanoseconds(t: Code) -> Any:
     kind = ir.FunctionType(I32, [I32, moment.type])
     name = "clock_gettime"
     found = t.module.globals.get(name) or ir.Function(t.module, kind, name=name)
-    t.builder.call(found, [ir.Constant(I32, time.CLOCK_MONOTONIC), moment])
+    t.builder.call(found, [ir.Constant(I32, system.MONOTONIC), moment])
     seconds, rest = (t.builder.load(t.builder.gep(moment, [t.integer(i)])) for i in range(2))
     return t.builder.add(t.builder.mul(seconds, t.integer(1_000_000_000)), rest)
 

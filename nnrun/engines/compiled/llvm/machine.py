@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from nnrun.engines.compiled.llvm.arguments import ARGUMENTS
+from nnrun.systems import system
 
 # Above this number of instructions loops are not unrolled; LLVM's 300 is slower for generated
 # functions.
@@ -42,6 +43,8 @@ def processor() -> Processor:
 def _initialize() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    for name, address in system.symbols().items():
+        llvm.add_symbol(name, address)
 
 
 def target_machine(target: Processor | None = None, effort: int = 3) -> Any:
@@ -74,13 +77,17 @@ def object_file(code: str, target: Processor | None = None, level: int = 3) -> b
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     builder = llvm.create_pass_builder(machine, options)
     if level > 1:
-        builder.getModulePassManager().run(parsed, builder)
+        passes = builder.getModulePassManager()
+        passes.run(parsed, builder)
     else:
         passes = llvm.create_new_function_pass_manager()
         passes.add_sroa_pass()
         for function in parsed.functions:
             if not function.is_declaration:
                 passes.run(function, builder)
+    # It is not called when they are garbage: llvmlite's classes inherit an empty one first.
+    llvm.NewPassManager._dispose(passes)
+    passes.detach()
     emitted: Any = machine.emit_object(parsed)
     return bytes(emitted)
 

@@ -9,14 +9,14 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+
+from nnrun.systems import system
 
 OTHERS_WRITE = 0o022
 OTHERS_READ = 0o044
-# Links are not followed, and opening a FIFO does not block.
-_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class NotPrivateError(Exception):
@@ -32,9 +32,9 @@ def read(folder: Path, name: str, *, forbidden: int = OTHERS_WRITE) -> bytes | N
         NotPrivateError: the file, or the folder, could be somebody else's.
         OSError: it cannot be read.
     """
-    with _opened(folder) as directory:
+    with closing(_opened(folder)) as opened:
         try:
-            descriptor = os.open(name, os.O_RDONLY | _SAFE, dir_fd=directory)
+            descriptor = opened.open(name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -42,7 +42,7 @@ def read(folder: Path, name: str, *, forbidden: int = OTHERS_WRITE) -> bytes | N
                 raise NotPrivateError(f"{folder / name}: is a link; remove it") from None
             raise
         try:
-            _demand(descriptor, folder / name, forbidden, kind=stat.S_ISREG)
+            _demand(os.fstat(descriptor), folder / name, forbidden, kind=stat.S_ISREG)
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 return file.read()
         finally:
@@ -58,21 +58,20 @@ def write(folder: Path, name: str, content: bytes, *, replace: bool = True) -> N
         NotPrivateError: the folder could be somebody else's.
         OSError: it cannot be written.
     """
-    with _opened(folder) as directory:
+    with closing(_opened(folder)) as opened:
         temporary = f"{name[:8]}{secrets.token_hex(8)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
-        descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+        descriptor = opened.create(temporary, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
             if replace:
-                os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                opened.replace(temporary, name)
             else:
                 with suppress(FileExistsError):
-                    os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                    opened.link(temporary, name)
         finally:
             with suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=directory)
+                opened.unlink(temporary)
 
 
 def prune(folder: Path, most: int) -> None:
@@ -86,21 +85,21 @@ def prune(folder: Path, most: int) -> None:
     for _, size, path in sorted(found):
         if excess <= 0:
             break
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, PermissionError):  # Windows keeps one that is being read
             os.unlink(path)
         excess -= size
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    """The folder's descriptor, once it is known to be ours."""
+def _opened(folder: Path) -> system.Folder:
+    """The folder, once it is known to be ours."""
     _make(folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | _SAFE)
+    opened = system.Folder(folder, follow=False)
     try:
-        _demand(descriptor, folder, OTHERS_WRITE, kind=stat.S_ISDIR)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        _demand(opened.stat(), folder, OTHERS_WRITE, kind=stat.S_ISDIR)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _make(folder: Path) -> None:
@@ -111,13 +110,10 @@ def _make(folder: Path) -> None:
             folder.mkdir(0o700)
 
 
-def _demand(descriptor: int, path: Path, forbidden: int, *, kind: Callable[[int], bool]) -> None:
-    state = os.fstat(descriptor)
+def _demand(
+    state: os.stat_result, path: Path, forbidden: int, *, kind: Callable[[int], bool]
+) -> None:
     if not kind(state.st_mode):
         raise NotPrivateError(f"{path}: is no regular file; remove it")
-    if state.st_uid != os.geteuid():
-        raise NotPrivateError(f"{path}: belongs to another user")
-    if state.st_mode & forbidden & OTHERS_WRITE:
-        raise NotPrivateError(f"{path}: others can write to it; `chmod go-w` changes that")
-    if state.st_mode & forbidden:
-        raise NotPrivateError(f"{path}: others can read it; remove it, and another is made")
+    if fault := system.permission_fault(state, forbidden):
+        raise NotPrivateError(f"{path}: {fault}")
