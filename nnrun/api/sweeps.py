@@ -64,7 +64,8 @@ def sweep(
         seeds: how many seeds of each config, counted from its seed; or a list of seeds; or
             `{"split": 5, "weights": 4}` to cross seeds of the split with those of all else.
         iterations: replaces the configs' iterations or epochs.
-        executor: any executor of `concurrent.futures`; the caller shuts it down.
+        executor: any executor of `concurrent.futures`, or a client of Dask; the caller shuts it
+            down.
         jobs: how many runs to train at the same time: without an executor, the number of processes
             (None: one for each core, if that saves time); with one, its number of workers.
         threads: how many each run may use; by default its share of the cores, and one with an
@@ -110,7 +111,7 @@ def sweep(
         threads=(threads or 1) if executor else threads_for(threads, processes),
     )
     if executor is not None:
-        workers: Workers = ExecutorWorkers(executor, _workers_of(executor, jobs))
+        workers: Workers = _workers_of(executor, jobs)
     else:
         workers = local_workers(this, processes)
     progress = this.run(workers)
@@ -156,8 +157,14 @@ def _arguments(
     return Arguments.parse([format_grid(*item) for item in grid.items()], number, iterations)
 
 
-def _workers_of(executor: Executor, jobs: int | None) -> int:
-    """The number of workers of an executor, as far as it is known."""
+def _workers_of(executor: Executor, jobs: int | None) -> Workers:
+    """The workers of an executor, and how many these are, as far as it is known."""
+    if type(executor).__module__.partition(".")[0] == "distributed":
+        from nnrun.sweeps.workers.dask import DaskWorkers  # noqa: PLC0415  # Dask is there
+
+        # Its workers keep data; otherwise each run would bring them along.
+        return DaskWorkers(getattr(executor, "_client", executor))
     if jobs is not None and jobs > 1:
-        return jobs
-    return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)
+        return ExecutorWorkers(executor, jobs)
+    number = getattr(executor, "_max_workers", None) or os.cpu_count() or 1
+    return ExecutorWorkers(executor, int(number))

@@ -233,7 +233,7 @@ def _run(
             force=asked.force, fail_fast=asked.fail_fast,
             threads=(asked.threads or 1) if asked.dask else threads_for(asked.threads, processes),
         )  # fmt: skip
-        workers = DaskWorkers(asked.dask) if asked.dask else local_workers(sweep, processes)
+        workers = DaskWorkers.at(asked.dask) if asked.dask else local_workers(sweep, processes)
         interruption.defer()
         try:
             with _sparing_what_is_there():

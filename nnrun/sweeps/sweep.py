@@ -106,6 +106,7 @@ class Sweep:
         self._held_elsewhere: deque[PlannedRun] = deque()
         self._futures: dict[Future[RunResult | None], ActiveRun] = {}
         self._active: dict[str, ActiveRun] = {}
+        self._advanced: set[str] = set()  # saved a checkpoint since they were submitted
         self._saving: deque[SavedRun] = deque()
         # While others train; a killed sweep loses at most these.
         self._saved_at_a_time = 0 if fail_fast else most_results()
@@ -159,6 +160,7 @@ class Sweep:
         if isinstance(message.content, TrainingState):
             try:
                 active.lease.save_checkpoint(message.content)
+                self._advanced.add(message.key)
             except (OSError, UsageError) as error:
                 reason = getattr(error, "strerror", None) or error
                 self.listener.warn(f"{active.run.label}: no checkpoint: {reason}")
@@ -265,14 +267,17 @@ class Sweep:
     def _resubmit(self, active: ActiveRun, reason: str, workers: Workers) -> None:
         """Submit a run whose worker was lost again, from its last checkpoint."""
         workers.check()
+        # Workers that come and go are no reason to give up a run that gets further each time.
+        attempt = 0 if active.run.key in self._advanced else active.attempt
+        self._advanced.discard(active.run.key)
         if self.stopping():
             self._release(active)
-        elif active.attempt == MOST_ATTEMPTS:
+        elif attempt == MOST_ATTEMPTS:
             self._abandon(active, f"tried {MOST_ATTEMPTS} times, each time {reason}")
         else:
             self.listener.retried(active.run, reason)
             workers.renew()
-            self._submit(replace(active, attempt=active.attempt + 1), workers)
+            self._submit(replace(active, attempt=attempt + 1), workers)
 
     def _save(self, active: ActiveRun, result: RunResult) -> None:
         """Begin to save a result; its run counts once it is on the disk (see `_settle`)."""

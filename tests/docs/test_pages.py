@@ -77,15 +77,19 @@ def test_commands_fit_a_terminal(name):
 
 
 def run_on_a_cluster(text: str, folder: Path) -> None:
-    """Processes of their own, since Dask would change this one."""
+    """Those that name a cluster in processes of their own, since Dask would change this one."""
     (folder / "cluster").mkdir()
     cluster = Cluster(folder / "cluster")
     try:
         for shown in commands(text):
+            if _ADDRESS not in shown:
+                done = CliRunner().invoke(cli, shown)
+                assert (shown, 0) == (shown, done.exit_code), done.output
+                continue
             words = [cluster.address if word == _ADDRESS else word for word in shown]
             command = [sys.executable, "-m", "nnrun", *words]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert (words, 0) == (words, done.returncode), done.stderr
+            ended = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert (words, 0) == (words, ended.returncode), ended.stderr
     finally:
         cluster.close()
 

@@ -242,9 +242,9 @@ def test_a_cluster_needs_its_certificates(run, write, monkeypatch, tmp_path):
 
 def test_a_scheduler_that_does_not_answer(run, write, monkeypatch):
     """Exit 1, and nothing is written."""
-    from nnrun.sweeps.workers import dask
+    from nnrun.sweeps.workers import dask_client
 
-    monkeypatch.setattr(dask, "_CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(dask_client, "_CONNECT_SECONDS", 0.5)
     write("iris")
     code, _, err = run("sweep", "configs", "--dask", "tcp://127.0.0.1:1")
     assert 1 == code

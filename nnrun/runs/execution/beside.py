@@ -16,7 +16,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.estimators import estimator_of
+from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, weights_for
 from nnrun.runs.execution.record_builder import build_record, now
 from nnrun.runs.metrics import metrics_of, without_loss
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
@@ -47,12 +47,16 @@ def train_beside(prepared: PreparedBeside, callbacks: Callbacks) -> RunResult:
         ended = perf_counter()
     if metrics["train"][prepared.task.main_metric] is None:
         raise NnrunError(f"the predictions of '{model}' are no finite numbers")
-    said = dict.fromkeys(str(warning.message).partition("\n")[0] for warning in caught)
+    said = dict.fromkeys(
+        f"scikit-learn warns: {str(warning.message).partition(chr(10))[0]}" for warning in caught
+    )
+    if prepared.dataset.weights is not None and model in UNWEIGHTED:
+        said[f"'{model}' trains without the weights of rows, which it does not have"] = None
     record = build_record(
         prepared,
         "completed",
         None,
-        [Diagnostic("scikit_learn", f"scikit-learn warns: {text}") for text in said],
+        [Diagnostic("scikit_learn", text) for text in said],
         metrics={name: metrics.get(name) for name in SPLITS},
         baseline=prepared.baseline,
         timing={
@@ -79,9 +83,10 @@ def _estimator(prepared: PreparedBeside) -> Any:
 
 
 def _fit(estimator: Any, prepared: PreparedBeside) -> None:
-    train = prepared.examples["train"]
+    train, weight = prepared.examples["train"], prepared.split.train.weight
     single = train.y.ndim == 2 and train.y.shape[1] == 1
-    estimator.fit(train.x, train.y[:, 0] if single else train.y)
+    weighted = {} if weight is None else weights_for(prepared.model, estimator, weight)
+    estimator.fit(train.x, train.y[:, 0] if single else train.y, **weighted)
 
 
 def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:
@@ -92,4 +97,6 @@ def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:
         outputs[:, estimator.classes_] = estimator.predict_proba(part.x)
     else:
         outputs = estimator.predict(part.x).reshape(len(part), -1)
-    return without_loss(metrics_of(task, 0.0, outputs, part.y, prepared.metrics))
+    return without_loss(
+        metrics_of(task, 0.0, outputs, part.y, prepared.metrics, part.sample_weight)
+    )

@@ -20,6 +20,7 @@ from nnrun.nn.signature import Array
 from nnrun.runs.identity import Identity
 from nnrun.runs.metrics import baseline_of, without_loss
 from nnrun.runs.preparation.prepared import Prepared
+from nnrun.runs.preparation.row_weights import relative
 from nnrun.training.examples import PreparedSplit
 
 ENGINE = "scikit-learn"
@@ -55,6 +56,11 @@ class PreparedBeside(Prepared):
         raise UsageError(f"beside: {self.model} is a model of scikit-learn, without layers")
 
     @cached_property
+    def class_factors(self) -> Array | None:
+        """None: classes have weights in the training of networks alone."""
+        return None
+
+    @cached_property
     def task(self) -> Task:
         if self.dataset.task == "regression":
             return Regression(_same, _same)
@@ -69,7 +75,12 @@ class PreparedBeside(Prepared):
         takes_missing = self.model == "boosting"
         x = part.x if takes_missing else self.preprocessing.transform_x(part.x)
         rows = x.reshape(len(part), -1) / self._unit
-        return PreparedSplit(x=rows, target=self.task.encode(part.y), y=part.y)
+        return PreparedSplit(
+            x=rows,
+            target=self.task.encode(part.y),
+            y=part.y,
+            sample_weight=relative(part.weight),
+        )
 
     @cached_property
     def _unit(self) -> float:

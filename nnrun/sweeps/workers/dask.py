@@ -1,68 +1,89 @@
-"""Workers of a Dask cluster; they need no shared disk."""
+"""Workers of a Dask cluster, which may join and leave at any time; they need no shared disk."""
 
 from __future__ import annotations
 
-import logging
+import pickle
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from itertools import count
+from math import inf
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
-from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
-from nnrun.errors import NnrunError, UsageError
+from nnrun.errors import NnrunError
 from nnrun.pool.task import LruCache, Message, WorkerLostError
 from nnrun.runs.record import RunResult
+from nnrun.sweeps.open_files import most_runs
 from nnrun.sweeps.workers import dask_tasks
 from nnrun.sweeps.workers.base import PATIENCE, wait_for_first
+from nnrun.sweeps.workers.batch import Batch
+from nnrun.sweeps.workers.dask_client import connect
 from nnrun.sweeps.workers.job import Job
-from nnrun.sweeps.workers.wire import unpack_message, unpack_result
+from nnrun.sweeps.workers.versions import OtherVersionError, require_same, versions
+from nnrun.sweeps.workers.wire import unpack_message
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
-_CONNECT_SECONDS = 10
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 1.0
-_CERTIFICATES = ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
-_WITH_PORT = ("tcp", "tls")
-_LOGGERS = ("distributed", "tornado", "asyncio")
-_PATIENCE_SECONDS = 60.0  # with no worker at all
+# Without workers, so many tasks wait: a cluster that grows with its work sees that there is some.
+_LEAST_TASKS = 32
+# Short runs share a task of about so many seconds, in which that of a task itself is small.
+_BATCH_SECONDS = 0.1
+_LARGEST_BATCH = 32
+_NO_WORKERS_SECONDS = 10.0
 
 
 class DaskWorkers:
     """The workers of a Dask scheduler.
 
     Args:
-        address: of the scheduler, such as `tcp://127.0.0.1:8786`.
+        client: connected to it.
+        owned: whether to close the client at the end.
 
     Raises:
-        UsageError: Dask is not installed, or the address is invalid.
-        NnrunError: the scheduler does not answer, or the workers have another version of nnrun.
+        NnrunError: workers have another version of nnrun or NumPy.
     """
 
     lost: tuple[type[BaseException], ...] = (WorkerLostError,)
     patience = PATIENCE
 
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._client = _connect(address)
-        self._executor: Executor = self._client.get_executor(pure=False)
+    def __init__(self, client: Any, *, owned: bool = False) -> None:
+        self._client = client
+        self._owned = owned
+        self._address = client.scheduler.address
+        self._executor: Executor = client.get_executor(pure=False)
         self._token = secrets.token_hex(8)
         self._numbers = count()
         self._mailbox = _Mailbox()
-        self._scattered: LruCache[Any] = LruCache()
+        self._data: LruCache[Any] = LruCache()
+        self._batch = Batch("", None)
+        self._runs_per_task = 1
+        self._alone: set[str] = set()
         self._idle_since: float | None = None
+        self._refused = ""
         self._closing = Event()
-        self._require_same_version()
         self._workers: dict[str, int] = {}
         self._update_workers()
+        self.check()
         Thread(target=self._poll, daemon=True).start()
+
+    @classmethod
+    def at(cls, address: str) -> DaskWorkers:
+        """Those of the scheduler at an address; raises as `connect` does."""
+        client = connect(address)
+        try:
+            return cls(client, owned=True)
+        except BaseException:
+            client.close(timeout=2)
+            raise
 
     @property
     def at_a_time(self) -> int:
@@ -70,27 +91,20 @@ class DaskWorkers:
 
     @property
     def capacity(self) -> int:
-        return 2 * self.at_a_time
+        return max(2 * self.at_a_time, _LEAST_TASKS) * self._runs_per_task
 
     def submit(self, job: Job, load: Callable[[], Dataset]) -> Future[RunResult | None]:
-        dataset = load()
-        try:
-            data = self._scattered.get(job.data)
-            if data is None:
-                data = self._client.scatter(dataset, broadcast=True, hash=False)
-            self._scattered.keep(job.data, data)
-            number = next(self._numbers)
-            packed = self._executor.submit(
-                dask_tasks.execute_job_on_dask, self._token, number, job, data
-            )
-            return _unpacked(packed, job.key)
-        except Exception as error:  # Dask raises a dozen kinds
-            self.check()
-            raise NnrunError(
-                f"the Dask cluster at {self._address} takes no work: {error}"
-            ) from error
+        self._runs_per_task = self._most_in_a_task(job)
+        if self._batch.key != job.data or self._runs_per_task == 1:
+            self._send()
+            self._batch = Batch(job.data, self._data_on_cluster(job.data, load))
+        future = self._batch.add(job)
+        if len(self._batch) >= self._runs_per_task:
+            self._send()
+        return future
 
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
+        self._send()
         wait_for_first(awaited, seconds)
 
     def messages(self) -> list[Message]:
@@ -99,15 +113,13 @@ class DaskWorkers:
     def check(self) -> None:
         if self._client.status != "running":
             raise NnrunError(f"the Dask scheduler at {self._address} is gone")
-        if self._workers:
-            self._idle_since = None
-        elif self._idle_since is None:
-            self._idle_since = monotonic()
-        elif monotonic() - self._idle_since > _PATIENCE_SECONDS:
-            raise NnrunError(f"the Dask scheduler at {self._address} has no workers left")
+        if self._refused:
+            raise NnrunError(self._refused)
 
     def renew(self) -> None:
-        self._scattered.clear()
+        for key, data in list(self._data.items()):
+            if data.status in ("cancelled", "error", "lost"):
+                del self._data[key]
 
     def stop(self) -> None:
         self._request_stop()
@@ -117,31 +129,81 @@ class DaskWorkers:
         if self._client.status == "running":
             self._request_stop()
             self._executor.shutdown(wait=False)
-        self._scattered.clear()
-        with suppress(Exception):  # the scheduler may be gone
-            self._client.close(timeout=2)
+        self._data.clear()
+        if self._owned:
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.close(timeout=2)
+
+    def _most_in_a_task(self, job: Job) -> int:
+        """How many runs like this one to send together."""
+        if not job.is_short or job.key in self._alone:
+            return 1
+        wanted = min(int(_BATCH_SECONDS / job.seconds), _LARGEST_BATCH)
+        return max(1, min(wanted, most_runs() // (2 * self.at_a_time)))
+
+    def _send(self) -> None:
+        """Submit the runs that wait for others to share a task with."""
+        batch, self._batch = self._batch, self._batch.emptied()
+        if not len(batch):
+            return
+        number, jobs = next(self._numbers), batch.jobs
+        function = dask_tasks.execute_jobs_on_dask
+        try:
+            packed = self._executor.submit(
+                function, self._token, number, jobs, versions(), batch.data
+            )
+        except Exception as error:  # Dask raises a dozen kinds
+            self._raise_refused(error)
+        packed.add_done_callback(lambda done: self._receive(batch, done))
+
+    def _receive(self, batch: Batch, packed: Future[list[bytes]]) -> None:
+        """Pass on the results of a task, in a thread of Dask's client."""
+        error = None if packed.cancelled() else packed.exception()
+        if packed.cancelled() or error is not None:
+            # `execute_jobs_on_dask` raises nothing: this is an error of Dask or of an import.
+            if isinstance(error, ImportError):
+                self._refuse(f"a worker of {self._address} cannot load nnrun: {error}")
+            reason = "its worker was lost" if error is None else f"its worker was lost ({error})"
+            batch.fail(WorkerLostError(reason))
+        else:
+            batch.receive(packed.result())
+        for job, future in batch:
+            error = None if future.cancelled() else future.exception()
+            if isinstance(error, OtherVersionError):
+                self._refuse(str(error))
+            if isinstance(error, WorkerLostError):
+                self._alone.add(job.key)
+
+    def _data_on_cluster(self, key: str, load: Callable[[], Dataset]) -> Any:
+        """The data set with this key, as the result of a task that each worker fetches once.
+
+        The scheduler keeps it, and sends it again if all workers that have it are lost.
+        """
+        data = self._data.get(key)
+        if data is None:
+            content = pickle.dumps(load(), pickle.HIGHEST_PROTOCOL)
+            name = f"nnrun-data-{sha256(f'{versions()} {key}'.encode()).hexdigest()}"
+            quiet = {"distributed.admin.large-graph-warning-threshold": "1TB"}
+            try:
+                with import_module("dask").config.set(quiet):
+                    data = self._client.submit(dask_tasks.unpack_dataset, content, key=name)
+            except Exception as error:
+                self._raise_refused(error)
+        return self._data.keep(key, data)
+
+    def _raise_refused(self, error: Exception) -> NoReturn:
+        self.check()
+        raise NnrunError(f"the Dask cluster at {self._address} takes no work: {error}") from error
+
+    def _refuse(self, reason: str) -> None:
+        """Let the next `check` end the sweep."""
+        self._refused = self._refused or reason
 
     def _request_stop(self) -> None:
         """Ask in a thread, so that a worker that does not answer delays nobody."""
         asking = Thread(target=self._call_all, args=(dask_tasks.stop, self._token), daemon=True)
         asking.start()
         asking.join(_STOP_SECONDS)
-
-    def _require_same_version(self) -> None:
-        try:
-            self._client.wait_for_workers(1, timeout=_PATIENCE_SECONDS)
-            found = self._client.run(dask_tasks.versions)
-        except TimeoutError:
-            raise NnrunError(f"the Dask scheduler at {self._address} has no workers") from None
-        except Exception as error:  # the errors of imports on workers
-            raise NnrunError(
-                f"the workers of {self._address} cannot load nnrun {__version__}: {error}"
-            ) from error
-        for worker, version in found.items():
-            if version != (__version__, NUMERICS_VERSION):
-                raise NnrunError(
-                    f"the worker {worker} has nnrun {version[0]}, and this is {__version__}"
-                )
 
     def _poll(self) -> None:
         """Fetch messages, in a thread of its own, since a busy worker may be slow."""
@@ -154,13 +216,43 @@ class DaskWorkers:
                         self._mailbox.put(key, content)
 
     def _update_workers(self) -> None:
+        """Look which workers there are, and check the versions of new ones."""
         try:
-            before, self._workers = self._workers, self._find_workers()
+            found = self._find_workers()
+            self._require_same_versions([*found.keys() - self._workers.keys()])
+        except OtherVersionError as error:
+            self._refuse(str(error))
+            return
+        except ImportError as error:
+            self._refuse(f"workers of {self._address} cannot load nnrun: {error}")
+            return
         except Exception:  # it may answer the next time
             return
-        for address in before.keys() - self._workers.keys():
+        for address in self._workers.keys() - found.keys():
             gone = f"the Dask worker at {address} is gone; other workers train its runs"
             self._mailbox.put("", gone)
+        self._workers = found
+        self._note_if_idle()
+
+    def _require_same_versions(self, workers: Sequence[str]) -> None:
+        if workers:
+            found = self._client.run(versions, workers=workers, on_error="return")
+            for worker, answer in found.items():
+                if isinstance(answer, ImportError):
+                    raise answer
+                if isinstance(answer, dict):  # else it has left
+                    require_same(worker, answer, versions())
+
+    def _note_if_idle(self) -> None:
+        """Say once that a sweep waits for workers."""
+        if self._workers:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = monotonic()
+        elif monotonic() - self._idle_since > _NO_WORKERS_SECONDS:
+            text = f"the Dask scheduler at {self._address} has no workers; waiting for some"
+            self._mailbox.put("", text)
+            self._idle_since = inf
 
     def _find_workers(self) -> dict[str, int]:
         """How many runs each worker trains at the same time, by address."""
@@ -193,69 +285,3 @@ class _Mailbox:
                 taken.append(self._queue.get_nowait())
         except Empty:
             return taken
-
-
-def _unpacked(packed: Future[bytes], key: str) -> Future[RunResult | None]:
-    """A future of the unpacked result."""
-    future: Future[RunResult | None] = Future()
-
-    def unpack(done: Future[bytes]) -> None:
-        if done.cancelled():
-            future.cancel()
-            future.set_running_or_notify_cancel()
-            return
-        try:
-            future.set_result(unpack_result(done.result(), key))
-        except Exception as error:  # passed on by the future
-            future.set_exception(error)
-
-    packed.add_done_callback(unpack)
-    return future
-
-
-def _require_certificates(address: str) -> None:
-    """Check certificates first: Dask finds out when it connects, and shows a traceback."""
-    security = import_module("distributed").Security
-    try:
-        context = security().get_connection_args("client").get("ssl_context")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--dask {address}: the certificates cannot be used: {error}") from None
-    if context is None:
-        names = ", ".join(f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in _CERTIFICATES)
-        raise UsageError(f"--dask {address}: no certificates are configured; set {names}")
-
-
-def _require_port(address: str, comm: Any, place: str) -> None:
-    """Check the port first: Dask finds out after twenty seconds, and shows a traceback."""
-    try:
-        comm.parse_host_port(place)
-    except ValueError:
-        example = "tcp://127.0.0.1:8786"
-        raise UsageError(f"--dask {address}: it ends in no port, as {example} does") from None
-
-
-def _connect(address: str) -> Any:
-    try:
-        distributed = import_module("distributed")
-    except ImportError:
-        raise UsageError(
-            "--dask needs the package 'distributed', which pip install 'nnrun[dask]' brings"
-        ) from None
-    # Their logs repeat the errors below, with tracebacks.
-    for name in (*_LOGGERS, *logging.root.manager.loggerDict):
-        if name.partition(".")[0] in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-    comm = import_module("distributed.comm")
-    try:
-        # A client with an unknown kind of address would wait for ever.
-        protocol, place = comm.parse_address(address)
-        comm.registry.get_backend(protocol)
-        if protocol in _WITH_PORT:
-            _require_port(address, comm, place)
-        if protocol == "tls":
-            _require_certificates(address)
-        return distributed.Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except ValueError as error:
-        raise UsageError(f"--dask {address}: {error}") from None
-    except OSError as error:
-        raise NnrunError(f"no Dask scheduler answers at {address}") from error

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import pickle
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Lock
 from time import monotonic
 from typing import Any
 
-from nnrun import NUMERICS_VERSION, __version__
 from nnrun.data.dataset import Dataset
 from nnrun.pool.task import WorkerLostError
 from nnrun.sweeps.workers.job import Job, execute_job, limit_threads
+from nnrun.sweeps.workers.versions import Versions, require_same, versions
 from nnrun.sweeps.workers.wire import pack_error, pack_message, pack_result
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
@@ -50,27 +51,48 @@ class _DaskChannel:
                 del _messages[self.token][key]
 
 
-def execute_job_on_dask(token: str, number: int, job: Job, dataset: Dataset) -> bytes:
-    """Train a run and return its packed result, or its packed error.
+def execute_jobs_on_dask(
+    token: str, number: int, jobs: Sequence[Job], expected: Versions, dataset: Dataset
+) -> list[bytes]:
+    """Train runs and return the packed result, or the packed error, of each.
 
     When a worker is lost, Dask calls this again on another one. That is an error here, since the
-    sweep may have a checkpoint of the run by then.
+    sweep may have checkpoints of the runs by then.
 
     Args:
         token: of the sweep.
         number: of the submission.
-        job: the run.
-        dataset: its data.
+        jobs: the runs.
+        expected: the versions that runs must be trained with.
+        dataset: their data.
     """
     limit_threads()
+    try:
+        _require_same(expected)
+        with _once(f"nnrun {token} {number}"):
+            return [_executed(token, job, dataset) for job in jobs]
+    except Exception as error:  # the sweep reports it
+        return [pack_error(error)] * len(jobs)
+
+
+def _executed(token: str, job: Job, dataset: Dataset) -> bytes:
     channel = _DaskChannel(token, job.key)
     try:
-        with _once(f"nnrun {token} {number}"):
-            return pack_result(execute_job(job, channel, dataset))
-    except Exception as error:  # the sweep reports it
+        return pack_result(execute_job(job, channel, dataset))
+    except Exception as error:  # the other runs go on
         return pack_error(error)
     finally:
         channel.drop()
+
+
+def unpack_dataset(content: bytes) -> Dataset:
+    """The data of runs, pickled by the sweep; the result stays on the workers."""
+    dataset: Dataset = pickle.loads(content)
+    return dataset
+
+
+def _require_same(expected: Versions) -> None:
+    require_same(import_module("distributed").get_worker().address, versions(), expected)
 
 
 @contextmanager
@@ -78,22 +100,22 @@ def _once(name: str) -> Iterator[None]:
     """Run the block at most once in the cluster.
 
     Raises:
-        WorkerLostError: another worker began with it before.
+        WorkerLostError: another worker began with it before, or this one has lost its connection.
     """
-    begun = import_module("distributed").Event(name)
-    if begun.is_set():
-        begun.clear()
-        raise WorkerLostError("its worker was lost")
-    begun.set()
     try:
+        begun = import_module("distributed").Event(name)
+        repeated = begun.is_set()
+        if not repeated:
+            begun.set()
+    except Exception as error:  # Dask raises a dozen kinds, as this worker retires
+        raise WorkerLostError("its worker was lost") from error
+    try:
+        if repeated:
+            raise WorkerLostError("its worker was lost")
         yield
     finally:
-        begun.clear()
-
-
-def versions() -> tuple[str, int]:
-    """The versions of nnrun and of its numerics."""
-    return __version__, NUMERICS_VERSION
+        with suppress(Exception):  # likewise; the result is none the worse for it
+            begun.clear()
 
 
 def stop(token: str) -> None:

@@ -17,9 +17,12 @@ from nnrun.pool.task import WorkerLostError, deserialize_error, serialize_error
 from nnrun.runs.record import RunRecord, RunResult
 from nnrun.runs.storage.checkpoints import pack_checkpoint, parse_checkpoint
 from nnrun.runs.storage.validation import invalid_part
+from nnrun.sweeps.workers.versions import OtherVersionError
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Progress
 
+# Errors that are of the worker, and not of the run; subclasses first.
+_KINDS = {"version": OtherVersionError, "lost": WorkerLostError}
 _STATES = ("checkpoint", "ending")
 _ORIGIN = Path("what the worker gave back")
 
@@ -45,8 +48,8 @@ def pack_result(result: RunResult | None) -> bytes:
 def pack_error(error: Exception) -> bytes:
     """An error in place of a result, as bytes, since Dask would pickle exceptions."""
     message, traceback = serialize_error(error)
-    lost = isinstance(error, WorkerLostError)
-    return pack({}, {"error": message, "traceback": traceback, "lost": lost})
+    kind = next((name for name, found in _KINDS.items() if isinstance(error, found)), "")
+    return pack({}, {"error": message, "traceback": traceback, "kind": kind})
 
 
 def unpack_result(content: bytes, key: str) -> RunResult | None:
@@ -110,11 +113,8 @@ def unpack_message(content: Any, key: str) -> Progress | TrainingState | None:
 
 def _error(values: dict[str, Any]) -> NnrunError:
     message, traceback = (str(values[name]) for name in ("error", "traceback"))
-    return (
-        WorkerLostError(message)
-        if values["lost"] is True
-        else deserialize_error(message, traceback)
-    )
+    kind = _KINDS.get(str(values["kind"]))
+    return deserialize_error(message, traceback) if kind is None else kind(message)
 
 
 def _run_id(key: str) -> str:

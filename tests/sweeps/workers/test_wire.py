@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,8 +16,10 @@ from nnrun.pool.task import CrashError, WorkerLostError
 from nnrun.runs.execution.callbacks import Callbacks
 from nnrun.runs.execution.execute import execute
 from nnrun.runs.preparation.prepare import prepare
-from nnrun.sweeps.workers import dask, dask_tasks
+from nnrun.sweeps.workers import dask_tasks
+from nnrun.sweeps.workers.batch import Batch
 from nnrun.sweeps.workers.job import Job
+from nnrun.sweeps.workers.versions import OtherVersionError, versions
 from nnrun.sweeps.workers.wire import (
     pack_error,
     pack_message,
@@ -118,6 +119,7 @@ def test_what_is_no_result_of_the_run_is_refused(result, tmp_path, damage, write
         (MemoryError(), NnrunError, "there is not enough memory"),
         (ZeroDivisionError("by 0"), CrashError, "ZeroDivisionError: by 0"),
         (WorkerLostError("its worker was lost"), WorkerLostError, "its worker was lost"),
+        (OtherVersionError("it has NumPy 1.0"), OtherVersionError, "it has NumPy 1.0"),
     ],
 )
 def test_errors_come_back_as_texts(error, kind, message):
@@ -133,11 +135,12 @@ def test_errors_come_back_as_texts(error, kind, message):
 def test_an_error_on_a_worker_is_packed(monkeypatch, result):
     """The function that Dask calls gives bytes, and raises nothing that it would pickle."""
     monkeypatch.setattr(dask_tasks, "_once", lambda name: nullcontext())
+    monkeypatch.setattr(dask_tasks, "_require_same", lambda expected: None)
     monkeypatch.setattr(dask_tasks, "execute_job", lambda *_: 1 / 0)
-    job = Job("iris/s3-1", "{}", 3, "s3-1", "data")
-    packed = dask_tasks.execute_job_on_dask("token", 0, job, None)
-    with pytest.raises(CrashError, match="ZeroDivisionError: division by zero"):
-        unpack_result(packed, "iris/s3-1")
+    jobs = [Job(f"iris/s{seed}-1", "{}", seed, f"s{seed}-1", "data") for seed in (3, 4)]
+    for packed in dask_tasks.execute_jobs_on_dask("token", 0, jobs, versions(), None):
+        with pytest.raises(CrashError, match="ZeroDivisionError: division by zero"):
+            unpack_result(packed, "iris/s3-1")
 
 
 def test_messages_are_the_same_after_the_way_or_left_out():
@@ -157,20 +160,12 @@ def test_messages_are_the_same_after_the_way_or_left_out():
         assert unpack_message(nonsense, "iris/s3-1") is None
 
 
-def test_a_future_of_a_cluster_gives_what_was_checked(result):
-    """The result; the error of one that is none; or that it was cancelled."""
+def test_a_future_of_a_task_gives_what_was_checked(result):
+    """The result; or the error of one that is none."""
     sent, key = result()
-    packed = Future()
-    future = dask._unpacked(packed, key)
-    packed.set_result(pack_result(sent))
-    assert sent.record == future.result(1).record
-    packed = Future()
-    future = dask._unpacked(packed, key)
-    packed.set_result(b"nonsense")
+    runs = Batch("data", None)
+    futures = [runs.add(Job(key, "{}", 3, "s3-1", "data")) for _ in range(2)]
+    runs.receive([pack_result(sent), b"nonsense"])
+    assert sent.record == futures[0].result(1).record
     with pytest.raises(NnrunError, match="what the worker gave back"):
-        future.result(1)
-    packed = Future()
-    future = dask._unpacked(packed, key)
-    packed.cancel()
-    packed.set_running_or_notify_cancel()
-    assert future.cancelled()
+        futures[1].result(1)

@@ -1,0 +1,249 @@
+"""Clusters whose workers come and go: no run is lost, and none is trained twice without reason."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import distributed
+import pytest
+
+import nnrun
+from nnrun.config.load import load_config
+from nnrun.errors import NnrunError
+from nnrun.pool.task import Message, WorkerLostError
+from nnrun.runs.execution.callbacks import Callbacks
+from nnrun.runs.execution.execute import execute
+from nnrun.runs.preparation.prepare import prepare
+from nnrun.runs.replicate import Replicate
+from nnrun.sweeps.workers import batch, dask
+from nnrun.sweeps.workers.dask import DaskWorkers
+from nnrun.sweeps.workers.inline import InlineWorkers
+from nnrun.sweeps.workers.job import Job
+from nnrun.sweeps.workers.versions import versions
+from tests.sweeps.helpers import lasting, make_store, run_inline, until, weights_of
+from tests.sweeps.pool import Pool
+
+
+@pytest.fixture(scope="session")
+def pool():
+    running = Pool()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def connected(pool):
+    """A client of the pool."""
+    with distributed.Client(pool.address, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def begin(pool, connected, tmp_path):
+    """Starts a sweep on the pool in a thread; its future gives the board."""
+    pool.ask("counts")
+    with ThreadPoolExecutor(1) as thread:
+
+        def start(*files, seeds=1, results=tmp_path / "results", **given):
+            return thread.submit(
+                nnrun.sweep, files, seeds=seeds, executor=connected, results=results, **given
+            )
+
+        yield start
+    pool.ask("scale", 0)
+
+
+def done(sweep: Future) -> int:
+    """How many runs a sweep has trained; the others are not complete."""
+    board = sweep.result(60)
+    assert [] == [*board.failures]
+    return board.trained
+
+
+def test_no_worker_at_first(pool, begin, write, plan, sweep, tmp_path):
+    """A pool of none grows for a sweep, and gives the same bits as this process."""
+    files = [write("iris"), write("other", lasting(400))]
+    pool.ask("adapt", 0, 2)
+    assert 8 == done(begin(*files, seeds=4))
+    assert {1} == {*pool.ask("counts")["trained"].values()}
+    run_inline(sweep(plan(*files, seeds=4), make_store(tmp_path / "inline")))
+    assert weights_of(tmp_path / "inline") == weights_of(tmp_path / "results")
+
+
+def test_workers_join_and_retire(pool, begin, write, plan, tmp_path):
+    """No run is lost, and only those in the hands of a worker that retires are begun twice."""
+    pool.ask("scale", 1)
+    file = write("iris", lasting(3000))
+    found = begin(file, seeds=20)
+    for step, workers in enumerate((3, 1, 2)):
+        until(lambda step=step: len(stored(tmp_path)) > 4 * step, seconds=60)
+        pool.ask("scale", workers)
+    assert 20 == done(found)
+    counts = pool.ask("counts")
+    assert 20 == len(counts["trained"])
+    # Two retire; each may have a task in progress, and one whose results were not fetched yet.
+    (variant,) = plan(file).variants
+    in_a_task = max(1, int(dask._BATCH_SECONDS / variant.estimate.seconds))
+    assert 20 + 2 * 2 * in_a_task >= sum(counts["trained"].values())
+    assert {1} == {*counts["data"].values()}
+
+
+def stored(root):
+    return [*root.glob("results/iris/*/report.json")]
+
+
+class Losing(InlineWorkers):
+    """Loses its first five runs, each time after a checkpoint if there is one to send."""
+
+    lost = (WorkerLostError,)
+
+    def __init__(self, sweep, checkpoint=None):
+        super().__init__(sweep.receive, sweep.stopping)
+        self.submissions = 0
+        self.checkpoint = checkpoint
+
+    def submit(self, job, load):
+        self.submissions += 1
+        if self.submissions > 5:
+            return super().submit(job, load)
+        if self.checkpoint is not None:
+            self._handle(Message(job.key, self.checkpoint))
+        future = Future()
+        future.set_exception(WorkerLostError("its worker was lost"))
+        return future
+
+
+def test_a_run_that_gets_further_is_not_given_up(plan, sweep, write, tmp_path):
+    """However often its workers leave; one that does not is given up after three."""
+    file = write("iris")
+    stuck = sweep(plan(file), make_store(tmp_path / "stuck"))
+    assert 1 == stuck.run(Losing(stuck)).failed
+    made = prepare(load_config(file))
+    checkpoint = execute(made, None, Callbacks(stop=lambda: True)).checkpoint
+    moving = sweep(plan(file), make_store(tmp_path / "moving"))
+    assert (1, 0) == (moving.run(Losing(moving, checkpoint)).trained, moving.progress.failed)
+
+
+def test_short_runs_share_tasks(pool, begin, write):
+    """And their data is sent once to each worker, not with each run."""
+    pool.ask("scale", 2)
+    assert 60 == done(begin(write("iris"), seeds=60))
+    counts = pool.ask("counts")
+    assert 60 == sum(counts["trained"].values())
+    assert counts["tasks"] <= 30
+    assert {1} == {*counts["data"].values()}
+
+
+def test_an_executor_of_a_client(pool, connected, begin, write, tmp_path):
+    """From Python, the executor of a client uses its cluster as the client does."""
+    file = write("iris")
+    pool.ask("scale", 1)
+    assert 8 == done(begin(file, seeds=8))
+    nnrun.sweep(file, seeds=8, executor=connected.get_executor(), results=tmp_path / "other")
+    assert "running" == connected.status
+    assert weights_of(tmp_path / "results") == weights_of(tmp_path / "other")
+    assert {2} == {*pool.ask("counts")["trained"].values()}
+
+
+def test_a_worker_of_another_version_is_refused(pool, begin, write, tmp_path):
+    """Before anything is trained, in one sentence that says what differs."""
+    pool.ask("scale", 1)
+    real = pool.ask("numpy", "1.0")
+    try:
+        with pytest.raises(NnrunError) as refused:
+            begin(write("iris")).result(60)
+    finally:
+        pool.ask("numpy", real)
+    assert f"has NumPy 1.0, and this process {real}, so that bits could" in str(refused.value)
+    assert [] == stored(tmp_path)
+
+
+class Client:
+    """A client of Dask whose tasks end as a test says."""
+
+    status = "running"
+
+    def __init__(self, workers=2):
+        self.scheduler = type("Scheduler", (), {"address": "tcp://1.2.3.4:5"})
+        self.workers = workers
+        self.sent: list[tuple[list[str], Future]] = []
+        self.data: list[str] = []
+
+    def get_executor(self, pure):
+        return self
+
+    def nthreads(self):
+        return {f"tcp://1.2.3.4:{port}": 1 for port in range(self.workers)}
+
+    def run(self, function, *_, workers=(), on_error=""):
+        return {worker: versions() for worker in workers}
+
+    def submit(self, function, *given, key=None):
+        future = Future()
+        if key is not None:
+            self.data.append(key)
+        else:
+            self.sent.append(([job.key for job in given[2]], future))
+        return future
+
+    def shutdown(self, wait):
+        pass
+
+
+@pytest.fixture
+def client(monkeypatch):
+    monkeypatch.setattr(dask, "_POLL_SECONDS", 60.0)
+    return Client()
+
+
+def job(number, seconds=0.01, data="data"):
+    return Job(f"iris/s{number}-1", "{}", Replicate(number), f"s{number}-1", data, seconds=seconds)
+
+
+def handed(workers, jobs):
+    return [workers.submit(each, lambda: None) for each in jobs]
+
+
+def test_runs_are_sent_in_tasks_of_a_tenth_of_a_second(client):
+    """Those on other data, long ones, and the last ones are not kept waiting for others."""
+    workers = DaskWorkers(client)
+    handed(workers, [*map(job, range(25)), job(25, data="other"), job(26, seconds=1.0)])
+    assert [10, 10, 5, 1, 1] == [len(keys) for keys, _ in client.sent]
+    assert 2 == len(client.data)
+    handed(workers, [job(27), job(28)])
+    workers.wait([], 0.0)
+    assert 2 == len(client.sent[-1][0])
+    workers.close()
+
+
+def test_runs_of_a_lost_task_are_sent_alone(client):
+    """So one that ends its worker does not take others with it again and again."""
+    workers = DaskWorkers(client)
+    futures = handed(workers, map(job, range(10)))
+    client.sent[0][1].set_exception(ValueError("KilledWorker"))
+    assert {WorkerLostError} == {type(future.exception(0)) for future in futures}
+    handed(workers, map(job, range(10)))
+    assert [10] + [1] * 10 == [len(keys) for keys, _ in client.sent]
+    workers.check()
+    workers.close()
+
+
+def test_a_worker_without_nnrun_ends_the_sweep(client):
+    """With a sentence that says so; the runs are not failed for it."""
+    workers = DaskWorkers(client)
+    (future,) = handed(workers, [job(1, seconds=1.0)])
+    client.sent[0][1].set_exception(ModuleNotFoundError("No module named 'nnrun'"))
+    assert WorkerLostError is type(future.exception(0))
+    with pytest.raises(NnrunError, match="cannot load nnrun: No module named 'nnrun'"):
+        workers.check()
+    workers.close()
+
+
+def test_results_of_a_task_are_told_apart(monkeypatch):
+    """Each run gets its own; a damaged one is the error of its run alone."""
+    monkeypatch.setattr(batch, "unpack_result", lambda content, key: {b"1": 1}[content])
+    runs = batch.Batch("data", None)
+    futures = [runs.add(job(number)) for number in (1, 2)]
+    runs.receive([b"1", b"2"])
+    assert 1 == futures[0].result()
+    assert KeyError is type(futures[1].exception())
