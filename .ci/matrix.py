@@ -7,12 +7,13 @@ Each in an environment of its own, in a temporary folder; 3.14t is the free-thre
 takes the first Python that nnrun supports and, of nnrun's own dependencies, the lowest versions
 that `pyproject.toml` allows.
 
-PyTorch, which has gigabytes, is in none of them: the tests that compare with it are left out here.
-`.ci/run tests` has them. The weights of a few runs must be the same everywhere.
+PyTorch, which has gigabytes, is in none of them: files of tests that import it are left out and
+named; `.ci/run tests` has them. The weights of a few runs must be the same everywhere.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import re
@@ -29,12 +30,6 @@ ROOT = Path(__file__).parents[1]
 OLDEST = 11
 # Python 3.n for n from OLDEST to here is looked for.
 NEWEST = 20
-WITH_PYTORCH = (
-    "tests/benchmarks/test_works.py",
-    "tests/models/test_code.py",
-    "tests/nn/test_against_pytorch.py",
-    "tests/test_additions.py",
-)
 
 
 def interpreters() -> dict[str, str]:
@@ -68,6 +63,30 @@ def lowest() -> list[str]:
     return [f"{bound[1]}=={bound[2]}" for bound in bounds if bound]
 
 
+def with_pytorch() -> list[str]:
+    """The files of tests that import PyTorch, or a module that does."""
+    files = sorted(ROOT.glob("tests/**/*.py"))
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
+    imports = {name: {*imported(file)} for name, file in modules.items()}
+    found, more = {"torch"}, {"torch"}
+    while more:
+        more = {name for name, others in imports.items() if others & found} - found
+        found |= more
+    needing = [modules[name] for name in sorted(found - {"torch"})]
+    return [str(file.relative_to(ROOT)) for file in needing if file.stem.startswith("test_")]
+
+
+def imported(file: Path) -> Iterator[str]:
+    """What may be a module among the names that a file imports when it is loaded."""
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                yield node.module or ""
+                names = [f"{node.module}.{name}" for name in names]
+            yield from names
+
+
 def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
     """Whether all tests pass there, the last line that they print, and the digest of weights."""
     run = subprocess.run
@@ -75,7 +94,7 @@ def tested(python: str, pins: list[str], folder: Path) -> tuple[bool, str, str]:
     own = str(folder / "bin" / "python")
     packages = ["-e", f"{ROOT}[matrix]", *pins]
     run([own, "-m", "pip", "install", "--quiet", *packages], check=True)
-    left_out = [f"--ignore={file}" for file in WITH_PYTORCH]
+    left_out = [f"--ignore={file}" for file in with_pytorch()]
     command = [own, "-m", "pytest", "-q", "-n", "auto", "-p", "no:cacheprovider", *left_out]
     done = run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines() or ["pytest printed nothing"]
@@ -96,6 +115,7 @@ def main(words: list[str]) -> int:
     """Test each, and print a line for it."""
     found = interpreters()
     chosen = words or [*found, "lowest"]
+    sys.stdout.write(f"left out, since they import PyTorch: {', '.join(with_pytorch())}\n")
     failed, digests = 0, set()
     for word in chosen:
         python = next(iter(found.values()), None) if word == "lowest" else found.get(word)

@@ -22,7 +22,8 @@ from nnrun.reports.terminal.checks import CheckedRun
 from nnrun.reports.terminal.live.progress import watching
 from nnrun.runs.catalog.select import lies_in, name_in
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.record_builder import describe_dataset, describe_network
+from nnrun.runs.execution.described_data import describe_dataset
+from nnrun.runs.execution.record_builder import describe_network
 from nnrun.runs.execution.threads import threads_for
 from nnrun.runs.extend import Extension
 from nnrun.runs.extend import extend as extend_run

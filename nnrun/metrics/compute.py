@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnrun.metrics.own import balanced_accuracy, roc_auc
 from nnrun.metrics.table import Metric, find
 from nnrun.nn.signature import Array
 
@@ -71,6 +72,11 @@ def values_of(names: Iterable[str], rows: Truth) -> dict[str, Any]:
 
 
 def _computed(metric: Metric, rows: Truth) -> float:
+    if metric.name == "balanced_accuracy":
+        return balanced_accuracy(rows.y, rows.predicted, rows.weight)
+    if metric.name == "roc_auc":
+        assert rows.probabilities is not None
+        return roc_auc(rows.y, rows.probabilities, rows.weight)
     if metric.function == "spearmanr":
         function = import_module("scipy.stats").spearmanr
         return float(function(rows.y[:, 0], rows.predicted[:, 0]).statistic)

@@ -10,7 +10,6 @@ import os
 import pickle
 import sys
 from collections import deque
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
@@ -19,7 +18,6 @@ from nnrun.pool.task import Channel, LruCache, Task, serialize_error
 from nnrun.systems import system
 
 STOP = "stop"
-WORN = "worn"
 
 
 class _SocketChannel:
@@ -58,8 +56,8 @@ class _SocketChannel:
             self._tasks.append(message)
 
 
-def main(word: str, is_worn: Callable[[], bool] = lambda: False) -> None:
-    """Work until the socket closes; `is_worn` returns whether a new process should take over."""
+def main(word: str) -> None:
+    """Work until the socket closes."""
     system.ignore_signals()
     descriptor = system.receive_socket(word)
     try:
@@ -75,10 +73,7 @@ def main(word: str, is_worn: Callable[[], bool] = lambda: False) -> None:
         connection.send_bytes(_packed("ready", None))
         while True:
             task, data = channel.next_task()
-            answer = _answer(task, channel, known.keep(task.data, data))
-            if is_worn():
-                connection.send_bytes(_packed(WORN, None))
-            connection.send_bytes(answer)
+            connection.send_bytes(_answer(task, channel, known.keep(task.data, data)))
     except (EOFError, OSError):
         os._exit(0)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from nnrun import child
 from nnrun.errors import NnrunError
-from nnrun.pool.process_main import STOP, WORN
+from nnrun.pool.process_main import STOP
 from nnrun.pool.task import (
     LruCache,
     Message,
@@ -60,7 +60,6 @@ class _Worker:
         self.process, self.connection = child.start(module, environment)
         self.ready = False
         self.has_worked = False
-        self.worn = False
         self.tasks: deque[_Submitted] = deque()
         self._known: LruCache[bool] = LruCache()
 
@@ -69,8 +68,6 @@ class _Worker:
 
         A busy worker does not read its socket, so that a long message could block both ends.
         """
-        if self.worn:
-            return False
         if not self.tasks:
             return self.ready
         if len(self.tasks) == _MOST or not task.is_short or task.data not in self._known:
@@ -168,8 +165,6 @@ class ProcessPool:
     def wait(self, awaited: Sequence[Future[Any]], seconds: float) -> None:
         """Wait for the first of these futures, or for so many seconds."""
         self._receive(0.0 if any(future.done() for future in awaited) else seconds)
-        for worker in [each for each in self._workers if each.worn and not each.tasks]:
-            self._remove(worker)
         self._start_lacking()
         self._hand_out()
 
@@ -218,12 +213,6 @@ class ProcessPool:
         self._workers.append(worker)
         self._selector.register(worker.connection, EVENT_READ, worker)
 
-    def _remove(self, worker: _Worker) -> str:
-        """End a worker, and return how it ended."""
-        self._workers.remove(worker)
-        self._selector.unregister(worker.connection)
-        return worker.terminate()
-
     def _note_misstart(self, reason: str) -> None:
         """Count a worker that did not start; after several, continue with those there are."""
         self._misstarts += 1
@@ -269,8 +258,6 @@ class ProcessPool:
         kind, content = worker.receive()
         if kind == "ready":
             worker.ready = True
-        elif kind == WORN:
-            worker.worn = True
         elif kind not in ("result", "error"):
             self._messages.append(Message(worker.tasks[0].task.key, content))
         else:
@@ -290,7 +277,9 @@ class ProcessPool:
         with suppress(EOFError, OSError):
             while has_more():
                 self._read(worker)
-        how = self._remove(worker)
+        self._workers.remove(worker)
+        self._selector.unregister(worker.connection)
+        how = worker.terminate()
         if worker.tasks:
             lost = WorkerLostError(f"its worker ended {how}")
             worker.tasks.popleft().future.set_exception(lost)

@@ -103,7 +103,7 @@ def metric_notes(record: RunRecord) -> Iterator[str]:
             f"the classes are unequal: {share:.2g}% of the rows are of class {name}, and an equal "
             f"share is {equal:.2g}%, so accuracy alone says little"
         )
-    classes = list(record.dataset["classes"] or [])
+    classes: list[str] = record.dataset["classes"] or []
     of_second = [metric_label(m) for m in metrics_of(record) if (f := find(m)) and f.of_second]
     if len(classes) == 2 and of_second:
         verb = "is" if len(of_second) == 1 else "are"

@@ -6,8 +6,9 @@ without bias and activation. Pairs of kinds differ by the form of the rows betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from inspect import isclass
 from typing import Any, get_type_hints
 
@@ -36,7 +37,12 @@ def _second(shape: Shape) -> str:
 
 def holds_layers(name: str) -> bool:
     """Whether layers are an argument of this layer."""
-    entry = LAYERS[name]
+    return _takes_layers(LAYERS[name])
+
+
+@cache
+def _takes_layers(entry: Callable[..., Any]) -> bool:
+    # Asked for each layer that is drawn, and slow to find out.
     return Layers in get_type_hints(entry.__init__ if isclass(entry) else entry).values()
 
 

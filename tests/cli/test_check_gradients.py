@@ -7,9 +7,10 @@ import pytest
 
 from nnrun.config.yaml.dump import dump
 from tests.cli.conftest import write
-from tests.nn.bugs import BUGS, LAST, Bug
+from tests.nn.bugs import BUGS, LAST, NETWORKS, Bug
 
 all_bugs = pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+all_networks = pytest.mark.parametrize("bug", NETWORKS, ids=[bug.name for bug in NETWORKS])
 
 
 def config_of(bug: Bug) -> str:
@@ -42,7 +43,7 @@ def test_a_planted_bug_is_caught_by_the_command(bug: Bug, nnrun, monkeypatch):
         assert "relative error" in result.stderr
 
 
-@all_bugs
+@all_networks
 def test_the_same_config_without_the_bug_passes(bug: Bug, nnrun):
     """It is the bug that the command complains of."""
     result = nnrun("check", config_of(bug), "--gradients")

@@ -238,3 +238,15 @@ def test_a_single_row_is_too_few(nnrun, folder, file):
     done = nnrun("init", "--data", file, *(["--target", "b"] if file == "t.csv" else []))
     assert (2, True) == (done.exit_code, f"{file}: a single row cannot be parted" in done.stderr)
     assert [] == list(folder.glob("*.yaml"))
+
+
+def test_a_column_called_weight_may_be_the_weight_of_rows(nnrun):
+    """A comment proposes it; as a line it makes a valid config without that feature."""
+    rows = "".join(f"{i / 7},{i % 3},{i * 0.3}\n" for i in range(40))
+    Path("t.csv").write_text("a,weight,price\n" + rows)
+    assert 0 == nnrun("init", "--data", "t.csv").exit_code
+    text = Path("t.yaml").read_text()
+    assert "features" in text
+    assert "    # weight: weight" in text
+    Path("t.yaml").write_text(text.replace("    # weight: weight", "    weight: weight  #"))
+    assert "of 1 feature;" in nnrun("check", "t.yaml").stdout.replace("\n", " ")

@@ -122,6 +122,32 @@ def test_every_metric_equals_that_of_scikit_learn(task):
     assert 0 < sum(defined) < len(defined)
 
 
+def test_weights_of_rows_count_as_in_scikit_learn():
+    """Also where some are 0; for the metrics that have lines of their own."""
+
+    def balanced(y, predicted, weight):
+        return reference.balanced_accuracy_score(y, predicted, sample_weight=weight)
+
+    def area(y, given, weight, labels):
+        return reference.roc_auc_score(
+            y, given, multi_class="ovr", labels=labels, sample_weight=weight
+        )
+
+    for case in range(0, _CASES, 2):
+        k, y, p = classes_of(case)
+        weight = np.random.default_rng(case).integers(0, 4, len(y)) / 2
+        if not weight.any():
+            continue
+        rows = Truth(y, p.argmax(axis=1), p, k, weight)
+        given = p[:, 1] if k == 2 else p
+        expected = [
+            theirs(balanced, y, rows.predicted, weight),
+            theirs(area, y, given, weight, range(k)),
+        ]
+        ours = [value_of(name, rows).number for name in ("balanced_accuracy", "roc_auc")]
+        assert expected == pytest.approx(ours, abs=1e-12)
+
+
 def test_the_cases_are_of_all_metrics():
     """A new metric needs a line above."""
     assert set(METRICS) == {*_LABELS, *_PROBABILITIES, *_VALUES}

@@ -245,3 +245,6 @@ BUGS: tuple[Bug, ...] = (
         },
     ),
 )
+# Several bugs have the same network.
+NETWORKS = [*{(str(bug.layers), bug.loss, bug.last): bug for bug in BUGS}.values()]
+"""For each network that a bug is in, one of its bugs."""

@@ -60,7 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tested_rows(run: nnrun.Run) -> np.ndarray:
+def held_rows(run: nnrun.Run) -> np.ndarray:
     """The rows of a run's test split."""
     config = config_from_dict(run.record.config)
     test = prepare_again(config, load_dataset(config.dataset)).split.test
@@ -105,7 +105,7 @@ def test_the_test_split_is_not_used_to_choose() -> None:
     """Other labels of test rows change the test's counts and not the threshold."""
     run = nnrun.train(data())
     text = Path("rare.csv").read_text().splitlines()
-    for row in tested_rows(run):
+    for row in held_rows(run):
         cells = text[row + 1].split(",")
         text[row + 1] = ",".join([*cells[:2], "no" if cells[2] == "yes" else "yes"])
     Path("rare.csv").write_text("\n".join(text) + "\n")
@@ -125,6 +125,9 @@ def test_predict_takes_another_threshold_and_says_the_positive_class() -> None:
         json.loads(stored.stdout)[key] for key in ("positive", "threshold")
     )
     assert "'yes' is predicted from a probability of 0.9 on" in given.stderr
+    x, _ = rows()
+    by_python = np.where(run.predict_proba(x)[:, 1] >= 0.9, "yes", "no").tolist()
+    assert by_python == run.predict(x, threshold=0.9).tolist()
     written = [line.split(",") for line in Path("given.csv").read_text().splitlines()[1:]]
     assert [label for label, *_ in written] == [
         "yes" if float(p) >= 0.9 else "no" for _, _, p in written
@@ -262,6 +265,7 @@ def test_folds_predict_each_by_its_own_threshold() -> None:
     assert len({*thresholds}) > 1
     command("predict", "rare", "--out-of-fold", "--threshold", "1", "-o", "all.csv")
     assert {"no"} == {line.split(",")[3] for line in Path("all.csv").read_text().splitlines()[1:]}
+    assert {"no"} == {*nnrun.out_of_fold("rare", threshold=1.0).prediction}
 
 
 def test_a_run_that_is_extended_decides_again() -> None:
@@ -308,7 +312,7 @@ def test_f1_on_test_is_that_of_the_predictions() -> None:
         [line.split(",")[0] for line in Path("p.csv").read_text().splitlines()[1:]]
     )
     _, y = rows()
-    tested = tested_rows(run)
+    tested = held_rows(run)
     counts = run.record.decision["splits"]["test"]["fitted"]
 
     expected = f1_score(y[tested], predicted[tested], pos_label="yes")

@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import scale
 from sklearn.utils.class_weight import compute_class_weight
 
 import nnrun
@@ -180,6 +185,29 @@ def test_values_have_no_class_weights() -> None:
     data |= {"network": {"sizes": [3, 1], "activations": ["tanh", "linear"]}}
     with pytest.raises(ConfigError, match=r"training.class_weight: there are no classes"):
         trained(data)
+
+
+@pytest.mark.parametrize("model", ["linear", "boosting", "neighbors"])
+def test_models_of_scikit_learn_count_rows_by_their_weights(model: str) -> None:
+    """They are fitted with them, where they can be, and scored by them; classes have none there."""
+    write(WEIGHTS, times=np.full(ROWS, 3))
+    block = {key: CONFIG[key] for key in ("name", "dataset")}
+    run = nnrun.train({**block, "beside": model}, results=None)
+    rows = np.loadtxt("data.csv", delimiter=",", skiprows=1, usecols=(0, 1, 2))
+    x, w, y = rows[:, ::2], rows[:, 1], np.repeat(np.arange(ROWS) % 3, 3)
+    expected = {
+        "linear": lambda: LogisticRegression(max_iter=1000).fit(scale(x), y, sample_weight=w),
+        "boosting": lambda: HistGradientBoostingClassifier(random_state=42).fit(x, y, w),
+        "neighbors": lambda: KNeighborsClassifier().fit(scale(x), y),
+    }[model]()
+    predicted = expected.predict(x if model == "boosting" else scale(x))
+
+    assert accuracy_score(y, predicted, sample_weight=w) == pytest.approx(
+        run.metrics["train"]["accuracy"], rel=1e-12
+    )
+    assert "w" == run.record.dataset["weights"]["column"]
+    board = nnrun.sweep(config(batch_size=4, class_weight="balanced"), beside=[model])
+    assert not board.failures
 
 
 def test_a_sweep_over_class_weights_verifies_and_extends() -> None:

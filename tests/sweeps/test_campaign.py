@@ -29,10 +29,10 @@ from tests.sweeps.helpers import (
 
 pytestmark = pytest.mark.campaign
 
-GROUP_KILLS = 200 if large() else 6
+GROUP_KILLS = 200 if large() else 4
 WORKER_KILLS = 20 if large() else 2
 CLIENT_KILLS = 20 if large() else 1
-IDENTICAL, TIMES = (16, 10) if large() else (4, 2)
+IDENTICAL, TIMES = (16, 10) if large() else (3, 2)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from nnrun.errors import DataError, UsageError, clipped
 from nnrun.suggestions import suggestion
 
 _TARGETS = ("target", "label", "class", "y", "outcome", "response", "diagnosis", "species")
+_WEIGHTS = ("weight", "weights", "sample_weight", "row_weight", "survey_weight", "case_weight")
 _MOST_CLASSES = 10
 _MOST_LISTED = 8
 # With more values, some are in the training rows.
@@ -160,6 +161,10 @@ def _csv(found: Survey, choice: _Choice, shown: str) -> Iterator[str]:
         yield "    # Columns that nothing can be learned from as they are:"
         yield "    drop:"
         yield from (f"      - {flow(c.name)}\t{_reason(c)}" for c in choice.dropped)
+    for column in features:
+        if column.kind == "number" and column.name.lower() in _WEIGHTS:
+            why = "if it is how much each row counts; then it is no feature"
+            yield f"    # weight: {flow(column.name)}\t{why}"
     rules = [f"{flow(column.name)}: drop_rows" for column in needed if column.missing]
     if rules:
         yield f"    missing: {{{', '.join(rules)}}}\trows without it are left out"

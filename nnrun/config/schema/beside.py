@@ -13,7 +13,7 @@ from nnrun.config.schema.experiment import ExperimentConfig
 from nnrun.config.schema.fields import OneOf
 from nnrun.metrics.table import LOSS
 
-OF_NETWORKS = ("network", "loss", "training")
+OF_NETWORKS = ("network", "loss", "training", "decide")
 _PREPARATION = ("features", "target")
 NO_LOSS = "models of scikit-learn have no loss of the config to be ordered by; name a metric"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnrun.metrics.own import area_under_roc
 from nnrun.nn.signature import Array
 from nnrun.reports.charts.chart import Chart
 from nnrun.reports.charts.kinds.lines import Series
@@ -31,12 +32,14 @@ class ClassCurves:
         false_alarms: the share of other rows there.
         precision: the share of its rows among those.
         reached: the share of all rows there.
+        area: under the ROC curve.
     """
 
     recall: Array
     false_alarms: Array
     precision: Array
     reached: Array
+    area: float
 
     @classmethod
     def of(cls, is_class: Array, probability: Array) -> ClassCurves:
@@ -50,13 +53,13 @@ class ClassCurves:
         rows = np.concatenate([[0], last + 1])
         precision = np.divide(found, rows, out=np.ones(len(rows)), where=rows > 0)
         others = len(order) - found[-1]
-        return cls(found / found[-1], (rows - found) / others, precision, rows / len(order))
-
-    @property
-    def area(self) -> float:
-        """Under the ROC curve."""
-        heights = (self.recall[1:] + self.recall[:-1]) / 2
-        return float(np.sum(np.diff(self.false_alarms) * heights))
+        return cls(
+            found / found[-1],
+            (rows - found) / others,
+            precision,
+            rows / len(order),
+            area_under_roc(is_class, probability),
+        )
 
     def on_grid(self) -> tuple[Array, Array, Array]:
         """Recall by false alarms, precision by recall, and recall by rows reached, on the grid."""

@@ -16,7 +16,7 @@ from nnrun.models.task import Classification
 from nnrun.nn.signature import Array
 from nnrun.runs.diagnosis import Diagnostic
 from nnrun.runs.execution.callbacks import Callbacks
-from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of
+from nnrun.runs.execution.estimators import UNWEIGHTED, estimator_of, weights_for
 from nnrun.runs.execution.record_builder import build_record, now
 from nnrun.runs.metrics import metrics_of, without_loss
 from nnrun.runs.preparation.beside import ENGINE, PreparedBeside
@@ -83,15 +83,10 @@ def _estimator(prepared: PreparedBeside) -> Any:
 
 
 def _fit(estimator: Any, prepared: PreparedBeside) -> None:
-    from sklearn.pipeline import Pipeline  # noqa: PLC0415  # slow to import
-
-    train = prepared.examples["train"]
+    train, weight = prepared.examples["train"], prepared.split.train.weight
     single = train.y.ndim == 2 and train.y.shape[1] == 1
-    weights = {}
-    if train.sample_weight is not None and prepared.model not in UNWEIGHTED:
-        last = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
-        weights = {f"{last}sample_weight": train.sample_weight}
-    estimator.fit(train.x, train.y[:, 0] if single else train.y, **weights)
+    weighted = {} if weight is None else weights_for(prepared.model, estimator, weight)
+    estimator.fit(train.x, train.y[:, 0] if single else train.y, **weighted)
 
 
 def _scored(prepared: PreparedBeside, estimator: Any, name: str) -> Metrics:

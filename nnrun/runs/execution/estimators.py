@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nnrun.nn.signature import Array
+
 _MOST_ITERATIONS = 1000
 _MOST_SEEDS = 2**32
 
@@ -35,6 +37,14 @@ def estimator_of(model: str, task: str, *, seed: int, images: bool, outputs: int
         found = MultiOutputRegressor(found)
     scaled = model in _SCALED and not images
     return make_pipeline(StandardScaler(), found) if scaled else found
+
+
+def weights_for(model: str, estimator: Any, weight: Array) -> dict[str, Array]:
+    """The argument of `fit` that has the weights of the rows; none for neighbors."""
+    if model in UNWEIGHTED:
+        return {}
+    steps = getattr(estimator, "steps", ())
+    return {f"{steps[-1][0]}__sample_weight" if steps else "sample_weight": weight}
 
 
 def _linear(classes: bool, seed: int) -> Any:

@@ -6,21 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from math import prod
 from typing import Any
 
 from nnrun import __version__
 from nnrun.config.names import SPLITS
 from nnrun.config.schema.experiment import ExperimentConfig
-from nnrun.data.held_out import duplicates
-from nnrun.data.splits.describe import describe_split
-from nnrun.data.splits.weights import describe_weights
 from nnrun.models.scores import Metrics
 from nnrun.models.weights import weights_of, weights_sha256
 from nnrun.nn.layer import Layer, Place
 from nnrun.nn.network import Network
 from nnrun.nn.sequential import dotted
 from nnrun.runs.diagnosis import Diagnostic, about_held_out
+from nnrun.runs.execution.described_data import Description, describe_dataset
 from nnrun.runs.execution.environment import environment
 from nnrun.runs.preparation.beside import PreparedBeside
 from nnrun.runs.preparation.prepared import Prepared
@@ -28,7 +25,6 @@ from nnrun.runs.record import RunRecord, RunResult, Status
 from nnrun.training.state import TrainingState
 from nnrun.training.trainer import Trainer
 
-Description = dict[str, Any]
 _NO_TIME = {
     "train_seconds": 0.0,
     "evaluation_seconds": 0.0,
@@ -149,64 +145,6 @@ def reworded(record: RunRecord, prepared: Prepared) -> RunRecord:
 def now() -> str:
     """The time in UTC, to the microsecond: runs of one second have an order."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def describe_dataset(prepared: Prepared) -> Description:
-    """The data set and the sizes of its splits."""
-    dataset, split = prepared.dataset, prepared.split
-    return {
-        "name": dataset.name,
-        "sha256": dataset.sha256,
-        "n_train": len(split.train),
-        "n_validation": len(split.validation) if split.validation else 0,
-        "n_test": len(split.test) if split.test else 0,
-        "n_features": prod(dataset.shape),
-        "classes": list(dataset.classes) or None,
-        "description": dataset.description,
-        "note": dataset.note,
-        "task": dataset.task,
-        "task_from": prepared.task_from,
-        **describe_held_out(prepared),
-    }
-
-
-def describe_held_out(prepared: Prepared) -> Description:
-    """How rows were split, and counts of unusual held-out rows.
-
-    By split, `duplicates` counts those that are training rows too, and `unseen` those with a
-    category of a column that no training row has. `left_out` counts rows that are in no split:
-    `dropped` ones, with missing values, and own test rows of the set.
-    """
-    split = prepared.split
-    how = describe_split(prepared.dataset, prepared.config.dataset, split)
-    unseen = [
-        {
-            "split": found.part,
-            "column": found.column,
-            "rows": found.rows,
-            "categories": list(found.categories),
-        }
-        for found in split.unseen
-    ]
-    return {
-        "left_out": split.left_out + len(prepared.dataset.dropped),
-        "dropped": len(prepared.dataset.dropped),
-        "duplicates": duplicates(prepared.dataset, split),
-        "unseen": unseen,
-        **({} if how is None else {"split": how}),
-        **_described_weights(prepared),
-    }
-
-
-def _described_weights(prepared: Prepared) -> Description:
-    """The weights of rows and of classes, by split and by class, where there are any."""
-    columns, factors = prepared.config.dataset.columns, prepared.class_factors
-    rows = describe_weights(prepared.split, None if columns is None else columns.weight)
-    found: Description = {} if rows is None else {"weights": rows}
-    if factors is not None:
-        classes = prepared.dataset.classes
-        found["class_weight"] = dict(zip(classes, factors.tolist(), strict=True))
-    return found
 
 
 def _described_network(prepared: Prepared) -> Description:

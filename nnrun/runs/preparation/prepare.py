@@ -57,6 +57,8 @@ def prepare(
     rows = config.dataset, config.seed, config.in_order
     try:
         dataset, split = cache.get("rows", rows, lambda: _divided(config, load(config.dataset)))
+        of_classes = None if isinstance(config, BesideConfig) else config.training.class_weight
+        check_weights(split, dataset.classes, of_classes)
     except DatasetProblem as error:
         raise _config_error(experiment, error.problems) from None
     except DataError as error:
@@ -64,19 +66,14 @@ def prepare(
         head = experiment.problem(("dataset", key), "this data set cannot be used:")
         raise ConfigError([head, *map(Problem, str(error).splitlines())]) from None
     if isinstance(config, BesideConfig):
-        mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
-        try:
-            check_weights(split, dataset.classes, None)
-        except DatasetProblem as error:
-            mismatches += error.problems
-        if mismatches:
-            raise _config_error(experiment, mismatches)
-        return PreparedBeside(_resolve(config, dataset, split), dataset, split)
+        return _beside(experiment, config, dataset, split)
     inferred = f"{inference.task}, {inference.reason}" if inference else ""
     prepared = Prepared(_resolve(config, dataset, split), dataset, split, inferred, penalty)
+    shapes = config.network, config.loss, config.training.dtype, rows
     try:
-        check_weights(split, dataset.classes, config.training.class_weight)
-        network = prepared.network
+        # In place of the properties: settings with the same layers or data share these.
+        network = cache.get("network", shapes, lambda: prepared.network)
+        vars(prepared)["network"] = network
         check_network(network, prepared.config, dataset)
         mismatch = (
             check_batches(prepared.config.training, network, len(split.train))
@@ -88,11 +85,22 @@ def prepare(
         prepared.select_engine()
         numbers = rows, network.input_shape, network.dtype
         cache.get("ranges", numbers, lambda: check_ranges(prepared))
+        fitted = cache.get("preprocessing", rows, lambda: prepared.preprocessing)
+        vars(prepared)["preprocessing"] = fitted
     except (ConfigMismatchError, DatasetProblem) as error:
         raise _config_error(experiment, error.problems) from None
     except EngineError as error:
         raise ConfigError([experiment.problem(("training", "engine"), str(error))]) from None
     return prepared
+
+
+def _beside(
+    experiment: Experiment, config: BesideConfig, dataset: Dataset, split: Split
+) -> PreparedBeside:
+    mismatches = [*metric_mismatches(config, probabilistic=True, dataset=dataset)]
+    if mismatches:
+        raise _config_error(experiment, mismatches)
+    return PreparedBeside(_resolve(config, dataset, split), dataset, split)
 
 
 def prepare_arrays(

@@ -40,6 +40,7 @@ Side = Literal["start", "end"]
 SIDES: tuple[Side, ...] = ("end", "start")
 PAGE = mmap.PAGESIZE
 ONES = 0xFF
+_SOUND = bytes([ONES]) * PAGE  # beside an array there is less than a page, or one where it is empty
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -76,8 +77,10 @@ class Piece:
         before, last = self.begin - self.first, self.begin + self.length - self.first
         found = []
         for start, stop in ((before, 0), (self.size, last)):
-            held = np.frombuffer(ctypes.string_at(self.first + start, stop - start), np.uint8)
-            found += (np.flatnonzero(held != ONES) + start).tolist()
+            held = ctypes.string_at(self.first + start, stop - start)
+            if held != _SOUND[: stop - start]:
+                changed = np.flatnonzero(np.frombuffer(held, np.uint8) != ONES)
+                found += (changed + start).tolist()
         return found
 
     def distance(self, address: int) -> int:

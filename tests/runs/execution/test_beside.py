@@ -176,3 +176,28 @@ def test_unknown_model():
     """A misspelt model gets a suggestion."""
     with pytest.raises(ConfigError, match="did you mean 'forest'"):
         load_config({"dataset": {"name": "iris"}, "beside": "forst"})
+
+
+@pytest.mark.parametrize("model", ["linear", "neighbors", "forest", "boosting"])
+def test_weights(tmp_path, model):
+    """A row's weight is the `sample_weight` of `fit` and of the metrics; neighbors have none."""
+    rng = np.random.default_rng(3)
+    x, weight = rng.normal(size=(120, 2)), rng.integers(0, 4, 120).astype(float)
+    y = (x[:, 0] + rng.normal(size=120) > 0).astype(int)
+    table = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "weight": weight, "y": y})
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    block = {
+        "path": str(tmp_path / "rows.csv"),
+        "columns": {"target": "y", "weight": "weight"},
+        "task": "classification",
+    }
+    config = {"dataset": block, "beside": model, "seed": SEED}
+    train, test = split_of(config)
+    classifier = CLASSIFIERS[model]
+    last = classifier.steps[-1][0] if hasattr(classifier, "steps") else ""
+    name = f"{last}__sample_weight" if last else "sample_weight"
+    given = {} if model == "neighbors" else {name: weight[train]}
+    fitted = classifier.fit(x[train], y[train], **given)
+    found = nnrun.train(config, results=None).metrics["test"]["accuracy"]
+    expected = accuracy_score(y[test], fitted.predict(x[test]), sample_weight=weight[test])
+    assert expected == pytest.approx(found, rel=1e-12)

@@ -46,12 +46,16 @@ MACHINES = {
 }
 
 
-def trained(folder: Path, engine: str, settings: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Reports and histories of all configs, each machine's in a process of its own."""
+ENGINES = ("compiled", "numpy")
+Made = dict[str, dict[str, dict[str, Any]]]  # reports by machine and config
+
+
+def trained(folder: Path, settings: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Reports and histories by engine and config, each machine's in a process of its own."""
     for name, text in CONFIGS.items():
         (folder / f"{name}.yaml").write_text(text)
     command = [
-        sys.executable, "-m", "nnrun", "sweep", str(folder), f"training.engine={engine}",
+        sys.executable, "-m", "nnrun", "sweep", str(folder), f"training.engine={','.join(ENGINES)}",
         "-j", "1", "--results", str(folder / "results"),
     ]  # fmt: skip
     subprocess.run(command, env={**os.environ, **settings}, capture_output=True, check=True)
@@ -59,16 +63,25 @@ def trained(folder: Path, engine: str, settings: dict[str, str]) -> dict[str, di
     for path in (folder / "results").glob("*/*/report.json"):
         report = json.loads(path.read_text())
         history = (path.parent / "history.csv").read_text()
-        found[report["name"]] = {**report, "history": history}
+        found[report["engine"], report["name"]] = {**report, "history": history}
     return found
 
 
-@pytest.fixture(scope="module", params=["compiled", "numpy"])
-def machines(request, tmp_path_factory) -> tuple[str, dict[str, dict[str, dict[str, Any]]]]:
+@pytest.fixture(scope="module")
+def all_made(tmp_path_factory) -> dict[str, dict[tuple[str, str], dict[str, Any]]]:
+    """What both engines make on each machine of each config."""
+    return {
+        name: trained(tmp_path_factory.mktemp(name), settings)
+        for name, settings in MACHINES.items()
+    }
+
+
+@pytest.fixture(params=ENGINES)
+def machines(request, all_made) -> tuple[str, Made]:
     """An engine, and what it makes on each machine of each config."""
     made = {
-        name: trained(tmp_path_factory.mktemp(name), request.param, settings)
-        for name, settings in MACHINES.items()
+        machine: {name: reports[request.param, name] for name in CONFIGS}
+        for machine, reports in all_made.items()
     }
     return request.param, made
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -63,7 +64,12 @@ class Kernel:
         """
         if self.scratch is None:
             return ()
-        return self.scratch(*(known[name] for name in signature(self.scratch).parameters))
+        return self.scratch(*(known[name] for name in _parameters(self.scratch)))
+
+
+@cache
+def _parameters(pieces: Pieces) -> tuple[str, ...]:
+    return tuple(signature(pieces).parameters)
 
 
 def _kernel(place: str, parameters: str, pieces: Pieces | None = None, **constants: Any) -> Kernel:

@@ -35,11 +35,7 @@ _SECRET_BYTES = 32
 # The functions used last, for networks that are trained again.
 _functions: dict[str, Function] = {}
 _MOST_FUNCTIONS = 64
-# LLVM keeps about 0.3 MB for each function that it has compiled, until the process ends.
-_MOST_COMPILED = 256
-_compiled = 0
 _MOST_BYTES = 256 * 2**20
-_COMPILED_BETWEEN_PRUNES = 64
 _lock = threading.Lock()
 
 
@@ -75,11 +71,6 @@ def function(source: str, dtype: str, wait: Callable[[str], None] = lambda text:
         return found
 
 
-def has_compiled_much() -> bool:
-    """Whether a new process would save memory."""
-    return _compiled >= _MOST_COMPILED
-
-
 def object_code(
     source: str, dtype: str, key: str, wait: Callable[[str], None] = lambda text: None
 ) -> bytes:
@@ -111,21 +102,15 @@ def kept(
         # With the same location for all callers, Python shows the warning once.
         warnings.warn(message, CacheWarning, stacklevel=1)
         wait("compiling")
-        return _counted(compile_)
+        return compile_()
     if code is None:
         wait(announced)
-        code = _counted(compile_)
+        code = compile_()
         with suppress(OSError, private_files.NotPrivateError):
-            if _compiled % _COMPILED_BETWEEN_PRUNES == 0:
+            if key.startswith("0"):  # of digests one in 16, so that it takes no time
                 private_files.prune(place, _MOST_BYTES)
             private_files.write(place, name, _MAGIC + _signature(code, secret, key) + code)
     return code
-
-
-def _counted(compile_: Callable[[], bytes]) -> bytes:
-    global _compiled  # noqa: PLW0603  # of this process
-    _compiled += 1
-    return compile_()
 
 
 def digest(source: str) -> str:

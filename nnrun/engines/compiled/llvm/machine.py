@@ -77,13 +77,17 @@ def object_file(code: str, target: Processor | None = None, level: int = 3) -> b
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     builder = llvm.create_pass_builder(machine, options)
     if level > 1:
-        builder.getModulePassManager().run(parsed, builder)
+        passes = builder.getModulePassManager()
+        passes.run(parsed, builder)
     else:
         passes = llvm.create_new_function_pass_manager()
         passes.add_sroa_pass()
         for function in parsed.functions:
             if not function.is_declaration:
                 passes.run(function, builder)
+    # It is not called when they are garbage: llvmlite's classes inherit an empty one first.
+    llvm.NewPassManager._dispose(passes)
+    passes.detach()
     emitted: Any = machine.emit_object(parsed)
     return bytes(emitted)
 

@@ -85,7 +85,7 @@ def prune(folder: Path, most: int) -> None:
     for _, size, path in sorted(found):
         if excess <= 0:
             break
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, PermissionError):  # Windows keeps one that is being read
             os.unlink(path)
         excess -= size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def test_every_processor_has_the_same_bits(
     for processor in filter(runs, PROCESSORS):
 
         def function(source: str, dtype: str, wait: Any, target: Processor = processor) -> Any:
-            code = compile_source(source, dtype, "train.py", target)
+            code = compiled_for(target, source, dtype)
             codes.add(code)
             return machine.load(code)
 
@@ -98,8 +99,24 @@ def test_every_processor_has_the_same_bits(
     assert dict.fromkeys(found, found["this"]) == found
 
 
-def build_for(target: Processor, folder: Path, patch: pytest.MonkeyPatch) -> None:
+def compiled_for(target: Processor, source: str, dtype: str) -> bytes:
+    """A source's object file for another processor; later test runs find it in the cache."""
+    key = sha256(f"{target} {dtype} {cache.digest(source)}".encode()).hexdigest()
+
+    def compile_() -> bytes:
+        return compile_source(source, dtype, "train.py", target)
+
+    return cache.kept(key, compile_, lambda text: None, "")
+
+
+def folder_of(target: Processor) -> Path:
+    """A cache for another processor's kernels, whose digests name this one; later runs find it."""
+    return cache.folder() / "targets" / target.name
+
+
+def build_for(target: Processor, patch: pytest.MonkeyPatch) -> None:
     """Have kernels made for another processor from now on, in a cache of their own."""
+    folder = folder_of(target)
     patch.setattr(machine, "processor", lambda: target)
     patch.setattr(machine, "register", lambda: 64 if target.name == "skylake-avx512" else 32)
     patch.setattr(load, "_addresses", {})
@@ -108,7 +125,7 @@ def build_for(target: Processor, folder: Path, patch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_kernels_have_the_same_bits_on_every_processor(
-    dtype: str, task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dtype: str, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where products and convolutions are cut into other tiles, and over sums of batches."""
     one = task(
@@ -124,7 +141,7 @@ def test_kernels_have_the_same_bits_on_every_processor(
     found = {"this": one.train(TapeEngine)}
     for target in filter(runs, PROCESSORS):
         with monkeypatch.context() as patch:
-            build_for(target, tmp_path / target.name, patch)
+            build_for(target, patch)
             found[str(target)] = one.train(TapeEngine)
     thetas = {
         name: b"".join(array.tobytes() for array in numbers(engine).values())
@@ -132,5 +149,7 @@ def test_kernels_have_the_same_bits_on_every_processor(
     }
     assert np.isfinite(found["this"].network.theta).all()
     assert dict.fromkeys(thetas, thetas["this"]) == thetas
-    objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in tmp_path.iterdir()]
+    folders = map(folder_of, filter(runs, PROCESSORS))
+    objects = [{*map(Path.read_bytes, folder.rglob("*.o"))} for folder in folders]
+    assert all(objects)
     assert not set.intersection(*objects)
