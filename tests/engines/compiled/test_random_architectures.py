@@ -43,8 +43,12 @@ def test_a_border_that_is_forgotten_is_found() -> None:
         for trial in suite(0)
         if any(pair[1] == "1×1" and pair[2] in CONVOLUTIONS for pair in pairs(trial.plan))
     ]
+    found: dict[str, list[str]] = {}
     with patch.object(Convolution, "_read", property(_from_the_middle)):
-        found = faults_of(trials)
+        for start in range(0, len(trials), 10):
+            found |= faults_of(trials[start : start + 10])
+            if len(found) >= 20:
+                break
     assert len(found) >= 20
 
 

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from nnrun.engines.compiled.choice import refuses_function
 from nnrun.engines.compiled.generated.engine import CompiledEngine
+from nnrun.engines.compiled.kernels import KERNELS, load
 from nnrun.engines.compiled.kernels.sizes import sparse
 from nnrun.engines.compiled.tape.engine import TapeEngine
 from tests.architectures.trial import Trial
@@ -45,6 +46,8 @@ def faults_of(trials: Sequence[Trial]) -> dict[str, list[str]]:
 
     They run in a process of their own, since a touch of a guard page ends it.
     """
+    for dtype in {trial.dtype for trial in trials}:
+        load.addresses(KERNELS, dtype)  # linked here, they need not be in each of the processes
     found: dict[str, list[str]] = {}
     left = list(trials)
     while left:
