@@ -79,7 +79,7 @@ def test_a_run_in_progress_is_running(results, make_report, tmp_path) -> None:
         sections(make_report(tmp_path / "results"))["The run"]
     )
     (folder / "checkpoint.safetensors").touch()
-    lock.release()
+    lock.close()
     assert {"interrupted": 1} == counts(make_report(tmp_path / "results"))
 
 
